@@ -1,0 +1,116 @@
+"""Every error adpulse raises on purpose; the class alone decides what happens next.
+
+::
+
+    AdpulseError
+    ├── Transient               try again: backoff, then the connection's own retry
+    │   ├── RateLimited         wait (``retry_after`` seconds), never an immediate retry
+    │   └── Unavailable         the platform or the network failed
+    ├── Permanent               trying again cannot help
+    │   ├── AuthExpired         the credential must be renewed by a person
+    │   ├── AccountRefused      the credential is valid, the account is not ours to read
+    │   ├── BadRequest          the platform refuses what we asked: our bug, or a range out of reach
+    │   │   └── TooMuchData     the answer is too big: ask for less, never the same again
+    │   └── VersionSunset       the pinned API version has ended
+    ├── LeaseLost               another worker owns the connection now; our result is dropped
+    ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
+    └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
+        ├── UnknownConnection
+        ├── FrequencyRefused
+        └── Conflict            it exists already
+
+Messages say what happened, to which account, and what to do; they never hold a token.
+Every class survives a pickle round trip: all state is in ``args`` or in ``__dict__``.
+"""
+
+from typing import Literal
+
+Scope = Literal["account", "app"]
+
+
+class AdpulseError(Exception):
+    """Root of the tree. ``code`` is the platform's own code where there is one (``"17/2446079"``)."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message, code)
+        self.message = message
+        self.code = code
+
+    def __str__(self) -> str:
+        """The sentence for the user."""
+        return self.message
+
+
+class Transient(AdpulseError):
+    """Trying again may help."""
+
+
+class RateLimited(Transient):
+    """A budget is spent: ours (the sliding window) or the platform's.
+
+    ``retry_after`` is in seconds of business time, ``scope`` says what must pause.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: str | None = None,
+        retry_after: float = 60.0,
+        scope: Scope = "account",
+    ) -> None:
+        super().__init__(message, code)
+        self.args = (message, code, retry_after, scope)
+        self.retry_after = retry_after
+        self.scope: Scope = scope
+
+
+class Unavailable(Transient):
+    """The platform answered nonsense or nothing, and kept doing so."""
+
+
+class Permanent(AdpulseError):
+    """Trying again cannot help."""
+
+
+class AuthExpired(Permanent):
+    """The credential is expired, revoked or was never valid: reconnect."""
+
+
+class AccountRefused(Permanent):
+    """The credential is valid but may not read this account, or the account is disabled."""
+
+
+class BadRequest(Permanent):
+    """The platform refuses the request itself."""
+
+
+class TooMuchData(BadRequest):
+    """The platform cannot answer a request this big."""
+
+
+class VersionSunset(Permanent):
+    """The pinned API version has ended."""
+
+
+class LeaseLost(AdpulseError):
+    """The connection was claimed again since; what we hold is not applied."""
+
+
+class WarehouseBusy(AdpulseError):
+    """The warehouse's writer lock could not be had in time."""
+
+
+class Usage(AdpulseError):
+    """The request cannot be fulfilled as asked; nothing was changed."""
+
+
+class UnknownConnection(Usage):
+    """No connection has that id or name."""
+
+
+class FrequencyRefused(Usage):
+    """The frequency does not exist, or the workspace was not granted it."""
+
+
+class Conflict(Usage):
+    """It exists already."""

@@ -1,0 +1,84 @@
+"""Sync frequencies, their fixed time grid, and who may choose which. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from adpulse.errors import FrequencyRefused
+
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Frequency(StrEnum):
+    """How often a connection is synced; ``manual`` only when a person asks."""
+
+    MANUAL = "manual"
+    REALTIME = "realtime"
+    EVERY_5_MIN = "5min"
+    EVERY_10_MIN = "10min"
+    EVERY_30_MIN = "30min"
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+    @property
+    def interval(self) -> timedelta | None:
+        """Time between two slots of the grid; None for manual."""
+        return _INTERVALS.get(self)
+
+    @property
+    def label(self) -> str:
+        """What a person reads, for example ``Realtime (every 30s)``."""
+        return _LABELS[self]
+
+
+_INTERVALS = {
+    Frequency.REALTIME: timedelta(seconds=30),
+    Frequency.EVERY_5_MIN: timedelta(minutes=5),
+    Frequency.EVERY_10_MIN: timedelta(minutes=10),
+    Frequency.EVERY_30_MIN: timedelta(minutes=30),
+    Frequency.HOURLY: timedelta(hours=1),
+    Frequency.DAILY: timedelta(days=1),
+}
+_LABELS = {
+    Frequency.MANUAL: "Manual",
+    Frequency.REALTIME: "Realtime (every 30s)",
+    Frequency.EVERY_5_MIN: "Every 5 minutes",
+    Frequency.EVERY_10_MIN: "Every 10 minutes",
+    Frequency.EVERY_30_MIN: "Every 30 minutes",
+    Frequency.HOURLY: "Hourly",
+    Frequency.DAILY: "Daily",
+}
+SCHEDULED = tuple(f for f in Frequency if f is not Frequency.MANUAL)
+
+
+def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
+    """The first slot of the frequency's grid after ``now``; None for manual.
+
+    The grid is fixed in UTC, so a late or slow sync does not shift the ones after it:
+    24 hours at 5min stay 288 syncs.
+    """
+    interval = frequency.interval
+    if interval is None:
+        return None
+    return _EPOCH + ((now - _EPOCH) // interval + 1) * interval
+
+
+def allowed(*, realtime_granted: bool) -> tuple[Frequency, ...]:
+    """The frequencies a workspace may choose from."""
+    return tuple(f for f in Frequency if realtime_granted or f is not Frequency.REALTIME)
+
+
+def parse(value: str, *, realtime_granted: bool) -> Frequency:
+    """The frequency named ``value``.
+
+    Raises:
+        FrequencyRefused: unknown or not granted; the message lists what is allowed.
+    """
+    choices = allowed(realtime_granted=realtime_granted)
+    if value in choices:
+        return Frequency(value)
+    listed = ", ".join(choices)
+    if value == Frequency.REALTIME:
+        message = f"Realtime is not granted to this workspace. Choose one of: {listed}."
+    else:
+        message = f"'{value}' is not a sync frequency. Choose one of: {listed}."
+    raise FrequencyRefused(message)

@@ -1,0 +1,243 @@
+"""The words of the domain: connections, leases, fetches, and the Arrow schemas that flow between the steps."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from adpulse.frequency import Frequency
+
+MICROS = 1_000_000
+METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
+"""The ten metrics, in column order. impressions and clicks are counts, the other eight micros."""
+
+KEYS = ("connection_id", "level", "external_id", "date")
+
+METRIC_SCHEMA = pa.schema(
+    [
+        pa.field("connection_id", pa.string(), nullable=False),
+        pa.field("level", pa.string(), nullable=False),
+        pa.field("external_id", pa.string(), nullable=False),
+        pa.field("campaign_id", pa.string(), nullable=False),
+        pa.field("date", pa.date32(), nullable=False),
+        *(pa.field(name, pa.int64()) for name in METRICS),
+    ]
+)
+"""One row per entity and day. Leaves have no nulls; in totals null means "the platform did not say".
+
+``campaign_id`` is on the row because an ad's first numbers arrive before its entity does.
+In account totals it is empty.
+"""
+
+ENTITY_SCHEMA = pa.schema(
+    [
+        pa.field("connection_id", pa.string(), nullable=False),
+        pa.field("level", pa.string(), nullable=False),
+        pa.field("external_id", pa.string(), nullable=False),
+        pa.field("parent_id", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("objective", pa.string()),
+        pa.field("attributes", pa.string(), nullable=False),
+    ]
+)
+"""One row per entity; ``status`` is the platform's effective status, ``attributes`` canonical JSON (sorted keys)."""
+
+GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
+"""Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""
+
+
+class Provider(StrEnum):
+    """An advertising platform."""
+
+    META = "meta"
+    GOOGLE = "google"
+
+    @property
+    def label(self) -> str:
+        """What a person reads."""
+        return {Provider.META: "Meta Ads", Provider.GOOGLE: "Google Ads"}[self]
+
+
+class Level(StrEnum):
+    """Where in the hierarchy an entity or a row of numbers sits."""
+
+    ACCOUNT = "account"
+    CAMPAIGN = "campaign"
+    AD_SET = "adset"
+    AD = "ad"
+
+
+class ConnectionStatus(StrEnum):
+    """Whether a connection is synced at all, and if not, why."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    NEEDS_REAUTH = "needs_reauth"
+    NEEDS_PERMISSION = "needs_permission"
+    DISABLED = "disabled"
+    CURRENCY_CHANGED = "currency_changed"
+    VERSION_SUNSET = "version_sunset"
+    DISCONNECTED = "disconnected"
+
+
+class SyncStatus(StrEnum):
+    """What a connection is doing now."""
+
+    IDLE = "idle"
+    QUEUED = "queued"
+    SYNCING = "syncing"
+    ERROR = "error"
+
+
+class RunState(StrEnum):
+    """States of a sync run; the legal moves are in ``storage.runs``."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    FETCHED = "fetched"
+    APPLIED = "applied"
+    DONE = "done"
+    POSTPONED = "postponed"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class Parts(StrEnum):
+    """Which halves of a sync were asked for."""
+
+    BOTH = "both"
+    ENTITIES = "entities"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """What a platform says about an account. ``external_id`` is without ``act_``."""
+
+    external_id: str
+    name: str
+    currency: str
+    timezone: str
+    enabled: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One advertising account as one workspace connected it."""
+
+    id: str
+    workspace_id: str
+    provider: Provider
+    external_id: str
+    name: str
+    currency: str
+    timezone: str
+    frequency: Frequency
+    status: ConnectionStatus
+    gross_margin: Decimal
+    credential_id: str
+    ad_count: int | None
+    """Ads of the last full entity walk that are not deleted; None before the first walk."""
+    campaign_count: int | None = None
+    """Campaigns of the last full entity walk, deleted ones included; None before the first walk."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone; its days are the dates of every row."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def ledger_key(self) -> str:
+        """The account whose sliding hour this connection's calls are counted in."""
+        return f"{self.provider}:{self.external_id}"
+
+    def today(self, now: datetime) -> date:
+        """The account's local date at ``now``."""
+        return now.astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to sync one connection once; void as soon as the connection's generation moved on."""
+
+    run_id: str
+    generation: int
+    connection: Connection
+    parts: Parts
+    force_refresh: bool
+    asked: bool = False
+    """A person asked for it and this is the run's first leg: nothing recent is skipped."""
+
+
+class FetchKind(StrEnum):
+    """What one fetch asks the platform for."""
+
+    ACCOUNT_FACTS = "account_facts"
+    ENTITIES_CHANGED = "entities_changed"
+    ENTITIES_FULL = "entities_full"
+    ENTITIES_CONFIRMED = "entities_confirmed"
+    ADS = "ads"
+    CAMPAIGNS = "campaigns"
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the fetch covers days (metrics) or the present (entities, facts)."""
+        return self in (FetchKind.ADS, FetchKind.CAMPAIGNS)
+
+
+class Heat(StrEnum):
+    """Which share of the call budget a fetch may use, most urgent first."""
+
+    HOT = "hot"
+    COLD = "cold"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One complete-or-nothing read. ``since`` and ``until`` are account-local dates, both included.
+
+    ``cost`` is the planner's upper bound of platform calls; ``changed_since`` only for ENTITIES_CHANGED.
+    """
+
+    kind: FetchKind
+    heat: Heat
+    cost: int
+    since: date | None = None
+    until: date | None = None
+    changed_since: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """Short name for logs and file names, for example ``ads-2026-11-01-2026-11-07``."""
+        return "-".join([self.kind, *(d.isoformat() for d in (self.since, self.until) if d)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A fetch's complete answer: METRIC_SCHEMA or ENTITY_SCHEMA rows, as asked for at ``fetched_at`` (business time)."""
+
+    fetch: Fetch
+    fetched_at: datetime
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCounts:
+    """What one run did to the warehouse: metric rows (leaves and totals) and changed entities."""
+
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    entities_changed: int = 0
+
+    @property
+    def written(self) -> int:
+        """Rows inserted or updated, entities included."""
+        return self.inserted + self.updated + self.entities_changed

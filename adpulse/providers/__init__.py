@@ -1,0 +1,1 @@
+"""The advertising platforms: one client and one pure normaliser each."""

@@ -1,0 +1,35 @@
+"""What a sync needs from a platform; declared here, implemented once per platform. Step: fetch."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import pyarrow as pa
+
+from adpulse.model import AccountFacts, Connection, Fetch
+
+CallSlot = Callable[[], None]
+"""Takes one slot of the account's sliding hour; called before each HTTP request, raises RateLimited when none is free."""
+
+
+class PlatformClient(Protocol):
+    """One credential's view of a platform. Every method is blocking; every call takes a slot first."""
+
+    def accounts(self, slot: CallSlot) -> list[AccountFacts]:
+        """Every account the credential reaches."""
+        ...
+
+    def facts(self, external_id: str, slot: CallSlot) -> AccountFacts:
+        """What the platform says about one account."""
+        ...
+
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+        """ENTITY_SCHEMA rows: all of them, or those changed since ``fetch.changed_since``."""
+        ...
+
+    def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
+        """ENTITY_SCHEMA rows of these ids, deleted ones included; an id the platform no longer knows is missing."""
+        ...
+
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+        """METRIC_SCHEMA rows of the fetch's days: complete, or an error."""
+        ...

@@ -1,0 +1,59 @@
+"""Configuration: environment variables ``ADPULSE_*``; the defaults run everything on one machine."""
+
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adpulse.errors import Usage
+
+META_VERSIONS = ("v25.0", "v26.0")
+
+
+class Settings(BaseSettings):
+    """All of it, read once. Every value can be set by an environment variable of the same name."""
+
+    model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
+
+    home: Path = Field(Path(".adpulse"), description="Where everything that lasts is kept.")
+    database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
+    secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")
+    meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
+    meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
+    meta_app_id: str | None = None
+    meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
+    meta_page_size: int = Field(500, ge=1, le=5000, description="Rows asked for per page; halved when the platform says it is too much.")
+    meta_timeout_seconds: float = Field(60.0, gt=0)
+    sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
+    calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
+    gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, description="Default margin of a new connection.")
+    publish_seconds: float = Field(5.0, ge=0, description="A workspace's published copy is renewed at most this often.")
+    work_pool: str = "adpulse"
+    poll_seconds: float = Field(1.0, gt=0, description="How often the worker asks Prefect for runs.")
+    sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def control_url(self) -> str:
+        """SQLAlchemy URL of the control plane; may contain a password, so never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.absolute() / 'control.db'}"
+
+
+@cache
+def load() -> Settings:
+    """The process's settings.
+
+    Raises:
+        Usage: a variable has a wrong value; the message names it and what it may be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"ADPULSE_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors(include_input=False)
+        )
+        raise Usage(f"Wrong configuration. {problems}.") from None

@@ -1,0 +1,1 @@
+"""What runs the flows: schedules, the warm worker and its sweep."""

@@ -1,0 +1,1 @@
+"""Everything that lasts: the control plane (SQLAlchemy) and the warehouse (DuckDB)."""

@@ -1,0 +1,256 @@
+"""The planner: what is due, in which order, and never more than the account's hour allows."""
+
+import itertools
+from bisect import bisect_left
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adpulse.frequency import Frequency
+from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Parts, Provider
+from adpulse.planner.plan import Account, plan
+from adpulse.planner.windows import PartitionAges
+
+NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+
+
+def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York"):
+    return Connection(
+        id="c",
+        workspace_id="w",
+        provider=Provider.META,
+        external_id="1",
+        name="Acme",
+        currency="USD",
+        timezone=timezone,
+        frequency=frequency,
+        status=ConnectionStatus.ACTIVE,
+        gross_margin=Decimal(1),
+        credential_id="k",
+        ad_count=ads,
+        campaign_count=None if ads is None else max(1, ads // 20),
+    )
+
+
+def account(connection, *, parts=Parts.BOTH, asked=False):
+    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=180)
+
+
+class Simulation:
+    """Applies plans as if every fetch took its whole cost at once, in business time."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.days = {}
+        self.dateless = {}
+        self.calls = []
+
+    def ages(self):
+        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days))
+
+    def tick(self, now, *, asked=False):
+        first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
+        recent = tuple(self.calls[first:])
+        made = plan(now, account(self.connection, asked=asked), self.ages(), recent)
+        for fetch in made.fetches:
+            self.calls += [(now, fetch.heat)] * fetch.cost
+            self.record(fetch, now)
+        return made
+
+    def record(self, fetch: Fetch, now):
+        if not fetch.kind.has_dates:
+            self.dateless[fetch.kind] = now
+            return
+        day = fetch.since
+        while day <= fetch.until:
+            self.days[fetch.kind, day] = now
+            day += timedelta(days=1)
+
+    def most_in_an_hour(self):
+        times = sorted(at for at, _ in self.calls)
+        return max(bisect_left(times, start + timedelta(hours=1)) - bisect_left(times, start) for start in set(times))
+
+
+def kinds(made):
+    return [(fetch.kind, fetch.heat) for fetch in made.fetches]
+
+
+def test_the_first_plan_walks_entities_and_reads_today_before_anything_else():
+    made = plan(NOW, account(connection(ads=None)), PartitionAges(), ())
+
+    assert kinds(made) == [
+        (FetchKind.ACCOUNT_FACTS, Heat.COLD),
+        (FetchKind.ENTITIES_FULL, Heat.COLD),
+        (FetchKind.ADS, Heat.HOT),
+        (FetchKind.CAMPAIGNS, Heat.HOT),
+    ]
+    assert made.until == NOW
+
+
+def test_metrics_alone_still_learn_the_size_of_an_unknown_account():
+    made = plan(NOW, account(connection(ads=None), parts=Parts.METRICS), PartitionAges(), ())
+
+    assert FetchKind.ENTITIES_FULL in [fetch.kind for fetch in made.fetches]
+
+
+def test_first_sync_of_a_small_account_takes_two_legs_and_leaves_no_day_out():
+    simulation = Simulation(connection(ads=None, frequency=Frequency.MANUAL))
+    first = simulation.tick(NOW, asked=True)
+    simulation.connection = connection(ads=150, frequency=Frequency.MANUAL)
+    second = simulation.tick(NOW)
+
+    today = simulation.connection.today(NOW)
+    expected = {today - timedelta(days=n) for n in range(90)}
+    assert first.until == NOW
+    assert second.until is None
+    assert {day for kind, day in simulation.days if kind is FetchKind.ADS} == expected
+    assert {day for kind, day in simulation.days if kind is FetchKind.CAMPAIGNS} == expected
+
+
+def test_older_days_come_newest_first_with_ads_and_totals_of_the_same_days_together():
+    simulation = Simulation(connection(ads=2000, frequency=Frequency.HOURLY))
+    made = simulation.tick(NOW)
+    older = [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
+
+    assert [fetch.kind for fetch in older[:2]] == [FetchKind.ADS, FetchKind.CAMPAIGNS]
+    assert older[0].until == date(2026, 3, 18)
+    assert (older[0].since, older[0].until) == (older[1].since, older[1].until)
+    assert made.until == NOW
+
+
+def test_a_large_first_sync_is_postponed_by_the_budget_and_resumes_without_reading_a_day_twice():
+    simulation = Simulation(connection(ads=2000, frequency=Frequency.MANUAL))
+    now, postponements, reads = NOW, 0, []
+    for _ in range(200):
+        made = simulation.tick(now)
+        reads += [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL and fetch.kind is FetchKind.ADS]
+        if made.until is None:
+            break
+        postponements += made.until > now
+        now = max(made.until, now)
+
+    days = [fetch.since + timedelta(days=n) for fetch in reads for n in range((fetch.until - fetch.since).days + 1)]
+    assert postponements >= 1
+    assert len(days) == len(set(days)) == 88
+    assert simulation.most_in_an_hour() <= 180
+
+
+def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
+    simulation = Simulation(connection())
+    seen = []
+    for tick in range(26 * 120):
+        now = NOW + timedelta(seconds=30 * tick)
+        made = simulation.tick(now)
+        seen.append(any(f.kind is FetchKind.ADS and f.until == simulation.connection.today(now) for f in made.fetches))
+
+    assert simulation.most_in_an_hour() <= 180
+    assert all(seen)
+    assert simulation.tick(NOW + timedelta(hours=26)).until is None
+
+
+def test_a_large_realtime_account_is_paced_instead_of_going_blind():
+    simulation = Simulation(connection(ads=2000))
+    reads = []
+    for tick in range(4 * 120):
+        now = NOW + timedelta(seconds=30 * tick)
+        made = simulation.tick(now)
+        if any(f.kind is FetchKind.ADS and f.heat is Heat.HOT for f in made.fetches):
+            reads.append(now)
+    gaps = [b - a for a, b in itertools.pairwise(reads)]
+
+    assert simulation.most_in_an_hour() <= 180
+    assert max(gaps) <= timedelta(minutes=6)
+
+
+@pytest.mark.parametrize(
+    ("local_hour", "expected"),
+    [(1, True), (2, True), (4, False)],
+)
+def test_yesterday_is_read_with_every_tick_until_three_hours_after_local_midnight(local_hour, expected):
+    conn = connection(timezone="Asia/Tokyo")
+    now = datetime(2026, 3, 20, local_hour, 30, tzinfo=conn.zone).astimezone(UTC)
+    today, minute = date(2026, 3, 20), timedelta(minutes=1)
+    ages = PartitionAges(
+        dateless={FetchKind.ACCOUNT_FACTS: now, FetchKind.ENTITIES_FULL: now},
+        days={(FetchKind.ADS, today): now - minute, (FetchKind.ADS, today - timedelta(days=1)): now - minute},
+    )
+    hot = next(f for f in plan(now, account(conn), ages, ()).fetches if f.kind is FetchKind.ADS)
+
+    assert (hot.until, hot.since == date(2026, 3, 19)) == (today, expected)
+
+
+def test_today_is_the_accounts_day_not_the_utc_day():
+    now = datetime(2026, 3, 20, 20, 0, tzinfo=UTC)
+    made = plan(now, account(connection(timezone="Asia/Tokyo")), PartitionAges(), ())
+
+    assert next(f.until for f in made.fetches if f.kind is FetchKind.ADS) == date(2026, 3, 21)
+
+
+def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never():
+    conn = connection(frequency=Frequency.DAILY)
+    simulation = Simulation(conn)
+    simulation.tick(NOW)
+    simulation.tick(NOW)
+    later = NOW + timedelta(days=50)
+    simulation.tick(later)
+    day = date(2026, 3, 10)
+    assert simulation.days[FetchKind.ADS, day] == later
+
+    simulation.tick(later + timedelta(days=1))
+    assert simulation.days[FetchKind.ADS, day] == later
+
+
+def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():
+    calls = tuple((NOW - timedelta(minutes=59) + timedelta(seconds=n), Heat.HOT) for n in range(180))
+    ages = PartitionAges(dateless={FetchKind.ACCOUNT_FACTS: NOW, FetchKind.ENTITIES_FULL: NOW})
+    made = plan(NOW, account(connection()), ages, calls)
+
+    assert made.fetches == ()
+    assert made.until == NOW + timedelta(minutes=1)
+    assert "180 an hour" in made.reason
+
+
+def test_cold_reads_that_must_wait_do_not_hold_up_today():
+    calls = tuple((NOW - timedelta(minutes=5), Heat.COLD) for _ in range(60))
+    made = plan(NOW, account(connection()), PartitionAges(), calls)
+
+    assert kinds(made)[:1] == [(FetchKind.ADS, Heat.HOT)]
+    assert made.until == NOW + timedelta(minutes=55)
+
+
+def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
+    simulation = Simulation(connection(frequency=Frequency.HOURLY))
+    simulation.tick(NOW)
+    simulation.tick(NOW)
+
+    assert simulation.tick(NOW).fetches == ()
+    assert {f.kind for f in simulation.tick(NOW, asked=True).fetches} == {
+        FetchKind.ENTITIES_CHANGED,
+        FetchKind.ADS,
+        FetchKind.CAMPAIGNS,
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ads=st.integers(0, 12_000),
+    frequency=st.sampled_from(list(Frequency)),
+    steps=st.lists(st.integers(0, 4000), min_size=5, max_size=60),
+    asked=st.booleans(),
+)
+def test_no_sequence_of_plans_exceeds_the_hour(ads, frequency, steps, asked):
+    simulation = Simulation(connection(ads=ads, frequency=frequency))
+    now = NOW
+    for seconds in steps:
+        now += timedelta(seconds=seconds)
+        simulation.tick(now, asked=asked)
+    over_sized = any(cost > 180 for cost in [simulation_cost(simulation.connection)])
+
+    assert over_sized or simulation.most_in_an_hour() <= 180
+
+
+def simulation_cost(conn):
+    return account(conn).days_cost(2)
