@@ -10,7 +10,7 @@ import re
 MASK = "[redacted]"
 _SHAPES = re.compile(
     r"(?i)((?:access_token|appsecret_proof|input_token|fb_exchange_token|client_secret|refresh_token|app_secret|password)"
-    r"(?:=|%3D|[\"']?\s*:\s*[\"']?)|bearer\s+|oauth\s+(?=\S{20}))[^\s&\"',;)}\]]+"
+    r"(?:=|%3D|[\"']?\s*:\s*[\"']?)|bearer\s+|oauth\s+(?=\S{20}))(?!\[redacted\])[^\s&\"',;)}\]]+"
 )
 _TOKEN = re.compile(r"\bEAA[A-Za-z0-9]{16,}|\bya29\.[\w-]{16,}")
 _SHORTEST = 6
@@ -26,9 +26,10 @@ def protect(secret: str) -> str:
 
 def redact(text: str) -> str:
     """``text`` with every known secret and everything credential-shaped masked."""
-    for secret in _protected:
+    text = _TOKEN.sub(MASK, _SHAPES.sub(rf"\g<1>{MASK}", text))
+    for secret in sorted(_protected, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _TOKEN.sub(MASK, _SHAPES.sub(rf"\g<1>{MASK}", text))
+    return text
 
 
 class RedactedRecord(logging.LogRecord):

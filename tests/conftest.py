@@ -1,0 +1,18 @@
+"""Every test starts without the environment's ADPULSE_ and PREFECT_ variables and reaches only loopback."""
+
+import os
+
+import pytest
+
+for _name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
+    del os.environ[_name]
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment():
+    """Whatever a test sets in the environment ends with it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
