@@ -1,0 +1,95 @@
+"""Composition root: Settings → clock, control plane, warehouses, platform clients; once per process."""
+
+from functools import cache
+from threading import Lock
+
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from adpulse import redact, settings
+from adpulse.clock import Clock, SandboxClock, SystemClock
+from adpulse.crypto import Cipher
+from adpulse.model import Connection, Heat, Lease
+from adpulse.providers.base import CallSlot, PlatformClient
+from adpulse.providers.meta_client import MetaClient
+from adpulse.settings import Settings
+from storage import control
+from storage.connections import Connections
+from storage.credentials import Credentials
+from storage.ledger import Ledger
+from storage.partitions import Partitions
+from storage.runs import Runs
+from storage.staging import Staging
+from storage.warehouse import Warehouse
+from storage.workspaces import Workspaces
+
+
+class App:
+    """Everything a step needs, wired. Safe to share between threads."""
+
+    def __init__(self, config: Settings, engine: Engine) -> None:
+        self.settings = config
+        self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
+        self.workspaces = Workspaces(engine)
+        self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
+        self.connections = Connections(engine, self.clock)
+        self.runs = Runs(engine, self.clock)
+        self.ledger = Ledger(engine, self.clock, config.calls_per_hour)
+        self.partitions = Partitions(engine)
+        self.staging = Staging(config.home / "staging")
+        self._clients: dict[str, PlatformClient] = {}
+        self._lock = Lock()
+
+    def warehouse(self, workspace_id: str) -> Warehouse:
+        """The workspace's DuckDB file, live and published."""
+        home = self.settings.home
+        return Warehouse(home / "warehouse" / f"{workspace_id}.duckdb", home / "published" / f"{workspace_id}.duckdb")
+
+    def client(self, connection: Connection) -> PlatformClient:
+        """The platform client of the connection's credential, kept warm."""
+        with self._lock:
+            if connection.credential_id not in self._clients:
+                self._clients[connection.credential_id] = self.client_for(self.credentials.open(connection.credential_id))
+            return self._clients[connection.credential_id]
+
+    def client_for(self, token: SecretStr) -> PlatformClient:
+        """A client for a token that is not stored (yet)."""
+        redact.protect(token.get_secret_value())
+        config = self.settings
+        return MetaClient(
+            token,
+            graph_url=config.meta_graph_url,
+            version=config.meta_version,
+            app_id=config.meta_app_id,
+            app_secret=config.meta_app_secret,
+            page_size=config.meta_page_size,
+            timeout=config.meta_timeout_seconds,
+        )
+
+    def forget_client(self, credential_id: str) -> None:
+        """Drop a client whose credential was replaced."""
+        with self._lock:
+            self._clients.pop(credential_id, None)
+
+    def slot(self, lease: Lease, heat: Heat) -> CallSlot:
+        """What a client calls before each request of this sync: the lease must still be ours, and the hour must have room."""
+
+        def take() -> None:
+            self.runs.calling(lease)
+            self.ledger.take(lease.connection.ledger_key, heat)
+
+        return take
+
+
+@cache
+def app() -> App:
+    """The process's App.
+
+    Raises:
+        Usage: wrong configuration, or the control plane's schema is not current (run ``adpulse migrate``).
+    """
+    redact.install()
+    config = settings.load()
+    engine = control.connect(config.control_url)
+    control.require_current(engine)
+    return App(config, engine)

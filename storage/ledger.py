@@ -1,0 +1,62 @@
+"""The call ledger: an exact sliding hour per account. A slot is taken before each platform call. Steps: plan, fetch."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, literal, select, text
+
+from adpulse.clock import Clock
+from adpulse.errors import RateLimited
+from adpulse.model import Heat
+from storage.control import CallRow, Engine, Session, reading
+
+WINDOW = timedelta(hours=1)
+_KEPT = timedelta(hours=2)
+
+
+class Ledger:
+    """Counts calls per key (``provider:account``); the window is business time, so it follows a stepped clock.
+
+    A call at t counts until t + 1 h inclusive: no closed interval of 60 minutes ever holds more than the limit.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, limit: int = 180) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._limit = limit
+
+    def take(self, key: str, heat: Heat) -> None:
+        """Take a slot, or refuse: check and insert are one statement.
+
+        Raises:
+            RateLimited: the hour is full; ``retry_after`` is when its oldest call leaves. ``code`` is None: it is our own limit.
+        """
+        with self._engine.begin() as session:
+            now = self._now(session, key)
+            used = select(func.count()).where(CallRow.key == key, CallRow.at >= now - WINDOW).scalar_subquery()
+            values = select(literal(key), literal(now, CallRow.at.type), literal(heat.value)).where(used < self._limit)
+            taken = session.execute(insert(CallRow).from_select(["key", "at", "heat"], values)).rowcount
+            oldest = None if taken else session.scalar(select(func.min(CallRow.at)).where(CallRow.key == key, CallRow.at >= now - WINDOW))
+        if not taken:
+            wait = (oldest + WINDOW - now).total_seconds() + 0.001 if oldest else 1.0
+            raise RateLimited(
+                f"The {self._limit} calls an hour for {key} are used up; the next slot frees in {wait:.0f} s.", retry_after=wait
+            )
+
+    def _now(self, session: Session, key: str) -> datetime:
+        """Business time, read while no one else can take a slot of this key; never before the newest call."""
+        if session.dialect.name == "postgresql":
+            session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+        now = self._clock.now()
+        newest = session.scalar(select(func.max(CallRow.at)).where(CallRow.key == key, CallRow.at <= now + WINDOW))
+        return max(now, newest) if newest else now
+
+    def calls(self, key: str) -> tuple[tuple[datetime, Heat], ...]:
+        """The calls that count now, oldest first."""
+        query = select(CallRow.at, CallRow.heat).where(CallRow.key == key, CallRow.at >= self._clock.now() - WINDOW).order_by(CallRow.at)
+        with reading(self._engine).connect() as session:
+            return tuple((row.at, Heat(row.heat)) for row in session.execute(query))
+
+    def prune(self) -> int:
+        """Drop calls that no window can reach any more; returns how many."""
+        with self._engine.begin() as session:
+            return session.execute(delete(CallRow).where(CallRow.at < self._clock.now() - _KEPT)).rowcount

@@ -1,0 +1,67 @@
+"""Partitions: when each part of a connection (entities, a day's metrics) was last read completely. Step: plan."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adpulse.model import Fetch, FetchKind
+from adpulse.planner.windows import PartitionAges
+from storage.control import Engine, PartitionRow, Session, reading
+
+
+class Partitions:
+    """Ages of what is stored."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ages(self, connection_id: str) -> PartitionAges:
+        """Everything known about one connection."""
+        query = select(PartitionRow.kind, PartitionRow.day, PartitionRow.fetched_at).where(PartitionRow.connection_id == connection_id)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(query).all()
+        return PartitionAges(
+            dateless={FetchKind(row.kind): row.fetched_at for row in rows if not row.day},
+            days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
+        )
+
+    def record(self, connection_id: str, reads: Iterable[tuple[Fetch, datetime]]) -> None:
+        """Note complete reads; an age only ever moves forward."""
+        newest: dict[tuple[str, str], datetime] = {}
+        for fetch, at in reads:
+            for day in _days(fetch):
+                key = (fetch.kind.value, day)
+                newest[key] = max(at, newest.get(key, at))
+        rows = [{"connection_id": connection_id, "kind": kind, "day": day, "fetched_at": at} for (kind, day), at in newest.items()]
+        if not rows:
+            return
+        with self._engine.begin() as session:
+            insert = (sqlite if session.dialect.name == "sqlite" else postgresql).insert(PartitionRow)
+            newer = insert.excluded.fetched_at > PartitionRow.fetched_at
+            session.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["connection_id", "kind", "day"], set_={"fetched_at": insert.excluded.fetched_at}, where=newer
+                ),
+                rows,
+            )
+
+    def forget(self, connection_id: str) -> None:
+        """Nothing is known any more: everything is due."""
+        with self._engine.begin() as session:
+            forget(session, connection_id)
+
+
+def forget(session: Session, connection_id: str, since: date | None = None) -> None:
+    """Forget the connection's days from ``since`` on and its dateless parts; everything without ``since``."""
+    condition = PartitionRow.connection_id == connection_id
+    if since is not None:
+        condition &= (PartitionRow.day == "") | (PartitionRow.day >= since.isoformat())
+    session.execute(delete(PartitionRow).where(condition))
+
+
+def _days(fetch: Fetch) -> list[str]:
+    if fetch.since is None or fetch.until is None:
+        return [""]
+    return [(fetch.since + timedelta(days=n)).isoformat() for n in range((fetch.until - fetch.since).days + 1)]

@@ -1,0 +1,37 @@
+"""A control plane's stores wired together, with a short way to connect accounts."""
+
+from decimal import Decimal
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from adpulse.crypto import Cipher
+from adpulse.model import AccountFacts, Provider
+from storage.connections import Connections
+from storage.credentials import Credentials
+from storage.ledger import Ledger
+from storage.partitions import Partitions
+from storage.runs import Runs
+from storage.workspaces import Workspaces
+
+
+class ControlPlane:
+    """The stores of one database, and a short way to connect accounts."""
+
+    def __init__(self, engine, clock):
+        self.engine = engine
+        self.clock = clock
+        self.workspaces = Workspaces(engine)
+        self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
+        self.connections = Connections(engine, clock)
+        self.runs = Runs(engine, clock)
+        self.ledger = Ledger(engine, clock)
+        self.partitions = Partitions(engine)
+        self.workspace = self.workspaces.create("Acme")
+        self.credential = self.credentials.store(self.workspace.id, "meta_token", SecretStr("t"), None)
+
+    def connect(self, external_id, frequency="5min", name=None):
+        facts = AccountFacts(
+            external_id=external_id, name=name or f"Account {external_id}", currency="USD", timezone="UTC", enabled=True, status="active"
+        )
+        return self.connections.create(self.workspace.id, Provider.META, facts, self.credential, frequency, Decimal("0.3")).connection

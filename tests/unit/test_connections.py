@@ -1,0 +1,155 @@
+"""Claiming: who is due, exactly once, on a grid that late syncs do not shift."""
+
+import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnection, Usage
+from adpulse.frequency import Frequency
+from adpulse.model import AccountFacts, ConnectionStatus, Provider, RunCounts, SyncStatus
+from storage.connections import Connections
+
+FIVE = Frequency.EVERY_5_MIN
+
+
+def claim(plane, frequency=FIVE):
+    return plane.connections.claim_due(Provider.META, frequency, "worker")
+
+
+def finish(plane, leases):
+    for lease in leases:
+        plane.runs.done(lease, RunCounts())
+
+
+def test_a_new_scheduled_connection_is_due_at_once_and_then_at_the_next_slot(plane):
+    plane.connect("1")
+    finish(plane, claim(plane))
+    assert claim(plane) == []
+
+    plane.clock.advance(minutes=5)
+    assert len(claim(plane)) == 1
+
+
+def test_a_day_of_ticks_at_five_minutes_is_288_syncs_however_late_they_end(plane):
+    connection = plane.connect("1")
+    end = plane.clock.now() + timedelta(days=1)
+    for tick in itertools.count():
+        plane.clock.advance(seconds=150 + (7 if tick % 3 else -7))
+        if plane.clock.now() >= end:
+            break
+        finish(plane, claim(plane))
+
+    assert abs(plane.connections.get(connection.id).total_syncs_attempted - 288) <= 1
+
+
+def test_a_leased_connection_is_not_claimed_again(plane):
+    plane.connect("1")
+    first = claim(plane)
+    plane.clock.advance(minutes=5)
+
+    assert (len(first), claim(plane)) == (1, [])
+
+
+def test_workers_claiming_at_once_share_the_connections_without_overlap(plane):
+    for number in range(30):
+        plane.connect(str(number))
+    with ThreadPoolExecutor(6) as pool:
+        claimed = [lease.connection.id for leases in pool.map(lambda _: claim(plane), range(6)) for lease in leases]
+
+    assert (len(claimed), max(Counter(claimed).values())) == (30, 1)
+
+
+def test_what_is_not_to_be_synced_is_not_claimed(plane):
+    manual, paused, cooling, other = (plane.connect(str(n), f) for n, f in enumerate(["manual", "5min", "5min", "hourly"]))
+    plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, None)
+    plane.connections.cool_down(cooling.id, plane.clock.now() + timedelta(minutes=3), "throttled")
+    assert claim(plane) == []
+
+    plane.clock.advance(minutes=3)
+    assert [lease.connection.id for lease in claim(plane)] == [cooling.id]
+    assert {manual.id, other.id}.isdisjoint({cooling.id})
+
+
+def test_an_app_wide_cooldown_stops_every_connection_of_the_provider(plane):
+    first, _ = plane.connect("1"), plane.connect("2")
+    plane.connections.cool_down(first.id, plane.clock.now() + timedelta(minutes=3), "app throttled", all_of=Provider.META)
+
+    assert claim(plane) == []
+
+
+def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lost_it(plane, monkeypatch):
+    plane.connect("1")
+    monkeypatch.setattr("storage.connections.LEASE", timedelta(0))
+    (dead,) = claim(plane)
+    plane.clock.advance(minutes=5)
+    (living,) = claim(plane)
+
+    assert (living.run_id, living.generation) == (dead.run_id, dead.generation + 1)
+    with pytest.raises(LeaseLost):
+        plane.runs.done(dead, RunCounts())
+    with pytest.raises(LeaseLost):
+        plane.runs.calling(dead)
+
+
+def test_leases_given_back_are_queued_again(plane):
+    connection = plane.connect("1", "manual")
+    plane.runs.request(connection.id)
+    leases = plane.connections.claim_queued(Provider.META, "worker")
+    plane.connections.release(leases)
+
+    assert plane.connections.get(connection.id).sync_status is SyncStatus.QUEUED
+    assert [lease.run_id for lease in plane.connections.claim_queued(Provider.META, "w2")] == [leases[0].run_id]
+
+
+def test_the_same_account_twice_in_a_workspace_is_refused(plane):
+    plane.connect("1")
+
+    with pytest.raises(Conflict, match="1 is connected"):
+        plane.connect("1")
+
+
+def test_realtime_needs_the_grant_when_connecting_and_when_changing(plane):
+    connection = plane.connect("1")
+    with pytest.raises(FrequencyRefused, match="not granted"):
+        plane.connect("2", "realtime")
+    with pytest.raises(FrequencyRefused, match="manual, 5min"):
+        plane.connections.set_frequency(connection.id, "realtime")
+
+    plane.workspaces.grant_realtime("Acme")
+    assert plane.connections.set_frequency(connection.id, "realtime").connection.frequency is Frequency.REALTIME
+
+
+def test_changing_from_manual_makes_it_due_at_once(plane):
+    connection = plane.connect("1", "manual")
+    plane.connections.set_frequency(connection.id, "hourly")
+
+    assert len(claim(plane, Frequency.HOURLY)) == 1
+
+
+def test_connections_are_found_by_id_and_by_a_name_only_if_it_is_unique(plane):
+    first = plane.connect("1", name="Shop")
+    assert plane.connections.get("Shop").connection.id == first.id
+
+    plane.connect("2", name="Shop")
+    with pytest.raises(UnknownConnection, match=first.id):
+        plane.connections.get("Shop")
+    with pytest.raises(UnknownConnection, match="adpulse connections"):
+        plane.connections.get("Shopp")
+
+
+def test_groups_count_active_scheduled_connections(plane):
+    for number, frequency in enumerate(["manual", "5min", "5min", "hourly"]):
+        plane.connect(str(number), frequency)
+    plane.connections.set_status(plane.connections.get("Account 3").connection.id, ConnectionStatus.PAUSED, None)
+
+    assert plane.connections.groups() == {(Provider.META, FIVE): 2}
+
+
+def test_connecting_into_no_workspace_is_refused(plane):
+    facts = AccountFacts(external_id="9", name="x", currency="USD", timezone="UTC", enabled=True, status="active")
+
+    with pytest.raises(Usage, match="workspace"):
+        Connections(plane.engine, plane.clock).create("nowhere", Provider.META, facts, plane.credential, "manual", 1)

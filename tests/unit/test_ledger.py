@@ -1,0 +1,100 @@
+"""The sliding hour: no history of calls, however taken, holds more than 180 in any 60 minutes."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from fakes import SteppedClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from adpulse.errors import RateLimited
+from adpulse.model import Heat
+from storage import control
+from storage.ledger import Ledger
+
+HOUR = timedelta(hours=1)
+
+
+def taken(ledger, key, times):
+    done = 0
+    for _ in range(times):
+        try:
+            ledger.take(key, Heat.HOT)
+        except RateLimited:
+            break
+        done += 1
+    return done
+
+
+def test_the_hour_is_full_after_its_limit_and_says_when_it_frees(plane):
+    assert taken(plane.ledger, "meta:1", 200) == 180
+
+    plane.clock.advance(minutes=20)
+    with pytest.raises(RateLimited) as refused:
+        plane.ledger.take("meta:1", Heat.HOT)
+    assert refused.value.retry_after == pytest.approx(40 * 60, abs=1)
+    assert refused.value.code is None
+
+
+def test_waiting_as_long_as_told_is_long_enough(plane):
+    taken(plane.ledger, "meta:1", 180)
+    with pytest.raises(RateLimited) as refused:
+        plane.ledger.take("meta:1", Heat.HOT)
+    plane.clock.advance(seconds=refused.value.retry_after)
+
+    plane.ledger.take("meta:1", Heat.HOT)
+
+
+def test_accounts_do_not_share_an_hour(plane):
+    taken(plane.ledger, "meta:1", 180)
+
+    assert taken(plane.ledger, "meta:2", 1) == 1
+
+
+def test_a_closed_hour_never_holds_more_than_the_limit(plane):
+    taken(plane.ledger, "meta:1", 180)
+    plane.clock.advance(hours=1)
+
+    assert taken(plane.ledger, "meta:1", 1) == 0
+
+
+def test_threads_at_once_take_exactly_the_limit(plane):
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: taken(plane.ledger, "meta:1", 40), range(8)))
+
+    assert sum(counts) == 180
+
+
+def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
+    plane.ledger.take("meta:1", Heat.BACKFILL)
+    first = plane.clock.now()
+
+    assert plane.ledger.calls("meta:1") == ((first, Heat.BACKFILL),)
+    plane.clock.advance(hours=3)
+    assert plane.ledger.calls("meta:1") == ()
+    assert plane.ledger.prune() == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(1, 6),
+    steps=st.lists(st.tuples(st.integers(0, 2400), st.integers(1, 5)), min_size=1, max_size=40),
+)
+def test_no_history_exceeds_the_limit_in_any_hour(tmp_path_factory, limit, steps):
+    engine = control.connect(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'c.db'}")
+    with engine.begin() as session:
+        control.Base.metadata.create_all(session)
+    clock = SteppedClock()
+    ledger, made = Ledger(engine, clock, limit), []
+    for seconds, wanted in steps:
+        clock.advance(seconds=seconds)
+        made += [clock.now()] * taken(ledger, "k", wanted)
+    with engine.connect() as session:
+        stored = session.execute(text("SELECT count(*) FROM call_ledger")).scalar()
+    engine.dispose()
+
+    assert stored == len(made)
+    assert all(later - earlier > HOUR for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))

@@ -1,0 +1,39 @@
+"""Partition ages: noted per day, only ever newer, forgotten on demand."""
+
+from datetime import date, timedelta
+
+from adpulse.model import Fetch, FetchKind, Heat, Parts
+
+
+def ads(since, until):
+    return Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=1, since=since, until=until)
+
+
+DAY = date(2026, 3, 10)
+
+
+def test_a_read_counts_for_each_of_its_days(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    plane.partitions.record(connection.id, [(ads(DAY, DAY + timedelta(days=2)), now)])
+
+    ages = plane.partitions.ages(connection.id)
+    assert ages.days == {(FetchKind.ADS, DAY + timedelta(days=n)): now for n in range(3)}
+
+
+def test_an_older_read_never_makes_a_partition_older(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)])
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now - timedelta(hours=1))])
+
+    assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
+
+
+def test_a_forced_request_forgets_the_lookback_and_keeps_final_days(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    old = now.date() - timedelta(days=60)
+    walk = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now), (ads(old, old), now), (walk, now)])
+    plane.runs.request(connection.id, Parts.BOTH, force=True)
+
+    ages = plane.partitions.ages(connection.id)
+    assert (dict(ages.dateless), set(ages.days)) == ({}, {(FetchKind.ADS, old)})

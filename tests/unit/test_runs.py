@@ -1,0 +1,221 @@
+"""Sync runs: legal moves only, one open run per connection, telemetry that tells what happened."""
+
+from datetime import timedelta
+
+import pytest
+from fakes import SteppedClock
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from plane import ControlPlane
+from sqlalchemy import text
+
+from adpulse.errors import LeaseLost, Unavailable, UnknownConnection, Usage
+from adpulse.frequency import Frequency
+from adpulse.model import ConnectionStatus, Parts, Provider, RunCounts, RunState, SyncStatus
+from storage import control
+from storage.runs import LEGAL_MOVES
+
+CHANGED = RunCounts(fetched=10, inserted=2, updated=1, unchanged=7)
+
+
+def claim(plane):
+    return plane.connections.claim_queued(Provider.META, "flow-run")
+
+
+@pytest.fixture
+def lease(plane):
+    connection = plane.connect("1", "manual")
+    plane.runs.request(connection.id)
+    return claim(plane)[0]
+
+
+def view(plane, lease):
+    return plane.connections.get(lease.connection.id)
+
+
+def test_a_request_is_queued_and_a_second_one_returns_the_same(plane):
+    connection = plane.connect("1", "manual")
+    first, second = plane.runs.request(connection.id), plane.runs.request(connection.id)
+
+    assert (first.created, second.created, second.run_id) == (True, False, first.run_id)
+    assert plane.connections.get(connection.id).sync_status is SyncStatus.QUEUED
+
+
+def test_a_request_while_it_runs_returns_the_running_one(plane, lease):
+    ticket = plane.runs.request(lease.connection.id)
+
+    assert (ticket.run_id, ticket.created) == (lease.run_id, False)
+    assert view(plane, lease).sync_status is SyncStatus.SYNCING
+
+
+def test_two_halves_asked_for_become_both(plane):
+    connection = plane.connect("1", "manual")
+    plane.runs.request(connection.id, Parts.ENTITIES)
+    plane.runs.request(connection.id, Parts.METRICS)
+
+    assert claim(plane)[0].parts is Parts.BOTH
+
+
+def test_only_the_first_leg_of_a_requested_run_counts_as_asked(plane, lease):
+    plane.runs.postponed(lease, CHANGED, until=plane.clock.now(), reason="budget")
+    (again,) = claim(plane)
+
+    assert (lease.asked, again.asked, again.run_id) == (True, False, lease.run_id)
+
+
+def test_done_sets_the_eight_fields(plane, lease):
+    plane.clock.advance(seconds=20)
+    plane.runs.done(lease, CHANGED)
+    told = view(plane, lease)
+
+    assert (told.total_syncs_attempted, told.total_syncs_with_changes) == (1, 1)
+    assert told.last_sync_completed_at == told.last_metrics_changed_at == plane.clock.now()
+    assert told.last_sync_attempted_at == plane.clock.now() - timedelta(seconds=20)
+    assert (told.sync_status, told.last_sync_error) == (SyncStatus.IDLE, None)
+
+
+def test_a_sync_without_changes_leaves_the_freshness_alone(plane, lease):
+    plane.runs.done(lease, RunCounts(fetched=10, unchanged=10, entities_changed=3))
+
+    assert (view(plane, lease).last_metrics_changed_at, view(plane, lease).total_syncs_with_changes) == (None, 0)
+
+
+def test_a_postponed_run_adds_up_its_legs(plane, lease):
+    plane.runs.postponed(lease, CHANGED, until=plane.clock.now() + timedelta(hours=1), reason="the hour is full")
+    assert view(plane, lease).postponed_reason == "the hour is full"
+    assert claim(plane) == []
+
+    plane.clock.advance(hours=1)
+    (again,) = claim(plane)
+    plane.runs.done(again, CHANGED)
+    run = plane.runs.get(lease.run_id)
+    assert (run.state, run.counts.inserted, run.counts.fetched) == (RunState.DONE, 4, 20)
+    assert view(plane, lease).postponed_until is None
+
+
+def test_a_failure_is_told_and_counted_and_the_next_success_clears_it(plane):
+    connection = plane.connect("1", "5min")
+    plane.runs.request(connection.id)
+    (lease,) = claim(plane)
+    due = plane.clock.now() + timedelta(minutes=2)
+    plane.runs.failed(lease, Unavailable("Meta did not answer", "2"), RunCounts(), next_due_at=due)
+    told = view(plane, lease)
+    assert (told.sync_status, told.last_sync_error, told.consecutive_failures) == (SyncStatus.ERROR, "Meta did not answer", 1)
+    assert (told.next_due_at, plane.runs.get(lease.run_id).error_code) == (due, "2")
+
+    plane.runs.request(connection.id)
+    plane.runs.done(claim(plane)[0], RunCounts())
+    assert (view(plane, lease).last_sync_error, view(plane, lease).consecutive_failures) == (None, 0)
+
+
+def test_every_call_is_counted_and_renews_the_lease(plane, lease):
+    for _ in range(3):
+        plane.runs.calling(lease)
+
+    assert plane.runs.get(lease.run_id).calls == 3
+
+
+def test_a_closed_run_cannot_be_closed_again(plane, lease):
+    plane.runs.done(lease, CHANGED)
+
+    with pytest.raises(LeaseLost):
+        plane.runs.done(lease, CHANGED)
+    assert view(plane, lease).total_syncs_with_changes == 1
+    assert plane.runs.held(lease.run_id, lease.generation) is False
+
+
+def test_a_connection_that_is_not_synced_refuses_requests_with_the_reason(plane):
+    connection = plane.connect("1")
+    plane.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "The token has expired.")
+
+    with pytest.raises(Usage, match=r"needs_reauth.*expired"):
+        plane.runs.request(connection.id)
+    with pytest.raises(UnknownConnection):
+        plane.runs.request("nothing")
+
+
+def test_requests_share_a_dispatch_generation_until_the_next_claim(plane):
+    connection = plane.connect("1", "manual")
+    before = plane.runs.dispatch_generation(Provider.META)
+    plane.runs.request(connection.id)
+    assert (plane.runs.dispatch_generation(Provider.META), plane.runs.waiting(Provider.META)) == (before, 1)
+
+    claim(plane)
+    assert (plane.runs.dispatch_generation(Provider.META), plane.runs.waiting(Provider.META)) == (before + 1, 0)
+
+
+def test_a_paused_connection_waits_for_nobody(plane):
+    connection = plane.connect("1", "manual")
+    plane.runs.request(connection.id)
+    plane.connections.set_status(connection.id, ConnectionStatus.PAUSED, None)
+
+    assert (plane.runs.waiting(Provider.META), claim(plane)) == (0, [])
+
+
+class Machine(RuleBasedStateMachine):
+    """Random requests, claims and endings: closed stays closed, and a connection never has two open runs."""
+
+    @initialize()
+    def begin(self):
+        self.engine = control.connect("sqlite://")
+        with self.engine.begin() as session:
+            control.Base.metadata.create_all(session)
+        self.plane = ControlPlane(self.engine, SteppedClock())
+        self.ids = [self.plane.connect(str(number)).id for number in range(3)]
+        self.leases = []
+        self.before = {}
+
+    @rule(which=st.integers(0, 2), force=st.booleans())
+    def request(self, which, force):
+        self.plane.runs.request(self.ids[which], force=force)
+
+    @rule(queued=st.booleans(), seconds=st.integers(0, 900))
+    def claim(self, queued, seconds):
+        self.plane.clock.advance(seconds=seconds)
+        claimed = claim(self.plane) if queued else self.plane.connections.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w")
+        self.leases += claimed
+
+    @rule(index=st.integers(0, 99), ending=st.sampled_from(["done", "postponed", "failed", "release", "fetched", "applied"]))
+    def end(self, index, ending):
+        if not self.leases:
+            return
+        lease = self.leases[index % len(self.leases)]
+        try:
+            self.finish(lease, ending)
+        except LeaseLost:
+            assert not self.plane.runs.held(lease.run_id, lease.generation) or ending in ("applied", "fetched")
+
+    def finish(self, lease, ending):
+        runs = self.plane.runs
+        if ending == "release":
+            self.plane.connections.release([lease])
+        elif ending in ("fetched", "applied"):
+            getattr(runs, ending)(lease)
+        elif ending == "done":
+            runs.done(lease, CHANGED)
+        elif ending == "postponed":
+            runs.postponed(lease, CHANGED, until=self.plane.clock.now() + timedelta(minutes=7), reason="r")
+        else:
+            runs.failed(lease, Unavailable("x"), RunCounts(), next_due_at=self.plane.clock.now())
+
+    @invariant()
+    def moves_are_legal_and_one_run_is_open(self):
+        if not hasattr(self, "engine"):
+            return
+        with self.engine.connect() as session:
+            rows = session.execute(text("SELECT id, connection_id, state FROM sync_run")).all()
+        opened = [row.connection_id for row in rows if row.state not in ("done", "failed", "dead")]
+        assert len(opened) == len(set(opened))
+        for row in rows:
+            old, new = self.before.get(row.id), RunState(row.state)
+            assert old is None or old is new or new in LEGAL_MOVES[old]
+            self.before[row.id] = new
+
+    def teardown(self):
+        if hasattr(self, "engine"):
+            self.engine.dispose()
+
+
+def test_no_sequence_of_operations_breaks_a_run():
+    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))
