@@ -4,14 +4,13 @@ from functools import cache
 from threading import Lock
 
 from pydantic import SecretStr
-from sqlalchemy import Engine
 
 from adpulse import redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
 from adpulse.model import Connection, Heat, Lease
 from adpulse.providers.base import CallSlot, PlatformClient
-from adpulse.providers.meta_client import MetaClient
+from adpulse.providers.meta_client import Endpoint, MetaClient
 from adpulse.settings import Settings
 from storage import control
 from storage.connections import Connections
@@ -27,7 +26,7 @@ from storage.workspaces import Workspaces
 class App:
     """Everything a step needs, wired. Safe to share between threads."""
 
-    def __init__(self, config: Settings, engine: Engine) -> None:
+    def __init__(self, config: Settings, engine: control.Engine) -> None:
         self.settings = config
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
@@ -56,8 +55,7 @@ class App:
         """A client for a token that is not stored (yet)."""
         redact.protect(token.get_secret_value())
         config = self.settings
-        return MetaClient(
-            token,
+        endpoint = Endpoint(
             graph_url=config.meta_graph_url,
             version=config.meta_version,
             app_id=config.meta_app_id,
@@ -65,6 +63,7 @@ class App:
             page_size=config.meta_page_size,
             timeout=config.meta_timeout_seconds,
         )
+        return MetaClient(token, endpoint)
 
     def forget_client(self, credential_id: str) -> None:
         """Drop a client whose credential was replaced."""

@@ -1,1 +1,66 @@
 """A local stand-in for the platforms that speaks their wire protocols and knows the truth. Imports nothing of ours."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from http.server import ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from adpulse.sandbox import control, graph_server, world
+from adpulse.sandbox.clock import CallLog, SandboxClock
+from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.graph import Graph
+from adpulse.sandbox.truth import Truth
+from adpulse.sandbox.world import BEGINNING, World
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """A running sandbox: its parts, and where they answer. A context manager that stops it."""
+
+    world: World
+    truth: Truth
+    clock: SandboxClock
+    calls: CallLog
+    faults: Faults
+    graph_url: str
+    control_url: str
+    servers: tuple[ThreadingHTTPServer, ...]
+
+    @classmethod
+    def start(
+        cls, *, seed: int = 1, now: datetime = BEGINNING, rate: float = 0.0, extra: int = 0, graph_port: int = 0, control_port: int = 0
+    ) -> Self:
+        """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
+        made = world.create(seed=seed, beginning=now, extra=extra)
+        truth, clock, calls, faults = Truth(made), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
+        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), LOOPBACK, graph_port)
+        graph_url = f"http://{LOOPBACK}:{graph.server_port}"
+        controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url)
+        steering = control.serve(controls, LOOPBACK, control_port)
+        return cls(
+            world=made,
+            truth=truth,
+            clock=clock,
+            calls=calls,
+            faults=faults,
+            graph_url=graph_url,
+            control_url=f"http://{LOOPBACK}:{steering.server_port}",
+            servers=(graph, steering),
+        )
+
+    def stop(self) -> None:
+        """Stop answering and free the ports."""
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop it."""
+        self.stop()

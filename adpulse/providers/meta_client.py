@@ -1,0 +1,267 @@
+"""Reads Meta ad accounts with the official SDK: paging, retries, throttling, answers too big. Step: fetch.
+
+Every request takes a ledger slot first, retries and pages too. Exceptions of the SDK may hold the token in their text, so
+none is ever chained to ours.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import requests
+from facebook_business.api import FacebookAdsApi
+from facebook_business.exceptions import FacebookError, FacebookRequestError
+from facebook_business.session import FacebookSession
+from pydantic import SecretStr
+
+from adpulse.errors import AdpulseError, RateLimited, TooMuchData, Unavailable
+from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
+from adpulse.providers import meta_normalise as normalise
+from adpulse.providers.base import CallSlot
+from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+from adpulse.retry import TRIES, call_backoff
+
+log = logging.getLogger(__name__)
+
+SMALLEST_PAGE = 25
+EMPTY_PAGES = 10
+"""Meta documents empty pages that have a next one; this many in a row is a loop."""
+
+SLOW_DOWN_PERCENT, STOP_PERCENT = 75.0, 95.0
+_SLOW_DOWN_SECONDS = 2.0
+_POLLS, _POLL_SECONDS = 120, 2.0
+_IDS_A_CALL = 100
+_CHANGE_OVERLAP = timedelta(seconds=60)
+STATUSES = (
+    "ACTIVE", "PAUSED", "DELETED", "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED", "PENDING_BILLING_INFO", "CAMPAIGN_PAUSED", "ARCHIVED",
+    "ADSET_PAUSED", "IN_PROCESS", "WITH_ISSUES",
+)  # fmt: skip
+"""Without them in the request, archived and deleted objects are left out of every answer."""
+
+_COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
+_EDGES = (
+    (Level.CAMPAIGN, "campaigns", f"{_COMMON},objective,buying_type,bid_strategy,daily_budget,lifetime_budget,spend_cap"),
+    (
+        Level.AD_SET,
+        "adsets",
+        f"{_COMMON},campaign_id,optimization_goal,billing_event,bid_strategy,daily_budget,lifetime_budget,attribution_spec",
+    ),
+    (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id,creative{{id,name,link_url,object_story_spec,url_tags}}"),
+)
+_ACCOUNT = "account_id,name,currency,timezone_name,account_status"
+_METRICS = "spend,impressions,clicks,actions,action_values"
+
+Params = dict[str, Any]
+Page = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where and how Meta is asked: what all tokens have in common."""
+
+    graph_url: str
+    version: str
+    app_id: str | None = None
+    app_secret: SecretStr | None = None
+    page_size: int = 500
+    timeout: float = 60.0
+
+
+class MetaClient:
+    """What one token reaches. Blocking; safe to share between threads."""
+
+    def __init__(self, token: SecretStr, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
+        secret = endpoint.app_secret.get_secret_value() if endpoint.app_secret else None
+        session = FacebookSession(endpoint.app_id, secret, token.get_secret_value(), timeout=endpoint.timeout)
+        session.GRAPH = endpoint.graph_url  # per instance, so that real and sandbox accounts live in one process
+        self._api = FacebookAdsApi(session, api_version=endpoint.version)
+        self._page_size = endpoint.page_size
+        self._sleep = sleep
+        self._rng = Random()  # noqa: S311 - jitter
+        self._stop: dict[str, RateLimited] = {}
+        self._usage: dict[str, float] = {}
+
+    def accounts(self, slot: CallSlot) -> list[AccountFacts]:
+        """Every account the token reaches."""
+        return [normalise.account(node) for node in self._list("me/adaccounts", {"fields": _ACCOUNT}, slot, "this token's accounts")]
+
+    def facts(self, external_id: str, slot: CallSlot) -> AccountFacts:
+        """What Meta says about one account."""
+        return normalise.account(self._get(f"act_{external_id}", {"fields": _ACCOUNT}, slot, _account(external_id)))
+
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+        """Campaigns, ad sets and ads, deleted and archived ones too: all, or those changed since the fetch's instant."""
+        params: Params = {"effective_status": list(STATUSES)}
+        if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
+            since = int((fetch.changed_since - _CHANGE_OVERLAP).timestamp())
+            params["filtering"] = [{"field": "updated_time", "operator": "GREATER_THAN", "value": since}]
+        tables = [ENTITY_SCHEMA.empty_table()]
+        for level, edge, fields in _EDGES:
+            rows = self._list(f"act_{connection.external_id}/{edge}", {**params, "fields": fields}, slot, _account(connection.external_id))
+            tables.append(normalise.entities(level, rows, connection.id))
+        return pa.concat_tables(tables)
+
+    def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
+        """These entities of one level, deleted ones too; an id that Meta no longer knows is missing."""
+        _, edge, fields = next(each for each in _EDGES if each[0] == level)
+        tables = [ENTITY_SCHEMA.empty_table()]
+        for start in range(0, len(ids), _IDS_A_CALL):
+            some = {"field": "id", "operator": "IN", "value": ids[start : start + _IDS_A_CALL]}
+            params = {"fields": fields, "effective_status": list(STATUSES), "filtering": [some]}
+            rows = self._list(f"act_{connection.external_id}/{edge}", params, slot, _account(connection.external_id))
+            tables.append(normalise.entities(Level(level), rows, connection.id))
+        return pa.concat_tables(tables)
+
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+        """One row per ad (or campaign) and day of the fetch's range: complete, or an error.
+
+        An answer that is too big is asked for in smaller pages, then for half the days at a time, then as an async job.
+        """
+        if fetch.since is None or fetch.until is None:
+            raise ValueError("a metrics fetch needs its dates")
+        level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
+        tables = [METRIC_SCHEMA.empty_table()]
+        for rows in self._days(connection, level, fetch.since, fetch.until, slot):
+            tables.append(normalise.metrics(level, rows, connection))  # noqa: PERF401 - each part is normalised before the next is fetched
+        return pa.concat_tables(tables)
+
+    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> Iterator[list[Page]]:
+        path, about = f"act_{connection.external_id}/insights", _account(connection.external_id)
+        params = _insights(level, since, until)
+        try:
+            yield self._list(path, params, slot, about)
+        except TooMuchData:
+            if since == until:
+                yield self._job(path, params, slot, about)
+                return
+            middle = since + (until - since) // 2
+            yield from self._days(connection, level, since, middle, slot)
+            yield from self._days(connection, level, middle + timedelta(days=1), until, slot)
+
+    def _job(self, path: str, params: Params, slot: CallSlot, about: str) -> list[Page]:
+        """The last resort for one day: let Meta compute the report, then page through it."""
+        job = str(self._call("POST", path, params, slot, about)["report_run_id"])
+        for _ in range(_POLLS):
+            state = self._get(job, {"fields": "async_status,async_percent_completion"}, slot, about)
+            if state.get("async_status") in ("Job Failed", "Job Skipped"):
+                break
+            if state.get("async_status") == "Job Completed" and state.get("async_percent_completion") == 100:  # noqa: PLR2004 - percent
+                return self._list(f"{job}/insights", {}, slot, about)
+            self._sleep(_POLL_SECONDS)
+        raise TooMuchData(f"Meta could not compute a report of one day for {about}.", "async")
+
+    def _list(self, path: str, params: Params, slot: CallSlot, about: str) -> list[Page]:
+        """All rows of an edge, page by page while Meta says there is a next one; nothing unless all came.
+
+        Raises:
+            Unavailable: a page is malformed, a cursor repeats, or empty pages do not end.
+            TooMuchData: even the smallest page is too big.
+        """
+        rows: list[Page] = []
+        after, seen, empty = None, set[str](), 0
+        while True:
+            page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about)
+            rows += page["data"]
+            empty = 0 if page["data"] else empty + 1
+            links = page.get("paging") or {}
+            if not links.get("next"):
+                return rows
+            after = (links.get("cursors") or {}).get("after")
+            if not after or after in seen or empty > EMPTY_PAGES:
+                raise Unavailable(f"Meta's pages for {about} do not end.", "paging")
+            seen.add(after)
+
+    def _page(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
+        """One page; when it is too big, half of it from the same place, and smaller pages from then on."""
+        while True:
+            size = self._page_size
+            try:
+                page = self._get(path, {**params, "limit": size}, slot, about)
+            except TooMuchData:
+                if size <= SMALLEST_PAGE:
+                    raise
+                self._page_size = max(SMALLEST_PAGE, size // 2)
+                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, self._page_size)
+                continue
+            if not isinstance(page.get("data"), list):
+                raise Unavailable(f"Meta sent a page without data for {about}.", "malformed")
+            return page
+
+    def _get(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
+        return self._call("GET", path, params, slot, about)
+
+    def _call(self, method: str, path: str, params: Params, slot: CallSlot, about: str) -> Page:
+        """One call, tried again when it failed in a way that passes.
+
+        Raises:
+            RateLimited: ours or Meta's; never retried here.
+        """
+        for attempt in range(1, TRIES + 1):
+            self._heed_usage(about)
+            slot()
+            try:
+                return self._once(method, path, params, about)
+            except Unavailable as error:
+                if attempt == TRIES:
+                    raise
+                log.info("attempt %s of %s for %s failed: %s", attempt, TRIES, about, error.code)
+            self._sleep(call_backoff(attempt, self._rng))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _once(self, method: str, path: str, params: Params, about: str) -> Page:
+        try:
+            response = self._api.call(method, tuple(path.split("/")), params=dict(params))
+            headers, told = response.headers(), orjson.loads(response.body())
+        except FacebookRequestError as error:
+            raise _from_sdk(error, about) from None
+        except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError):
+            # The SDK mistypes broken bodies (HTML, truncated JSON), and a connection error's text holds the token.
+            raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
+        if not isinstance(told, dict) or ("error" not in told and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
+            raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
+        self._note_usage(headers, about)
+        return told
+
+    def _heed_usage(self, about: str) -> None:
+        """Meta's own meters are told with every answer: slow down before it blocks, and stop just before."""
+        stop = self._stop.pop(about, None)
+        if stop:
+            raise stop
+        if self._usage.get(about, 0.0) >= SLOW_DOWN_PERCENT:
+            self._sleep(_SLOW_DOWN_SECONDS)
+
+    def _note_usage(self, headers: dict[str, str], about: str) -> None:
+        percent = usage(headers)
+        self._usage[about] = percent
+        if percent >= STOP_PERCENT:
+            wait = wait_hint(headers) or 60.0
+            message = f"{percent:.0f} % of Meta's own limit is used up for {about}; calls pause for {wait:.0f} s."
+            self._stop[about] = RateLimited(message, "usage", retry_after=wait)
+
+
+def _account(external_id: str) -> str:
+    return f"account {external_id}"
+
+
+def _insights(level: Level, since: date, until: date) -> Params:
+    ids = "ad_id,adset_id,campaign_id" if level is Level.AD else "campaign_id"
+    return {
+        "level": level.value,
+        "fields": f"{ids},{_METRICS}",
+        "time_increment": 1,
+        "time_range": {"since": since.isoformat(), "until": until.isoformat()},
+        "filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": list(STATUSES)}],
+    }
+
+
+def _from_sdk(error: FacebookRequestError, about: str) -> AdpulseError:
+    body = error.body()
+    told = body.get("error") if isinstance(body, dict) else None
+    headers = {str(name): str(value) for name, value in (error.http_headers() or {}).items()}
+    return from_reply(Reply(status=int(error.http_status() or 0), error=told if isinstance(told, dict) else {}, headers=headers), about)

@@ -1,0 +1,116 @@
+"""The one table from Meta's errors to ours. Step: fetch.
+
+Source: Marketing API error reference and the throttling pages; codes that public connectors meet in practice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
+
+_APP_THROTTLE = frozenset({4})
+_ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
+_TRANSIENT = frozenset({1, 2, 960})
+_TRANSIENT_SUBCODES = frozenset({99, 1815107})
+_TOO_MUCH_SUBCODES = frozenset({1487534})
+_AUTH = frozenset({102, 190})
+_REFUSED = frozenset({3, 10, *range(200, 300)})
+_SUNSET = frozenset({2635})
+_GONE_SUBCODE = 33
+_TOO_MUCH_WORDS = "reduce the amount of data"
+_DEFAULT_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What Meta answered instead of data: HTTP status, the ``error`` object (empty when there was none), headers."""
+
+    status: int
+    error: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+def from_reply(reply: Reply, account: str) -> AdpulseError:
+    """Our error for an answer. ``account`` is named in the message; nothing of the request is, as it holds the token."""
+    code, subcode = _int(reply.error.get("code")), _int(reply.error.get("error_subcode"))
+    raw = f"{code}/{subcode}" if subcode else str(code or f"http-{reply.status}")
+    said = str(reply.error.get("message", f"HTTP {reply.status}"))[:200]
+    if subcode in _TOO_MUCH_SUBCODES or _TOO_MUCH_WORDS in said.lower():
+        return TooMuchData(f"Meta cannot answer a request this big for {account}.", raw)
+    if code in _APP_THROTTLE | _ACCOUNT_THROTTLE:
+        return _throttled(reply, account, raw, app=code in _APP_THROTTLE)
+    return _permanent(code, subcode, said, raw, account) or _other(reply, code, subcode, said, raw, account)
+
+
+def _permanent(code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:
+    if code in _AUTH:
+        return AuthExpired(f"Meta no longer accepts the token for {account}. Connect it again with a fresh token.", raw)
+    if code in _SUNSET:
+        return VersionSunset(f"Meta has ended the pinned API version ({said}). Set ADPULSE_META_VERSION to a current one.", raw)
+    if code in _REFUSED or subcode == _GONE_SUBCODE:
+        message = f"Meta does not let this token read {account}. Give its user access to the account, with the permission ads_read."
+        return AccountRefused(message, raw)
+    return None
+
+
+def _other(reply: Reply, code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError:
+    if _is_transient(reply, code, subcode):
+        return Unavailable(f"Meta failed to answer for {account} ({said}).", raw)
+    return BadRequest(f"Meta refused a request for {account}: {said}", raw)
+
+
+def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
+    """Failures that pass, and codes we do not know: those are tried again once and recorded."""
+    known_bad = code in (100, 2500, 3018)
+    return (
+        reply.status >= 500  # noqa: PLR2004 - HTTP's server errors
+        or code in _TRANSIENT
+        or subcode in _TRANSIENT_SUBCODES
+        or bool(reply.error.get("is_transient"))
+        or not known_bad
+    )
+
+
+def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimited:
+    wait = wait_hint(reply.headers) or _DEFAULT_WAIT
+    whom = "every account of the app" if app else account
+    message = f"Meta throttles {whom}; calls pause for {wait:.0f} s."
+    return RateLimited(message, raw, retry_after=wait, scope="app" if app else "account")
+
+
+def wait_hint(headers: Mapping[str, str]) -> float:
+    """Seconds until Meta says calls are welcome again; 0 when it does not say."""
+    minutes = [
+        each.get("estimated_time_to_regain_access", 0) for uses in _json(headers, "x-business-use-case-usage").values() for each in uses
+    ]
+    seconds = _json(headers, "x-ad-account-usage").get("reset_time_duration", 0)
+    return max([float(minute) * 60 for minute in minutes] + [float(seconds)])
+
+
+def usage(headers: Mapping[str, str]) -> float:
+    """The highest share of any of Meta's own limits that is used up, in percent; 0 when it does not say."""
+    found = [0.0]
+    for uses in _json(headers, "x-business-use-case-usage").values():
+        found += [float(each.get(name, 0)) for each in uses for name in ("call_count", "total_cputime", "total_time")]
+    for header in ("x-ad-account-usage", "x-fb-ads-insights-throttle"):
+        told = _json(headers, header)
+        found += [float(told.get(name, 0)) for name in ("acc_id_util_pct", "app_id_util_pct")]
+    return max(found)
+
+
+def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:
+    for key, value in headers.items():
+        if key.lower() == name:
+            try:
+                told = orjson.loads(value)
+            except orjson.JSONDecodeError:
+                return {}
+            return told if isinstance(told, dict) else {}
+    return {}
+
+
+def _int(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else None

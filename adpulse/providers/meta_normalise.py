@@ -1,0 +1,151 @@
+"""Turns Meta's answers into Arrow: strings to exact micros, one action type per metric, one row per key. Pure. Step: normalise."""
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from adpulse.errors import Unavailable
+from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, METRICS, MICROS, AccountFacts, Connection, Level
+
+PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
+LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
+INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
+VISITORS = ("omni_landing_page_view", "landing_page_view")
+"""One event comes under several of these: the first present tells all of them, adding them up would double it."""
+
+ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
+ACTIVE_ACCOUNT = 1
+_ACCOUNT_STATUS = {
+    1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
+    100: "pending closure", 101: "closed",
+}  # fmt: skip
+_READABLE = (1, 3, 8, 9)
+_NOT_ATTRIBUTES = frozenset(
+    {"id", "name", "effective_status", "updated_time", "account_id", "campaign_id", "adset_id", "objective", "optimization_goal"}
+)
+
+Row = Mapping[str, Any]
+
+
+def account(node: Row) -> AccountFacts:
+    """What Meta says about an ad account."""
+    status = int(node["account_status"])
+    return AccountFacts(
+        external_id=str(node["account_id"]),
+        name=str(node["name"]),
+        currency=str(node["currency"]),
+        timezone=str(node["timezone_name"]),
+        enabled=status in _READABLE,
+        status=_ACCOUNT_STATUS.get(status, f"status {status}"),
+    )
+
+
+def entities(level: Level, rows: Iterable[Row], connection_id: str) -> pa.Table:
+    """ENTITY_SCHEMA rows of one level. Of an entity that came twice (data move while paging) the last is kept."""
+    latest = {str(row["id"]): row for row in rows}
+    parent = {Level.CAMPAIGN: None, Level.AD_SET: "campaign_id", Level.AD: "adset_id"}[level]
+    goal = {Level.CAMPAIGN: "objective", Level.AD_SET: "optimization_goal", Level.AD: None}[level]
+    columns = [
+        [connection_id] * len(latest),
+        [level.value] * len(latest),
+        list(latest),
+        [row.get(parent) if parent else None for row in latest.values()],
+        [row.get("name") for row in latest.values()],
+        [row["effective_status"] for row in latest.values()],
+        [row.get(goal) if goal else None for row in latest.values()],
+        [_attributes(row) for row in latest.values()],
+    ]
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+
+
+def _attributes(row: Row) -> str:
+    """Everything else the call gave, as canonical JSON: the same entity always reads the same."""
+    kept = {name: value for name, value in row.items() if name not in _NOT_ATTRIBUTES and value is not None}
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Table:
+    """METRIC_SCHEMA rows, one per entity and day; of a key that came twice (data move while paging) the last is kept.
+
+    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not tell them at this level
+    (ad sets that attribute differently), so its action metrics are null: missing is not zero.
+
+    Raises:
+        Unavailable: a value that is not a number; nothing of the answer can be trusted.
+    """
+    key = f"{level.value}_id"
+    latest = {(str(row[key]), row["date_start"]): row for row in rows}
+    told = [_ten(row, connection.gross_margin, leaf=level is Level.AD) for row in latest.values()]
+    columns: list[pa.Array] = [
+        pa.array([connection.id] * len(latest)),
+        pa.array([level.value] * len(latest)),
+        pa.array([external_id for external_id, _ in latest], pa.string()),
+        pa.array([str(row["campaign_id"]) for row in latest.values()], pa.string()),
+        pa.array([day for _, day in latest], pa.string()).cast(pa.date32()),
+    ]
+    columns += [pa.array([each[name] for each in told], pa.int64()) for name in METRICS]
+    return pa.table(columns, schema=METRIC_SCHEMA)
+
+
+def _ten(row: Row, margin: Decimal, *, leaf: bool) -> dict[str, int | None]:
+    counts, values = _actions(row, "actions"), _actions(row, "action_values")
+    spend, revenue = micros(row.get("spend"), "spend"), _first(values, PURCHASES)
+    purchases, leads, installs = (_first(counts, kinds) for kinds in (PURCHASES, LEADS, INSTALLS))
+    ten: dict[str, int | None] = {
+        "impressions": _count(row, "impressions"),
+        "clicks": _count(row, "clicks"),
+        "spend": spend,
+        "conversions": purchases + leads + installs,
+        "revenue": revenue,
+        "leads": leads,
+        "installs": installs,
+        "purchases": purchases,
+        "visitors": _first(counts, VISITORS),
+        "profit": profit(revenue, spend, margin),
+    }
+    if not leaf and "actions" not in row:
+        ten |= dict.fromkeys(ACTION_METRICS)
+    return ten
+
+
+def profit(revenue: int, spend: int, margin: Decimal) -> int:
+    """Revenue times margin, rounded half-even to the micro, less spend."""
+    return int((revenue * margin).quantize(Decimal(1), ROUND_HALF_EVEN)) - spend
+
+
+def micros(value: object, field: str) -> int:
+    """A platform's decimal string in millionths, exactly; absent is zero.
+
+    Raises:
+        Unavailable: not a finite number, or finer than a millionth.
+    """
+    if value is None:
+        return 0
+    try:
+        scaled = Decimal(str(value)) * MICROS
+        if scaled != scaled.to_integral_value():
+            scaled = scaled.quantize(Decimal(1), ROUND_HALF_EVEN)
+        return int(scaled)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise Unavailable(f"Meta sent something that is not a number in the field {field}.", "malformed") from None
+
+
+def _count(row: Row, field: str) -> int:
+    value = row.get(field, "0")
+    if not str(value).isdigit():
+        raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
+    return int(value)
+
+
+def _actions(row: Row, field: str) -> dict[str, str]:
+    """Action type → ``value``, which follows each ad set's own attribution setting; the window columns are parts of it."""
+    return {each["action_type"]: each["value"] for each in row.get(field, ()) if "value" in each}
+
+
+def _first(values: Mapping[str, str], kinds: tuple[str, ...]) -> int:
+    found: Callable[[str], bool] = values.__contains__
+    kind = next(filter(found, kinds), None)
+    return micros(values[kind], kind) if kind else 0

@@ -1,0 +1,92 @@
+"""The sandbox's clock, which can be frozen, stepped and sped up, and the log of every call it answered."""
+
+import threading
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+
+class SandboxClock:
+    """Business time: an instant it was set to, and a rate it runs at since (0: frozen)."""
+
+    def __init__(self, now: datetime, rate: float = 1.0) -> None:
+        self._lock = threading.Lock()
+        self._base, self._since, self._rate = now, time.monotonic(), rate
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        with self._lock:
+            return self._base + timedelta(seconds=(time.monotonic() - self._since) * self._rate)
+
+    @property
+    def rate(self) -> float:
+        """Sandbox seconds per real second."""
+        return self._rate
+
+    def set(self, now: datetime) -> None:
+        """Jump to an instant."""
+        with self._lock:
+            self._base, self._since = now.astimezone(UTC), time.monotonic()
+
+    def advance(self, seconds: float) -> None:
+        """Jump ahead."""
+        self.set(self.now() + timedelta(seconds=seconds))
+
+    def run(self, rate: float) -> None:
+        """Go on at another rate."""
+        now = self.now()
+        with self._lock:
+            self._base, self._since, self._rate = now, time.monotonic(), rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request the sandbox answered. ``account`` is empty for calls that concern none."""
+
+    seq: int
+    at: datetime
+    account: str
+    kind: str
+    method: str
+    path: str
+    params: dict[str, str]
+    offset: int | None
+    status: int
+    rows: int | None
+    fault: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+class CallLog:
+    """Every call, in order; what is compared with the product's ledger."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+
+    def add(self, **values: Any) -> Call:
+        """Log a call."""
+        with self._lock:
+            call = Call(seq=len(self._calls) + 1, **values)
+            self._calls.append(call)
+            return call
+
+    def calls(self, account: str | None = None) -> list[Call]:
+        """All calls, or those of one account."""
+        with self._lock:
+            return [call for call in self._calls if account is None or call.account == account]
+
+    def within_hour(self, account: str, now: datetime) -> int:
+        """How many calls the account had in the hour before ``now``."""
+        with self._lock:
+            recent = reversed(self._calls)
+            return sum(1 for call in recent if call.account == account and now - timedelta(hours=1) < call.at <= now)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._calls.clear()

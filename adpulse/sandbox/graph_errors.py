@@ -1,0 +1,97 @@
+"""Errors in the words and codes of Meta's Graph API."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class GraphError(Exception):
+    """An answer that is an error: HTTP status, code, subcode, and what else Meta puts beside them."""
+
+    status: int
+    code: int
+    message: str
+    subcode: int | None = None
+    transient: bool = False
+    kind: str = "OAuthException"
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def body(self, trace: str) -> dict[str, Any]:
+        """The JSON body."""
+        error: dict[str, Any] = {"message": self.message, "type": self.kind, "code": self.code}
+        if self.subcode is not None:
+            error["error_subcode"] = self.subcode
+        if self.transient:
+            error["is_transient"] = True
+        return {"error": {**error, **self.extra, "fbtrace_id": trace}}
+
+
+def sunset(version: str) -> GraphError:
+    """A version of the Marketing API that has ended."""
+    message = f"(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version: v26.0. Called: {version}"
+    return GraphError(400, 2635, message)
+
+
+def unknown_path(path: str) -> GraphError:
+    """A path of no known form."""
+    return GraphError(400, 2500, f"Unknown path components: /{path}")
+
+
+def no_token() -> GraphError:
+    """A request without any token."""
+    return GraphError(400, 2500, "An active access token must be used to query information about the current user.")
+
+
+def bad_token() -> GraphError:
+    """A token that never was one."""
+    return GraphError(400, 190, "Invalid OAuth access token - Cannot parse access token")
+
+
+def expired_token() -> GraphError:
+    """A token that was valid once."""
+    return GraphError(400, 190, "Error validating access token: Session has expired.", 463)
+
+
+def no_permission() -> GraphError:
+    """A valid token without the scope for ads."""
+    message = "(#200) Ad account owner has NOT grant ads_management or ads_read permission"
+    return GraphError(403, 200, message)
+
+
+def unreachable(object_id: str) -> GraphError:
+    """An object that does not exist or that the token must not see; Meta does not say which."""
+    message = (
+        f"Unsupported get request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing permissions, "
+        "or does not support this operation."
+    )
+    return GraphError(400, 100, message, 33, kind="GraphMethodException")
+
+
+def write_refused() -> GraphError:
+    """Any write: the sandbox is read-only like our scopes."""
+    return GraphError(403, 200, "(#200) Requires ads_management permission to manage the object")
+
+
+def bad_param(message: str, subcode: int | None = None) -> GraphError:
+    """A parameter that is not what it must be."""
+    return GraphError(400, 100, f"(#100) {message}", subcode)
+
+
+def unknown_field(name: str, node: str) -> GraphError:
+    """A field the node does not have."""
+    return GraphError(400, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})")
+
+
+def bad_cursor() -> GraphError:
+    """A cursor of another request, or none at all."""
+    return GraphError(400, 100, "(#100) Invalid cursors values", 2642)
+
+
+def too_old() -> GraphError:
+    """A range that begins more than 37 months ago."""
+    return GraphError(400, 3018, "(#3018) The start date of the time range cannot be beyond 37 months from the current date")
+
+
+def not_ready() -> GraphError:
+    """Results of an async job that has not completed."""
+    return GraphError(400, 2601, "Error accessing adreport job.", 1815107)

@@ -1,0 +1,76 @@
+"""Talks to a running sandbox's control endpoint: for tests, the demo and notebooks."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import pyarrow as pa
+import requests
+
+Method = Literal["GET", "POST", "DELETE"]
+
+
+class Remote:
+    """One sandbox, by the address of its control endpoint."""
+
+    def __init__(self, control_url: str) -> None:
+        self._url = control_url.rstrip("/")
+
+    def now(self) -> datetime:
+        """The sandbox's clock."""
+        return datetime.fromisoformat(self._json("GET", "clock")["now"])
+
+    def advance(self, seconds: float) -> datetime:
+        """Step the clock."""
+        return datetime.fromisoformat(self._json("POST", "clock", {"advance_seconds": seconds})["now"])
+
+    def set(self, now: datetime) -> None:
+        """Set the clock."""
+        self._json("POST", "clock", {"set": now.isoformat()})
+
+    def fault(self, action: str, **rule: Any) -> None:
+        """Arm one fault."""
+        self._json("POST", "faults", {"rules": [{"action": action, **rule}]})
+
+    def clear_faults(self) -> None:
+        """Disarm all."""
+        self._json("DELETE", "faults")
+
+    def calls(self, account: str | None = None) -> list[dict[str, Any]]:
+        """The call log."""
+        found: list[dict[str, Any]] = self._json("GET", "calls", query={"account": account} if account else {})
+        return found
+
+    def world(self) -> dict[str, Any]:
+        """Accounts, tokens by label, and where the Graph API answers."""
+        found: dict[str, Any] = self._json("GET", "world")
+        return found
+
+    def truth_metrics(self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
+        """Rows at ad level as the platform would answer at ``as_of``."""
+        return self._arrow("truth/metrics", _question(account, since, until, as_of, margin))
+
+    def truth_totals(
+        self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), complete: bool = False
+    ) -> pa.Table:
+        """Rows at campaign level; ``complete`` includes what the platform does not tell."""
+        return self._arrow("truth/totals", {**_question(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
+
+    def truth_entities(self, account: str, *, as_of: datetime) -> pa.Table:
+        """Every entity as of an instant."""
+        return self._arrow("truth/entities", {"account": account, "as_of": as_of.isoformat()})
+
+    def _json(self, method: Method, path: str, body: object = None, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        answer = requests.request(method, f"{self._url}/{path}", json=body, params=query, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def _arrow(self, path: str, query: Mapping[str, str]) -> pa.Table:
+        answer = requests.get(f"{self._url}/{path}", params=query, timeout=120)
+        answer.raise_for_status()
+        return pa.ipc.open_stream(answer.content).read_all()
+
+
+def _question(account: str, since: date, until: date, as_of: datetime, margin: Decimal) -> dict[str, str]:
+    return {"account": account, "since": since.isoformat(), "until": until.isoformat(), "as_of": as_of.isoformat(), "margin": str(margin)}

@@ -1,0 +1,45 @@
+"""The published copy that notebooks and BI tools read, so that no reader ever holds up a sync. After the step upsert."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from storage.files import replace
+
+
+def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
+    """Whether the warehouse holds something the copy does not, and the copy is old enough to be renewed.
+
+    Only asks the file system: if this process opened and closed the warehouse file, DuckDB's own lock on it would be
+    silently gone, because POSIX drops a process's locks on a file with any of its descriptors.
+    """
+    if not warehouse.exists():
+        return False
+    if not published.exists():
+        return True
+    copy = published.stat()
+    # The copy carries the warehouse's modification time; its own change time says when it was put there.
+    changed = copy.st_mtime_ns != warehouse.stat().st_mtime_ns
+    return changed and not 0 <= time.time() - copy.st_ctime < min_interval_seconds
+
+
+def publish(warehouse: Path, published: Path, lock: int) -> None:
+    """Replace the copy in one step; a reader keeps the copy it opened.
+
+    Args:
+        warehouse: the file, checkpointed and not open in any process.
+        published: where the copy goes.
+        lock: descriptor of the writer's lock. ``cp`` inherits it, so that nobody writes under an orphaned ``cp``.
+
+    Raises:
+        OSError: the copy could not be written; the one before is still there.
+    """
+    published.parent.mkdir(parents=True, exist_ok=True)
+    fresh = published.with_name(f".{published.name}.new")
+    fresh.unlink(missing_ok=True)
+    copied = subprocess.run(["/bin/cp", "-p", warehouse, fresh], pass_fds=(lock,), check=False, capture_output=True, text=True)
+    if copied.returncode != 0:
+        raise OSError(f"{published} could not be renewed: {copied.stderr.strip()}")
+    # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
+    fresh.chmod(0o444)
+    replace(fresh, published)

@@ -1,0 +1,57 @@
+"""What several processes share through the file system: exclusive locks, and files that are replaced for good."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def exclusive(path: Path, timeout: float) -> Iterator[int]:
+    """Hold the lock that ``path`` stands for, against other processes and other threads alike.
+
+    Yields the lock's descriptor: a child process that inherits it keeps the lock until it ends.
+    The file stays; removing it would let two holders lock two different files of the same name.
+
+    Raises:
+        TimeoutError: someone else held it for ``timeout`` seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(descriptor, time.monotonic() + timeout)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put ``source`` in ``target``'s place so that after a power cut there is the old file or the whole new one."""
+    _flush(source)
+    source.replace(target)
+    _flush(target.parent)
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            # flock belongs to the open file, so two threads of one process exclude each other too.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

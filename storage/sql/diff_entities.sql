@@ -1,0 +1,43 @@
+-- Entities whose row differs from the stored one. ordinal grows with the time of the answer: the last word wins.
+-- walks: where each connection's last complete walk begins; who is not heard of since is GONE.
+-- A GONE row keeps what was known of the entity; nobody can say anything new about it.
+WITH last_word AS (
+    SELECT max(ordinal) AS ordinal
+    FROM answer
+    GROUP BY connection_id, level, external_id
+), said AS (
+    SELECT answer.* REPLACE (
+        CASE WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM gone) THEN 'GONE' ELSE answer.status END AS status
+    )
+    FROM answer
+    SEMI JOIN last_word USING (ordinal)
+    LEFT JOIN walks USING (connection_id)
+), wanted AS (
+    SELECT * EXCLUDE (ordinal)
+    FROM said
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (first_seen_at, changed_at, run_id) REPLACE ('GONE' AS status)
+    FROM entities
+    SEMI JOIN walks USING (connection_id)
+    ANTI JOIN said USING (connection_id, level, external_id)
+    WHERE status NOT IN (FROM gone) AND level <> 'account'
+)
+SELECT
+    w.connection_id,
+    w.level,
+    w.external_id,
+    CASE WHEN w.status = 'GONE' THEN coalesce(s.parent_id, w.parent_id) ELSE w.parent_id END AS parent_id,
+    CASE WHEN w.status = 'GONE' THEN coalesce(s.name, w.name) ELSE w.name END AS name,
+    w.status,
+    CASE WHEN w.status = 'GONE' THEN coalesce(s.objective, w.objective) ELSE w.objective END AS objective,
+    CASE WHEN w.status = 'GONE' THEN coalesce(s.attributes, w.attributes) ELSE w.attributes END AS attributes
+FROM wanted w
+LEFT JOIN entities s USING (connection_id, level, external_id)
+WHERE w.status IS DISTINCT FROM s.status
+    OR w.status <> 'GONE' AND (
+        w.parent_id IS DISTINCT FROM s.parent_id
+        OR w.name IS DISTINCT FROM s.name
+        OR w.objective IS DISTINCT FROM s.objective
+        OR w.attributes IS DISTINCT FROM s.attributes
+    )
+ORDER BY w.connection_id, w.level, w.external_id

@@ -1,0 +1,8 @@
+MERGE INTO connections AS stored
+USING known AS change
+ON stored.id = change.id
+WHEN MATCHED AND (
+    stored.name <> change.name OR stored.currency <> change.currency OR stored.timezone <> change.timezone
+    OR stored.gross_margin <> change.gross_margin
+) THEN UPDATE BY NAME
+WHEN NOT MATCHED THEN INSERT BY NAME

@@ -1,0 +1,180 @@
+"""What a run fetched, kept on disk until it is in the warehouse. Between the steps fetch, diff and upsert.
+
+Calls are the scarcest good, so no retry, restart or crash asks the platform again for an answer that was complete.
+A file appears under its name only when it is complete. Layout: ``<root>/<run>/plan.json``, one
+``<label>-<digest>.arrow`` per answer, ``changes.zip``.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from adpulse.errors import Permanent
+from adpulse.model import Fetch, Fetched, FetchKind, Heat, RunCounts
+from storage.diff import RunChanges
+from storage.files import replace
+
+_PLAN = "plan.json"
+_CHANGES = "changes.zip"
+_HEADER = b"adpulse"
+_TABLES = ("facts", "totals", "entities", "unreported")
+
+
+class Staging:
+    """One folder per run under ``root``.
+
+    Every reading method raises Permanent for a file that is damaged or not one of ours: a result is never shorter
+    than what was written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def save_plan(self, run_id: str, fetches: tuple[Fetch, ...]) -> None:
+        """Keep what the run is to fetch, so that a successor goes on with the same plan."""
+        with self._writing(run_id, _PLAN) as path:
+            path.write_text(json.dumps([_fetch_to_json(fetch) for fetch in fetches]), "utf-8")
+
+    def plan(self, run_id: str) -> tuple[Fetch, ...]:
+        """What the run is to fetch, in order; empty when nothing was planned yet."""
+        path = self._root / run_id / _PLAN
+        if not path.exists():
+            return ()
+        with _reading(path):
+            return tuple(_fetch_from_json(item) for item in json.loads(path.read_text("utf-8")))
+
+    def write(self, run_id: str, fetched: Fetched) -> None:
+        """Keep a complete answer; the same fetch again replaces it."""
+        header = json.dumps({"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat()})
+        table = fetched.table.replace_schema_metadata({_HEADER: header})
+        with self._writing(run_id, _file_name(fetched.fetch)) as path:
+            _write_table(path, table)
+
+    def has(self, run_id: str, fetch: Fetch) -> bool:
+        """Whether the fetch's complete answer is here. Heat and cost are the planner's and do not matter."""
+        return (self._root / run_id / _file_name(fetch)).exists()
+
+    def read(self, run_id: str) -> list[Fetched]:
+        """Every answer of the run, oldest first."""
+        return sorted((_read_fetched(path) for path in self._answers(run_id)), key=lambda one: one.fetched_at)
+
+    def write_changes(self, changes: RunChanges) -> None:
+        """Keep what the run is about to change; replaces what an earlier attempt found."""
+        header = {
+            "generation": changes.generation,
+            "connection_id": changes.connection_id,
+            "now": changes.now.isoformat(),
+            "counts": asdict(changes.counts),
+        }
+        with self._writing(changes.run_id, _CHANGES) as path, zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("header.json", json.dumps(header))
+            for name in _TABLES:
+                with archive.open(f"{name}.arrow", "w", force_zip64=True) as member:
+                    _write_table(member, getattr(changes, name))
+
+    def changes(self, run_id: str) -> RunChanges | None:
+        """What the run is about to change; None when it was not compared yet."""
+        path = self._root / run_id / _CHANGES
+        if not path.exists():
+            return None
+        with _reading(path), zipfile.ZipFile(path) as archive:
+            header = json.loads(archive.read("header.json"))
+            tables = {name: pa.ipc.open_file(archive.read(f"{name}.arrow")).read_all() for name in _TABLES}
+            return RunChanges(
+                run_id=run_id,
+                generation=header["generation"],
+                connection_id=header["connection_id"],
+                now=datetime.fromisoformat(header["now"]),
+                counts=RunCounts(**header["counts"]),
+                **tables,
+            )
+
+    def remove(self, run_id: str) -> None:
+        """Forget the run; nothing happens when there is nothing."""
+        shutil.rmtree(self._root / run_id, ignore_errors=True)
+
+    def runs(self) -> list[str]:
+        """Runs that have a folder here."""
+        return sorted(path.name for path in self._root.iterdir() if path.is_dir()) if self._root.exists() else []
+
+    @contextmanager
+    def _writing(self, run_id: str, name: str) -> Iterator[Path]:
+        """A file to fill that gets its name only when the block ends well."""
+        folder = self._root / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        # The process id keeps two writers of one run (one of them has lost its lease) out of each other's file.
+        partial = folder / f".{os.getpid()}.{name}"
+        yield partial
+        replace(partial, folder / name)
+
+    def _answers(self, run_id: str) -> list[Path]:
+        folder = self._root / run_id
+        files = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
+        answers = [path for path in files if path.name not in (_PLAN, _CHANGES)]
+        for path in answers:
+            if path.suffix != ".arrow":
+                raise Permanent(f"{path} is not a staged answer. Nothing of the run was applied; remove the file and sync again.")
+        return answers
+
+
+def _read_fetched(path: Path) -> Fetched:
+    with _reading(path), pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+        header = json.loads(table.schema.metadata[_HEADER])
+        return Fetched(
+            fetch=_fetch_from_json(header["fetch"]),
+            fetched_at=datetime.fromisoformat(header["fetched_at"]),
+            table=table.replace_schema_metadata(None),
+        )
+
+
+def _write_table(sink: Any, table: pa.Table) -> None:  # noqa: ANN401 a path or an open file, as Arrow takes them
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file makes its parser raise into one sentence."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowException, zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError) as error:
+        raise Permanent(f"{path} is damaged. Nothing of the run was applied; remove its folder and sync again.") from error
+
+
+def _file_name(fetch: Fetch) -> str:
+    """Named by what is asked for. The label alone would not tell apart two cursors or two lookups."""
+    asked = [fetch.kind, *(str(part) for part in (fetch.since, fetch.until, fetch.changed_since))]
+    return f"{fetch.label}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}.arrow"
+
+
+def _fetch_to_json(fetch: Fetch) -> dict[str, str | int | None]:
+    return {
+        "kind": fetch.kind,
+        "heat": fetch.heat,
+        "cost": fetch.cost,
+        "since": fetch.since.isoformat() if fetch.since else None,
+        "until": fetch.until.isoformat() if fetch.until else None,
+        "changed_since": fetch.changed_since.isoformat() if fetch.changed_since else None,
+    }
+
+
+def _fetch_from_json(item: dict[str, Any]) -> Fetch:
+    return Fetch(
+        kind=FetchKind(item["kind"]),
+        heat=Heat(item["heat"]),
+        cost=item["cost"],
+        since=date.fromisoformat(item["since"]) if item["since"] else None,
+        until=date.fromisoformat(item["until"]) if item["until"] else None,
+        changed_since=datetime.fromisoformat(item["changed_since"]) if item["changed_since"] else None,
+    )

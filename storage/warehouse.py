@@ -1,0 +1,305 @@
+"""A workspace's warehouse: one DuckDB file, one writer at a time. Steps: diff (reads), upsert (:meth:`Warehouse.apply`).
+
+Every method takes the writer's lock, opens the file, does one thing and closes it again: between two calls nothing is
+open and nobody is kept out. Readers use the published copy, never the live file.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from adpulse.errors import Permanent, WarehouseBusy
+from adpulse.model import GONE_STATUSES, Connection, Fetched, RunCounts
+from storage import analytics, diff
+from storage.diff import RunChanges, RunFetch
+from storage.files import exclusive, replace
+from storage.sql import migrations, query
+
+# Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
+_STORAGE_VERSION = "v1.0.0"
+
+_RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string()),
+        pa.field("generation", pa.int64()),
+        pa.field("connection_id", pa.string()),
+        pa.field("now", pa.timestamp("us", "UTC")),
+        *(pa.field(name, pa.int64()) for name in ("fetched", "inserted", "updated", "unchanged", "entities_changed")),
+    ]
+)
+_CONNECTION_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
+        pa.field("gross_margin", pa.decimal128(9, 6)),
+    ]
+)
+_MARGIN_UNIT = Decimal("0.000001")
+
+
+class Warehouse:
+    """The warehouse file at ``path`` (created by the first write) and its published copy.
+
+    Every method raises WarehouseBusy when the lock stays taken for ``lock_timeout`` seconds, and Permanent when the
+    file was written by a newer adpulse.
+    """
+
+    def __init__(self, path: Path, published: Path, *, lock_timeout: float = 60.0) -> None:
+        self._path = path
+        self._published = published
+        self._lock_timeout = lock_timeout
+        self._schema_is_current = False
+
+    def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
+        """What each run would change, in the order of ``batch``; opens the file for reading only."""
+        with self._reading() as warehouse:
+            return diff.compare(warehouse, batch)
+
+    def missing_leaves(self, connection_id: str, fetched: Sequence[Fetched]) -> list[str]:
+        """Ids of leaves that vanished from the answers, to be looked up before a diff may take them for zero."""
+        run = RunFetch(run_id="", generation=0, connection_id=connection_id, now=datetime.now(UTC), fetched=fetched)
+        with self._reading() as warehouse:
+            return diff.missing_leaves(warehouse, run)
+
+    def apply(
+        self,
+        changes: Sequence[RunChanges],
+        *,
+        held: Callable[[str, int], bool],
+        connections: Sequence[Connection],
+    ) -> set[str]:
+        """Write the changes of all runs in one transaction; without any, the file is not opened.
+
+        A run whose lease is not held is left out, also when it is lost just before the commit. So is a run older than
+        what its connection has. A run that is in already is not written again and counts as applied.
+
+        Args:
+            changes: what :meth:`diff` found.
+            held: whether a run still holds its lease of that generation.
+            connections: the runs' connections; their names and currencies are kept beside the numbers.
+
+        Returns:
+            Ids of the runs whose changes are in the warehouse now.
+        """
+        if len({run.connection_id for run in changes}) < len(changes):
+            raise ValueError("A batch holds each connection once.")
+        applied = {run.run_id for run in changes if run.empty and held(run.run_id, run.generation)}
+        pending = [run for run in changes if not run.empty]
+        if not pending:
+            return applied
+        with self._exclusive():
+            pending = [run for run in pending if held(run.run_id, run.generation)]
+            if not pending:
+                return applied
+            with self._open_for_writing() as warehouse:
+                return applied | _merge(warehouse, pending, held, connections)
+
+    def applied_counts(self, run_ids: Sequence[str]) -> dict[str, RunCounts]:
+        """What each run changed; a run that changed nothing is not in the answer."""
+        with self._reading() as warehouse:
+            rows = warehouse.execute(query("applied_counts"), [list(run_ids)]).fetchall()
+        return {
+            row[0]: RunCounts(fetched=row[1], inserted=row[2], updated=row[3], unchanged=row[4], entities_changed=row[5]) for row in rows
+        }
+
+    def leaf_count(self, connection_id: str) -> int:
+        """Leaves known and not gone."""
+        with self._reading() as warehouse:
+            ((count,),) = warehouse.execute(query("leaf_count"), [connection_id, list(GONE_STATUSES)]).fetchall()
+        return int(count)
+
+    def publish(self, *, min_interval_seconds: float) -> bool:
+        """Renew the copy for readers if the warehouse changed since, not oftener than the interval.
+
+        Returns:
+            Whether the copy was renewed.
+        """
+        if not analytics.due(self._path, self._published, min_interval_seconds):
+            return False
+        with self._exclusive() as lock:
+            # Asked again: another process may have renewed it while this one waited.
+            if not analytics.due(self._path, self._published, min_interval_seconds):
+                return False
+            with self._open_for_writing() as warehouse:
+                warehouse.execute("CHECKPOINT")
+            analytics.publish(self._path, self._published, lock)
+        return True
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[int]:
+        try:
+            with exclusive(self._path.with_suffix(".lock"), self._lock_timeout) as lock:
+                yield lock
+        except TimeoutError:
+            message = (
+                f"The warehouse of workspace {self._path.stem} was in use for {self._lock_timeout:g} s. Nothing was written. "
+                "Try again; if it stays so, end the process that hangs while it syncs this workspace."
+            )
+            raise WarehouseBusy(message) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse for reading, or an empty one in memory when there is none."""
+        with self._exclusive():
+            if not self._path.exists():
+                with duckdb.connect() as warehouse:
+                    _migrate(warehouse)
+                    yield warehouse
+                return
+            self._update_schema()
+            with self._connect(read_only=True) as warehouse:
+                yield warehouse
+
+    @contextmanager
+    def _open_for_writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse for writing; the lock must be held."""
+        if not self._path.exists():
+            self._create()
+        self._update_schema()
+        with self._connect(read_only=False) as warehouse:
+            yield warehouse
+
+    def _create(self) -> None:
+        """Build the file under another name: a process killed here leaves no warehouse without tables."""
+        fresh = self._path.with_suffix(".new")
+        for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            leftover.unlink(missing_ok=True)
+        with duckdb.connect(fresh, config={"storage_compatibility_version": _STORAGE_VERSION}) as warehouse:
+            _migrate(warehouse)
+            warehouse.execute("CHECKPOINT")
+        replace(fresh, self._path)
+
+    def _update_schema(self) -> None:
+        """Bring an existing file to this version's schema, once per process; only an old file is opened for writing."""
+        if self._schema_is_current:
+            return
+        with self._connect(read_only=True) as warehouse:
+            version = _schema_version(warehouse)
+        latest = migrations()[-1][0]
+        if version > latest:
+            message = (
+                f"The warehouse of workspace {self._path.stem} has schema {version}, this adpulse knows {latest}. Install a newer adpulse."
+            )
+            raise Permanent(message)
+        if version < latest:
+            with self._connect(read_only=False) as warehouse:
+                _migrate(warehouse)
+        self._schema_is_current = True
+
+    @contextmanager
+    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            warehouse = duckdb.connect(self._path, read_only=read_only)
+        except duckdb.IOException as error:
+            # Our own lock is held, so it is a program that does not know of it: somebody's notebook or shell.
+            if "Could not set lock" not in str(error):
+                raise
+            message = (
+                f"Another program has the warehouse file of workspace {self._path.stem} open. Nothing was written. "
+                f"Close it there and read the published copy instead: {self._published}."
+            )
+            raise WarehouseBusy(message) from error
+        with warehouse:
+            warehouse.execute("SET TimeZone = 'UTC'")
+            yield warehouse
+
+
+def _schema_version(warehouse: duckdb.DuckDBPyConnection) -> int:
+    ((version,),) = warehouse.sql("SELECT max(version) FROM schema_version").fetchall()
+    return int(version)
+
+
+def _migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("BEGIN")
+    warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
+    ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
+    for version, statements in migrations():
+        if version > current:
+            warehouse.execute(statements)
+            warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [version])
+    warehouse.execute("COMMIT")
+
+
+def _merge(
+    warehouse: duckdb.DuckDBPyConnection,
+    pending: Sequence[RunChanges],
+    held: Callable[[str, int], bool],
+    connections: Sequence[Connection],
+) -> set[str]:
+    warehouse.register("runs", _runs_table(pending))
+    before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
+    applied = {run_id for run_id, (is_in, _) in before.items() if is_in}
+    pending = [run for run in pending if not any(before.get(run.run_id, ()))]
+    while pending:
+        warehouse.execute("BEGIN")
+        _write(warehouse, pending, connections)
+        kept = [run for run in pending if held(run.run_id, run.generation)]
+        if len(kept) == len(pending):
+            warehouse.execute("COMMIT")
+            return applied | {run.run_id for run in kept}
+        # Only the whole transaction can be taken back: once more without the runs that lost their lease meanwhile.
+        warehouse.execute("ROLLBACK")
+        pending = kept
+    return applied
+
+
+def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
+    """One statement per table for all runs; tables without changes are not touched."""
+    warehouse.register("runs", _runs_table(pending))
+    warehouse.register("known", _connections_table(connections))
+    facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
+    totals = _register(warehouse, "total_changes", [run.totals for run in pending])
+    _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
+    _write_metrics(warehouse, "platform_totals", "total_changes", totals)
+    if facts.num_rows:
+        warehouse.execute(query("insert_metric_changes"))
+    if _register(warehouse, "entity_rows", [run.entities for run in pending]).num_rows:
+        warehouse.execute(query("merge_entities"))
+        warehouse.execute(query("insert_entity_changes"))
+    if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
+        warehouse.execute(query("merge_unreported"))
+    warehouse.execute(query("merge_connections"))
+    warehouse.execute(query("insert_sync_runs"))
+
+
+def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.Table]) -> pa.Table:
+    table = pa.concat_tables(tables)
+    warehouse.register(name, table)
+    return table
+
+
+def _write_metrics(warehouse: duckdb.DuckDBPyConnection, table: str, name: str, changes: pa.Table) -> None:
+    inserted = changes.filter(changes["inserted"]).num_rows
+    if inserted < changes.num_rows:
+        warehouse.execute(query("update_metrics").format(table=table, changes=name))
+    if inserted:
+        warehouse.execute(query("insert_metrics").format(table=table, changes=name))
+
+
+def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:
+    rows = [
+        {"run_id": run.run_id, "generation": run.generation, "connection_id": run.connection_id, "now": run.now, **asdict(run.counts)}
+        for run in runs
+    ]
+    return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
+
+
+def _connections_table(connections: Sequence[Connection]) -> pa.Table:
+    rows = [
+        {
+            "id": connection.id,
+            "provider": str(connection.provider),
+            "external_id": connection.external_id,
+            "name": connection.name,
+            "currency": connection.currency,
+            "timezone": connection.timezone,
+            "gross_margin": connection.gross_margin.quantize(_MARGIN_UNIT),
+        }
+        for connection in {connection.id: connection for connection in connections}.values()
+    ]
+    return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)
