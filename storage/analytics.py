@@ -2,7 +2,13 @@
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from adpulse.errors import Usage
 
 from storage.files import replace
 
@@ -43,3 +49,15 @@ def publish(warehouse: Path, published: Path, lock: int) -> None:
     # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
     fresh.chmod(0o444)
     replace(fresh, published)
+
+
+def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+    """Answer a query from a published copy, as any notebook could.
+
+    Raises:
+        Usage: nothing was published yet.
+    """
+    if not published.exists():
+        raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
+    with duckdb.connect(published, read_only=True) as copy:
+        return copy.execute(query, parameters).to_arrow_table()

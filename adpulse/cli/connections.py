@@ -1,0 +1,201 @@
+"""``adpulse connect | connections | status | sync | frequency``: the daily work with connections."""
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import SecretStr
+
+from adpulse.errors import Usage
+
+if TYPE_CHECKING:
+    from adpulse.bootstrap import App
+    from adpulse.model import AccountFacts
+    from storage.connections import ConnectionView
+
+connect = typer.Typer(help="Connect ad accounts.", no_args_is_help=True)
+Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WAIT_POLL_SECONDS = 0.25
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    cli.add_typer(connect, name="connect")
+    cli.command("connections")(list_connections)
+    cli.command("status")(status)
+    cli.command("sync")(sync)
+    cli.command("frequency")(set_frequency)
+
+
+@connect.command("meta")
+def connect_meta(
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")],
+    account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every one.")] = None,
+    frequency: Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; asked when left out.")] = None,
+) -> None:
+    """Connect Meta ad accounts.
+
+    The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt; never from an
+    argument, which other users of the machine could read.
+    """
+    from adpulse import operations
+    from adpulse.bootstrap import app
+    from adpulse.frequency import allowed
+    from adpulse.model import Provider
+
+    context = app()
+    owner = context.workspaces.get(workspace)
+    token = _read_token()
+    reached = operations.discover(context, Provider.META, token)
+    chosen = _choose(reached, account)
+    if frequency is None:
+        listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
+        frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
+    for view in operations.connect(context, owner.id, token, chosen, frequency):
+        typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
+
+
+def _read_token() -> SecretStr:
+    value = os.environ.get("ADPULSE_META_TOKEN", "").strip()
+    if not value:
+        value = (typer.prompt("Meta access token", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not value:
+        raise Usage("No token given. Set ADPULSE_META_TOKEN, pipe the token to standard input, or type it at the prompt.")
+    return SecretStr(value)
+
+
+def _choose(reached: "list[AccountFacts]", wanted: list[str] | None) -> "list[AccountFacts]":
+    """The accounts named, all of them, the only one there is, or what the person picks."""
+    if not reached:
+        raise Usage("The token is valid but reaches no ad account. Assign an account to its user and try again.")
+    if wanted and "all" in wanted:
+        return [each for each in reached if each.enabled]
+    if not wanted and len(reached) == 1:
+        return reached
+    listed = "\n".join(f"  {each.external_id}  {each.name}  {each.currency}  {each.timezone}  {each.status}" for each in reached)
+    if not wanted:
+        if not sys.stdin.isatty():
+            raise Usage(f"The token reaches {len(reached)} accounts; choose with --account (repeatable, or 'all'):\n{listed}")
+        typer.echo(listed)
+        wanted = typer.prompt("Account ids, comma separated").replace(" ", "").split(",")
+    by_id = {each.external_id: each for each in reached}
+    bare = [each.removeprefix("act_") for each in wanted]
+    unknown = [each for each in bare if each not in by_id]
+    if unknown:
+        raise Usage(f"The token does not reach account {', '.join(unknown)}. It reaches:\n{listed}")
+    return [by_id[each] for each in bare]
+
+
+def list_connections(
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")] = None, *, as_json: AsJson = False
+) -> None:
+    """List the connections."""
+    from adpulse.bootstrap import app
+
+    context = app()
+    views = context.connections.every(context.workspaces.get(workspace).id if workspace else None)
+    _show(context, views, as_json=as_json)
+
+
+def status(
+    connection: Annotated[str | None, typer.Argument(help="Id or name; all connections when left out.")] = None, *, as_json: AsJson = False
+) -> None:
+    """Show what is fresh, what waits and why."""
+    from adpulse.bootstrap import app
+    from adpulse.cli import telling
+
+    context = app()
+    if connection is None:
+        _show(context, context.connections.every(), as_json=as_json)
+        return
+    view = context.connections.get(connection)
+    if as_json:
+        typer.echo(json.dumps(telling.fields(view), indent=2))
+        return
+    typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
+    for label, value in telling.lines(view, context.clock.now()):
+        typer.echo(f"  {label:<15} {value}")
+
+
+def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from adpulse.cli import telling
+
+    if as_json:
+        typer.echo(json.dumps([telling.fields(view) for view in views], indent=2))
+        return
+    if not views:
+        typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME")
+        return
+    now = context.clock.now()
+    table = Table("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits")
+    for view in views:
+        told = (
+            view.connection.name,
+            view.connection.frequency.label,
+            telling.state(view),
+            telling.ago(view.last_sync_attempted_at, now),
+            telling.ago(view.last_sync_completed_at, now),
+            telling.ago(view.last_metrics_changed_at, now),
+            telling.attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
+            telling.waiting(view, now) or view.status_reason or view.last_sync_error or "",
+        )
+        table.add_row(*told)
+    Console().print(table)
+
+
+def sync(
+    connection: Reference,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and say what changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Read the whole lookback again at once.")] = False,
+    parts: Annotated[str, typer.Option("--parts", help="both, entities or metrics.")] = "both",
+) -> None:
+    """Sync a connection now."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+    from adpulse.model import Parts
+
+    if parts not in tuple(Parts):
+        raise Usage(f"'{parts}' is not a part of a sync. Choose one of: {', '.join(Parts)}.")
+    context = app()
+    ticket = operations.request_sync(context, connection, Parts(parts), force=force)
+    typer.echo(f"{'Queued' if ticket.created else 'Already on its way'}: {ticket.run_id}")
+    if wait:
+        _wait(context, ticket.run_id)
+
+
+def _wait(context: "App", run_id: str) -> None:
+    """Poll the run until it is closed, or postponed to a later time. Exit code 1 when it failed."""
+    from adpulse.model import RunState
+
+    start = time.monotonic()
+    while True:
+        run = context.runs.get(run_id)
+        seconds = time.monotonic() - start
+        if run.state is RunState.DONE:
+            typer.echo(f"{run.counts.written} rows changed in {seconds:.1f} s" if run.counts.written else f"no change ({seconds:.1f} s)")
+            return
+        if run.state in (RunState.FAILED, RunState.DEAD):
+            typer.secho(f"failed after {seconds:.1f} s: {run.error}", err=True)
+            raise typer.Exit(1)
+        if run.state is RunState.POSTPONED and run.until and run.until > context.clock.now():
+            typer.echo(f"{run.counts.written} rows changed so far; it goes on at {run.until:%H:%M:%S} UTC: {run.reason}")
+            return
+        time.sleep(WAIT_POLL_SECONDS)
+
+
+def set_frequency(
+    connection: Reference, value: Annotated[str, typer.Argument(help="manual, 5min, 10min, 30min, hourly, daily or realtime.")]
+) -> None:
+    """Change how often a connection is synced."""
+    from adpulse.bootstrap import app
+
+    view = app().connections.set_frequency(connection, value)
+    typer.echo(f"{view.connection.name}: {view.connection.frequency.label}.")

@@ -1,0 +1,142 @@
+"""Compares a published warehouse with the sandbox's truth, row by row.
+
+What must be equal is what the platform answered when we last read a day. A day is compared with the truth as of
+that read; an ad that was deleted since keeps its history, so its days are compared with the truth as of the last read before
+it was deleted.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+
+from adpulse.model import GONE_STATUSES, METRICS, Connection, FetchKind
+from adpulse.planner.windows import PartitionAges
+from adpulse.sandbox.remote import Remote
+from storage.analytics import read
+
+Row = tuple[int | None, ...]
+Key = tuple[str, date]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """When each day was read, read after read: the connection's partition ages noted after every sync."""
+
+    notes: tuple[PartitionAges, ...]
+
+    def last(self, kind: FetchKind, day: date, before: datetime | None = None) -> datetime | None:
+        """The last complete read of the day, optionally the last one before an instant."""
+        found = {ages.days[kind, day] for ages in self.notes if (kind, day) in ages.days}
+        return max((at for at in found if before is None or at < before), default=None)
+
+    def days(self, kind: FetchKind) -> list[date]:
+        """Every day that was read."""
+        return sorted({day for ages in self.notes for each, day in ages.days if each is kind})
+
+
+class Proof:
+    """The differences between one connection's stored rows and the truth; none is what we want."""
+
+    def __init__(self, published: Path, connection: Connection, remote: Remote, reads: Reads) -> None:
+        self._published = published
+        self._connection = connection
+        self._remote = remote
+        self._reads = reads
+
+    def differences(self) -> list[str]:
+        """One sentence per row that is missing, superfluous or different."""
+        return [*self._leaves(), *self._totals(), *self._daily(), *self._entities()]
+
+    def _leaves(self) -> Iterator[str]:
+        expected = self._truth(FetchKind.ADS, level="ad")
+        for ad, deleted_at in self._deleted.items():
+            expected.update(self._before_deletion(ad, deleted_at))
+        yield from self._compare("ad", self._stored("metric_facts"), expected)
+
+    def _totals(self) -> Iterator[str]:
+        yield from self._compare(
+            "campaign", self._stored("platform_totals", "AND level = 'campaign'"), self._truth(FetchKind.CAMPAIGNS, level="campaign")
+        )
+
+    def _daily(self) -> Iterator[str]:
+        """The view's sum over a campaign and day is the campaign's total, for what the platform tells at that level."""
+        sums = ", ".join(f"sum({name})" for name in ("impressions", "clicks"))
+        money = ", ".join(f"CAST(sum({name}) * 1000000 AS BIGINT)" for name in METRICS[2:])
+        query = f"SELECT campaign_id, date, {sums}, {money} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
+        stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
+        for key, total in self._truth(FetchKind.CAMPAIGNS, level="campaign").items():
+            if self._reads.last(FetchKind.ADS, key[1]) != self._reads.last(FetchKind.CAMPAIGNS, key[1]):
+                continue  # ads were read again since the totals were: the day moved on
+            mine = stored.get(key, (0,) * len(METRICS))
+            if any(told is not None and told != have for told, have in zip(total, mine, strict=True)):
+                yield f"daily {key}: {mine} instead of {total}"
+
+    def _entities(self) -> Iterator[str]:
+        query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
+        stored = {row[:2]: row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
+        walks = [ages.dateless[kind] for ages in self._reads.notes for kind in ages.dateless if kind is not FetchKind.ACCOUNT_FACTS]
+        truth = self._remote.truth_entities(self._connection.external_id, as_of=max(walks))
+        columns = truth.select(["level", "external_id", "parent_id", "name", "effective_status"])
+        expected = {row[:2]: row[2:] for row in _rows(columns)}
+        for key in sorted(stored.keys() | expected.keys()):
+            if stored.get(key) != expected.get(key):
+                yield f"entity {key}: {stored.get(key)} instead of {expected.get(key)}"
+
+    @cached_property
+    def _deleted(self) -> dict[str, datetime]:
+        latest = max(at for ages in self._reads.notes for at in ages.days.values())
+        rows = self._remote.truth_entities(self._connection.external_id, as_of=latest).to_pylist()
+        return {row["external_id"]: row["deleted_at"] for row in rows if row["level"] == "ad" and row["effective_status"] in GONE_STATUSES}
+
+    def _before_deletion(self, ad: str, deleted_at: datetime) -> dict[Key, Row]:
+        found: dict[Key, Row] = {}
+        reads = {day: self._reads.last(FetchKind.ADS, day, before=deleted_at) for day in self._reads.days(FetchKind.ADS)}
+        for at, span in _spans({day: at for day, at in reads.items() if at}):
+            found.update({key: row for key, row in self._ask("ad", span, at).items() if key[0] == ad})
+        return found
+
+    def _truth(self, kind: FetchKind, level: str) -> dict[Key, Row]:
+        reads = {day: self._reads.last(kind, day) for day in self._reads.days(kind)}
+        found: dict[Key, Row] = {}
+        for at, span in _spans({day: at for day, at in reads.items() if at}):
+            found.update(self._ask(level, span, at))
+        return found
+
+    def _ask(self, level: str, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
+        ask = self._remote.truth_metrics if level == "ad" else self._remote.truth_totals
+        table = ask(self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin))
+        return _keyed(table)
+
+    def _stored(self, table: str, condition: str = "") -> dict[Key, Row]:
+        names = ", ".join(("external_id", "date", *METRICS))
+        query = f"SELECT {names} FROM {table} WHERE connection_id = ? {condition}"  # noqa: S608 - our own names
+        return _keyed(read(self._published, query, [self._connection.id]))
+
+    @staticmethod
+    def _compare(what: str, stored: dict[Key, Row], expected: dict[Key, Row]) -> Iterator[str]:
+        for key in sorted(stored.keys() | expected.keys()):
+            mine, truth = stored.get(key), expected.get(key)
+            if mine != truth and not (truth is None and mine is not None and not any(mine)):
+                yield f"{what} {key}: {mine} instead of {truth}"
+
+
+def _keyed(table: pa.Table) -> dict[Key, Row]:
+    return {(row[0], row[1]): row[2:] for row in _rows(table.select(["external_id", "date", *METRICS]))}
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _spans(reads: dict[date, datetime]) -> Iterator[tuple[datetime, tuple[date, date]]]:
+    """Consecutive days that were last read at the same instant."""
+    days: Sequence[date] = sorted(reads)
+    for _, group in groupby(enumerate(days), key=lambda pair: (reads[pair[1]], pair[1] - timedelta(days=pair[0]))):
+        members = [day for _, day in group]
+        yield reads[members[0]], (members[0], members[-1])

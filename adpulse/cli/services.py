@@ -1,0 +1,116 @@
+"""``adpulse up | worker | deploy | migrate | sandbox``: the processes of an installation."""
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from adpulse.sandbox import Sandbox
+
+Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (up, worker, deploy, migrate, sandbox):
+        cli.command()(command)
+
+
+def up() -> None:
+    """Run everything here: Prefect server, deployments and the warm worker. Ctrl-C ends all of it."""
+    from adpulse import settings
+
+    config = settings.load()
+    migrate()
+    from deployments.server import PrefectServer
+
+    with PrefectServer(config.home, progress=typer.echo) as server:
+        os.environ.update(server.environment())
+        import asyncio
+
+        from deployments import worker as warm
+        from deployments.deploy import deploy as deploy_all
+
+        asyncio.run(deploy_all(config.work_pool))
+        typer.echo(f"Prefect UI: {server.ui_url}")
+        typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
+        warm.serve(config)
+    typer.echo("Stopped.")
+
+
+def worker() -> None:
+    """Run the warm worker against the Prefect server of PREFECT_API_URL (or the one `adpulse up` started)."""
+    from adpulse import settings
+    from adpulse.orchestrator import use_running_server
+
+    use_running_server(settings.load().home)
+    from deployments import worker as warm
+
+    warm.serve(settings.load())
+
+
+def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:
+    """Create work pool, queues and deployments; again is harmless."""
+    from adpulse import settings
+    from adpulse.orchestrator import use_running_server
+
+    use_running_server(settings.load().home)
+    import asyncio
+
+    from deployments.deploy import deploy as deploy_all
+
+    names = asyncio.run(deploy_all(settings.load().work_pool, pool_type))
+    typer.echo(f"Deployed {len(names)}: {', '.join(names)}")
+
+
+def migrate() -> None:
+    """Bring the control plane's schema up to date."""
+    from adpulse import settings
+    from storage import control
+
+    config = settings.load()
+    config.home.mkdir(parents=True, exist_ok=True)
+    control.migrate(control.connect(config.control_url))
+    typer.echo("The control plane's schema is current.")
+
+
+def sandbox(
+    graph_port: Port = 0,
+    control_port: Port = 0,
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+    rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
+    extra: Annotated[int, typer.Option(help="More tiny accounts.")] = 0,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
+) -> None:
+    """Run the sandbox alone and print what points any SDK client at it."""
+    import json
+
+    from adpulse.sandbox import Sandbox
+
+    with Sandbox.start(seed=seed, rate=rate, extra=extra, graph_port=graph_port, control_port=control_port) as running:
+        tokens = {token.label: token.value for token in running.world.tokens.values()}
+        if as_json:
+            typer.echo(json.dumps({"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}))
+        else:
+            _describe(running)
+        sys.stdout.flush()
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        ended.wait()
+
+
+def _describe(running: "Sandbox") -> None:
+    typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
+    typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
+    for account in running.world.accounts.values():
+        spec = account.spec
+        typer.echo(f"Account act_{account.id}  {spec.name}, {spec.currency}, {spec.timezone}, {len(account.ads)} ads")
+    typer.echo(f"Access token     {running.world.token('full').value}")
+    typer.echo("For adpulse itself:")
+    typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")

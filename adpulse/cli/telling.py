@@ -1,0 +1,99 @@
+"""How a connection's telemetry reads, in the words of the settings page. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from adpulse.model import ConnectionStatus
+from storage.connections import ConnectionView
+
+_STATUS = {
+    ConnectionStatus.PAUSED: "Paused",
+    ConnectionStatus.NEEDS_REAUTH: "Needs reauthorisation",
+    ConnectionStatus.NEEDS_PERMISSION: "Needs permission",
+    ConnectionStatus.DISABLED: "Disabled by the platform",
+    ConnectionStatus.CURRENCY_CHANGED: "Currency changed",
+    ConnectionStatus.VERSION_SUNSET: "API version ended",
+    ConnectionStatus.DISCONNECTED: "Disconnected",
+}
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """``2 min ago``, ``never``."""
+    if moment is None:
+        return "never"
+    age = max(now - moment, timedelta(0))
+    for size, unit in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
+        if age >= size:
+            return f"{age // size} {unit} ago"
+    return f"{int(age.total_seconds())} s ago"
+
+
+def attempts(attempted: int, changed: int) -> str:
+    """``45 attempts | 12 changes (26.7%)``."""
+    share = 100 * changed / attempted if attempted else 0
+    return f"{attempted} attempts | {changed} changes ({share:.1f}%)"
+
+
+def state(view: ConnectionView) -> str:
+    """Idle, Queued, Syncing, Error, or why it is not synced at all."""
+    if view.connection.status in _STATUS:
+        return _STATUS[view.connection.status]
+    return view.sync_status.value.capitalize()
+
+
+def waiting(view: ConnectionView, now: datetime) -> str:
+    """What was postponed, until when and why; empty when nothing waits."""
+    for until, reason in ((view.cooldown_until, view.cooldown_reason), (view.postponed_until, view.postponed_reason)):
+        if until and until > now:
+            return f"until {until:%H:%M:%S} UTC: {reason}"
+    return view.postponed_reason or ""
+
+
+def fields(view: ConnectionView) -> dict[str, Any]:
+    """The eight telemetry fields and what identifies the connection, ready for JSON."""
+    connection = view.connection
+    return {
+        "id": connection.id,
+        "name": connection.name,
+        "workspace_id": connection.workspace_id,
+        "provider": connection.provider.value,
+        "external_id": connection.external_id,
+        "currency": connection.currency,
+        "timezone": connection.timezone,
+        "status": connection.status.value,
+        "status_reason": view.status_reason,
+        "sync_frequency": connection.frequency.value,
+        "last_sync_attempted_at": _iso(view.last_sync_attempted_at),
+        "last_sync_completed_at": _iso(view.last_sync_completed_at),
+        "last_metrics_changed_at": _iso(view.last_metrics_changed_at),
+        "total_syncs_attempted": view.total_syncs_attempted,
+        "total_syncs_with_changes": view.total_syncs_with_changes,
+        "sync_status": view.sync_status.value,
+        "last_sync_error": view.last_sync_error,
+        "postponed_until": _iso(view.postponed_until),
+        "postponed_reason": view.postponed_reason,
+        "cooldown_until": _iso(view.cooldown_until),
+        "cooldown_reason": view.cooldown_reason,
+    }
+
+
+def lines(view: ConnectionView, now: datetime) -> list[tuple[str, str]]:
+    """Label and value pairs of one connection, as the settings page words them."""
+    connection = view.connection
+    told = [
+        ("Account", f"{connection.provider.label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
+        ("Frequency", connection.frequency.label),
+        ("State", state(view)),
+        ("Last attempted", ago(view.last_sync_attempted_at, now)),
+        ("Last completed", ago(view.last_sync_completed_at, now)),
+        ("Last change", ago(view.last_metrics_changed_at, now)),
+        ("Syncs", attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
+        ("Waits", waiting(view, now)),
+        ("Why", view.status_reason or ""),
+        ("Error", view.last_sync_error or ""),
+    ]
+    return [(label, value) for label, value in told if value]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,117 @@
+"""Asks Prefect for runs and switches its schedules: the one module outside flows and deployments that talks to it.
+
+Prefect is imported inside the functions, because it takes seconds and most commands never need it.
+"""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from adpulse.errors import Unavailable
+from adpulse.frequency import Frequency
+from adpulse.model import Provider
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+_ATTEMPTS = 3
+_lock = Lock()
+
+
+class DispatchCounter(Protocol):
+    """Counts claims of queued runs; between two claims every request shares one flow run."""
+
+    def dispatch_generation(self, provider: Provider) -> int:
+        """The current generation."""
+        ...
+
+    def bump_dispatch(self, provider: Provider) -> int:
+        """Begin a new one, because the flow run of the current one ended without claiming."""
+        ...
+
+
+def deployment_name(provider: Provider, frequency: Frequency | None) -> str:
+    """``meta-sync/meta-5min``; without a frequency the on-demand one."""
+    return f"{provider}-sync/{provider}-{frequency or 'on-demand'}"
+
+
+def use_running_server(home: Path) -> None:
+    """Point this process at the Prefect server that runs in ``home``, unless the environment names one already."""
+    state = home / "prefect" / "server.json"
+    if "PREFECT_API_URL" not in os.environ and state.exists():
+        os.environ.update(json.loads(state.read_text())["environment"])
+
+
+def request_on_demand(provider: Provider, counter: DispatchCounter) -> UUID:
+    """Make sure a flow run that will claim everything queued for the provider is on its way; its id.
+
+    Any number of requests between two claims get the same run, because they share its idempotency key.
+
+    Raises:
+        Unavailable: Prefect does not answer; what is queued waits for the sweep.
+    """
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        with _lock:
+            return _request(provider, counter)
+    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
+        raise Unavailable(f"Prefect does not answer ({type(error).__name__}). Start it with: adpulse up") from None
+
+
+def _request(provider: Provider, counter: DispatchCounter) -> UUID:
+    client, deployment = _client(), _deployment_id(provider)
+    for _ in range(_ATTEMPTS):
+        generation = counter.dispatch_generation(provider)
+        run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-on-demand-{generation}")
+        if run.state is None or not run.state.is_final():
+            return run.id
+        if counter.dispatch_generation(provider) == generation:
+            counter.bump_dispatch(provider)  # that run crashed or was cancelled before it claimed
+    raise RuntimeError("every on-demand run ended at once")
+
+
+def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str]:
+    """Make each group's schedule active or not; returns the names of those that changed.
+
+    Raises:
+        Unavailable: Prefect does not answer.
+    """
+    import httpx
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+    changed = []
+    try:
+        for (provider, frequency), wanted in active.items():
+            name = deployment_name(provider, frequency)
+            try:
+                found = _client().read_deployment_by_name(name)
+            except ObjectNotFound:
+                continue  # not deployed (yet)
+            for schedule in found.schedules:
+                if schedule.active != wanted:
+                    _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
+                    changed.append(name)
+    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
+        raise Unavailable(f"Prefect does not answer ({type(error).__name__}).") from None
+    return changed
+
+
+@cache
+def _client() -> "SyncPrefectClient":
+    """One warm client for the life of the process."""
+    from prefect.client.orchestration import get_client
+
+    if "PREFECT_API_URL" not in os.environ:
+        raise RuntimeError("no Prefect server is known")
+    return get_client(sync_client=True).__enter__()
+
+
+@cache
+def _deployment_id(provider: Provider) -> UUID:
+    return _client().read_deployment_by_name(deployment_name(provider, None)).id

@@ -1,0 +1,76 @@
+"""Creates the work pool, its queues and every deployment of ``prefect.yaml``; again is harmless."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.utilities.callables import parameter_schema
+
+from deployments.schedules import QUEUES
+from deployments.worker import WarmWorker, load_flow
+
+PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+
+
+async def deploy(pool: str, pool_type: str = WarmWorker.type) -> list[str]:
+    """Deploy everything into ``pool``; returns the deployments' names. Schedules keep being active or not."""
+    document = yaml.safe_load(PREFECT_YAML.read_text().replace("{{ $ADPULSE_WORK_POOL }}", pool))
+    async with get_client() as client:
+        await _pool(client, pool, pool_type)
+        return [await _deployment(client, each) for each in document["deployments"]]
+
+
+async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
+    """The pool first, then its queues with their priorities, so that no deployment makes one without."""
+    template = WarmWorker.get_default_base_job_template() if pool_type == WarmWorker.type else {}
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_pool(WorkPoolCreate(name=pool, type=pool_type, base_job_template=template))
+    for name, priority in QUEUES.items():
+        try:
+            queue = await client.create_work_queue(name, work_pool_name=pool, priority=priority)
+        except ObjectAlreadyExists:
+            queue = await client.read_work_queue_by_name(name, work_pool_name=pool)
+        if queue.priority != priority:
+            await client.update_work_queue(queue.id, priority=priority)
+
+
+async def _deployment(client: PrefectClient, told: dict[str, Any]) -> str:
+    flow = load_flow(told["entrypoint"])
+    active = await _active(client, f"{flow.name}/{told['name']}")
+    schedules = [
+        DeploymentScheduleCreate(
+            schedule=IntervalSchedule(interval=each["interval"], anchor_date=each["anchor_date"]),
+            active=active.get(each["slug"], each["active"]),
+            slug=each["slug"],
+        )
+        for each in told.get("schedules", [])
+    ]
+    await client.create_deployment(
+        flow_id=await client.create_flow_from_name(flow.name),
+        name=told["name"],
+        description=told["description"],
+        entrypoint=told["entrypoint"],
+        parameters=told.get("parameters", {}),
+        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        schedules=schedules,
+        tags=told["tags"],
+        work_pool_name=told["work_pool"]["name"],
+        work_queue_name=told["work_pool"]["work_queue_name"],
+        path=os.fspath(PREFECT_YAML.parent),
+    )
+    return str(told["name"])
+
+
+async def _active(client: PrefectClient, name: str) -> dict[str, bool]:
+    try:
+        found = await client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return {}
+    return {str(schedule.slug): schedule.active for schedule in found.schedules}

@@ -1,0 +1,210 @@
+"""The warm worker: a Prefect worker that runs flows in its own process, where SDKs, clients and flows stay loaded.
+
+Each run gets a thread with an event loop of its own, so a slow one never keeps the worker from polling. It cancels runs
+itself, drains when it is told to stop, and at its start settles the runs of a predecessor that died.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import CancelledError as FutureCancelled
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any, cast
+from uuid import UUID
+
+import anyio.abc
+import anyio.to_thread
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.flow_engine import run_flow_async
+from prefect.states import Cancelled, Crashed
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from adpulse import bootstrap
+from adpulse.settings import Settings
+from deployments.sweep import sweep_until
+
+log = logging.getLogger(__name__)
+
+RUNS_AT_ONCE = 4
+DRAIN_SECONDS = 30.0
+_CANCEL_POLL_SECONDS = 1.0
+_UNLABELLED_AFTER = timedelta(seconds=30)
+_ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+
+
+class WarmResult(BaseWorkerResult):
+    """How a run in this process ended; its state is already with Prefect."""
+
+
+class _Execution:
+    """One flow run in a thread of its own."""
+
+    def __init__(self, flow_run: FlowRun) -> None:
+        self.flow_run = flow_run
+        self.cancelled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def run(self) -> None:
+        """Run to the end. Blocks."""
+        try:
+            asyncio.run(self._main())
+        except (asyncio.CancelledError, FutureCancelled):
+            self.cancelled = True
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        async with get_client() as client:
+            deployment = await client.read_deployment(self.flow_run.deployment_id) if self.flow_run.deployment_id else None
+        if deployment is None or deployment.entrypoint is None:
+            raise RuntimeError("the flow run has no deployment with an entrypoint")
+        await run_flow_async(
+            load_flow(deployment.entrypoint), flow_run=self.flow_run, parameters=self.flow_run.parameters, return_type="state"
+        )
+
+    def cancel(self) -> None:
+        """Stop at the next await: the flow's own clean-up gives its leases back."""
+        self.cancelled = True
+        if self._loop and self._task and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
+    """Runs flows in this process."""
+
+    type = "adpulse"
+    job_configuration = BaseJobConfiguration
+    _description = "Runs adpulse's flows in the worker's own, warm process."
+    _display_name = "adpulse warm worker"
+
+    def __init__(self, work_pool_name: str, **options: Any) -> None:
+        super().__init__(work_pool_name=work_pool_name, name=f"{socket.gethostname()}-{os.getpid()}", limit=RUNS_AT_ONCE, **options)
+        self.executions: dict[UUID, _Execution] = {}
+        self.draining = False
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: BaseJobConfiguration,  # noqa: ARG002 - nothing to configure in one's own process
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> WarmResult:
+        """Run one flow run to its end in a thread."""
+        execution = self.executions[flow_run.id] = _Execution(flow_run)
+        if task_status:
+            task_status.started(os.getpid())
+        try:
+            await anyio.to_thread.run_sync(execution.run)
+            if execution.cancelled:
+                await self.client.set_flow_run_state(flow_run.id, Cancelled(message="Cancelled; its leases were given back."), force=True)
+        finally:
+            self.executions.pop(flow_run.id, None)
+        return WarmResult(status_code=0, identifier=str(os.getpid()))
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Take new runs, unless the worker is about to stop."""
+        return [] if self.draining else await super().get_and_submit_flow_runs()
+
+    async def watch_cancellations(self) -> None:
+        """Cancel what people cancel in Prefect's UI. Runs until it is cancelled itself."""
+        while True:
+            await asyncio.sleep(_CANCEL_POLL_SECONDS)
+            running = list(self.executions)
+            if not running:
+                continue
+            try:
+                wanted = FlowRunFilter.model_validate({"id": {"any_": running}, "state": {"type": {"any_": [StateType.CANCELLING]}}})
+                for flow_run in await self.client.read_flow_runs(flow_run_filter=wanted):
+                    if execution := self.executions.get(flow_run.id):
+                        execution.cancel()
+            except Exception:  # whatever fails here is tried again in a second
+                log.exception("could not look for cancelled runs")
+
+    async def drain(self) -> None:
+        """Take nothing new, let running runs end for up to 30 s, then cancel them."""
+        self.draining = True
+        await self._ended(DRAIN_SECONDS)
+        for execution in list(self.executions.values()):
+            execution.cancel()
+        await self._ended(DRAIN_SECONDS)
+
+    async def _ended(self, seconds: float) -> None:
+        for _ in range(int(seconds * 10)):
+            if not self.executions:
+                return
+            await asyncio.sleep(0.1)
+
+
+def load_flow(entrypoint: str) -> Flow[..., Any]:
+    """The flow at a dotted entrypoint, from the module as everybody else imports it."""
+    module, _, name = entrypoint.rpartition(".")
+    return cast("Flow[..., Any]", getattr(import_module(module), name))
+
+
+async def settle_predecessors(pool: str) -> int:
+    """Set runs that a dead worker of this machine left Running, Pending or Cancelling to Crashed; returns how many."""
+    settled = 0
+    async with get_client() as client:
+        found = await client.read_flow_runs(
+            work_pool_filter=WorkPoolFilter.model_validate({"name": {"any_": [pool]}}),
+            flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": _ALIVE}}}),
+        )
+        for flow_run in found:
+            if _abandoned(flow_run):
+                await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
+                settled += 1
+    return settled
+
+
+def _abandoned(flow_run: FlowRun) -> bool:
+    worker = str(flow_run.labels.get("prefect.worker.name", ""))
+    host, _, pid = worker.rpartition("-")
+    if host == socket.gethostname() and pid.isdigit():
+        return int(pid) != os.getpid() and not _lives(int(pid))
+    taken = flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
+    return not worker and datetime.now(UTC) - taken > _UNLABELLED_AFTER
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def serve(config: Settings) -> None:
+    """Run the worker and its sweep until SIGINT or SIGTERM."""
+    asyncio.run(_serve(config))
+
+
+async def _serve(config: Settings) -> None:
+    bootstrap.app()
+    settled = await settle_predecessors(config.work_pool)
+    if settled:
+        log.warning("%s runs of a worker that died were set to Crashed", settled)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    swept = threading.Event()
+    sweeping = threading.Thread(target=sweep_until, args=(swept,), name="sweep", daemon=True)
+    sweeping.start()
+    worker = WarmWorker(config.work_pool)
+    working = asyncio.create_task(worker.start(printer=log.info))
+    watching = asyncio.create_task(worker.watch_cancellations())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    swept.set()
+    if not working.done():
+        await worker.drain()
+    for task in (watching, stopping, working):
+        task.cancel()
+    await asyncio.gather(watching, stopping, working, return_exceptions=True)

@@ -1,0 +1,33 @@
+"""The flow behind every Meta Ads deployment."""
+
+from prefect import State, flow
+from prefect.runtime import flow_run
+
+from adpulse.frequency import Frequency
+from adpulse.model import Parts, Provider
+from flows.sync import Request, sync
+
+
+def _name() -> str:
+    parameters = flow_run.parameters
+    return f"meta-{parameters.get('frequency') or 'on-demand'}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
+
+
+@flow(name="meta-sync", flow_run_name=_name, persist_result=False, validate_parameters=True)
+async def meta_sync(
+    frequency: Frequency | None = None,
+    connections: list[str] | None = None,
+    parts: Parts = Parts.BOTH,
+    force_refresh: bool = False,  # noqa: FBT001, FBT002 - Prefect passes flow parameters by name
+) -> State[None]:
+    """Sync Meta Ads connections into their workspaces' DuckDB files.
+
+    Args:
+        frequency: Which group is ticking; set by the schedules. Leave empty to sync on demand.
+        connections: On demand: ids or names of connections. Empty: everything that is queued.
+        parts: Both halves, or only entities (campaigns, ad sets, ads), or only metrics.
+        force_refresh: Read the whole lookback of 28 days again at once; written is still only what changed.
+    """
+    return await sync(
+        Request(provider=Provider.META, frequency=frequency, connections=connections or [], parts=parts, force_refresh=force_refresh)
+    )

@@ -1,0 +1,57 @@
+"""Reads metrics per ad and day, and campaign totals. Step: fetch."""
+
+import asyncio
+
+import pyarrow as pa
+from prefect import task
+
+from adpulse.bootstrap import App
+from adpulse.model import ENTITY_SCHEMA, Fetch, Fetched, FetchKind, Heat, Lease, Level
+from tasks.batch import Batch, Outcome, each
+from tasks.retries import OPTIONS
+
+
+@task(task_run_name="fetch · {batch.label}", **OPTIONS)
+async def fetch_metrics(batch: Batch) -> list[Outcome]:
+    """Stage the planned metric reads of every connection in the batch."""
+    return await asyncio.to_thread(each, batch, read_metrics)
+
+
+def read_metrics(app: App, lease: Lease) -> None:
+    """Make the planned reads that have dates, each complete or not at all; what is staged already is not read again."""
+    client = app.client(lease.connection)
+    for fetch in app.staging.plan(lease.run_id):
+        if not fetch.kind.has_dates or app.staging.has(lease.run_id, fetch):
+            continue
+        fetched_at = app.clock.now()
+        table = client.metrics(lease.connection, fetch, app.slot(lease, fetch.heat))
+        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+    confirm_missing(app, lease)
+
+
+def confirm_missing(app: App, lease: Lease) -> None:
+    """Ask the platform about ads whose stored numbers are missing from a complete answer.
+
+    A row can be missing because the platform took the delivery back (the numbers become zero) or because the
+    ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them.
+    """
+    fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=1)
+    if app.staging.has(lease.run_id, fetch):
+        return
+    connection = lease.connection
+    ids = app.warehouse(connection.workspace_id).missing_leaves(connection.id, app.staging.read(lease.run_id))
+    if not ids:
+        return
+    fetched_at = app.clock.now()
+    found = app.client(connection).entities_by_id(connection, Level.AD, ids, app.slot(lease, fetch.heat))
+    unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
+    table = pa.concat_tables([found, _gone(connection.id, unknown)])
+    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+
+
+def _gone(connection_id: str, ids: list[str]) -> pa.Table:
+    rows = [
+        {"connection_id": connection_id, "level": Level.AD.value, "external_id": each_id, "status": "GONE", "attributes": "{}"}
+        for each_id in ids
+    ]
+    return pa.Table.from_pylist(rows, schema=ENTITY_SCHEMA)

@@ -1,0 +1,26 @@
+"""Writes the changed rows of a batch in one transaction, and only those. Step: upsert."""
+
+import asyncio
+
+from prefect import task
+
+from adpulse.bootstrap import app
+from tasks.batch import Batch
+from tasks.retries import OPTIONS
+
+
+@task(task_run_name="upsert · {batch.label}", **OPTIONS)
+async def upsert_metrics(batch: Batch) -> int:
+    """Apply the batch's staged changes; returns how many runs were applied."""
+    return await asyncio.to_thread(apply_changes, batch)
+
+
+def apply_changes(batch: Batch) -> int:
+    """Apply the staged changes of every run whose lease still holds, then publish the workspace's copy."""
+    context = app()
+    leases = [context.runs.lease(run_id, generation) for run_id, generation in batch.runs]
+    changes = [change for lease in leases if (change := context.staging.changes(lease.run_id))]
+    warehouse = context.warehouse(batch.workspace_id)
+    applied = warehouse.apply(changes, held=context.runs.held, connections=[lease.connection for lease in leases])
+    warehouse.publish(min_interval_seconds=context.settings.publish_seconds)
+    return len(applied)

@@ -1,0 +1,82 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("adpulse", "storage", "tasks", "flows", "deployments")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+LONGEST_MODULE = 400
+FORBIDDEN_STEMS = {"utils", "helpers", "manager", "util", "common", "misc"}
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_module_is_short_and_has_a_docstring(path):
+    text = path.read_text()
+
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_no_module_is_named_like_a_drawer_for_everything():
+    assert [relative(path) for path in MODULES if path.stem in FORBIDDEN_STEMS] == []
+
+
+def test_no_top_level_module_shadows_a_dependency_or_the_standard_library():
+    stems = {path.stem for package in PACKAGES[1:] for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    tops = set(sys.stdlib_module_names) | {"google", "prefect", "duckdb", "pandas", "pyarrow", "sqlalchemy", "facebook_business", "test"}
+
+    assert stems & tops == set()
+
+
+def test_annotations_stay_real_for_prefect_and_pydantic():
+    lazy = [relative(path) for path in MODULES if "from __future__ import annotations" in path.read_text()]
+
+    assert lazy == []
+
+
+def test_every_suppression_of_a_checker_says_why():
+    bare = [
+        f"{relative(path)}:{number}"
+        for path in [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"# (?:noqa|type: ignore)", line)
+        and not re.search(r"# (?:noqa: [A-Z0-9, ]+|type: ignore\[[\w, -]+\]) +(?:#|-) *\w+", line)
+    ]
+
+    assert bare == []
+
+
+def test_the_lock_names_no_address():
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert not re.search(r"https?://|--(?:extra-)?index-url|--find-links", lock)
+
+
+def test_help_answers_without_importing_what_is_heavy():
+    program = (
+        "import sys; sys.argv = ['adpulse', '--help']\n"
+        "import adpulse.cli\n"
+        "try: adpulse.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('prefect', 'pandas', 'pyarrow', 'duckdb', 'sqlalchemy', 'facebook_business') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_worker_does_not_import_pandas():
+    program = "import sys, deployments.worker, flows.meta_sync; print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert done.stdout.split()[-1] == "False"
