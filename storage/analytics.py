@@ -9,7 +9,6 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage
-
 from storage.files import replace
 
 

@@ -138,7 +138,7 @@ def _read_fetched(path: Path) -> Fetched:
         )
 
 
-def _write_table(sink: Any, table: pa.Table) -> None:  # noqa: ANN401 a path or an open file, as Arrow takes them
+def _write_table(sink: Any, table: pa.Table) -> None:  # noqa: ANN401 - a path or an open file, as Arrow takes them
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 

@@ -76,7 +76,11 @@ def test_help_answers_without_importing_what_is_heavy():
 
 
 def test_the_worker_does_not_import_pandas():
-    program = "import sys, deployments.worker, flows.meta_sync; print('pandas' in sys.modules)"
+    program = (
+        "import sys; from adpulse.cli.services import leave_out_pandas; leave_out_pandas()\n"
+        "import deployments.worker, flows.meta_sync, pyarrow; pyarrow.array([1])\n"
+        "print(any(name.startswith('pandas.') for name in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert done.stdout.split()[-1] == "False"

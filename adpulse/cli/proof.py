@@ -1,8 +1,8 @@
 """Compares a published warehouse with the sandbox's truth, row by row.
 
 What must be equal is what the platform answered when we last read a day. A day is compared with the truth as of
-that read; an ad that was deleted since keeps its history, so its days are compared with the truth as of the last read before
-it was deleted.
+that read; an ad or campaign that was deleted since keeps its history, so its days are compared with the truth as of the last
+read before it was deleted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -54,15 +55,11 @@ class Proof:
         return [*self._leaves(), *self._totals(), *self._daily(), *self._entities()]
 
     def _leaves(self) -> Iterator[str]:
-        expected = self._truth(FetchKind.ADS, level="ad")
-        for ad, deleted_at in self._deleted.items():
-            expected.update(self._before_deletion(ad, deleted_at))
-        yield from self._compare("ad", self._stored("metric_facts"), expected)
+        yield from self._compare("ad", self._stored("metric_facts"), self._truth(FetchKind.ADS, level="ad"))
 
     def _totals(self) -> Iterator[str]:
-        yield from self._compare(
-            "campaign", self._stored("platform_totals", "AND level = 'campaign'"), self._truth(FetchKind.CAMPAIGNS, level="campaign")
-        )
+        stored = self._stored("platform_totals", "AND level = 'campaign'")
+        yield from self._compare("campaign", stored, self._truth(FetchKind.CAMPAIGNS, level="campaign"))
 
     def _daily(self) -> Iterator[str]:
         """The view's sum over a campaign and day is the campaign's total, for what the platform tells at that level."""
@@ -80,8 +77,10 @@ class Proof:
     def _entities(self) -> Iterator[str]:
         query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
         stored = {row[:2]: row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
-        walks = [ages.dateless[kind] for ages in self._reads.notes for kind in ages.dateless if kind is not FetchKind.ACCOUNT_FACTS]
-        truth = self._remote.truth_entities(self._connection.external_id, as_of=max(walks))
+        last = self._reads.notes[-1].dateless
+        if last[FetchKind.ENTITIES_FULL] < last.get(FetchKind.ENTITIES_CHANGED, last[FetchKind.ENTITIES_FULL]):
+            return  # since the full walk only what changed by itself was read, not what follows from a parent
+        truth = self._remote.truth_entities(self._connection.external_id, as_of=last[FetchKind.ENTITIES_FULL])
         columns = truth.select(["level", "external_id", "parent_id", "name", "effective_status"])
         expected = {row[:2]: row[2:] for row in _rows(columns)}
         for key in sorted(stored.keys() | expected.keys()):
@@ -89,20 +88,22 @@ class Proof:
                 yield f"entity {key}: {stored.get(key)} instead of {expected.get(key)}"
 
     @cached_property
-    def _deleted(self) -> dict[str, datetime]:
+    def _deleted(self) -> list[tuple[str, str, datetime]]:
         latest = max(at for ages in self._reads.notes for at in ages.days.values())
         rows = self._remote.truth_entities(self._connection.external_id, as_of=latest).to_pylist()
-        return {row["external_id"]: row["deleted_at"] for row in rows if row["level"] == "ad" and row["effective_status"] in GONE_STATUSES}
-
-    def _before_deletion(self, ad: str, deleted_at: datetime) -> dict[Key, Row]:
-        found: dict[Key, Row] = {}
-        reads = {day: self._reads.last(FetchKind.ADS, day, before=deleted_at) for day in self._reads.days(FetchKind.ADS)}
-        for at, span in _spans({day: at for day, at in reads.items() if at}):
-            found.update({key: row for key, row in self._ask("ad", span, at).items() if key[0] == ad})
-        return found
+        return [(row["level"], row["external_id"], row["deleted_at"]) for row in rows if row["effective_status"] in GONE_STATUSES]
 
     def _truth(self, kind: FetchKind, level: str) -> dict[Key, Row]:
-        reads = {day: self._reads.last(kind, day) for day in self._reads.days(kind)}
+        """What must be stored at the level: every day as of its last read, of the deleted as of the last read before."""
+        found = self._as_read(kind, level)
+        for gone_level, external_id, deleted_at in self._deleted:
+            if gone_level == level:
+                before = self._as_read(kind, level, before=deleted_at)
+                found.update({key: row for key, row in before.items() if key[0] == external_id})
+        return found
+
+    def _as_read(self, kind: FetchKind, level: str, before: datetime | None = None) -> dict[Key, Row]:
+        reads = {day: self._reads.last(kind, day, before) for day in self._reads.days(kind)}
         found: dict[Key, Row] = {}
         for at, span in _spans({day: at for day, at in reads.items() if at}):
             found.update(self._ask(level, span, at))
@@ -130,7 +131,7 @@ def _keyed(table: pa.Table) -> dict[Key, Row]:
     return {(row[0], row[1]): row[2:] for row in _rows(table.select(["external_id", "date", *METRICS]))}
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 

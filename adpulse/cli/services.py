@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,7 @@ def up() -> None:
 
     with PrefectServer(config.home, progress=typer.echo) as server:
         os.environ.update(server.environment())
+        leave_out_pandas()
         import asyncio
 
         from deployments import worker as warm
@@ -48,9 +50,21 @@ def worker() -> None:
     from adpulse.orchestrator import use_running_server
 
     use_running_server(settings.load().home)
+    leave_out_pandas()
     from deployments import worker as warm
 
     warm.serve(settings.load())
+
+
+def leave_out_pandas() -> None:
+    """Keep pandas out of this process: pyarrow imports it by itself where it is installed, 43 MB that a worker never uses."""
+    sys.meta_path.insert(0, _WithoutPandas())
+
+
+class _WithoutPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - importlib's signature
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is left out of the worker on purpose", name=fullname)
 
 
 def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:

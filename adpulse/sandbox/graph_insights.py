@@ -318,10 +318,11 @@ def _in_flavour(kinds: tuple[tuple[str, ...], ...], flavour: int, count: int) ->
 def _kinds(values: dict[str, int], flavour: int, *, all_types: bool) -> Iterator[tuple[str, int]]:
     """Which action types an ad of this flavour reports, and how many of each."""
     clicks, bought, off_meta = values["clicks"], values["purchases"], values["off_meta"]
-    yield "link_click", clicks * 4 // 5
-    yield "page_engagement", clicks + 2
-    yield "post_engagement", clicks + 1
-    yield "video_view", values["impressions"] // 5
+    if clicks:
+        yield "link_click", clicks * 4 // 5
+        yield "page_engagement", clicks + 2
+        yield "post_engagement", clicks + 1
+        yield "video_view", values["impressions"] // 5
     yield from _purchase_kinds(bought, off_meta, flavour)
     leads, installs = values["leads"], values["installs"]
     if leads:

@@ -1,0 +1,257 @@
+"""The demo's acts, in order, each checked; what did not hold is kept and told at the end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from adpulse import operations
+from adpulse.bootstrap import app
+from adpulse.cli import telling
+from adpulse.cli.proof import Proof, Reads
+from adpulse.errors import Unavailable
+from adpulse.frequency import Frequency
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState
+from adpulse.planner.windows import PartitionAges
+from adpulse.sandbox.remote import Remote
+from storage.analytics import read
+from storage.connections import ConnectionView
+from storage.runs import RunView
+
+STEP_SECONDS = 90
+SCHEDULE_SECONDS = 45
+FEWEST_ROWS = 10_000
+_POLL_SECONDS = 0.3
+REALTIME, SECOND, THIRD = "Harbor Outdoor", "Sakura Tea", "Corner Store 1"
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was done for one connection, and what differs from the truth in the end."""
+
+    connection: Connection
+    notes: list[PartitionAges] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+class Play:
+    """The demo against a running sandbox and a running installation."""
+
+    def __init__(self, world: dict[str, Any]) -> None:
+        self._app = app()
+        self._world = world
+        self._remote = Remote(world["control_url"])
+        self._cast: dict[str, Figures] = {}
+        self._broken: list[str] = []
+        self._second_sync_rows = -1
+        self._scheduled_run_seen = False
+
+    def run(self) -> None:
+        """Every act."""
+        self._connect()
+        self._second_sync()
+        self._hour_later()
+        self._trouble()
+        self._day_later()
+        self._prove()
+
+    def _connect(self) -> None:
+        self._tell("Two workspaces, three accounts; the first sync fetches 90 days, newest first.")
+        acme, tea = self._app.workspaces.create("Acme"), self._app.workspaces.create("Nippon Tea")
+        self._app.workspaces.grant_realtime(acme.id)
+        token = SecretStr(self._world["tokens"]["full"])
+        reached = {account.name: account for account in operations.discover(self._app, Provider.META, token)}
+        for workspace, name, frequency in ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual")):
+            self._add(workspace, token, reached[name], frequency)
+        self._until("the first syncs end", lambda: all(self._idle(view) for view in self._views()))
+        fetched = sum(run.counts.fetched for figures in self._cast.values() for run in self._runs(figures.connection))
+        self._check(fetched >= FEWEST_ROWS, f"{fetched} rows fetched, at least {FEWEST_ROWS} expected")
+        self._note()
+
+    def _add(self, workspace: str, token: SecretStr, account: AccountFacts, frequency: str) -> None:
+        (view,) = operations.connect(self._app, workspace, token, [account], frequency)
+        self._cast[account.name] = Figures(connection=view.connection)
+
+    def _second_sync(self) -> None:
+        self._tell("A second sync of the whole lookback, the clock not moved: nothing is written.")
+        before = self._written()
+        for figures in self._cast.values():
+            self._sync(figures.connection, force=True)
+        self._second_sync_rows = self._written() - before
+        self._check(self._second_sync_rows == 0, f"the second sync wrote {self._second_sync_rows} rows")
+
+    def _hour_later(self) -> None:
+        self._tell("One hour later: the realtime account is synced by its own schedule, the others on request.")
+        realtime = self._cast[REALTIME].connection
+        known = {run.id for run in self._runs(realtime)}
+        self._remote.advance(3600)
+        self._until("a scheduled run syncs the realtime account", lambda: self._scheduled_run(realtime, known), SCHEDULE_SECONDS)
+        for name in (SECOND, THIRD):
+            self._sync(self._cast[name].connection)
+        self._until("everything is idle", lambda: all(self._idle(view) for view in self._views()))
+        self._note()
+
+    def _scheduled_run(self, connection: Connection, known: set[str]) -> bool:
+        """Whether a run that Prefect's scheduler created has synced the connection since the clock moved."""
+        from prefect.client.orchestration import get_client
+
+        fresh = [
+            run
+            for run in self._runs(connection)
+            if run.id not in known and run.state is RunState.DONE and run.counts.fetched and run.flow_run_id
+        ]
+        with get_client(sync_client=True) as client:
+            for run in fresh:
+                flow_run = client.read_flow_run(UUID(run.flow_run_id))
+                if flow_run.auto_scheduled and flow_run.parameters.get("frequency") == Frequency.REALTIME:
+                    self._scheduled_run_seen = True
+        return self._scheduled_run_seen
+
+    def _trouble(self) -> None:
+        self._tell("Meta throttles one account and no longer accepts the token of another; the third goes on.")
+        throttled, expired = self._cast[SECOND].connection, self._cast[THIRD].connection
+        self._remote.fault("throttle", account=throttled.external_id, code=17, minutes=10)
+        self._remote.fault("expired_token", account=expired.external_id)
+        for connection in (throttled, expired):
+            operations.request_sync(self._app, connection.id)
+        self._until("both troubles show", lambda: self._cooling(throttled) and self._status(expired) is ConnectionStatus.NEEDS_REAUTH)
+        self._sync(self._cast[REALTIME].connection)
+        self._remote.clear_faults()
+        now = self._app.clock.now()
+        for view in self._views():
+            why = telling.waiting(view, now) or view.status_reason or ""
+            typer.echo(f"    {view.connection.name}: {telling.state(view)} {why}")
+        self._note()
+
+    def _day_later(self) -> None:
+        self._tell("One day later: the lookback is read again, and only what changed is written.")
+        self._remote.advance(86_400)
+        for name in (REALTIME, SECOND):
+            self._sync(self._cast[name].connection)
+        self._until("everything is idle", lambda: all(self._idle(self._view(self._cast[name].connection)) for name in (REALTIME, SECOND)))
+        self._note()
+        for name in (REALTIME, SECOND):
+            days = self._restated(self._cast[name].connection)
+            typer.echo(f"    {name}: {len(days)} past days restated: {', '.join(days[:6])}{' …' if len(days) > 6 else ''}")  # noqa: PLR2004 - as many as fit a line
+            self._check(bool(days), f"no restated day was found for {name}")
+
+    def _restated(self, connection: Connection) -> list[str]:
+        query = "SELECT DISTINCT date FROM restatements WHERE connection_id = ? ORDER BY date DESC"
+        return [str(day) for day in read(self._published(connection), query, [connection.id]).column(0).to_pylist()]
+
+    def _prove(self) -> None:
+        self._tell("Every stored row is compared with the truth.")
+        for figures in self._cast.values():
+            reads = Reads(notes=tuple(figures.notes))
+            figures.differences = Proof(self._published(figures.connection), figures.connection, self._remote, reads).differences()
+            self._check(
+                not figures.differences, f"{figures.connection.name}: {len(figures.differences)} differences: {figures.differences[:3]}"
+            )
+
+    def show(self) -> None:
+        """One table, and where to look."""
+        columns = ("connection", "calls", "fetched", "inserted", "updated", "unchanged", "differences")
+        table = Table(*columns, title="Against the truth")
+        for told in self.report()["connections"]:
+            table.add_row(
+                *(str(told[name]) for name in ("name", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"))
+            )
+        Console().print(table)
+        for workspace in self._app.workspaces.all():
+            typer.echo(f"{workspace.name}: {self._app.settings.home / 'published' / workspace.id}.duckdb")
+
+    def report(self) -> dict[str, Any]:
+        """The figures, ready for JSON."""
+        told = []
+        for figures in self._cast.values():
+            runs = self._runs(figures.connection)
+            counts = {name: sum(getattr(run.counts, name) for run in runs) for name in ("fetched", "inserted", "updated", "unchanged")}
+            told.append(
+                {
+                    "name": figures.connection.name,
+                    "provider": figures.connection.provider.value,
+                    "calls": sum(run.calls for run in runs),
+                    **counts,
+                    "truth_differences": len(figures.differences),
+                }
+            )
+        return {
+            "connections": told,
+            "second_sync_rows_written": self._second_sync_rows,
+            "truth_differences": sum(each["truth_differences"] for each in told),
+            "scheduled_run_seen": self._scheduled_run_seen,
+        }
+
+    def verdict(self) -> None:
+        """Say that all held.
+
+        Raises:
+            Unavailable: something did not; all of it is listed.
+        """
+        if self._broken:
+            raise Unavailable("The demo failed:\n" + "\n".join(f"  - {each}" for each in self._broken))
+        typer.secho("Everything held: 0 differences, 0 rows written by the second sync, a scheduled run was seen.", fg="green")
+
+    def _sync(self, connection: Connection, *, force: bool = False) -> RunView:
+        ticket = operations.request_sync(self._app, connection.id, force=force)
+        ended = (RunState.DONE, RunState.FAILED, RunState.DEAD)
+        self._until(f"{connection.name} is synced", lambda: self._app.runs.get(ticket.run_id).state in ended)
+        run = self._app.runs.get(ticket.run_id)
+        self._check(run.state is RunState.DONE, f"the sync of {connection.name} failed: {run.error}")
+        return run
+
+    def _until(self, what: str, holds: Callable[[], bool], seconds: float = STEP_SECONDS) -> None:
+        start = time.monotonic()
+        while not holds():
+            if time.monotonic() - start > seconds:
+                raise Unavailable(f"It took more than {seconds:.0f} s until {what}; see {self._app.settings.home / 'logs'}.")
+            time.sleep(_POLL_SECONDS)
+        typer.echo(f"    {what}: after {time.monotonic() - start:.1f} s")
+
+    def _note(self) -> None:
+        for figures in self._cast.values():
+            figures.notes.append(self._app.partitions.ages(figures.connection.id))
+
+    def _written(self) -> int:
+        return sum(run.counts.written for figures in self._cast.values() for run in self._runs(figures.connection))
+
+    def _runs(self, connection: Connection) -> list[RunView]:
+        return self._app.runs.history(connection.id, limit=1000)
+
+    def _views(self) -> list[ConnectionView]:
+        return [self._view(figures.connection) for figures in self._cast.values()]
+
+    def _view(self, connection: Connection) -> ConnectionView:
+        return self._app.connections.get(connection.id)
+
+    def _status(self, connection: Connection) -> ConnectionStatus:
+        return self._view(connection).connection.status
+
+    def _cooling(self, connection: Connection) -> bool:
+        until = self._view(connection).cooldown_until
+        return until is not None and until > self._app.clock.now()
+
+    def _idle(self, view: ConnectionView) -> bool:
+        if view.connection.status is not ConnectionStatus.ACTIVE:
+            return True
+        runs = self._runs(view.connection)
+        return bool(runs) and all(run.state is RunState.DONE for run in runs)
+
+    def _published(self, connection: Connection) -> Path:
+        return self._app.settings.home / "published" / f"{connection.workspace_id}.duckdb"
+
+    def _check(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as an assertion
+        if not holds:
+            self._broken.append(otherwise)
+            typer.secho(f"    NOT so: {otherwise}", fg="red")
+
+    @staticmethod
+    def _tell(act: str) -> None:
+        typer.secho(f"\n{act}", bold=True)
