@@ -41,7 +41,7 @@ def connect(app: App, workspace: str, token: SecretStr, accounts: Sequence[Accou
         if account.external_id in taken:
             raise Conflict(f"Account {account.external_id} is connected already as '{taken[account.external_id]}' in {owner.name}.")
         if not account.enabled:
-            raise Usage(f"Meta has disabled {account.name} ({account.external_id}): {account.status}. It cannot be synced.")
+            raise Usage(f"{account.name} ({account.external_id}) is {account.status} at {Provider.META.label}. It cannot be synced.")
     credential = app.credentials.store(owner.id, "meta_token", token, None)
     made = [
         app.connections.create(owner.id, Provider.META, account, credential, sync_frequency, app.settings.gross_margin)

@@ -40,8 +40,6 @@ _TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"
 class RunFetch:
     """Everything one run fetched of one connection, as of ``now`` (business time).
 
-    Answers with ENTITY_SCHEMA rows that were looked up by id are told as ENTITIES_CHANGED.
-
     Raises:
         ValueError: an answer holds another connection's rows, other columns, or days that were not asked for.
     """

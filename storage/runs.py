@@ -15,17 +15,22 @@ from storage.connections import LEASE, OPEN, WORKING, bump, claimable, connectio
 from storage.control import ConnectionRow, DispatchRow, Engine, RunRow, Session, reading
 from storage.partitions import forget
 
+_ENDS = (RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.QUEUED, RunState.LEASED)
 LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.LEASED}),
-    RunState.LEASED: frozenset({RunState.FETCHED, RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.QUEUED, RunState.LEASED}),
-    RunState.FETCHED: frozenset({RunState.APPLIED, RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.QUEUED, RunState.LEASED}),
-    RunState.APPLIED: frozenset({RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.QUEUED, RunState.LEASED}),
+    RunState.LEASED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
+    RunState.FETCHED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
+    RunState.APPLIED: frozenset({RunState.APPLIED, *_ENDS}),
     RunState.POSTPONED: frozenset({RunState.LEASED, RunState.QUEUED}),
     RunState.DONE: frozenset(),
     RunState.FAILED: frozenset(),
     RunState.DEAD: frozenset(),
 }
-"""Which state may follow which. Back to queued: the lease was given back. Leased again: it ran out and was adopted."""
+"""Which state may follow which.
+
+Back to queued: the lease was given back. Leased again: it ran out and was adopted. The same again: a step was tried again.
+From leased to applied: a part of the plan was read before an error, and is stored.
+"""
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
 
@@ -183,7 +188,7 @@ class Runs:
             self._move(session, lease, RunState.FETCHED)
 
     def applied(self, lease: Lease) -> None:
-        """The warehouse holds it."""
+        """The warehouse holds everything that was staged."""
         with self._engine.begin() as session:
             self._move(session, lease, RunState.APPLIED)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adpulse.bootstrap import App, app
-from adpulse.errors import AdpulseError, Unavailable
+from adpulse.errors import AdpulseError, LeaseLost, Unavailable
 from adpulse.model import Lease
 from adpulse.redact import redact
 from storage.control import INFRASTRUCTURE
@@ -41,6 +41,17 @@ def each(batch: Batch, step: Callable[[App, Lease], None]) -> list[Outcome]:
         one of INFRASTRUCTURE: the database or the warehouse is locked, so the whole task is worth a retry.
     """
     return [_one(run_id, generation, step) for run_id, generation in batch.runs]
+
+
+def held(batch: Batch) -> list[Lease]:
+    """The batch's leases that are still ours; a lost one is left out, its successor has what was staged."""
+    found = []
+    for run_id, generation in batch.runs:
+        try:
+            found.append(app().runs.lease(run_id, generation))
+        except LeaseLost as error:
+            log.warning("run %s: %s", run_id, error)
+    return found
 
 
 def _one(run_id: str, generation: int, step: Callable[[App, Lease], None]) -> Outcome:

@@ -6,7 +6,8 @@ import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.model import ENTITY_SCHEMA, Fetch, Fetched, FetchKind, Heat, Lease, Level
+from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease, Level
+from storage.diff import gone_entities
 from tasks.batch import Batch, Outcome, each
 from tasks.retries import OPTIONS
 
@@ -45,13 +46,5 @@ def confirm_missing(app: App, lease: Lease) -> None:
     fetched_at = app.clock.now()
     found = app.client(connection).entities_by_id(connection, Level.AD, ids, app.slot(lease, fetch.heat))
     unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
-    table = pa.concat_tables([found, _gone(connection.id, unknown)])
+    table = pa.concat_tables([found, gone_entities(connection.id, Level.AD, unknown)])
     app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
-
-
-def _gone(connection_id: str, ids: list[str]) -> pa.Table:
-    rows = [
-        {"connection_id": connection_id, "level": Level.AD.value, "external_id": each_id, "status": "GONE", "attributes": "{}"}
-        for each_id in ids
-    ]
-    return pa.Table.from_pylist(rows, schema=ENTITY_SCHEMA)

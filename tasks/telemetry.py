@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset
-from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetched, FetchKind, Lease, Level, Provider, RunCounts
+from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetched, FetchKind, Lease, Level, Provider, RunCounts, RunState
 from adpulse.planner.plan import Account, Plan, plan
 from adpulse.retry import connection_backoff
 
@@ -33,21 +33,24 @@ def prepare(app: App, lease: Lease) -> Plan:
 def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None) -> RunCounts:
     """Record what was stored and close the run, or postpone it to when the rest of its plan fits.
 
-    Called after the warehouse holds everything that was fetched. A lost lease changes nothing.
+    Only what the warehouse holds counts as read: after a failed upsert everything is due again. A lost lease changes nothing.
     """
-    changes = app.staging.changes(lease.run_id)
-    counts = changes.counts if changes else RunCounts()
-    if isinstance(error, LeaseLost):
-        return RunCounts()
-    staged = app.staging.read(lease.run_id) if changes else []
-    app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged])
-    _record_size(app, lease, staged)
     try:
+        counts = _record(app, lease) if app.runs.get(lease.run_id).state is RunState.APPLIED else RunCounts()
         _close(app, lease, made, error, counts)
     except LeaseLost:
         return RunCounts()
     app.staging.remove(lease.run_id)
     return counts
+
+
+def _record(app: App, lease: Lease) -> RunCounts:
+    """Note when each part was read, now that it is stored."""
+    app.runs.lease(lease.run_id, lease.generation)
+    changes, staged = app.staging.changes(lease.run_id), app.staging.read(lease.run_id)
+    app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged])
+    _record_size(app, lease, staged)
+    return changes.counts if changes else RunCounts()
 
 
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from prefect import task
 
 from adpulse.bootstrap import app
-from tasks.batch import Batch
+from tasks.batch import Batch, held
 from tasks.retries import OPTIONS
 
 
@@ -18,9 +18,14 @@ async def upsert_metrics(batch: Batch) -> int:
 def apply_changes(batch: Batch) -> int:
     """Apply the staged changes of every run whose lease still holds, then publish the workspace's copy."""
     context = app()
-    leases = [context.runs.lease(run_id, generation) for run_id, generation in batch.runs]
-    changes = [change for lease in leases if (change := context.staging.changes(lease.run_id))]
+    leases = held(batch)
+    staged = (context.staging.changes(lease.run_id) for lease in leases)
     warehouse = context.warehouse(batch.workspace_id)
-    applied = warehouse.apply(changes, held=context.runs.held, connections=[lease.connection for lease in leases])
+    applied = warehouse.apply(
+        [changes for changes in staged if changes], held=context.runs.held, connections=[lease.connection for lease in leases]
+    )
+    for lease in leases:
+        if lease.run_id in applied:
+            context.runs.applied(lease)
     warehouse.publish(min_interval_seconds=context.settings.publish_seconds)
     return len(applied)

@@ -82,6 +82,7 @@ class MetaClient:
         session.GRAPH = endpoint.graph_url  # per instance, so that real and sandbox accounts live in one process
         self._api = FacebookAdsApi(session, api_version=endpoint.version)
         self._page_size = endpoint.page_size
+        self._page_sizes: dict[str, int] = {}
         self._sleep = sleep
         self._rng = Random()  # noqa: S311 - jitter
         self._stop: dict[str, RateLimited] = {}
@@ -180,14 +181,14 @@ class MetaClient:
     def _page(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
         """One page; when it is too big, half of it from the same place, and smaller pages from then on."""
         while True:
-            size = self._page_size
+            size = self._page_sizes.get(about, self._page_size)
             try:
                 page = self._get(path, {**params, "limit": size}, slot, about)
             except TooMuchData:
                 if size <= SMALLEST_PAGE:
                     raise
-                self._page_size = max(SMALLEST_PAGE, size // 2)
-                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, self._page_size)
+                self._page_sizes[about] = max(SMALLEST_PAGE, size // 2)
+                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, self._page_sizes[about])
                 continue
             if not isinstance(page.get("data"), list):
                 raise Unavailable(f"Meta sent a page without data for {about}.", "malformed")
