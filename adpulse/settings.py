@@ -31,9 +31,7 @@ class Settings(BaseSettings):
     gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, description="Default margin of a new connection.")
     publish_seconds: float = Field(5.0, ge=0, description="A workspace's published copy is renewed at most this often.")
     work_pool: str = "adpulse"
-    poll_seconds: float = Field(1.0, gt=0, description="How often the worker asks Prefect for runs.")
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property
     def control_url(self) -> str:

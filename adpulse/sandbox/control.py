@@ -1,7 +1,6 @@
 """The control endpoint: clock, faults, call log and truth, on loopback only."""
 
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.serving import listen
 from adpulse.sandbox.truth import Truth
 from adpulse.sandbox.world import World
 
@@ -157,13 +157,6 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the standard library looks these names up
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-
-
 def serve(controls: Controls, host: str, port: int) -> ThreadingHTTPServer:
     """Start answering in background threads; ``server_port`` says where."""
-    server = _Server((host, port), type("Handler", (_Handler,), {"controls": controls}))
-    threading.Thread(target=server.serve_forever, name="control-server", daemon=True).start()
-    return server
+    return listen(type("Handler", (_Handler,), {"controls": controls}), host, port)

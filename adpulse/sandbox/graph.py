@@ -243,7 +243,7 @@ class Graph:
         return page
 
     def _insights(self, account: Account, scope: Entity | None, call: _Call) -> dict[str, Any]:
-        call.kind = "insights"
+        call.kind = call.kind or "insights"
         now = self.clock.now()
         query = insights.parse(account, scope, call.params, now)
         call.days = query.days

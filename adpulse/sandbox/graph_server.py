@@ -3,11 +3,11 @@
 Plain ``http.server`` threads, because the server must be able to break off in the middle of an answer.
 """
 
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from adpulse.sandbox.graph import Answer, Graph
+from adpulse.sandbox.serving import listen
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,14 +49,6 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library looks these names up
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-
-
 def serve(graph: Graph, host: str, port: int) -> ThreadingHTTPServer:
     """Start answering in background threads; ``server_port`` says where."""
-    handler = type("Handler", (_Handler,), {"graph": graph})
-    server = _Server((host, port), handler)
-    threading.Thread(target=server.serve_forever, name="graph-server", daemon=True).start()
-    return server
+    return listen(type("Handler", (_Handler,), {"graph": graph}), host, port)

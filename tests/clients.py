@@ -1,0 +1,72 @@
+"""A provider's client with everything around it that a test wants to look at."""
+
+from datetime import date
+from decimal import Decimal
+
+from pydantic import SecretStr
+
+from adpulse.frequency import Frequency
+from adpulse.model import METRICS, Connection, ConnectionStatus, Fetch, FetchKind, Heat, Provider
+from adpulse.providers.meta_client import Endpoint, MetaClient
+
+TODAY = date(2026, 3, 20)
+
+
+class MetaRig:
+    """The product's client over the unmodified SDK; counts the slots it takes and notes how long it would have slept."""
+
+    def __init__(self, sandbox, token="full", page_size=500, version="v26.0"):
+        self.sandbox = sandbox
+        self.slots = 0
+        self.slept = []
+        self.secret = sandbox.world.token(token).value if token in ("full", "single", "unscoped", "expired", "expiring") else token
+        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=5)
+        self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append)
+
+    def slot(self):
+        self.slots += 1
+
+    def connection(self, name="Harbor Outdoor", margin="1"):
+        account = self.sandbox.world.account(name)
+        return Connection(
+            id=f"c-{account.spec.number}",
+            workspace_id="w",
+            provider=Provider.META,
+            external_id=account.id,
+            name=name,
+            currency=account.spec.currency,
+            timezone=account.spec.timezone,
+            frequency=Frequency.MANUAL,
+            status=ConnectionStatus.ACTIVE,
+            gross_margin=Decimal(margin),
+            credential_id="k",
+            ad_count=None,
+        )
+
+    def ads(self, name="Harbor Outdoor", since=TODAY, until=TODAY, margin="1"):
+        return self._metrics(FetchKind.ADS, name, since, until, margin)
+
+    def totals(self, name="Harbor Outdoor", since=TODAY, until=TODAY, margin="1"):
+        return self._metrics(FetchKind.CAMPAIGNS, name, since, until, margin)
+
+    def _metrics(self, kind, name, since, until, margin):
+        fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
+        return self.client.metrics(self.connection(name, margin), fetch, self.slot)
+
+    def entities(self, name="Harbor Outdoor", changed_since=None):
+        kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL
+        fetch = Fetch(kind=kind, heat=Heat.COLD, cost=1, changed_since=changed_since)
+        return self.client.entities(self.connection(name), fetch, self.slot)
+
+    def truth(self, name="Harbor Outdoor", since=TODAY, until=TODAY, margin="1", level="ad"):
+        account = self.sandbox.world.account(name).id
+        ask = self.sandbox.truth.metrics if level == "ad" else self.sandbox.truth.totals
+        return ask(account, since, until, self.sandbox.clock.now(), Decimal(margin))
+
+
+def keyed(table):
+    """Rows by external id and date; the key must be unique."""
+    rows = table.select(["external_id", "date", "campaign_id", *METRICS]).to_pylist()
+    found = {(row["external_id"], row["date"]): row for row in rows}
+    assert len(found) == len(rows)
+    return found

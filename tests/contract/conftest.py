@@ -1,0 +1,17 @@
+"""A Meta client as the product makes it, against a sandbox of its own."""
+
+import pytest
+from clients import MetaRig
+
+from adpulse.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture
+def meta(sandbox):
+    return MetaRig(sandbox)
