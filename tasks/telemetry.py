@@ -73,6 +73,8 @@ def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
         _fail(app, lease, error, counts, now)
     elif made is not None and made.until is not None:
         app.runs.postponed(lease, counts, until=made.until, reason=made.reason or "")
+    elif app.connections.get(lease.connection.id).connection.timezone != lease.connection.timezone:
+        app.runs.postponed(lease, counts, until=now, reason="the account's time zone changed: every day is read again")
     else:
         app.runs.done(lease, counts)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from clients import MetaRig
+from installation import Installation
 
 from adpulse.sandbox import Sandbox
 
@@ -15,3 +16,10 @@ def sandbox():
 @pytest.fixture
 def meta(sandbox):
     return MetaRig(sandbox)
+
+
+@pytest.fixture
+def installation(sandbox, tmp_path):
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()
