@@ -78,7 +78,7 @@ def parse(value: str, *, realtime_granted: bool) -> Frequency:
         return Frequency(value)
     listed = ", ".join(choices)
     if value == Frequency.REALTIME:
-        message = f"Realtime is not granted to this workspace. Choose one of: {listed}."
+        message = f"Realtime is not granted to this workspace. Grant it with adpulse workspace grant-realtime, or choose one of: {listed}."
     else:
         message = f"'{value}' is not a sync frequency. Choose one of: {listed}."
     raise FrequencyRefused(message)

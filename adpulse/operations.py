@@ -64,6 +64,7 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
     view = app.connections.get(reference)
     ticket = app.runs.request(view.connection.id, parts, force=force)
     provider = view.connection.provider
+    orchestrator.use_running_server(app.settings.home)
     try:
         orchestrator.request_on_demand(provider, app.runs)
     except Unavailable:

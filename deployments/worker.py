@@ -22,7 +22,9 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow_async
+from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 RUNS_AT_ONCE = 4
 DRAIN_SECONDS = 30.0
 _CANCEL_POLL_SECONDS = 1.0
+_FLUSH_SECONDS = 5.0
 _UNLABELLED_AFTER = timedelta(seconds=30)
 _ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
@@ -184,6 +187,9 @@ def _lives(pid: int) -> bool:
 def serve(config: Settings) -> None:
     """Run the worker and its sweep until SIGINT or SIGTERM."""
     asyncio.run(_serve(config))
+    # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
+    for service in (APILogWorker, EventsWorker):
+        service.drain_all(timeout=_FLUSH_SECONDS)
 
 
 async def _serve(config: Settings) -> None:

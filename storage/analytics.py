@@ -24,7 +24,8 @@ def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
         return True
     copy = published.stat()
     # The copy carries the warehouse's modification time; its own change time says when it was put there.
-    changed = copy.st_mtime_ns != warehouse.stat().st_mtime_ns
+    # A writer killed after its commit leaves what it wrote in the log beside the file.
+    changed = copy.st_mtime_ns != warehouse.stat().st_mtime_ns or warehouse.with_name(f"{warehouse.name}.wal").exists()
     return changed and not 0 <= time.time() - copy.st_ctime < min_interval_seconds
 
 

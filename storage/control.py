@@ -219,6 +219,8 @@ def connect(url: str) -> Engine:
     """An engine on the control plane; on SQLite every transaction is BEGIN IMMEDIATE, so that none dies half-way of a lock."""
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
+    if database := make_url(url).database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -55,8 +55,8 @@ class Staging:
 
     def write(self, run_id: str, fetched: Fetched) -> None:
         """Keep a complete answer; the same fetch again replaces it."""
-        header = json.dumps({"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat()})
-        table = fetched.table.replace_schema_metadata({_HEADER: header})
+        header = {"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat(), "rows": fetched.table.num_rows}
+        table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header)})
         with self._writing(run_id, _file_name(fetched.fetch)) as path:
             _write_table(path, table)
 
@@ -65,8 +65,8 @@ class Staging:
         return (self._root / run_id / _file_name(fetch)).exists()
 
     def read(self, run_id: str) -> list[Fetched]:
-        """Every answer of the run, oldest first."""
-        return sorted((_read_fetched(path) for path in self._answers(run_id)), key=lambda one: one.fetched_at)
+        """Every answer of the run, oldest first; of the same instant, what was looked up by id comes last."""
+        return sorted((_read_fetched(path) for path in self._answers(run_id)), key=_order)
 
     def write_changes(self, changes: RunChanges) -> None:
         """Keep what the run is about to change; replaces what an earlier attempt found."""
@@ -127,10 +127,16 @@ class Staging:
         return answers
 
 
+def _order(one: Fetched) -> tuple[datetime, bool, str]:
+    return one.fetched_at, one.fetch.kind is FetchKind.ENTITIES_CONFIRMED, one.fetch.label
+
+
 def _read_fetched(path: Path) -> Fetched:
     with _reading(path), pa.memory_map(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
         header = json.loads(table.schema.metadata[_HEADER])
+        if table.num_rows != header["rows"]:
+            raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
         return Fetched(
             fetch=_fetch_from_json(header["fetch"]),
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
@@ -148,7 +154,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file makes its parser raise into one sentence."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowException, zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError) as error:
+    except (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
         raise Permanent(f"{path} is damaged. Nothing of the run was applied; remove its folder and sync again.") from error
 
 

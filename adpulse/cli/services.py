@@ -87,7 +87,6 @@ def migrate() -> None:
     from storage import control
 
     config = settings.load()
-    config.home.mkdir(parents=True, exist_ok=True)
     control.migrate(control.connect(config.control_url))
     typer.echo("The control plane's schema is current.")
 

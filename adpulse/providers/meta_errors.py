@@ -14,7 +14,9 @@ from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest
 _APP_THROTTLE = frozenset({4})
 _ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
 _TRANSIENT = frozenset({1, 2, 960})
-_TRANSIENT_SUBCODES = frozenset({99, 1815107})
+_TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
+"""2642: a cursor died because its object was deleted while we paged; the next sync begins the list anew."""
+
 _TOO_MUCH_SUBCODES = frozenset({1487534})
 _AUTH = frozenset({102, 190})
 _REFUSED = frozenset({3, 10, *range(200, 300)})

@@ -121,7 +121,7 @@ class Faults:
 def error_of(rule: Rule) -> GraphError | None:
     """The error a rule answers with; None for faults that are not a well-formed error."""
     if rule.action == "throttle":
-        message = f"(#{rule.code}) {_MESSAGES[rule.code]}"
+        message = f"(#{rule.code}) {_MESSAGES.get(rule.code, _MESSAGES[17])}"
         return GraphError(400, rule.code, message, THROTTLES.get(rule.code), transient=True)
     if rule.action == "transient":
         return GraphError(

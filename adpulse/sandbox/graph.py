@@ -5,7 +5,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -37,13 +37,13 @@ VERSIONS = ("v25.0", "v26.0")
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_SECRET = "sandbox-app-secret"  # noqa: S105 - the sandbox's own
 _MOST_IN_BATCH = 50
+_APP_USAGE = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
 _HOURLY_CALLS = 600
+"""Calls an hour of a limited-tier app, from which the usage headers are computed."""
 _FINISHED = 100
 _NOT_SHAPE = ("after", "before", "limit", "access_token", "appsecret_proof")
 _ANSWERS_KEPT = 4
 """Answers of many pages are computed once; the pages that follow within the same refresh step are cut from them."""
-
-"""Calls an hour of a limited-tier app, from which the usage headers are computed."""
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class Answer:
 @dataclass(slots=True)
 class _Job:
     account: Account
+    scope: Entity | None
     params: dict[str, str]
     token: str
     polls: int = 0
@@ -99,7 +100,9 @@ class Graph:
             if method == "POST" and not rest and "batch" in params:
                 return self._batch(params, version, base)
         except GraphError as error:
-            return _rendered(error.status, error.body("sandboxtrace"))
+            refused = _rendered(error.status, error.body("sandboxtrace"))
+            refused.headers |= _APP_USAGE
+            return refused
         return self._call(method, rest, params, f"{base}/{version}")
 
     def _call(self, method: str, path: list[str], params: dict[str, str], base: str) -> Answer:
@@ -129,6 +132,8 @@ class Graph:
         items = parse_json("batch", params["batch"], list)
         if len(items) > _MOST_IN_BATCH:
             raise errors.bad_param(f"Maximum batch size is {_MOST_IN_BATCH}")
+        if not all(isinstance(item, dict) for item in items):
+            raise errors.bad_param("param batch must be an array of objects with method and relative_url")
         done = []
         for item in items:
             target = urlsplit(item.get("relative_url", ""))
@@ -164,7 +169,7 @@ class Graph:
         account, scope = self._object(path[0], call)
         if method != "GET":
             if method == "POST" and path[1:] == ["insights"]:
-                return self._start_job(account, call)
+                return self._start_job(account, scope, call)
             raise errors.write_refused()
         if len(path) == 1:
             return self._node(account, scope, call)
@@ -237,7 +242,9 @@ class Graph:
         statuses = parse_json("effective_status", call.params.get("effective_status"), list)
         conditions = parse_filtering(call.params.get("filtering"), ENTITY_FILTERS)
         found = listed(account, level, now, parent, statuses, conditions)
-        page = self._page(call, f"{call.account}/{edge}", [partial(entity_node, Shown(account, entity, now), fields) for entity in found])
+        deleted = sum(at <= now for at, _ in account.deletions)  # a cursor dies with the object it points to
+        rows = [partial(entity_node, Shown(account, entity, now), fields) for entity in found]
+        page = self._page(call, f"{call.account}/{edge}/{deleted}", rows)
         if call.params.get("summary", "false") == "true":
             page["summary"] = {"total_count": len(found)}
         return page
@@ -262,11 +269,9 @@ class Graph:
     @staticmethod
     def _shape(params: Mapping[str, str]) -> list[tuple[str, str]]:
         """What decides an answer's rows: everything but the place in it and who asks."""
-        return [
-            (name, value) for name, value in params.items() if name not in ("after", "before", "limit", "access_token", "appsecret_proof")
-        ]
+        return [(name, value) for name, value in params.items() if name not in _NOT_SHAPE]
 
-    def _page(self, call: _Call, edge: str, found: list[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
+    def _page(self, call: _Call, edge: str, found: Sequence[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
         """A page of lazily rendered rows; ``next`` alone says that there is more."""
         call.limit = insights.row_limit(call.params)
         bound = paging.mark(call.params, edge)
@@ -297,14 +302,14 @@ class Graph:
     def _next(call: _Call, after: str) -> str:
         return f"{call.base}?{urlencode({**call.params, 'after': after})}"
 
-    def _start_job(self, account: Account, call: _Call) -> dict[str, str]:
+    def _start_job(self, account: Account, scope: Entity | None, call: _Call) -> dict[str, str]:
         call.kind = "insights_job"
-        insights.parse(account, None, call.params, self.clock.now())
+        insights.parse(account, scope, call.params, self.clock.now())
         self._strike(call)
         with self._lock:
             job_id = str(6_000_000_000_000 + len(self._jobs))
             failed = bool(call.rule and call.rule.action == "job_fails")
-            self._jobs[job_id] = _Job(account, dict(call.params), call.token.value, failed=failed)
+            self._jobs[job_id] = _Job(account, scope, dict(call.params), call.token.value, failed=failed)
         return {"report_run_id": job_id}
 
     def _job(self, method: str, path: list[str], call: _Call) -> dict[str, Any]:
@@ -321,14 +326,15 @@ class Graph:
                 raise errors.not_ready()
             own = {name: value for name, value in call.params.items() if name in ("after", "before", "limit", "access_token")}
             call.params = {**{name: value for name, value in job.params.items() if name not in ("after", "limit")}, **own}
-            return self._insights(job.account, None, call)
+            return self._insights(job.account, job.scope, call)
         call.kind = "job"
         self._strike(call)
         job.polls += 1
         percent = min(_FINISHED, job.polls * 40)
         done = "Job Failed" if job.failed else "Job Completed"
         state = done if percent == _FINISHED else "Job Running"
-        return {"id": path[0], "account_id": job.account.id, "async_status": state, "async_percent_completion": percent}
+        why = errors.JOB_FAILURE if state == "Job Failed" else {}
+        return {"id": path[0], "account_id": job.account.id, "async_status": state, "async_percent_completion": percent, **why}
 
     def _strike(self, call: _Call) -> None:
         """Let the script spoil the call; faults that are proper errors are raised here."""
@@ -364,7 +370,7 @@ class Graph:
     def _usage(self, call: _Call) -> dict[str, str]:
         """The usage headers Meta sends with successes and failures alike."""
         if not call.account:
-            return {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
+            return dict(_APP_USAGE)
         struck = call.rule if call.rule and call.rule.action == "throttle" else None
         percent = 100 if struck else min(100, 100 * self.calls.within_hour(call.account, self.clock.now()) // _HOURLY_CALLS)
         tier = {"ads_api_access_tier": "development_access"}
@@ -376,7 +382,7 @@ class Graph:
             "x-business-use-case-usage": json.dumps(case),
             "x-fb-ads-insights-throttle": json.dumps(throttle),
             "x-ad-account-usage": json.dumps(account),
-            "x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}',
+            **_APP_USAGE,
         }
 
 

@@ -209,14 +209,21 @@ class Condition:
     value: Any
 
     def holds(self, value: Any) -> bool:
-        """Whether a value satisfies it."""
+        """Whether a value satisfies it.
+
+        Raises:
+            GraphError: more or less than something that is no number.
+        """
         if self.operator in ("IN", "NOT_IN"):
             return (str(value) in [str(each) for each in self.value]) == (self.operator == "IN")
         if self.operator == "CONTAIN":
             return str(self.value).lower() in str(value).lower()
         if self.operator == "EQUAL":
             return str(value) == str(self.value)
-        number, bound = float(value), float(self.value)
+        try:
+            number, bound = float(value), float(self.value)
+        except (TypeError, ValueError):
+            raise bad_param(f"param filtering[0][value] must be a number to compare {self.field} with") from None
         return number > bound if self.operator == "GREATER_THAN" else number < bound
 
 

@@ -107,10 +107,7 @@ def _range(account: Account, params: Mapping[str, str], now: datetime) -> tuple[
         return _preset(params.get("date_preset", "last_30d"), today)
     if set(asked) != {"since", "until"}:
         raise bad_param("param time_range must have since and until")
-    try:
-        since, until = (date.fromisoformat(str(asked[name])) for name in ("since", "until"))
-    except ValueError:
-        raise bad_param("Must be a date representation in the format YYYY-MM-DD", 1487568) from None
+    since, until = _day(asked["since"]), _day(asked["until"])
     if since > until:
         raise bad_param("The start date of the time range must be before or equal to the end date", 1487755)
     if until > today + timedelta(days=1):
@@ -119,6 +116,16 @@ def _range(account: Account, params: Mapping[str, str], now: datetime) -> tuple[
     if since < date(months // 12, months % 12 + 1, min(today.day, 28)):
         raise too_old()
     return since, until
+
+
+def _day(text: object) -> date:
+    try:
+        day = date.fromisoformat(str(text))
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise bad_param("Must be a date representation in the format YYYY-MM-DD", 1487568)
+    return day
 
 
 def _preset(name: str, today: date) -> tuple[date, date]:

@@ -140,7 +140,7 @@ class Truth:
         length = (_midnight(account, day + timedelta(days=1)) - start).total_seconds()
         now = datetime.fromtimestamp(step, UTC)
         share = _share(account, start, length, now)
-        age = (now - start).total_seconds() / length
+        age = (now - start) / timedelta(days=1)
         invalid = final.invalid & (age >= _INVALID_AFTER)
         valid = ~invalid
         parts: dict[str, Ints] = {name: np.floor(whole * share).astype(np.int64) * valid for name, whole in final.delivery.items()}

@@ -7,7 +7,10 @@ WITH last_word AS (
     GROUP BY connection_id, level, external_id
 ), said AS (
     SELECT answer.* REPLACE (
-        CASE WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM gone) THEN 'GONE' ELSE answer.status END AS status
+        CASE
+            WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM gone) AND answer.level <> 'account' THEN 'GONE'
+            ELSE answer.status
+        END AS status
     )
     FROM answer
     SEMI JOIN last_word USING (ordinal)

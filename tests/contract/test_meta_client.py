@@ -360,3 +360,22 @@ def test_many_ids_are_looked_up_a_hundred_a_call(meta, sandbox):
 def test_the_sdk_is_the_one_from_the_package_index():
     assert "site-packages" in inspect.getfile(facebook_business.api)
     assert facebook_business.session.FacebookSession.GRAPH == "https://graph.facebook.com"
+
+
+def test_a_cursor_that_dies_while_paging_is_a_failure_that_passes(sandbox):
+    meta = MetaRig(sandbox, page_size=50)
+    account = sandbox.world.account("Harbor Outdoor")
+    deletion = min(at for at, _ in account.deletions if at > sandbox.clock.now())
+    taken = []
+
+    def slot():
+        taken.append(1)
+        if len(taken) == 4:
+            sandbox.clock.set(deletion)
+
+    fetch = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
+    with pytest.raises(Unavailable, match="cursor"):
+        meta.client.entities(meta.connection(), fetch, slot)
+
+    assert sandbox.calls.calls()[-1].status == 400
+    assert meta.entities().num_rows == len([each for each in account.by_id.values() if each.created_at <= sandbox.clock.now()])

@@ -1,0 +1,40 @@
+"""The command line in this process, on a home folder of its own, against a sandbox; Prefect is not running."""
+
+import io
+import sys
+
+import pytest
+from installation import Installation
+
+from adpulse import cli
+from adpulse.sandbox import Sandbox
+
+
+@pytest.fixture(scope="package")
+def sandbox():
+    with Sandbox.start(extra=2) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(tmp_path, sandbox):
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def adpulse(installation, monkeypatch, capsys):  # noqa: ARG001 - commands work on the installation's folder
+    """Runs a command as a shell would; (exit code, standard output, standard error)."""
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["adpulse", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return code, *capsys.readouterr()
+
+    return run

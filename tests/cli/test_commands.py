@@ -1,0 +1,188 @@
+"""What people type, what they read, and the exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+import json
+
+import pytest
+
+from adpulse import bootstrap, settings
+from adpulse.model import ConnectionStatus, RunState
+
+
+@pytest.fixture
+def token(sandbox):
+    return sandbox.world.token("full").value
+
+
+@pytest.fixture
+def places(sandbox, token):
+    return {"token": token, "account": sandbox.world.account("Sakura Tea").id, "closed": sandbox.world.account("Closed Shop").id}
+
+
+@pytest.fixture
+def connected(installation):
+    return installation.connect("Corner Store 1", frequency="manual")
+
+
+def test_an_account_is_connected_with_a_token_from_standard_input(adpulse, installation, token, sandbox):
+    account = sandbox.world.account("Sakura Tea").id
+
+    code, out, err = adpulse("connect", "meta", "-w", "Acme", "-a", f"act_{account}", "-f", "hourly", stdin=f"{token}\n")
+
+    (view,) = installation.app.connections.every()
+    assert (code, view.connection.name, view.connection.frequency.value) == (0, "Sakura Tea", "hourly")
+    assert view.connection.id in out
+    assert [run.state for run in installation.app.runs.history(view.connection.id)] == [RunState.QUEUED]
+    assert token not in out + err
+
+
+def test_a_token_from_the_environment_connects_all_accounts_that_can_be_read(adpulse, installation, token, monkeypatch):
+    monkeypatch.setenv("ADPULSE_META_TOKEN", token)
+
+    code, _, _ = adpulse("connect", "meta", "-w", "Acme", "-a", "all")
+
+    names = [view.connection.name for view in installation.app.connections.every()]
+    assert code == 0
+    assert "Closed Shop" not in names
+    assert len(names) == 5
+
+
+def test_the_token_is_never_an_argument(adpulse, token):
+    code, out, err = adpulse("connect", "meta", "-w", "Acme", "--token", token)
+
+    assert code == 2
+    assert "No such option" in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "told"),
+    [
+        (("-a", "1"), "{token}", "does not reach account 1"),
+        ((), "{token}", "choose with --account"),
+        (("-a", "all"), "", "No token given"),
+        (("-a", "{account}", "-f", "7min"), "{token}", "manual, 5min, 10min, 30min, hourly, daily"),
+        (("-a", "{account}", "-f", "realtime"), "{token}", "grant-realtime"),
+        (("-a", "{closed}"), "{token}", "disabled"),
+    ],
+)
+def test_what_cannot_be_connected_is_refused_and_nothing_is_stored(adpulse, installation, places, arguments, stdin, told):
+    code, out, err = adpulse("connect", "meta", "-w", "Acme", *(each.format(**places) for each in arguments), stdin=stdin.format(**places))
+
+    assert code == 2
+    assert told in err
+    assert installation.app.connections.every() == []
+    assert places["token"] not in out + err
+
+
+@pytest.mark.parametrize(("token_label", "told"), [("expired", "no longer accepts"), ("unscoped", "ads_read")])
+def test_a_token_that_does_not_work_is_refused_before_anything_is_stored(adpulse, installation, sandbox, token_label, told):
+    code, _, err = adpulse("connect", "meta", "-w", "Acme", "-a", "all", stdin=sandbox.world.token(token_label).value)
+
+    assert code == 1
+    assert told in err
+    assert installation.app.connections.every() == []
+
+
+def test_the_same_account_again_is_a_conflict(adpulse, installation, connected, token):
+    code, _, err = adpulse("connect", "meta", "-w", "Acme", "-a", connected.external_id, stdin=token)
+
+    assert (code, len(installation.app.connections.every())) == (2, 1)
+    assert "connected already" in err
+
+
+@pytest.mark.parametrize("command", [("status", "Nobody"), ("sync", "Nobody"), ("frequency", "Nobody", "5min")])
+def test_an_unknown_connection_is_one_sentence_and_exit_2(adpulse, command):
+    code, out, err = adpulse(*command)
+
+    assert (code, out) == (2, "")
+    assert err == "There is no connection 'Nobody'. See them with: adpulse connections\n"
+
+
+def test_a_wrong_frequency_lists_the_allowed_ones_and_changes_nothing(adpulse, installation, connected):
+    code, _, err = adpulse("frequency", connected.name, "7min")
+
+    assert code == 2
+    assert "manual, 5min, 10min, 30min, hourly, daily" in err
+    assert installation.app.connections.get(connected.id).connection.frequency.value == "manual"
+
+
+def test_realtime_needs_the_workspaces_grant(adpulse, installation, connected):
+    refused, _, err = adpulse("frequency", connected.name, "realtime")
+    granted, _, _ = adpulse("workspace", "grant-realtime", "Acme")
+    allowed, _, _ = adpulse("frequency", connected.name, "realtime")
+
+    assert (refused, granted, allowed) == (2, 0, 0)
+    assert "grant-realtime" in err
+    assert installation.app.connections.get(connected.id).connection.frequency.value == "realtime"
+
+
+def test_a_sync_is_queued_once_even_while_prefect_is_down(adpulse, installation, connected):
+    first = adpulse("sync", connected.name)
+    second = adpulse("sync", connected.id)
+
+    (run,) = installation.app.runs.history(connected.id)
+    assert (first[0], second[0]) == (0, 0)
+    assert first[1] == f"Queued: {run.id}\n"
+    assert second[1] == f"Already on its way: {run.id}\n"
+
+
+def test_waiting_for_a_sync_tells_what_changed(adpulse, installation, connected):
+    installation.sync(connected)
+    (run,) = installation.app.runs.history(connected.id)
+    installation.app.runs.request(connected.id)
+    installation.work(installation.app.connections.claim_queued(connected.provider, "test"))
+
+    code, out, _ = adpulse("status", connected.name)
+
+    assert code == 0
+    assert run.state is RunState.DONE
+    assert "2 attempts | 1 changes (50.0%)" in out or "3 attempts | 2 changes" in out
+
+
+def test_a_stopped_connection_refuses_a_sync_with_the_reason(adpulse, installation, connected):
+    installation.app.connections.set_status(connected.id, ConnectionStatus.NEEDS_REAUTH, "Connect it again with a fresh token.")
+
+    code, _, err = adpulse("sync", connected.name)
+
+    assert code == 2
+    assert "Connect it again with a fresh token." in err
+
+
+def test_status_and_connections_come_as_json_too(adpulse, connected):
+    one = json.loads(adpulse("status", connected.name, "--json")[1])
+    every = json.loads(adpulse("connections", "--json")[1])
+
+    assert every == [one]
+    assert (one["id"], one["sync_status"], one["total_syncs_attempted"]) == (connected.id, "idle", 0)
+
+
+def test_a_workspace_that_exists_or_does_not(adpulse):
+    again = adpulse("workspace", "create", "Acme")
+    unknown = adpulse("workspace", "grant-realtime", "Nobody")
+
+    assert (again[0], unknown[0]) == (2, 2)
+    assert "Acme" in again[2]
+    assert "Acme" in unknown[2]
+
+
+def test_a_wrong_part_of_a_sync_lists_the_right_ones(adpulse, connected):
+    code, _, err = adpulse("sync", connected.name, "--parts", "halves")
+
+    assert (code, err) == (2, "'halves' is not a part of a sync. Choose one of: both, entities, metrics.\n")
+
+
+def test_without_a_migrated_database_the_command_to_run_is_named(adpulse, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADPULSE_HOME", str(tmp_path / "nothing"))
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
+
+    code, _, err = adpulse("connections")
+
+    assert code == 2
+    assert "adpulse migrate" in err
+
+
+def test_help_names_every_command(adpulse):
+    code, out, _ = adpulse("--help")
+
+    assert code == 0
+    assert all(name in out for name in ("up", "worker", "deploy", "migrate", "sandbox", "demo", "workspace", "connect", "status", "sync"))

@@ -1,0 +1,91 @@
+"""A running sandbox and a bare HTTP client: nothing of the product stands between a test and the wire."""
+
+import json
+
+import httpx
+import pytest
+
+from adpulse.sandbox import Sandbox
+
+
+class Bare:
+    """Asks the Graph endpoint of a sandbox; parameters that are not text go out as JSON."""
+
+    def __init__(self, sandbox, timeout=30.0):
+        self.sandbox = sandbox
+        self.http = httpx.Client(base_url=sandbox.graph_url, trust_env=False, timeout=timeout)
+
+    def __call__(self, path, *, method="GET", token="full", version="v26.0", headers=None, **params):
+        labels = {each.label: each.value for each in self.sandbox.world.tokens.values()}
+        sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+        if token is not None:
+            sent["access_token"] = labels.get(token, token)
+        form = {"data": sent} if method in ("POST", "PUT") else {"params": sent}
+        return self.http.request(method, f"/{version}/{path}", headers=headers, **form)
+
+    def rows(self, path, **params):
+        """Every row of a listing, page by page along ``next``."""
+        answer = self(path, **params).json()
+        found = list(answer["data"])
+        while "next" in answer.get("paging", {}):
+            answer = self.http.get(answer["paging"]["next"]).json()
+            found += answer["data"]
+        return found
+
+    def close(self):
+        self.http.close()
+
+
+@pytest.fixture(scope="session")
+def standing():
+    """One sandbox with a frozen clock for every test that only reads."""
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ask(standing):
+    client = Bare(standing)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def sandbox():
+    """A sandbox of its own for a test that steps the clock, arms faults or reads the log."""
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture
+def ask_own(sandbox):
+    client = Bare(sandbox)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bare():
+    """Makes clients for sandboxes a test starts itself."""
+    made = []
+
+    def make(sandbox, **options):
+        made.append(Bare(sandbox, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def control(sandbox):
+    """The control endpoint of the test's own sandbox."""
+    with httpx.Client(base_url=sandbox.control_url, trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def harbor(standing):
+    """The account in New York that most tests ask about."""
+    return standing.world.account("Harbor Outdoor")

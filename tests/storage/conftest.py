@@ -1,0 +1,149 @@
+"""A warehouse in a temporary folder, and short ways to write down answers, runs and connections."""
+
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from adpulse.frequency import Frequency
+from adpulse.model import (
+    ENTITY_SCHEMA,
+    METRIC_SCHEMA,
+    METRICS,
+    Connection,
+    ConnectionStatus,
+    Fetch,
+    Fetched,
+    FetchKind,
+    Heat,
+    Provider,
+)
+from storage.diff import RunFetch
+from storage.warehouse import Warehouse
+
+NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+TODAY = date(2026, 3, 20)
+
+
+class Builder:
+    """Tables, answers, runs and connections; whatever is not said is zero, ``c1``, ad ``a1``, campaign ``k1`` and today."""
+
+    now = NOW
+    today = TODAY
+
+    def connection(self, connection_id="c1", **changes):
+        facts = {
+            "id": connection_id,
+            "workspace_id": "w",
+            "provider": Provider.META,
+            "external_id": f"1{connection_id[1:]}",
+            "name": f"Account {connection_id}",
+            "currency": "USD",
+            "timezone": "UTC",
+            "frequency": Frequency.MANUAL,
+            "status": ConnectionStatus.ACTIVE,
+            "gross_margin": Decimal("0.3"),
+            "credential_id": "k",
+            "ad_count": None,
+        }
+        return Connection(**facts | changes)
+
+    def metrics(self, *rows):
+        key = {"connection_id": "c1", "level": "ad", "external_id": "a1", "campaign_id": "k1", "date": TODAY}
+        return pa.Table.from_pylist([key | dict.fromkeys(METRICS, 0) | row for row in rows], schema=METRIC_SCHEMA)
+
+    def entities(self, *rows):
+        base = {"connection_id": "c1", "level": "ad", "external_id": "a1", "status": "ACTIVE", "attributes": "{}"}
+        return pa.Table.from_pylist([base | row for row in rows], schema=ENTITY_SCHEMA)
+
+    def fetch(self, kind, **changes):
+        days = {"since": TODAY, "until": TODAY} if kind.has_dates else {}
+        return Fetch(**{"kind": kind, "heat": Heat.HOT, "cost": 1} | days | changes)
+
+    def ads(self, *rows, at=NOW, **days):
+        return Fetched(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*rows))
+
+    def totals(self, *rows, at=NOW, **days):
+        table = self.metrics(*({"level": "campaign", "external_id": "k1"} | row for row in rows))
+        return Fetched(fetch=self.fetch(FetchKind.CAMPAIGNS, **days), fetched_at=at, table=table)
+
+    def heard(self, *rows, kind=FetchKind.ENTITIES_CHANGED, at=NOW):
+        return Fetched(fetch=self.fetch(kind), fetched_at=at, table=self.entities(*rows))
+
+    def walk(self, *rows, at=NOW):
+        return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
+
+    def run(self, *fetched, generation=1, connection_id="c1", now=None, run_id=None):
+        return RunFetch(
+            run_id=run_id or f"{connection_id}-r{generation}",
+            generation=generation,
+            connection_id=connection_id,
+            now=now or NOW + timedelta(minutes=generation),
+            fetched=fetched,
+        )
+
+
+class Workspace:
+    """A warehouse, its files, and what is in them."""
+
+    def __init__(self, folder, build):
+        self.build = build
+        self.path = folder / "w.duckdb"
+        self.published = folder / "published" / "w.duckdb"
+        self.warehouse = Warehouse(self.path, self.published)
+
+    def sync(self, *runs, held=lambda *_: True, connections=()):
+        """Diff and apply one batch; the ids of the applied runs."""
+        return self.apply(self.warehouse.diff(runs), held=held, connections=connections)
+
+    def apply(self, changes, held=lambda *_: True, connections=()):
+        known = {change.connection_id: self.build.connection(change.connection_id) for change in changes}
+        known |= {connection.id: connection for connection in connections}
+        return self.warehouse.apply(changes, held=held, connections=list(known.values()))
+
+    @contextmanager
+    def reading(self):
+        """Answers queries from the live file."""
+        with duckdb.connect(self.path, read_only=True) as database:
+            database.execute("SET TimeZone = 'UTC'")
+            yield lambda query, parameters=(): database.execute(query, parameters).fetchall()
+
+    def rows(self, query, parameters=()):
+        with self.reading() as rows:
+            return rows(query, parameters)
+
+    def row(self, query, parameters=()):
+        (row,) = self.rows(query, parameters)
+        return row
+
+    def value(self, query, parameters=()):
+        (value,) = self.row(query, parameters)
+        return value
+
+    def files(self):
+        """Names of everything in the warehouse's folder."""
+        return sorted(path.name for path in self.path.parent.iterdir())
+
+    def command(self, statement):
+        """Change the file behind the warehouse's back."""
+        with duckdb.connect(self.path) as database:
+            database.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def build():
+    return Builder()
+
+
+@pytest.fixture
+def workspace(tmp_path, build):
+    return Workspace(tmp_path, build)
+
+
+@pytest.fixture(scope="session")
+def new_workspace(tmp_path_factory, build):
+    """Makes empty workspaces: one per example of a property."""
+    return lambda: Workspace(tmp_path_factory.mktemp("workspace"), build)

@@ -1,0 +1,109 @@
+"""Meta's documented codes and what becomes of them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
+from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+
+TABLE = [
+    (400, 4, 1504022, RateLimited),
+    (400, 17, 2446079, RateLimited),
+    (400, 32, None, RateLimited),
+    (400, 613, 1487742, RateLimited),
+    (400, 80000, None, RateLimited),
+    (400, 80004, 2446079, RateLimited),
+    (400, 80014, None, RateLimited),
+    (500, 1, None, Unavailable),
+    (500, 2, None, Unavailable),
+    (400, 1, 99, Unavailable),
+    (400, 2601, 1815107, Unavailable),
+    (400, 960, None, Unavailable),
+    (503, None, None, Unavailable),
+    (400, 99999, None, Unavailable),
+    (400, 190, 463, AuthExpired),
+    (400, 190, 460, AuthExpired),
+    (400, 190, None, AuthExpired),
+    (400, 102, None, AuthExpired),
+    (403, 10, None, AccountRefused),
+    (403, 200, None, AccountRefused),
+    (403, 294, None, AccountRefused),
+    (400, 3, None, AccountRefused),
+    (400, 100, 33, AccountRefused),
+    (400, 100, None, BadRequest),
+    (400, 100, 2642, Unavailable),
+    (400, 2500, None, BadRequest),
+    (400, 3018, None, BadRequest),
+    (400, 100, 1487534, TooMuchData),
+    (400, 2635, None, VersionSunset),
+]
+
+
+def reply(status=400, code=None, subcode=None, message="said", **headers):
+    error = {"message": message}
+    error |= {"code": code} if code is not None else {}
+    error |= {"error_subcode": subcode} if subcode is not None else {}
+    return Reply(status=status, error=error, headers={name.replace("_", "-"): json.dumps(value) for name, value in headers.items()})
+
+
+@pytest.mark.parametrize(("status", "code", "subcode", "expected"), TABLE)
+def test_every_documented_code_has_its_class(status, code, subcode, expected):
+    error = from_reply(reply(status, code, subcode), "account 7")
+
+    assert type(error) is expected
+    assert "account 7" in str(error) or expected is VersionSunset or getattr(error, "scope", None) == "app"
+
+
+def test_an_answer_too_big_is_known_by_its_words_whatever_the_code():
+    assert type(from_reply(reply(500, 1, message="Please reduce the amount of data you're asking for"), "a")) is TooMuchData
+
+
+def test_the_raw_code_is_kept_for_the_record():
+    assert from_reply(reply(400, 17, 2446079), "a").code == "17/2446079"
+    assert from_reply(reply(502), "a").code == "http-502"
+
+
+def test_only_the_apps_own_limit_pauses_the_whole_app():
+    scopes = {code: from_reply(reply(400, code), "a").scope for code in (4, 17, 613, 80004)}
+
+    assert scopes == {4: "app", 17: "account", 613: "account", 80004: "account"}
+
+
+def test_the_longest_hint_counts_and_without_one_it_is_a_minute():
+    hinted = reply(
+        400,
+        17,
+        x_business_use_case_usage={"1": [{"estimated_time_to_regain_access": 3}, {"estimated_time_to_regain_access": 11}]},
+        x_ad_account_usage={"reset_time_duration": 120},
+    )
+
+    assert from_reply(hinted, "a").retry_after == 660
+    assert from_reply(reply(400, 17), "a").retry_after == 60
+
+
+def test_usage_is_the_highest_of_all_meters():
+    headers = reply(
+        x_business_use_case_usage={"1": [{"call_count": 12, "total_cputime": 41, "total_time": 3}]},
+        x_fb_ads_insights_throttle={"app_id_util_pct": 5, "acc_id_util_pct": 40.5},
+    ).headers
+
+    assert usage(headers) == 41
+    assert usage({}) == 0
+    assert usage({"x-ad-account-usage": "no json"}) == 0
+    assert wait_hint({"x-ad-account-usage": "[1]"}) == 0
+
+
+@given(
+    st.integers(100, 599),
+    st.one_of(st.none(), st.integers(-5, 100_000), st.text(max_size=5)),
+    st.one_of(st.none(), st.integers(), st.text(max_size=5)),
+    st.text(max_size=30),
+)
+def test_whatever_meta_sends_becomes_one_of_ours(status, code, subcode, message):
+    error = from_reply(reply(status, code, subcode, message), "account 7")
+
+    assert isinstance(error, AdpulseError)
+    assert str(error)
