@@ -2,7 +2,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help venv demo test test-slow lint types lock bench ci
 
@@ -14,7 +13,7 @@ venv: $(STAMP) ## the project's own environment, from the lock
 $(STAMP): requirements.lock pyproject.toml
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	python3 -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check uv
-	$(BIN)/uv pip sync -q --python $(BIN)/python requirements.lock && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . && touch $@
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python requirements.lock && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . && touch $@
 
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))

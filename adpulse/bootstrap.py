@@ -37,12 +37,16 @@ class App:
         self.partitions = Partitions(engine)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
+        self._warehouses: dict[str, Warehouse] = {}
         self._lock = Lock()
 
     def warehouse(self, workspace_id: str) -> Warehouse:
         """The workspace's DuckDB file, live and published."""
-        home = self.settings.home
-        return Warehouse(home / "warehouse" / f"{workspace_id}.duckdb", home / "published" / f"{workspace_id}.duckdb")
+        with self._lock:
+            if workspace_id not in self._warehouses:
+                home, name = self.settings.home, f"{workspace_id}.duckdb"
+                self._warehouses[workspace_id] = Warehouse(home / "warehouse" / name, home / "published" / name)
+            return self._warehouses[workspace_id]
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm."""

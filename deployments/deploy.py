@@ -63,7 +63,8 @@ async def _deployment(client: PrefectClient, told: dict[str, Any]) -> str:
         tags=told["tags"],
         work_pool_name=told["work_pool"]["name"],
         work_queue_name=told["work_pool"]["work_queue_name"],
-        path=os.fspath(PREFECT_YAML.parent),
+        # Without it Prefect's process worker copies the whole folder for each run; the flows are installed anyway.
+        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": os.fspath(PREFECT_YAML.parent)}}],
     )
     return str(told["name"])
 

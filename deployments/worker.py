@@ -151,7 +151,10 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
 
 
 async def settle_predecessors(pool: str) -> int:
-    """Set runs that a dead worker of this machine left Running, Pending or Cancelling to Crashed; returns how many."""
+    """Set runs that a dead worker of this machine left Running, Pending or Cancelling to Crashed; returns how many.
+
+    Their leases are given back, so that the syncs go on at once and not when the leases run out.
+    """
     settled = 0
     async with get_client() as client:
         found = await client.read_flow_runs(
@@ -160,6 +163,8 @@ async def settle_predecessors(pool: str) -> int:
         )
         for flow_run in found:
             if _abandoned(flow_run):
+                connections = bootstrap.app().connections
+                connections.release(connections.held_by(str(flow_run.id)))
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 settled += 1
     return settled

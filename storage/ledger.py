@@ -7,9 +7,9 @@ from sqlalchemy import delete, func, insert, literal, select, text
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited
 from adpulse.model import Heat
+from adpulse.planner.budget import WINDOW
 from storage.control import CallRow, Engine, Session, reading
 
-WINDOW = timedelta(hours=1)
 _KEPT = timedelta(hours=2)
 
 

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from adpulse import bootstrap, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import Provider, RunState
@@ -26,13 +27,13 @@ class Installation:
 
     def __init__(self, home, sandbox, **variables):
         self.sandbox = sandbox
-        os.environ.update(
-            ADPULSE_HOME=str(home),
-            ADPULSE_META_GRAPH_URL=sandbox.graph_url,
-            ADPULSE_SANDBOX_URL=sandbox.control_url,
-            ADPULSE_PUBLISH_SECONDS="0",
-            **variables,
-        )
+        own = {
+            "ADPULSE_HOME": str(home),
+            "ADPULSE_META_GRAPH_URL": sandbox.graph_url,
+            "ADPULSE_SANDBOX_URL": sandbox.control_url,
+            "ADPULSE_PUBLISH_SECONDS": "0",
+        }
+        os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
         home.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,11 @@ class Installation:
     def advance_to(self, moment):
         if moment > self.sandbox.clock.now():
             self.sandbox.clock.set(moment)
+
+    @staticmethod
+    def later(delta):
+        """The wall clock, put ahead: leases are real time."""
+        return utc_now() + delta
 
     def published(self):
         return self.app.settings.home / "published" / f"{self.workspace.id}.duckdb"

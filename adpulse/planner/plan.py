@@ -141,8 +141,9 @@ def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
 
 def _older(account: Account, days: list[date], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
     connection = account.connection
-    longest = 1
-    while longest < len(days) and account.days_cost(longest + 1) <= CALLS_PER_LEG:
+    # A piece must fit beside what every hour needs anyway, or with a small limit it would wait for ever.
+    longest, most = 1, min(CALLS_PER_LEG, account.limit // 4)
+    while longest < len(days) and account.days_cost(longest + 1) <= most:
         longest += 1
     for span in spans(days, longest):
         yield (

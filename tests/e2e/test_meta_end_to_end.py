@@ -1,0 +1,199 @@
+"""Meta Ads through deployments, the warm worker and DuckDB, with a real Prefect server; every number against the truth."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
+from prefect.states import Cancelling
+
+from adpulse import orchestrator
+from adpulse.frequency import Frequency
+from adpulse.model import Provider, RunState, SyncStatus
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_first_sync_through_deployment_and_worker_equals_the_truth(running):
+    connection = running.connect("Harbor Outdoor")
+
+    run = running.ended(running.ask(connection))
+    running.note(connection)
+
+    assert run.state is RunState.DONE
+    assert run.counts.inserted > 4000
+    assert running.differences(connection) == []
+    assert run.calls == len(running.remote.calls(connection.external_id))
+
+
+def test_a_second_sync_writes_nothing_and_says_so(running):
+    connection = running.app.connections.get("Harbor Outdoor").connection
+    before = running.app.connections.get(connection.id)
+
+    run = running.ended(running.ask(connection, force=True))
+
+    after = running.app.connections.get(connection.id)
+    assert run.state is RunState.DONE
+    assert run.counts.fetched > 1000
+    assert run.counts.written == 0
+    assert after.last_metrics_changed_at == before.last_metrics_changed_at
+    assert after.total_syncs_attempted > before.total_syncs_attempted
+    assert after.total_syncs_with_changes == before.total_syncs_with_changes
+
+
+def test_prefect_shows_each_step_by_name_and_a_table_of_the_tick(running):
+    with get_client(sync_client=True) as client:
+        flow_runs = {"id": {"any_": [run.id for run in running.flow_runs("meta-on-demand")]}}
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter.model_validate(flow_runs))
+        tables = client.read_artifacts(artifact_filter=ArtifactFilter.model_validate({"key": {"any_": ["meta-on-demand"]}}))
+
+    assert {task.name for task in tasks} >= {f"{step} · Harbor Outdoor" for step in ("entities", "fetch", "diff", "upsert")}
+    assert any("Harbor Outdoor" in str(table.data) for table in tables)
+
+
+def test_a_scheduled_run_fires_and_syncs(running):
+    running.app.workspaces.grant_realtime(running.workspace.id)
+    connection = running.connect("Corner Store 41", frequency="realtime")
+
+    def syncing_ticks():
+        ticks = running.flow_runs("meta-realtime")
+        return [tick for tick in ticks if tick.auto_scheduled and "1 of 1 connections synced" in (tick.state.message or "")]
+
+    running.until(syncing_ticks)
+    running.until(lambda: [run for run in running.app.runs.history(connection.id) if run.state is RunState.DONE])
+    running.app.connections.set_frequency(connection.id, "manual")
+    running.note(connection)
+
+    assert syncing_ticks()[0].parameters["frequency"] == "realtime"
+    assert running.app.runs.history(connection.id)[0].counts.inserted > 0
+    assert running.differences(connection) == []
+
+
+def test_forty_people_press_sync_now_within_a_second_and_four_flow_runs_at_most_serve_all(running):
+    connections = [running.connect(f"Corner Store {n}") for n in range(1, 41)]
+    first = [running.app.runs.request(connection.id).run_id for connection in connections]
+    running.until(lambda: all(running.app.runs.get(run_id).state is RunState.DONE for run_id in first), 240)
+    running.sandbox.clock.advance(3600)
+    before = {run.id for run in running.flow_runs("meta-on-demand")}
+
+    asked = [running.ask(connection) for connection in connections]
+    running.until(lambda: all(running.app.runs.get(run_id).state is RunState.DONE for run_id in asked))
+
+    serving = {running.app.runs.get(run_id).flow_run_id for run_id in asked}
+    new = {str(run.id) for run in running.flow_runs("meta-on-demand") if run.id not in before}
+    assert serving <= new
+    assert len(new) <= 4
+    for connection in connections:
+        running.note(connection)
+    assert [running.differences(connection) for connection in connections[::8]] == [[]] * 5
+
+
+def test_two_ticks_at_once_never_sync_a_connection_twice(running):
+    names = [f"Corner Store {n}" for n in range(1, 13)]
+    connections = [running.app.connections.get(name).connection for name in names]
+    before = {each.id: running.app.connections.get(each.id).total_syncs_attempted for each in connections}
+    running.sandbox.clock.advance(3600)
+    for each in connections:
+        running.app.connections.set_frequency(each.id, "hourly")
+
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, Frequency.HOURLY))
+        ticks = [client.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
+        running.until(lambda: all(final(client, tick.id) for tick in ticks))
+    running.until(lambda: all(running.app.connections.get(each.id).sync_status is SyncStatus.IDLE for each in connections))
+
+    after = {each.id: running.app.connections.get(each.id).total_syncs_attempted for each in connections}
+    assert {key: after[key] - before[key] for key in after} == dict.fromkeys(after, 1)
+    for each in connections:
+        running.app.connections.set_frequency(each.id, "manual")
+
+
+def test_ninety_days_of_2000_ads_under_180_calls_an_hour_resume_without_a_page_twice(running):
+    connection = running.connect("Nordlicht Moebel")
+    running.note(connection)
+    run_id, postponed = running.ask(connection), []
+
+    def ended():
+        run = running.app.runs.get(run_id)
+        if run.state is RunState.POSTPONED and run.until and run.until > running.sandbox.clock.now():
+            postponed.append(run.until)
+            running.note(connection)
+            running.advance_to(run.until)
+        return run.state in (RunState.DONE, RunState.FAILED)
+
+    running.until(ended, 280)
+    running.note(connection)
+
+    calls = running.remote.calls(connection.external_id)
+    insights = [call for call in calls if call["kind"] == "insights"]
+    pages = Counter((call["path"], json.dumps(call["params"], sort_keys=True)) for call in insights if not today(call, running))
+    assert running.app.runs.get(run_id).state is RunState.DONE
+    assert len(postponed) >= 1
+    assert {key: count for key, count in pages.items() if count > 1} == {}
+    assert most_within_an_hour([call["at"] for call in calls]) <= 180
+    assert running.differences(connection) == []
+
+
+def today(call, running):
+    """Today and yesterday are read again whenever a leg begins: that is what keeps them fresh."""
+    asked = json.loads(call["params"]["time_range"])
+    return asked["since"] >= str((running.sandbox.clock.now() - timedelta(days=2)).date())
+
+
+def most_within_an_hour(instants):
+    moments = sorted(datetime.fromisoformat(each) for each in instants)
+    return max(sum(start <= each <= start + HOUR for each in moments) for start in moments)
+
+
+def final(client, flow_run):
+    return client.read_flow_run(flow_run).state.is_final()
+
+
+def test_a_run_cancelled_in_prefect_gives_its_leases_back_and_the_sync_is_made_up_for(running):
+    connection = running.app.connections.get("Corner Store 5").connection
+    running.remote.fault("slow", account=connection.external_id, seconds=4.0, count=1)
+    run_id = running.ask(connection, force=True)
+    running.until(lambda: running.app.runs.get(run_id).state is RunState.LEASED)
+    flow_run = running.app.runs.get(run_id).flow_run_id
+
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run, Cancelling(), force=True)
+        running.until(lambda: final(client, flow_run))
+        state = client.read_flow_run(flow_run).state
+    run = running.ended(run_id)
+
+    assert state.is_final()
+    assert not state.is_completed()
+    assert run.state is RunState.DONE
+    assert run.flow_run_id != flow_run
+
+
+def test_the_command_line_tells_what_happened(running):
+    code, status = running.cli("status", "Corner Store 7", "--json")
+    waited, told = running.cli("sync", "Corner Store 7", "--wait")
+
+    fields = json.loads(status)
+    assert (code, waited) == (0, 0)
+    assert fields["sync_status"] == "idle"
+    assert fields["total_syncs_attempted"] >= 1
+    assert fields["last_sync_error"] is None
+    assert "no change" in told or "rows changed" in told
+
+
+@pytest.mark.parametrize("command", [("status", "Nobody"), ("sync", "Nobody"), ("frequency", "Nobody", "5min")])
+def test_an_unknown_connection_is_wrong_usage(running, command):
+    code, told = running.cli(*command)
+
+    assert (code, told.count("\n")) == (2, 1)
+    assert "Nobody" in told
+
+
+def test_nothing_of_a_token_is_in_the_logs_or_in_prefects_database(running):
+    secret = running.sandbox.world.token("full").value.encode()
+    files = [path for path in running.app.settings.home.rglob("*") if path.is_file()]
+
+    assert len(files) > 5
+    assert [str(path) for path in files if secret in path.read_bytes()] == []
+    assert secret.decode() not in "\n".join(running.printed)

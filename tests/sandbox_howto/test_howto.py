@@ -1,0 +1,185 @@
+"""What docs/howto/sandbox-with-your-own-client.md shows is taken from the page and run against a running sandbox."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from adpulse.cli import cli
+from adpulse.sandbox import Sandbox
+from adpulse.sandbox.faults import ACTIONS, Rule
+
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "sandbox-with-your-own-client.md").read_text()
+HARBOR = "Harbor Outdoor"
+YESTERDAY = date(2026, 3, 19)
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the page's examples need curl")
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture
+def surroundings(sandbox):
+    """What the page lets the reader export, and this Python first on the path."""
+    found = {
+        "GRAPH": sandbox.graph_url,
+        "CONTROL": sandbox.control_url,
+        "TOKEN": sandbox.world.token("full").value,
+        "ACCOUNT": sandbox.world.account(HARBOR).id,
+    }
+    return {**os.environ, **found, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def block(language, section):
+    """The code blocks of a language in one section of the page, joined."""
+    part = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
+    assert found, f"no {language} block under '{section}'"
+    return "".join(found)
+
+
+@pytest.fixture
+def shell(surroundings, tmp_path):
+    """Runs the shell examples of a section line by line as the reader would; the output of all of them."""
+
+    def run(section):
+        script = block("sh", section)
+        done = subprocess.run(["/bin/bash", "-ec", script], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    return run
+
+
+def values(text):
+    """JSON values that follow one another without anything between them."""
+    decoder, found, position = json.JSONDecoder(), [], 0
+    while position < len(text.rstrip()):
+        value, position = decoder.raw_decode(text, position)
+        found.append(value)
+    return found
+
+
+def test_the_script_for_the_unmodified_sdk_runs_and_prints_what_the_sandbox_knows(surroundings, sandbox, tmp_path):
+    program = block("python", "Python: the official SDK, unmodified")
+
+    done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    account, now = sandbox.world.account(HARBOR).id, sandbox.clock.now()
+    truth = sandbox.truth.totals(account, YESTERDAY, YESTERDAY, now, complete=True)
+    spend, impressions = sum(truth["spend"].to_pylist()) / 1_000_000, sum(truth["impressions"].to_pylist())
+    lines = done.stdout.splitlines()
+    assert f"{HARBOR} {YESTERDAY} {spend:.2f} USD {impressions}" in lines
+    assert [line.split(" 2026-")[0] for line in lines] == [each.spec.name for each in sandbox.world.accounts.values()]
+
+
+def test_the_script_has_ten_lines_of_code():
+    lines = [line for line in block("python", "Python: the official SDK, unmodified").splitlines() if line.strip()]
+
+    assert len(lines) <= 10
+
+
+@needs_curl
+def test_the_curl_example_answers_with_a_page_of_ads(shell):
+    (page,) = values(shell("curl"))
+
+    assert len(page["data"]) == 2
+    assert {"ad_id", "spend", "impressions", "date_start", "date_stop"} <= page["data"][0].keys()
+    assert page["paging"]["next"]
+
+
+@needs_curl
+def test_the_clock_is_read_advanced_set_and_frozen(shell, sandbox):
+    told = values(shell("The clock"))
+
+    assert [each["now"][:16] for each in told] == ["2026-03-20T15:00", "2026-03-20T16:00", "2026-03-27T09:00", "2026-03-27T09:00"]
+    assert told[-1]["rate"] == 0
+    assert sandbox.clock.now().isoformat()[:16] == "2026-03-27T09:00"
+
+
+@needs_curl
+def test_the_fault_is_armed_told_and_disarmed(shell, sandbox):
+    armed, told, left = values(shell("Faults"))
+
+    assert armed == told
+    (rule,) = armed
+    assert (rule["action"], rule["account"], rule["count"], rule["struck"]) == ("throttle", sandbox.world.account(HARBOR).id, 2, 0)
+    assert left == []
+
+
+@needs_curl
+def test_the_fault_strikes_the_next_two_calls_only(surroundings, sandbox, tmp_path):
+    arm, ask = block("sh", "Faults").splitlines()[0], block("sh", "curl")
+
+    done = subprocess.run(
+        ["/bin/bash", "-ec", arm + "\n" + ask * 3], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    _, *answers = values(done.stdout)
+    assert [each.get("error", {}).get("code") for each in answers] == [17, 17, None]
+    assert [call.fault for call in sandbox.calls.calls()] == ["throttle", "throttle", None]
+
+
+def test_every_action_and_field_of_a_fault_is_on_the_page():
+    section = PAGE.partition("\n## Faults\n")[2].partition("\n## ")[0]
+
+    assert [name for name in (*ACTIONS, *Rule.__dataclass_fields__) if f"`{name}`" not in section] == []
+
+
+@needs_curl
+def test_the_call_log_tells_the_accounts_calls_and_forgets_them(shell, sandbox):
+    shell("curl")
+
+    log, left = values(shell("The call log"))
+
+    (call,) = log
+    assert (call["account"], call["kind"], call["status"], call["rows"]) == (sandbox.world.account(HARBOR).id, "insights", 200, 2)
+    assert left == []
+    assert sandbox.calls.calls() == []
+
+
+@needs_curl
+def test_the_world_and_the_truth_are_told(shell, sandbox, tmp_path):
+    told = shell("The world and the truth")
+
+    world, end = json.JSONDecoder().raw_decode(told)
+    assert world["graph_url"] == sandbox.graph_url
+    assert all(f"`{label}`" in PAGE for label in world["tokens"])
+    assert (tmp_path / "truth.arrow").exists()
+    expected = sandbox.truth.metrics(sandbox.world.account(HARBOR).id, YESTERDAY, YESTERDAY, sandbox.clock.now())
+    assert f"[{expected.num_rows} rows x {expected.num_columns} columns]" in told[end:]
+
+
+def test_the_names_the_reader_exports_are_those_of_the_default_world(sandbox):
+    start = block("console", "Start it")
+
+    assert f"TOKEN={sandbox.world.token('full').value}" in start
+    assert f"ACCOUNT={sandbox.world.account(HARBOR).id}" in start
+
+
+def test_every_option_of_the_command_on_the_page_exists():
+    section = PAGE.partition("\n## Start it\n")[2].partition("\n## ")[0]
+    known = {name for parameter in get_command(cli).commands["sandbox"].params for name in parameter.opts}
+
+    used = set(re.findall(r"--[a-z-]+", section))
+
+    assert used
+    assert used <= known
+
+
+def test_the_example_for_tests_starts_a_sandbox(surroundings, tmp_path):
+    program = block("python", "In tests")
+
+    done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+ EAAsandboxfullaccess0001\n", done.stdout)

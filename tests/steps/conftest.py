@@ -1,0 +1,19 @@
+"""The steps of a sync, called one after the other against a sandbox, with everything real but Prefect."""
+
+import pytest
+from installation import Installation
+
+from adpulse.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox.start(extra=2) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(sandbox, tmp_path):
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()

@@ -1,0 +1,233 @@
+"""What a sync leaves behind when a step goes wrong: nothing lost, nothing twice, and a sentence that says what happened."""
+
+from datetime import timedelta
+
+import pytest
+from installation import Installation
+
+from adpulse.errors import LeaseLost, WarehouseBusy
+from adpulse.frequency import Frequency
+from adpulse.model import ConnectionStatus, FetchKind, Parts, Provider, RunState, SyncStatus
+from storage import connections
+from tasks.batch import Batch, each, held
+from tasks.diff import stage_changes
+from tasks.entities import read_entities
+from tasks.metrics import read_metrics
+from tasks.telemetry import prepare, settle
+from tasks.upsert import apply_changes
+
+HOUR = timedelta(hours=1)
+
+
+def claim(installation, connection, **asked):
+    installation.app.runs.request(connection.id, **asked)
+    (lease,) = installation.app.connections.claim_queued(Provider.META, "test")
+    return lease
+
+
+def batch(*leases):
+    return Batch(
+        label="test", workspace_id=leases[0].connection.workspace_id, runs=tuple((each.run_id, each.generation) for each in leases)
+    )
+
+
+def fetch(installation, lease):
+    made = prepare(installation.app, lease)
+    read_entities(installation.app, lease)
+    read_metrics(installation.app, lease)
+    return made
+
+
+def test_what_was_not_stored_does_not_count_as_read(installation):
+    connection = installation.connect("Corner Store 1")
+    lease = claim(installation, connection)
+    made = fetch(installation, lease)
+    stage_changes(batch(lease))
+
+    settle(installation.app, lease, made, WarehouseBusy("The warehouse was in use."))
+
+    run = installation.app.runs.get(lease.run_id)
+    assert (run.state, run.counts.inserted) == (RunState.FAILED, 0)
+    assert installation.app.partitions.ages(connection.id).days == {}
+    assert installation.sync(connection).state is RunState.DONE
+    assert installation.differences(connection) == []
+
+
+def test_answers_that_were_complete_before_a_crash_are_not_asked_for_again(installation, monkeypatch):
+    connection = installation.connect("Corner Store 1")
+    first = claim(installation, connection)
+    fetch(installation, first)
+    calls = len(installation.remote.calls(connection.external_id))
+
+    monkeypatch.setattr(connections, "utc_now", lambda: installation.later(HOUR))
+    (adopted,) = installation.app.connections.claim_queued(Provider.META, "successor")
+    installation.take_through(adopted)
+
+    assert adopted.run_id == first.run_id
+    assert len(installation.remote.calls(connection.external_id)) == calls
+    assert installation.rows("SELECT count(*) FROM metric_facts")[0][0] > 0
+
+
+def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installation, monkeypatch):
+    connection = installation.connect("Corner Store 1")
+    first = claim(installation, connection)
+    fetch(installation, first)
+    monkeypatch.setattr(connections, "utc_now", lambda: installation.later(HOUR))
+    (second,) = installation.app.connections.claim_queued(Provider.META, "successor")
+
+    stage_changes(batch(first))
+    applied = apply_changes(batch(first))
+
+    assert applied == 0
+    assert held(batch(first, second)) == [installation.app.runs.lease(second.run_id, second.generation)]
+    with pytest.raises(LeaseLost):
+        installation.app.runs.calling(first)
+    (outcome,) = each(batch(first), read_metrics)
+    assert isinstance(outcome.error, LeaseLost)
+
+
+@pytest.fixture
+def tight(sandbox, tmp_path):
+    made = Installation(tmp_path / "tight", sandbox, ADPULSE_CALLS_PER_HOUR="20", ADPULSE_META_PAGE_SIZE="25")
+    yield made
+    made.close()
+
+
+def test_our_own_limit_postpones_to_when_there_is_room_again(tight):
+    connection = tight.connect("Corner Store 1")
+
+    first, second = tight.leg(connection)[0], tight.leg(connection)[0]
+    last = tight.sync(connection)
+
+    assert (first.state, second.state, last.state) == (RunState.POSTPONED, RunState.POSTPONED, RunState.DONE)
+    assert "the account's call budget of 20 an hour" in second.reason
+    assert len(tight.remote.calls(connection.external_id)) > 20
+    assert tight.differences(connection) == []
+
+
+def test_a_throttled_account_rests_as_long_as_meta_says_and_the_others_go_on(installation, sandbox):
+    throttled, other = installation.connect("Corner Store 1"), installation.connect("Corner Store 2")
+    sandbox.faults.add([{"action": "throttle", "code": 17, "minutes": 9, "account": throttled.external_id}])
+
+    (run,) = installation.leg(throttled)
+    (fine,) = installation.leg(other)
+
+    view = installation.app.connections.get(throttled.id)
+    assert run.state is RunState.POSTPONED
+    assert view.cooldown_until - sandbox.clock.now() == timedelta(minutes=9)
+    assert "Meta throttles" in view.cooldown_reason
+    assert fine.counts.inserted > 0
+    assert installation.app.connections.get(other.id).cooldown_until is None
+    installation.app.runs.request(throttled.id)
+    assert throttled.id not in [lease.connection.id for lease in installation.app.connections.claim_queued(Provider.META, "test")]
+    sandbox.faults.clear()
+    sandbox.clock.advance(9 * 60)
+    assert installation.sync(throttled).state is RunState.DONE
+
+
+def test_the_apps_own_limit_rests_every_account(installation, sandbox):
+    first, second = installation.connect("Corner Store 1"), installation.connect("Corner Store 2")
+    sandbox.faults.add([{"action": "throttle", "code": 4, "minutes": 2, "account": first.external_id}])
+
+    installation.leg(first)
+
+    assert installation.app.connections.get(second.id).cooldown_until is not None
+    installation.app.runs.request(second.id)
+    assert installation.app.connections.claim_queued(Provider.META, "test") == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "told"),
+    [
+        ("expired_token", ConnectionStatus.NEEDS_REAUTH, "fresh token"),
+        ("permission_lost", ConnectionStatus.NEEDS_PERMISSION, "ads_read"),
+    ],
+)
+def test_a_connection_that_a_person_must_mend_is_left_alone_with_its_data(installation, sandbox, fault, status, told):
+    connection = installation.connect("Corner Store 1", frequency="hourly")
+    installation.sync(connection)
+    before = installation.rows("SELECT count(*) FROM metric_facts")
+    sandbox.faults.add([{"action": fault}])
+
+    (run,) = installation.leg(connection)
+    sandbox.clock.advance(7200)
+
+    view = installation.app.connections.get(connection.id)
+    assert run.state is RunState.FAILED
+    assert view.connection.status is status
+    assert told in view.status_reason
+    assert view.sync_status is SyncStatus.ERROR
+    assert installation.app.connections.claim_due(Provider.META, Frequency.HOURLY, "test") == []
+    assert installation.rows("SELECT count(*) FROM metric_facts") == before
+
+
+def test_a_failure_that_passes_is_told_backed_off_and_cleared_by_the_next_success(installation, sandbox):
+    connection = installation.connect("Corner Store 1", frequency="5min")
+    installation.app.client(connection)._sleep = lambda _: None
+    sandbox.faults.add([{"action": "server_error", "kind": "insights"}])
+
+    (failed,) = installation.tick(Frequency.EVERY_5_MIN)
+    view = installation.app.connections.get(connection.id)
+    sandbox.faults.clear()
+    sandbox.clock.advance(60)
+    (fine,) = installation.tick(Frequency.EVERY_5_MIN)
+
+    assert failed.state is RunState.FAILED
+    assert view.connection.status is ConnectionStatus.ACTIVE
+    assert "Meta failed to answer" in view.last_sync_error or "Meta's answer" in view.last_sync_error
+    assert fine.counts.inserted > 0
+    assert installation.app.connections.get(connection.id).last_sync_error is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "kinds"),
+    [
+        (Parts.ENTITIES, {FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_CHANGED, FetchKind.ENTITIES_FULL}),
+        (Parts.METRICS, {FetchKind.ADS, FetchKind.CAMPAIGNS}),
+    ],
+)
+def test_only_the_half_that_was_asked_for_is_read(installation, sandbox, parts, kinds):
+    connection = installation.connect("Corner Store 1")
+    installation.sync(connection)
+    sandbox.clock.advance(3 * 3600)
+    lease = claim(installation, connection, parts=parts)
+
+    made = prepare(installation.app, lease)
+
+    assert made.fetches
+    assert {planned.kind for planned in made.fetches} <= kinds
+
+
+def test_every_call_of_a_sync_has_its_slot_and_is_counted(installation, sandbox):
+    connection = installation.connect("Harbor Outdoor")
+    sandbox.faults.add([{"action": "transient", "kind": "insights", "count": 1}])
+
+    run = installation.sync(connection)
+
+    calls = len(installation.remote.calls(connection.external_id))
+    assert run.calls == calls
+    assert len(installation.app.ledger.calls(connection.ledger_key)) == calls
+
+
+@pytest.fixture
+def quiet(sandbox, tmp_path):
+    """Publishes once, at the end."""
+    made = Installation(tmp_path / "quiet", sandbox, ADPULSE_PUBLISH_SECONDS="1000")
+    yield made
+    made.close()
+
+
+def test_realtime_keeps_150_ads_under_180_calls_in_an_hour_of_ticks_and_equal_to_the_truth(quiet, sandbox):
+    quiet.app.workspaces.grant_realtime(quiet.workspace.id)
+    connection = quiet.connect("Harbor Outdoor", frequency="realtime")
+
+    for _ in range(120):
+        quiet.tick()
+        quiet.work(quiet.app.connections.claim_queued(Provider.META, "test"))
+        sandbox.clock.advance(30)
+    quiet.tick()
+
+    quiet.app.warehouse(quiet.workspace.id).publish(min_interval_seconds=0)
+    assert 120 <= len(quiet.remote.calls(connection.external_id)) <= 180
+    assert len(quiet.app.runs.history(connection.id, limit=500)) >= 119
+    assert quiet.differences(connection) == []
