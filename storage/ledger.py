@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, literal, select, text
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited
 from adpulse.model import Heat
-from adpulse.planner.budget import WINDOW
+from adpulse.planner.budget import LEAVES_AFTER, WINDOW
 from storage.control import CallRow, Engine, Session, reading
 
 _KEPT = timedelta(hours=2)
@@ -37,7 +37,7 @@ class Ledger:
             taken = session.execute(insert(CallRow).from_select(["key", "at", "heat"], values)).rowcount
             oldest = None if taken else session.scalar(select(func.min(CallRow.at)).where(CallRow.key == key, CallRow.at >= now - WINDOW))
         if not taken:
-            wait = (oldest + WINDOW - now).total_seconds() + 0.001 if oldest else 1.0
+            wait = (oldest + LEAVES_AFTER - now).total_seconds() if oldest else 1.0
             raise RateLimited(
                 f"The {self._limit} calls an hour for {key} are used up; the next slot frees in {wait:.0f} s.", retry_after=wait
             )

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from adpulse.model import Heat
 
 WINDOW = timedelta(hours=1)
+LEAVES_AFTER = WINDOW + timedelta(milliseconds=1)
+"""A call counts until an hour later, that instant included: no closed hour may hold more than the limit."""
+
 HOT_SHARE = 150
 """Most calls an hour that reads of today may take, so that corrections of older days always get some."""
 
@@ -41,7 +44,7 @@ class Budget:
 
 def _room_at(now: datetime, calls: list[datetime], cost: int, limit: int) -> datetime:
     """When enough of ``calls`` have left the window for ``cost`` more to stay within ``limit``."""
-    leaving = sorted(at + WINDOW for at in calls if at + WINDOW > now)
+    leaving = sorted(at + LEAVES_AFTER for at in calls if at + WINDOW >= now)
     surplus = min(len(leaving), len(leaving) + cost - max(limit, 0))
     return leaving[surplus - 1] if surplus > 0 else now
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from adpulse.errors import RateLimited
 from adpulse.model import Heat
+from adpulse.planner.budget import Budget
 from storage import control
 from storage.ledger import Ledger
 
@@ -98,3 +99,27 @@ def test_no_history_exceeds_the_limit_in_any_hour(tmp_path_factory, limit, steps
 
     assert stored == len(made)
     assert all(later - earlier > HOUR for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    waits=st.lists(st.sampled_from([0, 1, 600, 1200, 3599, 3600, 3601]), min_size=1, max_size=12),
+    costs=st.lists(st.integers(1, 4), min_size=12, max_size=12),
+)
+def test_what_the_planner_says_fits_the_ledger_gives(tmp_path_factory, waits, costs):
+    engine = control.connect(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'c.db'}")
+    with engine.begin() as session:
+        control.Base.metadata.create_all(session)
+    clock = SteppedClock()
+    ledger = Ledger(engine, clock, 6)
+
+    got = []
+    for wait, cost in zip(waits, costs, strict=False):
+        clock.advance(seconds=wait)
+        fits_at = Budget(calls=ledger.calls("k"), limit=6, hot_per_hour=0).fits_at(clock.now(), Heat.HOT, cost)
+        if fits_at > clock.now():
+            clock.advance(seconds=(fits_at - clock.now()).total_seconds())
+        got.append(taken(ledger, "k", cost) == cost)
+    engine.dispose()
+
+    assert all(got)

@@ -209,7 +209,7 @@ def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():
     made = plan(NOW, account(connection()), ages, calls)
 
     assert made.fetches == ()
-    assert made.until == NOW + timedelta(minutes=1)
+    assert made.until == NOW + timedelta(minutes=1, milliseconds=1)
     assert "180 an hour" in made.reason
 
 
@@ -218,7 +218,7 @@ def test_cold_reads_that_must_wait_do_not_hold_up_today():
     made = plan(NOW, account(connection()), PartitionAges(), calls)
 
     assert kinds(made)[:1] == [(FetchKind.ADS, Heat.HOT)]
-    assert made.until == NOW + timedelta(minutes=55)
+    assert made.until == NOW + timedelta(minutes=55, milliseconds=1)
 
 
 def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
