@@ -35,7 +35,6 @@ from adpulse.model import Provider, RunState
 from adpulse.sandbox import Sandbox
 from storage import control
 
-ROOT = Path(__file__).parent.parent
 ON_DEMAND = orchestrator.deployment_name(Provider.META, None)
 QUEUE = "on-demand"
 RUNS = 6
@@ -138,18 +137,11 @@ def _installation(home: Path, sandbox: Sandbox) -> Iterator[None]:
 
 
 async def _deploy() -> None:
-    """All pools with their queues, and the deployments; Prefect's own worker runs the code where it is instead of copying the folder."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import DeploymentUpdate
-
+    """All pools with their queues, and the deployments."""
     from deployments.deploy import deploy
 
     for way in WAYS:
         await deploy(way.name, way.pool_type)
-    here = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
-    async with get_client() as client:
-        deployment = await client.read_deployment_by_name(ON_DEMAND)
-        await client.update_deployment(deployment.id, DeploymentUpdate(pull_steps=[here]))
 
 
 def _start(way: Way, home: Path, stack: ExitStack) -> Worker:

@@ -16,7 +16,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import refresh_global_settings_context
 
 from adpulse import operations, orchestrator
-from adpulse.model import RunState
+from adpulse.model import Parts, RunState
 
 READY_SECONDS = 200
 ENDED = (RunState.DONE, RunState.FAILED, RunState.DEAD)
@@ -76,9 +76,9 @@ class Running(Installation):
         )
         return done.returncode, done.stdout + done.stderr
 
-    def ask(self, connection, *, force=False):
+    def ask(self, connection, parts=Parts.BOTH, *, force=False):
         """Press Sync now."""
-        return operations.request_sync(self.app, connection.id, force=force).run_id
+        return operations.request_sync(self.app, connection.id, parts, force=force).run_id
 
     def ended(self, run_id, seconds=120):
         """The run once it is closed."""
