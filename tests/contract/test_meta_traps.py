@@ -1,5 +1,6 @@
 """Ways in which connectors get Meta's numbers wrong, each pinned by name; the numbering is that of the project's list of traps."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -227,10 +228,10 @@ def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(installation
     connection = installation.connect()
     installation.sync(connection)
     before = installation.rows("SELECT count(*), sum(spend) FROM metric_facts")
-    spec = sandbox.world.account("Harbor Outdoor").spec
+    account = sandbox.world.account("Harbor Outdoor")
     sandbox.clock.advance(86_400)
 
-    object.__setattr__(spec, "currency", "CAD")
+    object.__setattr__(account, "spec", replace(account.spec, currency="CAD"))
     (run,) = installation.leg(connection)
 
     assert (run.state, run.error_code) == (RunState.FAILED, "currency_changed")
@@ -246,7 +247,7 @@ def test_trap_14_another_time_zone_reads_every_day_again(installation, sandbox):
     account = sandbox.world.account("Sakura Tea")
     sandbox.clock.advance(86_400)
 
-    object.__setattr__(account.spec, "timezone", "America/New_York")
+    object.__setattr__(account, "spec", replace(account.spec, timezone="America/New_York"))
     vars(account).pop("zone", None)
     sandbox.truth._day.cache_clear()
     installation.sync(connection)

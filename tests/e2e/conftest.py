@@ -1,12 +1,16 @@
 """One real installation for all tests here: ``adpulse up`` with its Prefect server and worker, against a sandbox."""
 
 import pytest
-from running import Running
+from running import Running, processes_of
 
 from adpulse.sandbox import Sandbox
 
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory):
-    with Sandbox.start(extra=41) as sandbox, Running(tmp_path_factory.mktemp("installation"), sandbox) as up:
-        yield up
+    home = tmp_path_factory.mktemp("installation")
+    with Sandbox.start(extra=41) as sandbox:
+        with Running(home, sandbox) as up:
+            yield up
+        assert up.child.returncode == 0, "\n".join(up.printed[-30:])
+        assert processes_of(home) == []
