@@ -3,6 +3,10 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("adpulse", deadline=None)  # machines are shared: how long an example takes says nothing
+settings.load_profile("adpulse")
 
 for _name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
     del os.environ[_name]

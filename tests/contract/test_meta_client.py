@@ -114,7 +114,7 @@ def test_campaign_totals_equal_the_truth_with_nulls_where_meta_is_silent(meta):
     assert any(row["purchases"] is None for row in mine.values())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(page_size=st.integers(1, 400), days=st.integers(1, 4), back=st.integers(0, 60))
 def test_the_page_size_never_changes_the_answer(small_world, page_size, days, back):
     meta = MetaRig(small_world, page_size=page_size)

@@ -104,7 +104,7 @@ def test_what_was_asked_before_does_not_change_an_answer(age):
 
 
 @given(name=st.sampled_from(NAMES), day=st.dates(date(2026, 1, 5), date(2026, 3, 19)), quarters=st.tuples(*[st.integers(0, 100)] * 2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_numbers_of_a_day_only_grow_while_it_lasts(age, name, day, quarters):
     start, end = age.midnight(day, name), age.midnight(day + ONE_DAY, name)
     early, late = (min(start + n * QUARTER, end) for n in sorted(quarters))
@@ -128,7 +128,7 @@ def test_a_day_begins_with_nothing_and_grows(age):
 
 
 @given(name=st.sampled_from(NAMES), minutes=st.integers(0, 60 * 24 * 3), seconds=st.integers(0, 899))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_within_a_refresh_step_nothing_changes(age, name, minutes, seconds):
     day = date(2026, 3, 1)
     asked = age.midnight(day, name) + timedelta(minutes=minutes)
@@ -141,7 +141,7 @@ def test_within_a_refresh_step_nothing_changes(age, name, minutes, seconds):
 
 
 @given(name=st.sampled_from(NAMES), day=st.dates(date(2026, 1, 5), date(2026, 3, 19)), later=st.integers(0, 60 * 24 * 200))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_day_is_frozen_from_local_midnight_28_days_later_on(age, name, day, later):
     frozen, living = age.midnight(day + timedelta(days=28), name), age.undeleted(name)
 
@@ -379,7 +379,7 @@ def test_a_deleted_ad_takes_its_rows_along_and_its_campaign_keeps_them(age):
 
 
 @given(percent=st.decimals(Decimal(0), Decimal(1), places=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_profit_is_margin_times_revenue_rounded_half_even_less_spend(age, percent):
     account, day = age.account("Sakura Tea").id, date(2026, 3, 1)
 

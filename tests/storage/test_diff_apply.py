@@ -267,7 +267,7 @@ def batch_of(build, answered, generation, now):
     return made
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(steps=st.lists(batches(), min_size=2, max_size=4))
 def test_any_sequence_of_answers_is_stored_as_a_dictionary_would(build, new_workspace, steps):
     workspace, model, now = new_workspace(), Dictionary(), build.now

@@ -84,7 +84,7 @@ def same(one, other):
 # Round trips
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(planned=st.lists(fetches, max_size=6).map(tuple))
 def test_a_plan_comes_back_as_it_was_in_its_order(planned):
     with tempfile.TemporaryDirectory() as root:
@@ -95,7 +95,7 @@ def test_a_plan_comes_back_as_it_was_in_its_order(planned):
     assert found == planned
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(fetch=fetches, at=moments, said=st.lists(rows, max_size=4))
 def test_an_answer_comes_back_as_it_was(fetch, at, said):
     answer = Fetched(fetch=fetch, fetched_at=at, table=pa.Table.from_pylist(said, schema=METRIC_SCHEMA))
@@ -107,7 +107,7 @@ def test_an_answer_comes_back_as_it_was(fetch, at, said):
         same(found, answer)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(one=fetches, other=fetches)
 def test_two_fetches_share_a_file_exactly_if_they_ask_for_the_same(one, other):
     asked = [(fetch.kind, fetch.since, fetch.until, fetch.changed_since) for fetch in (one, other)]
@@ -119,7 +119,7 @@ def test_two_fetches_share_a_file_exactly_if_they_ask_for_the_same(one, other):
     assert found == (asked[0] == asked[1])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(fetch=fetches, heat=st.sampled_from(Heat), cost=st.integers(0, 99))
 def test_heat_and_cost_do_not_matter_to_what_is_there(fetch, heat, cost):
     with tempfile.TemporaryDirectory() as root:
@@ -130,7 +130,7 @@ def test_heat_and_cost_do_not_matter_to_what_is_there(fetch, heat, cost):
     assert found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(fetch=fetches, until=st.dates(), cursor=moments)
 def test_another_end_or_another_cursor_is_another_answer(fetch, until, cursor):
     assume(until != fetch.until)

@@ -79,7 +79,7 @@ def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
     assert plane.ledger.prune() == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     limit=st.integers(1, 6),
     steps=st.lists(st.tuples(st.integers(0, 2400), st.integers(1, 5)), min_size=1, max_size=40),
@@ -101,7 +101,7 @@ def test_no_history_exceeds_the_limit_in_any_hour(tmp_path_factory, limit, steps
     assert all(later - earlier > HOUR for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     waits=st.lists(st.sampled_from([0, 1, 600, 1200, 3599, 3600, 3601]), min_size=1, max_size=12),
     costs=st.lists(st.integers(1, 4), min_size=12, max_size=12),

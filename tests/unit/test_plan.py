@@ -234,7 +234,7 @@ def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ads=st.integers(0, 12_000),
     frequency=st.sampled_from(list(Frequency)),

@@ -218,4 +218,4 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_no_sequence_of_operations_breaks_a_run():
-    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30))
