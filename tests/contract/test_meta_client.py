@@ -182,6 +182,15 @@ def test_a_fault_that_stays_becomes_one_error_that_never_holds_the_token(sandbox
     assert_free_of(meta.secret, caught.value)
 
 
+def test_a_platform_that_does_not_answer_at_all_is_told_without_the_token(meta, sandbox):
+    sandbox.stop()
+
+    with pytest.raises(Unavailable) as caught:
+        meta.ads()
+
+    assert_free_of(meta.secret, caught.value)
+
+
 def assert_free_of(secret, error):
     while error is not None:
         assert secret not in f"{error!r}{error.args}{vars(error)}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adpulse.frequency import Frequency
 from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Parts, Provider
 from adpulse.planner.plan import Account, plan
-from adpulse.planner.windows import PartitionAges
+from adpulse.planner.windows import PartitionAges, cold_days
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
@@ -187,6 +187,17 @@ def test_today_is_the_accounts_day_not_the_utc_day():
     made = plan(now, account(connection(timezone="Asia/Tokyo")), PartitionAges(), ())
 
     assert next(f.until for f in made.fetches if f.kind is FetchKind.ADS) == date(2026, 3, 21)
+
+
+def test_days_2_to_28_are_read_again_once_a_day_and_older_ones_only_until_they_are_final():
+    conn = connection(frequency=Frequency.DAILY)
+    today = conn.today(NOW)
+    read_at = {today - timedelta(days=n): NOW - timedelta(hours=24) for n in range(90)}
+    ages = PartitionAges(days={(kind, day): at for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS) for day, at in read_at.items()})
+
+    due = [(today - day).days for day in cold_days(NOW, conn, ages)]
+
+    assert due == [*range(2, 29), 29]
 
 
 def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never():
