@@ -69,11 +69,6 @@ class App:
         )
         return MetaClient(token, endpoint)
 
-    def forget_client(self, credential_id: str) -> None:
-        """Drop a client whose credential was replaced."""
-        with self._lock:
-            self._clients.pop(credential_id, None)
-
     def slot(self, lease: Lease, heat: Heat) -> CallSlot:
         """What a client calls before each request of this sync: the lease must still be ours, and the hour must have room."""
 

@@ -14,8 +14,6 @@ MICROS = 1_000_000
 METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
 """The ten metrics, in column order. impressions and clicks are counts, the other eight micros."""
 
-KEYS = ("connection_id", "level", "external_id", "date")
-
 METRIC_SCHEMA = pa.schema(
     [
         pa.field("connection_id", pa.string(), nullable=False),

@@ -9,8 +9,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
 
-META_VERSIONS = ("v25.0", "v26.0")
-
 
 class Settings(BaseSettings):
     """All of it, read once. Every value can be set by an environment variable of the same name."""

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy
-from adpulse.model import GONE_STATUSES, Connection, Fetched, RunCounts
+from adpulse.model import Connection, Fetched, RunCounts
 from storage import analytics, diff
 from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
@@ -106,12 +106,6 @@ class Warehouse:
         return {
             row[0]: RunCounts(fetched=row[1], inserted=row[2], updated=row[3], unchanged=row[4], entities_changed=row[5]) for row in rows
         }
-
-    def leaf_count(self, connection_id: str) -> int:
-        """Leaves known and not gone."""
-        with self._reading() as warehouse:
-            ((count,),) = warehouse.execute(query("leaf_count"), [connection_id, list(GONE_STATUSES)]).fetchall()
-        return int(count)
 
     def publish(self, *, min_interval_seconds: float) -> bool:
         """Renew the copy for readers if the warehouse changed since, not oftener than the interval.

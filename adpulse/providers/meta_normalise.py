@@ -17,7 +17,6 @@ VISITORS = ("omni_landing_page_view", "landing_page_view")
 """One event comes under several of these: the first present tells all of them, adding them up would double it."""
 
 ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
-ACTIVE_ACCOUNT = 1
 _ACCOUNT_STATUS = {
     1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
     100: "pending closure", 101: "closed",

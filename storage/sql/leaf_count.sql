@@ -1,3 +1,0 @@
-SELECT count(*)
-FROM entities
-WHERE connection_id = ? AND level NOT IN ('account', 'campaign', 'adset') AND status NOT IN (SELECT unnest(?))
