@@ -163,8 +163,8 @@ async def settle_predecessors(pool: str) -> int:
         )
         for flow_run in found:
             if _abandoned(flow_run):
-                connections = bootstrap.app().connections
-                connections.release(connections.held_by(str(flow_run.id)))
+                app = bootstrap.app()
+                app.connections.release(app.runs.held_by(str(flow_run.id)))
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 settled += 1
     return settled

@@ -245,25 +245,6 @@ class Connections:
                 freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
                 session.execute(update(ConnectionRow).where(mine).values(**freed, sync_status=SyncStatus.QUEUED.value))
 
-    def held_by(self, owner: str) -> list[Lease]:
-        """The leases that a flow run holds."""
-        query = (
-            select(*_FIELDS, RunRow.id.label("run_id"), RunRow.generation, RunRow.parts, RunRow.force_refresh)
-            .join(RunRow, RunRow.connection_id == ConnectionRow.id)
-            .where(ConnectionRow.lease_owner == owner, RunRow.flow_run_id == owner, RunRow.state.in_(WORKING))
-        )
-        with reading(self._engine).connect() as session:
-            return [
-                Lease(
-                    run_id=row.run_id,
-                    generation=row.generation,
-                    connection=connection_of(row),
-                    parts=Parts(row.parts),
-                    force_refresh=row.force_refresh,
-                )
-                for row in session.execute(query)
-            ]
-
 
 WORKING = tuple(state.value for state in (RunState.LEASED, RunState.FETCHED, RunState.APPLIED))
 OPEN = (RunState.QUEUED.value, RunState.POSTPONED.value, *WORKING)

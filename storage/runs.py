@@ -144,23 +144,33 @@ class Runs:
         Raises:
             LeaseLost: the connection was claimed again since, or the run is closed.
         """
+        found = self._leases(RunRow.id == run_id, RunRow.generation == generation)
+        if not found:
+            raise _lost(run_id)
+        return found[0]
+
+    def held_by(self, owner: str) -> list[Lease]:
+        """The leases that a flow run holds."""
+        return self._leases(RunRow.flow_run_id == owner, ConnectionRow.lease_owner == owner)
+
+    def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
         query = (
-            select(ConnectionRow.__table__, RunRow.parts, RunRow.force_refresh)
+            select(ConnectionRow.__table__, RunRow.id.label("run_id"), RunRow.generation, RunRow.parts, RunRow.force_refresh)
             .join(RunRow, RunRow.connection_id == ConnectionRow.id)
-            .where(
-                RunRow.id == run_id,
-                RunRow.generation == generation,
-                ConnectionRow.lease_generation == generation,
-                RunRow.state.in_(WORKING),
-            )
+            .where(RunRow.generation == ConnectionRow.lease_generation, RunRow.state.in_(WORKING), *conditions)
         )
         with reading(self._engine).connect() as session:
-            row = session.execute(query).one_or_none()
-        if row is None:
-            raise _lost(run_id)
-        return Lease(
-            run_id=run_id, generation=generation, connection=connection_of(row), parts=Parts(row.parts), force_refresh=row.force_refresh
-        )
+            rows = session.execute(query).all()
+        return [
+            Lease(
+                run_id=row.run_id,
+                generation=row.generation,
+                connection=connection_of(row),
+                parts=Parts(row.parts),
+                force_refresh=row.force_refresh,
+            )
+            for row in rows
+        ]
 
     def held(self, run_id: str, generation: int) -> bool:
         """Whether the lease is still ours."""

@@ -4,6 +4,7 @@ Not Prefect tasks: the control plane is the truth, Prefect's run list only shows
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
@@ -36,7 +37,10 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
     Only what the warehouse holds counts as read: after a failed upsert everything is due again. A lost lease changes nothing.
     """
     try:
+        now_leased = app.runs.lease(lease.run_id, lease.generation)
         counts = _record(app, lease) if app.runs.get(lease.run_id).state is RunState.APPLIED else RunCounts()
+        if made is not None and made.until is None and now_leased.connection.timezone != lease.connection.timezone:
+            made = replace(made, until=app.clock.now(), reason="the account's time zone changed: every day is read again")
         _close(app, lease, made, error, counts)
     except LeaseLost:
         return RunCounts()
@@ -46,7 +50,6 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
 
 def _record(app: App, lease: Lease) -> RunCounts:
     """Note when each part was read, now that it is stored."""
-    app.runs.lease(lease.run_id, lease.generation)
     changes, staged = app.staging.changes(lease.run_id), app.staging.read(lease.run_id)
     app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged])
     _record_size(app, lease, staged)
@@ -73,8 +76,6 @@ def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
         _fail(app, lease, error, counts, now)
     elif made is not None and made.until is not None:
         app.runs.postponed(lease, counts, until=made.until, reason=made.reason or "")
-    elif app.connections.get(lease.connection.id).connection.timezone != lease.connection.timezone:
-        app.runs.postponed(lease, counts, until=now, reason="the account's time zone changed: every day is read again")
     else:
         app.runs.done(lease, counts)
 

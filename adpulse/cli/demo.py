@@ -69,9 +69,6 @@ def _start(stack: ExitStack) -> dict[str, Any]:
     typer.echo(f"Sandbox: {world['graph_url']} (Meta Graph API)")
     for line in stack.enter_context(process("up", ready="Ready")):
         typer.echo(f"  {line}")
-    from adpulse.orchestrator import use_running_server
-
-    use_running_server(HOME)
     return world
 
 

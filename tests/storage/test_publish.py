@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import duckdb
 import pytest
+from disk import files_no_longer_than
 
 from adpulse.errors import Usage
 from storage.analytics import due, read
@@ -59,17 +58,6 @@ for _ in sys.stdin:
 
     def __exit__(self, *_):
         self._process.communicate()
-
-
-@contextmanager
-def files_no_longer_than(size):
-    """The disk is full: no file may grow beyond ``size`` bytes, in child processes neither."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """What a run fetched survives every restart as it was, or is refused; it is never shorter than it was."""
 
 import json
-import resource
 import tempfile
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from disk import files_no_longer_than
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -60,17 +59,6 @@ def changes(workspace, build):
     )
     (change,) = workspace.warehouse.diff([run])
     return change
-
-
-@contextmanager
-def files_no_longer_than(size):
-    """The disk is full: no file of this process may grow beyond ``size`` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def same(one, other):
