@@ -2,11 +2,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
+VENV2 := .venv-duckdb2
+STAMP2 := $(VENV2)/.installed
 
-.PHONY: help venv demo test test-slow lint types lock bench ci
+.PHONY: help venv demo test test-duckdb2 test-slow lint types lock bench load ci
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 venv: $(STAMP) ## the project's own environment, from the lock
 
@@ -15,14 +18,21 @@ $(STAMP): requirements.lock pyproject.toml
 	python3 -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python requirements.lock && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . && touch $@
 
+$(STAMP2): $(STAMP) requirements-duckdb2.lock
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV2)
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV2)/bin/python requirements-duckdb2.lock && touch $@
+
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))
 
 test: venv ## the tests, within 10 minutes on 2 cores
 	$(BIN)/python -m pytest -q
 
-test-slow: venv ## the slow proofs too: one-line defects that the tests must catch
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
+	$(VENV2)/bin/python -m pytest -q -m "" tests/storage
+
+test-slow: venv test-duckdb2 ## the slow proofs too: one-line defects that the tests must catch
+	$(BIN)/python -m pytest -q -m "not duckdb2"
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
@@ -30,10 +40,14 @@ lint: venv ## ruff and the import contracts
 types: venv ## mypy, strict
 	$(BIN)/mypy
 
-lock: venv ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --group dev --group bench pyproject.toml -o requirements.lock
+lock: venv ## renew the two lock files from pyproject.toml
+	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
+	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
 
 bench: venv ## ratios measured in one run, as table and JSON
 	$(BIN)/python -m bench
+
+load: venv ## 100 realtime connections for 10 minutes, judged (MINUTES=2 CONNECTIONS=20 OUT=folder)
+	$(BIN)/python -m bench.load $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(OUT),--out $(OUT))
 
 ci: lint types test ## what has to pass before a change lands

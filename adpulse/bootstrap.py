@@ -15,6 +15,8 @@ from adpulse.settings import Settings
 from storage import control
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.leader import Leadership
+from storage.leases import Leases
 from storage.ledger import Ledger
 from storage.partitions import Partitions
 from storage.runs import Runs
@@ -32,9 +34,11 @@ class App:
         self.workspaces = Workspaces(engine)
         self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
         self.connections = Connections(engine, self.clock)
+        self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour)
         self.partitions = Partitions(engine)
+        self.leadership = Leadership(engine)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
@@ -88,6 +92,6 @@ def app() -> App:
     """
     redact.install()
     config = settings.load()
-    engine = control.connect(config.control_url)
+    engine = control.connect(redact.protect_url(config.control_url))
     control.require_current(engine)
     return App(config, engine)

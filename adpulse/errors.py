@@ -31,6 +31,9 @@ Scope = Literal["account", "app"]
 class AdpulseError(Exception):
     """Root of the tree. ``code`` is the platform's own code where there is one (``"17/2446079"``)."""
 
+    during: str | None = None
+    """What was being read when it happened (``ads-2026-11-01-2026-11-07``); for whoever looks into it."""
+
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message, code)
         self.message = message
@@ -46,16 +49,16 @@ class Transient(AdpulseError):
 
 
 class RateLimited(Transient):
-    """A budget is spent: ours (the sliding window) or the platform's.
+    """A budget is spent: ours (the sliding window, ``code`` is None) or the platform's.
 
-    ``retry_after`` is in seconds of business time, ``scope`` says what must pause.
+    ``retry_after`` is in seconds of business time, None when the platform gives no hint; ``scope`` says what must pause.
     """
 
     def __init__(
         self,
         message: str,
         code: str | None = None,
-        retry_after: float = 60.0,
+        retry_after: float | None = None,
         scope: Scope = "account",
     ) -> None:
         super().__init__(message, code)

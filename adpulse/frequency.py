@@ -25,6 +25,14 @@ class Frequency(StrEnum):
         return _INTERVALS.get(self)
 
     @property
+    def overdue_after(self) -> timedelta:
+        """How long after its slot a connection may wait for its group's tick before the sweep takes it.
+
+        Longer than any group's tick is staggered.
+        """
+        return min(max(self.interval or timedelta(0), timedelta(minutes=1)), timedelta(minutes=10))
+
+    @property
     def label(self) -> str:
         """What a person reads, for example ``Realtime (every 30s)``."""
         return _LABELS[self]

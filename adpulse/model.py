@@ -91,6 +91,23 @@ class SyncStatus(StrEnum):
     ERROR = "error"
 
 
+class Lane(StrEnum):
+    """Which queue of the work pool serves a sync, most urgent first; each lane has its own places in the worker.
+
+    What takes long (a first sync's 90 days, an account whose platform answers slowly) goes on in the background, where it
+    holds up nobody.
+    """
+
+    REALTIME = "realtime"
+    ON_DEMAND = "on-demand"
+    SCHEDULED = "scheduled"
+    BACKGROUND = "background"
+
+
+ON_DEMAND_LANES = (Lane.ON_DEMAND, Lane.BACKGROUND)
+"""Lanes without schedules: their flow runs are asked for when something waits."""
+
+
 class RunState(StrEnum):
     """States of a sync run; the legal moves are in ``storage.runs``."""
 
@@ -170,6 +187,20 @@ class Lease:
     force_refresh: bool
     asked: bool = False
     """A person asked for it and this is the run's first leg: nothing recent is skipped."""
+    lane: Lane = Lane.ON_DEMAND
+    """Where it is worked on; only the background has time for older days."""
+    settled_generation: int = 0
+    """The last generation whose leg was closed; what later ones wrote or staged was left by a worker that died."""
+
+    @property
+    def adopts(self) -> bool:
+        """Whether an earlier leg may have been left unfinished."""
+        return self.generation > self.settled_generation + 1
+
+    @property
+    def goes_on_in(self) -> Lane:
+        """The lane of the run's next leg, if nothing decides otherwise."""
+        return self.lane if self.lane is Lane.BACKGROUND else Lane.ON_DEMAND
 
 
 class FetchKind(StrEnum):

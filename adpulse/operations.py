@@ -1,4 +1,4 @@
-"""What a person can ask of an installation, whether by command line or by HTTP: discover, connect, sync now."""
+"""What a person can ask of an installation, by command line or by HTTP: discover, connect, sync, pause, mend, disconnect."""
 
 import hashlib
 import logging
@@ -9,11 +9,13 @@ from pydantic import SecretStr
 from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
-from adpulse.model import AccountFacts, Heat, Parts, Provider
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
 from storage.connections import ConnectionView
-from storage.runs import Ticket
+from storage.runs import RunView, Ticket
 
 log = logging.getLogger(__name__)
+
+_RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
 
 
 def discover(app: App, provider: Provider, token: SecretStr) -> list[AccountFacts]:
@@ -66,7 +68,105 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
     provider = view.connection.provider
     orchestrator.use_running_server(app.settings.home)
     try:
-        orchestrator.request_on_demand(provider, app.runs)
+        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
     except Unavailable:
         log.warning("Prefect does not answer; the sync of %s is queued and starts when the worker runs", view.connection.name)
     return ticket
+
+
+def pause(app: App, reference: str) -> ConnectionView:
+    """Stop syncing a connection until it is resumed; a sync under way ends by itself, queued ones wait.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or it is not synced at present anyway; the message says why.
+    """
+    connection = app.connections.get(reference).connection
+    if connection.status not in (ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED):
+        raise Usage(f"{connection.name} is not synced at present ({connection.status}); there is nothing to pause.")
+    app.connections.set_status(connection.id, ConnectionStatus.PAUSED, "Paused. Go on with: adpulse resume")
+    return app.connections.get(connection.id)
+
+
+def resume(app: App, reference: str) -> Ticket:
+    """Sync a connection again that was paused, or whose cause at the platform was mended, and ask for a sync at once.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or resuming cannot help; the message says what does.
+    """
+    view = app.connections.get(reference)
+    connection = view.connection
+    if connection.status in (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED):
+        raise Usage(f"{connection.name} needs a fresh token. Run: adpulse reconnect {connection.id}")
+    if connection.status is ConnectionStatus.CURRENCY_CHANGED:
+        raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
+    if connection.status in _RESUMABLE:
+        app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    return request_sync(app, connection.id)
+
+
+def reconnect(app: App, reference: str, token: SecretStr) -> list[ConnectionView]:
+    """Give a connection, and every other that shared its credential and that the token reaches, a fresh token; sync them at once.
+
+    Raises:
+        AuthExpired, AccountRefused, RateLimited, Unavailable: the token was not accepted, nothing was changed.
+        UnknownConnection, Usage: there is none, or the token does not reach its account.
+    """
+    named = app.connections.get(reference).connection
+    if named.status is ConnectionStatus.CURRENCY_CHANGED:
+        raise Usage(f"{named.name} reports in another currency now. Connect it as a new connection; its history stays here.")
+    reached = {account.external_id for account in discover(app, named.provider, token)}
+    if named.external_id not in reached:
+        raise Usage(f"This token does not reach {named.name} ({named.external_id}). Nothing was changed.")
+    stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
+    together = [
+        view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
+    ]
+    mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in reached)]
+    app.connections.use_credential([each.id for each in mended], app.credentials.store(named.workspace_id, "meta_token", token, None))
+    _erase_unused(app, named)
+    for each in mended:
+        request_sync(app, each.id)
+    return [app.connections.get(each.id) for each in mended]
+
+
+def disconnect(app: App, reference: str) -> ConnectionView:
+    """Stop syncing a connection for good; its data stay, its token is erased unless another connection uses it."""
+    connection = app.connections.get(reference).connection
+    app.connections.disconnect(connection.id, "Disconnected; its data stay. Connect it again with: adpulse reconnect")
+    _erase_unused(app, connection)
+    return app.connections.get(connection.id)
+
+
+def _erase_unused(app: App, connection: Connection) -> None:
+    used = {
+        view.connection.credential_id
+        for view in app.connections.every(connection.workspace_id)
+        if view.connection.status is not ConnectionStatus.DISCONNECTED
+    }
+    if connection.credential_id not in used:
+        app.credentials.erase(connection.credential_id)
+
+
+def replay(app: App, run_id: str) -> Ticket:
+    """Ask again for the sync of a dead letter, and mark the letter as dealt with.
+
+    Raises:
+        Usage: there is no such dead letter, or its connection is not synced at present; the message says why.
+    """
+    letter = dead_letter(app, run_id)
+    ticket = request_sync(app, letter.connection_id, letter.parts, force=letter.force_refresh)
+    app.runs.resolve(letter.id, f"replayed as {ticket.run_id}")
+    return ticket
+
+
+def dead_letter(app: App, run_id: str) -> RunView:
+    """A dead letter that nobody has dealt with, by its run id or the beginning of it.
+
+    Raises:
+        Usage: there is none, or several begin so.
+    """
+    found = [letter for letter in app.runs.dead_letters() if letter.id.startswith(run_id)]
+    if len(found) != 1:
+        what = "Several dead letters begin" if found else "There is no open dead letter that begins"
+        raise Usage(f"{what} with '{run_id}'. See them with: adpulse dead-letters list")
+    return found[0]

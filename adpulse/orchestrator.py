@@ -6,21 +6,25 @@ Prefect is imported inside the functions, because it takes seconds and most comm
 import json
 import os
 import time
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+from adpulse.clock import utc_now
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import Provider
+from adpulse.model import Lane, Provider
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
 
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
+_STUCK_AFTER = timedelta(minutes=2)
 _lock = Lock()
 
 
@@ -30,24 +34,24 @@ class _Asked(NamedTuple):
     at: float
 
 
-_asked: dict[Provider, _Asked] = {}
+_asked: dict[str, _Asked] = {}
 
 
 class DispatchCounter(Protocol):
-    """Counts claims of queued runs; between two claims every request shares one flow run."""
+    """Counts the claims of a lane; between two claims every request shares one flow run."""
 
-    def dispatch_generation(self, provider: Provider) -> int:
+    def dispatch_generation(self, provider: Provider, lane: Lane) -> int:
         """The current generation."""
         ...
 
-    def bump_dispatch(self, provider: Provider) -> int:
+    def bump_dispatch(self, provider: Provider, lane: Lane) -> int:
         """Begin a new one, because the flow run of the current one ended without claiming."""
         ...
 
 
-def deployment_name(provider: Provider, frequency: Frequency | None) -> str:
-    """``meta-sync/meta-5min``; without a frequency the on-demand one."""
-    return f"{provider}-sync/{provider}-{frequency or 'on-demand'}"
+def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
+    """``meta-sync/meta-5min``, ``meta-sync/meta-on-demand``."""
+    return f"{provider}-sync/{provider}-{group}"
 
 
 def use_running_server(home: Path) -> None:
@@ -57,8 +61,8 @@ def use_running_server(home: Path) -> None:
         os.environ.update(json.loads(state.read_text())["environment"])
 
 
-def request_on_demand(provider: Provider, counter: DispatchCounter) -> UUID:
-    """Make sure a flow run that will claim everything queued for the provider is on its way; its id.
+def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
+    """Make sure a flow run that will claim everything waiting in the lane is on its way; its id.
 
     Any number of requests between two claims get the same run, because they share its idempotency key.
 
@@ -70,32 +74,39 @@ def request_on_demand(provider: Provider, counter: DispatchCounter) -> UUID:
 
     try:
         with _lock:
-            return _request(provider, counter)
+            return _request(provider, lane, counter)
     except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
         raise Unavailable(f"Prefect does not answer ({type(error).__name__}). Start it with: adpulse up") from None
 
 
-def _request(provider: Provider, counter: DispatchCounter) -> UUID:
-    generation = counter.dispatch_generation(provider)
-    asked = _asked.get(provider)
+def _request(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
+    name = deployment_name(provider, lane)
+    generation = counter.dispatch_generation(provider, lane)
+    asked = _asked.get(name)
     if asked and asked.generation == generation and time.monotonic() - asked.at < _TRUST_SECONDS:
         return asked.run_id  # nobody has claimed since: forty presses in a second are one request to Prefect
-    run_id, generation = _create(provider, counter)
-    _asked[provider] = _Asked(generation, run_id, time.monotonic())
+    run_id, generation = _create(provider, lane, counter)
+    _asked[name] = _Asked(generation, run_id, time.monotonic())
     return run_id
 
 
-def _create(provider: Provider, counter: DispatchCounter) -> tuple[UUID, int]:
+def _create(provider: Provider, lane: Lane, counter: DispatchCounter) -> tuple[UUID, int]:
     """The flow run of the current generation and that generation."""
-    client, deployment = _client(), _deployment_id(provider)
+    client, deployment = _client(), _deployment_id(provider, lane)
     for _ in range(_ATTEMPTS):
-        generation = counter.dispatch_generation(provider)
-        run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-on-demand-{generation}")
-        if run.state is None or not run.state.is_final():
+        generation = counter.dispatch_generation(provider, lane)
+        run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-{lane}-{generation}")
+        if run.state is None or not (run.state.is_final() or _stuck(run.state)):
             return run.id, generation
-        if counter.dispatch_generation(provider) == generation:
-            counter.bump_dispatch(provider)  # that run crashed or was cancelled before it claimed
+        if counter.dispatch_generation(provider, lane) == generation:
+            counter.bump_dispatch(provider, lane)  # that run ended before it claimed, or its worker did
     raise RuntimeError("every on-demand run ended at once")
+
+
+def _stuck(state: "State") -> bool:
+    """Whether a worker took the run and has not claimed for so long that it must be dead. One that waits for a worker is not."""
+    taken = state.is_pending() or state.is_running() or state.is_cancelling()
+    return taken and utc_now() - state.timestamp > _STUCK_AFTER
 
 
 def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str]:
@@ -135,5 +146,5 @@ def _client() -> "SyncPrefectClient":
 
 
 @cache
-def _deployment_id(provider: Provider) -> UUID:
-    return _client().read_deployment_by_name(deployment_name(provider, None)).id
+def _deployment_id(provider: Provider, lane: Lane) -> UUID:
+    return _client().read_deployment_by_name(deployment_name(provider, lane)).id

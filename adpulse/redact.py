@@ -6,6 +6,7 @@ Installed as the process's log record class, so every handler and formatter, Pre
 
 import logging
 import re
+from urllib.parse import unquote, urlsplit
 
 MASK = "[redacted]"
 _SHAPES = re.compile(
@@ -22,6 +23,15 @@ def protect(secret: str) -> str:
     if len(secret) >= _SHORTEST:
         _protected.add(secret)
     return secret
+
+
+def protect_url(url: str) -> str:
+    """Remember the password of a URL, quoted as it stands there and plain; returns the URL."""
+    password = urlsplit(url).password
+    if password:
+        protect(password)
+        protect(unquote(password))
+    return url
 
 
 def redact(text: str) -> str:

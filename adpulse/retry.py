@@ -5,7 +5,12 @@ from random import Random
 TRIES = 3
 """Attempts at one platform call, the first included; each is counted against the account's hour."""
 
-_FIRST, _LONGEST = 60.0, 3600.0
+DEAD_AFTER = 8
+"""Syncs of a connection that may fail in a row (about two hours of retries) before a person has to look: a dead letter."""
+
+LONGEST_BACKOFF = 3600.0
+_FIRST_BACKOFF = 60.0
+_FIRST_COOLDOWN, _LONGEST_COOLDOWN = 60.0, 900.0
 
 
 def call_backoff(attempt: int, rng: Random) -> float:
@@ -18,4 +23,12 @@ def call_backoff(attempt: int, rng: Random) -> float:
 
 def connection_backoff(failures: int) -> float:
     """Seconds before a failed connection is synced again: 60 s doubling to an hour."""
-    return min(_FIRST * 2.0 ** max(failures - 1, 0), _LONGEST)
+    return min(_FIRST_BACKOFF * 2.0 ** min(max(failures - 1, 0), 10), LONGEST_BACKOFF)
+
+
+def cooldown(throttles: int) -> float:
+    """Seconds to leave an account alone whose platform throttles without saying how long: 60 s doubling to a quarter of an hour.
+
+    ``throttles`` is how often it did so in a row before.
+    """
+    return min(_FIRST_COOLDOWN * 2.0 ** min(throttles, 10), _LONGEST_COOLDOWN)

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
@@ -17,6 +18,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".adpulse"), description="Where everything that lasts is kept.")
     database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
+    prefect_database_url: SecretStr | None = Field(None, description="Prefect's own database; default: SQLite in the home folder.")
     secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")
     meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
@@ -31,12 +33,26 @@ class Settings(BaseSettings):
     work_pool: str = "adpulse"
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
 
+    @field_validator("prefect_database_url")
+    @classmethod
+    def _own_database(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Both keep their schema's version in a table of the same name."""
+        control = info.data.get("database_url")
+        if value and control and _place(value) == _place(control):
+            raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
+        return value
+
     @property
     def control_url(self) -> str:
         """SQLAlchemy URL of the control plane; may contain a password, so never log it."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home.absolute() / 'control.db'}"
+
+
+def _place(url: SecretStr) -> tuple[str | None, int | None, str]:
+    parts = urlsplit(url.get_secret_value())
+    return parts.hostname, parts.port, parts.path
 
 
 @cache

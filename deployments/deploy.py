@@ -33,9 +33,9 @@ async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
         await client.create_work_pool(WorkPoolCreate(name=pool, type=pool_type, base_job_template=template))
     for name, priority in QUEUES.items():
         try:
-            queue = await client.create_work_queue(name, work_pool_name=pool, priority=priority)
+            queue = await client.create_work_queue(name.value, work_pool_name=pool, priority=priority)
         except ObjectAlreadyExists:
-            queue = await client.read_work_queue_by_name(name, work_pool_name=pool)
+            queue = await client.read_work_queue_by_name(name.value, work_pool_name=pool)
         if queue.priority != priority:
             await client.update_work_queue(queue.id, priority=priority)
 

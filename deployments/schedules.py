@@ -1,4 +1,4 @@
-"""The table of deployments: provider by frequency, one interval schedule each, and one on demand.
+"""The table of deployments: provider by frequency, one interval schedule each, one on demand and one for the background.
 
 ``prefect.yaml`` says the same for Prefect's own tools; a test compares the two.
 """
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import Provider
+from adpulse.model import ON_DEMAND_LANES, Lane, Provider
 
-QUEUES = {"realtime": 1, "on-demand": 2, "scheduled": 3, "background": 4}
-"""Work queues and their priorities; the lowest number is served first."""
+QUEUES = {Lane.REALTIME: 1, Lane.ON_DEMAND: 2, Lane.SCHEDULED: 3, Lane.BACKGROUND: 4}
+"""Work queues, one a lane, and their priorities; the lowest number is served first."""
 
 PROVIDERS = (Provider.META,)
 _ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,12 +27,12 @@ _STAGGER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
-    """One deployment; ``interval`` and ``anchor`` are None when it has no schedule."""
+    """One deployment; ``frequency``, ``interval`` and ``anchor`` are None when it has no schedule."""
 
     name: str
     provider: Provider
     frequency: Frequency | None
-    queue: str
+    queue: Lane
     interval: timedelta | None
     anchor: datetime | None
 
@@ -44,7 +44,11 @@ class DeploymentSpec:
 
 def table() -> list[DeploymentSpec]:
     """Every deployment."""
-    return [spec for provider in PROVIDERS for spec in (*(_scheduled(provider, each) for each in SCHEDULED), _on_demand(provider))]
+    made = []
+    for provider in PROVIDERS:
+        made += [_scheduled(provider, frequency) for frequency in SCHEDULED]
+        made += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
+    return made
 
 
 def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
@@ -52,11 +56,11 @@ def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
         name=f"{provider}-{frequency}",
         provider=provider,
         frequency=frequency,
-        queue="realtime" if frequency is Frequency.REALTIME else "scheduled",
+        queue=Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED,
         interval=frequency.interval,
         anchor=_ANCHOR + timedelta(seconds=_STAGGER[frequency]),
     )
 
 
-def _on_demand(provider: Provider) -> DeploymentSpec:
-    return DeploymentSpec(name=f"{provider}-on-demand", provider=provider, frequency=None, queue="on-demand", interval=None, anchor=None)
+def _on_demand(provider: Provider, lane: Lane) -> DeploymentSpec:
+    return DeploymentSpec(name=f"{provider}-{lane}", provider=provider, frequency=None, queue=lane, interval=None, anchor=None)

@@ -7,21 +7,27 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import requests
+from pydantic import SecretStr
 
+from adpulse import redact
 from adpulse.errors import Unavailable
+from storage.files import exclusive
 
 _LOOPBACK = "127.0.0.1"
 _FIRST_PORT = 4200
 _START_SECONDS = 120
 _STOP_SECONDS = 20
 _PR_SET_PDEATHSIG = 1
+_POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -29,6 +35,7 @@ _SETTINGS = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "15",  # how long a schedule that was switched on stays without runs
     "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT10M",
     "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "25",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # the worker and its sweep log outside of flow runs too
     "PREFECT_LOGGING_EXTRA_LOGGERS": "adpulse,storage,tasks,flows,deployments",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_WORKER_PREFETCH_SECONDS": "2",
@@ -37,17 +44,20 @@ _SETTINGS = {
 
 
 class PrefectServer:
-    """A server whose state lives in ``home/prefect``; a context manager that stops it.
+    """A server whose state lives in ``home/prefect``, or in ``database_url``; a context manager that stops it.
 
-    ``server.json`` there tells other commands where it answers, and the next start whom to stop first.
+    ``server.json`` there tells other commands where it answers, and the next start whom to stop first. Only the server itself is
+    told the database's URL, in its environment.
     """
 
-    def __init__(self, home: Path, progress: Callable[[str], None] = print) -> None:
+    def __init__(self, home: Path, progress: Callable[[str], None] = print, *, database_url: SecretStr | None = None) -> None:
+        self._database_url = database_url
         self._home = home.absolute()
         self._progress = progress
         self._state = self._home / "prefect" / "server.json"
         self._log = self._home / "logs" / "prefect-server.log"
         self._port = 0
+        self._reservation = ExitStack()
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,13 +79,13 @@ class PrefectServer:
         for folder in (self._state.parent, self._log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self._stop_leftover()
-        self._port = _free_port(_FIRST_PORT)
+        self._port = self._reservation.enter_context(_reserved_port(_FIRST_PORT))
         self._progress(f"Starting the Prefect server at {self.ui_url} …")
         address = {"PREFECT_SERVER_API_HOST": _LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start"],
-                env={**os.environ, **self.environment(), **address},
+                env={**os.environ, **self.environment(), **address, **self._database()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,6 +103,7 @@ class PrefectServer:
         if self._child:
             _end(self._child.pid)
             self._child.wait()
+        self._reservation.close()
         self._state.unlink(missing_ok=True)
 
     def _wait_until_ready(self) -> None:
@@ -105,7 +116,15 @@ class PrefectServer:
                 time.sleep(0.25)
         tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
         self.__exit__(None, None, None)
-        raise Unavailable(f"The Prefect server did not get ready. The end of {self._log}:\n{tail}")
+        raise Unavailable(f"The Prefect server did not get ready. The end of {self._log}:\n{redact.redact(tail)}")
+
+    def _database(self) -> dict[str, str]:
+        """Prefect's own variable, with the driver that Prefect needs."""
+        if self._database_url is None:
+            return {}
+        url = redact.protect_url(self._database_url.get_secret_value())
+        scheme, _, rest = url.partition("://")
+        return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{rest}" if scheme in _POSTGRESQL else url}
 
     def _stop_leftover(self) -> None:
         """Only the very process that was recorded: same id, same start."""
@@ -124,17 +143,32 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port(first: int) -> int:
-    """The first free port from ``first`` on."""
+@contextmanager
+def _reserved_port(first: int) -> Iterator[int]:
+    """The first free port from ``first`` on, kept from every other installation on the machine while the block lasts.
+
+    Free is not enough: a server takes seconds until it listens, and whoever starts meanwhile would find the port free too.
+    """
     for port in range(first, first + 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with ExitStack() as reservation:
             try:
-                probe.bind((_LOOPBACK, port))
-            except OSError:
+                reservation.enter_context(exclusive(Path(tempfile.gettempdir()) / f"adpulse-port-{port}.lock", 0))
+            except (TimeoutError, PermissionError):  # another installation's, or another user's
                 continue
-            return port
+            if not _listens(port):
+                yield port
+                return
     raise Unavailable(f"No free port from {first} on.")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return True
+    return False
 
 
 def _started(pid: int) -> str | None:

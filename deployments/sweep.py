@@ -1,18 +1,26 @@
-"""The sweep: a loop inside the worker that finds work nobody asked Prefect for. SQL only, unless something waits."""
+"""The sweep: finds work that nobody asked Prefect for, and clears away what nobody needs. SQL only, unless something waits.
+
+A loop inside the warm worker; ``adpulse sweep`` beside a stock pool. Of several, one leads: it asks Prefect for runs, switches
+schedules and prunes. Files belong to their machine, so every sweep looks after its own.
+"""
 
 import logging
+import os
 import random
+import socket
 from threading import Event
 
 from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import Provider
+from adpulse.model import ON_DEMAND_LANES, Provider
 from deployments.schedules import PROVIDERS
 from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
+
+_JOB = "sweep"
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -25,17 +33,36 @@ class Sweep:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._owner = f"{socket.gethostname()}-{os.getpid()}"
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
 
     def once(self) -> None:
-        """One pass."""
-        self._switch()
-        for provider in PROVIDERS:
-            if self._app.runs.waiting(provider):
-                orchestrator.request_on_demand(provider, self._app.runs)
+        """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
+        for part in (self._lead, self._publish, self._clear_staging):
+            try:
+                part()
+            except (AdpulseError, OSError, *INFRASTRUCTURE):
+                log.exception("a part of the sweep failed; the next one tries again")
+
+    def end(self) -> None:
+        """Let another worker lead at once."""
+        self._app.leadership.give_up(_JOB, self._owner)
+
+    def _lead(self) -> None:
+        if not self._app.leadership.take(_JOB, self._owner):
+            self._switched.clear()  # whoever leads may switch them otherwise
+            return
+        if healed := self._app.connections.heal_clock():
+            log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
         self._app.ledger.prune()
-        for workspace in self._app.workspaces.all():
-            self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
+        self._ask()
+        self._switch()
+
+    def _ask(self) -> None:
+        for provider in PROVIDERS:
+            for lane in ON_DEMAND_LANES:
+                if self._app.runs.waiting(provider, lane):
+                    orchestrator.request_run(provider, lane, self._app.runs)
 
     def _switch(self) -> None:
         wanted = wanted_schedules(self._app.connections.groups())
@@ -45,14 +72,20 @@ class Sweep:
                 log.info("schedule of %s switched", name)
             self._switched |= changes
 
+    def _publish(self) -> None:
+        for workspace in self._app.workspaces.all():
+            self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
+
+    def _clear_staging(self) -> None:
+        for run_id in self._app.staging.sweep(self._app.runs.open_runs):
+            log.info("run %s is closed; what it had staged is removed", run_id)
+
 
 def sweep_until(stop: Event) -> None:
-    """Sweep every few seconds, with jitter, until told to stop; a failed pass is logged and the next one tries again."""
+    """Sweep every few seconds, with jitter, until told to stop."""
     app = bootstrap.app()
     sweep = Sweep(app)
     while not stop.is_set():
-        try:
-            sweep.once()
-        except (AdpulseError, *INFRASTRUCTURE):
-            log.exception("a sweep failed; the next one tries again")
+        sweep.once()
         stop.wait(app.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+    sweep.end()

@@ -5,39 +5,51 @@ itself, drains when it is told to stop, and at its start settles the runs of a p
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import threading
+from collections import Counter
 from concurrent.futures import CancelledError as FutureCancelled
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, cast
 from uuid import UUID
 
 import anyio.abc
-import anyio.to_thread
+import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow_async
 from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from adpulse import bootstrap
+from adpulse import bootstrap, logs
+from adpulse.model import Lane
 from adpulse.settings import Settings
 from deployments.sweep import sweep_until
 
 log = logging.getLogger(__name__)
 
-RUNS_AT_ONCE = 4
-DRAIN_SECONDS = 30.0
+LANES = {Lane.REALTIME: 4, Lane.ON_DEMAND: 3, Lane.SCHEDULED: 3, Lane.BACKGROUND: 3}
+"""How many flow runs of each lane run at once: what takes long in one lane takes no place in another."""
+
+DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
+"""At SIGTERM: how long running flow runs may end by themselves, and then how long giving their leases back may take."""
+
+_AFTER_SLOT_SECONDS = 0.02
 _CANCEL_POLL_SECONDS = 1.0
-_FLUSH_SECONDS = 5.0
+_FLUSH_SECONDS = 2.0
+_OUTAGE_SECONDS = 5.0
+_SERVER_ERROR = 500
 _UNLABELLED_AFTER = timedelta(seconds=30)
 _ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
@@ -55,12 +67,21 @@ class _Execution:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
 
-    def run(self) -> None:
-        """Run to the end. Blocks."""
+    async def start(self) -> None:
+        """Run to the end, in a daemon thread: one that hangs must not keep the worker from ending."""
+        ended: Future[None] = Future()
+        threading.Thread(target=self._run, args=(ended,), name=f"flow-{self.flow_run.name}", daemon=True).start()
+        await asyncio.shield(asyncio.wrap_future(ended))
+
+    def _run(self, ended: Future[None]) -> None:
         try:
             asyncio.run(self._main())
         except (asyncio.CancelledError, FutureCancelled):
             self.cancelled = True
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+            ended.set_exception(error)
+            return
+        ended.set_result(None)
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -88,9 +109,53 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     _display_name = "adpulse warm worker"
 
     def __init__(self, work_pool_name: str, **options: Any) -> None:
-        super().__init__(work_pool_name=work_pool_name, name=f"{socket.gethostname()}-{os.getpid()}", limit=RUNS_AT_ONCE, **options)
+        super().__init__(work_pool_name=work_pool_name, name=f"{socket.gethostname()}-{os.getpid()}", **options)
         self.executions: dict[UUID, _Execution] = {}
+        self._lanes: dict[UUID, str] = {}
         self.draining = False
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Take new runs, unless the worker is about to stop."""
+        if self.draining:
+            return []
+        try:
+            return await super().get_and_submit_flow_runs()
+        except httpx.HTTPError as error:
+            await self._outlast(error)
+            return []
+
+    async def sync_with_backend(self) -> None:
+        """Tell Prefect that this worker lives."""
+        try:
+            await super().sync_with_backend()
+        except httpx.HTTPError as error:
+            await self._outlast(error)
+
+    async def _outlast(self, error: httpx.HTTPError) -> None:
+        """A server that is down comes back: however long it takes, the worker waits for it.
+
+        Raises:
+            httpx.HTTPStatusError: it answers and refuses us.
+        """
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < _SERVER_ERROR:
+            raise error
+        log.warning("Prefect does not answer (%s); trying again", type(error).__name__)
+        await asyncio.sleep(_OUTAGE_SECONDS)
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Only those whose lane has a place, most urgent first; the others stay scheduled until one is free."""
+        alive = {*self.executions, *self._submitting_flow_run_ids}
+        self._lanes = {run_id: lane for run_id, lane in self._lanes.items() if run_id in alive}
+        places = Counter({lane.value: count for lane, count in LANES.items()})
+        places.subtract(self._lanes.values())
+        chosen = []
+        for found in await super()._get_scheduled_flow_runs():
+            lane = found.flow_run.work_queue_name or Lane.SCHEDULED.value
+            if found.flow_run.id not in self._lanes and places[lane] > 0:
+                places[lane] -= 1
+                self._lanes[found.flow_run.id] = lane
+                chosen.append(found)
+        return chosen
 
     async def run(
         self,
@@ -102,17 +167,14 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         execution = self.executions[flow_run.id] = _Execution(flow_run)
         if task_status:
             task_status.started(os.getpid())
+        await _until(flow_run.expected_start_time)
         try:
-            await anyio.to_thread.run_sync(execution.run)
+            await execution.start()
             if execution.cancelled:
                 await self.client.set_flow_run_state(flow_run.id, Cancelled(message="Cancelled; its leases were given back."), force=True)
         finally:
             self.executions.pop(flow_run.id, None)
         return WarmResult(status_code=0, identifier=str(os.getpid()))
-
-    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Take new runs, unless the worker is about to stop."""
-        return [] if self.draining else await super().get_and_submit_flow_runs()
 
     async def watch_cancellations(self) -> None:
         """Cancel what people cancel in Prefect's UI. Runs until it is cancelled itself."""
@@ -130,18 +192,24 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
                 log.exception("could not look for cancelled runs")
 
     async def drain(self) -> None:
-        """Take nothing new, let running runs end for up to 30 s, then cancel them."""
+        """Take nothing new, let running runs end for a while, then cancel them, which gives their leases back. Within 30 s."""
         self.draining = True
         await self._ended(DRAIN_SECONDS)
         for execution in list(self.executions.values()):
             execution.cancel()
-        await self._ended(DRAIN_SECONDS)
+        await self._ended(GIVE_BACK_SECONDS)
 
     async def _ended(self, seconds: float) -> None:
         for _ in range(int(seconds * 10)):
             if not self.executions:
                 return
             await asyncio.sleep(0.1)
+
+
+async def _until(slot: datetime | None) -> None:
+    """Wait for the run's slot: Prefect hands runs out early, and a tick that starts before its slot finds nothing due."""
+    if slot is not None:
+        await asyncio.sleep(max(0.0, (slot - datetime.now(UTC)).total_seconds() + _AFTER_SLOT_SECONDS))
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
@@ -164,7 +232,7 @@ async def settle_predecessors(pool: str) -> int:
         for flow_run in found:
             if _abandoned(flow_run):
                 app = bootstrap.app()
-                app.connections.release(app.runs.held_by(str(flow_run.id)))
+                app.leases.release(app.runs.held_by(str(flow_run.id)))
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 settled += 1
     return settled
@@ -189,8 +257,24 @@ def _lives(pid: int) -> bool:
     return True
 
 
+async def _settled(pool: str, stop: asyncio.Event) -> bool:
+    """Settle what predecessors left, as soon as Prefect answers; False when told to stop before that."""
+    while not stop.is_set():
+        try:
+            if settled := await settle_predecessors(pool):
+                log.warning("%s runs of a worker that died were set to Crashed", settled)
+        except (httpx.HTTPError, OSError, RuntimeError) as error:
+            log.warning("Prefect does not answer yet (%s)", type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _OUTAGE_SECONDS)
+        else:
+            return True
+    return False
+
+
 def serve(config: Settings) -> None:
     """Run the worker and its sweep until SIGINT or SIGTERM."""
+    logs.to_file(config.home / "logs" / "worker.log")
     asyncio.run(_serve(config))
     # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
     for service in (APILogWorker, EventsWorker):
@@ -199,12 +283,11 @@ def serve(config: Settings) -> None:
 
 async def _serve(config: Settings) -> None:
     bootstrap.app()
-    settled = await settle_predecessors(config.work_pool)
-    if settled:
-        log.warning("%s runs of a worker that died were set to Crashed", settled)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if not await _settled(config.work_pool, stop):
+        return
     swept = threading.Event()
     sweeping = threading.Thread(target=sweep_until, args=(swept,), name="sweep", daemon=True)
     sweeping.start()

@@ -10,7 +10,8 @@ from flows.sync import Request, sync
 
 def _name() -> str:
     parameters = flow_run.parameters
-    return f"meta-{parameters.get('frequency') or 'on-demand'}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
+    what = parameters.get("frequency") or ("background" if parameters.get("background") else "on-demand")
+    return f"meta-{what}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
 
 
 @flow(name="meta-sync", flow_run_name=_name, persist_result=False, validate_parameters=True)
@@ -19,6 +20,7 @@ async def meta_sync(
     connections: list[str] | None = None,
     parts: Parts = Parts.BOTH,
     force_refresh: bool = False,  # noqa: FBT001, FBT002 - Prefect passes flow parameters by name
+    background: bool = False,  # noqa: FBT001, FBT002 - the same
 ) -> State[None]:
     """Sync Meta Ads connections into their workspaces' DuckDB files.
 
@@ -27,7 +29,15 @@ async def meta_sync(
         connections: On demand: ids or names of connections. Empty: everything that is queued.
         parts: Both halves, or only entities (campaigns, ad sets, ads), or only metrics.
         force_refresh: Read the whole lookback of 28 days again at once; written is still only what changed.
+        background: Instead of what is queued, take what goes on in the background: first syncs, older days, slow accounts.
     """
     return await sync(
-        Request(provider=Provider.META, frequency=frequency, connections=connections or [], parts=parts, force_refresh=force_refresh)
+        Request(
+            provider=Provider.META,
+            frequency=frequency,
+            connections=connections or [],
+            parts=parts,
+            force_refresh=force_refresh,
+            background=background,
+        )
     )

@@ -15,8 +15,9 @@ from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import Lease, Parts, Provider, RunCounts
+from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
 from adpulse.planner.plan import Plan
+from storage.control import INFRASTRUCTURE
 from tasks.batch import Batch, Outcome
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities
@@ -30,6 +31,12 @@ BATCHES = 16
 """Up to this many connections each get a batch of their own; more share this many, so a tick stays under 64 task runs."""
 
 AT_ONCE = 4
+"""Batches that are on their way at once."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a batch waits for its reads; a slower account goes on by itself, and next time in the background."""
+
+_RENEW_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -40,18 +47,25 @@ class Sync:
     plan: Plan | None = None
     error: AdpulseError | None = None
     counts: RunCounts = field(default_factory=RunCounts)
+    late: bool = False
     settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What one flow run was started for: a tick of ``frequency``, or (None) what people asked for."""
+    """What one flow run was started for: a tick of ``frequency``, or (None) what waits in the on-demand or background lane."""
 
     provider: Provider
     frequency: Frequency | None = None
+    background: bool = False
     connections: Sequence[str] = ()
     parts: Parts = Parts.BOTH
     force_refresh: bool = False
+
+    @property
+    def lane(self) -> Lane:
+        """The lane whose work an on-demand flow run takes."""
+        return Lane.BACKGROUND if self.background else Lane.ON_DEMAND
 
 
 async def sync(request: Request) -> State[None]:
@@ -65,25 +79,37 @@ async def sync(request: Request) -> State[None]:
         return Completed(message="Nothing was due.")
     syncs = [Sync(lease=lease) for lease in leases]
     gate = asyncio.Semaphore(AT_ONCE)
+    renewing = asyncio.create_task(_renew(app, syncs))
     try:
         await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
     finally:
+        renewing.cancel()
         unfinished = [each.lease for each in syncs if not each.settled]
         if unfinished:  # cancelled or crashed in the middle: others may have the connections at once
-            app.connections.release(unfinished)
+            app.leases.release(unfinished)
     await _report(request, syncs)
     await _continue(app, request.provider)
     return _verdict(syncs)
 
 
+async def _renew(app: App, syncs: list[Sync]) -> None:
+    """Keep the leases while this flow run lives. Runs until it is cancelled."""
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        try:
+            await asyncio.to_thread(app.leases.renew, [each.lease for each in syncs if not each.settled])
+        except INFRASTRUCTURE:
+            log.warning("the leases could not be renewed; the next minute tries again", exc_info=True)
+
+
 def _claim(app: App, request: Request) -> list[Lease]:
     owner = str(flow_run.id or "local")
     if request.frequency is not None:
-        return app.connections.claim_due(request.provider, request.frequency, owner)
+        return app.leases.claim_due(request.provider, request.frequency, owner)
     for reference in request.connections:
         connection = app.connections.get(reference).connection
         app.runs.request(connection.id, request.parts, force=request.force_refresh)
-    return app.connections.claim_queued(request.provider, owner)
+    return app.leases.claim_waiting(request.provider, request.lane, owner)
 
 
 def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
@@ -96,17 +122,28 @@ def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
 
 
 async def _run_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:
+    """Take a batch through the steps; an account that is slow to answer goes on by itself, without a place among the batches."""
     async with gate:
         for member in members:
             await _prepare(app, member)
-        try:
-            await _steps(_batch(members), members)
-        except Exception as error:  # a task that failed after its retries: the batch's connections fail, not the tick's
-            log.exception("batch %s failed", _batch(members).label)
-            for member in members:
-                member.error = member.error or _as_ours(error)
+        await _finish(app, members, PATIENCE_SECONDS)
+    await asyncio.gather(*(_finish(app, [member], None) for member in members if not member.settled))
+
+
+async def _finish(app: App, members: list[Sync], patience: float | None) -> None:
+    """Fetch, diff, upsert and settle everyone who is not late."""
+    batch = _batch(members, patience)
+    try:
+        late = await _steps(batch, members)
+    except Exception as error:  # a task that failed after its retries: the batch's connections fail, not the tick's
+        log.exception("batch %s failed", batch.label)
+        late = set()
         for member in members:
-            member.counts = await asyncio.to_thread(settle, app, member.lease, member.plan, member.error)
+            member.error = member.error or _as_ours(error)
+    for member in members:
+        member.late |= member.lease.run_id in late
+        if member.lease.run_id not in late:
+            member.counts = await asyncio.to_thread(settle, app, member.lease, member.plan, member.error, slow=member.late)
             member.settled = True
 
 
@@ -117,19 +154,34 @@ async def _prepare(app: App, member: Sync) -> None:
         member.error = error
 
 
-async def _steps(batch: Batch, members: list[Sync]) -> None:
+async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
+    """The four steps; returns the runs whose reads go on while the others' are stored."""
     planned = batch.without({each.lease.run_id for each in members if not (each.plan and each.plan.fetches)})
     if not planned.runs:
-        return
+        return set()
     kinds = {fetch.kind for each in members if each.plan for fetch in each.plan.fetches}
-    going = planned
+    going, late = planned, set[str]()
     if any(not kind.has_dates for kind in kinds):
-        going = going.without(_note(members, await sync_entities(going)))
+        outcomes = await sync_entities(going)
+        late |= _late(outcomes)
+        going = going.without(_note(members, outcomes) | late)
     if going.runs and any(kind.has_dates for kind in kinds):
-        _note(members, await fetch_metrics(going))
+        outcomes = await fetch_metrics(going)
+        late |= _late(outcomes)
+        _note(members, outcomes)
     # What was read completely before an error is stored all the same: calls are scarce.
-    if await diff_metrics(planned):
-        await upsert_metrics(planned)
+    ready = planned.without(late)
+    if ready.runs:
+        outcomes = await diff_metrics(ready)
+        _note(members, outcomes)
+        changed = ready.only({outcome.run_id for outcome in outcomes if outcome.changed})
+        if changed.runs:
+            await upsert_metrics(changed)
+    return late
+
+
+def _late(outcomes: list[Outcome]) -> set[str]:
+    return {outcome.run_id for outcome in outcomes if outcome.late}
 
 
 def _note(members: list[Sync], outcomes: list[Outcome]) -> set[str]:
@@ -143,12 +195,13 @@ def _as_ours(error: Exception) -> AdpulseError:
     return error if isinstance(error, AdpulseError) else Unavailable(f"A step failed after its retries: {type(error).__name__}.")
 
 
-def _batch(members: list[Sync]) -> Batch:
+def _batch(members: list[Sync], patience: float | None) -> Batch:
     names = [each.lease.connection.name for each in members]
     return Batch(
         label=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
         workspace_id=members[0].lease.connection.workspace_id,
         runs=tuple((each.lease.run_id, each.lease.generation) for each in members),
+        patience=patience,
     )
 
 
@@ -165,14 +218,18 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
         }
         for each in syncs
     ]
-    key = f"{request.provider}-{request.frequency or 'on-demand'}"
+    key = f"{request.provider}-{request.frequency or request.lane}"
     await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {request.provider.label}")
 
 
 async def _continue(app: App, provider: Provider) -> None:
     """When a sync can go on at once (first syncs do), ask for the next run now instead of waiting for the sweep."""
-    if await asyncio.to_thread(app.runs.waiting, provider):
-        await asyncio.to_thread(orchestrator.request_on_demand, provider, app.runs)
+    for lane in ON_DEMAND_LANES:
+        if await asyncio.to_thread(app.runs.waiting, provider, lane):
+            try:
+                await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs)
+            except Unavailable as error:
+                log.warning("%s The sweep asks again.", error)
 
 
 def _verdict(syncs: list[Sync]) -> State[None]:

@@ -60,4 +60,4 @@ def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.T
     if not published.exists():
         raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
     with duckdb.connect(published, read_only=True) as copy:
-        return copy.execute(query, parameters).to_arrow_table()
+        return copy.sql(query, params=parameters).to_arrow_table()

@@ -1,4 +1,4 @@
-"""Connections: what is synced, how often, and who may sync it now. Step: claim."""
+"""Connections: what is synced, how often, and what its syncs told."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,14 @@ from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adpulse import frequency as frequencies
-from adpulse.clock import Clock, utc_now
-from adpulse.errors import Conflict, UnknownConnection, Usage
+from adpulse.clock import CLOCK_SLACK, Clock, utc_now
+from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, Connection, ConnectionStatus, Lease, Parts, Provider, RunState, SyncStatus
-from storage.control import ConnectionRow, DispatchRow, Engine, RunRow, Session, WorkspaceRow, reading
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
+from adpulse.retry import LONGEST_BACKOFF
+from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_open, lock, reading
 
-LEASE = timedelta(minutes=15)
-"""How long a lease lasts; renewed with every platform call."""
-
-_FIELDS = tuple(column for column in ConnectionRow.__table__.columns)
+CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,8 @@ class ConnectionView:
     postponed_until: datetime | None
     postponed_reason: str | None
     consecutive_failures: int
+    consecutive_throttles: int
+    slow: bool
 
 
 class Connections:
@@ -105,7 +105,7 @@ class Connections:
 
     def _select(self, condition: ColumnElement[bool]) -> list[ConnectionView]:
         with reading(self._engine).connect() as session:
-            rows = session.execute(select(*_FIELDS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id))
+            rows = session.execute(select(*CONNECTION_COLUMNS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id))
             return [_view(row) for row in rows]
 
     def set_frequency(self, reference: str, value: str) -> ConnectionView:
@@ -121,9 +121,35 @@ class Connections:
         return self.get(connection.id)
 
     def set_status(self, connection_id: str, status: ConnectionStatus, reason: str | None) -> None:
-        """Sync it (active) or stop syncing it, and say why."""
+        """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself."""
+        values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
-            self._update(session, connection_id, status=status.value, status_reason=reason)
+            if status is ConnectionStatus.ACTIVE:
+                chosen = Frequency(
+                    session.execute(select(ConnectionRow.sync_frequency).where(ConnectionRow.id == connection_id)).scalar_one()
+                )
+                values |= {"next_due_at": _first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
+            self._update(session, connection_id, **values)
+
+    def disconnect(self, connection_id: str, reason: str) -> None:
+        """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
+            status = {"status": ConnectionStatus.DISCONNECTED.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value}
+            self._update(session, connection_id, **freed, **status, next_due_at=None)
+            mine = RunRow.connection_id == connection_id
+            closed = {"state": RunState.DEAD.value, "finished_at": utc_now(), "error": reason}
+            session.execute(update(RunRow).where(mine, is_open()).values(**closed))
+            resolve(session, mine, "disconnected")
+
+    def use_credential(self, connection_ids: Sequence[str], credential_id: str) -> None:
+        """Give these connections another credential and sync them again, whatever had stopped them."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id.in_(connection_ids))
+            session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(connection_ids)).values(credential_id=credential_id))
+        for connection_id in connection_ids:
+            self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
 
     def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
         """Take over the account's time zone. The name is ours: people refer to it."""
@@ -135,11 +161,16 @@ class Connections:
         with self._engine.begin() as session:
             self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count)
 
-    def cool_down(self, connection_id: str, until: datetime, reason: str, *, all_of: Provider | None = None) -> None:
-        """Make no platform call before ``until`` (business time), for one connection or for all of a provider."""
-        condition = ConnectionRow.provider == all_of.value if all_of else ConnectionRow.id == connection_id
+    def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
+        """Make no platform call before ``until`` (business time) for the account, whoever connected it, or for all of the app's."""
+        condition = ConnectionRow.provider == connection.provider.value
+        if scope == "account":
+            condition &= ConnectionRow.external_id == connection.external_id
+        longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)
         with self._engine.begin() as session:
-            session.execute(update(ConnectionRow).where(condition).values(cooldown_until=until, cooldown_reason=reason))
+            lock(session, condition)
+            session.execute(update(ConnectionRow).where(condition, longer).values(cooldown_until=until, cooldown_reason=reason))
+            self._update(session, connection.id, consecutive_throttles=ConnectionRow.consecutive_throttles + 1)
 
     @staticmethod
     def _update(session: Session, connection_id: str, **values: Any) -> None:
@@ -155,123 +186,15 @@ class Connections:
         with reading(self._engine).connect() as session:
             return {(Provider(provider), Frequency(value)): count for provider, value, count in session.execute(query)}
 
-    def claim_due(self, provider: Provider, frequency: Frequency, owner: str) -> list[Lease]:
-        """Lease every due connection of a group, most important first; one statement decides who gets which."""
+    def heal_clock(self) -> int:
+        """Make due at once what is due later than any interval or backoff allows for; returns how many connections."""
         now = self._clock.now()
-        due = (
-            (ConnectionRow.provider == provider.value)
-            & (ConnectionRow.sync_frequency == frequency.value)
-            & (ConnectionRow.next_due_at <= now)
-        )
+        backoff = timedelta(seconds=LONGEST_BACKOFF)
+        latest = {frequency: now + max(frequency.interval or backoff, backoff) + CLOCK_SLACK for frequency in frequencies.SCHEDULED}
+        late = or_(*((ConnectionRow.sync_frequency == each.value) & (ConnectionRow.next_due_at > at) for each, at in latest.items()))
         with self._engine.begin() as session:
-            claimed = self._claim(session, due, owner, now, next_due_at=frequencies.next_slot(frequency, now))
-            return [self._open_run(session, row, owner, asked=False) for row in claimed]
-
-    def claim_queued(self, provider: Provider, owner: str) -> list[Lease]:
-        """Lease every connection with a queued run, or one whose postponement is over. Requests from now on need a new flow run."""
-        now = self._clock.now()
-        with self._engine.begin() as session:
-            bump(session, provider)
-            waiting = select(RunRow.connection_id).where(claimable(provider, now))
-            claimed = self._claim(session, ConnectionRow.id.in_(waiting), owner, now)
-            return [self._open_run(session, row, owner, asked=True) for row in claimed]
-
-    @staticmethod
-    def _claim(session: Session, condition: ColumnElement[bool], owner: str, now: datetime, **values: Any) -> Sequence[Any]:
-        real = utc_now()
-        chosen = select(ConnectionRow.id).where(condition, *free(now))
-        if session.dialect.name == "postgresql":
-            chosen = chosen.with_for_update(skip_locked=True)
-        claim = (
-            update(ConnectionRow)
-            .where(ConnectionRow.id.in_(chosen.scalar_subquery()))
-            .values(
-                lease_owner=owner,
-                lease_generation=ConnectionRow.lease_generation + 1,
-                lease_until=real + LEASE,
-                sync_status=SyncStatus.SYNCING.value,
-                last_sync_attempted_at=now,
-                total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1,
-                **values,
-            )
-            .returning(*_FIELDS)
-            .execution_options(synchronize_session=False)
-        )
-        rows = session.execute(claim).all()
-        return sorted(
-            rows,
-            key=lambda row: (row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, row.last_sync_completed_at is not None),
-        )
-
-    @staticmethod
-    def _open_run(session: Session, row: Row[Any], owner: str, *, asked: bool) -> Lease:
-        """Lease the connection's open run, or begin one. Only the first leg of a run that was asked for counts as asked."""
-        run = session.execute(
-            select(RunRow.id, RunRow.parts, RunRow.force_refresh, RunRow.started_at).where(
-                RunRow.connection_id == row.id, RunRow.state.in_(OPEN)
-            )
-        ).one_or_none()
-        values = {"state": RunState.LEASED.value, "generation": row.lease_generation, "flow_run_id": owner, "until": None, "reason": None}
-        if run:
-            started = run.started_at or utc_now()
-            session.execute(update(RunRow).where(RunRow.id == run.id).values(**values, started_at=started))
-        else:
-            run_id = str(uuid4())
-            fresh = {
-                "id": run_id,
-                "connection_id": row.id,
-                "workspace_id": row.workspace_id,
-                "provider": row.provider,
-                "parts": Parts.BOTH.value,
-            }
-            session.execute(insert(RunRow).values(**fresh, **values, requested_at=utc_now(), started_at=utc_now()))
-        return Lease(
-            run_id=run.id if run else run_id,
-            generation=row.lease_generation,
-            connection=connection_of(row),
-            parts=Parts(run.parts) if run else Parts.BOTH,
-            force_refresh=bool(run and run.force_refresh),
-            asked=asked and run is not None and run.started_at is None,
-        )
-
-    def release(self, leases: Sequence[Lease]) -> None:
-        """Give leases back unfinished: their runs are queued again, and whoever still works on them has lost them."""
-        with self._engine.begin() as session:
-            for lease in leases:
-                run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(WORKING)
-                if not session.execute(update(RunRow).where(run).values(state=RunState.QUEUED.value, started_at=None)).rowcount:
-                    continue
-                mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-                freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
-                session.execute(update(ConnectionRow).where(mine).values(**freed, sync_status=SyncStatus.QUEUED.value))
-
-
-WORKING = tuple(state.value for state in (RunState.LEASED, RunState.FETCHED, RunState.APPLIED))
-OPEN = (RunState.QUEUED.value, RunState.POSTPONED.value, *WORKING)
-
-
-def free(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Active, leased by nobody, not cooling down."""
-    return (
-        ConnectionRow.status == ConnectionStatus.ACTIVE.value,
-        or_(ConnectionRow.lease_until.is_(None), ConnectionRow.lease_until < utc_now()),
-        or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until <= now),
-    )
-
-
-def claimable(provider: Provider, now: datetime) -> ColumnElement[bool]:
-    """Runs that wait for nothing but a worker, or whose postponement is over."""
-    over = (RunRow.state == RunState.POSTPONED.value) & (RunRow.until <= now)
-    abandoned = RunRow.state.in_(WORKING)  # whose lease ran out: `free` leaves out those that are worked on
-    return (RunRow.provider == provider.value) & or_(RunRow.state == RunState.QUEUED.value, over, abandoned)
-
-
-def bump(session: Session, provider: Provider) -> None:
-    """Begin a new dispatch generation."""
-    if not session.execute(
-        update(DispatchRow).where(DispatchRow.provider == provider.value).values(generation=DispatchRow.generation + 1)
-    ).rowcount:
-        session.execute(insert(DispatchRow).values(provider=provider.value, generation=1))
+            lock(session, late)
+            return session.execute(update(ConnectionRow).where(late).values(next_due_at=now)).rowcount
 
 
 def connection_of(row: Row[Any]) -> Connection:
@@ -291,6 +214,12 @@ def connection_of(row: Row[Any]) -> Connection:
         ad_count=row.ad_count,
         campaign_count=row.campaign_count,
     )
+
+
+def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:
+    """Mark dead letters as dealt with; returns how many."""
+    letters = (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_(None)
+    return session.execute(update(RunRow).where(condition, letters).values(resolved_at=utc_now(), resolution=resolution)).rowcount
 
 
 def _view(row: Row[Any]) -> ConnectionView:

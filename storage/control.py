@@ -1,5 +1,7 @@
 """The control plane's database: tables, connection, schema version. SQLite by default, PostgreSQL by URL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,36 +12,62 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     Engine,
     ForeignKey,
     Index,
+    Integer,
     String,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    bindparam,
     create_engine,
     event,
     make_url,
+    select,
     text,
 )
 from sqlalchemy import Connection as Session
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adpulse.errors import Usage, WarehouseBusy
+from adpulse.errors import Unavailable, Usage, WarehouseBusy
+from adpulse.model import RunState
 
-__all__ = ["INFRASTRUCTURE", "Base", "Engine", "Session", "connect", "current", "downgrade", "migrate", "reading", "require_current"]
+__all__ = [
+    "INFRASTRUCTURE",
+    "Base",
+    "Engine",
+    "Session",
+    "connect",
+    "current",
+    "downgrade",
+    "insert_or_update",
+    "lock",
+    "migrate",
+    "reading",
+    "require_current",
+]
 
 INFRASTRUCTURE = (OperationalError, WarehouseBusy)
-"""What a task is retried for: a locked or unreachable database, a locked warehouse."""
+"""What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x6164_7075_6C73_65  # "adpulse"
 _LOCK_SECONDS = 30
-OPEN_STATES = "('queued', 'leased', 'fetched', 'applied', 'postponed')"
+WORKING = (RunState.LEASED.value, RunState.FETCHED.value, RunState.APPLIED.value)
+"""States of a run that somebody works on."""
+
+OPEN = (RunState.QUEUED.value, *WORKING, RunState.POSTPONED.value, RunState.FAILED.value)
+"""States of a run that is not closed, in the order of the index on them."""
+
+_OPEN_STATES = f"state IN {OPEN}"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -144,6 +172,8 @@ class ConnectionRow(Base):
     cooldown_until: Mapped[datetime | None]
     cooldown_reason: Mapped[str | None] = mapped_column(Text)
     consecutive_failures: Mapped[int] = mapped_column(default=0)
+    consecutive_throttles: Mapped[int] = mapped_column(default=0)
+    slow: Mapped[bool] = mapped_column(default=False)
     postponed_until: Mapped[datetime | None]
     postponed_reason: Mapped[str | None] = mapped_column(Text)
 
@@ -157,10 +187,11 @@ class RunRow(Base):
             "ix_sync_run_open",
             "connection_id",
             unique=True,
-            sqlite_where=text(f"state IN {OPEN_STATES}"),
-            postgresql_where=text(f"state IN {OPEN_STATES}"),
+            sqlite_where=text(_OPEN_STATES),
+            postgresql_where=text(_OPEN_STATES),
         ),
         Index("ix_sync_run_waiting", "provider", "state"),
+        Index("ix_sync_run_connection", "connection_id", "requested_at"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"))
@@ -169,7 +200,9 @@ class RunRow(Base):
     state: Mapped[str]
     parts: Mapped[str]
     force_refresh: Mapped[bool] = mapped_column(default=False)
+    lane: Mapped[str] = mapped_column(default="on-demand")
     generation: Mapped[int] = mapped_column(default=0)
+    settled_generation: Mapped[int] = mapped_column(default=0)
     requested_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -182,8 +215,16 @@ class RunRow(Base):
     updated: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     entities_changed: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
     error_code: Mapped[str | None]
     error: Mapped[str | None] = mapped_column(Text)
+    error_during: Mapped[str | None]
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]
+
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A row number that is never used up: 32 bits are, by 5,000 busy accounts in 100 days. SQLite counts only an INTEGER, which has 64."""
 
 
 class CallRow(Base):
@@ -191,7 +232,7 @@ class CallRow(Base):
 
     __tablename__ = "call_ledger"
     __table_args__ = (Index("ix_call_ledger_key_at", "key", "at"),)
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
     key: Mapped[str]
     at: Mapped[datetime]
     heat: Mapped[str]
@@ -208,19 +249,43 @@ class PartitionRow(Base):
 
 
 class DispatchRow(Base):
-    """Counts a provider's claims of queued runs: requests between two claims share one flow run."""
+    """Counts the claims that an on-demand deployment's flow runs made: requests between two claims share one flow run."""
 
     __tablename__ = "dispatch"
-    provider: Mapped[str] = mapped_column(primary_key=True)
+    deployment: Mapped[str] = mapped_column(primary_key=True)
     generation: Mapped[int] = mapped_column(default=0)
 
 
+class LeaderRow(Base):
+    """Which worker may do a job that only one may do (``sweep``), and until when (real time)."""
+
+    __tablename__ = "leader"
+    job: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    until: Mapped[datetime]
+
+
+def is_open() -> ColumnElement[bool]:
+    """The run is not closed. Spelled with literals in the index's order: only then SQLite uses the index."""
+    return RunRow.state.in_(bindparam("open_states", OPEN, expanding=True, literal_execute=True))
+
+
 def connect(url: str) -> Engine:
-    """An engine on the control plane; on SQLite every transaction is BEGIN IMMEDIATE, so that none dies half-way of a lock."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    if database := make_url(url).database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    """An engine on the control plane; on SQLite every transaction is BEGIN IMMEDIATE, so that none dies half-way of a lock.
+
+    Raises:
+        Usage: the URL is none of SQLite or PostgreSQL; the message does not repeat it, it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Usage("ADPULSE_DATABASE_URL is no URL. Example: postgresql://adpulse:PASSWORD@localhost:5432/adpulse") from None
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.get_backend_name() != "sqlite":
+        raise Usage(f"ADPULSE_DATABASE_URL may begin with sqlite:// or postgresql://, not with {parsed.drivername}://.")
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -241,9 +306,30 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(reads=True)
 
 
+def lock(session: Session, *conditions: ColumnElement[bool]) -> None:
+    """Lock these connections until the transaction ends; on SQLite it holds the whole database anyway.
+
+    Whoever changes a connection together with its runs or its partitions locks the connection first, and several in the order of
+    their ids: then no two transactions ever wait for each other.
+    """
+    rows = select(ConnectionRow.id).where(*conditions).order_by(ConnectionRow.id)
+    session.execute(rows.with_for_update(key_share=True))  # key_share: rows that refer to it may still be added
+
+
+def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can be given an ON CONFLICT clause, in the words of the session's database."""
+    return sqlite.insert(table) if session.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema up to ``revision``."""
-    with engine.begin() as session:
+    """Bring the schema up to ``revision``; of several processes at once one does it, the others wait.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    with _answering(), engine.begin() as session:
+        if session.dialect.name == "postgresql":
+            session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
         command.upgrade(_config(session), revision)
 
 
@@ -254,9 +340,22 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def current(engine: Engine) -> str | None:
-    """The schema's revision; None for an empty database."""
-    with engine.connect() as session:
+    """The schema's revision; None for an empty database.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    with _answering(), engine.connect() as session:
         return MigrationContext.configure(session).get_current_revision()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """What a driver says in many lines about a database that cannot be reached, as one sentence."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(f"The control plane's database does not answer. {' '.join(str(error.orig).split())}") from None
 
 
 def require_current(engine: Engine) -> None:

@@ -37,6 +37,11 @@ class Credentials:
         with self._engine.begin() as session:
             session.execute(update(CredentialRow).where(CredentialRow.id == credential_id).values(ciphertext=sealed, expires_at=expires_at))
 
+    def erase(self, credential_id: str) -> None:
+        """Forget the secret; who opens it is told that it is gone."""
+        with self._engine.begin() as session:
+            session.execute(update(CredentialRow).where(CredentialRow.id == credential_id).values(ciphertext=b""))
+
     def open(self, credential_id: str) -> SecretStr:
         """The secret.
 
@@ -45,6 +50,6 @@ class Credentials:
         """
         with reading(self._engine).connect() as session:
             sealed = session.scalar(select(CredentialRow.ciphertext).where(CredentialRow.id == credential_id))
-        if sealed is None:
-            raise Usage("The connection's credential is gone; connect the account again.")
+        if not sealed:
+            raise Usage("The connection's token is gone. Give it a fresh one with: adpulse reconnect")
         return self._cipher.open(credential_id, sealed)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, literal, select, text
+from sqlalchemy import delete, func, insert, literal, select, text, update
 
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited
@@ -30,11 +30,13 @@ class Ledger:
         Raises:
             RateLimited: the hour is full; ``retry_after`` is when its oldest call leaves. ``code`` is None: it is our own limit.
         """
+        told = self._clock.now()  # before the lock: a sandbox's clock is a call away
         with self._engine.begin() as session:
-            now = self._now(session, key)
+            now = self._now(session, key, told)
             used = select(func.count()).where(CallRow.key == key, CallRow.at >= now - WINDOW).scalar_subquery()
             values = select(literal(key), literal(now, CallRow.at.type), literal(heat.value)).where(used < self._limit)
-            taken = session.execute(insert(CallRow).from_select(["key", "at", "heat"], values)).rowcount
+            take = insert(CallRow).from_select(["key", "at", "heat"], values).returning(CallRow.id)
+            taken = session.scalar(take) is not None  # not rowcount: on PostgreSQL it is -1 here, whatever was inserted
             oldest = None if taken else session.scalar(select(func.min(CallRow.at)).where(CallRow.key == key, CallRow.at >= now - WINDOW))
         if not taken:
             wait = (oldest + LEAVES_AFTER - now).total_seconds() if oldest else 1.0
@@ -42,11 +44,13 @@ class Ledger:
                 f"The {self._limit} calls an hour for {key} are used up; the next slot frees in {wait:.0f} s.", retry_after=wait
             )
 
-    def _now(self, session: Session, key: str) -> datetime:
-        """Business time, read while no one else can take a slot of this key; never before the newest call."""
+    @staticmethod
+    def _now(session: Session, key: str, now: datetime) -> datetime:
+        """Business time, settled while no one else can take a slot of this key; never before the newest call."""
         if session.dialect.name == "postgresql":
             session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
-        now = self._clock.now()
+        # Calls that the clock, set back since, puts into the future: they were made, so they count for the hour to come.
+        session.execute(update(CallRow).where(CallRow.key == key, CallRow.at > now + WINDOW).values(at=now))
         newest = session.scalar(select(func.max(CallRow.at)).where(CallRow.key == key, CallRow.at <= now + WINDOW))
         return max(now, newest) if newest else now
 
@@ -58,5 +62,6 @@ class Ledger:
 
     def prune(self) -> int:
         """Drop calls that no window can reach any more; returns how many."""
+        oldest = self._clock.now() - _KEPT
         with self._engine.begin() as session:
-            return session.execute(delete(CallRow).where(CallRow.at < self._clock.now() - _KEPT)).rowcount
+            return session.execute(delete(CallRow).where(CallRow.at < oldest)).rowcount

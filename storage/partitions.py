@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, or_, select
 
+from adpulse.clock import CLOCK_SLACK
 from adpulse.model import Fetch, FetchKind
 from adpulse.planner.windows import PartitionAges
-from storage.control import Engine, PartitionRow, Session, reading
+from storage.control import ConnectionRow, Engine, PartitionRow, Session, insert_or_update, lock, reading
 
 
 class Partitions:
@@ -27,8 +27,8 @@ class Partitions:
             days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
         )
 
-    def record(self, connection_id: str, reads: Iterable[tuple[Fetch, datetime]]) -> None:
-        """Note complete reads; an age only ever moves forward."""
+    def record(self, connection_id: str, reads: Iterable[tuple[Fetch, datetime]], now: datetime) -> None:
+        """Note complete reads; an age only ever moves forward, unless what is stored is later than ``now``: the clock was set back."""
         newest: dict[tuple[str, str], datetime] = {}
         for fetch, at in reads:
             for day in _days(fetch):
@@ -38,8 +38,10 @@ class Partitions:
         if not rows:
             return
         with self._engine.begin() as session:
-            insert = (sqlite if session.dialect.name == "sqlite" else postgresql).insert(PartitionRow)
-            newer = insert.excluded.fetched_at > PartitionRow.fetched_at
+            lock(session, ConnectionRow.id == connection_id)
+            insert = insert_or_update(session, PartitionRow)
+            latest = now + CLOCK_SLACK
+            newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest)
             session.execute(
                 insert.on_conflict_do_update(
                     index_elements=["connection_id", "kind", "day"], set_={"fetched_at": insert.excluded.fetched_at}, where=newer
@@ -50,6 +52,7 @@ class Partitions:
     def forget(self, connection_id: str) -> None:
         """Nothing is known any more: everything is due."""
         with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
             forget(session, connection_id)
 
 

@@ -1,6 +1,6 @@
 """Sync runs: a state machine that is also the outbox of requests, and the telemetry it leaves. Steps: claim, telemetry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,30 +9,34 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
-from adpulse.model import ConnectionStatus, Lease, Parts, Provider, RunCounts, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCounts, RunState, SyncStatus
 from adpulse.planner.windows import LOOKBACK_DAYS
-from storage.connections import LEASE, OPEN, WORKING, bump, claimable, connection_of, free
-from storage.control import ConnectionRow, DispatchRow, Engine, RunRow, Session, reading
+from adpulse.redact import redact
+from storage.connections import connection_of, resolve
+from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_open, lock, reading
+from storage.leases import LEASE, bump, dispatch_key, free, waits
 from storage.partitions import forget
 
-_ENDS = (RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.QUEUED, RunState.LEASED)
+_ENDS = (RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.DEAD, RunState.QUEUED, RunState.LEASED)
 LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.LEASED}),
+    RunState.QUEUED: frozenset({RunState.LEASED, RunState.DEAD}),
     RunState.LEASED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
     RunState.FETCHED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
     RunState.APPLIED: frozenset({RunState.APPLIED, *_ENDS}),
-    RunState.POSTPONED: frozenset({RunState.LEASED, RunState.QUEUED}),
+    RunState.POSTPONED: frozenset({RunState.LEASED, RunState.QUEUED, RunState.DEAD}),
+    RunState.FAILED: frozenset({RunState.LEASED, RunState.QUEUED, RunState.DEAD}),
     RunState.DONE: frozenset(),
-    RunState.FAILED: frozenset(),
     RunState.DEAD: frozenset(),
 }
-"""Which state may follow which.
+"""Which state may follow which; drawn in docs/architecture.md.
 
-Back to queued: the lease was given back. Leased again: it ran out and was adopted. The same again: a step was tried again.
-From leased to applied: a part of the plan was read before an error, and is stored.
+Back to queued: the lease was given back, or somebody asked again. Leased again: it ran out and was adopted. The same again: a
+step was tried again. From leased to applied: a part of the plan was read before an error, and is stored. Dead without a
+lease: the connection was disconnected.
 """
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
+_MOST_LETTERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,16 @@ class Ticket:
 
     run_id: str
     created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow."""
+
+    counts: RunCounts = field(default_factory=RunCounts)
+    changes: int = 0
+    changed_at: datetime | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +70,17 @@ class RunView:
     until: datetime | None
     reason: str | None
     flow_run_id: str | None
+    lane: Lane
+    parts: Parts
+    force_refresh: bool
+    attempts: int
     calls: int
     counts: RunCounts
     error_code: str | None
     error: str | None
+    error_during: str | None
+    resolved_at: datetime | None
+    resolution: str | None
 
 
 class Runs:
@@ -78,6 +99,7 @@ class Runs:
             UnknownConnection, Usage: no such connection, or it is not synced at present.
         """
         with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
             row = session.execute(select(ConnectionRow.__table__).where(ConnectionRow.id == connection_id)).one_or_none()
             if row is None:
                 raise UnknownConnection(f"There is no connection '{connection_id}'.")
@@ -93,9 +115,7 @@ class Runs:
     @staticmethod
     def _open(session: Session, row: Row[Any], parts: Parts, *, force: bool) -> Ticket:
         run = session.execute(
-            select(RunRow.id, RunRow.state, RunRow.parts, RunRow.force_refresh).where(
-                RunRow.connection_id == row.id, RunRow.state.in_(OPEN)
-            )
+            select(RunRow.id, RunRow.state, RunRow.parts, RunRow.force_refresh).where(RunRow.connection_id == row.id, is_open())
         ).one_or_none()
         if run is None:
             run_id = str(uuid4())
@@ -113,8 +133,8 @@ class Runs:
             )
             return Ticket(run_id=run_id, created=True)
         wider = {"parts": parts.value if run.parts == parts.value else Parts.BOTH.value, "force_refresh": run.force_refresh or force}
-        if run.state == RunState.POSTPONED.value:
-            wider |= {"state": RunState.QUEUED.value, "started_at": None}
+        if run.state in (RunState.POSTPONED.value, RunState.FAILED.value):
+            wider |= {"state": RunState.QUEUED.value, "started_at": None, "lane": Lane.ON_DEMAND.value}
         session.execute(update(RunRow).where(RunRow.id == run.id).values(**wider))
         return Ticket(run_id=run.id, created=False)
 
@@ -132,6 +152,21 @@ class Runs:
     def history(self, connection_id: str, limit: int = 50) -> list[RunView]:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)
+
+    def dead_letters(self, connection_id: str | None = None) -> list[RunView]:
+        """Runs that ended without success and that nobody has dealt with, newest first."""
+        letters = (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_(None)
+        return self._select(letters & (RunRow.connection_id == connection_id) if connection_id else letters, _MOST_LETTERS)
+
+    def resolve(self, run_id: str, resolution: str) -> bool:
+        """Mark a dead letter as dealt with; whether it was one."""
+        with self._engine.begin() as session:
+            return bool(resolve(session, RunRow.id == run_id, resolution))
+
+    def open_runs(self) -> set[str]:
+        """Ids of all runs that are not closed."""
+        with reading(self._engine).connect() as session:
+            return set(session.scalars(select(RunRow.id).where(is_open())))
 
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:
@@ -155,9 +190,16 @@ class Runs:
 
     def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
         query = (
-            select(ConnectionRow.__table__, RunRow.id.label("run_id"), RunRow.generation, RunRow.parts, RunRow.force_refresh)
+            select(
+                ConnectionRow.__table__,
+                RunRow.id.label("run_id"),
+                RunRow.generation,
+                RunRow.parts,
+                RunRow.force_refresh,
+                RunRow.settled_generation,
+            )
             .join(RunRow, RunRow.connection_id == ConnectionRow.id)
-            .where(RunRow.generation == ConnectionRow.lease_generation, RunRow.state.in_(WORKING), *conditions)
+            .where(RunRow.generation == ConnectionRow.lease_generation, is_open(), RunRow.state.in_(WORKING), *conditions)
         )
         with reading(self._engine).connect() as session:
             rows = session.execute(query).all()
@@ -168,6 +210,7 @@ class Runs:
                 connection=connection_of(row),
                 parts=Parts(row.parts),
                 force_refresh=row.force_refresh,
+                settled_generation=row.settled_generation,
             )
             for row in rows
         ]
@@ -202,43 +245,50 @@ class Runs:
         with self._engine.begin() as session:
             self._move(session, lease, RunState.APPLIED)
 
-    def done(self, lease: Lease, counts: RunCounts) -> None:
-        """Close the run: everything planned was read and stored."""
+    def done(self, lease: Lease, leg: Leg) -> None:
+        """Close the run: everything planned was read and stored. What people had to look at before has passed."""
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DONE, finished_at=utc_now(), **_added(counts))
-            self._settle(session, lease, counts, sync_status=SyncStatus.IDLE.value, postponed_until=None, postponed_reason=None)
+            self._move(session, lease, RunState.DONE, leg, finished_at=utc_now(), error=None, error_code=None, error_during=None)
+            resolve(session, RunRow.connection_id == lease.connection.id, "a later sync succeeded")
+            self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=None, postponed_reason=None)
 
-    def postponed(self, lease: Lease, counts: RunCounts, *, until: datetime, reason: str) -> None:
+    def postponed(self, lease: Lease, leg: Leg, *, until: datetime, reason: str, lane: Lane = Lane.ON_DEMAND) -> None:
         """Keep the run open until the rest of its plan fits; what was read is stored."""
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.POSTPONED, until=until, reason=reason, **_added(counts))
-            self._settle(session, lease, counts, sync_status=SyncStatus.IDLE.value, postponed_until=until, postponed_reason=reason)
+            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason, lane=lane.value)
+            self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=until, postponed_reason=reason)
 
-    def failed(self, lease: Lease, error: AdpulseError, counts: RunCounts, *, next_due_at: datetime | None) -> None:
-        """Close the run with its error; a scheduled connection is due again at ``next_due_at``."""
-        told = str(error)
+    def throttled(self, lease: Lease, leg: Leg, *, until: datetime, reason: str) -> None:
+        """Keep the run open until the platform takes calls again; the connection's count of throttles goes on."""
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.FAILED, finished_at=utc_now(), error=told, error_code=error.code, **_added(counts))
-            values: dict[str, Any] = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": told}
-            if next_due_at is not None and lease.connection.frequency.interval is not None:
-                values["next_due_at"] = next_due_at
-            self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **values, **self._changed(counts))
+            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason)
+            waits = {"sync_status": SyncStatus.IDLE.value, "postponed_until": until, "postponed_reason": reason}
+            self._free(session, lease, **waits, **_measured(leg))
 
-    def _settle(self, session: Session, lease: Lease, counts: RunCounts, **values: Any) -> None:
-        self._free(
-            session,
-            lease,
-            last_sync_completed_at=self._clock.now(),
-            last_sync_error=None,
-            consecutive_failures=0,
-            **values,
-            **self._changed(counts),
-        )
+    def failed(self, lease: Lease, leg: Leg, error: AdpulseError, *, until: datetime) -> None:
+        """Keep the run open and try it again at ``until``."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.FAILED, leg, until=until, **_told(error))
+            self._fail(session, lease, leg, error, until)
 
-    def _changed(self, counts: RunCounts) -> dict[str, Any]:
-        if not counts.inserted + counts.updated:
-            return {}
-        return {"last_metrics_changed_at": self._clock.now(), "total_syncs_with_changes": ConnectionRow.total_syncs_with_changes + 1}
+    def dead(self, lease: Lease, leg: Leg, error: AdpulseError, *, next_due_at: datetime, status: ConnectionStatus | None = None) -> None:
+        """Close the run as a dead letter; one a connection, the newest. ``status`` stops the polling and says why."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
+            resolve(session, others, f"superseded by {lease.run_id}")
+            stopped = {"status": status.value, "status_reason": str(error)} if status else {}
+            self._fail(session, lease, leg, error, next_due_at, **stopped)
+
+    def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
+        if lease.connection.frequency.interval is not None:
+            values["next_due_at"] = next_due_at
+        told = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
+        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **told, **values, **_measured(leg))
+
+    def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
+        fresh = {"last_sync_error": None, "consecutive_failures": 0, "consecutive_throttles": 0}
+        self._free(session, lease, last_sync_completed_at=self._clock.now(), **fresh, **values, **_measured(leg))
 
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
@@ -246,45 +296,46 @@ class Runs:
         session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, **values))
 
     @staticmethod
-    def _move(session: Session, lease: Lease, state: RunState, **values: Any) -> None:
-        """One guarded UPDATE: the generation must be ours and the move legal."""
+    def _move(session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
+        """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled."""
+        if leg is not None:
+            values |= {name: getattr(RunRow, name) + getattr(leg.counts, name) for name in _COUNTS}
+            values |= {"settled_generation": lease.generation, "attempts": RunRow.attempts + 1}
+        lock(session, ConnectionRow.id == lease.connection.id)
         sources = [source.value for source, targets in LEGAL_MOVES.items() if state in targets]
-        current = select(ConnectionRow.lease_generation).where(ConnectionRow.id == RunRow.connection_id).scalar_subquery()
-        mine = (
-            (RunRow.id == lease.run_id)
-            & (RunRow.generation == lease.generation)
-            & (current == lease.generation)
-            & RunRow.state.in_(sources)
-        )
-        if not session.execute(update(RunRow).where(mine).values(state=state.value, **values)).rowcount:
+        run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(sources)
+        if not session.execute(update(RunRow).where(run).values(state=state.value, **values)).rowcount:
             raise _lost(lease.run_id)
 
-    def waiting(self, provider: Provider) -> int:
-        """How many runs could be claimed now by an on-demand flow run."""
+    def waiting(self, provider: Provider, lane: Lane) -> int:
+        """How many connections an on-demand flow run of this lane would claim now."""
         now = self._clock.now()
-        query = (
-            select(func.count())
-            .select_from(RunRow)
-            .join(ConnectionRow, ConnectionRow.id == RunRow.connection_id)
-            .where(claimable(provider, now), *free(now))
-        )
+        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *free(now))
         with reading(self._engine).connect() as session:
             return session.scalar(query) or 0
 
-    def dispatch_generation(self, provider: Provider) -> int:
-        """How often queued runs were claimed: what requests until the next claim have in common."""
+    def dispatch_generation(self, provider: Provider, lane: Lane) -> int:
+        """How often a lane was claimed: what requests until the next claim have in common."""
+        query = select(DispatchRow.generation).where(DispatchRow.deployment == dispatch_key(provider, lane))
         with reading(self._engine).connect() as session:
-            return session.scalar(select(DispatchRow.generation).where(DispatchRow.provider == provider.value)) or 0
+            return session.scalar(query) or 0
 
-    def bump_dispatch(self, provider: Provider) -> int:
+    def bump_dispatch(self, provider: Provider, lane: Lane) -> int:
         """Begin a new generation, because the flow run of this one ended without claiming."""
         with self._engine.begin() as session:
-            bump(session, provider)
-        return self.dispatch_generation(provider)
+            bump(session, provider, lane)
+        return self.dispatch_generation(provider, lane)
 
 
-def _added(counts: RunCounts) -> dict[str, Any]:
-    return {name: getattr(RunRow, name) + getattr(counts, name) for name in _COUNTS}
+def _measured(leg: Leg) -> dict[str, Any]:
+    if not leg.changes:
+        return {"slow": leg.slow}
+    changes = ConnectionRow.total_syncs_with_changes + leg.changes
+    return {"slow": leg.slow, "last_metrics_changed_at": leg.changed_at, "total_syncs_with_changes": changes}
+
+
+def _told(error: AdpulseError) -> dict[str, Any]:
+    return {"error": redact(str(error)), "error_code": error.code, "error_during": error.during}
 
 
 def _lost(run_id: str) -> LeaseLost:
@@ -292,5 +343,7 @@ def _lost(run_id: str) -> LeaseLost:
 
 
 def _view(row: Row[Any]) -> RunView:
-    same = {name: getattr(row, name) for name in RunView.__dataclass_fields__ if name not in ("state", "counts")}
-    return RunView(state=RunState(row.state), counts=RunCounts(**{name: getattr(row, name) for name in _COUNTS}), **same)
+    enums: dict[str, Any] = {"state": RunState(row.state), "lane": Lane(row.lane), "parts": Parts(row.parts)}
+    counts = RunCounts(**{name: getattr(row, name) for name in _COUNTS})
+    same = {name: getattr(row, name) for name in RunView.__dataclass_fields__ if name not in (*enums, "counts")}
+    return RunView(counts=counts, **enums, **same)

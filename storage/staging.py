@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
@@ -20,7 +20,8 @@ from typing import Any
 import pyarrow as pa
 
 from adpulse.errors import Permanent
-from adpulse.model import Fetch, Fetched, FetchKind, Heat, RunCounts
+from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lane, RunCounts
+from adpulse.planner.plan import Plan
 from storage.diff import RunChanges
 from storage.files import replace
 
@@ -40,18 +41,42 @@ class Staging:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save_plan(self, run_id: str, fetches: tuple[Fetch, ...]) -> None:
-        """Keep what the run is to fetch, so that a successor goes on with the same plan."""
+    def save_plan(self, run_id: str, generation: int, plan: Plan) -> None:
+        """Keep what this leg of the run is to fetch, so that whoever adopts it goes on with the same plan."""
+        told = {
+            "generation": generation,
+            "fetches": [_fetch_to_json(fetch) for fetch in plan.fetches],
+            "until": plan.until.isoformat() if plan.until else None,
+            "reason": plan.reason,
+            "lane": plan.lane,
+        }
         with self._writing(run_id, _PLAN) as path:
-            path.write_text(json.dumps([_fetch_to_json(fetch) for fetch in fetches]), "utf-8")
+            path.write_text(json.dumps(told), "utf-8")
 
-    def plan(self, run_id: str) -> tuple[Fetch, ...]:
-        """What the run is to fetch, in order; empty when nothing was planned yet."""
+    def plan(self, run_id: str) -> Plan | None:
+        """What the leg is to fetch, in order; None when nothing was planned yet."""
+        told = self._planned(run_id)
+        if told is None:
+            return None
+        with _reading(self._root / run_id / _PLAN):
+            return Plan(
+                fetches=tuple(_fetch_from_json(item) for item in told["fetches"]),
+                until=datetime.fromisoformat(told["until"]) if told["until"] else None,
+                reason=told["reason"],
+                lane=Lane(told["lane"]),
+            )
+
+    def planned_generation(self, run_id: str) -> int | None:
+        """The generation whose plan and answers are here; None when there is no plan."""
+        told = self._planned(run_id)
+        return int(told["generation"]) if told else None
+
+    def _planned(self, run_id: str) -> dict[str, Any] | None:
         path = self._root / run_id / _PLAN
         if not path.exists():
-            return ()
+            return None
         with _reading(path):
-            return tuple(_fetch_from_json(item) for item in json.loads(path.read_text("utf-8")))
+            return dict(json.loads(path.read_text("utf-8")))
 
     def write(self, run_id: str, fetched: Fetched) -> None:
         """Keep a complete answer; the same fetch again replaces it."""
@@ -106,6 +131,14 @@ class Staging:
     def runs(self) -> list[str]:
         """Runs that have a folder here."""
         return sorted(path.name for path in self._root.iterdir() if path.is_dir()) if self._root.exists() else []
+
+    def sweep(self, is_open: Callable[[], set[str]]) -> list[str]:
+        """Remove what closed runs left here; returns their ids. ``is_open`` is only asked when something lies here."""
+        found = self.runs()  # first: a run that begins after this is not judged
+        left = sorted(set(found) - is_open()) if found else []
+        for run_id in left:
+            self.remove(run_id)
+        return left
 
     @contextmanager
     def _writing(self, run_id: str, name: str) -> Iterator[Path]:

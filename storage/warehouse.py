@@ -6,7 +6,7 @@ open and nobody is kept out. Readers use the published copy, never the live file
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +40,15 @@ _CONNECTION_SCHEMA = pa.schema(
     ]
 )
 _MARGIN_UNIT = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time)."""
+
+    counts: RunCounts
+    changes: int
+    changed_at: datetime | None
 
 
 class Warehouse:
@@ -99,13 +108,14 @@ class Warehouse:
             with self._open_for_writing() as warehouse:
                 return applied | _merge(warehouse, pending, held, connections)
 
-    def applied_counts(self, run_ids: Sequence[str]) -> dict[str, RunCounts]:
-        """What each run changed; a run that changed nothing is not in the answer."""
+    def applied_since(self, run_id: str, generation: int) -> Applied | None:
+        """What the run wrote after a generation; None when it wrote nothing. This, not memory, is what telemetry tells."""
         with self._reading() as warehouse:
-            rows = warehouse.execute(query("applied_counts"), [list(run_ids)]).fetchall()
-        return {
-            row[0]: RunCounts(fetched=row[1], inserted=row[2], updated=row[3], unchanged=row[4], entities_changed=row[5]) for row in rows
-        }
+            row = warehouse.execute(query("applied_since"), [run_id, generation]).fetchone()
+        if row is None:
+            return None
+        counts = RunCounts(fetched=row[0], inserted=row[1], updated=row[2], unchanged=row[3], entities_changed=row[4])
+        return Applied(counts=counts, changes=row[5], changed_at=row[6])
 
     def publish(self, *, min_interval_seconds: float) -> bool:
         """Renew the copy for readers if the warehouse changed since, not oftener than the interval.

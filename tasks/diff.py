@@ -1,36 +1,44 @@
 """Compares what was fetched with what is stored. Step: diff."""
 
 import asyncio
+from functools import partial
 
 from prefect import task
 
 from adpulse.bootstrap import App, app
 from adpulse.model import Lease
 from storage.diff import RunFetch
-from tasks.batch import Batch, held
+from tasks.batch import Batch, Outcome, attempt, held
 from tasks.retries import OPTIONS
 
 
 @task(task_run_name="diff · {batch.label}", **OPTIONS)
-async def diff_metrics(batch: Batch) -> int:
-    """Stage the changes of the whole batch from one join; returns how many runs have something to write."""
+async def diff_metrics(batch: Batch) -> list[Outcome]:
+    """Stage the changes of the whole batch from one join; the outcomes say which runs have something to write."""
     return await asyncio.to_thread(stage_changes, batch)
 
 
-def stage_changes(batch: Batch) -> int:
-    """Write each run's changes beside what it fetched; the number of runs that differ from the warehouse."""
+def stage_changes(batch: Batch) -> list[Outcome]:
+    """Write each run's changes beside what it fetched. A run whose staged answers are damaged fails alone."""
     context = app()
+    fetched: dict[str, RunFetch] = {}
     leases = {lease.run_id: lease for lease in held(batch)}
-    changes = context.warehouse(batch.workspace_id).diff([_fetched(context, lease) for lease in leases.values()])
-    for change in changes:
+
+    def gather(lease: Lease) -> None:
+        fetched[lease.run_id] = _fetched(context, lease)
+
+    outcomes = {run_id: attempt(run_id, partial(gather, lease)) for run_id, lease in leases.items()}
+    for change in context.warehouse(batch.workspace_id).diff(list(fetched.values())):
         context.staging.write_changes(change)
         if change.empty:
             context.runs.applied(leases[change.run_id])  # the warehouse says the same already
-    return sum(not change.empty for change in changes)
+        outcomes[change.run_id] = Outcome(run_id=change.run_id, changed=not change.empty)
+    return list(outcomes.values())
 
 
 def _fetched(context: App, lease: Lease) -> RunFetch:
-    if all(context.staging.has(lease.run_id, fetch) for fetch in context.staging.plan(lease.run_id)):
+    plan = context.staging.plan(lease.run_id)
+    if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
     return RunFetch(
         run_id=lease.run_id,

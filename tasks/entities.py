@@ -1,35 +1,32 @@
 """Reads campaigns, ad sets, ads and the account's own facts. Step: fetch."""
 
-import asyncio
-
 from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused
-from adpulse.model import ENTITY_SCHEMA, ConnectionStatus, Fetched, FetchKind, Lease
+from adpulse.model import ENTITY_SCHEMA, Fetched, FetchKind, Lease
 from adpulse.providers.base import CallSlot
-from tasks.batch import Batch, Outcome, each
+from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.retries import OPTIONS
 
 
 @task(task_run_name="entities · {batch.label}", **OPTIONS)
 async def sync_entities(batch: Batch) -> list[Outcome]:
     """Stage the planned entity reads of every connection in the batch."""
-    return await asyncio.to_thread(each, batch, read_entities)
+    return await read_each(batch, read_entities)
 
 
 def read_entities(app: App, lease: Lease) -> None:
     """Make the planned reads that have no dates; what is staged already is not read again."""
     client = app.client(lease.connection)
-    for fetch in app.staging.plan(lease.run_id):
-        if fetch.kind.has_dates or app.staging.has(lease.run_id, fetch):
-            continue
+    for fetch in missing(app, lease, dates=False):
         fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
-        if fetch.kind is FetchKind.ACCOUNT_FACTS:
-            check_facts(app, lease, slot)
-            table = ENTITY_SCHEMA.empty_table()
-        else:
-            table = client.entities(lease.connection, fetch, slot)
+        with during(fetch):
+            if fetch.kind is FetchKind.ACCOUNT_FACTS:
+                check_facts(app, lease, slot)
+                table = ENTITY_SCHEMA.empty_table()
+            else:
+                table = client.entities(lease.connection, fetch, slot)
         app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
 
 
@@ -42,14 +39,12 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     connection = lease.connection
     facts = app.client(connection).facts(connection.external_id, slot)
     if facts.currency != connection.currency:
-        app.connections.set_status(connection.id, ConnectionStatus.CURRENCY_CHANGED, None)
         message = (
             f"{connection.name} ({connection.external_id}) now reports in {facts.currency}, its history is in {connection.currency}. "
             "Connect the account again as a new connection; the history stays."
         )
         raise AccountRefused(message, "currency_changed")
     if not facts.enabled:
-        app.connections.set_status(connection.id, ConnectionStatus.DISABLED, None)
         message = f"{connection.provider.label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
         raise AccountRefused(message, "disabled")
     if facts.timezone != connection.timezone:

@@ -1,31 +1,28 @@
 """Reads metrics per ad and day, and campaign totals. Step: fetch."""
 
-import asyncio
-
 import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease, Level
 from storage.diff import gone_entities
-from tasks.batch import Batch, Outcome, each
+from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.retries import OPTIONS
 
 
 @task(task_run_name="fetch · {batch.label}", **OPTIONS)
 async def fetch_metrics(batch: Batch) -> list[Outcome]:
     """Stage the planned metric reads of every connection in the batch."""
-    return await asyncio.to_thread(each, batch, read_metrics)
+    return await read_each(batch, read_metrics)
 
 
 def read_metrics(app: App, lease: Lease) -> None:
     """Make the planned reads that have dates, each complete or not at all; what is staged already is not read again."""
     client = app.client(lease.connection)
-    for fetch in app.staging.plan(lease.run_id):
-        if not fetch.kind.has_dates or app.staging.has(lease.run_id, fetch):
-            continue
+    for fetch in missing(app, lease, dates=True):
         fetched_at = app.clock.now()
-        table = client.metrics(lease.connection, fetch, app.slot(lease, fetch.heat))
+        with during(fetch):
+            table = client.metrics(lease.connection, fetch, app.slot(lease, fetch.heat))
         app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
     confirm_missing(app, lease)
 
@@ -44,7 +41,8 @@ def confirm_missing(app: App, lease: Lease) -> None:
     if not ids:
         return
     fetched_at = app.clock.now()
-    found = app.client(connection).entities_by_id(connection, Level.AD, ids, app.slot(lease, fetch.heat))
+    with during(fetch):
+        found = app.client(connection).entities_by_id(connection, Level.AD, ids, app.slot(lease, fetch.heat))
     unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
     table = pa.concat_tables([found, gone_entities(connection.id, Level.AD, unknown)])
     app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))

@@ -9,51 +9,80 @@ from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset
-from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetched, FetchKind, Lease, Level, Provider, RunCounts, RunState
+from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetched, FetchKind, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Account, Plan, plan
-from adpulse.retry import connection_backoff
+from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
+from storage.runs import Leg
 
 log = logging.getLogger(__name__)
 
 
 def prepare(app: App, lease: Lease) -> Plan:
-    """Plan the sync and stage the plan, so that a retried step does the same reads."""
+    """Plan the sync and stage the plan, so that a retried step does the same reads.
+
+    A leg that a dead worker left is adopted: its plan holds, and what it fetched is not fetched again.
+    """
+    adopted = _adopted(app, lease)
+    if adopted is not None:
+        return adopted
     account = Account(
         connection=lease.connection,
         parts=lease.parts,
         asked=lease.asked,
         page_size=app.settings.meta_page_size,
         limit=app.settings.calls_per_hour,
+        lane=lease.lane,
     )
     now = app.clock.now()
     made = plan(now, account, app.partitions.ages(lease.connection.id), app.ledger.calls(lease.connection.ledger_key))
-    app.staging.save_plan(lease.run_id, made.fetches)
+    app.staging.save_plan(lease.run_id, lease.generation, made)
     return made
 
 
-def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None) -> RunCounts:
-    """Record what was stored and close the run, or postpone it to when the rest of its plan fits.
+def _adopted(app: App, lease: Lease) -> Plan | None:
+    """The plan of the leg that was left, if one was; what is here of a settled leg, or damaged, is cleared away."""
+    try:
+        planned = app.staging.planned_generation(lease.run_id)
+        if planned is not None and planned > lease.settled_generation:
+            app.staging.read(lease.run_id)
+            left = app.staging.plan(lease.run_id)
+            log.info("run %s goes on where generation %s was left", lease.run_id, planned)
+            return left
+    except Permanent as error:
+        log.warning("run %s is read anew: %s", lease.run_id, error)
+    app.staging.remove(lease.run_id)
+    return None
 
-    Only what the warehouse holds counts as read: after a failed upsert everything is due again. A lost lease changes nothing.
+
+def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, slow: bool = False) -> RunCounts:
+    """Record what was stored and close the run, or keep it open for its next leg; what this leg did.
+
+    Only what the warehouse holds counts as read: after a failed upsert everything is due again. What was written is what
+    the warehouse says, so a worker killed between its commit and this loses nothing. A lost lease changes nothing.
     """
     try:
         now_leased = app.runs.lease(lease.run_id, lease.generation)
-        counts = _record(app, lease) if app.runs.get(lease.run_id).state is RunState.APPLIED else RunCounts()
-        if made is not None and made.until is None and now_leased.connection.timezone != lease.connection.timezone:
-            made = replace(made, until=app.clock.now(), reason="the account's time zone changed: every day is read again")
-        _close(app, lease, made, error, counts)
+        leg = replace(_leg(app, lease), slow=slow)
+        _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
     except LeaseLost:
         return RunCounts()
     app.staging.remove(lease.run_id)
-    return counts
+    return leg.counts
 
 
-def _record(app: App, lease: Lease) -> RunCounts:
-    """Note when each part was read, now that it is stored."""
-    changes, staged = app.staging.changes(lease.run_id), app.staging.read(lease.run_id)
-    app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged])
-    _record_size(app, lease, staged)
-    return changes.counts if changes else RunCounts()
+def _leg(app: App, lease: Lease) -> Leg:
+    """What the leg did, from the warehouse; a leg that wrote nothing is told by what it compared."""
+    stored = app.runs.get(lease.run_id).state is RunState.APPLIED
+    changes = app.staging.changes(lease.run_id) if stored else None
+    if stored:
+        staged = app.staging.read(lease.run_id)
+        app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
+        _record_size(app, lease, staged)
+    if lease.adopts or (changes and not changes.empty):
+        applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
+        if applied is not None:
+            return Leg(counts=applied.counts, changes=applied.changes, changed_at=applied.changed_at)
+    return Leg(counts=changes.counts if changes else RunCounts())
 
 
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
@@ -65,35 +94,50 @@ def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
             app.connections.set_size(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
 
 
-def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, counts: RunCounts) -> None:
+def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:
+    """The plan, with another leg at once when something changed while this one ran that it could not know of."""
+    if made is None or made.until is not None:
+        return made
+    now = app.clock.now()
+    if now_leased.connection.timezone != lease.connection.timezone:
+        return replace(made, until=now, reason="the account's time zone changed: every day is read again")
+    if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
+        return replace(made, until=now, reason="more was asked for while it ran")
+    if not all(app.staging.has(lease.run_id, fetch) for fetch in made.fetches):
+        return replace(made, until=now, reason="the rest of its plan")
+    return made
+
+
+def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, leg: Leg) -> None:
     now = app.clock.now()
     if isinstance(error, RateLimited):
-        until = now + timedelta(seconds=error.retry_after)
-        if error.code is not None:  # the platform's own throttle, not our window: nothing may call until it ends
-            _cool_down(app, lease, error, until)
-        app.runs.postponed(lease, counts, until=until, reason=str(error))
+        _wait(app, lease, error, leg, now)
     elif error is not None:
-        _fail(app, lease, error, counts, now)
+        _fail(app, lease, error, leg, now)
     elif made is not None and made.until is not None:
-        app.runs.postponed(lease, counts, until=made.until, reason=made.reason or "")
+        app.runs.postponed(lease, leg, until=made.until, reason=made.reason or "", lane=made.lane)
     else:
-        app.runs.done(lease, counts)
+        app.runs.done(lease, leg)
 
 
-def _cool_down(app: App, lease: Lease, error: RateLimited, until: datetime) -> None:
-    provider: Provider | None = lease.connection.provider if error.scope == "app" else None
-    app.connections.cool_down(lease.connection.id, until, str(error), all_of=provider)
-
-
-def _fail(app: App, lease: Lease, error: AdpulseError, counts: RunCounts, now: datetime) -> None:
-    """Permanent errors stop the polling and say why; others are tried again after a growing pause."""
-    status = _status_after(error)
-    if status is not None:
-        app.connections.set_status(lease.connection.id, status, str(error))
-        app.runs.failed(lease, error, counts, next_due_at=None)
+def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -> None:
+    wait = error.retry_after if error.retry_after is not None else cooldown(app.connections.get(lease.connection.id).consecutive_throttles)
+    until = now + timedelta(seconds=wait)
+    if error.code is None:  # our own window is full
+        app.runs.postponed(lease, leg, until=until, reason=str(error), lane=lease.goes_on_in)
         return
+    app.connections.cool_down(lease.connection, error.scope, until, str(error))
+    app.runs.throttled(lease, leg, until=until, reason=str(error))
+
+
+def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) -> None:
+    """What a person must mend, and what keeps failing, becomes a dead letter; the rest is tried again after a growing pause."""
+    status = _status_after(error)
     failures = app.connections.get(lease.connection.id).consecutive_failures + 1
-    app.runs.failed(lease, error, counts, next_due_at=now + timedelta(seconds=connection_backoff(failures)))
+    if isinstance(error, Permanent) or failures >= DEAD_AFTER:
+        app.runs.dead(lease, leg, error, next_due_at=now + timedelta(seconds=LONGEST_BACKOFF), status=status)
+    else:
+        app.runs.failed(lease, leg, error, until=now + timedelta(seconds=connection_backoff(failures)))
 
 
 def _status_after(error: AdpulseError) -> ConnectionStatus | None:
@@ -104,6 +148,4 @@ def _status_after(error: AdpulseError) -> ConnectionStatus | None:
     if isinstance(error, AccountRefused):
         known = {"disabled": ConnectionStatus.DISABLED, "currency_changed": ConnectionStatus.CURRENCY_CHANGED}
         return known.get(error.code or "", ConnectionStatus.NEEDS_PERMISSION)
-    if isinstance(error, Permanent):
-        log.error("a permanent error without a status of its own: %s", error)
     return None

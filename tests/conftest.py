@@ -13,6 +13,15 @@ for _name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFE
 os.environ["DO_NOT_TRACK"] = "1"
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server, started by the first test that wants it."""
+    from postgres import Server  # noqa: PLC0415 - the storage tests run without its driver, too
+
+    with Server() as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def _own_environment():
     """Whatever a test sets in the environment ends with it."""

@@ -10,7 +10,7 @@ from adpulse.cli.proof import Proof, Reads
 from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
-from adpulse.model import Provider, RunState
+from adpulse.model import ON_DEMAND_LANES, Provider, RunState
 from adpulse.sandbox.remote import Remote
 from storage import control
 from storage.analytics import read
@@ -57,11 +57,15 @@ class Installation:
     def leg(self, connection, *, force=False):
         """One leg of a sync that was asked for: claim, plan, fetch, diff, upsert, telemetry."""
         self.app.runs.request(connection.id, force=force)
-        return self.work(self.app.connections.claim_queued(Provider.META, "test"))
+        return self.work(self.claim())
+
+    def claim(self, owner="test"):
+        """What waits on demand or in the background."""
+        return [lease for lane in ON_DEMAND_LANES for lease in self.app.leases.claim_waiting(Provider.META, lane, owner)]
 
     def tick(self, frequency=Frequency.REALTIME):
         """What a scheduled run does."""
-        return self.work(self.app.connections.claim_due(Provider.META, frequency, "test"))
+        return self.work(self.app.leases.claim_due(Provider.META, frequency, "test"))
 
     def work(self, leases):
         """Take every lease through the steps; the runs as they are afterwards."""
@@ -89,7 +93,7 @@ class Installation:
             if run.state is not RunState.POSTPONED:
                 return run
             self.advance_to(run.until)
-            (run,) = self.work(self.app.connections.claim_queued(Provider.META, "test"))
+            (run,) = self.work(self.claim())
         raise AssertionError(f"{connection.name} did not end in {legs} legs: {run}")
 
     def advance_to(self, moment):

@@ -9,6 +9,7 @@ from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.leases import Leases
 from storage.ledger import Ledger
 from storage.partitions import Partitions
 from storage.runs import Runs
@@ -24,6 +25,7 @@ class ControlPlane:
         self.workspaces = Workspaces(engine)
         self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
         self.connections = Connections(engine, clock)
+        self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)
         self.ledger = Ledger(engine, clock)
         self.partitions = Partitions(engine)

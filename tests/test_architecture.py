@@ -56,8 +56,9 @@ def test_every_suppression_of_a_checker_says_why():
     assert bare == []
 
 
-def test_the_lock_names_no_address():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-duckdb2.lock"])
+def test_the_lock_names_no_address(name):
+    lock = (ROOT / name).read_text()
 
     assert not re.search(r"https?://|--(?:extra-)?index-url|--find-links", lock)
 

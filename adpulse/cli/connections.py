@@ -1,4 +1,4 @@
-"""``adpulse connect | connections | status | sync | frequency``: the daily work with connections."""
+"""``adpulse connect | connections | status | sync | frequency | pause | resume | reconnect | disconnect``: the daily work."""
 
 import json
 import os
@@ -29,6 +29,8 @@ def register(cli: typer.Typer) -> None:
     cli.command("status")(status)
     cli.command("sync")(sync)
     cli.command("frequency")(set_frequency)
+    for command in (pause, resume, reconnect, disconnect):
+        cli.command()(command)
 
 
 @connect.command("meta")
@@ -199,3 +201,48 @@ def set_frequency(
 
     view = app().connections.set_frequency(connection, value)
     typer.echo(f"{view.connection.name}: {view.connection.frequency.label}.")
+
+
+def pause(connection: Reference) -> None:
+    """Stop syncing a connection until it is resumed. Its data stay."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    view = operations.pause(app(), connection)
+    typer.echo(f"{view.connection.name} is paused. Go on with: adpulse resume {view.connection.id}")
+
+
+def resume(connection: Reference) -> None:
+    """Sync a connection again: after a pause, or once what stopped it at the platform is mended."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    ticket = operations.resume(app(), connection)
+    typer.echo(f"Resumed; its sync is queued: {ticket.run_id}")
+
+
+def reconnect(connection: Reference) -> None:
+    """Give a connection a fresh token; others that shared the old one get it too, if it reaches them.
+
+    The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt.
+    """
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    context = app()
+    context.connections.get(connection)  # before anybody types a token
+    for view in operations.reconnect(context, connection, _read_token()):
+        typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
+
+
+def disconnect(connection: Reference, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop syncing a connection for good. Its data stay, its token is erased."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    context = app()
+    name = context.connections.get(connection).connection.name
+    if not yes and not typer.confirm(f"Disconnect {name}? Its data stay, its token is erased."):
+        raise typer.Exit(1)
+    operations.disconnect(context, connection)
+    typer.echo(f"{name} is disconnected; its data stay.")

@@ -1,4 +1,4 @@
-"""``adpulse up | worker | deploy | migrate | sandbox``: the processes of an installation."""
+"""``adpulse up | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, worker, deploy, migrate, sandbox):
+    for command in (up, worker, sweep, deploy, migrate, sandbox):
         cli.command()(command)
 
 
@@ -29,7 +29,7 @@ def up() -> None:
     migrate()
     from deployments.server import PrefectServer
 
-    with PrefectServer(config.home, progress=typer.echo) as server:
+    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url) as server:
         os.environ.update(server.environment())
         leave_out_pandas()
         import asyncio
@@ -54,6 +54,27 @@ def worker() -> None:
     from deployments import worker as warm
 
     warm.serve(settings.load())
+
+
+def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False) -> None:
+    """Run the sweep alone, for installations whose workers are Prefect's own; the warm worker sweeps by itself."""
+    from adpulse import settings
+    from adpulse.orchestrator import use_running_server
+
+    use_running_server(settings.load().home)
+    from adpulse.bootstrap import app
+    from deployments.sweep import Sweep, sweep_until
+
+    context = app()
+    if once:
+        alone = Sweep(context)
+        alone.once()
+        alone.end()
+        return
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    sweep_until(ended)
 
 
 def leave_out_pandas() -> None:
@@ -91,13 +112,15 @@ def migrate() -> None:
     typer.echo("The control plane's schema is current.")
 
 
-def sandbox(
+def sandbox(  # noqa: PLR0913 - typer makes an option of each
+    *,
     graph_port: Port = 0,
     control_port: Port = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
-    extra: Annotated[int, typer.Option(help="More tiny accounts.")] = 0,
-    *,
+    extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
+    extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
+    refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
 ) -> None:
     """Run the sandbox alone and print what points any SDK client at it."""
@@ -105,7 +128,16 @@ def sandbox(
 
     from adpulse.sandbox import Sandbox
 
-    with Sandbox.start(seed=seed, rate=rate, extra=extra, graph_port=graph_port, control_port=control_port) as running:
+    made = Sandbox.start(
+        seed=seed,
+        rate=rate,
+        extra=extra,
+        extra_ads=[int(each) for each in extra_ads.split(",")],
+        refresh_seconds=refresh,
+        graph_port=graph_port,
+        control_port=control_port,
+    )
+    with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
             typer.echo(json.dumps({"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}))

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from adpulse.model import Connection, Fetch, FetchKind, Heat, Parts
+from adpulse.model import Connection, Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import Budget, hot_calls_per_hour, pace
 from adpulse.planner.windows import DAY, HOUR, PartitionAges, Span, cold_days, hot_days, hot_total_days, missing_days, spans
 
 CALLS_PER_LEG = 40
-"""Most calls for older days in one run: numbers appear as they come, and other accounts get their turn."""
+"""Most calls for older days in one leg in the background: numbers appear as they come, and other accounts get their turn."""
+
+CALLS_PER_TICK = 4
+"""Most calls for older days anywhere else: there they must not keep today's numbers of the next tick waiting."""
 
 _GROWTH = 1.05
 """Ads created since the last walk: the cost of a piece must stay an upper bound."""
@@ -27,22 +30,29 @@ _NO_PROGRESS = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to fetch now, in order; and if something due had to wait, until when and why."""
+    """What to fetch now, in order; and if something due had to wait, until when, why, and in which lane it goes on."""
 
     fetches: tuple[Fetch, ...]
     until: datetime | None = None
     reason: str | None = None
+    lane: Lane = Lane.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped."""
+    """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background."""
 
     connection: Connection
     parts: Parts
     asked: bool
     page_size: int
     limit: int
+    lane: Lane = Lane.BACKGROUND
+
+    @property
+    def older_calls(self) -> int:
+        """Most calls for older days in this leg."""
+        return CALLS_PER_LEG if self.lane is Lane.BACKGROUND else CALLS_PER_TICK
 
     def pages(self, entities: int | None, days: int) -> int:
         """Upper bound of pages for one row per entity and day; one page while the size is unknown."""
@@ -69,11 +79,12 @@ class Account:
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
+    ages = ages.as_of(now)
     budget = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hot_per_hour)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str]] = []
     blocked: set[Heat] = set()
-    left = CALLS_PER_LEG
+    left = account.older_calls
     for piece in _due(now, account, ages):
         cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
         older = heat is not Heat.HOT and piece[0].kind.has_dates
@@ -83,8 +94,8 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         if fits_at > now:
             waiting.append((fits_at, _waiting(account, piece[0])))
             blocked.add(heat)
-        elif older and left < min(cost, CALLS_PER_LEG):
-            waiting.append((now, "older days continue in the next run"))
+        elif older and (left < min(cost, account.older_calls) or not _in_its_lane(account, heat, cost)):
+            waiting.append((now, "older days go on in the background"))
             blocked.add(heat)
         else:
             chosen.extend(piece)
@@ -93,9 +104,14 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     if account.connection.ad_count is None and account.parts is not Parts.ENTITIES and not waiting:
         waiting.append((now, "older days follow now that the account's size is known"))
     until, reason = min(waiting, default=(None, None))
-    if until == now and not chosen:
+    if until == now and not chosen and account.lane is Lane.BACKGROUND:
         until = now + _NO_PROGRESS
-    return Plan(fetches=tuple(chosen), until=until, reason=reason)
+    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=Lane.ON_DEMAND if Heat.HOT in blocked else Lane.BACKGROUND)
+
+
+def _in_its_lane(account: Account, heat: Heat, cost: int) -> bool:
+    """The first sync belongs to the background, and so does a piece that is more than a tick may read."""
+    return account.lane is Lane.BACKGROUND or (heat is not Heat.BACKFILL and cost <= account.older_calls)
 
 
 def _waiting(account: Account, fetch: Fetch) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+from adpulse.clock import CLOCK_SLACK
 from adpulse.model import Connection, FetchKind
 
 FIRST_SYNC_DAYS = 90
@@ -32,6 +33,14 @@ class PartitionAges:
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
         return read_at is None or now - read_at >= max_age * _SLACK
 
+    def as_of(self, now: datetime) -> "PartitionAges":
+        """With reads from the future counted as a day old: they were noted before the clock was set back."""
+        latest, old = now + CLOCK_SLACK, now - DAY
+        return PartitionAges(
+            dateless={kind: at if at <= latest else old for kind, at in self.dateless.items()},
+            days={part: at if at <= latest else old for part, at in self.days.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -53,9 +62,10 @@ def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age
     local midnight, because the platform is still completing it; then it is read hourly.
     """
     today = connection.today(now)
-    if not ages.stale(FetchKind.ADS, now, hot_age, today):
-        return []
     yesterday = today - DAY
+    if not ages.stale(FetchKind.ADS, now, hot_age, today):
+        # Never read at all, though today was: the account's time zone changed.
+        return [] if (FetchKind.ADS, yesterday) in ages.days else [yesterday]
     midnight = datetime.combine(today, time(), connection.zone)
     yesterday_age = min(hot_age, HOUR) if now - midnight < _AFTER_MIDNIGHT else HOUR
     stale = ages.stale(FetchKind.ADS, now, yesterday_age, yesterday)

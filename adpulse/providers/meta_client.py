@@ -241,9 +241,8 @@ class MetaClient:
         percent = usage(headers)
         self._usage[about] = percent
         if percent >= STOP_PERCENT:
-            wait = wait_hint(headers) or 60.0
-            message = f"{percent:.0f} % of Meta's own limit is used up for {about}; calls pause for {wait:.0f} s."
-            self._stop[about] = RateLimited(message, "usage", retry_after=wait)
+            message = f"{percent:.0f} % of Meta's own limit is used up for {about}; its calls pause."
+            self._stop[about] = RateLimited(message, "usage", retry_after=wait_hint(headers))
 
 
 def _account(external_id: str) -> str:

@@ -23,7 +23,6 @@ _REFUSED = frozenset({3, 10, *range(200, 300)})
 _SUNSET = frozenset({2635})
 _GONE_SUBCODE = 33
 _TOO_MUCH_WORDS = "reduce the amount of data"
-_DEFAULT_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +76,18 @@ def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
 
 
 def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimited:
-    wait = wait_hint(reply.headers) or _DEFAULT_WAIT
     whom = "every account of the app" if app else account
-    message = f"Meta throttles {whom}; calls pause for {wait:.0f} s."
-    return RateLimited(message, raw, retry_after=wait, scope="app" if app else "account")
+    message = f"Meta throttles {whom}; its calls pause."
+    return RateLimited(message, raw, retry_after=wait_hint(reply.headers), scope="app" if app else "account")
 
 
-def wait_hint(headers: Mapping[str, str]) -> float:
-    """Seconds until Meta says calls are welcome again; 0 when it does not say."""
+def wait_hint(headers: Mapping[str, str]) -> float | None:
+    """Seconds until Meta says calls are welcome again; None when it does not say."""
     minutes = [
         each.get("estimated_time_to_regain_access", 0) for uses in _json(headers, "x-business-use-case-usage").values() for each in uses
     ]
     seconds = _json(headers, "x-ad-account-usage").get("reset_time_duration", 0)
-    return max([float(minute) * 60 for minute in minutes] + [float(seconds)])
+    return max([float(minute) * 60 for minute in minutes] + [float(seconds)]) or None
 
 
 def usage(headers: Mapping[str, str]) -> float:

@@ -1,5 +1,6 @@
 """A local stand-in for the platforms that speaks their wire protocols and knows the truth. Imports nothing of ours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http.server import ThreadingHTTPServer
@@ -10,8 +11,8 @@ from adpulse.sandbox import control, graph_server, world
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
 from adpulse.sandbox.graph import Graph
-from adpulse.sandbox.truth import Truth
-from adpulse.sandbox.world import BEGINNING, World
+from adpulse.sandbox.truth import REFRESH_SECONDS, Truth
+from adpulse.sandbox.world import BEGINNING, EXTRA_ADS, World
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,12 +31,21 @@ class Sandbox:
     servers: tuple[ThreadingHTTPServer, ...]
 
     @classmethod
-    def start(
-        cls, *, seed: int = 1, now: datetime = BEGINNING, rate: float = 0.0, extra: int = 0, graph_port: int = 0, control_port: int = 0
+    def start(  # noqa: PLR0913 - every one is a knob of its own, by name
+        cls,
+        *,
+        seed: int = 1,
+        now: datetime = BEGINNING,
+        rate: float = 0.0,
+        extra: int = 0,
+        extra_ads: Sequence[int] = EXTRA_ADS,
+        refresh_seconds: int = REFRESH_SECONDS,
+        graph_port: int = 0,
+        control_port: int = 0,
     ) -> Self:
         """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
-        made = world.create(seed=seed, beginning=now, extra=extra)
-        truth, clock, calls, faults = Truth(made), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
+        made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
+        truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
         graph = graph_server.serve(Graph(made, truth, clock, calls, faults), LOOPBACK, graph_port)
         graph_url = f"http://{LOOPBACK}:{graph.server_port}"
         controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url)

@@ -30,7 +30,7 @@ from adpulse.sandbox.graph_entities import (
     parse_json,
 )  # fmt: skip
 from adpulse.sandbox.graph_errors import GraphError
-from adpulse.sandbox.truth import STEP_SECONDS, Truth
+from adpulse.sandbox.truth import Truth
 from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity, Token, World
 
 VERSIONS = ("v25.0", "v26.0")
@@ -255,7 +255,7 @@ class Graph:
         query = insights.parse(account, scope, call.params, now)
         call.days = query.days
         shape = json.dumps([scope.id if scope else "", *sorted(self._shape(call.params))])
-        key = (account.id, shape, int(now.timestamp()) // STEP_SECONDS, account.version(now))
+        key = (account.id, shape, self.truth.step(now), account.version(now))
         with self._lock:
             found = self._answers.get(key)
         if found is None:

@@ -1,6 +1,6 @@
 """What the platform would answer: a pure function of account, day and the instant it is asked.
 
-Delivery accrues over the account's local day and is refreshed in steps of 15 minutes. Conversions arrive late, some are
+Delivery accrues over the account's local day and is refreshed in steps, of 15 minutes by default. Conversions arrive late, some are
 retracted, and a few ad-days are taken back whole as invalid traffic. Whatever happens to a day happens before local
 midnight 28 days later; then the day is final. The rules of the ten metrics are implemented here anew, from their
 definition, because this is what the product is measured against.
@@ -20,7 +20,7 @@ from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
 
 METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
 ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
-STEP_SECONDS = 900
+REFRESH_SECONDS = 900
 LAGS_DAYS = (0, 1, 3, 7, 14, 27)
 _LAG_SHARES = (0.62, 0.16, 0.1, 0.06, 0.04, 0.02)
 _RETRACTED_AFTER, _INVALID_AFTER = 10, 5
@@ -65,10 +65,11 @@ class _Final:
 
 
 class Truth:
-    """The truth of one world."""
+    """The truth of one world, which the platform refreshes every ``refresh_seconds``."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, refresh_seconds: int = REFRESH_SECONDS) -> None:
         self._world = world
+        self._refresh_seconds = refresh_seconds
         self._day = lru_cache(maxsize=512)(self._compute)
         self._final = lru_cache(maxsize=512)(self._draw)
 
@@ -76,11 +77,14 @@ class Truth:
         """The account; KeyError when there is none."""
         return self._world.accounts[account_id]
 
+    def step(self, as_of: datetime) -> int:
+        """When the platform last refreshed its numbers, as POSIX seconds."""
+        return int(as_of.timestamp()) // self._refresh_seconds * self._refresh_seconds
+
     def day_of(self, account_id: str, day: date, as_of: datetime) -> Day:
         """The day as the platform tells it at ``as_of``; instants within one refresh step are the same."""
-        step = int(as_of.timestamp()) // STEP_SECONDS * STEP_SECONDS
         deleted = sum(1 for at, _ in self.account(account_id).deletions if at <= as_of)
-        return self._day(account_id, day, step, deleted)
+        return self._day(account_id, day, self.step(as_of), deleted)
 
     def metrics(self, account_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
         """Rows at ad level, both days included: external_account, level, external_id, campaign_id, date and the ten metrics."""

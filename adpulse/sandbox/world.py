@@ -185,12 +185,15 @@ STANDARD = (
     AccountSpec(number=4, name="Closed Shop", currency="USD", timezone="America/Chicago", ads=4, status=2),
 )
 _LARGE = 1000
+EXTRA_ADS = (6,)
+"""How many ads the extra accounts have, in turn."""
+
 _EXTRA_ZONES = (("USD", "America/Los_Angeles"), ("EUR", "Europe/Madrid"), ("GBP", "Europe/London"), ("AUD", "Australia/Sydney"))
 
 
-def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0) -> World:
-    """The standard world, with ``extra`` tiny accounts more; the same arguments make the same world in any process."""
-    specs = [*STANDARD, *_extra_specs(extra)]
+def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> World:
+    """The standard world, with ``extra`` small accounts more; the same arguments make the same world in any process."""
+    specs = [*STANDARD, *_extra_specs(extra, extra_ads)]
     accounts = {account.id: account for account in (_account(seed, spec, beginning) for spec in specs)}
     every = tuple(accounts)
     tokens = (
@@ -203,10 +206,11 @@ def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0) -> Wo
     return World(seed=seed, beginning=beginning, accounts=accounts, tokens={token.value: token for token in tokens})
 
 
-def _extra_specs(count: int) -> Iterator[AccountSpec]:
+def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
     for number in range(count):
         currency, zone = _EXTRA_ZONES[number % len(_EXTRA_ZONES)]
-        yield AccountSpec(number=100 + number, name=f"Corner Store {number + 1}", currency=currency, timezone=zone, ads=6)
+        name, size = f"Corner Store {number + 1}", ads[number % len(ads)]
+        yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size)
 
 
 def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:

@@ -129,7 +129,7 @@ def test_waiting_for_a_sync_tells_what_changed(adpulse, installation, connected)
     installation.sync(connected)
     (run,) = installation.app.runs.history(connected.id)
     installation.app.runs.request(connected.id)
-    installation.work(installation.app.connections.claim_queued(connected.provider, "test"))
+    installation.work(installation.claim())
 
     code, out, _ = adpulse("status", connected.name)
 

@@ -234,7 +234,7 @@ def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(installation
     object.__setattr__(account, "spec", replace(account.spec, currency="CAD"))
     (run,) = installation.leg(connection)
 
-    assert (run.state, run.error_code) == (RunState.FAILED, "currency_changed")
+    assert (run.state, run.error_code) == (RunState.DEAD, "currency_changed")
     view = installation.app.connections.get(connection.id)
     assert view.connection.status is ConnectionStatus.CURRENCY_CHANGED
     assert "CAD" in view.status_reason

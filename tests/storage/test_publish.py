@@ -40,7 +40,7 @@ class Reader:
 import sys, duckdb
 copy = duckdb.connect(sys.argv[1], read_only=True)
 for _ in sys.stdin:
-    print(copy.sql("SELECT sum(spend) FROM metric_facts").fetchone()[0], flush=True)
+    print(copy.sql("SELECT sum(spend) FROM metric_facts").fetchall()[0][0], flush=True)
 """
 
     def __init__(self, path):

@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adpulse.errors import Permanent
-from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat
+from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Lane
+from adpulse.planner.plan import Plan
 from storage.staging import Staging
 
 MOMENT = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -73,14 +74,23 @@ def same(one, other):
 
 
 @settings(max_examples=30)
-@given(planned=st.lists(fetches, max_size=6).map(tuple))
-def test_a_plan_comes_back_as_it_was_in_its_order(planned):
+@given(
+    planned=st.builds(
+        Plan,
+        fetches=st.lists(fetches, max_size=6).map(tuple),
+        until=st.none() | moments,
+        reason=st.none() | st.text(max_size=20),
+        lane=st.sampled_from(Lane),
+    ),
+    generation=st.integers(1, 10**9),
+)
+def test_a_plan_comes_back_as_it_was_in_its_order(planned, generation):
     with tempfile.TemporaryDirectory() as root:
-        Staging(Path(root)).save_plan("r1", planned)
+        Staging(Path(root)).save_plan("r1", generation, planned)
 
-        found = Staging(Path(root)).plan("r1")
+        found = Staging(Path(root))
 
-    assert found == planned
+        assert (found.plan("r1"), found.planned_generation("r1")) == (planned, generation)
 
 
 @settings(max_examples=30)
@@ -188,7 +198,7 @@ def test_later_changes_replace_earlier_ones(staging, changes):
 
 
 def test_a_run_without_anything_has_nothing(staging, build):
-    assert staging.plan("r1") == ()
+    assert staging.plan("r1") is None
     assert staging.read("r1") == []
     assert staging.changes("r1") is None
     assert not staging.has("r1", build.ads().fetch)
@@ -197,16 +207,16 @@ def test_a_run_without_anything_has_nothing(staging, build):
 
 def test_runs_do_not_see_each_other(staging, build):
     staging.write("r1", build.ads({}))
-    staging.save_plan("r2", (build.ads().fetch,))
+    staging.save_plan("r2", 1, Plan(fetches=(build.ads().fetch,)))
 
     assert staging.read("r2") == []
-    assert staging.plan("r1") == ()
+    assert staging.plan("r1") is None
     assert not staging.has("r2", build.ads().fetch)
     assert staging.runs() == ["r1", "r2"]
 
 
 def test_a_removed_run_is_forgotten_and_the_others_stay(staging, build, changes):
-    staging.save_plan("r1", (build.ads().fetch,))
+    staging.save_plan("r1", 1, Plan(fetches=(build.ads().fetch,)))
     staging.write("r1", build.ads({}))
     staging.write_changes(changes)
     staging.write("r2", build.ads({}))
@@ -215,15 +225,30 @@ def test_a_removed_run_is_forgotten_and_the_others_stay(staging, build, changes)
     staging.remove("never-there")
 
     assert staging.runs() == ["r2"]
-    assert (staging.plan("r1"), staging.read("r1"), staging.changes("r1")) == ((), [], None)
+    assert (staging.plan("r1"), staging.read("r1"), staging.changes("r1")) == (None, [], None)
     assert len(staging.read("r2")) == 1
+
+
+def test_a_sweep_removes_what_closed_runs_left_and_asks_only_when_something_lies_there(staging, build):
+    asked = []
+
+    def still_open():
+        asked.append(True)
+        return {"r2", "r3"}
+
+    assert (staging.sweep(still_open), asked) == ([], [])
+    staging.write("r1", build.ads({}))
+    staging.write("r2", build.ads({}))
+
+    assert staging.sweep(still_open) == ["r1"]
+    assert staging.runs() == ["r2"]
 
 
 # Damage
 
 
 def write_all(staging, build, changes):
-    staging.save_plan("r1", (build.ads().fetch, build.totals().fetch))
+    staging.save_plan("r1", 1, Plan(fetches=(build.ads().fetch, build.totals().fetch)))
     staging.write("r1", build.ads(*({"external_id": f"a{n}"} for n in range(50))))
     staging.write_changes(changes)
 
@@ -343,12 +368,13 @@ def test_an_arrow_file_that_says_not_what_it_answers_is_refused(staging, folder,
 
 
 def test_a_plan_of_unknown_fetches_is_refused(staging, folder, build):
-    staging.save_plan("r1", (build.ads().fetch,))
+    staging.save_plan("r1", 1, Plan(fetches=(build.ads().fetch,)))
     path = folder / "plan.json"
-    (item,) = json.loads(path.read_text())
+    told = json.loads(path.read_text())
+    (item,) = told["fetches"]
 
     for broken in (item | {"kind": "weather"}, item | {"since": "yesterday"}, {"kind": "ads"}):
-        path.write_text(json.dumps([broken]))
+        path.write_text(json.dumps(told | {"fetches": [broken]}))
         with pytest.raises(Permanent, match=r"plan\.json is damaged"):
             staging.plan("r1")
 
@@ -386,16 +412,16 @@ def test_a_half_written_answer_leaves_the_one_before(staging, build):
 
 
 def test_half_written_changes_and_plans_are_not_seen(staging, build, changes):
-    plan = tuple(build.fetch(FetchKind.ADS, since=date(2026, 1, day)) for day in range(1, 31))
+    plan = Plan(fetches=tuple(build.fetch(FetchKind.ADS, since=date(2026, 1, day)) for day in range(1, 31)))
 
     with files_no_longer_than(500):
         with pytest.raises(OSError, match="File too large"):
             staging.write_changes(changes)
         with pytest.raises(OSError, match="File too large"):
-            staging.save_plan("r1", plan)
+            staging.save_plan("r1", 1, plan)
 
     assert staging.changes("r1") is None
-    assert staging.plan("r1") == ()
+    assert staging.plan("r1") is None
     assert staging.read("r1") == []
 
 

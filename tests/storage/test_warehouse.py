@@ -100,7 +100,7 @@ def test_nothing_to_write_creates_no_file(workspace, build):
 
 
 def test_a_warehouse_that_does_not_exist_answers_like_an_empty_one(workspace, build):
-    assert workspace.warehouse.applied_counts(["c1-r1"]) == {}
+    assert workspace.warehouse.applied_since("c1-r1", 0) is None
     assert workspace.warehouse.missing_leaves("c1", [build.ads()]) == []
     assert not workspace.path.exists()
 
@@ -423,7 +423,7 @@ def test_a_batch_that_lost_every_lease_writes_nothing(workspace, build):
 
     assert applied == set()
     assert workspace.rows(FACTS) == before
-    assert workspace.warehouse.applied_counts(["c1-r2"]) == {}
+    assert workspace.warehouse.applied_since("c1-r2", 0) is None
 
 
 def test_an_unchanged_run_without_its_lease_does_not_count_as_applied(workspace, build):
@@ -469,9 +469,19 @@ def test_a_run_that_goes_on_after_a_restart_counts_all_its_parts(workspace, buil
     workspace.sync(build.run(build.ads({"spend": 1}), generation=1, run_id="r"))
     workspace.sync(build.run(build.ads({"spend": 2}, {"external_id": "a2"}), generation=2, run_id="r"))
 
-    counts = workspace.warehouse.applied_counts(["r", "other"])
+    whole, last = (workspace.warehouse.applied_since("r", generation) for generation in (0, 1))
 
-    assert counts == {"r": RunCounts(fetched=3, inserted=2, updated=1)}
+    assert (whole.counts, whole.changes) == (RunCounts(fetched=3, inserted=2, updated=1), 2)
+    assert (last.counts, last.changes) == (RunCounts(fetched=2, inserted=1, updated=1), 1)
+    assert workspace.warehouse.applied_since("r", 2) is None
+
+
+def test_a_leg_that_wrote_only_entities_is_no_change_of_metrics(workspace, build):
+    workspace.sync(build.run(build.walk({}), generation=1, run_id="r"))
+
+    applied = workspace.warehouse.applied_since("r", 0)
+
+    assert (applied.counts.entities_changed, applied.changes, applied.changed_at) == (1, 0, None)
 
 
 def test_connections_with_equal_ad_ids_stay_separate(workspace, build):
@@ -551,9 +561,7 @@ def test_an_older_warehouse_is_brought_to_the_schema_of_today(workspace):
         database.execute(tables)
         database.execute("INSERT INTO schema_version VALUES (?, now())", [version])
 
-    counts = workspace.warehouse.applied_counts(["c1-r1"])
-
-    assert counts == {}
+    assert workspace.warehouse.applied_since("c1-r1", 0) is None
     assert workspace.rows("FROM daily") == []
     assert workspace.rows("SELECT version FROM schema_version ORDER BY 1") == [(number,) for number, _ in migrations()]
 
@@ -568,7 +576,7 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
         lambda: warehouse.diff([build.run(build.ads(), generation=2)]),
         lambda: warehouse.apply(change, held=lambda *_: True, connections=[]),
         lambda: warehouse.missing_leaves("c1", []),
-        lambda: warehouse.applied_counts([]),
+        lambda: warehouse.applied_since("r", 0),
         lambda: warehouse.publish(min_interval_seconds=0),
     ]
 
@@ -589,7 +597,7 @@ def test_a_second_process_that_holds_the_file_is_named_as_the_reason(workspace, 
     )
 
     with Holder(workspace.path, read_only=False), pytest.raises(WarehouseBusy) as reading:
-        workspace.warehouse.applied_counts(["c1-r1"])
+        workspace.warehouse.applied_since("c1-r1", 0)
     with Holder(workspace.path, read_only=True), pytest.raises(WarehouseBusy) as writing:
         workspace.apply(changes)
     after = workspace.apply(changes)
@@ -604,7 +612,7 @@ def test_a_lock_that_stays_taken_is_given_up_on(workspace, build):
     changes = workspace.warehouse.diff([build.run(build.ads({"spend": 2}), generation=2)])
     impatient = Warehouse(workspace.path, workspace.published, lock_timeout=0.05)
     everything = [
-        lambda: impatient.applied_counts(["c1-r1"]),
+        lambda: impatient.applied_since("c1-r1", 0),
         lambda: impatient.apply(changes, held=lambda *_: True, connections=[build.connection()]),
         lambda: impatient.publish(min_interval_seconds=0),
     ]
@@ -618,7 +626,7 @@ def test_a_lock_that_stays_taken_is_given_up_on(workspace, build):
                 "Try again; if it stays so, end the process that hangs while it syncs this workspace."
             )
 
-    assert set(impatient.applied_counts(["c1-r1", "c1-r2"])) == {"c1-r1"}
+    assert [bool(impatient.applied_since(run, 0)) for run in ("c1-r1", "c1-r2")] == [True, False]
     assert workspace.rows(SPEND) == [("c1", "a1", 1)]
 
 

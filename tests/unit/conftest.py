@@ -1,10 +1,80 @@
-"""A fresh control plane for every test."""
+"""A fresh control plane for every test, on SQLite and on a real PostgreSQL server."""
+
+from contextlib import contextmanager
 
 import pytest
 from fakes import SteppedClock
 from plane import ControlPlane
 
 from storage import control
+
+DATABASES = ("sqlite", "postgresql")
+
+
+class SqliteFiles:
+    """Makes SQLite databases."""
+
+    def __init__(self, folders):
+        self._folders = folders
+
+    @contextmanager
+    def empty(self):
+        yield f"sqlite:///{self._folders.mktemp('control') / 'control.db'}"
+
+    @contextmanager
+    def migrated(self):
+        with self.empty() as url:
+            control.migrate(control.connect(url))
+            yield url
+
+
+class PostgresDatabases:
+    """Makes databases of the tests' PostgreSQL server."""
+
+    def __init__(self, server, template):
+        self.empty = server.database
+        self.migrated = lambda: server.database(template)
+
+
+@pytest.fixture(scope="session")
+def _template(postgres):
+    """The name of a migrated database: a copy takes a fifth of the time of a migration."""
+    with postgres.database() as url:
+        engine = control.connect(url)
+        control.migrate(engine)
+        engine.dispose()
+        yield engine.url.database
+
+
+@pytest.fixture(params=DATABASES, scope="session")
+def databases(request, tmp_path_factory):
+    """Makes databases: everything that asks for it runs on both."""
+    if request.param == "sqlite":
+        return SqliteFiles(tmp_path_factory)
+    return PostgresDatabases(request.getfixturevalue("postgres"), request.getfixturevalue("_template"))
+
+
+@pytest.fixture
+def engine(databases):
+    """An empty database."""
+    with databases.empty() as url:
+        made = control.connect(url)
+        yield made
+        made.dispose()
+
+
+@pytest.fixture
+def new_engine(databases):
+    """Opens migrated databases: one per example of a property."""
+
+    @contextmanager
+    def opened():
+        with databases.migrated() as url:
+            engine = control.connect(url)
+            yield engine
+            engine.dispose()
+
+    return opened
 
 
 @pytest.fixture
@@ -13,8 +83,6 @@ def clock():
 
 
 @pytest.fixture
-def plane(tmp_path, clock):
-    engine = control.connect(f"sqlite:///{tmp_path / 'control.db'}")
-    control.migrate(engine)
-    yield ControlPlane(engine, clock)
-    engine.dispose()
+def plane(new_engine, clock):
+    with new_engine() as engine:
+        yield ControlPlane(engine, clock)

@@ -9,19 +9,20 @@ import pytest
 
 from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnection, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, ConnectionStatus, Provider, RunCounts, SyncStatus
+from adpulse.model import AccountFacts, ConnectionStatus, Lane, Provider, SyncStatus
 from storage.connections import Connections
+from storage.runs import Leg
 
 FIVE = Frequency.EVERY_5_MIN
 
 
 def claim(plane, frequency=FIVE):
-    return plane.connections.claim_due(Provider.META, frequency, "worker")
+    return plane.leases.claim_due(Provider.META, frequency, "worker")
 
 
 def finish(plane, leases):
     for lease in leases:
-        plane.runs.done(lease, RunCounts())
+        plane.runs.done(lease, Leg())
 
 
 def test_a_new_scheduled_connection_is_due_at_once_and_then_at_the_next_slot(plane):
@@ -65,7 +66,7 @@ def test_workers_claiming_at_once_share_the_connections_without_overlap(plane):
 def test_what_is_not_to_be_synced_is_not_claimed(plane):
     manual, paused, cooling, other = (plane.connect(str(n), f) for n, f in enumerate(["manual", "5min", "5min", "hourly"]))
     plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, None)
-    plane.connections.cool_down(cooling.id, plane.clock.now() + timedelta(minutes=3), "throttled")
+    plane.connections.cool_down(cooling, "account", plane.clock.now() + timedelta(minutes=3), "throttled")
     assert claim(plane) == []
 
     plane.clock.advance(minutes=3)
@@ -75,21 +76,21 @@ def test_what_is_not_to_be_synced_is_not_claimed(plane):
 
 def test_an_app_wide_cooldown_stops_every_connection_of_the_provider(plane):
     first, _ = plane.connect("1"), plane.connect("2")
-    plane.connections.cool_down(first.id, plane.clock.now() + timedelta(minutes=3), "app throttled", all_of=Provider.META)
+    plane.connections.cool_down(first, "app", plane.clock.now() + timedelta(minutes=3), "app throttled")
 
     assert claim(plane) == []
 
 
 def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lost_it(plane, monkeypatch):
     plane.connect("1")
-    monkeypatch.setattr("storage.connections.LEASE", timedelta(0))
+    monkeypatch.setattr("storage.leases.LEASE", timedelta(0))
     (dead,) = claim(plane)
     plane.clock.advance(minutes=5)
     (living,) = claim(plane)
 
     assert (living.run_id, living.generation) == (dead.run_id, dead.generation + 1)
     with pytest.raises(LeaseLost):
-        plane.runs.done(dead, RunCounts())
+        plane.runs.done(dead, Leg())
     with pytest.raises(LeaseLost):
         plane.runs.calling(dead)
 
@@ -97,11 +98,11 @@ def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lo
 def test_leases_given_back_are_queued_again(plane):
     connection = plane.connect("1", "manual")
     plane.runs.request(connection.id)
-    leases = plane.connections.claim_queued(Provider.META, "worker")
-    plane.connections.release(leases)
+    leases = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "worker")
+    plane.leases.release(leases)
 
     assert plane.connections.get(connection.id).sync_status is SyncStatus.QUEUED
-    assert [lease.run_id for lease in plane.connections.claim_queued(Provider.META, "w2")] == [leases[0].run_id]
+    assert [lease.run_id for lease in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w2")] == [leases[0].run_id]
 
 
 def test_the_same_account_twice_in_a_workspace_is_refused(plane):

@@ -13,13 +13,6 @@ from adpulse.model import Fetch, FetchKind, Heat
 from storage import control
 
 
-@pytest.fixture
-def engine(tmp_path):
-    made = control.connect(f"sqlite:///{tmp_path / 'control.db'}")
-    yield made
-    made.dispose()
-
-
 def test_upgrade_downgrade_upgrade_ends_with_the_models_tables(engine):
     control.migrate(engine)
     control.downgrade(engine, "base")
@@ -41,7 +34,7 @@ def test_an_empty_database_is_refused_with_what_to_do(engine):
 def test_instants_come_back_aware_and_equal(plane):
     connection = plane.connect("1")
     at = datetime(2026, 3, 20, 1, 30, tzinfo=timezone(timedelta(hours=9)))
-    plane.partitions.record(connection.id, [(Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1), at)])
+    plane.partitions.record(connection.id, [(Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1), at)], plane.clock.now())
     read = plane.partitions.ages(connection.id).dateless[FetchKind.ACCOUNT_FACTS]
 
     assert read == at
@@ -52,7 +45,7 @@ def test_a_naive_instant_is_refused(plane):
     connection = plane.connect("1")
 
     with pytest.raises(StatementError, match="naive"):
-        plane.connections.cool_down(connection.id, datetime(2026, 3, 20), "no zone")  # noqa: DTZ001 - the point of the test
+        plane.connections.cool_down(connection, "account", datetime(2026, 3, 20), "no zone")  # noqa: DTZ001 - the point of the test
 
 
 def test_a_workspace_name_is_given_once(plane):
@@ -63,3 +56,11 @@ def test_a_workspace_name_is_given_once(plane):
 def test_an_unknown_workspace_lists_those_there_are(plane):
     with pytest.raises(Usage, match="There are: Acme"):
         plane.workspaces.get("Acne")
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql+psycopg2://u:secret@h/d", "secret", "://secret"])
+def test_a_database_of_another_kind_is_refused_without_repeating_the_url(url):
+    with pytest.raises(Usage, match="ADPULSE_DATABASE_URL") as refused:
+        control.connect(url)
+
+    assert "secret" not in str(refused.value)

@@ -3,17 +3,17 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from fakes import SteppedClock
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from adpulse.errors import RateLimited
 from adpulse.model import Heat
 from adpulse.planner.budget import Budget
-from storage import control
 from storage.ledger import Ledger
 
 HOUR = timedelta(hours=1)
@@ -79,47 +79,43 @@ def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
     assert plane.ledger.prune() == 1
 
 
-@settings(max_examples=25)
+one_database = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""Every example has a key of its own instead."""
+
+
+@one_database
 @given(
     limit=st.integers(1, 6),
     steps=st.lists(st.tuples(st.integers(0, 2400), st.integers(1, 5)), min_size=1, max_size=40),
 )
-def test_no_history_exceeds_the_limit_in_any_hour(tmp_path_factory, limit, steps):
-    engine = control.connect(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'c.db'}")
-    with engine.begin() as session:
-        control.Base.metadata.create_all(session)
-    clock = SteppedClock()
-    ledger, made = Ledger(engine, clock, limit), []
+def test_no_history_exceeds_the_limit_in_any_hour(plane, limit, steps):
+    key, clock = str(uuid4()), SteppedClock()
+    ledger, made = Ledger(plane.engine, clock, limit), []
     for seconds, wanted in steps:
         clock.advance(seconds=seconds)
-        made += [clock.now()] * taken(ledger, "k", wanted)
-    with engine.connect() as session:
-        stored = session.execute(text("SELECT count(*) FROM call_ledger")).scalar()
-    engine.dispose()
+        made += [clock.now()] * taken(ledger, key, wanted)
+    with plane.engine.connect() as session:
+        stored = session.scalar(text("SELECT count(*) FROM call_ledger WHERE key = :key"), {"key": key})
 
     assert stored == len(made)
     assert all(later - earlier > HOUR for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))
 
 
-@settings(max_examples=25)
+@one_database
 @given(
     waits=st.lists(st.sampled_from([0, 1, 600, 1200, 3599, 3600, 3601]), min_size=1, max_size=12),
     costs=st.lists(st.integers(1, 4), min_size=12, max_size=12),
 )
-def test_what_the_planner_says_fits_the_ledger_gives(tmp_path_factory, waits, costs):
-    engine = control.connect(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'c.db'}")
-    with engine.begin() as session:
-        control.Base.metadata.create_all(session)
-    clock = SteppedClock()
-    ledger = Ledger(engine, clock, 6)
+def test_what_the_planner_says_fits_the_ledger_gives(plane, waits, costs):
+    key, clock = str(uuid4()), SteppedClock()
+    ledger = Ledger(plane.engine, clock, 6)
 
     got = []
     for wait, cost in zip(waits, costs, strict=False):
         clock.advance(seconds=wait)
-        fits_at = Budget(calls=ledger.calls("k"), limit=6, hot_per_hour=0).fits_at(clock.now(), Heat.HOT, cost)
+        fits_at = Budget(calls=ledger.calls(key), limit=6, hot_per_hour=0).fits_at(clock.now(), Heat.HOT, cost)
         if fits_at > clock.now():
             clock.advance(seconds=(fits_at - clock.now()).total_seconds())
-        got.append(taken(ledger, "k", cost) == cost)
-    engine.dispose()
+        got.append(taken(ledger, key, cost) == cost)
 
     assert all(got)

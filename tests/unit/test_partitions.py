@@ -14,7 +14,7 @@ DAY = date(2026, 3, 10)
 
 def test_a_read_counts_for_each_of_its_days(plane):
     connection, now = plane.connect("1"), plane.clock.now()
-    plane.partitions.record(connection.id, [(ads(DAY, DAY + timedelta(days=2)), now)])
+    plane.partitions.record(connection.id, [(ads(DAY, DAY + timedelta(days=2)), now)], plane.clock.now())
 
     ages = plane.partitions.ages(connection.id)
     assert ages.days == {(FetchKind.ADS, DAY + timedelta(days=n)): now for n in range(3)}
@@ -22,8 +22,18 @@ def test_a_read_counts_for_each_of_its_days(plane):
 
 def test_an_older_read_never_makes_a_partition_older(plane):
     connection, now = plane.connect("1"), plane.clock.now()
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)])
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now - timedelta(hours=1))])
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)], plane.clock.now())
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now - timedelta(hours=1))], plane.clock.now())
+
+    assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
+
+
+def test_a_read_from_the_future_of_a_clock_that_was_set_back_gives_way(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    later = now + timedelta(days=2)
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), later)], later)
+
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)], now)
 
     assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
 
@@ -32,7 +42,7 @@ def test_a_forced_request_forgets_the_lookback_and_keeps_final_days(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     old = now.date() - timedelta(days=60)
     walk = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now), (ads(old, old), now), (walk, now)])
+    plane.partitions.record(connection.id, [(ads(DAY, DAY), now), (ads(old, old), now), (walk, now)], plane.clock.now())
     plane.runs.request(connection.id, Parts.BOTH, force=True)
 
     ages = plane.partitions.ages(connection.id)

@@ -73,3 +73,9 @@ def test_a_cached_traceback_is_redacted_when_it_is_set():
     record.exc_text = "".join(traceback.format_exception(ValueError("another-secret-value")))
 
     assert "another-secret-value" not in record.exc_text
+
+
+def test_the_password_of_a_database_url_is_masked_quoted_and_plain():
+    redact.protect_url("postgresql://adpulse:5ent%40nel%2Fword@127.0.0.1/adpulse")
+
+    assert redact.redact("5ent%40nel%2Fword or 5ent@nel/word") == f"{redact.MASK} or {redact.MASK}"

@@ -23,6 +23,7 @@ def test_a_wrong_value_names_the_variable(monkeypatch):
 def test_secrets_do_not_show_in_the_settings_repr(monkeypatch):
     monkeypatch.setenv("ADPULSE_SECRET_KEY", "sentinel-key")
     monkeypatch.setenv("ADPULSE_DATABASE_URL", "postgresql://u:sentinel-pw@127.0.0.1/x")
+    monkeypatch.setenv("ADPULSE_PREFECT_DATABASE_URL", "postgresql://u:sentinel-pw@127.0.0.1/y")
 
     assert "sentinel" not in repr(settings.load())
 
@@ -31,3 +32,12 @@ def test_the_control_plane_lives_in_the_home_folder_by_default(monkeypatch, tmp_
     monkeypatch.setenv("ADPULSE_HOME", str(tmp_path))
 
     assert settings.load().control_url == f"sqlite:///{tmp_path}/control.db"
+
+
+def test_prefect_may_not_share_the_control_planes_database(monkeypatch):
+    monkeypatch.setenv("ADPULSE_DATABASE_URL", "postgresql+psycopg://u:sentinel-pw@db:5432/adpulse")
+    monkeypatch.setenv("ADPULSE_PREFECT_DATABASE_URL", "postgresql://u:sentinel-pw@db:5432/adpulse")
+
+    with pytest.raises(Usage, match=r"ADPULSE_PREFECT_DATABASE_URL: .*of its own") as refused:
+        settings.load()
+    assert "sentinel" not in str(refused.value)

@@ -43,7 +43,7 @@ def test_a_stopped_connection_says_why(plane, clock):
 
 def test_a_cooldown_says_until_when_and_why_and_ends(plane, clock):
     connection = plane.connect("1")
-    plane.connections.cool_down(connection.id, clock.now() + timedelta(minutes=5), "Meta throttles account 1.")
+    plane.connections.cool_down(connection, "account", clock.now() + timedelta(minutes=5), "Meta throttles account 1.")
 
     view = plane.connections.get(connection.id)
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.control import Exact, Instant
+from storage.control import Exact, Instant, Serial
 
 _OPEN = sa.text("state IN ('queued', 'leased', 'fetched', 'applied', 'postponed')")
 
@@ -17,7 +17,7 @@ def upgrade() -> None:
     """Apply."""
     op.create_table(
         "call_ledger",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", Serial, autoincrement=True, nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("at", Instant(timezone=True), nullable=False),
         sa.Column("heat", sa.String(length=255), nullable=False),

@@ -1,0 +1,96 @@
+"""``adpulse dead-letters``: syncs that ended without success and wait for a person."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from adpulse.cli.connections import AsJson
+
+dead_letters = typer.Typer(help="Syncs that ended without success and wait for a person.", no_args_is_help=True)
+Letter = Annotated[str, typer.Argument(help="Id of the letter (its sync run), or the beginning of it.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    cli.add_typer(dead_letters, name="dead-letters")
+
+
+@dead_letters.command("list")
+def list_letters(
+    connection: Annotated[str | None, typer.Argument(help="Id or name; all when left out.")] = None, *, as_json: AsJson = False
+) -> None:
+    """List the letters nobody has dealt with, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from adpulse.bootstrap import app
+    from adpulse.cli.telling import ago
+    from adpulse.clock import utc_now
+
+    context = app()
+    letters = context.runs.dead_letters(context.connections.get(connection).connection.id if connection else None)
+    if as_json:
+        typer.echo(json.dumps([asdict(letter) for letter in letters], default=str, indent=2))
+        return
+    if not letters:
+        typer.echo("No dead letters.")
+        return
+    table = Table("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
+    names = {view.connection.id: view.connection.name for view in context.connections.every()}
+    for letter in letters:
+        when = ago(letter.finished_at, utc_now())
+        table.add_row(letter.id[:8], names[letter.connection_id], when, str(letter.attempts), letter.error_during or "", letter.error or "")
+    Console().print(table)
+
+
+@dead_letters.command("show")
+def show(letter: Letter, *, as_json: AsJson = False) -> None:
+    """Show one letter with its context."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    context = app()
+    found = operations.dead_letter(context, letter)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+        return
+    told = {
+        "Connection": context.connections.get(found.connection_id).connection.name,
+        "Error": found.error,
+        "Code": found.error_code,
+        "During": found.error_during,
+        "Tries": found.attempts,
+        "Calls": found.calls,
+        "Asked for": f"{found.parts}{', the whole lookback' if found.force_refresh else ''} at {found.requested_at:%Y-%m-%d %H:%M:%S} UTC",
+        "Ended": f"{found.finished_at:%Y-%m-%d %H:%M:%S} UTC" if found.finished_at else None,
+        "Flow run": found.flow_run_id,
+        "Traceback": f"logs/worker.log, look for {found.id}",
+    }
+    typer.secho(found.id, bold=True)
+    for label, value in told.items():
+        if value is not None:
+            typer.echo(f"  {label:<12} {value}")
+
+
+@dead_letters.command("replay")
+def replay(letter: Letter) -> None:
+    """Ask for the letter's sync again."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    ticket = operations.replay(app(), letter)
+    typer.echo(f"Queued: {ticket.run_id}")
+
+
+@dead_letters.command("resolve")
+def resolve(letter: Letter, note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "resolved by hand") -> None:
+    """Mark a letter as dealt with, without another sync."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    context = app()
+    found = operations.dead_letter(context, letter)
+    context.runs.resolve(found.id, note[:255])
+    typer.echo(f"Resolved {found.id}.")

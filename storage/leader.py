@@ -1,0 +1,39 @@
+"""Who may do a job of which the installation needs one at a time, however many workers it has."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert, or_, update
+from sqlalchemy.exc import IntegrityError
+
+from adpulse.clock import CLOCK_SLACK, utc_now
+from storage.control import Engine, LeaderRow
+
+TERM = timedelta(seconds=90)
+"""How long a leader that does not come back keeps the others out (real time)."""
+
+
+class Leadership:
+    """One row a job."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(self, job: str, owner: str) -> bool:
+        """Become the leader, or stay it, for the next term; False while someone else is."""
+        now = utc_now()
+        # A term longer than terms are was begun before the machine's clock was set back.
+        vacant = or_(LeaderRow.owner == owner, LeaderRow.until < now, LeaderRow.until > now + TERM + CLOCK_SLACK)
+        with self._engine.begin() as session:
+            if session.execute(update(LeaderRow).where(LeaderRow.job == job, vacant).values(owner=owner, until=now + TERM)).rowcount:
+                return True
+        try:
+            with self._engine.begin() as session:
+                session.execute(insert(LeaderRow).values(job=job, owner=owner, until=now + TERM))
+        except IntegrityError:
+            return False
+        return True
+
+    def give_up(self, job: str, owner: str) -> None:
+        """Let the next one lead at once."""
+        with self._engine.begin() as session:
+            session.execute(update(LeaderRow).where(LeaderRow.job == job, LeaderRow.owner == owner).values(until=utc_now()))

@@ -1,0 +1,121 @@
+"""What a person does about a connection that stopped: dead letters, pause, resume, reconnect, disconnect."""
+
+import json
+
+import pytest
+
+from adpulse.errors import BadRequest
+from adpulse.model import ConnectionStatus, RunState
+from storage.runs import Leg
+
+
+@pytest.fixture
+def stopped(installation, sandbox):
+    """A connection whose token has expired at the platform."""
+    connection = installation.connect("Corner Store 1", frequency="hourly")
+    installation.sync(connection)
+    sandbox.faults.add([{"action": "expired_token", "account": connection.external_id}])
+    installation.leg(connection)
+    sandbox.faults.clear()
+    return connection
+
+
+def status(installation, connection):
+    return installation.app.connections.get(connection.id).connection.status
+
+
+def token(installation, label="full"):
+    return installation.sandbox.world.token(label).value
+
+
+def test_a_dead_letter_says_what_happened_and_what_to_do(adpulse, installation, stopped):
+    (letter,) = installation.app.runs.dead_letters()
+
+    _, listed, _ = adpulse("dead-letters", "list", "--json")
+    code, shown, _ = adpulse("dead-letters", "show", letter.id[:8])
+
+    assert [each["id"] for each in json.loads(listed)] == [letter.id]
+    assert code == 0
+    for told in ("Corner Store 1", "fresh token", "190", letter.id):
+        assert told in shown
+    assert token(installation) not in shown + listed
+    assert "Corner" in adpulse("dead-letters", "list", stopped.name)[1]
+
+
+def test_a_fresh_token_mends_every_connection_that_shared_the_old_one(adpulse, installation, stopped):
+    other = installation.connect("Corner Store 2")
+    installation.app.connections.use_credential([other.id], stopped.credential_id)
+
+    code, told, _ = adpulse("reconnect", stopped.name, stdin=token(installation) + "\n")
+
+    assert (code, told.count("Reconnected")) == (0, 2)
+    assert status(installation, stopped) is ConnectionStatus.ACTIVE
+    runs = installation.work(installation.claim())
+    assert {run.connection_id for run in runs} == {stopped.id, other.id}
+    assert adpulse("dead-letters", "list")[1] == "No dead letters.\n"
+
+
+def test_a_token_that_does_not_reach_the_account_changes_nothing(adpulse, installation, stopped):
+    code, _, told = adpulse("reconnect", stopped.name, stdin=token(installation, "single") + "\n")
+
+    assert (code, status(installation, stopped)) == (2, ConnectionStatus.NEEDS_REAUTH)
+    assert "does not reach Corner Store 1" in told
+
+
+def test_a_connection_that_needs_a_token_is_not_resumed_without_one(adpulse, stopped):
+    code, _, told = adpulse("resume", stopped.name)
+
+    assert (code, f"adpulse reconnect {stopped.id}" in told) == (2, True)
+
+
+def test_a_paused_connection_is_left_alone_until_it_is_resumed(adpulse, installation):
+    connection = installation.connect("Corner Store 1", frequency="hourly")
+
+    assert adpulse("pause", connection.name)[0] == 0
+    assert adpulse("sync", connection.name)[0] == 2
+    assert installation.claim() == []
+    assert adpulse("resume", connection.name)[0] == 0
+    (run,) = installation.work(installation.claim())
+    assert run.counts.inserted > 0
+
+
+def test_a_disconnected_connection_keeps_its_data_and_loses_its_token(adpulse, installation):
+    connection = installation.connect("Corner Store 1")
+    installation.sync(connection)
+    installation.app.runs.request(connection.id)
+    (lease,) = installation.claim()
+
+    code, told, _ = adpulse("disconnect", connection.name, "--yes")
+
+    assert (code, "its data stay" in told) == (0, True)
+    assert not installation.app.runs.held(lease.run_id, lease.generation)
+    assert installation.app.runs.get(lease.run_id).state is RunState.DEAD
+    assert installation.app.runs.dead_letters() == []
+    assert installation.rows("SELECT count(*) FROM metric_facts")[0][0] > 0
+    assert adpulse("sync", connection.name)[0] == 2
+    assert adpulse("reconnect", connection.name, stdin=token(installation) + "\n")[0] == 0
+    assert installation.sync(connection).state is RunState.DONE
+
+
+def test_a_replayed_letter_is_asked_for_again_and_leaves_the_list(adpulse, installation):
+    connection = installation.connect("Corner Store 1")
+    installation.app.runs.request(connection.id, force=True)
+    (lease,) = installation.claim()
+    now = installation.app.clock.now()
+    installation.app.runs.dead(lease, Leg(), BadRequest("Meta refused a request.", "100"), next_due_at=now)
+
+    code, told, _ = adpulse("dead-letters", "replay", lease.run_id[:8])
+
+    assert (code, told.startswith("Queued: ")) == (0, True)
+    assert installation.app.runs.dead_letters() == []
+    (again,) = installation.claim()
+    assert again.force_refresh
+    assert adpulse("dead-letters", "show", lease.run_id)[0] == 2
+
+
+def test_a_letter_can_be_put_aside_with_a_note(adpulse, installation, stopped):
+    (letter,) = installation.app.runs.dead_letters(stopped.id)
+
+    assert adpulse("dead-letters", "resolve", letter.id, "--note", "the client left")[0] == 0
+    assert installation.app.runs.get(letter.id).resolution == "the client left"
+    assert adpulse("dead-letters", "resolve", letter.id)[0] == 2
