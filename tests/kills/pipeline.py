@@ -1,0 +1,259 @@
+"""The program that gets killed: the body of the sync flows without Prefect, which tells where it is and waits to be let on.
+
+A fork server: it imports everything once, then forks a child per round while there is neither a thread nor an open
+database. Nothing in the product knows of it; the product's own functions are wrapped from outside. Every message is one packet.
+"""
+
+import asyncio
+import json
+import os
+import pickle
+import random
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+
+import duckdb
+from kills.steps import Step
+from prefect import Task
+from sqlalchemy import Engine, event
+
+import flows.sync
+from adpulse import bootstrap
+from adpulse.frequency import Frequency
+from adpulse.model import Provider
+from adpulse.providers.meta_client import MetaClient
+from storage import analytics
+from storage.leases import Leases
+from storage.ledger import Ledger
+from storage.staging import Staging
+from storage.warehouse import Warehouse
+
+PACKET = 65536
+
+
+def serve(control):
+    """Fork a child for every packet that brings a channel; tell how the last one ended for every packet that does not."""
+    pid = 0
+    while True:
+        told, (*channels,), _, _ = socket.recv_fds(control, PACKET, 1)
+        if not told:
+            return
+        if not channels:
+            control.send(json.dumps(os.waitpid(pid, 0)[1]).encode())
+            continue
+        assert threading.active_count() == 1, "a fork copies one thread only"
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _work(socket.socket(fileno=channels[0]), json.loads(told))
+        os.close(channels[0])
+        control.send(json.dumps(pid).encode())
+
+
+def _work(channel, told):
+    try:
+        random.seed()
+        os.environ.update(told["environment"])
+        os.environ["PREFECT__FLOW_RUN_ID"] = told["owner"]  # what Prefect tells a flow of the run it is
+        _obey(channel, Path(told["notes"]))
+    finally:
+        os._exit(1)  # never back into the fork server's loop
+
+
+def _obey(channel, notes):
+    marks = Marks(channel)
+    mark_steps(marks, notes)
+    context = bootstrap.app()
+    while command := channel.recv(PACKET):
+        told = json.loads(command)
+        if "settle" in told:
+            with marks.phase(Step.BETWEEN):
+                settle_predecessors(context, told["settle"])
+        else:
+            frequency = told["tick"] and Frequency(told["tick"])
+            for background in (False, True)[: 1 if frequency else 2]:
+                asyncio.run(flows.sync.sync(flows.sync.Request(provider=Provider.META, frequency=frequency, background=background)))
+        marks.passing(Step.BETWEEN, "done")
+
+
+def settle_predecessors(context, owners):
+    """What the worker does at its start for flow runs whose process is dead."""
+    for owner in owners:
+        context.leases.release(context.runs.held_by(owner))
+
+
+class Marks:
+    """Tells the killer which step was reached; one thread at a time, the others go on until they reach theirs."""
+
+    def __init__(self, channel):
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def reached(self, step, doing):
+        """Tell, and wait until told to go on."""
+        with self._lock:
+            self._tell(step, doing, waits=True)
+            if not self._channel.recv(16):
+                os._exit(1)  # the killer is gone
+
+    def passing(self, step, doing):
+        """Tell, and go on at once: for what takes its time, such as a request that is with the platform."""
+        with self._lock:
+            self._tell(step, doing, waits=False)
+
+    def _tell(self, step, doing, *, waits):
+        self._channel.send(json.dumps({"step": step, "doing": doing, "waits": waits}).encode())
+
+    @contextmanager
+    def phase(self, step):
+        """Whatever this thread commits to the control plane in the block belongs to ``step``."""
+        self._local.step = step
+        try:
+            yield
+        finally:
+            self._local.step = None
+
+    def committing(self, _session):
+        """The control plane is about to commit."""
+        if step := getattr(self._local, "step", None):
+            self.reached(step, "before a commit of the control plane")
+
+
+def mark_steps(marks, notes):
+    """Wrap the product's functions, and take Prefect out of its flow."""
+    for name, value in list(vars(flows.sync).items()):
+        if isinstance(value, Task):
+            setattr(flows.sync, name, value.fn)
+    flows.sync.acreate_table_artifact = _nothing
+    flows.sync.orchestrator.request_run = lambda *_: None  # the killer asks for the next tick
+    event.listen(Engine, "commit", marks.committing)
+    for owner, name in ((Leases, "claim_due"), (Leases, "claim_waiting")):
+        _in_phase(marks, Step.BETWEEN, owner, name)
+    _in_phase(marks, Step.SETTLING, flows.sync, "settle", after=lambda app, lease, *_: _note(app, lease, notes))
+    _after(marks, Step.PLANNED, Staging, "save_plan")
+    _after(marks, Step.SLOT, Ledger, "take")
+    _after(marks, Step.STAGED, Staging, "write")
+    _after(marks, Step.STAGED, Staging, "write_changes")
+    _after(marks, Step.COMMITTED, Warehouse, "apply", told=bool)
+    _before(marks, Step.PUBLISHING, analytics, "publish")
+    _before(marks, Step.PUBLISHING, analytics, "replace")
+    _after(marks, Step.PUBLISHING, analytics, "replace")
+    _around_calls(marks)
+    duckdb.connect = _watching(marks, duckdb.connect)
+
+
+async def _nothing(**_):
+    pass
+
+
+def _note(app, lease, notes):
+    """Keep when each part was read: what the comparison with the truth has to know, as an older read is overwritten by the next."""
+    with notes.open("ab", buffering=0) as file:
+        file.write(pickle.dumps((lease.connection.id, app.partitions.ages(lease.connection.id))))
+
+
+def _in_phase(marks, step, owner, name, after=lambda *_: None):
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def marked(*arguments, **options):
+        with marks.phase(step):
+            answer = original(*arguments, **options)
+        after(*arguments)
+        marks.reached(step, f"{name} returned")
+        return answer
+
+    setattr(owner, name, marked)
+
+
+def _before(marks, step, owner, name):
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def marked(*arguments, **options):
+        marks.reached(step, f"before {name}")
+        return original(*arguments, **options)
+
+    setattr(owner, name, marked)
+
+
+def _after(marks, step, owner, name, told=lambda _: True):
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def marked(*arguments, **options):
+        answer = original(*arguments, **options)
+        if told(answer):
+            marks.reached(step, f"{name} returned")
+        return answer
+
+    setattr(owner, name, marked)
+
+
+def _around_calls(marks):
+    """A request is on its way, or a page came that has a next one."""
+    once, page = MetaClient._once, MetaClient._page
+
+    def told_once(self, method, path, *rest):
+        marks.passing(Step.PAGE, f"{method} {path} is with the platform")
+        return once(self, method, path, *rest)
+
+    def told_page(self, path, *rest):
+        answer = page(self, path, *rest)
+        if (answer.get("paging") or {}).get("next"):
+            marks.reached(Step.PAGE, f"between two pages of {path}")
+        return answer
+
+    MetaClient._once, MetaClient._page = told_once, told_page
+
+
+def _watching(marks, connect):
+    def watched(database=":memory:", *rest, **options):
+        connection = connect(database, *rest, **options)
+        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks)
+
+    return watched
+
+
+class Watched:
+    """A DuckDB connection that tells of its transactions and checkpoints."""
+
+    def __init__(self, connection, marks):
+        self._connection = connection
+        self._marks = marks
+        self._within = False
+        self._stored = False
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return self._connection.__exit__(*error)
+
+    def execute(self, statement, *rest):
+        """As DuckDB does it."""
+        if statement == "COMMIT":
+            self._marks.reached(Step.WRITING, "before COMMIT")
+        elif statement == "CHECKPOINT":
+            self._marks.reached(Step.PUBLISHING, "before CHECKPOINT")
+        elif self._within:
+            self._marks.passing(Step.WRITING, statement.strip().splitlines()[-1])
+        answer = self._connection.execute(statement, *rest)
+        self._stored |= "INTO sync_runs" in statement
+        if statement == "COMMIT" and self._stored:  # not that of a new file's schema
+            self._marks.reached(Step.COMMITTED, "COMMIT returned, the file is open")
+            self._stored = False
+        self._within = statement not in ("COMMIT", "ROLLBACK") and (self._within or statement == "BEGIN")
+        return answer
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
