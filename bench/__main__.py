@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import runs, writes
+from bench import claim, runs, writes
 
-MEASURES = {"writes": writes.measure, "runs": runs.measure}
+MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure}
 
 
 def main() -> None:

@@ -13,14 +13,13 @@ read again; ``run_processes_mb`` is the most that processes started for runs wei
 
 import asyncio
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,17 +30,17 @@ from pydantic import SecretStr
 
 from adpulse import bootstrap, operations, orchestrator, settings
 from adpulse.bootstrap import App
-from adpulse.model import Provider, RunState
+from adpulse.model import Lane, Provider, RunState
 from adpulse.sandbox import Sandbox
+from bench.processes import descendants, resident_mb, stop
 from storage import control
 
-ON_DEMAND = orchestrator.deployment_name(Provider.META, None)
+ON_DEMAND = orchestrator.deployment_name(Provider.META, Lane.ON_DEMAND)
 QUEUE = "on-demand"
 RUNS = 6
 ACCOUNTS = ("Harbor Outdoor", "Sakura Tea")
 _READY_SECONDS = 180
 _SYNC_SECONDS = 300
-_STOP_SECONDS = 90
 _POLL_SECONDS = 0.1
 _SAMPLE_SECONDS = 0.25
 _SPREAD = 0.618
@@ -184,12 +183,7 @@ def _process(way: Way, home: Path) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         yield child
     finally:
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child)
 
 
 def _point_to(worker: Worker) -> UUID:
@@ -268,22 +262,4 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self.most = max(self.most, round(sum(resident_mb(pid) for pid in _descendants(self.pid)), 1))
-
-
-def resident_mb(pid: int) -> float:
-    """What a process holds in memory (VmRSS), in MB; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmRSS:")), 0.0)
-
-
-def _descendants(pid: int) -> Sequence[int]:
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(each) for task in tasks for each in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [*children, *(each for child in children for each in _descendants(child))]
+            self.most = max(self.most, round(sum(resident_mb(pid) for pid in descendants(self.pid)), 1))

@@ -1,0 +1,142 @@
+"""What the installation and the sandbox know of a load run: syncs, changes, calls, and what went wrong."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+from sqlalchemy import func, select
+
+from adpulse.bootstrap import App
+from adpulse.model import METRICS, Connection, RunState
+from adpulse.sandbox.remote import Remote
+from bench import verdict
+from bench.verdict import Change, Stored, Sync, Values
+from storage import control
+from storage.control import RunRow
+
+REFRESH_SECONDS = 47
+"""How often the sandbox's numbers move."""
+
+_TROUBLE = {"ERROR lines in the logs": ("| ERROR", "ERROR:", "| CRITICAL"), "'database is locked' in the logs": ("database is locked",)}
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The running installation, and how far its business time is ahead of real time."""
+
+    app: App
+    engine: control.Engine
+    remote: Remote
+    home: Path
+    ahead: timedelta
+
+    def connections(self) -> list[Connection]:
+        """All connections."""
+        return [view.connection for view in self.app.connections.every()]
+
+
+def syncs_since(engine: control.Engine, since: datetime) -> list[Sync]:
+    """Every sync that started since (real time)."""
+    query = select(RunRow.connection_id, RunRow.started_at, RunRow.finished_at, RunRow.calls).where(RunRow.started_at >= since)
+    with control.reading(engine).connect() as session:
+        return [
+            Sync(connection=row.connection_id, started_at=row.started_at, finished_at=row.finished_at, calls=row.calls)
+            for row in session.execute(query)
+        ]
+
+
+class Evidence:
+    """What the installation and the sandbox know of the measured time, from ``start`` to ``end`` (real time)."""
+
+    def __init__(self, ours: Installation, start: datetime, end: datetime) -> None:
+        self._ours, self._start, self._end = ours, start, end
+        self.syncs = syncs_since(ours.engine, start)
+        self._ended = self._run_ends()
+        self._calls: dict[str, list[datetime]] = defaultdict(list)
+        for call in ours.remote.calls():
+            if call["account"]:
+                self._calls[call["account"]].append(datetime.fromisoformat(call["at"]) - ours.ahead)
+
+    def most_calls(self) -> int:
+        """The most calls of any account in any hour, and what the measured pace comes to in a whole one."""
+        hours = (self._end - self._start) / verdict.HOUR
+        paced = [round(sum(self._start <= at < self._end for at in calls) / hours) for calls in self._calls.values()]
+        return max(*(verdict.most_calls(calls) for calls in self._calls.values()), *paced)
+
+    def failed(self) -> int:
+        """Syncs that failed, from the beginning."""
+        query = select(func.count()).where(RunRow.state.in_((RunState.FAILED.value, RunState.DEAD.value)))
+        with control.reading(self._ours.engine).connect() as session:
+            return session.scalar(query) or 0
+
+    def _run_ends(self) -> dict[str, datetime]:
+        query = select(RunRow.id, RunRow.finished_at).where(RunRow.finished_at.is_not(None))
+        with control.reading(self._ours.engine).connect() as session:
+            return {str(row.id): row.finished_at for row in session.execute(query)}
+
+    def changes(self) -> list[Change]:
+        """Every change of today's numbers at the platform, and when it was stored: at the latest when its run was closed."""
+        found = []
+        for connection in self._ours.connections():
+            found += verdict.changes(self._truth(connection), self._stored(connection))
+        return found
+
+    def _truth(self, connection: Connection) -> list[tuple[datetime, dict[str, Values]]]:
+        """What the platform told of today, from each of its refreshes on; in real time."""
+        first = (self._start + self._ours.ahead).timestamp() // REFRESH_SECONDS * REFRESH_SECONDS
+        told = []
+        while first < (self._end + self._ours.ahead).timestamp():
+            at = datetime.fromtimestamp(first, UTC)
+            day = connection.today(at)
+            table = self._ours.remote.truth_metrics(connection.external_id, since=day, until=day, as_of=at, margin=connection.gross_margin)
+            columns = [table.column(name).to_pylist() for name in METRICS]
+            told.append(
+                (at - self._ours.ahead, dict(zip(table.column("external_id").to_pylist(), zip(*columns, strict=True), strict=False)))
+            )
+            first += REFRESH_SECONDS
+        return told
+
+    def _stored(self, connection: Connection) -> dict[str, list[Stored]]:
+        path = self._ours.home / "published" / f"{connection.workspace_id}.duckdb"
+        day = connection.today(self._start + self._ours.ahead)
+        query = f"SELECT external_id, run_id, changed_at, {', '.join(METRICS)} FROM metric_changes WHERE connection_id = ? AND date = ?"
+        with duckdb.connect(path, read_only=True) as warehouse:
+            rows = warehouse.execute(f"{query} ORDER BY changed_at, generation", [connection.id, day]).fetchall()
+        stored: dict[str, list[Stored]] = defaultdict(list)
+        for ad, run_id, changed_at, *values in rows:
+            read_at = changed_at.astimezone(UTC) - self._ours.ahead
+            ended = self._ended.get(run_id, read_at)
+            stored[ad].append(Stored(values=tuple(values), read_at=read_at, stored_at=max(ended, read_at)))
+        return stored
+
+
+def failed_in_prefect() -> int:
+    """Flow runs that failed, crashed or were cancelled."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.objects import StateType
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()  # Prefect read its environment when it was imported
+    bad = [StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+    with get_client(sync_client=True) as client:
+        return len(client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": bad}}})))
+
+
+def trouble(home: Path) -> dict[str, int]:
+    """How many lines of the logs tell of trouble, by kind."""
+    lines = _lines(home)
+    return {what: sum(any(sign in line for sign in signs) for line in lines) for what, signs in _TROUBLE.items()}
+
+
+def trouble_lines(home: Path) -> list[str]:
+    """The first of these lines."""
+    signs = [sign for each in _TROUBLE.values() for sign in each]
+    return [line for line in _lines(home) if any(sign in line for sign in signs)][:_SHOWN_LINES]
+
+
+def _lines(home: Path) -> list[str]:
+    return [line for path in sorted((home / "logs").glob("*.log")) for line in path.read_text(errors="replace").splitlines()]

@@ -1,0 +1,273 @@
+"""Realtime connections under load: ``python -m bench.load --connections 100 --minutes 10 --out bench/results``.
+
+The real thing: ``adpulse up`` (Prefect server, deployments, warm worker) as a child process and the sandbox as another, the
+connections spread over four workspaces. The sandbox's numbers move every 47 s, which meets the grid of 30 s at ever other
+places. The measurement begins when every first sync has ended, its 90 days included; then each slot of the grid is judged.
+
+It writes ``load.json`` and ``load.png``; the last line it prints is the figures and PASS or FAIL, its exit code 0 or 1.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from adpulse import bootstrap, operations, settings
+from adpulse.clock import utc_now
+from adpulse.model import Provider, RunState
+from adpulse.sandbox.remote import Remote
+from adpulse.sandbox.world import BEGINNING
+from bench import chart, claim, evidence, processes, verdict
+from bench.evidence import REFRESH_SECONDS, Evidence, Installation
+from bench.verdict import SLOT, Figures
+from bench.watch import Watch
+from storage import control
+from storage.control import RunRow
+
+WORKSPACES = ("Acme", "Borealis", "Cobalt", "Delta")
+SIZES = "6,20,60,150"
+"""Ads of the accounts: one call reads today of each, so 120 calls an hour of 180."""
+
+WARM_UP = timedelta(minutes=15)
+_LEFT_OUT = ("Nordlicht Moebel", "Closed Shop")
+_SAMPLE_SECONDS = 5
+_TOLD_SECONDS = 15
+_GRACE = timedelta(seconds=75)
+"""After the last slot: what changed at its end has time to arrive."""
+
+
+def run(connections: int, minutes: float, out: Path) -> bool:
+    """Run the load and judge it; whether everything held."""
+    tell = _teller()
+    tell(f"Claims with {claim.CONNECTIONS} connections …")
+    claims = claim.measure()
+    with tempfile.TemporaryDirectory(prefix="adpulse-load-") as folder, ExitStack() as stack:
+        home = Path(folder)
+        ours, watch = _start(home, connections, stack, tell)
+        _warm_up(ours, watch, tell)
+        peaks = [processes.resident_mb(watch.worker, "VmHWM")]
+        processes.forget_peak(watch.worker)
+        start = _next_slot(utc_now())
+        count = round(timedelta(minutes=minutes) / SLOT)
+        _measure(ours, watch, start, count, tell)
+        peaks.append(processes.resident_mb(watch.worker, "VmHWM"))
+        failed = evidence.failed_in_prefect()
+        read = Evidence(ours, start, start + count * SLOT)
+        tell("Comparing with the truth …")
+        found = read.changes()
+        figures = Figures(
+            slots=verdict.slots(read.syncs, [each.id for each in ours.connections()], start, count),
+            changes=found,
+            worker_peak_mb=max(peaks),
+            most_calls_an_hour=read.most_calls(),
+            errors={"failed syncs": read.failed(), "failed runs in Prefect": failed, **evidence.trouble(home)},
+            claim_p95_ms=max(float(str(row["p95_ms"])) for row in claims),
+        )
+        memory = {"worker_peak_first_syncs_mb": peaks[0], "worker_peak_measured_mb": peaks[1]}
+        report = {**_report(ours, watch, figures, claims), **memory, "syncs_without_a_call": sum(not each.calls for each in read.syncs)}
+    problems = verdict.broken(figures)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "load.json").write_text(json.dumps({**report, "broken": problems}, indent=2))
+    chart.draw(report, out / "load.png")
+    for problem in problems:
+        print(f"  broken: {problem}")
+    print(f"{_summary(report)} · {'FAIL' if problems else 'PASS'}", flush=True)
+    return not problems
+
+
+def _teller() -> Callable[[str], None]:
+    began = time.monotonic()
+    return lambda text: print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
+
+
+def _start(home: Path, count: int, stack: ExitStack, tell: Callable[[str], None]) -> tuple[Installation, Watch]:
+    """Sandbox, ``adpulse up`` and the connections; the environment is put back at the end."""
+    before = dict(os.environ)
+    stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
+    for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
+        del os.environ[name]
+    (home / "logs").mkdir()
+    told = home / "logs" / "sandbox.log"
+    world = ("--extra", str(count), "--extra-ads", SIZES, "--refresh", str(REFRESH_SECONDS))
+    sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *world, log=told, ready="control_url"))
+    addresses = json.loads(told.read_text().splitlines()[-1])
+    remote = Remote(addresses["control_url"])
+    os.environ.update(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=addresses["graph_url"], ADPULSE_SANDBOX_URL=addresses["control_url"])
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
+    ahead = _set_clock(remote)
+    tell("Starting adpulse up …")
+    up = stack.enter_context(processes.adpulse("up", log=home / "logs" / "up.log", ready="Ready"))
+    os.environ.update(json.loads((home / "prefect" / "server.json").read_text())["environment"])
+    app = bootstrap.app()
+    ours = Installation(app=app, engine=control.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
+    _connect(ours, count, SecretStr(addresses["tokens"]["full"]))
+    tell(f"{count} connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
+    return ours, Watch(up.pid, sandbox.pid)
+
+
+def _set_clock(remote: Remote) -> timedelta:
+    """Put business time on the same grid as real time, because Prefect's schedules tick in real time; how far it is ahead."""
+    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    ahead = BEGINNING - midnight - (utc_now() - midnight) // SLOT * SLOT
+    remote.set(utc_now() + ahead)
+    return ahead
+
+
+def _connect(ours: Installation, count: int, token: SecretStr) -> None:
+    accounts = [each for each in operations.discover(ours.app, Provider.META, token) if each.name not in _LEFT_OUT][:count]
+    for number, name in enumerate(WORKSPACES):
+        workspace = ours.app.workspaces.create(name)
+        ours.app.workspaces.grant_realtime(workspace.id)
+        chosen = accounts[number :: len(WORKSPACES)]
+        if chosen:
+            operations.connect(ours.app, workspace.id, token, chosen, "realtime")
+
+
+def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> None:
+    """Until every connection's first sync, 90 days included, has ended.
+
+    Raises:
+        RuntimeError: it took too long.
+    """
+    deadline, told = utc_now() + WARM_UP, 0.0
+    wanted = len(ours.connections())
+    while True:
+        watch.take()
+        states = _states(ours.engine)
+        ready = states.pop("synced")
+        if ready == wanted:
+            tell(f"All {wanted} first syncs have ended.")
+            return
+        if utc_now() > deadline:
+            raise RuntimeError(
+                f"After {WARM_UP} {ready} of {wanted} first syncs have ended: {states}\n" + "\n".join(evidence.trouble_lines(ours.home))
+            )
+        if time.monotonic() - told >= _TOLD_SECONDS:
+            told = time.monotonic()
+            tell(f"first syncs: {ready} of {wanted} ended; runs {states}{_load(watch)}")
+        time.sleep(_SAMPLE_SECONDS)
+
+
+def _states(engine: control.Engine) -> dict[str, int]:
+    with control.reading(engine).connect() as session:
+        counted = session.execute(select(RunRow.state, func.count()).group_by(RunRow.state))
+        states = {str(state): int(count) for state, count in counted}
+        done = select(func.count(RunRow.connection_id.distinct())).where(RunRow.state == RunState.DONE.value)
+        return {**states, "synced": session.scalar(done) or 0}
+
+
+def _measure(ours: Installation, watch: Watch, start: datetime, count: int, tell: Callable[[str], None]) -> None:
+    end, told = start + count * SLOT, 0.0
+    time.sleep(max(0.0, (start - utc_now()).total_seconds()))
+    watch.begin()
+    while utc_now() < end + _GRACE:
+        watch.take()
+        if time.monotonic() - told >= _TOLD_SECONDS:
+            told = time.monotonic()
+            passed = min(count, max(0, (utc_now() - start) // SLOT))
+            judged = verdict.slots(evidence.syncs_since(ours.engine, start), [each.id for each in ours.connections()], start, passed)
+            sums = {name: sum(getattr(each, name) for each in judged) for name in ("done", "late", "missing")}
+            last = f", the last slot took {judged[-1].longest_seconds:.1f} s" if judged else ""
+            tell(f"slot {passed} of {count}: {sums}{last}{_load(watch)}")
+        time.sleep(_SAMPLE_SECONDS)
+
+
+def _load(watch: Watch) -> str:
+    if not watch.samples:
+        return ""
+    last = watch.samples[-1]
+    cpu = f"CPU worker {last.worker_cpu:.0f} server {last.server_cpu:.0f} sandbox {last.sandbox_cpu:.0f} machine {last.machine_cpu:.0f} %"
+    return f"; {last.worker_mb:.0f} MB, {cpu}"
+
+
+def _next_slot(now: datetime) -> datetime:
+    epoch = datetime(2020, 1, 1, tzinfo=UTC)
+    return epoch + ((now - epoch) // SLOT + 1) * SLOT
+
+
+def _report(ours: Installation, watch: Watch, figures: Figures, claims: Sequence[dict[str, object]]) -> dict[str, Any]:
+    samples = watch.samples
+    seconds = sorted(each.seconds for each in figures.changes)
+    stored, fresh = [each for each in seconds if isfinite(each)], verdict.p95(seconds)
+    by_step: dict[datetime, list[float]] = defaultdict(list)
+    for change in (each for each in figures.changes if each.stored_at):
+        by_step[change.at].append(change.seconds)
+    start = figures.slots[0].start
+    return {
+        "connections": len(ours.connections()),
+        "slots": [{**asdict(each), "start": each.start.isoformat()} for each in figures.slots],
+        "slots_due": len(figures.slots) * len(ours.connections()),
+        "done": sum(each.done for each in figures.slots),
+        "late": sum(each.late for each in figures.slots),
+        "missing": sum(each.missing for each in figures.slots),
+        "slowest_slot_s": round(max(each.longest_seconds for each in figures.slots), 1),
+        "changes": len(seconds),
+        "changes_not_stored": len(seconds) - len(stored),
+        "fresh_p50_s": round(verdict.median(stored), 1),
+        "fresh_p95_s": round(fresh, 1) if isfinite(fresh) else None,
+        "fresh_max_s": round(max(stored, default=0.0), 1),
+        "freshness": [
+            {"seconds": (at - start).total_seconds(), "p50": verdict.median(each), "p95": verdict.p95(each), "changes": len(each)}
+            for at, each in sorted(by_step.items())
+        ],
+        "worker_peak_mb": figures.worker_peak_mb,
+        "up_peak_mb": max((each.total_mb for each in samples), default=0.0),
+        **{
+            f"{name}_mean": round(sum(getattr(each, name) for each in samples) / max(1, len(samples)), 1)
+            for name in ("worker_cpu", "server_cpu", "sandbox_cpu", "machine_cpu")
+        },
+        "most_calls_an_hour": figures.most_calls_an_hour,
+        "errors": dict(figures.errors),
+        "error_lines": evidence.trouble_lines(ours.home),
+        "claims": list(claims),
+        "claim_p95_ms": figures.claim_p95_ms,
+        "samples": [asdict(each) for each in samples],
+    }
+
+
+def _summary(report: dict[str, Any]) -> str:
+    memory = f"worker {report['worker_peak_mb']:.0f} MB, {report['worker_peak_measured_mb']:.0f} after the first syncs"
+    return " · ".join(
+        (
+            f"{report['done']} of {report['slots_due']} syncs in their slot, {report['late']} late, {report['missing']} missing",
+            f"fresh p95 {report['fresh_p95_s']} s",
+            f"{memory}, with the Prefect server {report['up_peak_mb']:.0f} MB",
+            f"{report['most_calls_an_hour']} calls/h",
+            f"{sum(report['errors'].values())} errors",
+            f"claim p95 {report['claim_p95_ms']} ms",
+        )
+    )
+
+
+def main() -> None:
+    """Run it as the arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Realtime connections under load, judged.")
+    parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as on Ctrl-C: what was started is ended on the way out
+    try:
+        held = run(chosen.connections, chosen.minutes, chosen.out)
+    except RuntimeError as error:
+        sys.exit(f"{error}\nFAIL")
+    sys.exit(0 if held else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The load run's judgement: samples in, verdict out."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bench.verdict import Change, Figures, Slot, Stored, Sync, broken, changes, most_calls, p95, slots
+
+START = datetime(2026, 3, 20, 15, tzinfo=UTC)
+
+
+def at(seconds):
+    return START + timedelta(seconds=seconds)
+
+
+def sync(connection, started, finished):
+    return Sync(connection=connection, started_at=at(started), finished_at=None if finished is None else at(finished), calls=1)
+
+
+def slot(*, done=2, late=0, missing=0):
+    return Slot(start=START, done=done, late=late, missing=missing, longest_seconds=9.0)
+
+
+def figures(**other):
+    sound = {
+        "slots": [slot()],
+        "changes": [Change(at=START, stored_at=at(60))],
+        "worker_peak_mb": 512.0,
+        "most_calls_an_hour": 180,
+        "errors": {"failed syncs": 0},
+        "claim_p95_ms": 10.0,
+    }
+    return Figures(**{**sound, **other})
+
+
+def test_sync_that_ends_within_its_slot_is_done():
+    (first,) = slots([sync("a", 1, 30), sync("b", 2, 12)], ["a", "b"], START, 1)
+
+    assert (first.done, first.late, first.missing, first.longest_seconds) == (2, 0, 0, 30.0)
+
+
+def test_sync_that_ends_after_its_slot_or_never_is_late():
+    (first,) = slots([sync("a", 1, 30.1), sync("b", 2, None)], ["a", "b"], START, 1)
+
+    assert (first.done, first.late, first.missing) == (0, 2, 0)
+
+
+def test_sync_that_starts_in_the_next_slot_is_missing_in_its_own():
+    first, second = slots([sync("a", 31, 35)], ["a"], START, 2)
+
+    assert (first.missing, second.missing, second.done) == (1, 0, 1)
+
+
+def test_second_sync_of_a_slot_does_not_hide_a_late_one():
+    (first,) = slots([sync("a", 27, 29), sync("a", 1, 31)], ["a"], START, 1)
+
+    assert (first.done, first.late) == (0, 1)
+
+
+def test_change_is_stored_by_the_first_row_that_tells_it():
+    truth = [(at(0), {"ad": (1,)}), (at(47), {"ad": (2,)})]
+    rows = [Stored(values=(1,), read_at=at(1), stored_at=at(3)), Stored(values=(2,), read_at=at(61), stored_at=at(64))]
+
+    assert [each.seconds for each in changes(truth, {"ad": rows})] == [17.0]
+
+
+def test_change_that_was_overtaken_counts_as_stored_with_its_successor():
+    truth = [(at(0), {"ad": (1,)}), (at(47), {"ad": (2,)}), (at(94), {"ad": (3,)})]
+    rows = [Stored(values=(3,), read_at=at(100), stored_at=at(102))]
+
+    assert [each.seconds for each in changes(truth, {"ad": rows})] == [55.0, 8.0]
+
+
+def test_row_that_tells_the_values_of_before_does_not_store_a_change():
+    truth = [(at(0), {"ad": (1,)}), (at(47), {"ad": (2,)})]
+    rows = [Stored(values=(1,), read_at=at(46), stored_at=at(70))]
+
+    (change,) = changes(truth, {"ad": rows})
+
+    assert change.stored_at is None
+
+
+def test_ad_that_begins_to_deliver_is_a_change():
+    truth = [(at(0), {}), (at(47), {"ad": (2,)})]
+
+    assert len(changes(truth, {})) == 1
+
+
+def test_hour_counts_both_its_ends():
+    assert most_calls([at(0), at(1800), at(3600)]) == 3
+    assert most_calls([at(0), at(1800), at(3600.001)]) == 2
+
+
+def test_five_of_a_hundred_may_exceed_the_percentile():
+    assert p95([1.0] * 95 + [99.0] * 5) == 1.0
+    assert p95([1.0] * 94 + [99.0] * 6) == 99.0
+
+
+def test_run_that_just_holds_everything_passes():
+    assert broken(figures()) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"slots": []},
+        {"slots": [slot(late=1)]},
+        {"slots": [slot(missing=1)]},
+        {"changes": []},
+        {"changes": [Change(at=START, stored_at=at(60.1))]},
+        {"changes": [Change(at=START, stored_at=None)]},
+        {"worker_peak_mb": 512.1},
+        {"most_calls_an_hour": 181},
+        {"errors": {"failed syncs": 1}},
+        {"claim_p95_ms": 10.1},
+    ],
+)
+def test_each_requirement_alone_fails_the_run(other):
+    assert len(broken(figures(**other))) == 1
