@@ -1,7 +1,7 @@
 """The words of the domain: connections, leases, fetches, and the Arrow schemas that flow between the steps."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -245,6 +245,18 @@ class Fetch:
     def label(self) -> str:
         """Short name for logs and file names, for example ``ads-2026-11-01-2026-11-07``."""
         return "-".join([self.kind, *(d.isoformat() for d in (self.since, self.until) if d)])
+
+    @property
+    def asks(self) -> tuple[FetchKind, date | None, date | None, datetime | None]:
+        """What the platform is asked. Two fetches that ask the same differ in what they mean to the planner at most."""
+        return self.kind, self.since, self.until, self.changed_since
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days it covers, oldest first; none for a fetch without dates."""
+        if self.since is None or self.until is None:
+            return ()
+        return tuple(self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

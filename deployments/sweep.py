@@ -5,9 +5,7 @@ schedules and prunes. Files belong to their machine, so every sweep looks after 
 """
 
 import logging
-import os
 import random
-import socket
 from threading import Event
 
 from adpulse import bootstrap, orchestrator
@@ -15,6 +13,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
+from deployments.owner import died, this_process
 from deployments.schedules import PROVIDERS
 from storage.control import INFRASTRUCTURE
 
@@ -33,7 +32,7 @@ class Sweep:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._owner = f"{socket.gethostname()}-{os.getpid()}"
+        self._owner = this_process()
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
 
     def once(self) -> None:
@@ -49,7 +48,7 @@ class Sweep:
         self._app.leadership.give_up(_JOB, self._owner)
 
     def _lead(self) -> None:
-        if not self._app.leadership.take(_JOB, self._owner):
+        if not self._leads():
             self._switched.clear()  # whoever leads may switch them otherwise
             return
         if healed := self._app.connections.heal_clock():
@@ -57,6 +56,16 @@ class Sweep:
         self._app.ledger.prune()
         self._ask()
         self._switch()
+
+    def _leads(self) -> bool:
+        leadership = self._app.leadership
+        if leadership.take(_JOB, self._owner):
+            return True
+        leader = leadership.leader(_JOB)
+        if leader is None or not died(leader):
+            return False
+        leadership.give_up(_JOB, leader)
+        return leadership.take(_JOB, self._owner)
 
     def _ask(self) -> None:
         for provider in PROVIDERS:

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import threading
 from collections import Counter
 from concurrent.futures import CancelledError as FutureCancelled
@@ -35,7 +34,9 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
 from adpulse.settings import Settings
+from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
+from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ _CANCEL_POLL_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
 _OUTAGE_SECONDS = 5.0
 _SERVER_ERROR = 500
-_UNLABELLED_AFTER = timedelta(seconds=30)
+_SETTLE_SECONDS = 15.0
+_UNLABELLED_AFTER = timedelta(seconds=30)  # a worker labels a run it takes within a second
 _ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -109,7 +111,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     _display_name = "adpulse warm worker"
 
     def __init__(self, work_pool_name: str, **options: Any) -> None:
-        super().__init__(work_pool_name=work_pool_name, name=f"{socket.gethostname()}-{os.getpid()}", **options)
+        super().__init__(work_pool_name=work_pool_name, name=this_process(), **options)
         self.executions: dict[UUID, _Execution] = {}
         self._lanes: dict[UUID, str] = {}
         self.draining = False
@@ -218,12 +220,12 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
     return cast("Flow[..., Any]", getattr(import_module(module), name))
 
 
-async def settle_predecessors(pool: str) -> int:
+async def settle(pool: str) -> int:
     """Set runs that a dead worker of this machine left Running, Pending or Cancelling to Crashed; returns how many.
 
-    Their leases are given back, so that the syncs go on at once and not when the leases run out.
+    Leases of flow runs that ended, these and others, are given back, so that the syncs go on at once and not when they run out.
     """
-    settled = 0
+    crashed = 0
     async with get_client() as client:
         found = await client.read_flow_runs(
             work_pool_filter=WorkPoolFilter.model_validate({"name": {"any_": [pool]}}),
@@ -231,45 +233,48 @@ async def settle_predecessors(pool: str) -> int:
         )
         for flow_run in found:
             if _abandoned(flow_run):
-                app = bootstrap.app()
-                app.leases.release(app.runs.held_by(str(flow_run.id)))
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
-                settled += 1
-    return settled
+                crashed += 1
+        leases, runs = bootstrap.app().leases, bootstrap.app().runs
+        if owners := await asyncio.to_thread(leases.owners):
+            going = await client.read_flow_runs(
+                flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(owners)}, "state": {"type": {"any_": _ALIVE}}})
+            )
+            for owner in owners - {str(flow_run.id) for flow_run in going}:
+                await asyncio.to_thread(lambda gone: leases.release(runs.held_by(gone)), owner)
+    return crashed
 
 
 def _abandoned(flow_run: FlowRun) -> bool:
     worker = str(flow_run.labels.get("prefect.worker.name", ""))
-    host, _, pid = worker.rpartition("-")
-    if host == socket.gethostname() and pid.isdigit():
-        return int(pid) != os.getpid() and not _lives(int(pid))
     taken = flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
-    return not worker and datetime.now(UTC) - taken > _UNLABELLED_AFTER
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return died(worker) if worker else datetime.now(UTC) - taken > _UNLABELLED_AFTER
 
 
 async def _settled(pool: str, stop: asyncio.Event) -> bool:
     """Settle what predecessors left, as soon as Prefect answers; False when told to stop before that."""
     while not stop.is_set():
         try:
-            if settled := await settle_predecessors(pool):
-                log.warning("%s runs of a worker that died were set to Crashed", settled)
-        except (httpx.HTTPError, OSError, RuntimeError) as error:
-            log.warning("Prefect does not answer yet (%s)", type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _OUTAGE_SECONDS)
+            if crashed := await settle(pool):
+                log.warning("%s runs of a worker that died were set to Crashed", crashed)
+        except (httpx.HTTPError, OSError, RuntimeError, *INFRASTRUCTURE) as error:
+            log.warning("Prefect or the control plane does not answer yet (%s)", type(error).__name__)
+            await _pause(stop, _OUTAGE_SECONDS)
         else:
             return True
     return False
+
+
+async def _keep_settled(pool: str, stop: asyncio.Event) -> None:
+    """Settle what other workers leave from now on, and what could not be told apart from a live run at the start."""
+    while not stop.is_set():
+        await _pause(stop, _SETTLE_SECONDS)
+        await _settled(pool, stop)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def serve(config: Settings) -> None:
@@ -294,11 +299,13 @@ async def _serve(config: Settings) -> None:
     worker = WarmWorker(config.work_pool)
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
+    settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     swept.set()
     if not working.done():
         await worker.drain()
-    for task in (watching, stopping, working):
+    tasks = (watching, settling, stopping, working)
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(watching, stopping, working, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,6 +18,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
 from adpulse.planner.plan import Plan
 from storage.control import INFRASTRUCTURE
+from storage.leases import NO_FLOW_RUN
 from tasks.batch import Batch, Outcome
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities
@@ -103,7 +104,7 @@ async def _renew(app: App, syncs: list[Sync]) -> None:
 
 
 def _claim(app: App, request: Request) -> list[Lease]:
-    owner = str(flow_run.id or "local")
+    owner = str(flow_run.id or NO_FLOW_RUN)
     if request.frequency is not None:
         return app.leases.claim_due(request.provider, request.frequency, owner)
     for reference in request.connections:

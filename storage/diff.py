@@ -125,11 +125,10 @@ def _refuse_foreign(connection_id: str, one: Fetched) -> None:
             raise ValueError(f"The answer to {one.fetch.label} holds days from {found['min']} to {found['max']}.")
 
 
-def _days(one: Fetched) -> list[date]:
-    since, until = one.fetch.since, one.fetch.until
-    if since is None or until is None or since > until:
+def _days(one: Fetched) -> tuple[date, ...]:
+    if not one.fetch.days:
         raise ValueError(f"A fetch of kind {one.fetch.kind} needs days: {one.fetch.label}.")
-    return [since + timedelta(days=n) for n in range((until - since).days + 1)]
+    return one.fetch.days
 
 
 def _in_time(fetched: Sequence[Fetched]) -> list[Fetched]:

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import insert, or_, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adpulse.clock import CLOCK_SLACK, utc_now
-from storage.control import Engine, LeaderRow
+from storage.control import Engine, LeaderRow, reading
 
 TERM = timedelta(seconds=90)
 """How long a leader that does not come back keeps the others out (real time)."""
@@ -33,7 +33,12 @@ class Leadership:
             return False
         return True
 
+    def leader(self, job: str) -> str | None:
+        """Who led last, whether or not the term is over."""
+        with reading(self._engine).connect() as session:
+            return session.scalar(select(LeaderRow.owner).where(LeaderRow.job == job))
+
     def give_up(self, job: str, owner: str) -> None:
-        """Let the next one lead at once."""
+        """End this owner's term: the next one leads at once."""
         with self._engine.begin() as session:
             session.execute(update(LeaderRow).where(LeaderRow.job == job, LeaderRow.owner == owner).values(until=utc_now()))

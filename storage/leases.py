@@ -12,7 +12,10 @@ from adpulse.clock import CLOCK_SLACK, Clock, utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
 from storage.connections import CONNECTION_COLUMNS, connection_of
-from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, insert_or_update, is_open, lock
+from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, insert_or_update, is_open, lock, reading
+
+NO_FLOW_RUN = "local"
+"""The owner of leases claimed outside Prefect."""
 
 LEASE = timedelta(minutes=3)
 """How long a lease lasts; renewed by the flow run that holds it (every minute) and with every platform call."""
@@ -128,6 +131,14 @@ class Leases:
         if fresh:
             session.execute(insert(RunRow), fresh)
         return leases
+
+    def owners(self) -> set[str]:
+        """The flow runs that hold leases, by id."""
+        with reading(self._engine).connect() as session:
+            query = select(ConnectionRow.lease_owner).where(
+                ConnectionRow.lease_owner.is_not(None), ConnectionRow.lease_owner != NO_FLOW_RUN
+            )
+            return set(session.scalars(query.distinct()))
 
     def renew(self, leases: Sequence[Lease]) -> None:
         """Let these leases last anew; one that was lost stays lost."""

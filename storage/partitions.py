@@ -1,7 +1,7 @@
 """Partitions: when each part of a connection (entities, a day's metrics) was last read completely. Step: plan."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import delete, or_, select
 
@@ -31,7 +31,7 @@ class Partitions:
         """Note complete reads; an age only ever moves forward, unless what is stored is later than ``now``: the clock was set back."""
         newest: dict[tuple[str, str], datetime] = {}
         for fetch, at in reads:
-            for day in _days(fetch):
+            for day in [each.isoformat() for each in fetch.days] or [""]:
                 key = (fetch.kind.value, day)
                 newest[key] = max(at, newest.get(key, at))
         rows = [{"connection_id": connection_id, "kind": kind, "day": day, "fetched_at": at} for (kind, day), at in newest.items()]
@@ -62,9 +62,3 @@ def forget(session: Session, connection_id: str, since: date | None = None) -> N
     if since is not None:
         condition &= (PartitionRow.day == "") | (PartitionRow.day >= since.isoformat())
     session.execute(delete(PartitionRow).where(condition))
-
-
-def _days(fetch: Fetch) -> list[str]:
-    if fetch.since is None or fetch.until is None:
-        return [""]
-    return [(fetch.since + timedelta(days=n)).isoformat() for n in range((fetch.until - fetch.since).days + 1)]

@@ -42,7 +42,7 @@ class Staging:
         self._root = root
 
     def save_plan(self, run_id: str, generation: int, plan: Plan) -> None:
-        """Keep what this leg of the run is to fetch, so that whoever adopts it goes on with the same plan."""
+        """Keep what this leg of the run is to fetch, so that a repeated step reads the same."""
         told = {
             "generation": generation,
             "fetches": [_fetch_to_json(fetch) for fetch in plan.fetches],
@@ -92,6 +92,10 @@ class Staging:
     def read(self, run_id: str) -> list[Fetched]:
         """Every answer of the run, oldest first; of the same instant, what was looked up by id comes last."""
         return sorted((_read_fetched(path) for path in self._answers(run_id)), key=_order)
+
+    def drop(self, run_id: str, fetch: Fetch) -> None:
+        """Forget one answer; nothing happens when it is not here."""
+        (self._root / run_id / _file_name(fetch)).unlink(missing_ok=True)
 
     def write_changes(self, changes: RunChanges) -> None:
         """Keep what the run is about to change; replaces what an earlier attempt found."""
@@ -193,7 +197,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _file_name(fetch: Fetch) -> str:
     """Named by what is asked for. The label alone would not tell apart two cursors or two lookups."""
-    asked = [fetch.kind, *(str(part) for part in (fetch.since, fetch.until, fetch.changed_since))]
+    asked = [str(part) for part in fetch.asks]
     return f"{fetch.label}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}.arrow"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset
-from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetched, FetchKind, Lease, Level, RunCounts, RunState
+from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Account, Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
 from storage.runs import Leg
@@ -20,11 +20,8 @@ log = logging.getLogger(__name__)
 def prepare(app: App, lease: Lease) -> Plan:
     """Plan the sync and stage the plan, so that a retried step does the same reads.
 
-    A leg that a dead worker left is adopted: its plan holds, and what it fetched is not fetched again.
+    What a leg that a dead worker left had read is not read again, unless today's numbers grew too old meanwhile.
     """
-    adopted = _adopted(app, lease)
-    if adopted is not None:
-        return adopted
     account = Account(
         connection=lease.connection,
         parts=lease.parts,
@@ -33,25 +30,47 @@ def prepare(app: App, lease: Lease) -> Plan:
         limit=app.settings.calls_per_hour,
         lane=lease.lane,
     )
-    now = app.clock.now()
-    made = plan(now, account, app.partitions.ages(lease.connection.id), app.ledger.calls(lease.connection.ledger_key))
+    left = _left(app, lease)
+    ages = app.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
+    made = plan(app.clock.now(), account, ages, app.ledger.calls(lease.connection.ledger_key))
+    planned = {fetch.asks for fetch in made.fetches}
+    for fetch in (each.fetch for each in left):
+        if fetch.asks not in planned:
+            made = replace(made, fetches=(fetch, *made.fetches))
+        elif fetch.heat is Heat.HOT:
+            app.staging.drop(lease.run_id, fetch)
     app.staging.save_plan(lease.run_id, lease.generation, made)
     return made
 
 
-def _adopted(app: App, lease: Lease) -> Plan | None:
-    """The plan of the leg that was left, if one was; what is here of a settled leg, or damaged, is cleared away."""
+def _left(app: App, lease: Lease) -> list[Fetched]:
+    """The answers of the leg that was left, if one was, as far as they can be used; the rest is cleared away."""
     try:
-        planned = app.staging.planned_generation(lease.run_id)
-        if planned is not None and planned > lease.settled_generation:
-            app.staging.read(lease.run_id)
-            left = app.staging.plan(lease.run_id)
-            log.info("run %s goes on where generation %s was left", lease.run_id, planned)
-            return left
+        generation = app.staging.planned_generation(lease.run_id)
+        if generation is not None and generation > lease.settled_generation:
+            answers = app.staging.read(lease.run_id)
+            unusable = _unusable(app, lease, answers)
+            for fetch in unusable:
+                app.staging.drop(lease.run_id, fetch)
+            log.info("run %s goes on where generation %s was left", lease.run_id, generation)
+            return [each for each in answers if each.fetch not in unusable]
     except Permanent as error:
         log.warning("run %s is read anew: %s", lease.run_id, error)
     app.staging.remove(lease.run_id)
-    return None
+    return []
+
+
+def _unusable(app: App, lease: Lease, answers: list[Fetched]) -> list[Fetch]:
+    """Today's rows whose campaign totals were not read any more: a remainder needs both of one time. And who was looked up."""
+    left = app.staging.plan(lease.run_id)
+    missing = [fetch for fetch in left.fetches if not app.staging.has(lease.run_id, fetch)] if left else []
+    torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
+    found = [each.fetch for each in answers]
+    return [fetch for fetch in found if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_today(fetch))]
+
+
+def _is_today(fetch: Fetch) -> bool:
+    return fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT
 
 
 def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, slow: bool = False) -> RunCounts:

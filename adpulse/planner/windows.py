@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from adpulse.clock import CLOCK_SLACK
-from adpulse.model import Connection, FetchKind
+from adpulse.model import Connection, Fetch, FetchKind
 
 FIRST_SYNC_DAYS = 90
 LOOKBACK_DAYS = 28
@@ -32,6 +32,16 @@ class PartitionAges:
         """Whether the part was never read, or longer than ``max_age`` ago."""
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
         return read_at is None or now - read_at >= max_age * _SLACK
+
+    def after(self, reads: Iterable[tuple[Fetch, datetime]]) -> "PartitionAges":
+        """With these complete reads made, too."""
+        dateless, days = dict(self.dateless), dict(self.days)
+        for fetch, at in reads:
+            if not fetch.kind.has_dates:
+                dateless[fetch.kind] = max(at, dateless.get(fetch.kind, at))
+            for day in fetch.days:
+                days[fetch.kind, day] = max(at, days.get((fetch.kind, day), at))
+        return PartitionAges(dateless=dateless, days=days)
 
     def as_of(self, now: datetime) -> "PartitionAges":
         """With reads from the future counted as a day old: they were noted before the clock was set back."""

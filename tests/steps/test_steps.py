@@ -235,3 +235,45 @@ def test_half_an_hour_of_realtime_ticks_spends_at_most_half_the_hour_beyond_the_
     assert 60 <= len(quiet.remote.calls(connection.external_id)) - first <= 90
     assert len(quiet.app.runs.history(connection.id, limit=500)) >= 59
     assert quiet.differences(connection) == []
+
+
+def left_by_a_dead_worker(installation, lease):
+    """What the next worker does for it at its start."""
+    installation.app.leases.release([lease])
+
+
+def test_who_asks_after_a_worker_died_gets_todays_numbers_as_they_are_now(installation, sandbox):
+    connection = installation.connect("Corner Store 1")
+    installation.sync(connection)
+    lease = claim(installation, connection)
+    fetch(installation, lease)
+    left_by_a_dead_worker(installation, lease)
+    sandbox.clock.advance(40 * 60)
+
+    installation.app.runs.request(connection.id)
+    (adopted,) = installation.claim("successor")
+    (run,) = installation.work([adopted])
+
+    today = connection.today(sandbox.clock.now())
+    read_at = installation.app.partitions.ages(connection.id).days
+    assert (adopted.run_id, run.state) == (lease.run_id, RunState.DONE)
+    assert read_at[FetchKind.ADS, today] == sandbox.clock.now()
+    assert installation.differences(connection) == []
+
+
+def test_a_worker_that_died_between_ads_and_campaign_totals_leaves_no_remainder_of_two_times(installation, sandbox, monkeypatch):
+    connection = installation.connect("Corner Store 1")
+    lease = claim(installation, connection)
+    made = fetch(installation, lease)
+    (totals,) = [each for each in made.fetches if each.kind is FetchKind.CAMPAIGNS]
+    installation.app.staging.drop(lease.run_id, totals)
+    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(HOUR))
+    sandbox.clock.advance(30 * 60)
+
+    (run,) = installation.work(installation.claim("successor"))
+
+    day = {"day": connection.today(sandbox.clock.now())}
+    ((of_ads,),) = installation.rows("SELECT sum(spend) FROM metric_facts WHERE date = $day", day)
+    ((of_campaigns,),) = installation.rows("SELECT sum(spend) FROM platform_totals WHERE date = $day", day)
+    assert run.id == lease.run_id
+    assert of_ads == of_campaigns > 0

@@ -47,3 +47,16 @@ def test_a_forced_request_forgets_the_lookback_and_keeps_final_days(plane):
 
     ages = plane.partitions.ages(connection.id)
     assert (dict(ages.dateless), set(ages.days)) == ({}, {(FetchKind.ADS, old)})
+
+
+def test_ages_with_reads_that_are_not_noted_yet_are_those_after_noting_them(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    facts = Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1)
+    first = [(ads(DAY, DAY + timedelta(days=2)), now), (facts, now)]
+    second = [(ads(DAY - timedelta(days=1), DAY), now + timedelta(hours=1)), (facts, now - timedelta(hours=1))]
+    plane.partitions.record(connection.id, first, now)
+
+    told = plane.partitions.ages(connection.id).after(second)
+    plane.partitions.record(connection.id, second, now + timedelta(hours=1))
+
+    assert told == plane.partitions.ages(connection.id)
