@@ -60,7 +60,7 @@ class Dictionary:
             row = said
             if said[2] == "GONE" and stored:
                 kept = tuple(new if old is None else old for old, new in zip(stored, said, strict=True))
-                row = (*kept[:2], "GONE", *kept[3:])
+                row = stored if stored[2] == "GONE" else (*kept[:2], "GONE", *kept[3:])
             if row != stored:
                 changed += 1
                 self.entities[key] = (row, first_seen, run.now, run.run_id)
