@@ -6,6 +6,8 @@ Prefect is imported inside the functions, because it takes seconds and most comm
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -69,14 +71,8 @@ def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUI
     Raises:
         Unavailable: Prefect does not answer; what is queued waits for the sweep.
     """
-    import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
-
-    try:
-        with _lock:
-            return _request(provider, lane, counter)
-    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
-        raise Unavailable(f"Prefect does not answer ({type(error).__name__}). Start it with: adpulse up") from None
+    with _lock, _answering():
+        return _request(provider, lane, counter)
 
 
 def _request(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
@@ -115,11 +111,10 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
     Raises:
         Unavailable: Prefect does not answer.
     """
-    import httpx
-    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+    from prefect.exceptions import ObjectNotFound
 
     changed = []
-    try:
+    with _answering():
         for (provider, frequency), wanted in active.items():
             name = deployment_name(provider, frequency)
             try:
@@ -130,9 +125,25 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
                 if schedule.active != wanted:
                     _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
                     changed.append(name)
-    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
-        raise Unavailable(f"Prefect does not answer ({type(error).__name__}).") from None
     return changed
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Tell in one sentence that Prefect does not answer, and soon: by itself its client would try for a minute.
+
+    Raises:
+        Unavailable: that sentence.
+    """
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
+            yield
+    except (httpx.HTTPError, PrefectHTTPStatusError, OSError, RuntimeError) as error:
+        raise Unavailable(f"Prefect does not answer ({type(error).__name__}). Start it with: adpulse up") from None
 
 
 @cache

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ _LOOPBACK = "127.0.0.1"
 _FIRST_PORT = 4200
 _START_SECONDS = 120
 _STOP_SECONDS = 20
+_WATCH_SECONDS = 5
 _PR_SET_PDEATHSIG = 1
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 _SETTINGS = {
@@ -46,8 +48,8 @@ _SETTINGS = {
 class PrefectServer:
     """A server whose state lives in ``home/prefect``, or in ``database_url``; a context manager that stops it.
 
-    ``server.json`` there tells other commands where it answers, and the next start whom to stop first. Only the server itself is
-    told the database's URL, in its environment.
+    One that ends by itself is started again at the same address. ``server.json`` there tells other commands where it answers,
+    and the next start whom to stop first. Only the server itself is told the database's URL, in its environment.
     """
 
     def __init__(self, home: Path, progress: Callable[[str], None] = print, *, database_url: SecretStr | None = None) -> None:
@@ -59,6 +61,8 @@ class PrefectServer:
         self._port = 0
         self._reservation = ExitStack()
         self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
 
     @property
     def ui_url(self) -> str:
@@ -81,8 +85,15 @@ class PrefectServer:
         self._stop_leftover()
         self._port = self._reservation.enter_context(_reserved_port(_FIRST_PORT))
         self._progress(f"Starting the Prefect server at {self.ui_url} …")
+        self._stopping.clear()
+        self._spawn("wb")
+        self._wait_until_ready()
+        threading.Thread(target=self._keep_alive, name="prefect-server", daemon=True).start()
+        return self
+
+    def _spawn(self, mode: str) -> None:
         address = {"PREFECT_SERVER_API_HOST": _LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
-        with self._log.open("wb") as log:
+        with self._log.open(mode) as log:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start"],
                 env={**os.environ, **self.environment(), **address, **self._database()},
@@ -95,14 +106,22 @@ class PrefectServer:
         self._state.write_text(
             json.dumps({"pid": self._child.pid, "started": _started(self._child.pid), "environment": self.environment()})
         )
-        self._wait_until_ready()
-        return self
+
+    def _keep_alive(self) -> None:
+        """Start the server again when it ends by itself. The thread lives as long as its children: they die with it."""
+        while not self._stopping.wait(_WATCH_SECONDS):
+            with self._lock:
+                if self._child and self._child.poll() is not None and not self._stopping.is_set():
+                    self._progress(f"The Prefect server ended by itself (exit code {self._child.returncode}); starting it again.")
+                    self._spawn("ab")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop it."""
-        if self._child:
-            _end(self._child.pid)
-            self._child.wait()
+        self._stopping.set()
+        with self._lock:
+            if self._child:
+                _end(self._child.pid)
+                self._child.wait()
         self._reservation.close()
         self._state.unlink(missing_ok=True)
 

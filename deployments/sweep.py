@@ -40,7 +40,9 @@ class Sweep:
         for part in (self._lead, self._publish, self._clear_staging):
             try:
                 part()
-            except (AdpulseError, OSError, *INFRASTRUCTURE):
+            except AdpulseError as error:
+                log.warning("a part of the sweep failed, the next one tries again: %s", error)
+            except (OSError, *INFRASTRUCTURE):
                 log.exception("a part of the sweep failed; the next one tries again")
 
     def end(self) -> None:

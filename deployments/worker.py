@@ -28,6 +28,7 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow_async
 from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
@@ -40,7 +41,7 @@ from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 
-LANES = {Lane.REALTIME: 4, Lane.ON_DEMAND: 3, Lane.SCHEDULED: 3, Lane.BACKGROUND: 3}
+LANES = {Lane.REALTIME: 4, Lane.ON_DEMAND: 3, Lane.SCHEDULED: 3, Lane.BACKGROUND: 2}
 """How many flow runs of each lane run at once: what takes long in one lane takes no place in another."""
 
 DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
@@ -129,7 +130,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     async def sync_with_backend(self) -> None:
         """Tell Prefect that this worker lives."""
         try:
-            await super().sync_with_backend()
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+                await super().sync_with_backend()
         except httpx.HTTPError as error:
             await self._outlast(error)
 
@@ -150,8 +152,10 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         self._lanes = {run_id: lane for run_id, lane in self._lanes.items() if run_id in alive}
         places = Counter({lane.value: count for lane, count in LANES.items()})
         places.subtract(self._lanes.values())
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # it is asked again in a second anyway
+            scheduled = await super()._get_scheduled_flow_runs()
         chosen = []
-        for found in await super()._get_scheduled_flow_runs():
+        for found in scheduled:
             lane = found.flow_run.work_queue_name or Lane.SCHEDULED.value
             if found.flow_run.id not in self._lanes and places[lane] > 0:
                 places[lane] -= 1
@@ -269,7 +273,8 @@ async def _keep_settled(pool: str, stop: asyncio.Event) -> None:
     """Settle what other workers leave from now on, and what could not be told apart from a live run at the start."""
     while not stop.is_set():
         await _pause(stop, _SETTLE_SECONDS)
-        await _settled(pool, stop)
+        with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError, *INFRASTRUCTURE):  # the worker tells of it when it polls
+            await settle(pool)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -144,7 +144,7 @@ async def _finish(app: App, members: list[Sync], patience: float | None) -> None
     for member in members:
         member.late |= member.lease.run_id in late
         if member.lease.run_id not in late:
-            member.counts = await asyncio.to_thread(settle, app, member.lease, member.plan, member.error, slow=member.late)
+            member.counts = await asyncio.to_thread(settle, app, member.lease, member.plan, member.error, late=member.late)
             member.settled = True
 
 

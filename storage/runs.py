@@ -49,12 +49,12 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow."""
+    """What one lease of a run did: counts, how often it wrote metrics and when last, and if the platform was slow (None: unknown)."""
 
     counts: RunCounts = field(default_factory=RunCounts)
     changes: int = 0
     changed_at: datetime | None = None
-    slow: bool = False
+    slow: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,10 +328,11 @@ class Runs:
 
 
 def _measured(leg: Leg) -> dict[str, Any]:
-    if not leg.changes:
-        return {"slow": leg.slow}
-    changes = ConnectionRow.total_syncs_with_changes + leg.changes
-    return {"slow": leg.slow, "last_metrics_changed_at": leg.changed_at, "total_syncs_with_changes": changes}
+    values: dict[str, Any] = {} if leg.slow is None else {"slow": leg.slow}
+    if leg.changes:
+        changes = ConnectionRow.total_syncs_with_changes + leg.changes
+        values |= {"last_metrics_changed_at": leg.changed_at, "total_syncs_with_changes": changes}
+    return values
 
 
 def _told(error: AdpulseError) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset
-from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lease, Level, RunCounts, RunState
+from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Account, Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
 from storage.runs import Leg
@@ -73,7 +73,7 @@ def _is_today(fetch: Fetch) -> bool:
     return fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT
 
 
-def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, slow: bool = False) -> RunCounts:
+def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, late: bool = False) -> RunCounts:
     """Record what was stored and close the run, or keep it open for its next leg; what this leg did.
 
     Only what the warehouse holds counts as read: after a failed upsert everything is due again. What was written is what
@@ -81,12 +81,17 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
     """
     try:
         now_leased = app.runs.lease(lease.run_id, lease.generation)
-        leg = replace(_leg(app, lease), slow=slow)
+        leg = replace(_leg(app, lease), slow=_slow(lease, late=late))
         _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
     except LeaseLost:
         return RunCounts()
     app.staging.remove(lease.run_id)
     return leg.counts
+
+
+def _slow(lease: Lease, *, late: bool) -> bool | None:
+    """A leg of the background may be long because there is much to read, so there only being in time tells something."""
+    return None if late and lease.lane is Lane.BACKGROUND else late
 
 
 def _leg(app: App, lease: Lease) -> Leg:

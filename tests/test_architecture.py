@@ -78,7 +78,7 @@ def test_help_answers_without_importing_what_is_heavy():
 
 def test_the_worker_does_not_import_pandas():
     program = (
-        "import sys; from adpulse.cli.services import leave_out_pandas; leave_out_pandas()\n"
+        "import sys; from deployments.footprint import keep_small; keep_small()\n"
         "import deployments.worker, flows.meta_sync, pyarrow; pyarrow.array([1])\n"
         "print(any(name.startswith('pandas.') for name in sys.modules))"
     )

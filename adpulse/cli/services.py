@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,11 +26,12 @@ def up() -> None:
 
     config = settings.load()
     migrate()
+    from deployments.footprint import keep_small
     from deployments.server import PrefectServer
 
     with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url) as server:
         os.environ.update(server.environment())
-        leave_out_pandas()
+        keep_small()
         import asyncio
 
         from deployments import worker as warm
@@ -50,7 +50,9 @@ def worker() -> None:
     from adpulse.orchestrator import use_running_server
 
     use_running_server(settings.load().home)
-    leave_out_pandas()
+    from deployments.footprint import keep_small
+
+    keep_small()
     from deployments import worker as warm
 
     warm.serve(settings.load())
@@ -75,17 +77,6 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     sweep_until(ended)
-
-
-def leave_out_pandas() -> None:
-    """Keep pandas out of this process: pyarrow imports it by itself where it is installed, 43 MB that a worker never uses."""
-    sys.meta_path.insert(0, _WithoutPandas())
-
-
-class _WithoutPandas(MetaPathFinder):
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - importlib's signature
-        if fullname == "pandas":
-            raise ModuleNotFoundError("pandas is left out of the worker on purpose", name=fullname)
 
 
 def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:

@@ -1,12 +1,16 @@
 """Meta Ads through deployments, the warm worker and DuckDB, with a real Prefect server; every number against the truth."""
 
 import json
+import os
+import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.states import Cancelling
 
@@ -72,20 +76,33 @@ def test_a_scheduled_run_fires_and_syncs(running):
     assert running.differences(connection) == []
 
 
-def test_forty_people_press_sync_now_within_a_second_and_four_flow_runs_at_most_serve_all(running):
+def test_forty_people_press_sync_now_before_a_worker_is_free_and_one_flow_run_serves_all(running):
     connections = [running.connect(f"Corner Store {n}") for n in range(1, 41)]
     before = {run.id for run in running.flow_runs("meta-on-demand")}
 
-    with ThreadPoolExecutor(40) as people:
+    with no_worker_free(running), ThreadPoolExecutor(40) as people:
         asked = list(people.map(lambda each: running.ask(each, parts=Parts.ENTITIES), connections))
     runs = [running.ended(run_id) for run_id in asked]
 
     new = {str(run.id) for run in running.flow_runs("meta-on-demand") if run.id not in before}
+    (served_all,) = {run.flow_run_id for run in runs}
     assert {run.state for run in runs} == {RunState.DONE}
-    assert {run.flow_run_id for run in runs} <= new
-    assert len(new) <= 4
+    assert served_all in new
+    assert len(new) <= 4  # the sweep may ask just when they are claimed; such a run finds nothing to do
     counted = dict(running.rows("SELECT connection_id, count(*) FROM entities GROUP BY ALL"))
     assert {each.id: counted.get(each.id) for each in connections} == {each.id: entities_of(running, each) for each in connections}
+
+
+@contextmanager
+def no_worker_free(running):
+    """Prefect hands out no runs: how many claims there are must not depend on how long forty threads take on this machine."""
+    pool = running.app.settings.work_pool
+    with get_client(sync_client=True) as client:
+        client.update_work_pool(pool, WorkPoolUpdate(is_paused=True))
+        try:
+            yield
+        finally:
+            client.update_work_pool(pool, WorkPoolUpdate(is_paused=False))
 
 
 def entities_of(running, connection):
@@ -97,7 +114,7 @@ def test_two_ticks_at_once_never_sync_a_connection_twice(running):
     connections = [running.app.connections.get(name).connection for name in names]
     for run_id in [running.ask(each) for each in connections]:  # first syncs take a leg more, in the background
         running.ended(run_id)
-    before = {each.id: running.app.connections.get(each.id).total_syncs_attempted for each in connections}
+    before = {each.id: attempted(running, each) for each in connections}
     running.sandbox.clock.advance(3600)
     for each in connections:
         running.app.connections.set_frequency(each.id, "hourly")
@@ -106,13 +123,21 @@ def test_two_ticks_at_once_never_sync_a_connection_twice(running):
         deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, Frequency.HOURLY))
         ticks = [client.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
         running.until(lambda: all(final(client, tick.id) for tick in ticks))
-    running.until(lambda: all(running.app.connections.get(each.id).sync_status is SyncStatus.IDLE for each in connections))
+    running.until(lambda: all(attempted(running, each) > before[each.id] and idle(running, each) for each in connections))
 
-    after = {each.id: running.app.connections.get(each.id).total_syncs_attempted for each in connections}
+    after = {each.id: attempted(running, each) for each in connections}
     told = [(run.state, run.attempts, run.reason, run.error) for each in connections for run in running.app.runs.history(each.id, 1)]
     assert {key: after[key] - before[key] for key in after} == dict.fromkeys(after, 1), told
     for each in connections:
         running.app.connections.set_frequency(each.id, "manual")
+
+
+def attempted(running, connection):
+    return running.app.connections.get(connection.id).total_syncs_attempted
+
+
+def idle(running, connection):
+    return running.app.connections.get(connection.id).sync_status is SyncStatus.IDLE
 
 
 def test_ninety_days_of_2000_ads_under_180_calls_an_hour_resume_without_a_page_twice(running):
@@ -173,6 +198,20 @@ def test_a_run_cancelled_in_prefect_gives_its_leases_back_and_the_sync_is_made_u
     assert not state.is_completed()
     assert run.state is RunState.DONE
     assert run.flow_run_id != flow_run
+
+
+def test_a_prefect_server_that_dies_is_started_again_and_syncs_go_on(running):
+    connection = running.connect("Corner Store 42")
+    state = running.app.settings.home / "prefect" / "server.json"
+    dead = json.loads(state.read_text())["pid"]
+
+    os.killpg(dead, signal.SIGKILL)
+    running.until(lambda: json.loads(state.read_text())["pid"] != dead)
+    run_id = running.ask(connection, parts=Parts.ENTITIES)
+    run = running.ended(run_id)
+
+    assert run.state is RunState.DONE
+    assert any("starting it again" in line for line in running.printed)
 
 
 def test_the_command_line_tells_what_happened(running):

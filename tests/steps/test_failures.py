@@ -196,7 +196,7 @@ def test_an_account_that_was_slow_is_left_to_the_background_until_it_is_quick_ag
     installation.sync(connection)
     installation.sandbox.clock.advance(2 * 3600)
     (lease,) = installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")
-    settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It was slow, and then it failed."), slow=True)
+    settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It was slow, and then it failed."), late=True)
     installation.sandbox.clock.advance(2 * 3600)
 
     assert installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test") == []
@@ -204,3 +204,13 @@ def test_an_account_that_was_slow_is_left_to_the_background_until_it_is_quick_ag
     installation.work(installation.app.leases.claim_waiting(Provider.META, Lane.BACKGROUND, "test"))
     installation.sandbox.clock.advance(2 * 3600)
     assert len(installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")) == 1
+
+
+def test_a_long_first_sync_does_not_make_an_account_slow(installation):
+    connection = installation.connect("Corner Store 1", frequency="hourly")
+    installation.work(installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test"))
+    (lease,) = installation.app.leases.claim_waiting(Provider.META, Lane.BACKGROUND, "test")
+    settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It took long, and then it failed."), late=True)
+    installation.sandbox.clock.advance(2 * 3600)
+
+    assert [each.connection.id for each in installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")] == [connection.id]

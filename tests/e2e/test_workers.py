@@ -1,0 +1,231 @@
+"""Real workers in trouble and in company: two at once, told to stop, without a server, beside Prefect's own, behind a slow account."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from kills.workers import Workers
+from prefect.client.orchestration import get_client
+
+from adpulse import orchestrator
+from adpulse.errors import Unavailable
+from adpulse.frequency import Frequency
+from adpulse.model import Lane, Provider, RunState, SyncStatus
+from adpulse.sandbox import Sandbox
+from deployments.deploy import deploy
+from deployments.server import PrefectServer
+
+ACCOUNTS = [f"Corner Store {number}" for number in range(1, 12)]
+"""No two tests use the same: the sandbox logs the calls of all their installations."""
+MINUTE = 60
+
+
+class Fleet(Workers):
+    """Several workers of one installation."""
+
+    def __init__(self, home, sandbox, **variables):
+        super().__init__(home, sandbox, **variables)
+        self.children = []
+
+    def start_worker(self):
+        super().start_worker()
+        self.children.append(self.child)
+        return self.child
+
+    def start(self, *command):
+        """Any other process of the installation."""
+        child = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        self.children.append(child)
+        return child
+
+    def stop_all(self):
+        """SIGTERM to all; their exit codes."""
+        for child in self.children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+        codes = [child.wait(timeout=90) for child in self.children]
+        self.children.clear()
+        return codes
+
+    def tick(self, frequency):
+        """A flow run as the group's schedule makes it, now; its id."""
+        with get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, frequency))
+            return client.create_flow_run_from_deployment(deployment.id).id
+
+    def flow_run(self, flow_run):
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(flow_run)
+
+    def final(self, flow_run):
+        return self.flow_run(flow_run).state.is_final()
+
+    def attempts(self, connections):
+        return [self.app.connections.get(each.id).total_syncs_attempted for each in connections]
+
+    def synced(self, connections):
+        views = [self.app.connections.get(each.id) for each in connections]
+        return all(view.sync_status is SyncStatus.IDLE and view.last_sync_completed_at for view in views)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox.start(extra=len(ACCOUNTS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    before = dict(os.environ)
+    with PrefectServer(tmp_path_factory.mktemp("server"), progress=lambda _: None) as started:
+        yield started
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def fleet(tmp_path, sandbox, server):
+    made = Fleet(tmp_path / "home", sandbox, ADPULSE_WORK_POOL=tmp_path.name)
+    made.serve_with(server)
+    try:
+        yield made
+    finally:
+        sandbox.faults.clear()
+        made.stop_all()
+        made.close()
+
+
+def test_two_workers_share_the_work_and_the_other_one_leads_when_the_leader_dies(fleet):
+    connections = [fleet.connect(name) for name in ACCOUNTS[:4]]
+    groups = (Frequency.EVERY_5_MIN, Frequency.EVERY_10_MIN, Frequency.EVERY_30_MIN, Frequency.HOURLY)
+    for connection, frequency in zip(connections, groups, strict=True):
+        fleet.app.connections.set_frequency(connection.id, frequency.value)
+    fleet.remote.fault("slow", seconds=1.0)  # the four groups need more places than one worker has for schedules
+    workers = {f"{os.uname().nodename}-{fleet.start_worker().pid}": fleet.child for _ in range(2)}
+    ticks = [fleet.tick(frequency) for frequency in groups]
+    fleet.until(lambda: all(fleet.final(tick) for tick in ticks), told=fleet.told)
+    fleet.remote.clear_faults()
+    took = {fleet.flow_run(tick).labels["prefect.worker.name"] for tick in ticks}
+    fleet.all_ended()
+
+    leader = fleet.app.leadership.leader("sweep")
+    workers[leader].kill()
+    workers[leader].wait()
+    fleet.until(lambda: fleet.app.leadership.leader("sweep") != leader, told=lambda: leader)
+    for connection in connections:
+        fleet.ask(connection)
+    fleet.all_ended()
+
+    assert took == set(workers)
+    assert fleet.synced(connections)
+    assert fleet.app.leadership.leader("sweep") in workers
+    assert sorted(fleet.stop_all()) == [-signal.SIGKILL, 0]
+    assert fleet.breaches() == []
+
+
+def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, sandbox):
+    connection = fleet.connect(ACCOUNTS[4])
+    fleet.remote.fault("slow", account=connection.external_id, seconds=300.0)
+    run_id = fleet.ask(connection)
+    fleet.start_worker()
+    fleet.until(lambda: fleet.app.runs.get(run_id).calls, told=fleet.told)
+
+    (code,) = fleet.stop_all()
+
+    given_back = fleet.app.runs.get(run_id)
+    leases_left = fleet.app.leases.owners()
+    sandbox.faults.clear()
+    fleet.start_worker()
+    fleet.all_ended()
+    assert code == 0
+    assert (given_back.state, leases_left) == (RunState.QUEUED, set())
+    assert not fleet.flow_run(given_back.flow_run_id).state.is_completed()
+    assert fleet.app.runs.get(run_id).state is RunState.DONE
+    fleet.stop_all()
+    assert fleet.breaches() == []
+
+
+def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path, sandbox):
+    server = PrefectServer(tmp_path / "server", progress=lambda _: None)
+    fleet = Fleet(tmp_path / "home", sandbox)
+    with server:
+        fleet.serve_with(server)
+        connection = fleet.connect(ACCOUNTS[5])
+        fleet.start_worker()
+        first = fleet.ask(connection)
+        fleet.ended(first)
+        fleet.all_ended()
+    asked, told = fleet.app.runs.request(connection.id).run_id, []
+    for _ in range(3):
+        with pytest.raises(Unavailable) as refused:
+            orchestrator.request_run(Provider.META, Lane.ON_DEMAND, fleet.app.runs)
+        told.append(str(refused.value))
+        sandbox.clock.advance(20 * MINUTE)
+    waiting = fleet.app.runs.get(asked)
+    with server:
+        fleet.ended(asked)
+        fleet.all_ended()
+        codes = fleet.stop_all()
+
+    assert waiting.state is RunState.QUEUED
+    assert all(sentence.endswith("Start it with: adpulse up") for sentence in told)
+    assert fleet.app.runs.get(asked).state is RunState.DONE
+    assert codes == [0]
+    assert fleet.breaches() == []
+    fleet.close()
+
+
+def test_prefects_own_process_pool_runs_the_same_deployments_beside_the_sweep(fleet):
+    pool = "stock"
+    fleet.environment["ADPULSE_WORK_POOL"] = pool
+    asyncio.run(deploy(pool, "process"))
+    connection = fleet.connect(ACCOUNTS[6], frequency="hourly")
+    fleet.start(sys.executable, "-m", "adpulse", "sweep")
+    fleet.start(Path(sys.executable).with_name("prefect"), "worker", "start", "--pool", pool, "--type", "process")
+
+    tick = fleet.tick(Frequency.HOURLY)
+    fleet.until(lambda: fleet.final(tick), told=fleet.told)
+    fleet.all_ended()
+
+    assert fleet.flow_run(tick).state.is_completed()
+    assert fleet.flow_run(tick).labels["prefect.worker.type"] == "process"
+    assert fleet.app.runs.history(connection.id, 1)[0].state is RunState.DONE
+    fleet.stop_all()
+    assert fleet.breaches() == []
+
+
+@contextmanager
+def first_sync_under_way(fleet):
+    """A 90-day first sync and an account that takes a minute a page; both are on their way while the block runs."""
+    slow, big = fleet.connect(ACCOUNTS[7]), fleet.connect("Nordlicht Moebel")
+    fleet.remote.fault("slow", account=slow.external_id, seconds=60.0)
+    runs = [fleet.ask(each) for each in (slow, big)]
+    fleet.until(lambda: all(fleet.app.runs.get(run_id).calls for run_id in runs), told=fleet.told)
+    yield runs
+    states = [fleet.app.runs.get(run_id).state for run_id in runs]
+    assert RunState.DONE not in states
+    fleet.remote.clear_faults()
+
+
+def test_a_slow_account_and_a_long_first_sync_keep_no_tick_waiting(fleet, sandbox):
+    quick = [fleet.connect(name) for name in ACCOUNTS[8:]]
+    fleet.start_worker()
+    for connection in quick:
+        fleet.ask(connection)
+    fleet.all_ended()
+    fleet.app.workspaces.grant_realtime(fleet.workspace.id)
+    for connection in quick:
+        fleet.app.connections.set_frequency(connection.id, Frequency.REALTIME.value)
+
+    with first_sync_under_way(fleet):
+        for _ in range(4):
+            sandbox.clock.advance(30)
+            due = [count + 1 for count in fleet.attempts(quick)]
+            fleet.tick(Frequency.REALTIME)  # or the group's own schedule, if that is quicker
+            fleet.until(lambda due=due: fleet.attempts(quick) == due and fleet.synced(quick), told=fleet.told)
+            assert [fleet.app.connections.get(each.id).last_sync_completed_at for each in quick] == [sandbox.clock.now()] * 3
