@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from sqlalchemy import select
 
-from adpulse.errors import BadRequest
+from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
+from storage import control
 from storage.runs import Leg
 
 
@@ -26,6 +28,12 @@ def status(installation, connection):
 
 def token(installation, label="full"):
     return installation.sandbox.world.token(label).value
+
+
+def tokens_kept(installation):
+    """What the credentials' rows hold of tokens, encrypted as they are."""
+    with control.connect(installation.app.settings.control_url).begin() as session:
+        return list(session.scalars(select(control.CredentialRow.ciphertext)))
 
 
 def test_a_dead_letter_says_what_happened_and_what_to_do(adpulse, installation, stopped):
@@ -88,7 +96,9 @@ def test_a_disconnected_connection_keeps_its_data_and_loses_its_token(adpulse, i
     code, told, _ = adpulse("disconnect", connection.name, "--yes")
 
     assert (code, "its data stay" in told) == (0, True)
-    assert not installation.app.runs.held(lease.run_id, lease.generation)
+    with pytest.raises(LeaseLost):
+        installation.app.runs.calling(lease)
+    assert tokens_kept(installation) == [b""]
     assert installation.app.runs.get(lease.run_id).state is RunState.DEAD
     assert installation.app.runs.dead_letters() == []
     assert installation.rows("SELECT count(*) FROM metric_facts")[0][0] > 0

@@ -102,6 +102,9 @@ def test_leases_given_back_are_queued_again(plane):
     plane.leases.release(leases)
 
     assert plane.connections.get(connection.id).sync_status is SyncStatus.QUEUED
+    assert plane.leases.owners() == set()
+    with pytest.raises(LeaseLost):
+        plane.runs.calling(leases[0])
     assert [lease.run_id for lease in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w2")] == [leases[0].run_id]
 
 
