@@ -40,7 +40,7 @@ class Installation:
         control.migrate(control.connect(settings.load().control_url))
         self.app = app()
         self.remote = Remote(sandbox.control_url)
-        self.workspace = self.app.workspaces.create("Acme")
+        self.workspace = next(iter(self.app.workspaces.all()), None) or self.app.workspaces.create("Acme")
         self.notes = {}
 
     def close(self):
@@ -89,12 +89,16 @@ class Installation:
     def sync(self, connection, *, force=False, legs=20):
         """Legs until the run is closed; time moves to where a postponed run goes on."""
         (run,) = self.leg(connection, force=force)
+        return self.finish(run, legs)
+
+    def finish(self, run, legs=20):
+        """The run once it is closed or failed; time moves to where it goes on."""
         for _ in range(legs):
             if run.state is not RunState.POSTPONED:
                 return run
             self.advance_to(run.until)
             (run,) = self.work(self.claim())
-        raise AssertionError(f"{connection.name} did not end in {legs} legs: {run}")
+        raise AssertionError(f"it did not end in {legs} legs: {run}")
 
     def advance_to(self, moment):
         if moment > self.sandbox.clock.now():
