@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pydantic import SecretStr
 
@@ -72,6 +73,19 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
     except Unavailable:
         log.warning("Prefect does not answer; the sync of %s is queued and starts when the worker runs", view.connection.name)
     return ticket
+
+
+def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None:
+    """Change a connection's gross margin and ask for the sync that brings all of its stored profits to it.
+
+    Whoever syncs it now begins again, with the new margin. None while the connection is not synced at all: its next sync does it.
+
+    Raises:
+        UnknownConnection: no such connection.
+    """
+    connection = app.connections.set_margin(reference, gross_margin).connection
+    app.leases.release(app.runs.worked_on(connection.id))
+    return request_sync(app, connection.id) if connection.status is ConnectionStatus.ACTIVE else None
 
 
 def pause(app: App, reference: str) -> ConnectionView:

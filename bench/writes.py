@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -77,7 +78,8 @@ def _table(rows: int, changed_percent: int) -> pa.Table:
 def _fetch(run: str, table: pa.Table, at: datetime) -> RunFetch:
     days = table.column("date").to_pylist()
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=1, since=min(days), until=max(days))
-    return RunFetch(run_id=run, generation=int(run), connection_id="c1", now=at, fetched=[Fetched(fetch=fetch, fetched_at=at, table=table)])
+    answer = Fetched(fetch=fetch, fetched_at=at, table=table)
+    return RunFetch(run_id=run, generation=int(run), connection_id="c1", now=at, gross_margin=Decimal(1), fetched=[answer])
 
 
 def _adpulse(home: Path, stored: pa.Table, batch: pa.Table) -> float:

@@ -51,6 +51,11 @@ class Sync:
     late: bool = False
     settled: bool = False
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether there may be something to store; a tick that has nothing to read has nothing."""
+        return self.plan is not None and bool(self.plan.fetches or self.lease.lane in ON_DEMAND_LANES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -158,11 +163,9 @@ async def _prepare(app: App, member: Sync) -> None:
 async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
     """The four steps; returns the runs whose reads go on while the others' are stored."""
     planned = batch.without({each.lease.run_id for each in members if not (each.plan and each.plan.fetches)})
-    if not planned.runs:
-        return set()
     kinds = {fetch.kind for each in members if each.plan for fetch in each.plan.fetches}
     going, late = planned, set[str]()
-    if any(not kind.has_dates for kind in kinds):
+    if going.runs and any(not kind.has_dates for kind in kinds):
         outcomes = await sync_entities(going)
         late |= _late(outcomes)
         going = going.without(_note(members, outcomes) | late)
@@ -170,8 +173,9 @@ async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
         outcomes = await fetch_metrics(going)
         late |= _late(outcomes)
         _note(members, outcomes)
-    # What was read completely before an error is stored all the same: calls are scarce.
-    ready = planned.without(late)
+    # What was read completely before an error is stored all the same: calls are scarce. What was asked for is compared even
+    # when there is no call to make: a new margin needs none.
+    ready = batch.without(late | {each.lease.run_id for each in members if not each.is_compared})
     if ready.runs:
         outcomes = await diff_metrics(ready)
         _note(members, outcomes)

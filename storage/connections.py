@@ -120,6 +120,17 @@ class Connections:
             self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=_first_due(chosen, self._clock.now()))
         return self.get(connection.id)
 
+    def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
+        """Change the gross margin; what is stored follows with the next sync.
+
+        Raises:
+            UnknownConnection: nothing was changed.
+        """
+        connection = self.get(reference).connection
+        with self._engine.begin() as session:
+            self._update(session, connection.id, gross_margin=gross_margin)
+        return self.get(connection.id)
+
     def set_status(self, connection_id: str, status: ConnectionStatus, reason: str | None) -> None:
         """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself."""
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}

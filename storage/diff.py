@@ -5,16 +5,18 @@ into one :class:`RunChanges` per run. It only reads: the same code runs against 
 workspace without one, against an empty one in memory.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse.model import ENTITY_SCHEMA, GONE_STATUSES, METRIC_SCHEMA, METRICS, Fetched, FetchKind, RunCounts
+from adpulse.model import ENTITY_SCHEMA, GONE_STATUSES, MARGIN_UNIT, METRIC_SCHEMA, METRICS, Fetched, FetchKind, RunCounts, with_profit
 from storage.sql import query
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -32,13 +34,14 @@ REMAINDER_SCHEMA = pa.schema([METRIC_SCHEMA.field(name) for name in ("connection
 
 _COVERAGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), METRIC_SCHEMA.field("date"), pa.field("closed", pa.bool_())])
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
+_MARGIN_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("gross_margin", pa.decimal128(9, 6))])
 _GONE = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFetch:
-    """Everything one run fetched of one connection, as of ``now`` (business time).
+    """Everything one run fetched of one connection, as of ``now`` (business time), with its profit at ``gross_margin``.
 
     Raises:
         ValueError: an answer holds another connection's rows, other columns, or days that were not asked for.
@@ -48,6 +51,7 @@ class RunFetch:
     generation: int
     connection_id: str
     now: datetime
+    gross_margin: Decimal
     fetched: Sequence[Fetched]
 
     def __post_init__(self) -> None:
@@ -58,13 +62,18 @@ class RunFetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChanges:
-    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA and REMAINDER_SCHEMA rows."""
+    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA and REMAINDER_SCHEMA rows.
+
+    ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
+    """
 
     run_id: str
     generation: int
     connection_id: str
     now: datetime
     counts: RunCounts
+    gross_margin: Decimal
+    remargined: bool
     facts: pa.Table
     totals: pa.Table
     entities: pa.Table
@@ -73,23 +82,36 @@ class RunChanges:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write. A moved remainder alone is something, though no counted row changed."""
-        return not any(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported))
+        return not (self.remargined or any(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Of each connection, how many different keys its answers hold, and how many of those are other than what is stored."""
+
+    keys: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
 
 
 def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> list[RunChanges]:
     """The changes of each run, in the order of ``batch``; one join per kind of row for all of them.
 
     A day asked for twice is what the later answer says. A key twice within one answer is what comes last.
-    A connection may occur once.
+    A connection may occur once. Of a connection with a new margin every stored row is among the changes, whatever was asked.
     """
     if len({run.connection_id for run in batch}) < len(batch):
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
-    facts, leaf_keys = _compare_metrics(warehouse, batch, FetchKind.ADS)
-    totals, total_keys = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS)
-    unreported = _compare_remainders(warehouse, batch, facts, totals)
-    keys = {run.connection_id: leaf_keys.get(run.connection_id, 0) + total_keys.get(run.connection_id, 0) for run in batch}
-    return [_changes_of(run, keys[run.connection_id], facts, totals, entities, unreported) for run in batch]
+    margins = _new_margins(warehouse, batch)
+    facts, leaves = _compare_metrics(warehouse, batch, FetchKind.ADS, margins)
+    totals, campaigns = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS, margins)
+    unreported = _compare_remainders(warehouse, batch, facts, totals, margins)
+    tables = {"facts": facts, "totals": totals, "entities": entities, "unreported": unreported}
+    keys, changed = leaves.keys + campaigns.keys, leaves.changed + campaigns.changed
+    return [
+        _changes_of(run, tables, (keys[run.connection_id], changed[run.connection_id]), remargined=run.connection_id in margins)
+        for run in batch
+    ]
 
 
 def missing_leaves(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[str]:
@@ -191,60 +213,75 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
     return entities
 
 
+def _new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> Mapping[str, Decimal]:
+    """The margins of connections whose stored rows have another one."""
+    margins = {run.connection_id: run.gross_margin.quantize(MARGIN_UNIT) for run in batch}
+    warehouse.register("margins", pa.table([list(margins), list(margins.values())], schema=_MARGIN_SCHEMA))
+    changed = warehouse.sql(query("new_margins")).fetchall()
+    warehouse.register("remargined", pa.table([pa.array([each for (each,) in changed], pa.string())], names=["connection_id"]))
+    return {connection_id: margins[connection_id] for (connection_id,) in changed}
+
+
+def _at_new_margin(warehouse: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, margins: Mapping[str, Decimal]) -> pa.Table:
+    """What the table holds of each connection with a new margin, at that margin."""
+    select = f"SELECT {', '.join(schema.names)} FROM {table} WHERE connection_id = ?"  # noqa: S608 - our own names
+    stored = {each: warehouse.execute(select, [each]).to_arrow_table().cast(schema) for each in margins}
+    return pa.concat_tables([schema.empty_table(), *(with_profit(rows, margins[each]) for each, rows in stored.items())])
+
+
 def _compare_metrics(
-    warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], kind: FetchKind
-) -> tuple[pa.Table, Mapping[str, int]]:
-    """The changed rows, and how many different keys each connection's answers hold."""
-    if not any(one.fetch.kind is kind for run in batch for one in run.fetched):
-        return METRIC_CHANGE_SCHEMA.empty_table(), {}
+    warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], kind: FetchKind, margins: Mapping[str, Decimal]
+) -> tuple[pa.Table, _Answered]:
+    """The changed rows, and how many rows were answered."""
+    if not margins and not any(one.fetch.kind is kind for run in batch for one in run.fetched):
+        return METRIC_CHANGE_SCHEMA.empty_table(), _Answered()
+    warehouse.register("at_new_margin", _at_new_margin(warehouse, _TABLES[kind], METRIC_SCHEMA, margins))
     answer = _metric_answers(batch, kind)
     warehouse.register("answer", answer)
     warehouse.register("coverage", _coverage(batch, kind))
-    keys = dict(warehouse.sql(query("answer_keys")).fetchall())
-    if sum(keys.values()) < answer.num_rows:
+    keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
+    if keys.total() < answer.num_rows:
         warehouse.register("answer", warehouse.sql(query("answer_last")).to_arrow_table())
     changes = warehouse.sql(query("diff_metrics").format(table=_TABLES[kind])).to_arrow_table()
-    return changes.select(METRIC_CHANGE_SCHEMA.names).cast(METRIC_CHANGE_SCHEMA), keys
+    changed = Counter[str](changes.filter(changes["answered"])["connection_id"].to_pylist())
+    return changes.select(METRIC_CHANGE_SCHEMA.names).cast(METRIC_CHANGE_SCHEMA), _Answered(keys=keys, changed=changed)
 
 
-def _compare_remainders(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], facts: pa.Table, totals: pa.Table) -> pa.Table:
+def _compare_remainders(
+    warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], facts: pa.Table, totals: pa.Table, margins: Mapping[str, Decimal]
+) -> pa.Table:
     leaf_coverage, total_coverage = _coverage(batch, FetchKind.ADS), _coverage(batch, FetchKind.CAMPAIGNS)
-    if not (total_coverage.num_rows or pc.any(leaf_coverage["closed"]).as_py() or pc.any(facts["inserted"]).as_py()):
+    retaken = total_coverage.num_rows or pc.any(leaf_coverage["closed"]).as_py() or pc.any(facts["inserted"]).as_py()
+    if not (retaken or margins):
         # The usual tick: only days still running, whose leaves were read before. Saves a fifth of its time.
         return REMAINDER_SCHEMA.empty_table()
     warehouse.register("leaf_coverage", leaf_coverage)
     warehouse.register("total_coverage", total_coverage)
     warehouse.register("facts_next", facts)
     warehouse.register("totals_next", totals)
+    warehouse.register("at_new_margin", _at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
     return warehouse.sql(query("diff_unreported")).to_arrow_table().cast(REMAINDER_SCHEMA)
 
 
-def _changes_of(run: RunFetch, keys: int, facts: pa.Table, totals: pa.Table, entities: pa.Table, unreported: pa.Table) -> RunChanges:
-    facts, totals, entities, unreported = (
-        table.filter(pc.equal(table["connection_id"], run.connection_id)) for table in (facts, totals, entities, unreported)
-    )
+def _changes_of(run: RunFetch, tables: Mapping[str, pa.Table], counts: tuple[int, int], *, remargined: bool) -> RunChanges:
+    mine = {name: table.filter(pc.equal(table["connection_id"], run.connection_id)) for name, table in tables.items()}
+    metrics = pa.concat_tables([mine["facts"], mine["totals"]])
+    inserted = metrics.filter(metrics["inserted"]).num_rows
+    fetched, changed = counts
     return RunChanges(
         run_id=run.run_id,
         generation=run.generation,
         connection_id=run.connection_id,
         now=run.now,
-        counts=_counts(keys, pa.concat_tables([facts, totals]), entities.num_rows),
-        facts=facts,
-        totals=totals,
-        entities=entities,
-        unreported=unreported,
-    )
-
-
-def _counts(keys: int, changes: pa.Table, entities_changed: int) -> RunCounts:
-    """Vanished rows are updates of rows nobody answered, so fetched + vanished = inserted + updated + unchanged."""
-    inserted = changes.filter(changes["inserted"]).num_rows
-    vanished = changes.filter(pc.equal(changes["cause"], "vanished")).num_rows
-    updated = changes.num_rows - inserted
-    return RunCounts(
-        fetched=keys,
-        inserted=inserted,
-        updated=updated,
-        unchanged=keys - inserted - updated + vanished,
-        entities_changed=entities_changed,
+        # Rows that nobody answered (they vanished, or follow a new margin) are updated all the same.
+        counts=RunCounts(
+            fetched=fetched,
+            inserted=inserted,
+            updated=metrics.num_rows - inserted,
+            unchanged=fetched - changed,
+            entities_changed=mine["entities"].num_rows,
+        ),
+        gross_margin=run.gross_margin,
+        remargined=remargined,
+        **mine,
     )

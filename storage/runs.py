@@ -188,6 +188,10 @@ class Runs:
         """The leases that a flow run holds."""
         return self._leases(RunRow.flow_run_id == owner, ConnectionRow.lease_owner == owner)
 
+    def worked_on(self, connection_id: str) -> list[Lease]:
+        """The lease of the connection, if somebody has it."""
+        return self._leases(ConnectionRow.id == connection_id, ConnectionRow.lease_owner.is_not(None))
+
     def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
         query = (
             select(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ class Staging:
             "connection_id": changes.connection_id,
             "now": changes.now.isoformat(),
             "counts": asdict(changes.counts),
+            "gross_margin": str(changes.gross_margin),
+            "remargined": changes.remargined,
         }
         with self._writing(changes.run_id, _CHANGES) as path, zipfile.ZipFile(path, "w") as archive:
             archive.writestr("header.json", json.dumps(header))
@@ -125,6 +128,8 @@ class Staging:
                 connection_id=header["connection_id"],
                 now=datetime.fromisoformat(header["now"]),
                 counts=RunCounts(**header["counts"]),
+                gross_margin=Decimal(header["gross_margin"]),
+                remargined=header["remargined"],
                 **tables,
             )
 

@@ -4,7 +4,7 @@ Every method takes the writer's lock, opens the file, does one thing and closes 
 open and nobody is kept out. Readers use the published copy, never the live file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy
-from adpulse.model import Connection, Fetched, RunCounts
+from adpulse.model import MARGIN_UNIT, Connection, Fetched, RunCounts
 from storage import analytics, diff
 from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
@@ -39,7 +39,6 @@ _CONNECTION_SCHEMA = pa.schema(
         pa.field("gross_margin", pa.decimal128(9, 6)),
     ]
 )
-_MARGIN_UNIT = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,8 @@ class Warehouse:
 
     def missing_leaves(self, connection_id: str, fetched: Sequence[Fetched]) -> list[str]:
         """Ids of leaves that vanished from the answers, to be looked up before a diff may take them for zero."""
-        run = RunFetch(run_id="", generation=0, connection_id=connection_id, now=datetime.now(UTC), fetched=fetched)
+        now, margin = datetime.now(UTC), Decimal(1)  # neither matters here
+        run = RunFetch(run_id="", generation=0, connection_id=connection_id, now=now, gross_margin=margin, fetched=fetched)
         with self._reading() as warehouse:
             return diff.missing_leaves(warehouse, run)
 
@@ -255,7 +255,7 @@ def _merge(
 def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
     """One statement per table for all runs; tables without changes are not touched."""
     warehouse.register("runs", _runs_table(pending))
-    warehouse.register("known", _connections_table(connections))
+    warehouse.register("known", _connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
     facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
     totals = _register(warehouse, "total_changes", [run.totals for run in pending])
     _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
@@ -293,7 +293,8 @@ def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
 
 
-def _connections_table(connections: Sequence[Connection]) -> pa.Table:
+def _connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
+    """Those whose rows are written, with the margin that these rows have."""
     rows = [
         {
             "id": connection.id,
@@ -302,8 +303,9 @@ def _connections_table(connections: Sequence[Connection]) -> pa.Table:
             "name": connection.name,
             "currency": connection.currency,
             "timezone": connection.timezone,
-            "gross_margin": connection.gross_margin.quantize(_MARGIN_UNIT),
+            "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
         }
         for connection in {connection.id: connection for connection in connections}.values()
+        if connection.id in margins
     ]
     return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)

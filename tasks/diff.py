@@ -1,12 +1,14 @@
 """Compares what was fetched with what is stored. Step: diff."""
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 from prefect import task
 
 from adpulse.bootstrap import App, app
-from adpulse.model import Lease
+from adpulse.model import Fetched, Lease, with_profit
 from storage.diff import RunFetch
 from tasks.batch import Batch, Outcome, attempt, held
 from tasks.retries import OPTIONS
@@ -45,5 +47,11 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         generation=lease.generation,
         connection_id=lease.connection.id,
         now=context.clock.now(),
-        fetched=context.staging.read(lease.run_id),
+        gross_margin=lease.connection.gross_margin,
+        fetched=[_at_margin(each, lease.connection.gross_margin) for each in context.staging.read(lease.run_id)],
     )
+
+
+def _at_margin(one: Fetched, gross_margin: Decimal) -> Fetched:
+    """The margin may have changed since it was read."""
+    return replace(one, table=with_profit(one.table, gross_margin)) if one.fetch.kind.has_dates else one

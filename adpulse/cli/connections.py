@@ -1,4 +1,4 @@
-"""``adpulse connect | connections | status | sync | frequency | pause | resume | reconnect | disconnect``: the daily work."""
+"""``adpulse connect | connections | status | sync | frequency | margin | pause | resume | reconnect | disconnect``: the daily work."""
 
 import json
 import os
@@ -29,6 +29,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("status")(status)
     cli.command("sync")(sync)
     cli.command("frequency")(set_frequency)
+    cli.command("margin")(set_margin)
     for command in (pause, resume, reconnect, disconnect):
         cli.command()(command)
 
@@ -201,6 +202,23 @@ def set_frequency(
 
     view = app().connections.set_frequency(connection, value)
     typer.echo(f"{view.connection.name}: {view.connection.frequency.label}.")
+
+
+def set_margin(
+    connection: Reference, value: Annotated[str, typer.Argument(help="A share of the revenue such as 0.35, or a percentage such as 35%.")]
+) -> None:
+    """Change a connection's gross margin: profit is revenue times margin, minus spend. All stored days follow."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+    from adpulse.cli import telling
+    from adpulse.model import parse_margin
+
+    context, margin = app(), parse_margin(value)
+    ticket = operations.set_margin(context, connection, margin)
+    when = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
+    typer.echo(
+        f"{context.connections.get(connection).connection.name}: margin {telling.percent(margin)}. Its stored days follow with {when}"
+    )
 
 
 def pause(connection: Reference) -> None:

@@ -1,6 +1,7 @@
 """How a connection's telemetry reads, in the words of the settings page. Pure."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from adpulse.model import ConnectionStatus
@@ -34,6 +35,11 @@ def attempts(attempted: int, changed: int) -> str:
     return f"{attempted} attempts | {changed} changes ({share:.1f}%)"
 
 
+def percent(share: Decimal) -> str:
+    """``35%``, with all of its digits."""
+    return f"{(share * 100).normalize():f}%"
+
+
 def state(view: ConnectionView) -> str:
     """Idle, Queued, Syncing, Error, or why it is not synced at all."""
     if view.connection.status in _STATUS:
@@ -60,6 +66,7 @@ def fields(view: ConnectionView) -> dict[str, Any]:
         "external_id": connection.external_id,
         "currency": connection.currency,
         "timezone": connection.timezone,
+        "gross_margin": str(connection.gross_margin),
         "status": connection.status.value,
         "status_reason": view.status_reason,
         "sync_frequency": connection.frequency.value,
@@ -83,6 +90,7 @@ def lines(view: ConnectionView, now: datetime) -> list[tuple[str, str]]:
     told = [
         ("Account", f"{connection.provider.label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
         ("Frequency", connection.frequency.label),
+        ("Margin", percent(connection.gross_margin)),
         ("State", state(view)),
         ("Last attempted", ago(view.last_sync_attempted_at, now)),
         ("Last completed", ago(view.last_sync_completed_at, now)),

@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 
 from adpulse.errors import Unavailable
-from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, METRICS, MICROS, AccountFacts, Connection, Level
+from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, METRICS, MICROS, AccountFacts, Connection, Level, with_profit
 
 PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
 LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
@@ -16,7 +16,7 @@ INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
 VISITORS = ("omni_landing_page_view", "landing_page_view")
 """One event comes under several of these: the first present tells all of them, adding them up would double it."""
 
-ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
+ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors")
 _ACCOUNT_STATUS = {
     1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
     100: "pending closure", 101: "closed",
@@ -77,7 +77,7 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
     """
     key = f"{level.value}_id"
     latest = {(str(row[key]), row["date_start"]): row for row in rows}
-    told = [_ten(row, connection.gross_margin, leaf=level is Level.AD) for row in latest.values()]
+    told = [_nine(row, leaf=level is Level.AD) for row in latest.values()]
     columns: list[pa.Array] = [
         pa.array([connection.id] * len(latest)),
         pa.array([level.value] * len(latest)),
@@ -85,34 +85,28 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
         pa.array([str(row["campaign_id"]) for row in latest.values()], pa.string()),
         pa.array([day for _, day in latest], pa.string()).cast(pa.date32()),
     ]
-    columns += [pa.array([each[name] for each in told], pa.int64()) for name in METRICS]
-    return pa.table(columns, schema=METRIC_SCHEMA)
+    columns += [pa.array([each.get(name) for each in told], pa.int64()) for name in METRICS]
+    return with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
 
 
-def _ten(row: Row, margin: Decimal, *, leaf: bool) -> dict[str, int | None]:
+def _nine(row: Row, *, leaf: bool) -> dict[str, int | None]:
+    """All but the profit, which follows from them."""
     counts, values = _actions(row, "actions"), _actions(row, "action_values")
-    spend, revenue = micros(row.get("spend"), "spend"), _first(values, PURCHASES)
     purchases, leads, installs = (_first(counts, kinds) for kinds in (PURCHASES, LEADS, INSTALLS))
-    ten: dict[str, int | None] = {
+    nine: dict[str, int | None] = {
         "impressions": _count(row, "impressions"),
         "clicks": _count(row, "clicks"),
-        "spend": spend,
+        "spend": micros(row.get("spend"), "spend"),
         "conversions": purchases + leads + installs,
-        "revenue": revenue,
+        "revenue": _first(values, PURCHASES),
         "leads": leads,
         "installs": installs,
         "purchases": purchases,
         "visitors": _first(counts, VISITORS),
-        "profit": profit(revenue, spend, margin),
     }
     if not leaf and "actions" not in row:
-        ten |= dict.fromkeys(ACTION_METRICS)
-    return ten
-
-
-def profit(revenue: int, spend: int, margin: Decimal) -> int:
-    """Revenue times margin, rounded half-even to the micro, less spend."""
-    return int((revenue * margin).quantize(Decimal(1), ROUND_HALF_EVEN)) - spend
+        nine |= dict.fromkeys(ACTION_METRICS)
+    return nine
 
 
 def micros(value: object, field: str) -> int:

@@ -1,16 +1,14 @@
 -- Rows of {table} that the answers change. coverage: the days the answers speak for, completely.
 -- A stored row missing from them vanished: it becomes zero (null stays null) while its entity lives, and stays as it is
 -- when the entity is gone or unknown, because a deleted ad leaves the report with its history.
+-- at_new_margin: every stored row of connections whose margin changed; those that nothing else is said of follow it.
 WITH said AS (
     SELECT * EXCLUDE (ordinal) FROM answer
 ), stored AS (
     SELECT * EXCLUDE (first_seen_at, changed_at, run_id)
     FROM {table}
-    SEMI JOIN coverage USING (connection_id, date)
-), wanted AS (
-    SELECT *, false AS vanished
-    FROM said
-    UNION ALL BY NAME
+    SEMI JOIN (SELECT connection_id, date FROM coverage UNION SELECT connection_id, date FROM at_new_margin) USING (connection_id, date)
+), vanished AS (
     SELECT
         * REPLACE (
             impressions * 0 AS impressions,
@@ -23,11 +21,20 @@ WITH said AS (
             purchases * 0 AS purchases,
             visitors * 0 AS visitors,
             profit * 0 AS profit
-        ),
-        true AS vanished
+        )
     FROM stored
+    SEMI JOIN coverage USING (connection_id, date)
     ANTI JOIN said USING (connection_id, level, external_id, date)
     SEMI JOIN alive USING (connection_id, level, external_id)
+), wanted AS (
+    SELECT *, 'said' AS origin FROM said
+    UNION ALL BY NAME
+    SELECT *, 'vanished' AS origin FROM vanished
+    UNION ALL BY NAME
+    SELECT *, 'kept' AS origin
+    FROM at_new_margin
+    ANTI JOIN said USING (connection_id, level, external_id, date)
+    ANTI JOIN vanished USING (connection_id, level, external_id, date)
 ), compared AS (
     SELECT
         w.*,
@@ -47,8 +54,9 @@ WITH said AS (
     LEFT JOIN stored s USING (connection_id, level, external_id, date)
 )
 SELECT
-    * EXCLUDE (moved, vanished),
-    CASE WHEN vanished THEN 'vanished' WHEN changed = 512 AND NOT inserted THEN 'margin' ELSE 'platform' END AS cause
+    * EXCLUDE (moved, origin),
+    origin = 'said' AS answered,
+    CASE WHEN origin = 'vanished' THEN 'vanished' WHEN changed = 512 AND NOT inserted THEN 'margin' ELSE 'platform' END AS cause
 FROM compared
 WHERE inserted OR moved OR changed <> 0
 ORDER BY connection_id, date, level, external_id

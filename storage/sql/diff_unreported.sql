@@ -4,12 +4,18 @@
 --   when a closed day's leaves were read: its totals hardly move, and a remainder older than its leaves counts twice;
 --   when a day's leaves were read for the first time: until then the whole total was the remainder.
 -- In between an open day's leaves run ahead and the remainder stays.
-WITH days AS (
+-- Of a connection with a new margin (remargined) every day's profit is taken anew: from totals and leaves where they still
+-- are what the remainder was taken of, otherwise from the remainder itself (at_new_margin), which is right but for roundings.
+WITH read_days AS (
     SELECT connection_id, date FROM total_coverage
     UNION
     SELECT connection_id, date FROM leaf_coverage WHERE closed
     UNION
     SELECT connection_id, date FROM leaf_coverage ANTI JOIN metric_facts USING (connection_id, date)
+), days AS (
+    SELECT * FROM read_days
+    UNION
+    SELECT connection_id, date FROM platform_totals SEMI JOIN remargined USING (connection_id)
 ), totals AS (
     SELECT * EXCLUDE (external_id, first_seen_at, changed_at, run_id)
     FROM platform_totals
@@ -53,9 +59,26 @@ WITH days AS (
         (t.profit - coalesce(s.profit, 0))::BIGINT AS profit
     FROM totals t
     LEFT JOIN sums s USING (connection_id, campaign_id, date)
+), untouched AS (
+    SELECT
+        r.*,
+        coalesce(r.impressions, 0) = coalesce(k.impressions, 0) AND coalesce(r.clicks, 0) = coalesce(k.clicks, 0)
+        AND coalesce(r.spend, 0) = coalesce(k.spend, 0) AND coalesce(r.conversions, 0) = coalesce(k.conversions, 0)
+        AND coalesce(r.revenue, 0) = coalesce(k.revenue, 0) AND coalesce(r.leads, 0) = coalesce(k.leads, 0)
+        AND coalesce(r.installs, 0) = coalesce(k.installs, 0) AND coalesce(r.purchases, 0) = coalesce(k.purchases, 0)
+        AND coalesce(r.visitors, 0) = coalesce(k.visitors, 0) AS still
+    FROM remainder r
+    ANTI JOIN read_days USING (connection_id, date)
+    LEFT JOIN at_new_margin k USING (connection_id, campaign_id, date)
+), wanted AS (
+    SELECT r.* FROM remainder r SEMI JOIN read_days USING (connection_id, date)
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (still) FROM untouched WHERE still
+    UNION ALL BY NAME
+    SELECT k.* FROM at_new_margin k SEMI JOIN (FROM untouched WHERE NOT still) USING (connection_id, campaign_id, date)
 )
 SELECT r.*
-FROM remainder r
+FROM wanted r
 LEFT JOIN unreported u USING (connection_id, campaign_id, date)
 WHERE CASE
     -- No row says the same as a row of zeros, so complete campaigns (nearly all) need none.

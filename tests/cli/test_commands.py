@@ -105,6 +105,36 @@ def test_a_wrong_frequency_lists_the_allowed_ones_and_changes_nothing(adpulse, i
     assert installation.app.connections.get(connected.id).connection.frequency.value == "manual"
 
 
+@pytest.mark.parametrize("value", ["35%", "0.35"])
+def test_a_margin_is_changed_and_the_sync_that_follows_it_is_queued(adpulse, installation, connected, value):
+    code, out, _ = adpulse("margin", connected.name, value)
+
+    (run,) = installation.app.runs.history(connected.id)
+    assert (code, run.state) == (0, RunState.QUEUED)
+    assert out == f"{connected.name}: margin 35%. Its stored days follow with the sync that is queued: {run.id}\n"
+    assert json.loads(adpulse("status", connected.name, "--json")[1])["gross_margin"] == "0.350000"
+    assert "35%" in adpulse("status", connected.name)[1]
+
+
+@pytest.mark.parametrize(("name", "value", "told"), [("Corner Store 1", "35", "such as 35%"), ("Nobody", "35%", "There is no connection")])
+def test_a_wrong_margin_or_connection_changes_nothing(adpulse, installation, connected, name, value, told):
+    code, out, err = adpulse("margin", name, value)
+
+    assert (code, out) == (2, "")
+    assert told in err
+    assert installation.app.connections.get(connected.id).connection.gross_margin == connected.gross_margin
+    assert installation.app.runs.history(connected.id) == []
+
+
+def test_a_paused_connection_takes_a_margin_and_no_sync(adpulse, installation, connected):
+    installation.app.connections.set_status(connected.id, ConnectionStatus.PAUSED, None)
+
+    code, out, _ = adpulse("margin", connected.name, "35%")
+
+    assert (code, installation.app.runs.history(connected.id)) == (0, [])
+    assert "once it is synced again" in out
+
+
 def test_realtime_needs_the_workspaces_grant(adpulse, installation, connected):
     refused, _, err = adpulse("frequency", connected.name, "realtime")
     granted, _, _ = adpulse("workspace", "grant-realtime", "Acme")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -292,13 +291,3 @@ def test_absent_means_zero_for_ads_and_unknown_for_totals_without_actions(meta):
 
     assert [ad[name] for name in METRICS] == [10, 0, 1_000_000, 0, 0, 0, 0, 0, 0, -1_000_000]
     assert [total[name] for name in METRICS] == [10, 0, 1_000_000, None, None, None, None, None, None, None]
-
-
-@given(st.integers(0, 10**15), st.integers(0, 10**15), st.decimals(0, 1, places=6))
-def test_profit_is_exact_and_rounded_half_to_even(revenue, spend, margin):
-    exact = Decimal(revenue) * margin
-
-    told = normalise.profit(revenue, spend, margin) + spend
-
-    assert abs(told - exact) <= Decimal("0.5")
-    assert exact != exact.to_integral_value() or told == exact

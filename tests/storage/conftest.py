@@ -26,6 +26,7 @@ from storage.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 20)
+MARGIN = Decimal("0.3")
 
 
 class Builder:
@@ -45,7 +46,7 @@ class Builder:
             "timezone": "UTC",
             "frequency": Frequency.MANUAL,
             "status": ConnectionStatus.ACTIVE,
-            "gross_margin": Decimal("0.3"),
+            "gross_margin": MARGIN,
             "credential_id": "k",
             "ad_count": None,
         }
@@ -76,12 +77,13 @@ class Builder:
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
 
-    def run(self, *fetched, generation=1, connection_id="c1", now=None, run_id=None):
+    def run(self, *fetched, generation=1, connection_id="c1", now=None, run_id=None, gross_margin=MARGIN):
         return RunFetch(
             run_id=run_id or f"{connection_id}-r{generation}",
             generation=generation,
             connection_id=connection_id,
             now=now or NOW + timedelta(minutes=generation),
+            gross_margin=gross_margin,
             fetched=fetched,
         )
 

@@ -500,11 +500,11 @@ def test_connections_with_equal_ad_ids_stay_separate(workspace, build):
 def test_a_changed_connection_is_kept_beside_the_numbers(workspace, build):
     workspace.sync(build.run(build.ads({"spend": 1})))
 
-    renamed = build.connection(name="New name", timezone="Europe/Berlin", gross_margin=Decimal("0.45"))
+    renamed = build.connection(name="New name", timezone="Europe/Berlin")
     workspace.sync(build.run(build.ads({"spend": 2}), generation=2), connections=[renamed])
 
     found = workspace.rows("SELECT id, name, currency, timezone, gross_margin FROM connections")
-    assert found == [("c1", "New name", "USD", "Europe/Berlin", Decimal("0.450000"))]
+    assert found == [("c1", "New name", "USD", "Europe/Berlin", Decimal("0.300000"))]
 
 
 def test_a_batch_with_a_connection_twice_is_refused(workspace, build):

@@ -59,7 +59,14 @@ def answer(of, at, days):
 def write(warehouse, generation, at, answers):
     """What one tick does with the answers: diff and apply."""
     batch = [
-        RunFetch(run_id=f"{of.id}-{generation}", generation=generation, connection_id=of.id, now=at, fetched=[answer(of, at, days)])
+        RunFetch(
+            run_id=f"{of.id}-{generation}",
+            generation=generation,
+            connection_id=of.id,
+            now=at,
+            gross_margin=of.gross_margin,
+            fetched=[answer(of, at, days)],
+        )
         for of, days in answers.items()
     ]
     applied = warehouse.apply(warehouse.diff(batch), held=lambda *_: True, connections=list(answers))
