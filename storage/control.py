@@ -157,6 +157,7 @@ class ConnectionRow(Base):
     ad_count: Mapped[int | None]
     campaign_count: Mapped[int | None]
     trailing_spend: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Micros of its own currency, of the seven days until its metrics changed last: who spends more is synced first."""
     sync_frequency: Mapped[str]
     last_sync_attempted_at: Mapped[datetime | None]
     last_sync_completed_at: Mapped[datetime | None]

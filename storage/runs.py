@@ -49,11 +49,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """What one lease of a run did: counts, how often it wrote metrics and when last, and if the platform was slow (None: unknown)."""
+    """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
+
+    If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros. ``slow``: None is unknown.
+    """
 
     counts: RunCounts = field(default_factory=RunCounts)
     changes: int = 0
     changed_at: datetime | None = None
+    trailing_spend: int = 0
     slow: bool | None = None
 
 
@@ -335,7 +339,8 @@ def _measured(leg: Leg) -> dict[str, Any]:
     values: dict[str, Any] = {} if leg.slow is None else {"slow": leg.slow}
     if leg.changes:
         changes = ConnectionRow.total_syncs_with_changes + leg.changes
-        values |= {"last_metrics_changed_at": leg.changed_at, "total_syncs_with_changes": changes}
+        wrote = {"last_metrics_changed_at": leg.changed_at, "trailing_spend": leg.trailing_spend}
+        values |= {"total_syncs_with_changes": changes, **wrote}
     return values
 
 

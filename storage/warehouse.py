@@ -43,11 +43,15 @@ _CONNECTION_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time)."""
+    """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time).
+
+    ``trailing_spend`` is its connection's, of the seven days until its last leg, in micros.
+    """
 
     counts: RunCounts
     changes: int
     changed_at: datetime | None
+    trailing_spend: int
 
 
 class Warehouse:
@@ -115,7 +119,7 @@ class Warehouse:
         if row is None:
             return None
         counts = RunCounts(fetched=row[0], inserted=row[1], updated=row[2], unchanged=row[3], entities_changed=row[4])
-        return Applied(counts=counts, changes=row[5], changed_at=row[6])
+        return Applied(counts=counts, changes=row[5], changed_at=row[6], trailing_spend=int(row[7]))
 
     def publish(self, *, min_interval_seconds: float) -> bool:
         """Renew the copy for readers if the warehouse changed since, not oftener than the interval.

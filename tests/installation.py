@@ -37,13 +37,15 @@ class Installation:
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
         home.mkdir(parents=True, exist_ok=True)
-        control.migrate(control.connect(settings.load().control_url))
+        self.engine = control.connect(settings.load().control_url)
+        control.migrate(self.engine)
         self.app = app()
         self.remote = Remote(sandbox.control_url)
         self.workspace = next(iter(self.app.workspaces.all()), None) or self.app.workspaces.create("Acme")
         self.notes = {}
 
     def close(self):
+        self.engine.dispose()
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
 

@@ -24,7 +24,6 @@ from kills.steps import PROVEN, Step
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.sandbox.remote import Remote
-from storage import control
 
 PACKET = 65536
 READY_SECONDS = 120
@@ -120,7 +119,6 @@ class Killing(Installation):
     def __init__(self, home, sandbox, seed, accounts=ACCOUNTS):
         super().__init__(home, sandbox)
         self.accounts = accounts
-        self.engine = control.connect(self.app.settings.control_url)
         self.seed = seed
         self.dice = Random(seed)
         self.kills = []

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from installation import Installation
+from sqlalchemy import select
 
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Parts, Provider, RunState, SyncStatus
 from storage import leases
+from storage.control import ConnectionRow
 from tasks.batch import Batch, held, read_each
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -277,3 +279,20 @@ def test_a_worker_that_died_between_ads_and_campaign_totals_leaves_no_remainder_
     ((of_campaigns,),) = installation.rows("SELECT sum(spend) FROM platform_totals WHERE date = $day", day)
     assert run.id == lease.run_id
     assert of_ads == of_campaigns > 0
+
+
+def test_the_spend_of_a_week_decides_who_is_claimed_first(installation, sandbox):
+    connections = [installation.connect(name, frequency="hourly") for name in ("Corner Store 1", "Corner Store 2")]
+    for connection in connections:
+        installation.sync(connection)
+    week = "SELECT sum(spend) FROM metric_facts WHERE connection_id = $id AND date > $today - INTERVAL 7 DAY"
+    today = sandbox.clock.now().date()
+    spent = {each.id: installation.rows(week, {"id": each.id, "today": today})[0][0] for each in connections}
+    with installation.engine.connect() as session:
+        told = dict(session.execute(select(ConnectionRow.id, ConnectionRow.trailing_spend)).all())
+    sandbox.clock.advance(3600)
+
+    leases = installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")
+
+    assert told == spent
+    assert [lease.connection.id for lease in leases] == sorted(spent, key=spent.get, reverse=True)

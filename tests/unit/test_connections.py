@@ -54,6 +54,17 @@ def test_a_leased_connection_is_not_claimed_again(plane):
     assert (len(first), claim(plane)) == (1, [])
 
 
+def test_who_spent_more_is_claimed_first(plane):
+    spent = {plane.connect(str(number)).id: number * 7 % 10 for number in range(10)}
+    for lease in claim(plane):
+        plane.runs.done(lease, Leg(changes=1, trailing_spend=spent[lease.connection.id]))
+    plane.clock.advance(minutes=5)
+    finish(plane, claim(plane))  # a sync that changed nothing says nothing new about the spend
+    plane.clock.advance(minutes=5)
+
+    assert [spent[lease.connection.id] for lease in claim(plane)] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+
+
 def test_workers_claiming_at_once_share_the_connections_without_overlap(plane):
     for number in range(30):
         plane.connect(str(number))
