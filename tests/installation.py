@@ -33,6 +33,7 @@ class Installation:
             "ADPULSE_SANDBOX_URL": sandbox.control_url,
             "ADPULSE_PUBLISH_SECONDS": "0",
         }
+        self._environment = dict(os.environ)
         os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
@@ -45,6 +46,9 @@ class Installation:
         self.notes = {}
 
     def close(self):
+        """Leave the process as it was found: a fixture that outlives its first test must not shape the next one's."""
+        os.environ.clear()
+        os.environ.update(self._environment)
         self.engine.dispose()
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
