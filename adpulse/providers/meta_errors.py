@@ -113,4 +113,4 @@ def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:
 
 
 def _int(value: object) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else None
+    return int(value) if isinstance(value, int | str) and str(value).removeprefix("-").isdecimal() else None

@@ -128,7 +128,7 @@ def micros(value: object, field: str) -> int:
 
 def _count(row: Row, field: str) -> int:
     value = row.get(field, "0")
-    if not str(value).isdigit():
+    if not str(value).isdecimal():  # isdigit also takes ²
         raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
     return int(value)
 

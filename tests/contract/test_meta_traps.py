@@ -118,6 +118,12 @@ def test_trap_04_what_is_no_number_makes_the_answer_untrusted(value):
         normalise.micros(value, "spend")
 
 
+@pytest.mark.parametrize("value", ["²", "-1", "1.5", ""])
+def test_trap_04_what_is_no_count_makes_the_answer_untrusted(value, meta):
+    with pytest.raises(Unavailable, match="clicks"):
+        normalise.metrics(Level.AD, [ROW | {"clicks": value}], meta.connection())
+
+
 def test_trap_05_finer_than_a_micro_is_rounded_once_half_to_even():
     assert [normalise.micros(value, "x") for value in ("0.0000005", "0.0000015", "0.33333333")] == [0, 2, 333_333]
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
@@ -102,6 +102,7 @@ def test_usage_is_the_highest_of_all_meters():
     st.one_of(st.none(), st.integers(), st.text(max_size=5)),
     st.text(max_size=30),
 )
+@example(400, "²", "--5", "digits that are no number")
 def test_whatever_meta_sends_becomes_one_of_ours(status, code, subcode, message):
     error = from_reply(reply(status, code, subcode, message), "account 7")
 
