@@ -6,6 +6,8 @@ schedules and prunes. Files belong to their machine, so every sweep looks after 
 
 import logging
 import random
+import time
+from datetime import timedelta
 from threading import Event
 
 from adpulse import bootstrap, orchestrator
@@ -20,6 +22,7 @@ from storage.control import INFRASTRUCTURE
 log = logging.getLogger(__name__)
 
 _JOB = "sweep"
+_PRUNE_SECONDS = 3600.0
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -34,6 +37,7 @@ class Sweep:
         self._app = app
         self._owner = this_process()
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
+        self._prunes_at = time.monotonic()
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
@@ -56,6 +60,7 @@ class Sweep:
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
         self._app.ledger.prune()
+        self._prune_runs()
         self._ask()
         self._switch()
 
@@ -82,6 +87,14 @@ class Sweep:
             for name in orchestrator.switch_schedules(changes):
                 log.info("schedule of %s switched", name)
             self._switched |= changes
+
+    def _prune_runs(self) -> None:
+        """Now and then: it looks at every connection, and what it drops is days old."""
+        if time.monotonic() < self._prunes_at:
+            return
+        if dropped := self._app.runs.prune(timedelta(days=self._app.settings.keep_runs_days)):
+            log.info("%s runs that ended long ago are dropped", dropped)
+        self._prunes_at = time.monotonic() + _PRUNE_SECONDS
 
     def _publish(self) -> None:
         for workspace in self._app.workspaces.all():

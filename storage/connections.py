@@ -16,7 +16,7 @@ from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
 from adpulse.retry import LONGEST_BACKOFF
-from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_open, lock, reading
+from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
@@ -229,8 +229,7 @@ def connection_of(row: Row[Any]) -> Connection:
 
 def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:
     """Mark dead letters as dealt with; returns how many."""
-    letters = (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_(None)
-    return session.execute(update(RunRow).where(condition, letters).values(resolved_at=utc_now(), resolution=resolution)).rowcount
+    return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=utc_now(), resolution=resolution)).rowcount
 
 
 def _view(row: Row[Any]) -> ConnectionView:

@@ -68,6 +68,7 @@ OPEN = (RunState.QUEUED.value, *WORKING, RunState.POSTPONED.value, RunState.FAIL
 """States of a run that is not closed, in the order of the index on them."""
 
 _OPEN_STATES = f"state IN {OPEN}"
+_LETTERS = f"state = '{RunState.DEAD.value}' AND resolved_at IS NULL"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -191,6 +192,7 @@ class RunRow(Base):
             sqlite_where=text(_OPEN_STATES),
             postgresql_where=text(_OPEN_STATES),
         ),
+        Index("ix_sync_run_letters", "connection_id", sqlite_where=text(_LETTERS), postgresql_where=text(_LETTERS)),
         Index("ix_sync_run_waiting", "provider", "state"),
         Index("ix_sync_run_connection", "connection_id", "requested_at"),
     )
@@ -269,6 +271,11 @@ class LeaderRow(Base):
 def is_open() -> ColumnElement[bool]:
     """The run is not closed. Spelled with literals in the index's order: only then SQLite uses the index."""
     return RunRow.state.in_(bindparam("open_states", OPEN, expanding=True, literal_execute=True))
+
+
+def is_letter() -> ColumnElement[bool]:
+    """The run is a dead letter that nobody has dealt with. Spelled as the index is."""
+    return (RunRow.state == bindparam("dead", RunState.DEAD.value, literal_execute=True)) & RunRow.resolved_at.is_(None)
 
 
 def connect(url: str) -> Engine:

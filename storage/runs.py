@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, true, update
 
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
@@ -13,7 +13,7 @@ from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCou
 from adpulse.planner.windows import LOOKBACK_DAYS
 from adpulse.redact import redact
 from storage.connections import connection_of, resolve
-from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_open, lock, reading
+from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_letter, is_open, lock, reading
 from storage.leases import LEASE, bump, dispatch_key, free, waits
 from storage.partitions import forget
 
@@ -37,6 +37,10 @@ lease: the connection was disconnected.
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
 _MOST_LETTERS = 1000
+_PORTION = 1000
+
+SHOWN = 50
+"""How many runs of a connection people are shown; so many are kept, however old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +157,14 @@ class Runs:
             raise Usage(f"There is no sync run '{run_id}'.")
         return found[0]
 
-    def history(self, connection_id: str, limit: int = 50) -> list[RunView]:
+    def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)
 
     def dead_letters(self, connection_id: str | None = None) -> list[RunView]:
         """Runs that ended without success and that nobody has dealt with, newest first."""
-        letters = (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_(None)
-        return self._select(letters & (RunRow.connection_id == connection_id) if connection_id else letters, _MOST_LETTERS)
+        mine = (RunRow.connection_id == connection_id) if connection_id else true()
+        return self._select(is_letter() & mine, _MOST_LETTERS)
 
     def resolve(self, run_id: str, resolution: str) -> bool:
         """Mark a dead letter as dealt with; whether it was one."""
@@ -171,6 +175,32 @@ class Runs:
         """Ids of all runs that are not closed."""
         with reading(self._engine).connect() as session:
             return set(session.scalars(select(RunRow.id).where(is_open())))
+
+    def prune(self, older_than: timedelta) -> int:
+        """Drop runs that ended longer ago than this (real time); returns how many.
+
+        What stays: each connection's newest, and dead letters that nobody has dealt with. So many of a connection go at once that
+        nobody waits for it; the next time goes on.
+        """
+        before = utc_now() - older_than
+        with reading(self._engine).connect() as session:
+            connections = session.scalars(select(ConnectionRow.id)).all()
+        return sum(self._prune(each, before) for each in connections)
+
+    def _prune(self, connection_id: str, before: datetime) -> int:
+        mine = RunRow.connection_id == connection_id
+        over = or_(RunRow.state == RunState.DONE.value, (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_not(None))
+        with reading(self._engine).connect() as session:
+            newest = select(RunRow.requested_at).where(mine).order_by(RunRow.requested_at.desc())
+            shown_since = session.scalar(newest.offset(SHOWN - 1).limit(1))
+            if shown_since is None:
+                return 0
+            old = select(RunRow.id).where(mine, RunRow.requested_at < min(shown_since, before), RunRow.finished_at < before, over)
+            ids = session.scalars(old.limit(_PORTION)).all()
+        if not ids:
+            return 0
+        with self._engine.begin() as session:
+            return session.execute(delete(RunRow).where(RunRow.id.in_(ids))).rowcount
 
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:

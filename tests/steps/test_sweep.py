@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from datetime import timedelta
+from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
+from adpulse.clock import utc_now
 from deployments.owner import died, this_process
 from deployments.sweep import Sweep
 from storage import control
@@ -38,6 +41,34 @@ def test_a_leader_of_another_machine_keeps_its_term(installation):
 
     assert not died("elsewhere-1")
     assert installation.app.leadership.leader("sweep") == "elsewhere-1"
+
+
+def ended_long_ago(installation, connection, count):
+    """As many closed runs, of ten days ago."""
+    at = utc_now() - timedelta(days=10)
+    row = {"connection_id": connection.id, "workspace_id": connection.workspace_id, "provider": "meta", "parts": "both", "state": "done"}
+    rows = [row | {"id": str(uuid4()), "requested_at": at + timedelta(seconds=n), "finished_at": at} for n in range(count)]
+    with installation.engine.begin() as session:
+        session.execute(insert(control.RunRow), rows)
+
+
+def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
+    connection, sweep, kept = installation.connect("Corner Store 1"), Sweep(installation.app), []
+
+    def pass_over():
+        ended_long_ago(installation, connection, 60)
+        sweep.once()
+        kept.append(len(installation.app.runs.history(connection.id, 1000)))
+
+    installation.app.leadership.take("sweep", "elsewhere-1")
+    pass_over()
+    installation.app.leadership.give_up("sweep", "elsewhere-1")
+    pass_over()
+    pass_over()
+    sweep._prunes_at -= 3600
+    pass_over()
+
+    assert kept == [60, 50, 110, 50]
 
 
 def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, sandbox):
