@@ -150,6 +150,7 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, s
     assert fleet.breaches() == []
 
 
+@pytest.mark.slow
 def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path, sandbox):
     server = PrefectServer(tmp_path / "server", progress=lambda _: None)
     fleet = Fleet(tmp_path / "home", sandbox)
