@@ -14,6 +14,9 @@
     │   └── VersionSunset       the pinned API version has ended
     ├── LeaseLost               another worker owns the connection now; our result is dropped
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
+    ├── WarehouseDamaged        the workspace's warehouse file cannot be read: a person must restore it
+    ├── ControlPlaneBusy        the control plane's database stayed locked too long
+    ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
         ├── FrequencyRefused
@@ -101,6 +104,18 @@ class LeaseLost(AdpulseError):
 
 class WarehouseBusy(AdpulseError):
     """The warehouse's writer lock could not be had in time."""
+
+
+class WarehouseDamaged(AdpulseError):
+    """The warehouse's file is there no more, or is no longer what we wrote; ``adpulse restore`` is the way back."""
+
+
+class ControlPlaneBusy(AdpulseError):
+    """The control plane's database stayed locked by somebody else."""
+
+
+class DiskFull(AdpulseError):
+    """There is no space left to write to; what was there before is whole."""
 
 
 class Usage(AdpulseError):

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 from pydantic import SecretStr
@@ -11,7 +12,9 @@ from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
+from adpulse.planner.windows import LOOKBACK_DAYS
 from storage.connections import ConnectionView
+from storage.damage import Holdings, Restored
 from storage.runs import RunView, Ticket
 
 log = logging.getLogger(__name__)
@@ -159,6 +162,34 @@ def _erase_unused(app: App, connection: Connection) -> None:
     }
     if connection.credential_id not in used:
         app.credentials.erase(connection.credential_id)
+
+
+def restore(app: App, reference: str | None, *, force: bool = False) -> Restored:
+    """Put the published copy in the place of a workspace's damaged warehouse, and sync again what the copy does not hold.
+
+    The damaged file is kept under another name. Syncs under way lose their leases first, so that none of them notes as read
+    what went with the file. ``reference`` is the workspace's id or name, None for the only one; ``force`` does it also when the
+    file is sound, and when the copy is damaged, too: then everything is read again.
+
+    Raises:
+        Usage: no such workspace, the file is not damaged, or the copy is; nothing was changed.
+        WarehouseBusy: somebody has the file open.
+    """
+    workspace = app.workspaces.get(reference) if reference else app.workspaces.only()
+    connections = [view.connection for view in app.connections.every(workspace.id)]
+
+    def forget(holdings: Holdings | None) -> None:
+        app.leases.release(app.runs.held_in(workspace.id))
+        for each in connections:
+            held_until = holdings.get(each.id) if holdings else None
+            since = each.today(app.clock.now()) - timedelta(days=LOOKBACK_DAYS) if held_until else None
+            app.partitions.forget(each.id, since, held_until)
+
+    restored = app.warehouse(workspace.id).restore(forget, force=force)
+    for each in connections:
+        if each.status is ConnectionStatus.ACTIVE:
+            request_sync(app, each.id)
+    return restored
 
 
 def replay(app: App, run_id: str) -> Ticket:

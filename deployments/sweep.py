@@ -38,6 +38,7 @@ class Sweep:
         self._owner = this_process()
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
         self._prunes_at = time.monotonic()
+        self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
@@ -97,8 +98,16 @@ class Sweep:
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS
 
     def _publish(self) -> None:
+        """Renew every copy that is due; what keeps one from it is told once, not with every pass."""
         for workspace in self._app.workspaces.all():
-            self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
+            try:
+                self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
+            except (AdpulseError, OSError) as error:
+                if self._unpublished.get(workspace.id) != str(error):
+                    log.error("workspace %s is not published: %s", workspace.name, error)  # noqa: TRY400 - the sentence says it all
+                self._unpublished[workspace.id] = str(error)
+            else:
+                self._unpublished.pop(workspace.id, None)
 
     def _clear_staging(self) -> None:
         for run_id in self._app.staging.sweep(self._app.runs.open_runs):

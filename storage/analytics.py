@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage
-from storage.files import replace
+from storage.files import filling, replace
 
 
 def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
@@ -38,17 +38,31 @@ def publish(warehouse: Path, published: Path, lock: int) -> None:
         lock: descriptor of the writer's lock. ``cp`` inherits it, so that nobody writes under an orphaned ``cp``.
 
     Raises:
-        OSError: the copy could not be written; the one before is still there.
+        DiskFull, OSError: the copy could not be written; the one before is still there.
     """
     published.parent.mkdir(parents=True, exist_ok=True)
     fresh = published.with_name(f".{published.name}.new")
     fresh.unlink(missing_ok=True)
-    copied = subprocess.run(["/bin/cp", "-p", warehouse, fresh], pass_fds=(lock,), check=False, capture_output=True, text=True)
+    with filling(fresh):
+        copy(warehouse, fresh, lock)
+        # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
+        fresh.chmod(0o444)
+        replace(fresh, published)
+
+
+def copy(source: Path, target: Path, lock: int) -> None:
+    """Copy a file from a child process: opening and closing a database file here would drop DuckDB's own lock on it.
+
+    Raises:
+        OSError: the copy could not be made.
+    """
+    command: list[str | Path] = ["/bin/cp", "-p", source, target]
+    # Signals as here: Python ignores the one of a limit on file sizes, so that cp can say what happened.
+    copied = subprocess.run(
+        command, pass_fds=(lock,), check=False, capture_output=True, text=True, env={"LC_ALL": "C"}, restore_signals=False
+    )
     if copied.returncode != 0:
-        raise OSError(f"{published} could not be renewed: {copied.stderr.strip()}")
-    # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
-    fresh.chmod(0o444)
-    replace(fresh, published)
+        raise OSError(f"{target} could not be written: {copied.stderr.strip()}")
 
 
 def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.Table:

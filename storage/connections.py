@@ -198,14 +198,27 @@ class Connections:
             return {(Provider(provider), Frequency(value)): count for provider, value, count in session.execute(query)}
 
     def heal_clock(self) -> int:
-        """Make due at once what is due later than any interval or backoff allows for; returns how many connections."""
+        """Make due at once what is due later than any interval or backoff allows for; returns how many connections.
+
+        Of a connection that was last synced in the future, no wait counts any more: the clock was set back since.
+        """
         now = self._clock.now()
         backoff = timedelta(seconds=LONGEST_BACKOFF)
         latest = {frequency: now + max(frequency.interval or backoff, backoff) + CLOCK_SLACK for frequency in frequencies.SCHEDULED}
         late = or_(*((ConnectionRow.sync_frequency == each.value) & (ConnectionRow.next_due_at > at) for each, at in latest.items()))
         with self._engine.begin() as session:
+            self._end_waits(session, now)
             lock(session, late)
             return session.execute(update(ConnectionRow).where(late).values(next_due_at=now)).rowcount
+
+    @staticmethod
+    def _end_waits(session: Session, now: datetime) -> None:
+        ahead = ConnectionRow.last_sync_attempted_at > now + CLOCK_SLACK
+        lock(session, ahead)
+        waits = RunRow.connection_id.in_(select(ConnectionRow.id).where(ahead)) & is_open() & (RunRow.until > now)
+        session.execute(update(RunRow).where(waits).values(until=now))
+        over = {"cooldown_until": None, "cooldown_reason": None, "postponed_until": None, "postponed_reason": None}
+        session.execute(update(ConnectionRow).where(ahead).values(last_sync_attempted_at=now, **over))
 
 
 def connection_of(row: Row[Any]) -> Connection:

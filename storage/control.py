@@ -32,12 +32,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import Connection as Session
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adpulse.errors import Unavailable, Usage, WarehouseBusy
+from adpulse.errors import ControlPlaneBusy, DiskFull, Unavailable, Usage, WarehouseBusy
 from adpulse.model import RunState
 
 __all__ = [
@@ -55,7 +55,7 @@ __all__ = [
     "require_current",
 ]
 
-INFRASTRUCTURE = (OperationalError, WarehouseBusy)
+INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
 """What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -302,11 +302,27 @@ def connect(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.cursor().execute(f"PRAGMA {pragma}")
 
+    @event.listens_for(engine, "handle_error")
+    def _tell(context: ExceptionContext) -> None:
+        _explain(str(context.original_exception), parsed.database)
+
     @event.listens_for(engine, "begin")
     def _begin(session: Session) -> None:
         session.exec_driver_sql("BEGIN" if session.get_execution_options().get("reads") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _explain(said: str, database: str | None) -> None:
+    """Raise our error for what SQLite says about a locked file or a full disk; others stay as they are."""
+    if "database is locked" in said:
+        message = (
+            f"The control plane's database {database} was locked for {_LOCK_SECONDS:g} s. Nothing was changed. "
+            "Try again; if it stays so, end the program that has it open for writing."
+        )
+        raise ControlPlaneBusy(message)
+    if "disk is full" in said:
+        raise DiskFull(f"The disk is full: nothing was changed in the control plane's database {database}. Free some space.")
 
 
 def reading(engine: Engine) -> Engine:

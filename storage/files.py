@@ -1,5 +1,6 @@
-"""What several processes share through the file system: exclusive locks, and files that are replaced for good."""
+"""What several processes share through the file system: exclusive locks, files that are replaced for good, and its space."""
 
+import errno
 import fcntl
 import os
 import time
@@ -7,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adpulse.errors import DiskFull
+
 _POLL_SECONDS = 0.02
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -27,6 +31,33 @@ def exclusive(path: Path, timeout: float) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def filling(path: Path) -> Iterator[None]:
+    """Write ``path`` in the block, whole or not at all: what was begun is removed, so that it does not keep a full disk full.
+
+    Raises:
+        DiskFull: there was no space; says what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno in _FULL or tells_full(str(error)):
+            raise disk_full(path) from error
+        raise
+
+
+def tells_full(text: str) -> bool:
+    """Whether a message of a program or a library is about a full disk."""
+    return any(os.strerror(number) in text for number in _FULL)
+
+
+def disk_full(path: Path) -> DiskFull:
+    """The sentence for a file that there was no space for."""
+    message = f"The disk is full: nothing more could be written to {path.parent}. What was there is whole."
+    return DiskFull(f"{message} Free some space; it is tried again.")
 
 
 def replace(source: Path, target: Path) -> None:

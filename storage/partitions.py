@@ -49,11 +49,17 @@ class Partitions:
                 rows,
             )
 
-    def forget(self, connection_id: str) -> None:
-        """Nothing is known any more: everything is due."""
+    def forget(self, connection_id: str, since: date | None = None, read_since: datetime | None = None) -> None:
+        """Nothing is known any more of the days from ``since`` on, of what was read from ``read_since`` on, and of parts without dates.
+
+        Without both, everything is due.
+        """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
-            forget(session, connection_id)
+            forget(session, connection_id, since)
+            if read_since is not None:
+                read = (PartitionRow.connection_id == connection_id) & (PartitionRow.fetched_at >= read_since)
+                session.execute(delete(PartitionRow).where(read))
 
 
 def forget(session: Session, connection_id: str, since: date | None = None) -> None:

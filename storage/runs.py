@@ -226,6 +226,10 @@ class Runs:
         """The lease of the connection, if somebody has it."""
         return self._leases(ConnectionRow.id == connection_id, ConnectionRow.lease_owner.is_not(None))
 
+    def held_in(self, workspace_id: str) -> list[Lease]:
+        """The leases on a workspace's connections."""
+        return self._leases(ConnectionRow.workspace_id == workspace_id, ConnectionRow.lease_owner.is_not(None))
+
     def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
         query = (
             select(

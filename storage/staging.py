@@ -24,7 +24,7 @@ from adpulse.errors import Permanent
 from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
 from storage.diff import RunChanges
-from storage.files import replace
+from storage.files import filling, replace
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
@@ -36,7 +36,7 @@ class Staging:
     """One folder per run under ``root``.
 
     Every reading method raises Permanent for a file that is damaged or not one of ours: a result is never shorter
-    than what was written.
+    than what was written. Every writing method raises DiskFull when there is no space, and leaves what was there before.
     """
 
     def __init__(self, root: Path) -> None:
@@ -153,11 +153,13 @@ class Staging:
     def _writing(self, run_id: str, name: str) -> Iterator[Path]:
         """A file to fill that gets its name only when the block ends well."""
         folder = self._root / run_id
-        folder.mkdir(parents=True, exist_ok=True)
+        with filling(folder / name):
+            folder.mkdir(parents=True, exist_ok=True)
         # The process id keeps two writers of one run (one of them has lost its lease) out of each other's file.
         partial = folder / f".{os.getpid()}.{name}"
-        yield partial
-        replace(partial, folder / name)
+        with filling(partial):
+            yield partial
+            replace(partial, folder / name)
 
     def _answers(self, run_id: str) -> list[Path]:
         folder = self._root / run_id

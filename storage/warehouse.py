@@ -14,12 +14,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from adpulse.errors import Permanent, WarehouseBusy
+from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.model import MARGIN_UNIT, Connection, Fetched, RunCounts
-from storage import analytics, diff
+from storage import analytics, damage, diff, schema
+from storage.damage import Holdings, Restored
 from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
-from storage.sql import migrations, query
+from storage.sql import query
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
 _STORAGE_VERSION = "v1.0.0"
@@ -57,15 +58,26 @@ class Applied:
 class Warehouse:
     """The warehouse file at ``path`` (created by the first write) and its published copy.
 
-    Every method raises WarehouseBusy when the lock stays taken for ``lock_timeout`` seconds, and Permanent when the
-    file was written by a newer adpulse.
+    Every method raises WarehouseBusy when the lock stays taken for ``lock_timeout`` seconds, WarehouseDamaged when the
+    file is not what was written, DiskFull when there is no space, and Permanent when a newer adpulse wrote the file.
     """
 
     def __init__(self, path: Path, published: Path, *, lock_timeout: float = 60.0) -> None:
         self._path = path
         self._published = published
         self._lock_timeout = lock_timeout
-        self._schema_is_current = False
+        self._left: damage.Mark = ()
+        self._damage: tuple[damage.Mark, str] | None = None
+
+    def require_sound(self) -> None:
+        """Raise WarehouseDamaged when the file was found damaged and is still the same; only asks the file system."""
+        if self._damage and self._damage[0] == damage.mark(self._path):
+            raise WarehouseDamaged(self._damage[1])
+
+    def restore(self, forget: Callable[[Holdings | None], None], *, force: bool = False) -> Restored:
+        """Put the published copy in a damaged file's place, see :func:`storage.damage.restore`; nobody can write meanwhile."""
+        with self._exclusive() as lock:
+            return damage.restore(self._path, self._published, lock, forget, force=force)
 
     def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
@@ -149,88 +161,79 @@ class Warehouse:
                 "Try again; if it stays so, end the process that hangs while it syncs this workspace."
             )
             raise WarehouseBusy(message) from None
+        except WarehouseDamaged as error:
+            self._damage = damage.mark(self._path), str(error)
+            raise
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse for reading, or an empty one in memory when there is none."""
         with self._exclusive():
-            if not self._path.exists():
+            if self._is_new():
                 with duckdb.connect() as warehouse:
-                    _migrate(warehouse)
+                    schema.migrate(warehouse)
                     yield warehouse
                 return
-            self._update_schema()
+            self._examine()
             with self._connect(read_only=True) as warehouse:
                 yield warehouse
 
     @contextmanager
     def _open_for_writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse for writing; the lock must be held."""
-        if not self._path.exists():
+        if self._is_new():
             self._create()
-        self._update_schema()
+        self._examine()
         with self._connect(read_only=False) as warehouse:
             yield warehouse
+        self._left = damage.mark(self._path)
+
+    def _is_new(self) -> bool:
+        """Whether nothing was ever written. A copy without its warehouse is no new one: what we noted as read would be missing."""
+        if self._path.exists():
+            return False
+        if self._published.exists():
+            raise damage.damaged(self._path)
+        return True
 
     def _create(self) -> None:
         """Build the file under another name: a process killed here leaves no warehouse without tables."""
-        fresh = self._path.with_suffix(".new")
-        for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):
-            leftover.unlink(missing_ok=True)
-        with duckdb.connect(fresh, config={"storage_compatibility_version": _STORAGE_VERSION}) as warehouse:
-            _migrate(warehouse)
+        fresh = damage.unused(self._path)
+        with (
+            damage.explained(fresh, self._published),
+            duckdb.connect(fresh, config={"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
+        ):
+            schema.migrate(warehouse)
             warehouse.execute("CHECKPOINT")
         replace(fresh, self._path)
 
-    def _update_schema(self) -> None:
-        """Bring an existing file to this version's schema, once per process; only an old file is opened for writing."""
-        if self._schema_is_current:
+    def _examine(self) -> None:
+        """Read a file through that is not as this process left it, and bring it to this version's schema.
+
+        So a damage is found before anything is built on it, or the copy is replaced by it. Only an old file is opened for writing.
+        """
+        if damage.mark(self._path) == self._left:
             return
         with self._connect(read_only=True) as warehouse:
-            version = _schema_version(warehouse)
-        latest = migrations()[-1][0]
-        if version > latest:
+            version = schema.version(warehouse)
+            if version <= schema.latest():
+                damage.read_through(warehouse)
+        if version > schema.latest():
             message = (
-                f"The warehouse of workspace {self._path.stem} has schema {version}, this adpulse knows {latest}. Install a newer adpulse."
+                f"The warehouse of workspace {self._path.stem} has schema {version}, this adpulse knows {schema.latest()}. "
+                "Install a newer adpulse."
             )
             raise Permanent(message)
-        if version < latest:
+        if version < schema.latest():
             with self._connect(read_only=False) as warehouse:
-                _migrate(warehouse)
-        self._schema_is_current = True
+                schema.migrate(warehouse)
+        self._left = damage.mark(self._path)
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        try:
-            warehouse = duckdb.connect(self._path, read_only=read_only)
-        except duckdb.IOException as error:
-            # Our own lock is held, so it is a program that does not know of it: somebody's notebook or shell.
-            if "Could not set lock" not in str(error):
-                raise
-            message = (
-                f"Another program has the warehouse file of workspace {self._path.stem} open. Nothing was written. "
-                f"Close it there and read the published copy instead: {self._published}."
-            )
-            raise WarehouseBusy(message) from error
-        with warehouse:
+        with damage.explained(self._path, self._published), duckdb.connect(self._path, read_only=read_only) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse
-
-
-def _schema_version(warehouse: duckdb.DuckDBPyConnection) -> int:
-    ((version,),) = warehouse.sql("SELECT max(version) FROM schema_version").fetchall()
-    return int(version)
-
-
-def _migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
-    warehouse.execute("BEGIN")
-    warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
-    ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
-    for version, statements in migrations():
-        if version > current:
-            warehouse.execute(statements)
-            warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [version])
-    warehouse.execute("COMMIT")
 
 
 def _merge(

@@ -52,6 +52,18 @@ class Workspaces:
         listed = ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"
         raise Usage(f"There is no workspace '{reference}'. There are: {listed}.")
 
+    def only(self) -> Workspace:
+        """The only workspace there is.
+
+        Raises:
+            Usage: there are several, or none; lists those there are.
+        """
+        found = self.all()
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"
+        raise Usage(f"Say which workspace. There are: {listed}.")
+
     def grant_realtime(self, reference: str, *, granted: bool = True) -> Workspace:
         """Allow or no longer allow the realtime frequency; connections that have it keep it until changed."""
         found = self.get(reference)

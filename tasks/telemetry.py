@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
-from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset
+from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset, WarehouseDamaged
 from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Account, Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
@@ -21,7 +21,11 @@ def prepare(app: App, lease: Lease) -> Plan:
     """Plan the sync and stage the plan, so that a retried step does the same reads.
 
     What a leg that a dead worker left had read is not read again, unless today's numbers grew too old meanwhile.
+
+    Raises:
+        WarehouseDamaged: it is known to be; nothing is asked of the platform that could not be stored.
     """
+    app.warehouse(lease.connection.workspace_id).require_sound()
     account = Account(
         connection=lease.connection,
         parts=lease.parts,
@@ -81,7 +85,11 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
     """
     try:
         now_leased = app.runs.lease(lease.run_id, lease.generation)
-        leg = replace(_leg(app, lease), slow=_slow(lease, late=late))
+        try:
+            leg = _leg(app, lease)
+        except WarehouseDamaged as damaged:  # it cannot tell what was written; a sync that ends is one that can wait
+            leg, error = Leg(), error or damaged
+        leg = replace(leg, slow=_slow(lease, late=late))
         _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
     except LeaseLost:
         return RunCounts()

@@ -1,12 +1,16 @@
 """Writes the changed rows of a batch in one transaction, and only those. Step: upsert."""
 
 import asyncio
+import logging
 
 from prefect import task
 
 from adpulse.bootstrap import app
+from adpulse.errors import AdpulseError
 from tasks.batch import Batch, held
 from tasks.retries import OPTIONS
+
+log = logging.getLogger(__name__)
 
 
 @task(task_run_name="upsert · {batch.label}", **OPTIONS)
@@ -27,5 +31,8 @@ def apply_changes(batch: Batch) -> int:
     for lease in leases:
         if lease.run_id in applied:
             context.runs.applied(lease)
-    warehouse.publish(min_interval_seconds=context.settings.publish_seconds)
+    try:
+        warehouse.publish(min_interval_seconds=context.settings.publish_seconds)
+    except (AdpulseError, OSError) as error:  # what was written is written; the sweep renews the copy
+        log.warning("workspace %s was not published: %s", batch.workspace_id, error)
     return len(applied)

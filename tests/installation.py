@@ -80,17 +80,30 @@ class Installation:
         return [self.app.runs.get(lease.run_id) for lease in leases]
 
     def take_through(self, lease):
-        made, error = prepare(self.app, lease), None
-        try:
-            read_entities(self.app, lease)
-            read_metrics(self.app, lease)
-        except AdpulseError as caught:
-            error = caught
+        """Plan, read, store, settle; what was read before an error is stored, and an error of a step is the sync's."""
+        made = error = None
+        for step in (self._prepare, self._read, self._store):
+            try:
+                made = step(lease) or made
+            except AdpulseError as caught:
+                error = error or caught
+            if made is None:
+                break
+        settle(self.app, lease, made, error)
+        self.notes.setdefault(lease.connection.id, []).append(self.app.partitions.ages(lease.connection.id))
+
+    def _prepare(self, lease):
+        return prepare(self.app, lease)
+
+    def _read(self, lease):
+        read_entities(self.app, lease)
+        read_metrics(self.app, lease)
+
+    @staticmethod
+    def _store(lease):
         batch = Batch(label="test", workspace_id=lease.connection.workspace_id, runs=((lease.run_id, lease.generation),))
         stage_changes(batch)
         apply_changes(batch)
-        settle(self.app, lease, made, error)
-        self.notes.setdefault(lease.connection.id, []).append(self.app.partitions.ages(lease.connection.id))
 
     def sync(self, connection, *, force=False, legs=20):
         """Legs until the run is closed; time moves to where a postponed run goes on."""

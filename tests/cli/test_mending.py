@@ -1,10 +1,12 @@
-"""What a person does about a connection that stopped: dead letters, pause, resume, reconnect, disconnect."""
+"""What a person does about what stopped: dead letters, pause, resume, reconnect, disconnect, restore."""
 
 import json
+import sqlite3
 
 import pytest
 from sqlalchemy import select
 
+from adpulse import bootstrap
 from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
 from storage import control
@@ -129,3 +131,44 @@ def test_a_letter_can_be_put_aside_with_a_note(adpulse, installation, stopped):
     assert adpulse("dead-letters", "resolve", letter.id, "--note", "the client left")[0] == 0
     assert installation.app.runs.get(letter.id).resolution == "the client left"
     assert adpulse("dead-letters", "resolve", letter.id)[0] == 2
+
+
+def test_a_damaged_warehouse_is_restored_by_the_command_that_its_error_names(adpulse, installation):
+    connection = installation.connect("Corner Store 1")
+    installation.sync(connection)
+    warehouse = installation.app.settings.home / "warehouse" / f"{installation.workspace.id}.duckdb"
+    refused = adpulse("restore", "Acme")
+    warehouse.write_bytes(b"notes of somebody")
+    (run,) = installation.leg(connection)
+
+    code, told, _ = adpulse(*run.error.partition("adpulse ")[2].split())
+
+    kept = [path for path in warehouse.parent.iterdir() if ".damaged-" in path.name]
+    assert (refused[0], "is not damaged" in refused[2]) == (2, True)
+    assert (code, "The published copy is the warehouse now" in told) == (0, True)
+    assert [path.read_bytes() for path in kept] == [b"notes of somebody"]
+    assert str(kept[0]) in told.replace("\n", "")
+    installation.work(installation.claim())
+    assert installation.differences(connection) == []
+
+
+def test_what_is_restored_must_be_said_when_there_are_several_workspaces(adpulse, installation):
+    installation.app.workspaces.create("Other")
+
+    code, _, told = adpulse("restore")
+
+    assert (code, "Acme, Other" in told) == (2, True)
+    assert adpulse("restore", "Nobody")[0] == 2
+
+
+def test_a_locked_control_plane_is_a_sentence_and_not_a_traceback(adpulse, installation, monkeypatch):
+    monkeypatch.setattr(control, "_LOCK_SECONDS", 0.1)
+    bootstrap.app.cache_clear()
+    other = sqlite3.connect(installation.app.settings.home / "control.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    code, _, told = adpulse("workspace", "create", "Other")
+    other.execute("ROLLBACK")
+
+    assert (code, "was locked for 0.1 s. Nothing was changed." in told) == (1, True)
+    assert adpulse("workspace", "create", "Other")[0] == 0

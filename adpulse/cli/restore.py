@@ -1,0 +1,30 @@
+"""``adpulse restore``: the way back from a damaged warehouse."""
+
+from typing import Annotated
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command to the command line."""
+    cli.command("restore")(restore)
+
+
+def restore(
+    workspace: Annotated[str | None, typer.Argument(help="Id or name of the workspace; may be left out when there is only one.")] = None,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when the file is not damaged, and when the copy is: then everything is read again.")
+    ] = False,
+) -> None:
+    """Put the published copy in the place of a damaged warehouse file, which is kept under another name."""
+    from adpulse import operations
+    from adpulse.bootstrap import app
+
+    done = operations.restore(app(), workspace, force=force)
+    if done.kept:
+        typer.echo(f"The damaged file is kept: {done.kept}")
+    if done.from_copy:
+        typer.echo("The published copy is the warehouse now. The last 28 days and the entities are read again.")
+    else:
+        typer.echo("There was no copy to restore. The warehouse begins anew: everything is read again.")
