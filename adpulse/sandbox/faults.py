@@ -57,6 +57,8 @@ class Request:
     limit: int
     days: int
     platform: str = "meta"
+    named_only: bool = False
+    """Whether only rules that name this kind strike it."""
 
 
 @dataclass(slots=True)
@@ -117,6 +119,8 @@ class Faults:
     def _matches(self, armed: _Armed, request: Request) -> bool:
         rule = armed.rule
         if rule.action not in _ACTIONS_OF[request.platform] or rule.platform not in (None, request.platform):
+            return False
+        if request.named_only and rule.kind is None:
             return False
         wanted = ((rule.account, request.account), (rule.kind, request.kind), (rule.page, request.page))
         if any(value is not None and value != got for value, got in wanted):

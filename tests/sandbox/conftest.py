@@ -4,9 +4,9 @@ import json
 
 import httpx
 import pytest
+from google_sdk import Ads
 
 from adpulse.sandbox import Sandbox
-from google_sdk import Ads
 
 
 class Bare:

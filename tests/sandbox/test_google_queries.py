@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from google.ads.googleads.errors import GoogleAdsException
+from google_sdk import Ads, client, code, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google import rules
 from adpulse.sandbox.google.fields import DATES, schema
 from adpulse.sandbox.google.running import Ports
-from google_sdk import Ads, client, code, told
 
 YESTERDAY = date(2026, 3, 19)
 WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"
@@ -147,9 +147,8 @@ def test_rows_that_are_all_zero_are_left_out_when_segmented_and_told_otherwise(p
 def test_removed_entities_keep_their_numbers():
     with Sandbox.start() as sandbox:
         ads = Ads(sandbox.google, "Grand Catalogue")
-        rows = ads.rows(
-            "SELECT ad_group_ad.ad.id, metrics.impressions FROM ad_group_ad WHERE ad_group_ad.status = 'REMOVED' AND metrics.impressions > 0"
-        )
+        fields = "ad_group_ad.ad.id, metrics.impressions"
+        rows = ads.rows(f"SELECT {fields} FROM ad_group_ad WHERE ad_group_ad.status = 'REMOVED' AND metrics.impressions > 0")
 
         assert len(rows) > 50
 
@@ -275,6 +274,81 @@ def test_changes_are_told_once_per_resource_with_the_latest_after_three_minutes(
         last = after[-1]
         assert last["change_status.last_change_date_time"] == soon.astimezone(ads.customer.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
         assert {row["change_status.resource_status"] for row in after} == {"CHANGED", "REMOVED"}
+
+
+def test_events_tell_what_was_changed_and_to_what():
+    with Sandbox.start() as sandbox:
+        ads = Ads(sandbox.google, "Grand Catalogue")
+        sandbox.clock.advance(2 * 86_400)
+        names = "change_resource_type, change_resource_name, resource_change_operation, changed_fields, new_resource, change_date_time"
+        fields = ", ".join(f"change_event.{name}" for name in names.split(", "))
+        where = "change_event.change_date_time DURING LAST_7_DAYS AND change_event.change_resource_type = 'AD_GROUP'"
+        query = f"SELECT {fields} FROM change_event WHERE {where} ORDER BY change_event.change_date_time DESC LIMIT 100"
+        rows = ads.rows(query)
+
+        renamed = [row for row in rows if list(row["change_event.changed_fields"].paths) == ["name"]]
+        assert {row["change_event.resource_change_operation"] for row in rows} <= {"CREATE", "UPDATE", "REMOVE"}
+        assert renamed
+        for row in renamed:
+            group = row["change_event.new_resource"].ad_group
+            assert group.resource_name == row["change_event.change_resource_name"]
+            assert group.name.endswith(" v2")
+
+
+def test_entities_have_their_fields_as_of_now_and_change_with_the_clock():
+    with Sandbox.start() as sandbox:
+        ads = Ads(sandbox.google, "Grand Catalogue")
+        fields = "ad_group_ad.ad.id, ad_group_ad.ad.name, ad_group_ad.status, ad_group_ad.primary_status, ad_group_ad.ad.final_urls"
+        for hours in (0, 30):
+            sandbox.clock.advance(hours * 3600)
+            now = sandbox.clock.now()
+            rows = ads.rows(f"SELECT {fields}, campaign.status, ad_group.name FROM ad_group_ad")
+
+            known = {row["external_id"]: row for row in sandbox.google.truth.entities(ads.customer.id, now).to_pylist()}
+            assert {str(row["ad_group_ad.ad.id"]) for row in rows} == {each for each, row in known.items() if row["level"] == "ad"}
+            for row in rows:
+                truth_ = known[str(row["ad_group_ad.ad.id"])]
+                assert (row["ad_group_ad.ad.name"], row["ad_group_ad.status"]) == (truth_["name"], truth_["effective_status"])
+            assert {row["ad_group_ad.primary_status"] for row in rows} >= {"ELIGIBLE", "PAUSED", "REMOVED", "NOT_ELIGIBLE"}
+
+
+def test_a_campaign_tells_its_budget_its_labels_and_its_portfolio(alpenglow):
+    fields = "campaign.campaign_budget, campaign_budget.amount_micros, campaign.labels, campaign.bidding_strategy, bidding_strategy.name"
+    rows = alpenglow.rows(f"SELECT {fields}, campaign.bidding_strategy_type, campaign_budget.resource_name FROM campaign")
+
+    assert all(row["campaign.campaign_budget"] == row["campaign_budget.resource_name"] for row in rows)
+    assert all(row["campaign_budget.amount_micros"] % 1_000_000 == 0 for row in rows)
+    shared = [row for row in rows if "campaign.bidding_strategy" in row]
+    assert {row["bidding_strategy.name"] for row in shared} == {"Portfolio"}
+    label = alpenglow.rows("SELECT label.resource_name FROM label WHERE label.name = 'Brand'")[0]["label.resource_name"]
+    labelled = alpenglow.rows(f"SELECT campaign.id, campaign.labels FROM campaign WHERE campaign.labels CONTAINS ANY ('{label}')")
+    assert [row["campaign.labels"] for row in labelled] == [[label]] * sum(label in row.get("campaign.labels", []) for row in rows) != []
+
+
+def test_numbers_of_parts_are_told_as_the_platform_tells_them(alpenglow):
+    """Keywords have some of their ad group's numbers, each asset all of its asset group's, conversion actions those of all campaigns."""
+    asked = "SELECT {} metrics.clicks FROM {} WHERE segments.date DURING LAST_7_DAYS"
+    clicks = {name: sum(row["metrics.clicks"] for row in alpenglow.rows(asked.format("", name))) for name in (
+        "keyword_view", "ad_group", "asset_group", "asset_group_asset", "campaign", "campaign_budget",
+    )}  # fmt: skip
+    counted = "SELECT metrics.all_conversions FROM {} WHERE segments.date DURING LAST_7_DAYS"
+    conversions = {
+        name: sum(micros(row["metrics.all_conversions"]) for row in alpenglow.rows(counted.format(name)))
+        for name in ("conversion_action", "campaign")
+    }
+
+    assert 0.7 < clicks["keyword_view"] / clicks["ad_group"] < 0.9
+    assert clicks["asset_group_asset"] == 2 * clicks["asset_group"]
+    assert clicks["campaign_budget"] == clicks["campaign"] == clicks["ad_group"] + clicks["asset_group"]
+    assert conversions["conversion_action"] == conversions["campaign"] > 0
+
+
+def test_ratios_are_made_of_the_sums(alpenglow):
+    names = ("impressions", "clicks", "cost_micros", "conversions", "ctr", "average_cpc", "average_cpm", "cost_per_conversion")
+    for row in alpenglow.rows(f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK}"):
+        impressions, clicks, cost, conversions, *ratios = (row[f"metrics.{name}"] for name in names)
+
+        assert ratios == pytest.approx([clicks / impressions, cost / clicks, cost * 1000 / impressions, cost / conversions])
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ class Ads:
 
     def token(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         """Answer the OAuth token endpoint."""
-        rule = self.faults.strike(Request(account="", kind="token", page=1, limit=0, days=0, platform="google"))
+        asked = Request(account="", kind="token", page=1, limit=0, days=0, platform="google", named_only=True)
+        rule = self.faults.strike(asked)
         try:
             status, told = 200, self._granted(form, rule)
         except oauth.Refused as error:
@@ -122,6 +123,8 @@ class Ads:
         return status, told
 
     def _granted(self, form: Mapping[str, str], rule: Rule | None) -> Mapping[str, Any]:
+        if rule and rule.action == "slow":
+            time.sleep(rule.seconds)
         if rule and rule.action == "revoked_token":
             raise oauth.revoked()
         if rule and rule.action == "server_error":
