@@ -192,6 +192,7 @@ def test_a_client_that_gives_up_early_gets_its_deadline(ads, fault):
         list(ads.service.search_stream(customer_id=ads.customer.id, query=QUERY, timeout=0.2))
 
     assert caught.value.grpc_status_code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert ads.stream(QUERY)
 
 
 def test_a_rule_for_a_page_and_with_a_skip_strikes_there(ads, fault, sandbox):

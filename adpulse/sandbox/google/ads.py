@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from adpulse.sandbox.clock import CallLog, SandboxClock
@@ -13,7 +14,7 @@ from adpulse.sandbox.google.check import Plan, check
 from adpulse.sandbox.google.errors import AdsError
 from adpulse.sandbox.google.faults import error_of
 from adpulse.sandbox.google.gaql import parse
-from adpulse.sandbox.google.rows import Answer, Row, Rows
+from adpulse.sandbox.google.rows import Row, Rows
 from adpulse.sandbox.google.truth import GoogleTruth
 from adpulse.sandbox.google.world import Credential, Customer, GoogleWorld
 
@@ -21,8 +22,8 @@ PAGE_ROWS = 10_000
 """Rows of a page of Search, and of a message of SearchStream."""
 
 _STATUS_NUMBERS = {
-    "OK": 0, "INVALID_ARGUMENT": 3, "PERMISSION_DENIED": 7, "RESOURCE_EXHAUSTED": 8, "UNIMPLEMENTED": 12, "INTERNAL": 13, "UNAVAILABLE": 14,
-    "UNAUTHENTICATED": 16,
+    "OK": 0, "CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "PERMISSION_DENIED": 7, "RESOURCE_EXHAUSTED": 8, "UNIMPLEMENTED": 12,
+    "INTERNAL": 13, "UNAVAILABLE": 14, "UNAUTHENTICATED": 16,
 }  # fmt: skip
 _TOO_MUCH_BYTES = 65 << 20
 _SUMMARY_ONLY, _WITH_SUMMARY = 4, 3
@@ -44,7 +45,7 @@ class Call:
     offset: int = 0
     rows: int | None = None
     rule: Rule | None = None
-    status: str = "OK"
+    status: str = "UNKNOWN"
 
 
 class Ads:
@@ -164,9 +165,8 @@ class Ads:
         plan, customer, schema = self._planned(call, request)
         summary = request.summary_row_setting
         self._strike(call, plan, 1)
-        answer = self._rows.answer(plan, customer, self.clock.now())
         cut = bool(call.rule and call.rule.action == "drop_midway")
-        for rows in [] if summary == _SUMMARY_ONLY else self._messages(answer, cut=cut):
+        for rows in [] if summary == _SUMMARY_ONLY else self._messages(plan, customer, cut=cut):
             told = wire.response(call.version, "SearchStream", request_id=call.request_id)
             self._fill(call, plan, schema, told, rows)
             yield told
@@ -174,14 +174,18 @@ class Ads:
             raise AdsError("UNAVAILABLE", "", "", "Connection reset by peer")
         if summary in (_SUMMARY_ONLY, _WITH_SUMMARY):
             told = wire.response(call.version, "SearchStream", request_id=call.request_id)
+            answer = self._rows.answer(plan, customer, self.clock.now())
             wire.filler(wire.row_fields(schema, plan.metrics))(told.summary_row, answer.summary)
             yield told
 
-    def _messages(self, answer: Answer, *, cut: bool) -> Iterator[list[Row]]:
+    def _messages(self, plan: Plan, customer: Customer, *, cut: bool) -> Iterator[list[Row]]:
         """The rows message by message; a stream that is cut ends after the first half of them."""
-        rows = answer.rows[: (len(answer.rows) + 1) // 2] if cut else answer.rows
-        for start in range(0, len(rows), self._page_rows):
-            yield rows[start : start + self._page_rows]
+        rows = self._rows.one_by_one(plan, customer, self.clock.now())
+        if cut:
+            whole = list(rows)
+            rows = iter(whole[: (len(whole) + 1) // 2])
+        while message := list(islice(rows, self._page_rows)):
+            yield message
 
     def _accessible(self, call: Call, _: Any) -> Iterator[Any]:  # noqa: ANN401 - a protobuf message
         credential = self._authenticated(call)

@@ -51,7 +51,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
         call = self._ads.begin(match[1], match[2], match[3], dict(details.invocation_metadata))
         if match[3] in _STREAMS:
             return grpc.unary_stream_rpc_method_handler(lambda request, context: self._answers(call, request, context))
-        return grpc.unary_unary_rpc_method_handler(lambda request, context: next(self._answers(call, request, context)))
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"".join(self._answers(call, request, context)))
 
     def _answers(self, call: Call, body: bytes, context: Any) -> Iterator[bytes]:  # noqa: ANN401 - grpc has no types
         context.set_trailing_metadata((("request-id", call.request_id),))
@@ -59,6 +59,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
             handler = self._ads.handler(call.version, call.service, call.method)
             for answer in handler(call, _request(call, body)):
                 yield answer.SerializeToString()
+            call.status = "OK"
+        except GeneratorExit:
+            call.status = "CANCELLED"
+            raise
         except AdsError as error:
             call.status = error.status
             context.set_trailing_metadata(_trailing(call, error))

@@ -72,10 +72,9 @@ def per_action(plan: Plan, customer: Customer, truth: GoogleTruth, now: datetime
     return found
 
 
-def metric(name: str, column: Mapping[str, int]) -> Any:  # noqa: ANN401 - int, float, or None for what is not set
-    """A metric made of an entity's sums."""
-    make = _METRICS.get(name.removeprefix("metrics."))
-    return make(column) if make else None
+def metric(name: str) -> Callable[[Mapping[str, int]], Any]:
+    """What makes a metric of an entity's sums: int, float, or None where the world has no numbers for it."""
+    return _METRICS.get(name.removeprefix("metrics."), lambda _: None)
 
 
 def _owner(leaf: Node, kind: str) -> Node | None:

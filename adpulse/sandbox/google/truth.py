@@ -25,6 +25,8 @@ LAGS_DAYS = (0, 1, 3, 7, 14, 30, 60, 85)
 _LAG_SHARES = (0.55, 0.16, 0.11, 0.07, 0.05, 0.03, 0.02, 0.01)
 _INVALID_AFTER, _RETRACTED_AFTER = 3, 10
 _MICROS = 1_000_000
+_DAYS_KEPT = 128
+"""A day of 5,000 ads takes 1-2 MB."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -47,7 +49,7 @@ class _Final:
     """A whole day if every leaf delivered all of it: what is drawn, before time has its say."""
 
     delivery: dict[str, Floats]
-    counts: Ints
+    counts: npt.NDArray[np.int32]
     """Conversions: by action, leaf and lag."""
     credit: Ints
     """Millionths of a conversion each of them is worth: by action and leaf."""
@@ -61,8 +63,8 @@ class GoogleTruth:
 
     def __init__(self, world: GoogleWorld, seed: int, refresh_seconds: int = REFRESH_SECONDS) -> None:
         self._world, self._seed, self._refresh_seconds = world, seed, refresh_seconds
-        self._day = lru_cache(maxsize=512)(self._compute)
-        self._final = lru_cache(maxsize=128)(self._draw)
+        self._day = lru_cache(maxsize=_DAYS_KEPT)(self._compute)
+        self._final = lru_cache(maxsize=_DAYS_KEPT // 2)(self._draw)
 
     def customer(self, customer_id: str) -> Customer:
         """The customer; KeyError when there is none."""
@@ -167,7 +169,7 @@ class GoogleTruth:
                 "cost": np.floor(clicks * price * 100) * 10_000,
                 "views": np.floor(impressions * 0.31) * viewed,
             },
-            counts=rng.multinomial(totals, _LAG_SHARES).astype(np.int64),
+            counts=rng.multinomial(totals, _LAG_SHARES).astype(np.int32),
             credit=credit.astype(np.int64),
             order_value=rng.integers(900, 18_000, totals.shape) * 10_000 * valued,
             retracted=rng.random(totals.shape) < 0.08,  # noqa: PLR2004 - a share of the leaf-days
