@@ -1,14 +1,18 @@
 """Who may ask what: OAuth, managers, versions, methods that are not served; and the field service."""
 
 import json
+import time
 
 import grpc
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import MethodNotImplemented, ServiceUnavailable
+from google.auth import crypt, jwt
 from google_sdk import Ads, client, code, told, trust
 
 from adpulse.sandbox.google import oauth, rules
@@ -96,14 +100,21 @@ def test_a_service_account_by_configuration_file_reaches_what_the_full_user_reac
     assert [name.removeprefix("customers/") for name in names] == list(google.world.credentials["full"].customers)
 
 
-def test_a_forged_assertion_of_a_service_account_is_refused(google):
-    key = json.loads((google.files / "service-account.json").read_text())
-    header, claims = "eyJhbGciOiJSUzI1NiJ9", "eyJpc3MiOiJhIn0"
+def asserted(google, key=None, **changed):
+    """What the token endpoint says to a service account's assertion."""
+    own = json.loads((google.files / "service-account.json").read_text())
+    claims = {"iss": own["client_email"], "aud": own["token_uri"], "iat": int(time.time()), "exp": int(time.time()) + 600, **changed}
+    assertion = jwt.encode(crypt.RSASigner.from_string(key or own["private_key"]), claims).decode()
+    answer = grant(google, grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer", assertion=assertion)
+    return answer.json().get("error")
 
-    answer = grant(google, grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer", assertion=f"{header}.{claims}.c2lnbmF0dXJl")
 
-    assert key["token_uri"] == google.token_url
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+def test_an_assertion_must_be_signed_by_the_account_name_it_and_not_be_over(google):
+    other = rsa.generate_private_key(65_537, 2_048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    told_ = [asserted(google), asserted(google, key=other), asserted(google, iss="a@b"), asserted(google, exp=int(time.time()) - 1)]
+
+    assert told_ == [None, "invalid_grant", "invalid_grant", "invalid_grant"]
 
 
 @pytest.mark.parametrize(

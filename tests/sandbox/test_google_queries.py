@@ -144,6 +144,33 @@ def test_rows_that_are_all_zero_are_left_out_when_segmented_and_told_otherwise(p
     assert {row["metrics.clicks"] for row in whole} == {0}
 
 
+def test_rows_without_the_metrics_asked_for_are_left_out_however_much_else_there_was(alpenglow):
+    asked = f"SELECT {{}} segments.date, metrics.conversions FROM ad_group_ad WHERE {WEEK}"
+    rows, delivered = alpenglow.rows(asked.format("")), alpenglow.rows(asked.format("metrics.impressions,"))
+
+    assert 0 not in {row["metrics.conversions"] for row in rows}
+    assert len(rows) < len(delivered)
+
+
+def test_segments_without_metrics_tell_when_there_was_delivery(alpenglow):
+    rows = alpenglow.rows("SELECT segments.hour FROM customer WHERE segments.date DURING TODAY")
+
+    assert sorted(row["segments.hour"] for row in rows) == list(range(16))  # it is 16:00 in Berlin
+
+
+def test_conversion_segments_without_metrics_tell_where_there_were_conversions(pacific):
+    rows = pacific.rows(f"SELECT campaign.advertising_channel_type, segments.conversion_action_name FROM campaign WHERE {WEEK}")
+
+    found = {row["campaign.advertising_channel_type"] for row in rows if row["segments.conversion_action_name"] == "First open"}
+    assert found == {"MULTI_CHANNEL"}
+
+
+def test_what_delivers_nothing_has_none_of_the_numbers_of_others(alpenglow):
+    rows = alpenglow.rows(f"SELECT bidding_strategy.name, metrics.clicks FROM bidding_strategy WHERE {WEEK}")
+
+    assert [(row["bidding_strategy.name"], row["metrics.clicks"] > 0) for row in rows] == [("Portfolio", True), ("Unused portfolio", False)]
+
+
 def test_removed_entities_keep_their_numbers():
     with Sandbox.start() as sandbox:
         ads = Ads(sandbox.google, "Grand Catalogue")
@@ -249,6 +276,13 @@ def test_search_tells_the_summary_and_the_count_and_can_leave_out_the_rows(alpen
     )
 
 
+def test_a_stream_has_no_summary_without_metrics(alpenglow):
+    with pytest.raises(GoogleAdsException) as caught:
+        alpenglow.stream("SELECT campaign.id FROM campaign", summary_row_setting="SUMMARY_ROW_WITH_RESULTS")
+
+    assert code(caught.value.failure)[1] == "CANNOT_RETURN_SUMMARY_ROW_FOR_REQUEST_WITHOUT_METRICS"
+
+
 def test_validate_only_checks_and_tells_nothing(alpenglow):
     assert len(alpenglow.page("SELECT campaign.id FROM campaign", validate_only=True).results) == 0
     with pytest.raises(GoogleAdsException):
@@ -345,7 +379,9 @@ def test_numbers_of_parts_are_told_as_the_platform_tells_them(alpenglow):
 
 def test_ratios_are_made_of_the_sums(alpenglow):
     names = ("impressions", "clicks", "cost_micros", "conversions", "ctr", "average_cpc", "average_cpm", "cost_per_conversion")
-    for row in alpenglow.rows(f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK}"):
+    for row in alpenglow.rows(
+        f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK} AND metrics.conversions > 0"
+    ):
         impressions, clicks, cost, conversions, *ratios = (row[f"metrics.{name}"] for name in names)
 
         assert ratios == pytest.approx([clicks / impressions, cost / clicks, cost * 1000 / impressions, cost / conversions])

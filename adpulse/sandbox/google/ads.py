@@ -137,9 +137,7 @@ class Ads:
         if request.page_size:
             raise errors.request_error("PAGE_SIZE_NOT_SUPPORTED", "Setting the page size is not supported.")
         settings = request.search_settings
-        if settings.return_summary_row and not plan.metrics:
-            code = "CANNOT_RETURN_SUMMARY_ROW_FOR_REQUEST_WITHOUT_METRICS"
-            raise errors.request_error(code, "return_summary_row cannot be enabled if the request did not select any metrics field.")
+        _check_summary(plan, asked=settings.return_summary_row)
         if request.validate_only and request.page_token:
             raise errors.request_error("VALIDATE_ONLY_REQUEST_HAS_PAGE_TOKEN", "page_token is set in the validate only request.")
         bound = _bound(customer, request.query)
@@ -164,6 +162,7 @@ class Ads:
     def _stream(self, call: Call, request: Any) -> Iterator[Any]:  # noqa: ANN401 - a protobuf message
         plan, customer, schema = self._planned(call, request)
         summary = request.summary_row_setting
+        _check_summary(plan, asked=summary in (_SUMMARY_ONLY, _WITH_SUMMARY))
         self._strike(call, plan, 1)
         cut = bool(call.rule and call.rule.action == "drop_midway")
         for rows in [] if summary == _SUMMARY_ONLY else self._messages(plan, customer, cut=cut):
@@ -307,6 +306,12 @@ class Ads:
         if call.rule and call.rule.action == "oversized":
             told.results.add().campaign.name = "x" * _TOO_MUCH_BYTES
         call.rows = (call.rows or 0) + len(rows)
+
+
+def _check_summary(plan: Plan, *, asked: bool) -> None:
+    if asked and not plan.metrics:
+        code = "CANNOT_RETURN_SUMMARY_ROW_FOR_REQUEST_WITHOUT_METRICS"
+        raise errors.request_error(code, "A summary row cannot be returned if the request did not select any metrics field.")
 
 
 def _bound(customer: Customer, query: str) -> str:

@@ -109,13 +109,14 @@ def node_id(kind: str, customer: int, index: int) -> int:
 
 
 def shared(conversion_actions: Sequence[Action]) -> Iterator[Shared]:
-    """What every account has once: labels, assets, a bid strategy, its conversion actions."""
+    """What every account has once: labels, assets, bid strategies, its conversion actions."""
     for name, colour in (("Brand", "#0B8043"), ("Season", "#D50000")):
         yield Shared(kind="label", name=name, facts={"status": "ENABLED", "text_label.background_color": colour})
     for name in ("Fresh every day", "Free returns"):
         yield Shared(kind="asset", name=name, facts={"type": "TEXT", "text_asset.text": name, "source": "ADVERTISER"})
-    strategy = {"type": "TARGET_CPA", "status": "ENABLED", "campaign_count": 1, "currency_code": "EUR"}
-    yield Shared(kind="bidding_strategy", name="Portfolio", facts=strategy)
+    strategy = {"type": "TARGET_CPA", "status": "ENABLED", "currency_code": "EUR"}
+    for name in ("Portfolio", "Unused portfolio"):
+        yield Shared(kind="bidding_strategy", name=name, facts=strategy)
     for action in conversion_actions:
         yield Shared(kind="conversion_action", name=action.name, facts=_action_facts(action), number=action.id)
 
