@@ -129,7 +129,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     import json
 
     from adpulse.sandbox import Sandbox
-    from adpulse.sandbox.google.running import Ports
+    from adpulse.sandbox.google.running import Options
 
     made = Sandbox.start(
         seed=seed,
@@ -139,7 +139,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         refresh_seconds=refresh,
         graph_port=graph_port,
         control_port=control_port,
-        google=Ports(ads=ads_port, token=token_port),
+        google=Options(ads_port=ads_port, token_port=token_port),
     )
     with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}

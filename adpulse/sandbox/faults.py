@@ -15,6 +15,13 @@ GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
     "duplicate_row", "slow", "too_much_data", "oversized", "currency_changed", "time_zone_changed",
 )  # fmt: skip
+REASONS = {
+    "throttle": ("RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"),
+    "transient": ("INTERNAL_ERROR", "TRANSIENT_ERROR", "DEADLINE_EXCEEDED"),
+}
+"""Google's codes for an action, where it has several."""
+
+SCOPES = ("ACCOUNT", "DEVELOPER")
 _ACTIONS_OF = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
 _MESSAGES = {
     4: "Application request limit reached",
@@ -93,7 +100,10 @@ class Faults:
             if unknown or each.get("action") not in (*ACTIONS, *GOOGLE_ACTIONS):
                 known = f"actions: {', '.join(dict.fromkeys((*ACTIONS, *GOOGLE_ACTIONS)))}; fields: {', '.join(Rule.__dataclass_fields__)}"
                 raise ValueError(f"This is not a fault: {each}. Known {known}.")
-            made.append(_Armed(Rule(**each)))
+            rule = Rule(**each)
+            if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
+                raise ValueError(f"This is not a fault: {each}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            made.append(_Armed(rule))
         with self._lock:
             self._armed += made
 

@@ -218,6 +218,14 @@ def test_rules_strike_only_the_platform_they_are_for(ads, fault, sandbox, ask_ow
     assert codes == [400, 400]
 
 
+@pytest.mark.parametrize(
+    "rule", [{"action": "throttle", "reason": "TIRED"}, {"action": "slow", "reason": "TRANSIENT_ERROR"}, {"scope": "WORLD"}]
+)
+def test_a_reason_or_a_scope_that_google_does_not_have_is_refused_at_once(rule):
+    with pytest.raises(ValueError, match="Known scopes: ACCOUNT, DEVELOPER; reasons by action"):
+        Faults().add([{"action": "throttle", **rule}])
+
+
 def test_an_unknown_fault_names_the_actions_of_both_platforms():
     with pytest.raises(ValueError, match=r"actions: throttle, .*null_batch_item.*, revoked_token"):
         Faults().add([{"action": "unheard_of"}])

@@ -1,6 +1,7 @@
 """What queries of the official SDK are answered with: the fields asked for, and the truth's numbers."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google import rules
 from adpulse.sandbox.google.fields import DATES, schema
-from adpulse.sandbox.google.running import Ports
+from adpulse.sandbox.google.running import Options
 
 YESTERDAY = date(2026, 3, 19)
 WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"
@@ -202,7 +203,7 @@ def test_conditions_orderings_and_limits_are_kept(alpenglow):
 
 
 def test_a_stream_comes_in_several_messages_and_pages_hold_the_same_rows():
-    with Sandbox.start(google=Ports(page_rows=500)) as sandbox:
+    with Sandbox.start(google=Options(page_rows=500)) as sandbox:
         ads = Ads(sandbox.google, "Grand Catalogue")
         query = "SELECT ad_group_ad.ad.id, ad_group.id FROM ad_group_ad"
         messages = ads.stream(query)
@@ -217,7 +218,7 @@ def test_a_stream_comes_in_several_messages_and_pages_hold_the_same_rows():
 
 
 def test_pages_of_one_request_tell_the_instant_of_the_first():
-    with Sandbox.start(google=Ports(page_rows=5)) as sandbox:
+    with Sandbox.start(google=Options(page_rows=5)) as sandbox:
         ads = Ads(sandbox.google)
         query = "SELECT campaign.id, metrics.clicks FROM campaign WHERE segments.date DURING TODAY"
         whole = [row.metrics.clicks for row in ads.service.search(customer_id=ads.customer.id, query=query)]
@@ -250,7 +251,7 @@ def test_settings_of_search_that_do_not_fit_are_refused(alpenglow, request_, exp
 
 
 def test_a_page_token_is_refused_for_another_query_and_when_it_is_old():
-    with Sandbox.start(google=Ports(page_rows=5)) as sandbox:
+    with Sandbox.start(google=Options(page_rows=5)) as sandbox:
         ads = Ads(sandbox.google)
         token = ads.page("SELECT campaign.id FROM campaign").next_page_token
         codes = []
@@ -458,6 +459,17 @@ def test_every_version_of_the_sdk_with_and_without_proto_plus_lists_what_there_i
     assert [row.ad_group.id for row in rows] == [each.id for each in customer.of("ad_group")]
     assert rows == streamed
     assert {(row.ad_group.type_, row.campaign.status) for row in rows} >= {(2, 2)}
+
+
+def test_sixteen_threads_of_one_client_get_the_same_answer_from_a_fresh_sandbox():
+    with Sandbox.start() as sandbox, ThreadPoolExecutor(16) as pool:
+        ads = Ads(sandbox.google, "Pacific Trail Outfitters")
+        query = f"SELECT campaign.id, ad_group.id, metrics.clicks, metrics.conversions FROM ad_group WHERE {WEEK}"
+        answers = list(pool.map(lambda _: ads.rows(query), range(48)))
+
+        assert all(answer == answers[0] for answer in answers)
+        assert sum(row["metrics.clicks"] for row in answers[0]) > 0
+        assert len(sandbox.calls.calls(ads.customer.id)) == 48
 
 
 def test_a_manager_has_its_clients_two_levels_deep_and_no_metrics(standing):

@@ -20,11 +20,11 @@ from adpulse.sandbox.google.world import GoogleWorld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class Options:
     """Where the endpoints answer and how many rows a page has; port 0 takes a free one."""
 
-    ads: int = 0
-    token: int = 0
+    ads_port: int = 0
+    token_port: int = 0
     page_rows: int = PAGE_ROWS
 
 
@@ -50,14 +50,14 @@ class Google:
         calls: CallLog,
         faults: Faults,
         host: str,
-        ports: Ports,
+        options: Options,
     ) -> Self:
         """Start both endpoints in background threads."""
         made = world.create(seed, beginning)
         truth = GoogleTruth(made, seed, refresh_seconds)
-        api = Ads(made, truth, clock, calls, faults, ports.page_rows)
-        served = ads_server.serve(api, host, ports.ads)
-        tokens = token_server.serve(api.token, host, ports.token)
+        api = Ads(made, truth, clock, calls, faults, options.page_rows)
+        served = ads_server.serve(api, host, options.ads_port)
+        tokens = token_server.serve(api.token, host, options.token_port)
         found = cls(
             world=made,
             truth=truth,

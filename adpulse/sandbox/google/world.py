@@ -3,6 +3,7 @@
 A customer is built when it is first asked for: one of them has 5,000 ads.
 """
 
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from adpulse.sandbox.google import catalogue
 from adpulse.sandbox.world import DAY, Change
 
 CAMPAIGN, AD_GROUP, AD, ASSET_GROUP = "campaign", "ad_group", "ad_group_ad", "asset_group"
+_BUILDING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,14 @@ class Customer:
         """The customer's time zone."""
         return ZoneInfo(self.spec.timezone)
 
-    @cached_property
+    @property
     def nodes(self) -> Mapping[str, Sequence[Node]]:
-        """Everything in it by kind, in the order of creation."""
+        """Everything in it by kind, in the order of creation; the same objects for all threads."""
+        with _BUILDING:
+            return self._nodes
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, Sequence[Node]]:
         return _build(self)
 
     @cached_property
