@@ -69,7 +69,7 @@ def test_help_answers_without_importing_what_is_heavy():
         "import adpulse.cli\n"
         "try: adpulse.cli.main()\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('prefect', 'pandas', 'pyarrow', 'duckdb', 'sqlalchemy', 'facebook_business') if m in sys.modules])"
+        "print([m for m in ('prefect', 'pandas', 'pyarrow', 'duckdb', 'sqlalchemy', 'facebook_business', 'grpc') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -107,6 +107,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     *,
     graph_port: Port = 0,
     control_port: Port = 0,
+    ads_port: Port = 0,
+    token_port: Port = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
@@ -118,6 +120,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     import json
 
     from adpulse.sandbox import Sandbox
+    from adpulse.sandbox.google.running import Options
 
     made = Sandbox.start(
         seed=seed,
@@ -127,11 +130,13 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         refresh_seconds=refresh,
         graph_port=graph_port,
         control_port=control_port,
+        google=Options(ads_port=ads_port, token_port=token_port),
     )
     with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
-            typer.echo(json.dumps({"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}))
+            addresses = {"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}
+            typer.echo(json.dumps({**addresses, "google": running.google.describe()}))
         else:
             _describe(running)
         sys.stdout.flush()
@@ -143,10 +148,17 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 
 def _describe(running: "Sandbox") -> None:
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
+    typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
+    typer.echo(f"OAuth tokens     {running.google.token_url}")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
     for account in running.world.accounts.values():
         spec = account.spec
         typer.echo(f"Account act_{account.id}  {spec.name}, {spec.currency}, {spec.timezone}, {len(account.ads)} ads")
+    for customer in running.google.world.customers.values():
+        kind = "manager" if customer.spec.manager else customer.spec.status.lower()
+        typer.echo(f"Customer {customer.id}  {customer.spec.name}, {customer.spec.currency}, {customer.spec.timezone}, {kind}")
     typer.echo(f"Access token     {running.world.token('full').value}")
+    typer.echo("For programs that use the google-ads SDK:")
+    typer.echo("  export " + " ".join(f"{name}={value}" for name, value in running.google.environment.items()))
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")

@@ -10,6 +10,7 @@ from typing import Self
 from adpulse.sandbox import control, graph_server, world
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.google.running import Google, Options
 from adpulse.sandbox.graph import Graph
 from adpulse.sandbox.truth import REFRESH_SECONDS, Truth
 from adpulse.sandbox.world import BEGINNING, EXTRA_ADS, World
@@ -28,6 +29,7 @@ class Sandbox:
     faults: Faults
     graph_url: str
     control_url: str
+    google: Google
     servers: tuple[ThreadingHTTPServer, ...]
 
     @classmethod
@@ -42,13 +44,24 @@ class Sandbox:
         refresh_seconds: int = REFRESH_SECONDS,
         graph_port: int = 0,
         control_port: int = 0,
+        google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
         """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
         made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
         graph = graph_server.serve(Graph(made, truth, clock, calls, faults), LOOPBACK, graph_port)
         graph_url = f"http://{LOOPBACK}:{graph.server_port}"
-        controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url)
+        ads = Google.start(
+            seed=seed,
+            beginning=now,
+            refresh_seconds=refresh_seconds,
+            clock=clock,
+            calls=calls,
+            faults=faults,
+            host=LOOPBACK,
+            options=google,
+        )
+        controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, google=ads)
         steering = control.serve(controls, LOOPBACK, control_port)
         return cls(
             world=made,
@@ -58,11 +71,13 @@ class Sandbox:
             faults=faults,
             graph_url=graph_url,
             control_url=f"http://{LOOPBACK}:{steering.server_port}",
+            google=ads,
             servers=(graph, steering),
         )
 
     def stop(self) -> None:
         """Stop answering and free the ports."""
+        self.google.stop()
         for server in self.servers:
             server.shutdown()
             server.server_close()

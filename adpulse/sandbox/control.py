@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.google.running import Google
 from adpulse.sandbox.serving import listen
 from adpulse.sandbox.truth import Truth
 from adpulse.sandbox.world import World
@@ -28,6 +29,7 @@ class Controls:
     calls: CallLog
     faults: Faults
     graph_url: str
+    google: Google
 
     def get_health(self, _: dict[str, Any]) -> dict[str, Any]:
         """It answers."""
@@ -71,7 +73,7 @@ class Controls:
         return []
 
     def get_world(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Accounts, tokens by label, and where the Graph API answers."""
+        """Accounts, tokens by label, and where the Graph API answers; all about Google's half under ``google``."""
         accounts = [
             {
                 "id": account.id,
@@ -84,19 +86,24 @@ class Controls:
             for account in self.world.accounts.values()
         ]
         tokens = {token.label: token.value for token in self.world.tokens.values()}
-        return {"graph_url": self.graph_url, "accounts": accounts, "tokens": tokens}
+        return {"graph_url": self.graph_url, "accounts": accounts, "tokens": tokens, "google": self.google.describe()}
 
     def get_truth_metrics(self, asked: dict[str, Any]) -> pa.Table:
-        """Rows at ad level."""
-        return self.truth.metrics(*_question(asked))
+        """Rows at ad level, with Google also of asset groups."""
+        return (self.google.truth if self._is_google(asked) else self.truth).metrics(*_question(asked))
 
     def get_truth_totals(self, asked: dict[str, Any]) -> pa.Table:
-        """Rows at campaign level; ``complete=1`` with what the platform does not tell."""
+        """Rows at campaign level; ``complete=1`` with what Meta does not tell."""
+        if self._is_google(asked):
+            return self.google.truth.totals(*_question(asked))
         return self.truth.totals(*_question(asked), complete=asked.get("complete") == "1")
 
     def get_truth_entities(self, asked: dict[str, Any]) -> pa.Table:
         """Every entity as of an instant."""
-        return self.truth.entities(asked["account"], _instant(asked["as_of"]))
+        return (self.google.truth if self._is_google(asked) else self.truth).entities(asked["account"], _instant(asked["as_of"]))
+
+    def _is_google(self, asked: dict[str, Any]) -> bool:
+        return asked["account"] in self.google.world.customers
 
 
 def _question(asked: dict[str, Any]) -> tuple[str, date, date, datetime, Decimal]:

@@ -11,6 +11,18 @@ ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails",
 )  # fmt: skip
+GOOGLE_ACTIONS = (
+    "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
+    "duplicate_row", "slow", "too_much_data", "oversized", "currency_changed", "time_zone_changed",
+)  # fmt: skip
+REASONS = {
+    "throttle": ("RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"),
+    "transient": ("INTERNAL_ERROR", "TRANSIENT_ERROR", "DEADLINE_EXCEEDED"),
+}
+"""Google's codes for an action, where it has several."""
+
+SCOPES = ("ACCOUNT", "DEVELOPER")
+_ACTIONS_OF = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
 _MESSAGES = {
     4: "Application request limit reached",
     17: "User request limit reached",
@@ -25,6 +37,7 @@ class Rule:
     """One scripted fault. What is None matches everything; ``count`` is how often it strikes, ``skip`` how often it lets pass first."""
 
     action: str
+    platform: str | None = None
     account: str | None = None
     kind: str | None = None
     page: int | None = None
@@ -36,6 +49,9 @@ class Rule:
     seconds: float = 1.0
     above_limit: int | None = None
     above_days: int | None = None
+    reason: str | None = None
+    scope: str = "ACCOUNT"
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,9 @@ class Request:
     page: int
     limit: int
     days: int
+    platform: str = "meta"
+    named_only: bool = False
+    """Whether only rules that name this kind strike it."""
 
 
 @dataclass(slots=True)
@@ -78,10 +97,13 @@ class Faults:
         made = []
         for each in rules:
             unknown = set(each) - set(Rule.__dataclass_fields__)
-            if unknown or each.get("action") not in ACTIONS:
-                known = f"actions: {', '.join(ACTIONS)}; fields: {', '.join(Rule.__dataclass_fields__)}"
+            if unknown or each.get("action") not in (*ACTIONS, *GOOGLE_ACTIONS):
+                known = f"actions: {', '.join(dict.fromkeys((*ACTIONS, *GOOGLE_ACTIONS)))}; fields: {', '.join(Rule.__dataclass_fields__)}"
                 raise ValueError(f"This is not a fault: {each}. Known {known}.")
-            made.append(_Armed(Rule(**each)))
+            rule = Rule(**each)
+            if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
+                raise ValueError(f"This is not a fault: {each}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            made.append(_Armed(rule))
         with self._lock:
             self._armed += made
 
@@ -106,6 +128,10 @@ class Faults:
 
     def _matches(self, armed: _Armed, request: Request) -> bool:
         rule = armed.rule
+        if rule.action not in _ACTIONS_OF[request.platform] or rule.platform not in (None, request.platform):
+            return False
+        if request.named_only and rule.kind is None:
+            return False
         wanted = ((rule.account, request.account), (rule.kind, request.kind), (rule.page, request.page))
         if any(value is not None and value != got for value, got in wanted):
             return False

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from google_sdk import Ads
 
 from adpulse.sandbox import Sandbox
 
@@ -89,3 +90,15 @@ def control(sandbox):
 def harbor(standing):
     """The account in New York that most tests ask about."""
     return standing.world.account("Harbor Outdoor")
+
+
+@pytest.fixture(scope="session")
+def alpenglow(standing):
+    """The official SDK and the customer with Search and Performance Max, for every test that only reads."""
+    return Ads(standing.google)
+
+
+@pytest.fixture(scope="session")
+def pacific(standing):
+    """The official SDK and the customer with all channels."""
+    return Ads(standing.google, "Pacific Trail Outfitters")

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from adpulse.cli import cli
 from adpulse.sandbox import Sandbox
-from adpulse.sandbox.faults import ACTIONS, Rule
+from adpulse.sandbox.faults import ACTIONS, GOOGLE_ACTIONS, Rule
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "sandbox-with-your-own-client.md").read_text()
 HARBOR = "Harbor Outdoor"
@@ -39,7 +39,7 @@ def surroundings(sandbox, request):
         "TOKEN": sandbox.world.token("full").value,
         "ACCOUNT": sandbox.world.account(HARBOR).id,
     }
-    return {**os.environ, **found, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
+    return {**os.environ, **found, **sandbox.google.environment, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
 
 
 def block(language, section):
@@ -83,6 +83,31 @@ def test_the_script_for_the_unmodified_sdk_runs_and_prints_what_the_sandbox_know
     lines = done.stdout.splitlines()
     assert f"{HARBOR} {YESTERDAY} {spend:.2f} USD {impressions}" in lines
     assert [line.split(" 2026-")[0] for line in lines] == [each.spec.name for each in sandbox.world.accounts.values()]
+
+
+def test_the_script_for_the_google_sdk_prints_what_each_client_spent(surroundings, sandbox, tmp_path):
+    program = block("python", "Python: the official Google Ads SDK, unmodified")
+
+    done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    now, google, expected = sandbox.clock.now(), sandbox.google, []
+    for name in ("Alpenglow Reisen", "Pacific Trail Outfitters", "Grand Catalogue"):
+        customer = google.world.customer(name)
+        spend = sum(google.truth.totals(customer.id, YESTERDAY, YESTERDAY, now)["spend"].to_pylist())
+        expected.append(f"{customer.id} {name} {YESTERDAY} {spend}")
+    assert done.stdout.splitlines() == expected
+
+
+def test_the_script_with_a_refresh_token_lists_the_accessible_customers(surroundings, sandbox, tmp_path):
+    program = block("python", "Python: Google with a refresh token")
+
+    done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    reached = sandbox.google.world.credentials["full"].customers
+    assert done.stdout.split() == [f"customers/{each}" for each in reached]
+    assert all(f"`{label}`" in PAGE for label in sandbox.google.world.credentials)
 
 
 def test_the_script_has_ten_lines_of_code():
@@ -131,7 +156,7 @@ def test_the_fault_strikes_the_next_two_calls_only(surroundings, sandbox, tmp_pa
 def test_every_action_and_field_of_a_fault_is_on_the_page():
     section = PAGE.partition("\n## Faults\n")[2].partition("\n## ")[0]
 
-    assert [name for name in (*ACTIONS, *Rule.__dataclass_fields__) if f"`{name}`" not in section] == []
+    assert [name for name in (*ACTIONS, *GOOGLE_ACTIONS, *Rule.__dataclass_fields__) if f"`{name}`" not in section] == []
 
 
 def test_the_call_log_tells_the_accounts_calls_and_forgets_them(shell, sandbox):
@@ -178,4 +203,6 @@ def test_the_example_for_tests_starts_a_sandbox(surroundings, tmp_path):
 
     done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+ EAAsandboxfullaccess0001\n", done.stdout)
+    meta, google = done.stdout.splitlines()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+ EAAsandboxfullaccess0001", meta)
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+/token \{.*google-ads\.yaml.*ca\.pem.*\}", google)

@@ -1,0 +1,79 @@
+"""Errors in the codes of the Google Ads API: a gRPC status and one GoogleAdsError."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a quota error says beside its code."""
+
+    scope: str
+    name: str
+    retry_seconds: int
+
+
+@dataclass(slots=True)
+class AdsError(Exception):
+    """An answer that is an error: ``family`` is the field of ErrorCode, ``code`` the value's name; without family no failure is sent."""
+
+    status: str
+    family: str
+    code: str
+    message: str
+    quota: Quota | None = None
+
+
+def query_error(code: str, message: str) -> AdsError:
+    """A query that cannot be answered."""
+    return AdsError("INVALID_ARGUMENT", "query_error", code, message)
+
+
+def request_error(code: str, message: str) -> AdsError:
+    """A request that is not what it must be."""
+    return AdsError("INVALID_ARGUMENT", "request_error", code, message)
+
+
+def unsupported_version(version: str) -> AdsError:
+    """A version that has ended, or has not begun."""
+    return request_error("UNSUPPORTED_VERSION", f"Version {version} is deprecated. Requests to this version will be blocked.")
+
+
+def unauthenticated(code: str, message: str) -> AdsError:
+    """No token, or one that is not valid."""
+    return AdsError("UNAUTHENTICATED", "authentication_error", code, message)
+
+
+def denied(code: str, message: str) -> AdsError:
+    """A valid token that must not do this."""
+    return AdsError("PERMISSION_DENIED", "authorization_error", code, message)
+
+
+def user_permission_denied() -> AdsError:
+    """A customer that the user cannot reach this way; also one that does not exist."""
+    return denied(
+        "USER_PERMISSION_DENIED",
+        "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's customer id must be "
+        "set in the 'login-customer-id' header.",
+    )
+
+
+def customer_not_enabled() -> AdsError:
+    """A customer that is not enabled yet, or has been deactivated."""
+    return denied("CUSTOMER_NOT_ENABLED", "The customer account can't be accessed because it is not yet enabled or has been deactivated.")
+
+
+def write_refused() -> AdsError:
+    """Any write: the sandbox is read-only like our use of the platform."""
+    return denied("ACTION_NOT_PERMITTED", "The user does not have permission to perform this action on the resource or call a method.")
+
+
+def quota_exceeded(code: str, scope: str, retry_seconds: int) -> AdsError:
+    """Too many requests, of the project (scope DEVELOPER) or of the customer (scope ACCOUNT)."""
+    name = "Number of operations for basic access" if scope == "DEVELOPER" else "Number of requests per customer"
+    message = f"Too many requests. Retry in {retry_seconds} seconds."
+    return AdsError("RESOURCE_EXHAUSTED", "quota_error", code, message, Quota(scope=scope, name=name, retry_seconds=retry_seconds))
+
+
+def internal(code: str = "INTERNAL_ERROR") -> AdsError:
+    """The platform's own fault."""
+    return AdsError("INTERNAL", "internal_error", code, "An internal error has occurred.")

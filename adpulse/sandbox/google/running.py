@@ -1,0 +1,118 @@
+"""Google's half of a running sandbox: its endpoints, and the files that point a client at them."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from adpulse.sandbox.clock import CallLog, SandboxClock
+from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.google import ads_server, oauth, token_server, world
+from adpulse.sandbox.google.ads import PAGE_ROWS, Ads
+from adpulse.sandbox.google.ads_server import AdsServer
+from adpulse.sandbox.google.certificate import key_and_certificate
+from adpulse.sandbox.google.truth import GoogleTruth
+from adpulse.sandbox.google.world import GoogleWorld
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Where the endpoints answer and how many rows a page has; port 0 takes a free one."""
+
+    ads_port: int = 0
+    token_port: int = 0
+    page_rows: int = PAGE_ROWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Google:
+    """The parts, the addresses, and ``files``: a folder with ``ca.pem``, ``service-account.json`` and ``google-ads.yaml``."""
+
+    world: GoogleWorld
+    truth: GoogleTruth
+    endpoint: str
+    token_url: str
+    files: Path
+    servers: tuple[AdsServer, ThreadingHTTPServer]
+
+    @classmethod
+    def start(  # noqa: PLR0913 - what it shares with the rest of the sandbox
+        cls,
+        *,
+        seed: int,
+        beginning: datetime,
+        refresh_seconds: int,
+        clock: SandboxClock,
+        calls: CallLog,
+        faults: Faults,
+        host: str,
+        options: Options,
+    ) -> Self:
+        """Start both endpoints in background threads."""
+        made = world.create(seed, beginning)
+        truth = GoogleTruth(made, seed, refresh_seconds)
+        api = Ads(made, truth, clock, calls, faults, options.page_rows)
+        served = ads_server.serve(api, host, options.ads_port)
+        tokens = token_server.serve(api.token, host, options.token_port)
+        found = cls(
+            world=made,
+            truth=truth,
+            endpoint=f"{host}:{served.port}",
+            token_url=f"http://{host}:{tokens.server_port}/token",
+            files=Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
+            servers=(served, tokens),
+        )
+        found._write_files()
+        return found
+
+    def stop(self) -> None:
+        """Stop answering, free the ports and remove the files."""
+        served, tokens = self.servers
+        served.stop()
+        tokens.shutdown()
+        tokens.server_close()
+        shutil.rmtree(self.files, ignore_errors=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes an unmodified client of the official SDK talk to this sandbox. gRPC reads its roots once in a process."""
+        return {
+            "GOOGLE_ADS_CONFIGURATION_FILE_PATH": str(self.files / "google-ads.yaml"),
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.files / "ca.pem"),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Addresses, customers and credentials, ready for JSON."""
+        customers = [
+            {
+                "id": customer.id,
+                "name": customer.spec.name,
+                "currency": customer.spec.currency,
+                "timezone": customer.spec.timezone,
+                "manager": customer.spec.manager,
+                "status": customer.spec.status,
+                "parent": next((each.id for each in self.world.customers.values() if each.spec.number == customer.spec.parent), None),
+            }
+            for customer in self.world.customers.values()
+        ]
+        return {
+            "endpoint": self.endpoint,
+            "token_url": self.token_url,
+            "client_id": oauth.CLIENT_ID,
+            "client_secret": oauth.CLIENT_SECRET,
+            "environment": self.environment,
+            "customers": customers,
+            "refresh_tokens": {each.label: each.refresh_token for each in self.world.credentials.values()},
+        }
+
+    def _write_files(self) -> None:
+        key = self.files / "service-account.json"
+        key.write_text(json.dumps(oauth.service_account(self.token_url)))
+        (self.files / "ca.pem").write_bytes(key_and_certificate()[1])
+        manager = next(customer for customer in self.world.customers.values() if customer.spec.manager and customer.spec.parent is None)
+        lines = {"json_key_file_path": key, "endpoint": self.endpoint, "login_customer_id": manager.id, "use_proto_plus": True}
+        (self.files / "google-ads.yaml").write_text("".join(f"{name}: {value}\n" for name, value in lines.items()))
