@@ -15,7 +15,6 @@ from running import ENDED, Running, forget_prefect
 
 from adpulse.model import RunState
 from deployments.deploy import deploy
-from storage import control
 
 ALIVE = ["RUNNING", "PENDING", "CANCELLING"]
 WORKING = (RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
@@ -26,7 +25,6 @@ class Workers(Running):
 
     def __init__(self, home, sandbox, **variables):
         super().__init__(home, sandbox, **variables)
-        self.engine = control.connect(self.app.settings.control_url)
         self.home = home
         self.printed = []
         self._slots = set()
