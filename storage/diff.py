@@ -225,7 +225,7 @@ def _new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]
 def _at_new_margin(warehouse: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, margins: Mapping[str, Decimal]) -> pa.Table:
     """What the table holds of each connection with a new margin, at that margin."""
     select = f"SELECT {', '.join(schema.names)} FROM {table} WHERE connection_id = ?"  # noqa: S608 - our own names
-    stored = {each: warehouse.execute(select, [each]).to_arrow_table().cast(schema) for each in margins}
+    stored = {each: warehouse.sql(select, params=[each]).to_arrow_table().cast(schema) for each in margins}
     return pa.concat_tables([schema.empty_table(), *(with_profit(rows, margins[each]) for each, rows in stored.items())])
 
 
