@@ -6,15 +6,12 @@ step it. What processes share by wall clock (leases, token expiry) uses :func:`u
 within one process uses ``time.monotonic``.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 import requests
 
 from adpulse.errors import Unavailable
-
-CLOCK_SLACK = timedelta(minutes=5)
-"""What is stored as later than the clock allows for, by more than this, was stored before the clock was set back."""
 
 
 class Clock(Protocol):

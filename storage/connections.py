@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adpulse import frequency as frequencies
-from adpulse.clock import CLOCK_SLACK, Clock, utc_now
+from adpulse.clock import Clock, utc_now
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
+from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
 

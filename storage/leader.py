@@ -5,7 +5,8 @@ from datetime import timedelta
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adpulse.clock import CLOCK_SLACK, utc_now
+from adpulse.clock import utc_now
+from adpulse.planner.windows import CLOCK_SLACK
 from storage.control import Engine, LeaderRow, reading
 
 TERM = timedelta(seconds=90)

@@ -8,9 +8,10 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 
 from adpulse import frequency as frequencies
-from adpulse.clock import CLOCK_SLACK, Clock, utc_now
+from adpulse.clock import Clock, utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
+from adpulse.planner.windows import CLOCK_SLACK
 from storage.connections import CONNECTION_COLUMNS, connection_of
 from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, insert_or_update, is_open, lock, reading
 

@@ -5,9 +5,8 @@ from datetime import date, datetime
 
 from sqlalchemy import delete, or_, select
 
-from adpulse.clock import CLOCK_SLACK
 from adpulse.model import Fetch, FetchKind
-from adpulse.planner.windows import PartitionAges
+from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
 from storage.control import ConnectionRow, Engine, PartitionRow, Session, insert_or_update, lock, reading
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from adpulse.clock import CLOCK_SLACK
 from adpulse.model import Connection, Fetch, FetchKind
 
 FIRST_SYNC_DAYS = 90
@@ -17,6 +16,9 @@ LOOKBACK_DAYS = 28
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+CLOCK_SLACK = timedelta(minutes=5)
+"""What is stored as later than the clock allows for, by more than this, was stored before the clock was set back."""
+
 _AFTER_MIDNIGHT = timedelta(hours=3)
 _SLACK = 0.95
 
