@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
 VENV2 := .venv-duckdb2
+JOBS ?= 2
 STAMP2 := $(VENV2)/.installed
 
 .PHONY: help venv demo test test-duckdb2 test-slow lint types lock bench load ci
@@ -25,8 +26,8 @@ $(STAMP2): $(STAMP) requirements-duckdb2.lock
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))
 
-test: venv ## the tests, within 10 minutes on 2 cores
-	$(BIN)/python -m pytest -q
+test: venv ## the tests, file by file in two processes (JOBS=1 for one)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
 	$(VENV2)/bin/python -m pytest -q -m "" tests/storage
