@@ -67,7 +67,7 @@ def _attributes(row: Row) -> str:
 
 
 def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Table:
-    """METRIC_SCHEMA rows, one per entity and day; of a key that came twice (data move while paging) the last is kept.
+    """METRIC_SCHEMA rows of one page, one per entity and day; of a key that came twice the last is kept.
 
     Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not tell them at this level
     (ad sets that attribute differently), so its action metrics are null: missing is not zero.
@@ -87,6 +87,13 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
     ]
     columns += [pa.array([each.get(name) for each in told], pa.int64()) for name in METRICS]
     return with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
+
+
+def latest(table: pa.Table) -> pa.Table:
+    """The rows of several pages, each entity and day once: data move while we page, and the last page is the freshest."""
+    keys = zip(table["external_id"].to_pylist(), table["date"].to_pylist(), strict=True)
+    last = {key: row for row, key in enumerate(keys)}
+    return table if len(last) == table.num_rows else table.take(pa.array(last.values(), pa.int64()))
 
 
 def _nine(row: Row, *, leaf: bool) -> dict[str, int | None]:
