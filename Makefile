@@ -33,7 +33,7 @@ test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2
 	$(VENV2)/bin/python -m pytest -q -m "" tests/storage
 
 test-slow: venv test-duckdb2 ## the slow proofs too: one-line defects that the tests must catch
-	$(BIN)/python -m pytest -q -m "not duckdb2"
+	$(BIN)/python -m pytest -q -m "not duckdb2" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -1,8 +1,10 @@
 """What the installation and the sandbox know of a load run: syncs, changes, calls, and what went wrong."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -19,8 +21,10 @@ from storage.control import RunRow
 REFRESH_SECONDS = 47
 """How often the sandbox's numbers move."""
 
-_TROUBLE = {"ERROR lines in the logs": ("| ERROR", "ERROR:", "| CRITICAL"), "'database is locked' in the logs": ("database is locked",)}
-_SHOWN_LINES = 20
+_RECORD = re.compile(r"^(?:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d|[A-Z]+: )", re.MULTILINE)
+_BAD = ("| ERROR", "ERROR:", "| CRITICAL")
+_LOCKED = "database is locked"
+_PREFECTS_OWN = "| prefect.server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +130,32 @@ def failed_in_prefect() -> int:
         return len(client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": bad}}})))
 
 
-def trouble(home: Path) -> dict[str, int]:
-    """How many lines of the logs tell of trouble, by kind."""
-    lines = _lines(home)
-    return {what: sum(any(sign in line for sign in signs) for line in lines) for what, signs in _TROUBLE.items()}
+def trouble(home: Path) -> list[str]:
+    """The first line of every record in the logs that tells of an error or of a locked database.
+
+    But for Prefect's server finding its own SQLite file locked, which it tries again: see :func:`lock_retries`.
+    """
+    return [record.splitlines()[0] for record in _records(home) if not _tried_again(record) and (_bad(record) or _LOCKED in record)]
 
 
-def trouble_lines(home: Path) -> list[str]:
-    """The first of these lines."""
-    signs = [sign for each in _TROUBLE.values() for sign in each]
-    return [line for line in _lines(home) if any(sign in line for sign in signs)][:_SHOWN_LINES]
+def lock_retries(home: Path) -> int:
+    """How often Prefect's server found its own SQLite file locked by another of its own transactions."""
+    return sum(_tried_again(record) for record in _records(home))
 
 
-def _lines(home: Path) -> list[str]:
-    return [line for path in sorted((home / "logs").glob("*.log")) for line in path.read_text(errors="replace").splitlines()]
+def _bad(record: str) -> bool:
+    return any(sign in record.splitlines()[0] for sign in _BAD)
+
+
+def _tried_again(record: str) -> bool:
+    return _PREFECTS_OWN in record.splitlines()[0] and _LOCKED in record
+
+
+def _records(home: Path) -> list[str]:
+    """What was logged, each with the traceback below it."""
+    texts = [path.read_text(errors="replace") for path in sorted((home / "logs").glob("*.log"))]
+    found = []
+    for text in texts:
+        begins = [match.start() for match in _RECORD.finditer(text)]
+        found += [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
+    return [each for each in found if each.strip()]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +22,9 @@ from storage.damage import Holdings, Restored
 from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
 from storage.sql import query
+
+# What DuckDB takes to compare or write is 65 MB for each file that is open, however little changes.
+_AT_ONCE = BoundedSemaphore(2)
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
 _STORAGE_VERSION = "v1.0.0"
@@ -170,7 +174,7 @@ class Warehouse:
         """The warehouse for reading, or an empty one in memory when there is none."""
         with self._exclusive():
             if self._is_new():
-                with duckdb.connect() as warehouse:
+                with _AT_ONCE, duckdb.connect() as warehouse:
                     schema.migrate(warehouse)
                     yield warehouse
                 return
@@ -231,7 +235,7 @@ class Warehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with damage.explained(self._path, self._published), duckdb.connect(self._path, read_only=read_only) as warehouse:
+        with damage.explained(self._path, self._published), _AT_ONCE, duckdb.connect(self._path, read_only=read_only) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse
 

@@ -389,4 +389,4 @@ def test_whatever_happens_in_whatever_order_the_end_is_true(machine):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_whatever_happens_in_whatever_order_the_end_is_true_many_times(machine):
-    run_state_machine_as_test(machine, settings=often(200, 40))
+    run_state_machine_as_test(machine, settings=often(20, 40))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bench.evidence import lock_retries, trouble
 from bench.verdict import Change, Figures, Slot, Stored, Sync, broken, changes, most_calls, p95, slots
 
 START = datetime(2026, 3, 20, 15, tzinfo=UTC)
@@ -117,3 +118,28 @@ def test_run_that_just_holds_everything_passes():
 )
 def test_each_requirement_alone_fails_the_run(other):
     assert len(broken(figures(**other))) == 1
+
+
+LOCKED = """sqlite3.OperationalError: database is locked
+The above exception was the direct cause of the following exception:
+sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked
+"""
+
+
+def test_errors_in_the_logs_are_told_but_for_prefects_own_lock_that_it_tries_again(tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "empty.log").write_text("")
+    (logs / "prefect-server.log").write_text(
+        "a banner\n12:00:00.001 | INFO    | uvicorn - fine\n"
+        f"12:00:01.002 | ERROR   | prefect.server.utilities.worker_channel - Worker channel heartbeat failed\nTraceback:\n{LOCKED}"
+        "12:00:02.003 | ERROR   | prefect.server - Encountered error during state validation\nTraceback:\nValueError: another one\n"
+    )
+    (logs / "worker.log").write_text(
+        f"12:00:03.004 | ERROR   | storage.ledger - it failed\n{LOCKED}12:00:04.005 | INFO | x - y\n"
+    )
+
+    told = trouble(tmp_path)
+
+    assert [line.split(" - ")[1] for line in told] == ["Encountered error during state validation", "it failed"]
+    assert lock_retries(tmp_path) == 1
