@@ -26,7 +26,7 @@ from storage.connections import ConnectionView
 from storage.runs import RunView
 
 STEP_SECONDS = 90
-SCHEDULE_SECONDS = 45
+SCHEDULE_SECONDS = 120
 FEWEST_ROWS = 10_000
 _POLL_SECONDS = 0.3
 REALTIME, SECOND, THIRD = "Harbor Outdoor", "Sakura Tea", "Corner Store 1"

@@ -144,7 +144,8 @@ def mark_steps(marks, notes):
     _before(marks, Step.PUBLISHING, analytics, "replace")
     _after(marks, Step.PUBLISHING, analytics, "replace")
     _around_calls(marks)
-    duckdb.connect = _watching(marks, duckdb.connect)
+    stored = _noting_reads(notes)
+    duckdb.connect = _watching(marks, duckdb.connect, stored)
 
 
 async def _nothing(**_):
@@ -155,6 +156,28 @@ def _note(app, lease, notes):
     """Keep when each part was read: what the comparison with the truth has to know, as an older read is overwritten by the next."""
     with notes.open("ab", buffering=0) as file:
         file.write(pickle.dumps((lease.connection.id, app.partitions.ages(lease.connection.id))))
+
+
+def _noting_reads(notes):
+    """Notes the reads of what is being applied, once it is committed: a worker killed before it settles has stored them all the same."""
+    applying = threading.local()
+    apply = Warehouse.apply
+
+    @wraps(apply)
+    def noted(self, changes, **options):
+        applying.changes = list(changes)
+        return apply(self, changes, **options)
+
+    def committed():
+        context = bootstrap.app()
+        with notes.open("ab", buffering=0) as file:
+            for run in getattr(applying, "changes", ()):
+                reads = [(each.fetch, each.fetched_at) for each in context.staging.read(run.run_id)]
+                file.write(pickle.dumps((run.connection_id, context.partitions.ages(run.connection_id).after(reads))))
+        applying.changes = []
+
+    Warehouse.apply = noted
+    return committed
 
 
 def _in_phase(marks, step, owner, name, after=lambda *_: None):
@@ -212,10 +235,10 @@ def _around_calls(marks):
     MetaClient._once, MetaClient._page = told_once, told_page
 
 
-def _watching(marks, connect):
+def _watching(marks, connect, stored):
     def watched(database=":memory:", *rest, **options):
         connection = connect(database, *rest, **options)
-        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks)
+        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks, stored)
 
     return watched
 
@@ -223,9 +246,10 @@ def _watching(marks, connect):
 class Watched:
     """A DuckDB connection that tells of its transactions and checkpoints."""
 
-    def __init__(self, connection, marks):
+    def __init__(self, connection, marks, stored):
         self._connection = connection
         self._marks = marks
+        self._note = stored
         self._within = False
         self._stored = False
 
@@ -249,6 +273,7 @@ class Watched:
         answer = self._connection.execute(statement, *rest)
         self._stored |= "INTO sync_runs" in statement
         if statement == "COMMIT" and self._stored:  # not that of a new file's schema
+            self._note()
             self._marks.reached(Step.COMMITTED, "COMMIT returned, the file is open")
             self._stored = False
         self._within = statement not in ("COMMIT", "ROLLBACK") and (self._within or statement == "BEGIN")
