@@ -49,8 +49,7 @@ class Workspaces:
         for each in found:
             if reference in (each.id, each.name):
                 return each
-        listed = ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"
-        raise Usage(f"There is no workspace '{reference}'. There are: {listed}.")
+        raise Usage(f"There is no workspace '{reference}'. There are: {_listed(found)}.")
 
     def only(self) -> Workspace:
         """The only workspace there is.
@@ -61,8 +60,7 @@ class Workspaces:
         found = self.all()
         if len(found) == 1:
             return found[0]
-        listed = ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"
-        raise Usage(f"Say which workspace. There are: {listed}.")
+        raise Usage(f"Say which workspace. There are: {_listed(found)}.")
 
     def grant_realtime(self, reference: str, *, granted: bool = True) -> Workspace:
         """Allow or no longer allow the realtime frequency; connections that have it keep it until changed."""
@@ -76,3 +74,8 @@ class Workspaces:
         with reading(self._engine).connect() as session:
             rows = session.execute(select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name))
             return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in rows]
+
+
+def _listed(found: list[Workspace]) -> str:
+    """The workspaces by name, or how to get one."""
+    return ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"

@@ -134,7 +134,7 @@ def mark_steps(marks, notes):
     event.listen(Engine, "commit", marks.committing)
     for owner, name in ((Leases, "claim_due"), (Leases, "claim_waiting")):
         _in_phase(marks, Step.BETWEEN, owner, name)
-    _in_phase(marks, Step.SETTLING, flows.sync, "settle", after=lambda app, lease, *_: _note(app, lease, notes))
+    _in_phase(marks, Step.SETTLING, flows.sync, "settle", after=lambda app, lease, *_: _note(app, lease.connection.id, notes))
     _after(marks, Step.PLANNED, Staging, "save_plan")
     _after(marks, Step.SLOT, Ledger, "take")
     _after(marks, Step.STAGED, Staging, "write")
@@ -152,10 +152,10 @@ async def _nothing(**_):
     pass
 
 
-def _note(app, lease, notes):
+def _note(app, connection_id, notes, reads=()):
     """Keep when each part was read: what the comparison with the truth has to know, as an older read is overwritten by the next."""
     with notes.open("ab", buffering=0) as file:
-        file.write(pickle.dumps((lease.connection.id, app.partitions.ages(lease.connection.id))))
+        file.write(pickle.dumps((connection_id, app.partitions.ages(connection_id).after(reads))))
 
 
 def _noting_reads(notes):
@@ -170,10 +170,9 @@ def _noting_reads(notes):
 
     def committed():
         context = bootstrap.app()
-        with notes.open("ab", buffering=0) as file:
-            for run in getattr(applying, "changes", ()):
-                reads = [(each.fetch, each.fetched_at) for each in context.staging.read(run.run_id)]
-                file.write(pickle.dumps((run.connection_id, context.partitions.ages(run.connection_id).after(reads))))
+        for run in getattr(applying, "changes", ()):
+            reads = [(each.fetch, each.fetched_at) for each in context.staging.read(run.run_id)]
+            _note(context, run.connection_id, notes, reads)
         applying.changes = []
 
     Warehouse.apply = noted

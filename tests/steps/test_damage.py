@@ -90,14 +90,6 @@ def test_after_a_restore_the_sync_goes_on_from_the_copy_to_the_truth(installatio
     assert installation.differences(connection) == []
 
 
-@pytest.fixture
-def quiet(sandbox, tmp_path):
-    """Publishes the first leg of the first sync, and then no more."""
-    made = Installation(tmp_path / "quiet", sandbox, ADPULSE_PUBLISH_SECONDS="1000")
-    yield made
-    made.close()
-
-
 def test_what_the_copy_never_had_is_read_again_after_a_restore(quiet, sandbox):
     connection = quiet.connect("Corner Store 1")
     (run,) = quiet.leg(connection)
