@@ -2,15 +2,15 @@
 
 from functools import cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from adpulse import redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
-from adpulse.model import Connection, Heat, Lease
+from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.providers.base import CallSlot, PlatformClient
-from adpulse.providers.meta_client import Endpoint, MetaClient
 from adpulse.settings import Settings
 from storage import control
 from storage.connections import Connections
@@ -23,6 +23,9 @@ from storage.runs import Runs
 from storage.staging import Staging
 from storage.warehouse import Warehouse
 from storage.workspaces import Workspaces
+
+if TYPE_CHECKING:
+    from adpulse.providers.google_credentials import Key
 
 
 class App:
@@ -56,31 +59,63 @@ class App:
         """The platform client of the connection's credential, kept warm."""
         with self._lock:
             if connection.credential_id not in self._clients:
-                self._clients[connection.credential_id] = self.client_for(self.credentials.open(connection.credential_id))
+                secret = self.credentials.open(connection.credential_id)
+                self._clients[connection.credential_id] = self.client_for(connection.provider, secret)
             return self._clients[connection.credential_id]
 
-    def client_for(self, token: SecretStr) -> PlatformClient:
-        """A client for a token that is not stored (yet)."""
-        redact.protect(token.get_secret_value())
-        config = self.settings
-        endpoint = Endpoint(
-            graph_url=config.meta_graph_url,
-            version=config.meta_version,
-            app_id=config.meta_app_id,
-            app_secret=config.meta_app_secret,
-            page_size=config.meta_page_size,
-            timeout=config.meta_timeout_seconds,
-        )
-        return MetaClient(token, endpoint)
+    def client_for(self, provider: Provider, secret: SecretStr) -> PlatformClient:
+        """A client for a credential that is not stored (yet).
+
+        Raises:
+            Usage: the credential is incomplete.
+        """
+        return _google_client(self.settings, secret) if provider is Provider.GOOGLE else _meta_client(self.settings, secret)
+
+    def scope_of(self, provider: Provider, secret: SecretStr) -> str:
+        """What the platform counts this credential's calls together with.
+
+        Raises:
+            Usage: the credential is incomplete.
+        """
+        return f"{provider}:{_google_key(self.settings, secret).project}" if provider is Provider.GOOGLE else provider.value
 
     def slot(self, lease: Lease, heat: Heat) -> CallSlot:
         """What a client calls before each request of this sync: the lease must still be ours, and the hour must have room."""
 
         def take() -> None:
             self.runs.calling(lease)
-            self.ledger.take(lease.connection.ledger_key, heat)
+            self.ledger.take(lease.connection.ledger_key, lease.connection.scope, heat)
 
         return take
+
+
+def _meta_client(config: Settings, token: SecretStr) -> PlatformClient:
+    from adpulse.providers.meta_client import Endpoint, MetaClient
+
+    redact.protect(token.get_secret_value())
+    endpoint = Endpoint(
+        graph_url=config.meta_graph_url,
+        version=config.meta_version,
+        app_id=config.meta_app_id,
+        app_secret=config.meta_app_secret,
+        page_size=config.meta_page_size,
+        timeout=config.meta_timeout_seconds,
+    )
+    return MetaClient(token, endpoint)
+
+
+def _google_client(config: Settings, secret: SecretStr) -> PlatformClient:
+    from adpulse.providers.google_client import Endpoint, GoogleClient
+
+    endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
+    return GoogleClient(_google_key(config, secret), endpoint)
+
+
+def _google_key(config: Settings, secret: SecretStr) -> "Key":
+    from adpulse.providers.google_credentials import OauthClient, parse
+
+    client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
+    return parse(secret, client)
 
 
 @cache

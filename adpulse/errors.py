@@ -29,6 +29,7 @@ Every class survives a pickle round trip: all state is in ``args`` or in ``__dic
 from typing import Literal
 
 Scope = Literal["account", "app"]
+"""What must pause: the account, or all that the platform counts together (the Meta app, the Google Cloud project)."""
 
 
 class AdpulseError(Exception):

@@ -19,6 +19,9 @@ MARGIN_UNIT = Decimal("0.000001")
 METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
 """The ten metrics, in column order. impressions and clicks are counts, the other eight micros."""
 
+SPLIT_METRICS = ("leads", "installs", "purchases", "visitors")
+"""Kinds of conversions, which Google tells in a query of its own."""
+
 METRIC_SCHEMA = pa.schema(
     [
         pa.field("connection_id", pa.string(), nullable=False),
@@ -29,7 +32,7 @@ METRIC_SCHEMA = pa.schema(
         *(pa.field(name, pa.int64()) for name in METRICS),
     ]
 )
-"""One row per entity and day. Leaves have no nulls; in totals null means "the platform did not say".
+"""One row per entity and day. Null means that the answer does not say: stored leaves keep what they have, totals stay null.
 
 ``campaign_id`` is on the row because an ad's first numbers arrive before its entity does.
 In account totals it is empty.
@@ -93,6 +96,17 @@ class Provider(StrEnum):
         """What a person reads."""
         return {Provider.META: "Meta Ads", Provider.GOOGLE: "Google Ads"}[self]
 
+    @property
+    def metric_kinds(self) -> tuple["FetchKind", ...]:
+        """The reads that a day's numbers are complete with."""
+        split = (FetchKind.CATEGORIES,) if self is Provider.GOOGLE else ()
+        return (FetchKind.ADS, *split, FetchKind.CAMPAIGNS)
+
+    @property
+    def tells_removed(self) -> bool:
+        """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
+        return self is Provider.GOOGLE
+
 
 class Level(StrEnum):
     """Where in the hierarchy an entity or a row of numbers sits."""
@@ -100,7 +114,9 @@ class Level(StrEnum):
     ACCOUNT = "account"
     CAMPAIGN = "campaign"
     AD_SET = "adset"
+    AD_GROUP = "ad_group"
     AD = "ad"
+    ASSET_GROUP = "asset_group"
 
 
 class ConnectionStatus(StrEnum):
@@ -165,7 +181,10 @@ class Parts(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
-    """What a platform says about an account. ``external_id`` is without ``act_``."""
+    """What a platform says about an account. ``external_id`` is without ``act_`` and without dashes.
+
+    ``login_customer_id``: the Google manager that the account is reached through. A ``manager`` has no numbers of its own.
+    """
 
     external_id: str
     name: str
@@ -173,6 +192,8 @@ class AccountFacts:
     timezone: str
     enabled: bool
     status: str
+    login_customer_id: str | None = None
+    manager: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +211,15 @@ class Connection:
     status: ConnectionStatus
     gross_margin: Decimal
     credential_id: str
+    scope: str
+    """What the platform counts together with other accounts: ``meta`` (the app), ``google:<Cloud project>``."""
     ad_count: int | None
     """Ads of the last full entity walk that are not deleted; None before the first walk."""
     campaign_count: int | None = None
     """Campaigns of the last full entity walk, deleted ones included; None before the first walk."""
+    asset_group_count: int | None = None
+    """Asset groups of the last full entity walk that are not removed; None before the first walk."""
+    login_customer_id: str | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -245,12 +271,15 @@ class FetchKind(StrEnum):
     ENTITIES_FULL = "entities_full"
     ENTITIES_CONFIRMED = "entities_confirmed"
     ADS = "ads"
+    """The leaves' numbers: of ads, with Google also of asset groups, and there without the split of conversions."""
+    CATEGORIES = "categories"
+    """The leaves' conversions split by category; Google only."""
     CAMPAIGNS = "campaigns"
 
     @property
     def has_dates(self) -> bool:
         """Whether the fetch covers days (metrics) or the present (entities, facts)."""
-        return self in (FetchKind.ADS, FetchKind.CAMPAIGNS)
+        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS)
 
 
 class Heat(StrEnum):

@@ -22,18 +22,22 @@ log = logging.getLogger(__name__)
 _RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
 
 
-def discover(app: App, provider: Provider, token: SecretStr) -> list[AccountFacts]:
-    """Every account the token reaches; the calls are counted under the token's fingerprint, as there is no account yet.
+def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFacts]:
+    """Every account the credential reaches, managers too; the calls are counted under its fingerprint, as there is no account yet.
 
     Raises:
-        AuthExpired, AccountRefused, RateLimited, Unavailable: the token was not accepted, nothing was stored.
+        AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was stored.
+        Usage: it is incomplete.
     """
-    fingerprint = hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:16]
-    return app.client_for(token).accounts(lambda: app.ledger.take(f"{provider}:token:{fingerprint}", Heat.HOT))
+    fingerprint = hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:16]
+    scope = app.scope_of(provider, secret)
+    return app.client_for(provider, secret).accounts(lambda: app.ledger.take(f"{provider}:token:{fingerprint}", scope, Heat.HOT))
 
 
-def connect(app: App, workspace: str, token: SecretStr, accounts: Sequence[AccountFacts], sync_frequency: str) -> list[ConnectionView]:
-    """Store the token once, connect the accounts with it, and ask for their first sync.
+def connect(
+    app: App, workspace: str, provider: Provider, secret: SecretStr, accounts: Sequence[AccountFacts], sync_frequency: str
+) -> list[ConnectionView]:
+    """Store the credential once, connect the accounts with it, and ask for their first sync.
 
     Everything is checked before anything is written.
 
@@ -42,15 +46,22 @@ def connect(app: App, workspace: str, token: SecretStr, accounts: Sequence[Accou
     """
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
-    taken = {view.connection.external_id: view.connection.name for view in app.connections.every(owner.id)}
+    connected = [view.connection for view in app.connections.every(owner.id)]
+    taken = {each.external_id: each.name for each in connected if each.provider is provider}
     for account in accounts:
         if account.external_id in taken:
             raise Conflict(f"Account {account.external_id} is connected already as '{taken[account.external_id]}' in {owner.name}.")
+        if account.manager:
+            message = f"{account.name} ({account.external_id}) is a manager account, which has no numbers of its own. Connect its clients."
+            raise Usage(message)
         if not account.enabled:
-            raise Usage(f"{account.name} ({account.external_id}) is {account.status} at {Provider.META.label}. It cannot be synced.")
-    credential = app.credentials.store(owner.id, "meta_token", token, None)
+            raise Usage(f"{account.name} ({account.external_id}) is {account.status} at {provider.label}. It cannot be synced.")
+    scope, margin = app.scope_of(provider, secret), app.settings.gross_margin
+    credential = app.credentials.store(owner.id, provider.value, secret, None)
     made = [
-        app.connections.create(owner.id, Provider.META, account, credential, sync_frequency, app.settings.gross_margin)
+        app.connections.create(
+            owner.id, provider, account, credential_id=credential, scope=scope, frequency=sync_frequency, gross_margin=margin
+        )
         for account in accounts
     ]
     for view in made:
@@ -121,17 +132,17 @@ def resume(app: App, reference: str) -> Ticket:
     return request_sync(app, connection.id)
 
 
-def reconnect(app: App, reference: str, token: SecretStr) -> list[ConnectionView]:
-    """Give a connection, and every other that shared its credential and that the token reaches, a fresh token; sync them at once.
+def reconnect(app: App, reference: str, secret: SecretStr) -> list[ConnectionView]:
+    """Give a connection, and every other that shared its credential and that the new one reaches, a fresh one; sync them at once.
 
     Raises:
-        AuthExpired, AccountRefused, RateLimited, Unavailable: the token was not accepted, nothing was changed.
-        UnknownConnection, Usage: there is none, or the token does not reach its account.
+        AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was changed.
+        UnknownConnection, Usage: there is none, or the credential does not reach its account.
     """
     named = app.connections.get(reference).connection
     if named.status is ConnectionStatus.CURRENCY_CHANGED:
         raise Usage(f"{named.name} reports in another currency now. Connect it as a new connection; its history stays here.")
-    reached = {account.external_id for account in discover(app, named.provider, token)}
+    reached = {account.external_id: account for account in discover(app, named.provider, secret)}
     if named.external_id not in reached:
         raise Usage(f"This token does not reach {named.name} ({named.external_id}). Nothing was changed.")
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
@@ -139,7 +150,9 @@ def reconnect(app: App, reference: str, token: SecretStr) -> list[ConnectionView
         view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
     ]
     mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in reached)]
-    app.connections.use_credential([each.id for each in mended], app.credentials.store(named.workspace_id, "meta_token", token, None))
+    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, None)
+    scope = app.scope_of(named.provider, secret)
+    app.connections.use_credential({each.id: reached[each.external_id] for each in mended}, credential, scope)
     _erase_unused(app, named)
     for each in mended:
         request_sync(app, each.id)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -26,6 +27,14 @@ class Settings(BaseSettings):
     meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
     meta_page_size: int = Field(500, ge=1, le=5000, description="Rows asked for per page; halved when the platform says it is too much.")
     meta_timeout_seconds: float = Field(60.0, gt=0)
+    meta_app_calls_per_hour: int | None = Field(None, ge=1, description="Calls of all accounts together in 60 minutes; default: no limit.")
+    google_endpoint: str = Field("googleads.googleapis.com", description="Where the Google Ads API answers, host or host:port.")
+    google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Where refresh tokens become access tokens.")
+    google_version: str = Field("v26", pattern=r"^v\d+$", description="Pinned Google Ads API version.")
+    google_client_id: str | None = Field(None, description="OAuth client that refresh tokens were issued to.")
+    google_client_secret: SecretStr | None = None
+    google_access: Literal["explorer", "basic", "standard"] = Field("explorer", description="Access level of the Google Cloud project.")
+    google_timeout_seconds: float = Field(300.0, gt=0)
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
     calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
     gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, decimal_places=6, description="Default margin of a new connection.")

@@ -140,7 +140,7 @@ def _connect(ours: Installation, count: int, token: SecretStr) -> None:
         ours.app.workspaces.grant_realtime(workspace.id)
         chosen = accounts[number :: len(WORKSPACES)]
         if chosen:
-            operations.connect(ours.app, workspace.id, token, chosen, "realtime")
+            operations.connect(ours.app, workspace.id, Provider.META, token, chosen, "realtime")
 
 
 def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> None:

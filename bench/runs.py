@@ -221,7 +221,7 @@ def _sync(worker: Worker, sandbox: Sandbox) -> int:
     token = SecretStr(sandbox.world.token("full").value)
     workspace = app.workspaces.create(worker.way.name)
     chosen = [account for account in operations.discover(app, Provider.META, token) if account.name in ACCOUNTS]
-    connected = [view.connection.id for view in operations.connect(app, workspace.id, token, chosen, "manual")]
+    connected = [view.connection.id for view in operations.connect(app, workspace.id, Provider.META, token, chosen, "manual")]
     deadline = time.monotonic() + _SYNC_SECONDS
     while True:
         runs = [run for each in connected for run in app.runs.history(each, limit=100)]

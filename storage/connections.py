@@ -1,6 +1,6 @@
 """Connections: what is synced, how often, and what its syncs told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,10 +52,18 @@ class Connections:
         self._engine = engine
         self._clock = clock
 
-    def create(
-        self, workspace_id: str, provider: Provider, facts: AccountFacts, credential_id: str, frequency: str, gross_margin: Decimal
+    def create(  # noqa: PLR0913 - what makes a connection
+        self,
+        workspace_id: str,
+        provider: Provider,
+        facts: AccountFacts,
+        *,
+        credential_id: str,
+        scope: str,
+        frequency: str,
+        gross_margin: Decimal,
     ) -> ConnectionView:
-        """Connect an account.
+        """Connect an account. ``scope`` is what the platform counts it together with.
 
         Raises:
             FrequencyRefused: unknown, or realtime without the grant.
@@ -72,6 +80,8 @@ class Connections:
                         credential_id=credential_id,
                         provider=provider.value,
                         external_id=facts.external_id,
+                        scope=scope,
+                        login_customer_id=facts.login_customer_id,
                         name=facts.name,
                         currency=facts.currency,
                         timezone=facts.timezone,
@@ -155,12 +165,13 @@ class Connections:
             session.execute(update(RunRow).where(mine, is_open()).values(**closed))
             resolve(session, mine, "disconnected")
 
-    def use_credential(self, connection_ids: Sequence[str], credential_id: str) -> None:
-        """Give these connections another credential and sync them again, whatever had stopped them."""
+    def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
+        """Give connections another credential, which reaches them as told by id, and sync them again, whatever had stopped them."""
         with self._engine.begin() as session:
-            lock(session, ConnectionRow.id.in_(connection_ids))
-            session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(connection_ids)).values(credential_id=credential_id))
-        for connection_id in connection_ids:
+            lock(session, ConnectionRow.id.in_(reached))
+            for connection_id, facts in reached.items():
+                self._update(session, connection_id, credential_id=credential_id, scope=scope, login_customer_id=facts.login_customer_id)
+        for connection_id in reached:
             self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
 
     def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
@@ -168,16 +179,21 @@ class Connections:
         with self._engine.begin() as session:
             self._update(session, connection_id, timezone=facts.timezone)
 
-    def set_size(self, connection_id: str, *, ad_count: int, campaign_count: int) -> None:
+    def set_size(self, connection_id: str, *, ad_count: int, campaign_count: int, asset_group_count: int) -> None:
         """Remember the account's size: later reads' costs depend on it."""
         with self._engine.begin() as session:
-            self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count)
+            self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count, asset_group_count=asset_group_count)
+
+    def set_asset_groups(self, connection_id: str, count: int) -> None:
+        """Remember that there are asset groups, so that their numbers are asked for."""
+        with self._engine.begin() as session:
+            self._update(session, connection_id, asset_group_count=count)
 
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
-        """Make no platform call before ``until`` (business time) for the account, whoever connected it, or for all of the app's."""
-        condition = ConnectionRow.provider == connection.provider.value
+        """Make no call before ``until`` (business time) for the account, whoever connected it, or for all that is counted together."""
+        condition = ConnectionRow.scope == connection.scope
         if scope == "account":
-            condition &= ConnectionRow.external_id == connection.external_id
+            condition = (ConnectionRow.provider == connection.provider.value) & (ConnectionRow.external_id == connection.external_id)
         longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)
         with self._engine.begin() as session:
             lock(session, condition)
@@ -236,8 +252,11 @@ def connection_of(row: Row[Any]) -> Connection:
         status=ConnectionStatus(row.status),
         gross_margin=row.gross_margin,
         credential_id=row.credential_id,
+        scope=row.scope,
         ad_count=row.ad_count,
         campaign_count=row.campaign_count,
+        asset_group_count=row.asset_group_count,
+        login_customer_id=row.login_customer_id,
     )
 
 

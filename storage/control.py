@@ -148,6 +148,7 @@ class ConnectionRow(Base):
     credential_id: Mapped[str] = mapped_column(ForeignKey("credential.id"))
     provider: Mapped[str]
     external_id: Mapped[str]
+    scope: Mapped[str]
     login_customer_id: Mapped[str | None]
     name: Mapped[str]
     currency: Mapped[str]
@@ -157,6 +158,7 @@ class ConnectionRow(Base):
     status_reason: Mapped[str | None] = mapped_column(Text)
     ad_count: Mapped[int | None]
     campaign_count: Mapped[int | None]
+    asset_group_count: Mapped[int | None]
     trailing_spend: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros of its own currency, of the seven days until its metrics changed last: who spends more is synced first."""
     sync_frequency: Mapped[str]
@@ -231,12 +233,13 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
 class CallRow(Base):
-    """One platform call: a slot of its account's sliding hour."""
+    """One platform call: a slot of its account's sliding hour, and of what the platform counts together."""
 
     __tablename__ = "call_ledger"
-    __table_args__ = (Index("ix_call_ledger_key_at", "key", "at"),)
+    __table_args__ = (Index("ix_call_ledger_key_at", "key", "at"), Index("ix_call_ledger_scope_at", "scope", "at"))
     id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
     key: Mapped[str]
+    scope: Mapped[str]
     at: Mapped[datetime]
     heat: Mapped[str]
 

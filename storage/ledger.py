@@ -24,8 +24,8 @@ class Ledger:
         self._clock = clock
         self._limit = limit
 
-    def take(self, key: str, heat: Heat) -> None:
-        """Take a slot, or refuse: check and insert are one statement.
+    def take(self, key: str, scope: str, heat: Heat) -> None:
+        """Take a slot, or refuse: check and insert are one statement. ``scope`` is what the platform counts the call together with.
 
         Raises:
             RateLimited: the hour is full; ``retry_after`` is when its oldest call leaves. ``code`` is None: it is our own limit.
@@ -34,8 +34,8 @@ class Ledger:
         with self._engine.begin() as session:
             now = self._now(session, key, told)
             used = select(func.count()).where(CallRow.key == key, CallRow.at >= now - WINDOW).scalar_subquery()
-            values = select(literal(key), literal(now, CallRow.at.type), literal(heat.value)).where(used < self._limit)
-            take = insert(CallRow).from_select(["key", "at", "heat"], values).returning(CallRow.id)
+            values = select(literal(key), literal(scope), literal(now, CallRow.at.type), literal(heat.value)).where(used < self._limit)
+            take = insert(CallRow).from_select(["key", "scope", "at", "heat"], values).returning(CallRow.id)
             taken = session.scalar(take) is not None  # not rowcount: on PostgreSQL it is -1 here, whatever was inserted
             oldest = None if taken else session.scalar(select(func.min(CallRow.at)).where(CallRow.key == key, CallRow.at >= now - WINDOW))
         if not taken:

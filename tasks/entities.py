@@ -37,7 +37,7 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
         AccountRefused: the account is disabled, or its currency is another one now; polling stops, data stay.
     """
     connection = lease.connection
-    facts = app.client(connection).facts(connection.external_id, slot)
+    facts = app.client(connection).facts(connection, slot)
     if facts.currency != connection.currency:
         message = (
             f"{connection.name} ({connection.external_id}) now reports in {facts.currency}, its history is in {connection.currency}. "

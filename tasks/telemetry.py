@@ -4,6 +4,7 @@ Not Prefect tasks: the control plane is the truth, Prefect's run list only shows
 """
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -122,8 +123,13 @@ def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
     for each in staged:
         if each.fetch.kind is FetchKind.ENTITIES_FULL:
             levels, statuses = (each.table.column(name).to_pylist() for name in ("level", "status"))
-            ads = sum(level == Level.AD and status not in GONE_STATUSES for level, status in zip(levels, statuses, strict=True))
-            app.connections.set_size(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
+            living = Counter(level for level, status in zip(levels, statuses, strict=True) if status not in GONE_STATUSES)
+            app.connections.set_size(
+                lease.connection.id,
+                ad_count=living[Level.AD],
+                campaign_count=levels.count(Level.CAMPAIGN),
+                asset_group_count=living[Level.ASSET_GROUP],
+            )
 
 
 def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:

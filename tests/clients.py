@@ -40,6 +40,7 @@ class MetaRig:
             status=ConnectionStatus.ACTIVE,
             gross_margin=Decimal(margin),
             credential_id="k",
+            scope="meta",
             ad_count=None,
         )
 

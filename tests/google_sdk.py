@@ -1,29 +1,11 @@
 """The official google-ads SDK pointed at a sandbox, unpatched, and what it answers in plain values."""
 
-import os
-import tempfile
-from functools import lru_cache
-from pathlib import Path
-
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
 from google.oauth2.credentials import Credentials
+from trust import trust
 
 from adpulse.sandbox.google import oauth
-from adpulse.sandbox.google.certificate import key_and_certificate
-
-
-@lru_cache(maxsize=1)
-def roots():
-    """The sandboxes' certificate as a file; all sandboxes of a process have the same."""
-    path = Path(tempfile.mkdtemp(prefix="adpulse-test-roots-")) / "ca.pem"
-    path.write_bytes(key_and_certificate()[1])
-    return path
-
-
-def trust():
-    """gRPC reads its roots when a process opens its first secure channel."""
-    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(roots())
 
 
 def client(google, *, label="full", login="Summit Media Group", plus=False, version="v26"):

@@ -3,6 +3,8 @@
 import os
 
 from pydantic import SecretStr
+from sqlalchemy import update
+from trust import trust
 
 from adpulse import bootstrap, settings
 from adpulse.bootstrap import app
@@ -10,10 +12,12 @@ from adpulse.cli.proof import Proof, Reads
 from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
-from adpulse.model import ON_DEMAND_LANES, Provider, RunState
+from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, Provider, RunState
+from adpulse.sandbox.google import oauth
 from adpulse.sandbox.remote import Remote
 from storage import control
 from storage.analytics import read
+from storage.control import ConnectionRow
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -30,10 +34,16 @@ class Installation:
         own = {
             "ADPULSE_HOME": str(home),
             "ADPULSE_META_GRAPH_URL": sandbox.graph_url,
+            "ADPULSE_GOOGLE_ENDPOINT": sandbox.google.endpoint,
+            "ADPULSE_GOOGLE_TOKEN_URL": sandbox.google.token_url,
+            "ADPULSE_GOOGLE_CLIENT_ID": oauth.CLIENT_ID,
+            "ADPULSE_GOOGLE_CLIENT_SECRET": oauth.CLIENT_SECRET,
+            "ADPULSE_GOOGLE_ACCESS": "standard",
             "ADPULSE_SANDBOX_URL": sandbox.control_url,
             "ADPULSE_PUBLISH_SECONDS": "0",
         }
         self._environment = dict(os.environ)
+        trust()
         os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
@@ -54,11 +64,27 @@ class Installation:
         bootstrap.app.cache_clear()
 
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):
-        secret = SecretStr(self.sandbox.world.token(token).value)
-        (facts,) = [each for each in self.app.client_for(secret).accounts(lambda: None) if each.name == name]
-        credential = self.app.credentials.store(self.workspace.id, "meta_token", secret, None)
-        margin = self.app.settings.gross_margin
-        return self.app.connections.create(self.workspace.id, Provider.META, facts, credential, frequency, margin).connection
+        """Connect an account of either platform, by its name."""
+        customers = self.sandbox.google.world.customers.values()
+        provider = Provider.GOOGLE if any(each.spec.name == name for each in customers) else Provider.META
+        secret = self.secret(provider, token)
+        (facts,) = [each for each in self.app.client_for(provider, secret).accounts(lambda: None) if each.name == name]
+        made = self.app.connections.create(
+            self.workspace.id,
+            provider,
+            facts,
+            credential_id=self.app.credentials.store(self.workspace.id, provider.value, secret, None),
+            scope=self.app.scope_of(provider, secret),
+            frequency=frequency,
+            gross_margin=self.app.settings.gross_margin,
+        )
+        return made.connection
+
+    def secret(self, provider, token="full"):
+        """One of the sandbox's credentials."""
+        if provider is Provider.GOOGLE:
+            return SecretStr(self.sandbox.google.world.credentials[token].refresh_token)
+        return SecretStr(self.sandbox.world.token(token).value)
 
     def leg(self, connection, *, force=False):
         """One leg of a sync that was asked for: claim, plan, fetch, diff, upsert, telemetry."""
@@ -67,11 +93,12 @@ class Installation:
 
     def claim(self, owner="test"):
         """What waits on demand or in the background."""
-        return [lease for lane in ON_DEMAND_LANES for lease in self.app.leases.claim_waiting(Provider.META, lane, owner)]
+        claim = self.app.leases.claim_waiting
+        return [lease for lane in ON_DEMAND_LANES for provider in Provider for lease in claim(provider, lane, owner)]
 
     def tick(self, frequency=Frequency.REALTIME):
         """What a scheduled run does."""
-        return self.work(self.app.leases.claim_due(Provider.META, frequency, "test"))
+        return self.work([lease for provider in Provider for lease in self.app.leases.claim_due(provider, frequency, "test")])
 
     def work(self, leases):
         """Take every lease through the steps; the runs as they are afterwards."""
@@ -138,3 +165,10 @@ class Installation:
     def differences(self, connection):
         """What differs from the sandbox's truth."""
         return Proof(self.published(), connection, self.remote, Reads(notes=tuple(self.notes[connection.id]))).differences()
+
+
+def share_credential(installation, connection, other):
+    """Let a connection use another one's credential, as those do that were connected together."""
+    with installation.engine.begin() as session:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id == connection.id).values(credential_id=other.credential_id))
+    installation.app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)

@@ -30,10 +30,19 @@ class ControlPlane:
         self.ledger = Ledger(engine, clock)
         self.partitions = Partitions(engine)
         self.workspace = self.workspaces.create("Acme")
-        self.credential = self.credentials.store(self.workspace.id, "meta_token", SecretStr("t"), None)
+        self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 
     def connect(self, external_id, frequency="5min", name=None):
         facts = AccountFacts(
             external_id=external_id, name=name or f"Account {external_id}", currency="USD", timezone="UTC", enabled=True, status="active"
         )
-        return self.connections.create(self.workspace.id, Provider.META, facts, self.credential, frequency, Decimal("0.3")).connection
+        made = self.connections.create(
+            self.workspace.id,
+            Provider.META,
+            facts,
+            credential_id=self.credential,
+            scope="meta",
+            frequency=frequency,
+            gross_margin=Decimal("0.3"),
+        )
+        return made.connection

@@ -58,7 +58,7 @@ def connect_meta(
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
-    for view in operations.connect(context, owner.id, token, chosen, frequency):
+    for view in operations.connect(context, owner.id, Provider.META, token, chosen, frequency):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
 
 

@@ -77,7 +77,7 @@ class Play:
         self._note()
 
     def _add(self, workspace: str, token: SecretStr, account: AccountFacts, frequency: str) -> None:
-        (view,) = operations.connect(self._app, workspace, token, [account], frequency)
+        (view,) = operations.connect(self._app, workspace, Provider.META, token, [account], frequency)
         self._cast[account.name] = Figures(connection=view.connection)
 
     def _second_sync(self) -> None:

@@ -8,18 +8,18 @@ import pyarrow as pa
 from adpulse.model import AccountFacts, Connection, Fetch
 
 CallSlot = Callable[[], None]
-"""Takes one slot of the account's sliding hour; called before each HTTP request, raises RateLimited when none is free."""
+"""Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
 
 
 class PlatformClient(Protocol):
     """One credential's view of a platform. Every method is blocking; every call takes a slot first."""
 
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
-        """Every account the credential reaches."""
+        """Every account the credential reaches, managers too."""
         ...
 
-    def facts(self, external_id: str, slot: CallSlot) -> AccountFacts:
-        """What the platform says about one account."""
+    def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
+        """What the platform says about the connection's account now."""
         ...
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:

@@ -92,9 +92,10 @@ class MetaClient:
         """Every account the token reaches."""
         return [normalise.account(node) for node in self._list("me/adaccounts", {"fields": _ACCOUNT}, slot, "this token's accounts")]
 
-    def facts(self, external_id: str, slot: CallSlot) -> AccountFacts:
-        """What Meta says about one account."""
-        return normalise.account(self._get(f"act_{external_id}", {"fields": _ACCOUNT}, slot, _account(external_id)))
+    def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
+        """What Meta says about the connection's account now."""
+        account = connection.external_id
+        return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)))
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
         """Campaigns, ad sets and ads, deleted and archived ones too: all, or those changed since the fetch's instant."""

@@ -4,6 +4,7 @@ import json
 import sqlite3
 
 import pytest
+from installation import share_credential
 from sqlalchemy import select
 
 from adpulse import bootstrap
@@ -54,7 +55,7 @@ def test_a_dead_letter_says_what_happened_and_what_to_do(adpulse, installation, 
 
 def test_a_fresh_token_mends_every_connection_that_shared_the_old_one(adpulse, installation, stopped):
     other = installation.connect("Corner Store 2")
-    installation.app.connections.use_credential([other.id], stopped.credential_id)
+    share_credential(installation, other, stopped)
 
     code, told, _ = adpulse("reconnect", stopped.name, stdin=token(installation) + "\n")
 

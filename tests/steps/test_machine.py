@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from installation import Installation
+from installation import Installation, share_credential
 from kills import invariants
 from pydantic import SecretStr
 from sqlalchemy import select, update
@@ -183,7 +183,7 @@ class Machine(RuleBasedStateMachine):
             first = self.view(ACCOUNTS[0]).connection
             second = self.installation.connect(ACCOUNTS[1], frequency=frequency)
             if first.status is not ConnectionStatus.DISCONNECTED:
-                self.app.connections.use_credential([second.id], first.credential_id)
+                share_credential(self.installation, second, first)
             operations.request_sync(self.app, second.id)
 
     @rule(lanes=lanes)

@@ -48,6 +48,7 @@ class Builder:
             "status": ConnectionStatus.ACTIVE,
             "gross_margin": MARGIN,
             "credential_id": "k",
+            "scope": "meta",
             "ad_count": None,
         }
         return Connection(**facts | changes)

@@ -23,7 +23,7 @@ def taken(ledger, key, times):
     done = 0
     for _ in range(times):
         try:
-            ledger.take(key, Heat.HOT)
+            ledger.take(key, "meta", Heat.HOT)
         except RateLimited:
             break
         done += 1
@@ -35,7 +35,7 @@ def test_the_hour_is_full_after_its_limit_and_says_when_it_frees(plane):
 
     plane.clock.advance(minutes=20)
     with pytest.raises(RateLimited) as refused:
-        plane.ledger.take("meta:1", Heat.HOT)
+        plane.ledger.take("meta:1", "meta", Heat.HOT)
     assert refused.value.retry_after == pytest.approx(40 * 60, abs=1)
     assert refused.value.code is None
 
@@ -43,10 +43,10 @@ def test_the_hour_is_full_after_its_limit_and_says_when_it_frees(plane):
 def test_waiting_as_long_as_told_is_long_enough(plane):
     taken(plane.ledger, "meta:1", 180)
     with pytest.raises(RateLimited) as refused:
-        plane.ledger.take("meta:1", Heat.HOT)
+        plane.ledger.take("meta:1", "meta", Heat.HOT)
     plane.clock.advance(seconds=refused.value.retry_after)
 
-    plane.ledger.take("meta:1", Heat.HOT)
+    plane.ledger.take("meta:1", "meta", Heat.HOT)
 
 
 def test_accounts_do_not_share_an_hour(plane):
@@ -70,7 +70,7 @@ def test_threads_at_once_take_exactly_the_limit(plane):
 
 
 def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
-    plane.ledger.take("meta:1", Heat.BACKFILL)
+    plane.ledger.take("meta:1", "meta", Heat.BACKFILL)
     first = plane.clock.now()
 
     assert plane.ledger.calls("meta:1") == ((first, Heat.BACKFILL),)

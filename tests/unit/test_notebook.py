@@ -36,6 +36,7 @@ def connection(name, currency):
         status=ConnectionStatus.ACTIVE,
         gross_margin=Decimal(1),
         credential_id="k",
+        scope="meta",
         ad_count=None,
     )
 

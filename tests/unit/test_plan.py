@@ -30,6 +30,7 @@ def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_Y
         status=ConnectionStatus.ACTIVE,
         gross_margin=Decimal(1),
         credential_id="k",
+        scope="meta",
         ad_count=ads,
         campaign_count=None if ads is None else max(1, ads // 20),
     )

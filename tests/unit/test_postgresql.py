@@ -42,7 +42,7 @@ def test_a_server_that_refuses_is_told_in_one_line_without_the_password(url):
 
 
 def test_instants_are_utc_whatever_the_servers_zone(plane):
-    plane.ledger.take("k", Heat.HOT)
+    plane.ledger.take("k", "meta", Heat.HOT)
     with plane.engine.connect() as session:
         zone = session.scalar(text("SHOW timezone"))
         stored = session.scalar(text("SELECT at FROM call_ledger"))
@@ -56,7 +56,7 @@ def test_the_ledger_goes_on_after_two_billion_calls(plane):
     with plane.engine.begin() as session:
         session.execute(insert(CallRow).values(id=2**31, key="k", at=plane.clock.now(), heat=Heat.HOT.value))
         session.execute(text("SELECT setval(pg_get_serial_sequence('call_ledger', 'id'), :last)"), {"last": 2**31})
-    plane.ledger.take("k", Heat.HOT)
+    plane.ledger.take("k", "meta", Heat.HOT)
 
     assert len(plane.ledger.calls("k")) == 2
 

@@ -76,7 +76,7 @@ def test_sixteen_at_once_take_exactly_the_limit_of_each_account(plane):
         dice, got = random.Random(who), Counter()
         for key in dice.sample(keys * 15, 60):
             try:
-                plane.ledger.take(key, Heat.HOT)
+                plane.ledger.take(key, "meta", Heat.HOT)
             except RateLimited:
                 continue
             got[key] += 1
@@ -162,7 +162,7 @@ class Crowd:
     def sweep(self, dice):
         self.plane.runs.waiting(Provider.META, Lane.ON_DEMAND)
         self.plane.connections.set_facts(dice.choice(self.ids), FACTS)
-        self.plane.ledger.take(f"meta:{dice.randint(1, 9)}:{self.plane.clock.now()}", Heat.HOT)
+        self.plane.ledger.take(f"meta:{dice.randint(1, 9)}:{self.plane.clock.now()}", "meta", Heat.HOT)
         self.plane.ledger.prune()
 
 
