@@ -12,7 +12,6 @@ from adpulse.model import ON_DEMAND_LANES, Lane, Provider
 QUEUES = {Lane.REALTIME: 1, Lane.ON_DEMAND: 2, Lane.SCHEDULED: 3, Lane.BACKGROUND: 4}
 """Work queues, one a lane, and their priorities; the lowest number is served first."""
 
-PROVIDERS = (Provider.META,)
 _ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 _STAGGER = {
     Frequency.REALTIME: 0,
@@ -23,6 +22,9 @@ _STAGGER = {
     Frequency.DAILY: 425,
 }
 """Seconds after the grid's slot at which a group's tick starts, so that groups do not start together."""
+
+_LATER = {Provider.META: 0, Provider.GOOGLE: 10}
+"""Seconds by which a platform's ticks are later still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class DeploymentSpec:
 def table() -> list[DeploymentSpec]:
     """Every deployment."""
     made = []
-    for provider in PROVIDERS:
+    for provider in Provider:
         made += [_scheduled(provider, frequency) for frequency in SCHEDULED]
         made += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
     return made
@@ -58,7 +60,7 @@ def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
         frequency=frequency,
         queue=Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED,
         interval=frequency.interval,
-        anchor=_ANCHOR + timedelta(seconds=_STAGGER[frequency]),
+        anchor=_ANCHOR + timedelta(seconds=_STAGGER[frequency] + _LATER[provider]),
     )
 
 

@@ -16,7 +16,6 @@ from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from deployments.owner import died, this_process
-from deployments.schedules import PROVIDERS
 from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ _PRUNE_SECONDS = 3600.0
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
     """Which group's schedule should tick: those with connections. Pure."""
-    return {(provider, frequency): bool(groups.get((provider, frequency))) for provider in PROVIDERS for frequency in SCHEDULED}
+    return {(provider, frequency): bool(groups.get((provider, frequency))) for provider in Provider for frequency in SCHEDULED}
 
 
 class Sweep:
@@ -76,7 +75,7 @@ class Sweep:
         return leadership.take(_JOB, self._owner)
 
     def _ask(self) -> None:
-        for provider in PROVIDERS:
+        for provider in Provider:
             for lane in ON_DEMAND_LANES:
                 if self._app.runs.waiting(provider, lane):
                     orchestrator.request_run(provider, lane, self._app.runs)

@@ -187,13 +187,7 @@ class RunRow(Base):
 
     __tablename__ = "sync_run"
     __table_args__ = (
-        Index(
-            "ix_sync_run_open",
-            "connection_id",
-            unique=True,
-            sqlite_where=text(_OPEN_STATES),
-            postgresql_where=text(_OPEN_STATES),
-        ),
+        Index("ix_sync_run_open", "connection_id", unique=True, sqlite_where=text(_OPEN_STATES), postgresql_where=text(_OPEN_STATES)),
         Index("ix_sync_run_letters", "connection_id", sqlite_where=text(_LETTERS), postgresql_where=text(_LETTERS)),
         Index("ix_sync_run_waiting", "provider", "state"),
         Index("ix_sync_run_connection", "connection_id", "requested_at"),
@@ -233,7 +227,7 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
 class CallRow(Base):
-    """One platform call: a slot of its account's sliding hour, and of what the platform counts together."""
+    """One platform call: a slot of its account's sliding hour and of its scope's window."""
 
     __tablename__ = "call_ledger"
     __table_args__ = (Index("ix_call_ledger_key_at", "key", "at"), Index("ix_call_ledger_scope_at", "scope", "at"))

@@ -16,7 +16,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse.model import ENTITY_SCHEMA, GONE_STATUSES, MARGIN_UNIT, METRIC_SCHEMA, METRICS, Fetched, FetchKind, RunCounts, with_profit
+from adpulse.model import (
+    ENTITY_SCHEMA,
+    GONE_STATUSES,
+    MARGIN_UNIT,
+    METRIC_SCHEMA,
+    METRICS,
+    SPLIT_METRICS,
+    Fetched,
+    FetchKind,
+    Provider,
+    RunCounts,
+    with_profit,
+)
 from storage.sql import query
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -37,6 +49,7 @@ _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("firs
 _MARGIN_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("gross_margin", pa.decimal128(9, 6))])
 _GONE = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
+_TOLD_BY = {FetchKind.ADS: {FetchKind.ADS, FetchKind.CATEGORIES}, FetchKind.CAMPAIGNS: {FetchKind.CAMPAIGNS}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +63,7 @@ class RunFetch:
     run_id: str
     generation: int
     connection_id: str
+    provider: Provider
     now: datetime
     gross_margin: Decimal
     fetched: Sequence[Fetched]
@@ -102,6 +116,8 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     if len({run.connection_id for run in batch}) < len(batch):
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
+    tell_removed = [run.connection_id for run in batch if run.provider.tells_removed]
+    warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
     margins = _new_margins(warehouse, batch)
     facts, leaves = _compare_metrics(warehouse, batch, FetchKind.ADS, margins)
     totals, campaigns = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS, margins)
@@ -174,6 +190,21 @@ def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     return _numbered(pa.concat_tables(tables))
 
 
+def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
+    """The answers about leaves, each row with all of its metrics: what an answer does not say is as it is stored."""
+    base = _metric_answers(batch, FetchKind.ADS)
+    split_coverage = _coverage(batch, FetchKind.CATEGORIES)
+    if not split_coverage.num_rows and not any(base[name].null_count for name in SPLIT_METRICS):
+        return base
+    warehouse.register("base", base)
+    warehouse.register("split", _metric_answers(batch, FetchKind.CATEGORIES))
+    warehouse.register("base_coverage", _coverage(batch, FetchKind.ADS))
+    warehouse.register("split_coverage", split_coverage)
+    whole = warehouse.sql(query("complete_leaves")).to_arrow_table().cast(METRIC_SCHEMA)
+    mine = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
+    return _numbered(pa.concat_tables([with_profit(rows, run.gross_margin) for run, rows in mine]))
+
+
 def _entity_answers(batch: Sequence[RunFetch]) -> tuple[pa.Table, pa.Table]:
     """All entity rows, oldest answer first, and where each connection's last complete walk begins among them."""
     tables, walks, position = [ENTITY_SCHEMA.empty_table()], {}, 0
@@ -233,10 +264,11 @@ def _compare_metrics(
     warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], kind: FetchKind, margins: Mapping[str, Decimal]
 ) -> tuple[pa.Table, _Answered]:
     """The changed rows, and how many rows were answered."""
-    if not margins and not any(one.fetch.kind is kind for run in batch for one in run.fetched):
+    told = {one.fetch.kind for run in batch for one in run.fetched}
+    if not margins and not told & _TOLD_BY[kind]:
         return METRIC_CHANGE_SCHEMA.empty_table(), _Answered()
     warehouse.register("at_new_margin", _at_new_margin(warehouse, _TABLES[kind], METRIC_SCHEMA, margins))
-    answer = _metric_answers(batch, kind)
+    answer = _leaf_answers(warehouse, batch) if kind is FetchKind.ADS else _metric_answers(batch, kind)
     warehouse.register("answer", answer)
     warehouse.register("coverage", _coverage(batch, kind))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))

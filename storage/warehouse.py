@@ -88,10 +88,17 @@ class Warehouse:
         with self._reading() as warehouse:
             return diff.compare(warehouse, batch)
 
-    def missing_leaves(self, connection_id: str, fetched: Sequence[Fetched]) -> list[str]:
+    def missing_leaves(self, connection: Connection, fetched: Sequence[Fetched]) -> list[str]:
         """Ids of leaves that vanished from the answers, to be looked up before a diff may take them for zero."""
-        now, margin = datetime.now(UTC), Decimal(1)  # neither matters here
-        run = RunFetch(run_id="", generation=0, connection_id=connection_id, now=now, gross_margin=margin, fetched=fetched)
+        run = RunFetch(
+            run_id="",
+            generation=0,
+            connection_id=connection.id,
+            provider=connection.provider,
+            now=datetime.now(UTC),  # does not matter here
+            gross_margin=connection.gross_margin,
+            fetched=fetched,
+        )
         with self._reading() as warehouse:
             return diff.missing_leaves(warehouse, run)
 

@@ -46,6 +46,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         run_id=lease.run_id,
         generation=lease.generation,
         connection_id=lease.connection.id,
+        provider=lease.connection.provider,
         now=context.clock.now(),
         gross_margin=lease.connection.gross_margin,
         fetched=[_at_margin(each, lease.connection.gross_margin) for each in context.staging.read(lease.run_id)],

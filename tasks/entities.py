@@ -1,4 +1,4 @@
-"""Reads campaigns, ad sets, ads and the account's own facts. Step: fetch."""
+"""Reads campaigns and what is below them, and the account's own facts. Step: fetch."""
 
 from prefect import task
 

@@ -1,4 +1,4 @@
-"""Reads metrics per ad and day, and campaign totals. Step: fetch."""
+"""Reads metrics per leaf and day, and campaign totals. Step: fetch."""
 
 import pyarrow as pa
 from prefect import task
@@ -32,12 +32,13 @@ def confirm_missing(app: App, lease: Lease) -> None:
 
     A row can be missing because the platform took the delivery back (the numbers become zero) or because the
     ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them.
+    A platform that tells the numbers of what was removed leaves nothing to ask.
     """
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=1)
-    if app.staging.has(lease.run_id, fetch):
-        return
     connection = lease.connection
-    ids = app.warehouse(connection.workspace_id).missing_leaves(connection.id, app.staging.read(lease.run_id))
+    if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
+        return
+    ids = app.warehouse(connection.workspace_id).missing_leaves(connection, app.staging.read(lease.run_id))
     if not ids:
         return
     fetched_at = app.clock.now()

@@ -75,7 +75,7 @@ def _unusable(app: App, lease: Lease, answers: list[Fetched]) -> list[Fetch]:
 
 
 def _is_today(fetch: Fetch) -> bool:
-    return fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT
+    return fetch.kind in (FetchKind.ADS, FetchKind.CATEGORIES) and fetch.heat is Heat.HOT
 
 
 def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, late: bool = False) -> RunCounts:
@@ -130,6 +130,12 @@ def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
                 campaign_count=levels.count(Level.CAMPAIGN),
                 asset_group_count=living[Level.ASSET_GROUP],
             )
+        elif lease.connection.asset_group_count == 0 and (found := _asset_groups(each)):
+            app.connections.set_asset_groups(lease.connection.id, found)  # its first ones: from now on their numbers are asked for
+
+
+def _asset_groups(each: Fetched) -> int:
+    return 0 if each.fetch.kind.has_dates else each.table["level"].to_pylist().count(Level.ASSET_GROUP)
 
 
 def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:
@@ -184,6 +190,10 @@ def _status_after(error: AdpulseError) -> ConnectionStatus | None:
     if isinstance(error, VersionSunset):
         return ConnectionStatus.VERSION_SUNSET
     if isinstance(error, AccountRefused):
-        known = {"disabled": ConnectionStatus.DISABLED, "currency_changed": ConnectionStatus.CURRENCY_CHANGED}
+        known = {
+            "disabled": ConnectionStatus.DISABLED,
+            "CUSTOMER_NOT_ENABLED": ConnectionStatus.DISABLED,
+            "currency_changed": ConnectionStatus.CURRENCY_CHANGED,
+        }
         return known.get(error.code or "", ConnectionStatus.NEEDS_PERMISSION)
     return None

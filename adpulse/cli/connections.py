@@ -13,13 +13,21 @@ from adpulse.errors import Usage
 
 if TYPE_CHECKING:
     from adpulse.bootstrap import App
-    from adpulse.model import AccountFacts
+    from adpulse.model import AccountFacts, Provider
     from storage.connections import ConnectionView
 
 connect = typer.Typer(help="Connect ad accounts.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")]
+Accounts = Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every one.")]
+Chosen = Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; asked when left out.")]
 WAIT_POLL_SECONDS = 0.25
+_SECRETS = {
+    "meta": ("ADPULSE_META_TOKEN", "Meta access token"),
+    "google": ("ADPULSE_GOOGLE_CREDENTIALS", "Google refresh token or credentials"),
+}
+"""Where each platform's credential may come from, and what a person is asked for."""
 
 
 def register(cli: typer.Typer) -> None:
@@ -35,46 +43,59 @@ def register(cli: typer.Typer) -> None:
 
 
 @connect.command("meta")
-def connect_meta(
-    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")],
-    account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every one.")] = None,
-    frequency: Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; asked when left out.")] = None,
-) -> None:
+def connect_meta(workspace: Workspace, account: Accounts = None, frequency: Chosen = None) -> None:
     """Connect Meta ad accounts.
 
     The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt; never from an
     argument, which other users of the machine could read.
     """
+    from adpulse.model import Provider
+
+    _connect(Provider.META, workspace, account, frequency)
+
+
+@connect.command("google")
+def connect_google(workspace: Workspace, account: Accounts = None, frequency: Chosen = None) -> None:
+    """Connect Google Ads customers; of a manager, all of its clients can be chosen.
+
+    The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT_ID, or the JSON of an authorised user or a
+    service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt.
+    """
+    from adpulse.model import Provider
+
+    _connect(Provider.GOOGLE, workspace, account, frequency)
+
+
+def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
     from adpulse import operations
     from adpulse.bootstrap import app
     from adpulse.frequency import allowed
-    from adpulse.model import Provider
 
     context = app()
     owner = context.workspaces.get(workspace)
-    token = _read_token()
-    reached = operations.discover(context, Provider.META, token)
-    chosen = _choose(reached, account)
+    secret = _read_secret(provider)
+    chosen = _choose(operations.discover(context, provider, secret), wanted)
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
-    for view in operations.connect(context, owner.id, Provider.META, token, chosen, frequency):
+    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
 
 
-def _read_token() -> SecretStr:
-    value = os.environ.get("ADPULSE_META_TOKEN", "").strip()
+def _read_secret(provider: "Provider") -> SecretStr:
+    variable, what = _SECRETS[provider.value]
+    value = os.environ.get(variable, "").strip()
     if not value:
-        value = (typer.prompt("Meta access token", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+        value = (typer.prompt(what, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
     if not value:
-        raise Usage("No token given. Set ADPULSE_META_TOKEN, pipe the token to standard input, or type it at the prompt.")
+        raise Usage(f"No {what} given. Set {variable}, pipe it to standard input, or type it at the prompt.")
     return SecretStr(value)
 
 
 def _choose(reached: "list[AccountFacts]", wanted: list[str] | None) -> "list[AccountFacts]":
     """The accounts named, all of them, the only one there is, or what the person picks."""
     if not reached:
-        raise Usage("The token is valid but reaches no ad account. Assign an account to its user and try again.")
+        raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
     if wanted and "all" in wanted:
         return [each for each in reached if each.enabled]
     if not wanted and len(reached) == 1:
@@ -82,14 +103,14 @@ def _choose(reached: "list[AccountFacts]", wanted: list[str] | None) -> "list[Ac
     listed = "\n".join(f"  {each.external_id}  {each.name}  {each.currency}  {each.timezone}  {each.status}" for each in reached)
     if not wanted:
         if not sys.stdin.isatty():
-            raise Usage(f"The token reaches {len(reached)} accounts; choose with --account (repeatable, or 'all'):\n{listed}")
+            raise Usage(f"The credential reaches {len(reached)} accounts; choose with --account (repeatable, or 'all'):\n{listed}")
         typer.echo(listed)
         wanted = typer.prompt("Account ids, comma separated").replace(" ", "").split(",")
     by_id = {each.external_id: each for each in reached}
-    bare = [each.removeprefix("act_") for each in wanted]
+    bare = [each.removeprefix("act_").replace("-", "") for each in wanted]
     unknown = [each for each in bare if each not in by_id]
     if unknown:
-        raise Usage(f"The token does not reach account {', '.join(unknown)}. It reaches:\n{listed}")
+        raise Usage(f"The credential does not reach account {', '.join(unknown)}. It reaches:\n{listed}")
     return [by_id[each] for each in bare]
 
 
@@ -134,7 +155,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         typer.echo(json.dumps([telling.fields(view) for view in views], indent=2))
         return
     if not views:
-        typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME")
+        typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME (or: connect google)")
         return
     now = context.clock.now()
     table = Table("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits")
@@ -242,14 +263,14 @@ def resume(connection: Reference) -> None:
 def reconnect(connection: Reference) -> None:
     """Give a connection a fresh token; others that shared the old one get it too, if it reaches them.
 
-    The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt.
+    It comes from the environment variable ADPULSE_META_TOKEN (or ADPULSE_GOOGLE_CREDENTIALS), from standard input, or from a prompt.
     """
     from adpulse import operations
     from adpulse.bootstrap import app
 
     context = app()
-    context.connections.get(connection)  # before anybody types a token
-    for view in operations.reconnect(context, connection, _read_token()):
+    provider = context.connections.get(connection).connection.provider  # before anybody types a token
+    for view in operations.reconnect(context, connection, _read_secret(provider)):
         typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
 
 

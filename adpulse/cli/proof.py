@@ -1,8 +1,9 @@
 """Compares a published warehouse with the sandbox's truth, row by row.
 
 What must be equal is what the platform answered when we last read a day. A day is compared with the truth as of
-that read; an ad or campaign that was deleted since keeps its history, so its days are compared with the truth as of the last
-read before it was deleted.
+that read. Where deleted ads leave the report, one that was deleted since keeps its history, so its days are compared with the
+truth as of the last read before it was deleted. Where the split of conversions is read by itself, those metrics are compared
+with the truth as of that read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +17,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from adpulse.model import GONE_STATUSES, METRICS, Connection, FetchKind
+from adpulse.model import GONE_STATUSES, METRICS, SPLIT_METRICS, Connection, FetchKind
 from adpulse.planner.windows import PartitionAges
 from adpulse.sandbox.remote import Remote
 from storage.analytics import read
 
 Row = tuple[int | None, ...]
-Key = tuple[str, date]
+Key = tuple[str, str, date]
+"""Level, external id and day."""
+
+_SPLIT = [METRICS.index(name) for name in SPLIT_METRICS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +59,11 @@ class Proof:
         return [*self._leaves(), *self._totals(), *self._daily(), *self._entities()]
 
     def _leaves(self) -> Iterator[str]:
-        yield from self._compare("ad", self._stored("metric_facts"), self._truth(FetchKind.ADS, level="ad"))
+        yield from self._compare(self._stored("metric_facts"), self._leaves_as_read())
 
     def _totals(self) -> Iterator[str]:
         stored = self._stored("platform_totals", "AND level = 'campaign'")
-        yield from self._compare("campaign", stored, self._truth(FetchKind.CAMPAIGNS, level="campaign"))
+        yield from self._compare(stored, self._truth(FetchKind.CAMPAIGNS))
 
     def _daily(self) -> Iterator[str]:
         """The view's sum over a campaign and day is the campaign's total, for what the platform tells at that level."""
@@ -67,12 +71,12 @@ class Proof:
         money = ", ".join(f"CAST(sum({name}) * 1000000 AS BIGINT)" for name in METRICS[2:])
         query = f"SELECT campaign_id, date, {sums}, {money} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
-        for key, total in self._truth(FetchKind.CAMPAIGNS, level="campaign").items():
-            if self._reads.last(FetchKind.ADS, key[1]) != self._reads.last(FetchKind.CAMPAIGNS, key[1]):
+        for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
+            if len({self._reads.last(kind, day) for kind in self._connection.provider.metric_kinds}) > 1:
                 continue  # ads were read again since the totals were: the day moved on
-            mine = stored.get(key, (0,) * len(METRICS))
+            mine = stored.get((campaign, day), (0,) * len(METRICS))
             if any(told is not None and told != have for told, have in zip(total, mine, strict=True)):
-                yield f"daily {key}: {mine} instead of {total}"
+                yield f"daily {campaign} {day}: {mine} instead of {total}"
 
     def _entities(self) -> Iterator[str]:
         query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
@@ -93,42 +97,54 @@ class Proof:
         rows = self._remote.truth_entities(self._connection.external_id, as_of=latest).to_pylist()
         return [(row["level"], row["external_id"], row["deleted_at"]) for row in rows if row["effective_status"] in GONE_STATUSES]
 
-    def _truth(self, kind: FetchKind, level: str) -> dict[Key, Row]:
-        """What must be stored at the level: every day as of its last read, of the deleted as of the last read before."""
-        found = self._as_read(kind, level)
-        for gone_level, external_id, deleted_at in self._deleted:
-            if gone_level == level:
-                before = self._as_read(kind, level, before=deleted_at)
-                found.update({key: row for key, row in before.items() if key[0] == external_id})
+    def _leaves_as_read(self) -> dict[Key, Row]:
+        """What must be stored of the leaves; each half of a row as of its own last read."""
+        base = self._truth(FetchKind.ADS)
+        if FetchKind.CATEGORIES not in self._connection.provider.metric_kinds:
+            return base
+        split, nothing = self._truth(FetchKind.CATEGORIES), (0,) * len(METRICS)
+        return {key: _put_together(base.get(key, nothing), split.get(key, nothing)) for key in base.keys() | split.keys()}
+
+    def _truth(self, kind: FetchKind) -> dict[Key, Row]:
+        """What must be stored of a kind of read: every day as of its last read, of the deleted as of the last read before."""
+        found = self._as_read(kind)
+        if not self._connection.provider.tells_removed:
+            for level, external_id, deleted_at in self._deleted:
+                before = self._as_read(kind, before=deleted_at)
+                found.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})
         return found
 
-    def _as_read(self, kind: FetchKind, level: str, before: datetime | None = None) -> dict[Key, Row]:
+    def _as_read(self, kind: FetchKind, before: datetime | None = None) -> dict[Key, Row]:
         reads = {day: self._reads.last(kind, day, before) for day in self._reads.days(kind)}
         found: dict[Key, Row] = {}
         for at, span in _spans({day: at for day, at in reads.items() if at}):
-            found.update(self._ask(level, span, at))
+            found.update(self._ask(kind, span, at))
         return found
 
-    def _ask(self, level: str, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
-        ask = self._remote.truth_metrics if level == "ad" else self._remote.truth_totals
+    def _ask(self, kind: FetchKind, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
+        ask = self._remote.truth_totals if kind is FetchKind.CAMPAIGNS else self._remote.truth_metrics
         table = ask(self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin))
         return _keyed(table)
 
     def _stored(self, table: str, condition: str = "") -> dict[Key, Row]:
-        names = ", ".join(("external_id", "date", *METRICS))
+        names = ", ".join(("level", "external_id", "date", *METRICS))
         query = f"SELECT {names} FROM {table} WHERE connection_id = ? {condition}"  # noqa: S608 - our own names
         return _keyed(read(self._published, query, [self._connection.id]))
 
     @staticmethod
-    def _compare(what: str, stored: dict[Key, Row], expected: dict[Key, Row]) -> Iterator[str]:
+    def _compare(stored: dict[Key, Row], expected: dict[Key, Row]) -> Iterator[str]:
         for key in sorted(stored.keys() | expected.keys()):
             mine, truth = stored.get(key), expected.get(key)
             if mine != truth and not (truth is None and mine is not None and not any(mine)):
-                yield f"{what} {key}: {mine} instead of {truth}"
+                yield f"{' '.join(str(part) for part in key)}: {mine} instead of {truth}"
+
+
+def _put_together(base: Row, split: Row) -> Row:
+    return tuple(split[place] if place in _SPLIT else value for place, value in enumerate(base))
 
 
 def _keyed(table: pa.Table) -> dict[Key, Row]:
-    return {(row[0], row[1]): row[2:] for row in _rows(table.select(["external_id", "date", *METRICS]))}
+    return {(row[0], row[1], row[2]): row[3:] for row in _rows(table.select(["level", "external_id", "date", *METRICS]))}
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -40,8 +40,7 @@ class Key:
         """What the SDK takes; it has no access token yet."""
         if self.told["type"] == "service_account":
             info = {**self.told, "token_uri": self.told.get("token_uri") or self.token_url}
-            made: GoogleCredentials = service_account.Credentials.from_service_account_info(info, scopes=[_OAUTH_SCOPE])
-            return made
+            return _service_account(info)
         return user.Credentials(  # type: ignore[no-untyped-call] # google.auth leaves its constructors untyped
             None,
             refresh_token=self.told["refresh_token"],
@@ -66,13 +65,19 @@ def parse(secret: SecretStr, client: OauthClient) -> Key:
     if told["type"] == "service_account":
         _require(told, "client_email", "private_key", "project_id")
         try:
-            service_account.Credentials.from_service_account_info({"token_uri": client.token_url, **told})
+            _service_account({"token_uri": client.token_url, **told})
         except ValueError:
             raise Usage("The service account's private key cannot be read. Give the JSON file as Google issued it.") from None
         return Key(told, client.token_url, str(told["project_id"]))
     _require(told, "client_id", "client_secret", "refresh_token")
     number = _PROJECT_NUMBER.match(str(told["client_id"]))
     return Key(told, client.token_url, number[1] if number else str(told["client_id"]))
+
+
+def _service_account(info: dict[str, Any]) -> GoogleCredentials:
+    make = service_account.Credentials.from_service_account_info
+    made: GoogleCredentials = make(info, scopes=[_OAUTH_SCOPE])  # type: ignore[no-untyped-call] # google.auth leaves it untyped
+    return made
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from pydantic import SecretStr
 from adpulse.errors import AdpulseError, RateLimited, TooMuchData, Unavailable
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.providers import meta_normalise as normalise
+from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
-from adpulse.retry import TRIES, call_backoff
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class MetaClient:
         self._page_size = endpoint.page_size
         self._page_sizes: dict[str, int] = {}
         self._sleep = sleep
-        self._rng = Random()  # noqa: S311 - jitter
+        self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._stop: dict[str, RateLimited] = {}
         self._usage: dict[str, float] = {}
 
@@ -204,17 +204,12 @@ class MetaClient:
         Raises:
             RateLimited: ours or Meta's; never retried here.
         """
-        for attempt in range(1, TRIES + 1):
+
+        def before() -> None:
             self._heed_usage(about)
             slot()
-            try:
-                return self._once(method, path, params, about)
-            except Unavailable as error:
-                if attempt == TRIES:
-                    raise
-                log.info("attempt %s of %s for %s failed: %s", attempt, TRIES, about, error.code)
-            self._sleep(call_backoff(attempt, self._rng))
-        raise AssertionError("unreachable: the last attempt returns or raises")
+
+        return self._attempts.make(lambda: self._once(method, path, params, about), before, about)
 
     def _once(self, method: str, path: str, params: Params, about: str) -> Page:
         try:

@@ -1,6 +1,7 @@
 -- Rows of {table} that the answers change. coverage: the days the answers speak for, completely.
 -- A stored row missing from them vanished: it becomes zero (null stays null) while its entity lives, and stays as it is
--- when the entity is gone or unknown, because a deleted ad leaves the report with its history.
+-- when the entity is gone or unknown, because a deleted ad leaves the report with its history. Not so for connections in
+-- tell_removed, whose platform goes on to report what is gone: there whatever is missing is zero.
 -- at_new_margin: every stored row of connections whose margin changed; those that nothing else is said of follow it.
 WITH said AS (
     SELECT * EXCLUDE (ordinal) FROM answer
@@ -8,6 +9,11 @@ WITH said AS (
     SELECT * EXCLUDE (first_seen_at, changed_at, run_id)
     FROM {table}
     SEMI JOIN (SELECT connection_id, date FROM coverage UNION SELECT connection_id, date FROM at_new_margin) USING (connection_id, date)
+), absent AS (
+    SELECT *
+    FROM stored
+    SEMI JOIN coverage USING (connection_id, date)
+    ANTI JOIN said USING (connection_id, level, external_id, date)
 ), vanished AS (
     SELECT
         * REPLACE (
@@ -22,10 +28,11 @@ WITH said AS (
             visitors * 0 AS visitors,
             profit * 0 AS profit
         )
-    FROM stored
-    SEMI JOIN coverage USING (connection_id, date)
-    ANTI JOIN said USING (connection_id, level, external_id, date)
-    SEMI JOIN alive USING (connection_id, level, external_id)
+    FROM (
+        SELECT * FROM absent SEMI JOIN alive USING (connection_id, level, external_id)
+        UNION ALL
+        SELECT * FROM absent SEMI JOIN tell_removed USING (connection_id) ANTI JOIN alive USING (connection_id, level, external_id)
+    )
 ), wanted AS (
     SELECT *, 'said' AS origin FROM said
     UNION ALL BY NAME

@@ -78,8 +78,9 @@ class Builder:
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
 
-    def run(self, *fetched, generation=1, connection_id="c1", now=None, run_id=None, gross_margin=MARGIN):
+    def run(self, *fetched, generation=1, connection_id="c1", provider=Provider.META, now=None, run_id=None, gross_margin=MARGIN):
         return RunFetch(
+            provider=provider,
             run_id=run_id or f"{connection_id}-r{generation}",
             generation=generation,
             connection_id=connection_id,

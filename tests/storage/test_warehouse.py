@@ -101,7 +101,7 @@ def test_nothing_to_write_creates_no_file(workspace, build):
 
 def test_a_warehouse_that_does_not_exist_answers_like_an_empty_one(workspace, build):
     assert workspace.warehouse.applied_since("c1-r1", 0) is None
-    assert workspace.warehouse.missing_leaves("c1", [build.ads()]) == []
+    assert workspace.warehouse.missing_leaves(build.connection(), [build.ads()]) == []
     assert not workspace.path.exists()
 
 
@@ -302,7 +302,7 @@ def test_missing_leaves_are_those_with_numbers_that_are_not_known_to_be_gone(wor
     workspace.sync(build.run(walk, build.ads(*rows, since=LAST_WEEK)))
     heard = build.heard({"external_id": "deleted-now", "status": "DELETED"}, {"external_id": "revived"})
 
-    missing = workspace.warehouse.missing_leaves("c1", [build.ads({"external_id": "answered"}), heard])
+    missing = workspace.warehouse.missing_leaves(build.connection(), [build.ads({"external_id": "answered"}), heard])
 
     assert missing == ["alive", "revived", "unknown"]
 
@@ -310,8 +310,8 @@ def test_missing_leaves_are_those_with_numbers_that_are_not_known_to_be_gone(wor
 def test_missing_leaves_are_only_the_connections_own(workspace, build):
     workspace.sync(build.run(build.ads(TEN)), build.run(build.ads(TEN | {"connection_id": "c2", "external_id": "b1"}), connection_id="c2"))
 
-    assert workspace.warehouse.missing_leaves("c1", [build.ads()]) == ["a1"]
-    assert workspace.warehouse.missing_leaves("c1", []) == []
+    assert workspace.warehouse.missing_leaves(build.connection(), [build.ads()]) == ["a1"]
+    assert workspace.warehouse.missing_leaves(build.connection(), []) == []
 
 
 # Entities
@@ -575,14 +575,14 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
     everything = [
         lambda: warehouse.diff([build.run(build.ads(), generation=2)]),
         lambda: warehouse.apply(change, held=lambda *_: True, connections=[]),
-        lambda: warehouse.missing_leaves("c1", []),
+        lambda: warehouse.missing_leaves(build.connection(), []),
         lambda: warehouse.applied_since("r", 0),
         lambda: warehouse.publish(min_interval_seconds=0),
     ]
 
     for method in everything:
         with pytest.raises(
-            Permanent, match=r"^The warehouse of workspace w has schema 99, this adpulse knows 2\. Install a newer adpulse\.$"
+            Permanent, match=r"^The warehouse of workspace w has schema 99, this adpulse knows 3\. Install a newer adpulse\.$"
         ):
             method()
     assert traces(workspace) == before

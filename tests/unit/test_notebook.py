@@ -61,6 +61,7 @@ def write(warehouse, generation, at, answers):
     """What one tick does with the answers: diff and apply."""
     batch = [
         RunFetch(
+            provider=Provider.META,
             run_id=f"{of.id}-{generation}",
             generation=generation,
             connection_id=of.id,

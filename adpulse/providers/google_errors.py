@@ -1,0 +1,191 @@
+"""The one table from Google's errors to ours. Step: fetch.
+
+Source: the Google Ads API's error reference, and how the SDK raises it: a failure that the platform explains may come as the SDK's
+exception, as a plain gRPC error (streams) or as one of ``google.api_core`` (single calls); all of them lead to the same call.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    BadRequest,
+    RateLimited,
+    Scope,
+    TooMuchData,
+    Unavailable,
+    VersionSunset,
+)
+
+CLOSED = "CUSTOMER_NOT_ENABLED"
+"""The customer is not enabled (yet), or was closed."""
+
+TOO_HEAVY = frozenset({"EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", "EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION"})
+"""The query takes too much of the platform's resources: ask for less; what cannot be less waits long."""
+
+_LONG_WAIT = 3600.0
+_REFUSED_IN_AUTHENTICATION = frozenset({"CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID"})
+_MANAGER = frozenset({"REQUESTED_METRICS_FOR_MANAGER"})
+_OURS = frozenset(
+    {"query_error", "header_error", "change_status_error", "date_error", "date_range_error", "field_error", "size_limit_error"}
+)
+_INVALID_GRANT = "invalid_grant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What Google answered instead of rows. Without ``family`` it did not explain itself; ``said`` may hold anything, even a token."""
+
+    status: str
+    said: str = ""
+    family: str = ""
+    code: str = ""
+    scope: str = ""
+    retry_seconds: float | None = None
+
+
+def from_failure(failure: Failure, about: str) -> AdpulseError:
+    """Our error; ``about`` names the account in the sentence. What Google said is repeated only where it is about the query."""
+    if failure.family:
+        return _FAMILIES.get(failure.family, _other)(failure, about)
+    if _INVALID_GRANT in failure.said:  # the SDK tells a revoked token as an outage
+        return _reauthorise(failure, about)
+    return _STATUSES.get(failure.status, _passing)(failure, about)
+
+
+def _quota(failure: Failure, about: str) -> AdpulseError:
+    if failure.code in TOO_HEAVY:
+        return TooMuchData(f"Google finds a query for {about} too heavy.", failure.code)
+    project = failure.scope == "DEVELOPER" or (failure.scope != "ACCOUNT" and failure.code == "RESOURCE_EXHAUSTED")
+    scope: Scope = "app" if project else "account"
+    whom = "every account of the Google Cloud project" if project else about
+    message = f"Google throttles {whom}; its calls pause."
+    return RateLimited(message, failure.code, retry_after=failure.retry_seconds or None, scope=scope)
+
+
+def too_heavy_for_less(error: TooMuchData, about: str) -> AdpulseError:
+    """What becomes of an answer that is too big and cannot be asked for in smaller parts: a heavy query may pass later."""
+    if error.code in TOO_HEAVY:
+        return RateLimited(
+            f"Google finds even the smallest query for {about} too heavy; its calls pause.", error.code, retry_after=_LONG_WAIT
+        )
+    return error
+
+
+def _oversized(_: Failure, about: str) -> AdpulseError:
+    """Nothing of a quota is told: it is the client itself that does not take a message this big."""
+    return TooMuchData(f"Google's answer for {about} is bigger than a message may be.", "message too big")
+
+
+def _passing(failure: Failure, about: str) -> AdpulseError:
+    return Unavailable(f"Google failed to answer for {about} ({failure.status}).", failure.status)
+
+
+def _internal(failure: Failure, about: str) -> AdpulseError:
+    return Unavailable(f"Google failed to answer for {about} ({failure.code}).", failure.code)
+
+
+def _authentication(failure: Failure, about: str) -> AdpulseError:
+    return (_refused if failure.code in _REFUSED_IN_AUTHENTICATION else _reauthorise)(failure, about)
+
+
+def _reauthorise(failure: Failure, about: str) -> AdpulseError:
+    message = f"Google no longer accepts the credentials for {about}. Connect it again with fresh ones."
+    return AuthExpired(message, failure.code or _INVALID_GRANT)
+
+
+def _refused(failure: Failure, about: str) -> AdpulseError:
+    if failure.code == CLOSED:
+        return AccountRefused(f"Google says that {about} is closed or not enabled yet. Its data stay.", failure.code)
+    if failure.code == "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION":
+        message = f"The Google Cloud project may only read test accounts, not {about}. Apply for a higher access level."
+        return AccountRefused(message, failure.code)
+    message = f"Google does not let these credentials read {about}. Give their user access to it, or to a manager above it."
+    return AccountRefused(message, failure.code or failure.status)
+
+
+def _request(failure: Failure, about: str) -> AdpulseError:
+    return _sunset(failure, about) if failure.code == "UNSUPPORTED_VERSION" else _bad(failure, about)
+
+
+def _sunset(failure: Failure, _: str) -> AdpulseError:
+    message = "Google has ended the pinned API version. Set ADPULSE_GOOGLE_VERSION to a current one."
+    return VersionSunset(message, failure.code or failure.status)
+
+
+def _query(failure: Failure, about: str) -> AdpulseError:
+    if failure.code in _MANAGER:
+        message = f"Google says that {about} is a manager account, which has no numbers of its own. Connect its clients."
+        return AccountRefused(message, failure.code)
+    return _bad(failure, about)
+
+
+def _bad(failure: Failure, about: str) -> AdpulseError:
+    return BadRequest(f"Google refused a query for {about}: {failure.said[:200]}", f"{failure.family}/{failure.code}")
+
+
+def _other(failure: Failure, about: str) -> AdpulseError:
+    """A family we do not know may pass; it is recorded with its code."""
+    if failure.family in _OURS:
+        return _bad(failure, about)
+    return Unavailable(f"Google answered {failure.family}/{failure.code} for {about}.", f"{failure.family}/{failure.code}")
+
+
+_FAMILIES: dict[str, Callable[[Failure, str], AdpulseError]] = {
+    "quota_error": _quota,
+    "internal_error": _internal,
+    "authentication_error": _authentication,
+    "authorization_error": _refused,
+    "request_error": _request,
+    "query_error": _query,
+}
+
+_STATUSES: dict[str, Callable[[Failure, str], AdpulseError]] = {
+    "RESOURCE_EXHAUSTED": _oversized,
+    "UNIMPLEMENTED": _sunset,
+    "UNAUTHENTICATED": _reauthorise,
+    "PERMISSION_DENIED": _refused,
+}
+"""What a status means that nothing explains; the others may pass."""
+
+
+def failure_of(error: Any, failure_class: Any) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
+    """What Google said, from whichever exception it came in.
+
+    Args:
+        error: a gRPC call that failed, or an exception of the SDK or of google.api_core around one.
+        failure_class: the protobuf class of GoogleAdsFailure.
+    """
+    call = next((each for each in (error, getattr(error, "error", None), getattr(error, "response", None)) if _is_call(each)), None)
+    if call is None:
+        return Failure(status="UNKNOWN", said=type(error).__name__)
+    told = Failure(status=call.code().name, said=str(call.details()))
+    body = next((value for key, value in call.trailing_metadata() or () if key.endswith("googleadsfailure-bin")), None)
+    return _explained(told, failure_class.FromString(body)) if body else told
+
+
+def _is_call(value: object) -> bool:
+    return all(callable(getattr(value, name, None)) for name in ("code", "details", "trailing_metadata"))
+
+
+def _explained(told: Failure, failure: Any) -> Failure:  # noqa: ANN401 - a protobuf message
+    if not failure.errors:
+        return told
+    error = failure.errors[0]
+    family = error.error_code.WhichOneof("error_code") or "unknown"
+    field = error.error_code.DESCRIPTOR.fields_by_name.get(family)
+    number = getattr(error.error_code, family, 0)
+    value = field.enum_type.values_by_number.get(number) if field else None
+    quota = error.details.quota_error_details
+    scope = quota.DESCRIPTOR.fields_by_name["rate_scope"].enum_type.values_by_number.get(quota.rate_scope)
+    return Failure(
+        status=told.status,
+        said=error.message,
+        family=family,
+        code=value.name if value else str(number),
+        scope=scope.name if scope else "",
+        retry_seconds=quota.retry_delay.seconds + quota.retry_delay.nanos / 1e9 or None,
+    )

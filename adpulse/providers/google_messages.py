@@ -1,0 +1,149 @@
+"""Decodes the Google Ads API's streams into columns, reading only what a query selects. Step: fetch.
+
+A row of the SDK's message classes takes about 10 kB of memory, because it has a place for each of the 200 resources. Here
+a message class is made for each query, from the SDK's own descriptors and with the same field numbers, that knows just the
+selected fields: half the memory and twice the speed, on the SDK's channel. ``python -m bench decode`` measures it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from importlib import import_module
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_INTEGERS = (
+    _FIELD.TYPE_INT64, _FIELD.TYPE_UINT64, _FIELD.TYPE_INT32, _FIELD.TYPE_UINT32, _FIELD.TYPE_SINT32, _FIELD.TYPE_SINT64,
+    _FIELD.TYPE_FIXED32, _FIELD.TYPE_FIXED64, _FIELD.TYPE_SFIXED32, _FIELD.TYPE_SFIXED64,
+)  # fmt: skip
+
+
+class Columns:
+    """Turns messages of one query's stream into Arrow, a column per field, in the order of the fields.
+
+    Integers become int64, floating-point numbers float64, enums the names of their values, repeated fields lists. A field
+    that is not set has its type's default.
+
+    Raises:
+        ValueError: the SDK has no such version.
+        KeyError: it has no such field.
+    """
+
+    def __init__(self, version: str, fields: tuple[str, ...]) -> None:
+        row = _row_descriptor(version)
+        found = [_found(row, name) for name in fields]
+        self._message = _message_class(version, fields)
+        self._read: Callable[[Any], tuple[Any, ...]] = attrgetter(*fields) if len(fields) > 1 else _single(fields[0])
+        self._plain: list[Callable[[Sequence[Any]], Iterable[Any]] | None] = [_plain(each) for each in found]
+        self.schema = pa.schema([pa.field(name, _arrow_type(each)) for name, each in zip(fields, found, strict=True)])
+
+    @property
+    def deserialize(self) -> Callable[[bytes], Any]:
+        """Bytes of a response → a message with only the selected fields."""
+        decode: Callable[[bytes], Any] = self._message.FromString
+        return decode
+
+    def table(self, message: Any) -> pa.Table:  # noqa: ANN401 - a protobuf message
+        """The rows of one message."""
+        told = list(zip(*map(self._read, message.results), strict=True)) or [()] * len(self.schema)
+        values = [plain(column) if plain else column for plain, column in zip(self._plain, told, strict=True)]
+        return pa.table([pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)], schema=self.schema)
+
+
+@lru_cache(maxsize=64)
+def columns(version: str, fields: tuple[str, ...]) -> Columns:
+    """The decoder of a query that selects these fields, made once per process."""
+    return Columns(version, fields)
+
+
+def request_class(version: str) -> Any:  # noqa: ANN401 - a generated class
+    """What a stream is asked for with."""
+    return _service_types(version).SearchGoogleAdsStreamRequest
+
+
+def failure_class(version: str) -> Any:  # noqa: ANN401 - a generated class
+    """The protobuf class of what the platform says when it refuses."""
+    kind = import_module(f"google.ads.googleads.{version}.errors.types.errors").GoogleAdsFailure
+    return type(kind.pb(kind()))
+
+
+def _service_types(version: str) -> Any:  # noqa: ANN401 - a generated module
+    try:
+        return import_module(f"google.ads.googleads.{version}.services.types.google_ads_service")
+    except ModuleNotFoundError:
+        raise ValueError(f"The google-ads SDK has no version {version}.") from None
+
+
+def _response_descriptor(version: str) -> Any:  # noqa: ANN401 - a protobuf descriptor
+    kind = _service_types(version).SearchGoogleAdsStreamResponse
+    return kind.pb(kind()).DESCRIPTOR
+
+
+def _row_descriptor(version: str) -> Any:  # noqa: ANN401 - a protobuf descriptor
+    return _response_descriptor(version).fields_by_name["results"].message_type
+
+
+def _found(row: Any, path: str) -> Any:  # noqa: ANN401 - protobuf descriptors
+    *parents, name = path.split(".")
+    for parent in parents:
+        row = _field(row, parent).message_type
+    return _field(row, name)
+
+
+def _field(message: Any, name: str) -> Any:  # noqa: ANN401 - protobuf descriptors
+    """A field by its name in queries; the SDK adds an underscore to words that Python reserves."""
+    return message.fields_by_name.get(name) or message.fields_by_name[f"{name}_"]
+
+
+@lru_cache(maxsize=64)
+def _message_class(version: str, fields: tuple[str, ...]) -> Any:  # noqa: ANN401 - a generated class
+    file = descriptor_pb2.FileDescriptorProto(name="adpulse_selected.proto", package="adpulse_selected", syntax="proto3")
+    _select(file.message_type.add(name="Response"), _response_descriptor(version), [f"results.{name}" for name in fields])
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("adpulse_selected.Response"))
+
+
+def _select(message: Any, full: Any, paths: list[str]) -> None:  # noqa: ANN401 - protobuf descriptors
+    """Give a message the fields at these paths; enums as the numbers they are on the wire."""
+    below: dict[str, list[str]] = {}
+    for path in paths:
+        head, _, tail = path.partition(".")
+        below.setdefault(head, []).append(tail)
+    for name, tails in below.items():
+        field = _field(full, name)
+        label = _FIELD.LABEL_REPEATED if field.is_repeated else _FIELD.LABEL_OPTIONAL
+        made = message.field.add(name=name, number=field.number, label=label)
+        if field.message_type is not None:
+            made.type, made.type_name = _FIELD.TYPE_MESSAGE, f"Selected_{name}"
+            _select(message.nested_type.add(name=made.type_name), field.message_type, tails)
+        else:
+            made.type = _FIELD.TYPE_INT32 if field.enum_type is not None else field.type
+
+
+def _single(field: str) -> Callable[[Any], tuple[Any, ...]]:
+    read = attrgetter(field)
+    return lambda row: (read(row),)
+
+
+def _plain(field: Any) -> Callable[[Sequence[Any]], Iterable[Any]] | None:  # noqa: ANN401 - a protobuf descriptor
+    """What makes plain values of a column, if they are not."""
+    if field.is_repeated:
+        return lambda column: [list(each) for each in column]
+    if field.enum_type is not None:
+        names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
+        return lambda column: [names.get(each, "UNKNOWN") for each in column]
+    return None
+
+
+def _arrow_type(field: Any) -> pa.DataType:  # noqa: ANN401 - a protobuf descriptor
+    if field.enum_type is not None or field.type == _FIELD.TYPE_STRING:
+        inner = pa.string()
+    elif field.type in _INTEGERS:
+        inner = pa.int64()
+    else:
+        inner = pa.bool_() if field.type == _FIELD.TYPE_BOOL else pa.float64()
+    return pa.list_(inner) if field.is_repeated else inner

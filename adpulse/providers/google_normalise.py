@@ -1,0 +1,187 @@
+"""Turns Google's answers into Arrow: doubles rounded once, conversions by category joined after adding up. Pure. Step: normalise.
+
+An answer comes as a table with a column per selected field, named like the field.
+"""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adpulse.errors import Unavailable
+from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, MICROS, SPLIT_METRICS, AccountFacts, Connection, Level, with_profit
+
+CATEGORIES: Mapping[str, str] = {
+    "PURCHASE": "purchases",
+    **dict.fromkeys(("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT"), "leads"),
+    "DOWNLOAD": "installs",
+    "PAGE_VIEW": "visitors",
+}
+"""Conversion category → metric. Imported, qualified and converted leads are later stages of a lead that is counted already."""
+
+DATE = "segments.date"
+CATEGORY = "segments.conversion_action_category"
+BASE_FIELDS = ("metrics.impressions", "metrics.clicks", "metrics.cost_micros", "metrics.conversions", "metrics.conversions_value")
+_BASE = dict(zip(("impressions", "clicks", "spend", "conversions", "revenue"), BASE_FIELDS, strict=True))
+_SUMMED = ("impressions", "clicks", "spend", "conversions", "revenue", *SPLIT_METRICS)
+_KEY = ("level", "external_id", "campaign_id", "date")
+_LARGEST = 2**63
+_UNSURE_FROM = 2.0**51
+"""From here on a double is no longer fine enough for its product to tell how the exact one rounds."""
+
+Row = Mapping[str, Any]
+
+
+def account(row: Row, prefix: str, login_customer_id: str | None) -> AccountFacts:
+    """What Google says about a customer; ``prefix`` is the resource that the row's fields are of."""
+    status, manager = str(row[f"{prefix}.status"]), bool(row[f"{prefix}.manager"])
+    external_id = str(row[f"{prefix}.id"])
+    return AccountFacts(
+        external_id=external_id,
+        name=str(row[f"{prefix}.descriptive_name"]) or f"Customer {external_id}",
+        currency=str(row[f"{prefix}.currency_code"]),
+        timezone=str(row[f"{prefix}.time_zone"]),
+        enabled=status == "ENABLED" and not manager,
+        status="manager account" if manager else status.lower(),
+        login_customer_id=login_customer_id,
+        manager=manager,
+    )
+
+
+def entities(level: Level, told: pa.Table, connection_id: str, fields: Mapping[str, str]) -> pa.Table:
+    """ENTITY_SCHEMA rows of one level. Of an entity that came twice the last is kept.
+
+    ``fields`` says which column is the ``id``, ``parent``, ``name``, ``status`` and ``objective``; every other name is an attribute's.
+    """
+    own = {name: column for name, column in fields.items() if name in ("id", "parent", "name", "status", "objective")}
+    attributes = {name: column for name, column in fields.items() if name not in own}
+    latest = {str(row[own["id"]]): row for row in told.to_pylist()}
+    columns = [
+        [connection_id] * len(latest),
+        [level.value] * len(latest),
+        list(latest),
+        [str(row[own["parent"]]) if "parent" in own else None for row in latest.values()],
+        [row[own["name"]] for row in latest.values()],
+        [row[own["status"]] for row in latest.values()],
+        [row[own["objective"]] if "objective" in own else None for row in latest.values()],
+        [_attributes(row, attributes) for row in latest.values()],
+    ]
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+
+
+def _attributes(row: Row, fields: Mapping[str, str]) -> str:
+    """What is set of them, as canonical JSON: the same entity always reads the same."""
+    kept = {name: row[column] for name, column in fields.items() if row[column]}
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
+    """Numbers per entity and day without the split of conversions: ``_KEY`` and ``_SUMMED`` columns, the split null.
+
+    Args:
+        level: what the rows are of.
+        told: the answer; a row that came twice (data move while a stream runs) counts once.
+        within: the column that tells rows of the same entity and day apart: an ad may stand in several ad groups, which add up.
+        fields: which columns are the ``id`` and the ``campaign``.
+
+    Raises:
+        Unavailable: a value that is not a finite number; nothing of the answer can be trusted.
+    """
+    rows = _latest(told, [fields["id"], within, DATE])
+    columns = {name: _plain(rows[column], column) for name, column in _BASE.items()}
+    return _summed(_keyed(level, rows, fields, columns))
+
+
+def split(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
+    """Conversions per entity and day by kind, the rest null; categories that are no metric of ours make no row.
+
+    Raises:
+        Unavailable: a value that is not a finite number.
+    """
+    rows = _latest(told, [fields["id"], within, DATE, CATEGORY])
+    rows = rows.filter(pc.is_in(rows[CATEGORY], pa.array(list(CATEGORIES))))
+    counted = _plain(rows["metrics.conversions"], "metrics.conversions")
+    kind = pa.array([CATEGORIES[each] for each in rows[CATEGORY].to_pylist()], pa.string())
+    columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in SPLIT_METRICS}
+    return _summed(_keyed(level, rows, fields, columns))
+
+
+def joined(parts: Iterable[pa.Table]) -> pa.Table:
+    """Base and split of the same entities and days in one row each; what one of them does not tell of is zero there."""
+    return _summed(_zeroed(pa.concat_tables(parts)))
+
+
+def rows(parts: Iterable[pa.Table], connection: Connection) -> pa.Table:
+    """METRIC_SCHEMA rows, with their profit where the revenue is told."""
+    told = pa.concat_tables(parts)
+    columns = {name: told[name] for name in (*_KEY, *_SUMMED)}
+    columns["connection_id"] = pa.array([connection.id] * told.num_rows, pa.string())
+    columns["profit"] = pa.nulls(told.num_rows, pa.int64())
+    table = pa.table([columns[name] for name in METRIC_SCHEMA.names], schema=METRIC_SCHEMA)
+    return with_profit(table, connection.gross_margin)
+
+
+def _keyed(level: Level, told: pa.Table, fields: Mapping[str, str], columns: Mapping[str, pa.Array]) -> pa.Table:
+    count = told.num_rows
+    key = {
+        "level": pa.array([level.value] * count, pa.string()),
+        "external_id": told[fields["id"]].cast(pa.string()),
+        "campaign_id": told[fields["campaign"]].cast(pa.string()),
+        "date": _dates(told[DATE]),
+    }
+    silent = pa.nulls(count, pa.int64())
+    return pa.table({**key, **{name: columns.get(name, silent) for name in _SUMMED}})
+
+
+def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.date32())
+    except pa.ArrowInvalid:
+        raise Unavailable(f"Google sent something that is not a date in the field {DATE}.", "malformed") from None
+
+
+def _summed(told: pa.Table) -> pa.Table:
+    """One row per key; null stays null where no row says anything."""
+    grouped = told.group_by(list(_KEY), use_threads=False).aggregate([(name, "sum") for name in _SUMMED])
+    return pa.table({name: grouped[name if name in _KEY else f"{name}_sum"] for name in (*_KEY, *_SUMMED)})
+
+
+def _zeroed(told: pa.Table) -> pa.Table:
+    return pa.table({name: pc.fill_null(told[name], 0) if name in _SUMMED else told[name] for name in told.column_names})
+
+
+def _latest(told: pa.Table, key: list[str]) -> pa.Table:
+    """Every key once: the last of its rows."""
+    numbered = told.append_column("ordinal", pa.array(np.arange(told.num_rows, dtype=np.int64)))
+    last = numbered.group_by(list(dict.fromkeys(key)), use_threads=False).aggregate([("ordinal", "max")])["ordinal_max"]
+    return told if len(last) == told.num_rows else told.take(last)
+
+
+def _plain(column: pa.ChunkedArray, field: str) -> pa.Array:
+    """Counts as they are, doubles in millionths."""
+    return micros(column, field) if pa.types.is_floating(column.type) else column.combine_chunks()
+
+
+def micros(column: pa.ChunkedArray, field: str) -> pa.Array:
+    """Doubles in millionths, each rounded once from its exact value, half to even.
+
+    Raises:
+        Unavailable: not finite, or too big for 64 bits.
+    """
+    told = column.to_numpy()
+    if not np.isfinite(told).all() or (np.abs(told) * MICROS >= _LARGEST).any():
+        raise Unavailable(f"Google sent something that is not a number in the field {field}.", "malformed")
+    product = told * MICROS
+    nearest = np.rint(product)
+    # The product was rounded itself: where that could have moved it across the middle between two integers, be exact.
+    from_middle = np.abs(np.abs(product - nearest) - 0.5)
+    size = np.abs(product)
+    unsure = np.flatnonzero((size >= _UNSURE_FROM) | (from_middle <= size * 2.0**-51))
+    whole = np.where(size < _LARGEST, nearest, 0).astype(np.int64)
+    for place in unsure:
+        whole[place] = round(Fraction(float(told[place])) * MICROS)
+    return pa.array(whole, pa.int64())
