@@ -58,7 +58,7 @@ def test_the_token_is_never_an_argument(adpulse, token):
     [
         (("-a", "1"), "{token}", "does not reach account 1"),
         ((), "{token}", "choose with --account"),
-        (("-a", "all"), "", "No token given"),
+        (("-a", "all"), "", "No Meta access token given"),
         (("-a", "{account}", "-f", "7min"), "{token}", "manual, 5min, 10min, 30min, hourly, daily"),
         (("-a", "{account}", "-f", "realtime"), "{token}", "grant-realtime"),
         (("-a", "{closed}"), "{token}", "disabled"),

@@ -1,4 +1,4 @@
-"""A Meta client as the product makes it, against a sandbox of its own."""
+"""Clients as the product makes them, against a sandbox of their own."""
 
 import pytest
 from clients import MetaRig
