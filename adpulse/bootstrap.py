@@ -1,5 +1,6 @@
 """Composition root: Settings → clock, control plane, warehouses, platform clients; once per process."""
 
+import os
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -105,6 +106,7 @@ def _meta_client(config: Settings, token: SecretStr) -> PlatformClient:
 
 
 def _google_client(config: Settings, secret: SecretStr) -> PlatformClient:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
     from adpulse.providers.google_client import Endpoint, GoogleClient
 
     endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)

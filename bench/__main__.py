@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import claim, runs, writes
+from bench import claim, decode, runs, writes
 
-MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure}
+MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure, "decode": decode.measure}
 
 
 def main() -> None:

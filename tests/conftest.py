@@ -11,6 +11,7 @@ settings.load_profile("adpulse")
 for _name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
     del os.environ[_name]
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ["GRPC_VERBOSITY"] = "ERROR"  # its core writes every connection that a sandbox closes to standard error
 
 
 @pytest.fixture(scope="session")

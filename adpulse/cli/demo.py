@@ -36,7 +36,7 @@ def demo(
     stay: Annotated[bool, typer.Option("--stay", help="Leave everything running at the end, until Ctrl-C.")] = False,
     report: Annotated[Path | None, typer.Option("--report", help="Write the figures as JSON to this file.")] = None,
 ) -> None:
-    """Sync three sandbox accounts through real deployments and compare every stored row with the truth."""
+    """Sync five sandbox accounts of both platforms through real deployments and compare every stored row with the truth."""
     with ExitStack() as stack:
         world = _start(stack)
         from adpulse.cli.play import Play
@@ -57,16 +57,23 @@ def _start(stack: ExitStack) -> dict[str, Any]:
     shutil.rmtree(HOME, ignore_errors=True)
     told = stack.enter_context(process("sandbox", "--rate", "0", "--extra", "1", "--json", ready="control_url"))
     world: dict[str, Any] = json.loads(told[-1])
+    google = world["google"]
     for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
         del os.environ[name]  # the demo is the same whatever the surroundings
     os.environ.update(
         ADPULSE_HOME=str(HOME),
         ADPULSE_META_GRAPH_URL=world["graph_url"],
+        ADPULSE_GOOGLE_ENDPOINT=google["endpoint"],
+        ADPULSE_GOOGLE_TOKEN_URL=google["token_url"],
+        ADPULSE_GOOGLE_CLIENT_ID=google["client_id"],
+        ADPULSE_GOOGLE_CLIENT_SECRET=google["client_secret"],
+        GRPC_VERBOSITY="ERROR",  # its core writes every connection that a server closes to standard error
+        **google["environment"],
         ADPULSE_SANDBOX_URL=world["control_url"],
         ADPULSE_PUBLISH_SECONDS="0",
         ADPULSE_SWEEP_SECONDS="3",
     )
-    typer.echo(f"Sandbox: {world['graph_url']} (Meta Graph API)")
+    typer.echo(f"Sandbox: {world['graph_url']} (Meta Graph API), {google['endpoint']} (Google Ads API)")
     for line in stack.enter_context(process("up", ready="Ready")):
         typer.echo(f"  {line}")
     return world

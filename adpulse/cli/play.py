@@ -31,6 +31,8 @@ JUST_DUE_SECONDS = 45
 FEWEST_ROWS = 10_000
 _POLL_SECONDS = 0.3
 REALTIME, SECOND, THIRD = "Harbor Outdoor", "Sakura Tea", "Corner Store 1"
+SEARCH, MIXED = "Alpenglow Reisen", "Pacific Trail Outfitters"
+"""Google customers: Search and Performance Max; and every channel, with and without rows at ad level."""
 
 
 @dataclass(slots=True)
@@ -64,20 +66,25 @@ class Play:
         self._prove()
 
     def _connect(self) -> None:
-        self._tell("Two workspaces, three accounts; the first sync fetches 90 days, newest first.")
+        self._tell("Two workspaces, three accounts of Meta and two of Google; the first sync fetches 90 days, newest first.")
         acme, tea = self._app.workspaces.create("Acme"), self._app.workspaces.create("Nippon Tea")
         self._app.workspaces.grant_realtime(acme.id)
-        token = SecretStr(self._world["tokens"]["full"])
-        reached = {account.name: account for account in operations.discover(self._app, Provider.META, token)}
-        for workspace, name, frequency in ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual")):
-            self._add(workspace, token, reached[name], frequency)
+        secrets = {Provider.META: self._world["tokens"]["full"], Provider.GOOGLE: self._world["google"]["refresh_tokens"]["full"]}
+        for provider, casting in (
+            (Provider.META, ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual"))),
+            (Provider.GOOGLE, ((acme.id, SEARCH, "manual"), (tea.id, MIXED, "manual"))),
+        ):
+            secret = SecretStr(secrets[provider])
+            reached = {account.name: account for account in operations.discover(self._app, provider, secret)}
+            for workspace, name, frequency in casting:
+                self._add(workspace, provider, secret, reached[name], frequency)
         self._until("the first syncs end", lambda: all(self._idle(view) for view in self._views()))
         fetched = sum(run.counts.fetched for figures in self._cast.values() for run in self._runs(figures.connection))
         self._check(fetched >= FEWEST_ROWS, f"{fetched} rows fetched, at least {FEWEST_ROWS} expected")
         self._note()
 
-    def _add(self, workspace: str, token: SecretStr, account: AccountFacts, frequency: str) -> None:
-        (view,) = operations.connect(self._app, workspace, Provider.META, token, [account], frequency)
+    def _add(self, workspace: str, provider: Provider, secret: SecretStr, account: AccountFacts, frequency: str) -> None:
+        (view,) = operations.connect(self._app, workspace, provider, secret, [account], frequency)
         self._cast[account.name] = Figures(connection=view.connection)
 
     def _second_sync(self) -> None:
@@ -97,7 +104,7 @@ class Play:
         # An hour's jump leaves it overdue, so that the sweep may have come first; what is just due is left to the schedule.
         self._remote.advance(JUST_DUE_SECONDS)
         self._until("a scheduled run syncs the realtime account", lambda: self._scheduled_run(realtime, known), SCHEDULE_SECONDS)
-        for name in (SECOND, THIRD):
+        for name in (SECOND, THIRD, SEARCH, MIXED):
             self._sync(self._cast[name].connection)
         self._until("everything is idle", lambda: all(self._idle(view) for view in self._views()))
         self._note()
@@ -119,14 +126,19 @@ class Play:
         return [run for run in ended if run.counts.fetched and run.flow_run_id]
 
     def _trouble(self) -> None:
-        self._tell("Meta throttles one account and no longer accepts the token of another; the third goes on.")
-        throttled, expired = self._cast[SECOND].connection, self._cast[THIRD].connection
-        self._remote.fault("throttle", account=throttled.external_id, code=17, minutes=10)
+        self._tell("Meta and Google throttle an account each, Meta no longer accepts the token of another; the others go on.")
+        throttled, expired = [self._cast[name].connection for name in (SECOND, MIXED)], self._cast[THIRD].connection
+        for connection in throttled:
+            self._remote.fault("throttle", account=connection.external_id, minutes=10)
         self._remote.fault("expired_token", account=expired.external_id)
-        for connection in (throttled, expired):
+        for connection in (*throttled, expired):
             operations.request_sync(self._app, connection.id)
-        self._until("both troubles show", lambda: self._cooling(throttled) and self._status(expired) is ConnectionStatus.NEEDS_REAUTH)
-        self._sync(self._cast[REALTIME].connection)
+        self._until(
+            "all troubles show",
+            lambda: all(map(self._cooling, throttled)) and self._status(expired) is ConnectionStatus.NEEDS_REAUTH,
+        )
+        for name in (REALTIME, SEARCH):
+            self._sync(self._cast[name].connection)
         self._remote.clear_faults()
         now = self._app.clock.now()
         for view in self._views():
@@ -137,11 +149,12 @@ class Play:
     def _day_later(self) -> None:
         self._tell("One day later: the lookback is read again, and only what changed is written.")
         self._remote.advance(86_400)
-        for name in (REALTIME, SECOND):
-            self._sync(self._cast[name].connection)
-        self._until("everything is idle", lambda: all(self._idle(self._view(self._cast[name].connection)) for name in (REALTIME, SECOND)))
+        going = [self._cast[name].connection for name in (REALTIME, SECOND, SEARCH, MIXED)]
+        for connection in going:
+            self._sync(connection)
+        self._until("everything is idle", lambda: all(self._idle(self._view(connection)) for connection in going))
         self._note()
-        for name in (REALTIME, SECOND):
+        for name in (REALTIME, SECOND, SEARCH, MIXED):
             days = self._restated(self._cast[name].connection)
             typer.echo(f"    {name}: {len(days)} past days restated: {', '.join(days[:6])}{' …' if len(days) > 6 else ''}")  # noqa: PLR2004 - as many as fit a line
             self._check(bool(days), f"no restated day was found for {name}")

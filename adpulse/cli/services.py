@@ -147,6 +147,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 
 
 def _describe(running: "Sandbox") -> None:
+    from adpulse.sandbox.google import oauth
+
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
@@ -162,3 +164,5 @@ def _describe(running: "Sandbox") -> None:
     typer.echo("  export " + " ".join(f"{name}={value}" for name, value in running.google.environment.items()))
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
+    typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")
+    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={oauth.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={oauth.CLIENT_SECRET}")

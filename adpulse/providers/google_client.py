@@ -33,6 +33,7 @@ from adpulse.providers.google_messages import columns, failure_class, request_cl
 from adpulse.providers.google_queries import CAMPAIGNS, HIERARCHY, PROFILE, Report, change_range, gaql, leaf_reports
 
 log = logging.getLogger(__name__)
+logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors tell
 
 MOST_CHANGES = 10_000
 """The platform tells no more changes than this at once; exactly so many are not all."""
