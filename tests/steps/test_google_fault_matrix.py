@@ -49,7 +49,8 @@ from adpulse.sandbox.world import BEGINNING
 
 ACCOUNT = "Alpenglow Reisen"
 SAME_PROJECT, OTHER_PROJECT, OTHER_PLATFORM = "Side Street 1", "Side Street 2", "Corner Store 1"
-REREAD, CHANGED = BEGINNING + timedelta(hours=18), BEGINNING + timedelta(hours=20)
+OLDER, REREAD, CHANGED = (BEGINNING + timedelta(hours=hours) for hours in (5, 18, 20))
+"""When the first sync reads older days, which are not due again with the rest; when today is read again; when changes are asked for."""
 
 CLOSED = Ending(told="disabled", state=RunState.DEAD, status=ConnectionStatus.DISABLED, tries=1)
 MONEY = Ending(told="currency changed", state=RunState.DEAD, status=ConnectionStatus.CURRENCY_CHANGED)
@@ -126,7 +127,9 @@ def synced(sandbox, tmp_path_factory):
     connection = made.connect(ACCOUNT)
     for name, credential in ((SAME_PROJECT, "full"), (OTHER_PROJECT, "service account"), (OTHER_PLATFORM, "full")):
         made.connect(name, token=credential)
-    assert made.sync(connection).state is RunState.DONE
+    (run,) = made.leg(connection)
+    sandbox.clock.set(OLDER)
+    assert made.finish(run).state is RunState.DONE
     sandbox.clock.set(REREAD)
     made.app.runs.request(connection.id, Parts.METRICS)
     assert made.finish(*made.work(made.claim())).state is RunState.DONE
