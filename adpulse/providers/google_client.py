@@ -176,7 +176,7 @@ class GoogleClient:
         try:
             return self._attempts.make(once, slot, about)
         except AuthExpired as error:
-            if error.code == "NOTADS_USER":
+            if error.code == "NOT_ADS_USER":
                 return []
             raise
 
