@@ -18,6 +18,7 @@ def test_a_first_sync_through_deployment_and_worker_equals_the_truth_and_a_secon
     assert second.counts.fetched > 3000
     assert second.counts.written == 0
     assert running.differences(connection) == []
+    assert all(run.name.startswith("google-on-demand-") for run in running.flow_runs("google-on-demand"))
     assert first.calls + second.calls == len(running.remote.calls(connection.external_id))
 
 
