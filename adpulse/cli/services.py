@@ -113,6 +113,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
     extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
+    google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
+    google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
 ) -> None:
@@ -130,7 +132,12 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         refresh_seconds=refresh,
         graph_port=graph_port,
         control_port=control_port,
-        google=Options(ads_port=ads_port, token_port=token_port),
+        google=Options(
+            ads_port=ads_port,
+            token_port=token_port,
+            extra=google_extra,
+            extra_ads=[int(each) for each in google_extra_ads.split(",")],
+        ),
     )
     with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http.server import ThreadingHTTPServer
@@ -16,16 +17,21 @@ from adpulse.sandbox.google.ads import PAGE_ROWS, Ads
 from adpulse.sandbox.google.ads_server import AdsServer
 from adpulse.sandbox.google.certificate import key_and_certificate
 from adpulse.sandbox.google.truth import GoogleTruth
-from adpulse.sandbox.google.world import GoogleWorld
+from adpulse.sandbox.google.world import EXTRA_ADS, GoogleWorld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Where the endpoints answer and how many rows a page has; port 0 takes a free one."""
+    """Where the endpoints answer and how many rows a page has; port 0 takes a free one.
+
+    ``extra`` small customers are below the manager Summit Media Group; ``extra_ads`` is how many ads they have, in turn.
+    """
 
     ads_port: int = 0
     token_port: int = 0
     page_rows: int = PAGE_ROWS
+    extra: int = 0
+    extra_ads: Sequence[int] = EXTRA_ADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ class Google:
         options: Options,
     ) -> Self:
         """Start both endpoints in background threads."""
-        made = world.create(seed, beginning)
+        made = world.create(seed, beginning, options.extra, options.extra_ads)
         truth = GoogleTruth(made, seed, refresh_seconds)
         api = Ads(made, truth, clock, calls, faults, options.page_rows)
         served = ads_server.serve(api, host, options.ads_port)
@@ -87,6 +93,7 @@ class Google:
 
     def describe(self) -> dict[str, Any]:
         """Addresses, customers and credentials, ready for JSON."""
+        by_number = {customer.spec.number: customer.id for customer in self.world.customers.values()}
         customers = [
             {
                 "id": customer.id,
@@ -95,7 +102,7 @@ class Google:
                 "timezone": customer.spec.timezone,
                 "manager": customer.spec.manager,
                 "status": customer.spec.status,
-                "parent": next((each.id for each in self.world.customers.values() if each.spec.number == customer.spec.parent), None),
+                "parent": by_number.get(customer.spec.parent) if customer.spec.parent else None,
             }
             for customer in self.world.customers.values()
         ]

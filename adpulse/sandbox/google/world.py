@@ -5,6 +5,7 @@ A customer is built when it is first asked for: one of them has 5,000 ads.
 
 import threading
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -162,11 +163,12 @@ class GoogleWorld:
 
     def clients(self, customer: Customer) -> list[tuple[Customer, int]]:
         """A customer and everything below it, with how many levels below."""
-        found, waiting = [], [(customer, 0)]
-        while waiting:
-            each, level = waiting.pop(0)
-            found.append((each, level))
-            waiting += [(child, level + 1) for child in self.customers.values() if child.spec.parent == each.spec.number]
+        below: dict[int | None, list[Customer]] = defaultdict(list)
+        for each in self.customers.values():
+            below[each.spec.parent].append(each)
+        found = [(customer, 0)]
+        for each, level in found:
+            found += [(child, level + 1) for child in below[each.spec.number]]
         return found
 
 
@@ -191,9 +193,25 @@ STANDARD = (
 )  # fmt: skip
 
 
-def create(seed: int, beginning: datetime) -> GoogleWorld:
-    """The standard world; the same arguments make the same one in any process."""
-    customers = {spec.id: Customer(spec, seed, beginning) for spec in STANDARD}
+EXTRA_ADS = (6,)
+"""How many ads the extra customers have, in turn."""
+
+MOST_EXTRA = 400
+"""With more of them, customer ids would soon have eleven digits."""
+
+_FIRST_EXTRA = 100
+_ADS_IN_GROUP = _GROUPS_IN_CAMPAIGN = 2
+
+
+def create(seed: int, beginning: datetime, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> GoogleWorld:
+    """The standard world, with ``extra`` small customers more; the same arguments make the same one in any process.
+
+    Raises:
+        ValueError: more extra customers than there are ids for.
+    """
+    if extra > MOST_EXTRA:
+        raise ValueError(f"There can be {MOST_EXTRA} extra customers, not {extra}.")
+    customers = {spec.id: Customer(spec, seed, beginning) for spec in (*STANDARD, *_extra_specs(extra, extra_ads))}
     group, alpenglow, closed = (next(spec.id for spec in STANDARD if spec.number == number) for number in (10, 1, 4))
     made = (
         ("full", (group, alpenglow, closed), None),
@@ -208,6 +226,28 @@ def create(seed: int, beginning: datetime) -> GoogleWorld:
         for label, reached, flaw in made
     }
     return GoogleWorld(customers=customers, credentials=credentials)
+
+
+def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[CustomerSpec]:
+    """Below the manager that every credential with managers reaches; of Search only, which one query reads."""
+    for number in range(count):
+        yield CustomerSpec(
+            number=_FIRST_EXTRA + number,
+            name=f"Side Street {number + 1}",
+            currency="USD",
+            timezone="America/Chicago",
+            parent=STANDARD[0].number,
+            campaigns=tuple(_spread(ads[number % len(ads)])),
+        )
+
+
+def _spread(ads: int) -> Iterator[tuple[str, int, int, int]]:
+    """Search campaigns that have so many ads together: as many full ones as there can be, then what is left."""
+    full, left = divmod(ads, _ADS_IN_GROUP * _GROUPS_IN_CAMPAIGN)
+    yield "SEARCH", full, _GROUPS_IN_CAMPAIGN, _ADS_IN_GROUP
+    groups, single = divmod(left, _ADS_IN_GROUP)
+    yield "SEARCH", min(groups, 1), groups, _ADS_IN_GROUP
+    yield "SEARCH", min(single, 1), 1, single
 
 
 def _channel(node: Node) -> str:
