@@ -1,6 +1,9 @@
 """Composition root: Settings → clock, control plane, warehouses, platform clients; once per process."""
 
 import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -11,6 +14,12 @@ from adpulse import redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
 from adpulse.model import Connection, Heat, Lease, Provider
+from adpulse.planner.account import Account
+from adpulse.planner.cadence import Cadence, cadence
+from adpulse.planner.costs import Size, costs_of
+from adpulse.planner.demand import Demand, demand
+from adpulse.planner.scopes import scope_limits
+from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
 from storage import control
@@ -40,7 +49,8 @@ class App:
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
-        self.ledger = Ledger(engine, self.clock, config.calls_per_hour)
+        self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)
+        self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
         self.leadership = Leadership(engine)
         self.staging = Staging(config.home / "staging")
@@ -79,6 +89,44 @@ class App:
             Usage: the credential is incomplete.
         """
         return f"{provider}:{_google_key(self.settings, secret).project}" if provider is Provider.GOOGLE else provider.value
+
+    def shares(self, scope: str) -> Shares | None:
+        """How the scope's limit is divided among the connections that are synced now; None if it has none."""
+        limit = self.scopes.of(scope)
+        if limit is None:
+            return None
+        groups: Counter[Demand] = Counter()
+        for each in self.connections.groups_of(scope, self.settings.meta_page_size):
+            costs = costs_of(limit.provider, each.size, self.settings.meta_page_size)
+            groups[demand(each.frequency, costs, self.settings.calls_per_hour)] += each.count
+        return divide(limit, groups)
+
+    def account(self, lease: Lease) -> Account:
+        """What the lease's sync is planned for, with what it may call of a limit that it shares."""
+        account = Account(
+            connection=lease.connection,
+            parts=lease.parts,
+            asked=lease.asked,
+            page_size=self.settings.meta_page_size,
+            limit=self.settings.calls_per_hour,
+            lane=lease.lane,
+        )
+        shares = self.shares(lease.connection.scope)
+        if shares is None:
+            return account
+        spent = self.ledger.spent(lease.connection.ledger_key, lease.connection.scope)
+        return replace(account, share=shares.of(account.demand), spent=spent)
+
+    def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
+        """How often each connection is really read, by its id."""
+        shares = cache(self.shares)
+        return {each.id: self._cadence(each, shares(each.scope)) for each in connections}
+
+    def _cadence(self, connection: Connection, shares: Shares | None) -> Cadence:
+        costs = costs_of(connection.provider, Size.of(connection), self.settings.meta_page_size)
+        limit = self.settings.calls_per_hour
+        share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
+        return cadence(connection.frequency, costs, limit, share)
 
     def slot(self, lease: Lease, heat: Heat) -> CallSlot:
         """What a client calls before each request of this sync: the lease must still be ours, and the hour must have room."""

@@ -55,6 +55,8 @@ _LABELS = {
     Frequency.HOURLY: "Hourly",
     Frequency.DAILY: "Daily",
 }
+_UNITS = (("days", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+_ROUND_FROM = 10
 SCHEDULED = tuple(f for f in Frequency if f is not Frequency.MANUAL)
 
 
@@ -68,6 +70,13 @@ def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
     if interval is None:
         return None
     return _EPOCH + ((now - _EPOCH) // interval + 1) * interval
+
+
+def spoken(interval: timedelta) -> str:
+    """A length of time as people say it: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
+    unit, size = next((each for each in _UNITS if interval >= 2 * each[1]), ("s", timedelta(seconds=1)))
+    amount = interval / size
+    return f"{amount:.0f} {unit}" if amount >= _ROUND_FROM else f"{float(f'{amount:.1f}'):g} {unit}"
 
 
 def allowed(*, realtime_granted: bool) -> tuple[Frequency, ...]:

@@ -106,6 +106,16 @@ class Provider(StrEnum):
         return (FetchKind.ADS, *split, FetchKind.CAMPAIGNS)
 
     @property
+    def lookback_days(self) -> int:
+        """How long the platform may restate a day's conversions; later the day is final."""
+        return {Provider.META: 28, Provider.GOOGLE: 90}[self]
+
+    @property
+    def reads_days_whole(self) -> bool:
+        """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
+        return self is Provider.GOOGLE
+
+    @property
     def tells_removed(self) -> bool:
         """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
         return self is Provider.GOOGLE
@@ -237,6 +247,10 @@ class Connection:
     def today(self, now: datetime) -> date:
         """The account's local date at ``now``."""
         return now.astimezone(self.zone).date()
+
+    def lookback_since(self, now: datetime) -> date:
+        """The oldest day whose numbers the platform may still restate at ``now``."""
+        return self.today(now) - timedelta(days=self.provider.lookback_days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal
 
 from pydantic import SecretStr
@@ -12,7 +11,6 @@ from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
-from adpulse.planner.windows import LOOKBACK_DAYS
 from storage.connections import ConnectionView
 from storage.damage import Holdings, Restored
 from storage.runs import RunView, Ticket
@@ -195,7 +193,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
         app.leases.release(app.runs.held_in(workspace.id))
         for each in connections:
             held_until = holdings.get(each.id) if holdings else None
-            since = each.today(app.clock.now()) - timedelta(days=LOOKBACK_DAYS) if held_until else None
+            since = each.lookback_since(app.clock.now()) if held_until else None
             app.partitions.forget(each.id, since, held_until)
 
     restored = app.warehouse(workspace.id).restore(forget, force=force)

@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
+from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
@@ -43,6 +45,15 @@ class ConnectionView:
     consecutive_failures: int
     consecutive_throttles: int
     slow: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Connections of one frequency whose reads cost the same."""
+
+    frequency: Frequency
+    size: Size
+    count: int
 
 
 class Connections:
@@ -214,6 +225,22 @@ class Connections:
         with reading(self._engine).connect() as session:
             return {(Provider(provider), Frequency(value)): count for provider, value, count in session.execute(query)}
 
+    def groups_of(self, scope: str, step: int) -> list[Group]:
+        """The active connections that the platform counts together, by what their reads cost; ads and campaigns rounded up to ``step``."""
+        ads, campaigns = (_rounded(column, step) for column in (ConnectionRow.ad_count, ConnectionRow.campaign_count))
+        with_groups = func.coalesce(ConnectionRow.asset_group_count, 1) > 0
+        kinds = (ConnectionRow.sync_frequency, ads, campaigns, with_groups)
+        query = (
+            select(*kinds, func.count())
+            .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
+            .group_by(*kinds)
+        )
+        with reading(self._engine).connect() as session:
+            return [
+                Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=int(groups)), count=count)
+                for frequency, ads, campaigns, groups, count in session.execute(query)
+            ]
+
     def heal_clock(self) -> int:
         """Make due at once what is due later than any interval or backoff allows for; returns how many connections.
 
@@ -268,6 +295,10 @@ def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -
 def _view(row: Row[Any]) -> ConnectionView:
     same = {name: getattr(row, name) for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "sync_status")}
     return ConnectionView(connection=connection_of(row), sync_status=SyncStatus(row.sync_status), **same)
+
+
+def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnElement[int | None]:
+    return (count + literal_column(str(step - 1))) // literal_column(str(step)) * literal_column(str(step))
 
 
 def _granted(session: Session, workspace_id: str) -> bool:

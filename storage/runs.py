@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, tr
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCounts, RunState, SyncStatus
-from adpulse.planner.windows import LOOKBACK_DAYS
 from adpulse.redact import redact
 from storage.connections import connection_of, resolve
 from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_letter, is_open, lock, reading
@@ -114,7 +113,7 @@ class Runs:
             if row.status != ConnectionStatus.ACTIVE.value:
                 raise Usage(f"{row.name} is not synced at present ({row.status}). {row.status_reason or ''}".strip())
             if force:
-                forget(session, connection_id, connection_of(row).today(self._clock.now()) - timedelta(days=LOOKBACK_DAYS))
+                forget(session, connection_id, connection_of(row).lookback_since(self._clock.now()))
             ticket = self._open(session, row, parts, force=force)
             if row.sync_status != SyncStatus.SYNCING.value:
                 session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(sync_status=SyncStatus.QUEUED.value))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset, WarehouseDamaged
 from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
-from adpulse.planner.plan import Account, Plan, plan
+from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
 from storage.runs import Leg
 
@@ -27,17 +27,9 @@ def prepare(app: App, lease: Lease) -> Plan:
         WarehouseDamaged: it is known to be; nothing is asked of the platform that could not be stored.
     """
     app.warehouse(lease.connection.workspace_id).require_sound()
-    account = Account(
-        connection=lease.connection,
-        parts=lease.parts,
-        asked=lease.asked,
-        page_size=app.settings.meta_page_size,
-        limit=app.settings.calls_per_hour,
-        lane=lease.lane,
-    )
     left = _left(app, lease)
     ages = app.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
-    made = plan(app.clock.now(), account, ages, app.ledger.calls(lease.connection.ledger_key))
+    made = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
     planned = {fetch.asks for fetch in made.fetches}
     for fetch in (each.fetch for each in left):
         if fetch.asks not in planned:
@@ -167,7 +159,7 @@ def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
 def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -> None:
     wait = error.retry_after if error.retry_after is not None else cooldown(app.connections.get(lease.connection.id).consecutive_throttles)
     until = now + timedelta(seconds=wait)
-    if error.code is None:  # our own window is full
+    if error.code is None:  # a window of ours is full; who shares the scope's is refused as well, so nobody needs to be told
         app.runs.postponed(lease, leg, until=until, reason=str(error), lane=lease.goes_on_in)
         return
     app.connections.cool_down(lease.connection, error.scope, until, str(error))

@@ -137,11 +137,12 @@ def status(
         _show(context, context.connections.every(), as_json=as_json)
         return
     view = context.connections.get(connection)
+    cadence = context.cadences([view.connection])[view.connection.id]
     if as_json:
-        typer.echo(json.dumps(telling.fields(view), indent=2))
+        typer.echo(json.dumps(telling.fields(view, cadence), indent=2))
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
-    for label, value in telling.lines(view, context.clock.now()):
+    for label, value in telling.lines(view, cadence, context.clock.now()):
         typer.echo(f"  {label:<15} {value}")
 
 
@@ -152,7 +153,8 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     from adpulse.cli import telling
 
     if as_json:
-        typer.echo(json.dumps([telling.fields(view) for view in views], indent=2))
+        cadences = context.cadences([view.connection for view in views])
+        typer.echo(json.dumps([telling.fields(view, cadences[view.connection.id]) for view in views], indent=2))
         return
     if not views:
         typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME (or: connect google)")

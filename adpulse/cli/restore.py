@@ -25,6 +25,6 @@ def restore(
     if done.kept:
         typer.echo(f"The damaged file is kept: {done.kept}")
     if done.from_copy:
-        typer.echo("The published copy is the warehouse now. The last 28 days and the entities are read again.")
+        typer.echo("The published copy is the warehouse now. The days that the platform may still restate and the entities are read again.")
     else:
         typer.echo("There was no copy to restore. The warehouse begins anew: everything is read again.")

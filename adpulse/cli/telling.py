@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.model import ConnectionStatus
+from adpulse.planner.cadence import Cadence
 from storage.connections import ConnectionView
 
 _STATUS = {
@@ -55,8 +56,8 @@ def waiting(view: ConnectionView, now: datetime) -> str:
     return view.postponed_reason or ""
 
 
-def fields(view: ConnectionView) -> dict[str, Any]:
-    """The eight telemetry fields and what identifies the connection, ready for JSON."""
+def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
+    """The eight telemetry fields, what identifies the connection, and how often it is really read, ready for JSON."""
     connection = view.connection
     return {
         "id": connection.id,
@@ -70,6 +71,8 @@ def fields(view: ConnectionView) -> dict[str, Any]:
         "status": connection.status.value,
         "status_reason": view.status_reason,
         "sync_frequency": connection.frequency.value,
+        "effective_interval_seconds": cadence.every.total_seconds() if cadence.every else None,
+        "effective_interval_reason": cadence.reason,
         "last_sync_attempted_at": _iso(view.last_sync_attempted_at),
         "last_sync_completed_at": _iso(view.last_sync_completed_at),
         "last_metrics_changed_at": _iso(view.last_metrics_changed_at),
@@ -84,12 +87,13 @@ def fields(view: ConnectionView) -> dict[str, Any]:
     }
 
 
-def lines(view: ConnectionView, now: datetime) -> list[tuple[str, str]]:
+def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[str, str]]:
     """Label and value pairs of one connection, as the settings page words them."""
     connection = view.connection
     told = [
         ("Account", f"{connection.provider.label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
         ("Frequency", connection.frequency.label),
+        ("Cadence", cadence.reason or ""),
         ("Margin", percent(connection.gross_margin)),
         ("State", state(view)),
         ("Last attempted", ago(view.last_sync_attempted_at, now)),

@@ -1,13 +1,11 @@
-"""How many platform calls fit now: the account's sliding hour, shared between hot and cold reads. Pure. Step: plan."""
+"""How many platform calls fit now: a sliding window, such as the account's hour, shared between hot and cold reads. Pure. Step: plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adpulse.model import Heat
 
 WINDOW = timedelta(hours=1)
-LEAVES_AFTER = WINDOW + timedelta(milliseconds=1)
-"""A call counts until an hour later, that instant included: no closed hour may hold more than the limit."""
 
 HOT_SHARE = 150
 """Most calls an hour that reads of today may take, so that corrections of older days always get some."""
@@ -15,47 +13,55 @@ HOT_SHARE = 150
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The calls of one account within the last hour, oldest first, and what they may sum up to.
+    """The calls within the last ``window``, oldest first, and what they may sum up to.
 
-    ``hot_per_hour`` is what the connection's frequency needs for today alone; colder reads share the rest.
+    ``hot_per_hour`` is what the connection's frequency needs for today alone in a window; colder reads share the rest.
     """
 
     calls: tuple[tuple[datetime, Heat], ...]
     limit: int
     hot_per_hour: int
+    window: timedelta = WINDOW
 
     def with_calls(self, now: datetime, heat: Heat, cost: int) -> "Budget":
         """The budget once ``cost`` more calls were made."""
-        return Budget(calls=self.calls + ((now, heat),) * cost, limit=self.limit, hot_per_hour=self.hot_per_hour)
+        return replace(self, calls=self.calls + ((now, heat),) * cost)
 
     def fits_at(self, now: datetime, heat: Heat, cost: int) -> datetime:
         """The first instant from ``now`` on at which ``cost`` calls of this heat fit, if nothing else is called.
 
         A read too big for its share is let through when its share is otherwise unused, and one too big
-        for the whole hour when the hour is empty: the ledger still stops it at the limit.
+        for the whole window when the window is empty: the ledger still stops it at the limit.
         """
         every = [at for at, _ in self.calls]
-        moment = _room_at(now, every, cost, self.limit)
+        moment = self._room_at(now, every, cost, self.limit)
         if heat is Heat.HOT:
             return moment
         cold = [at for at, each in self.calls if each is not Heat.HOT]
-        return max(moment, _room_at(now, cold, cost, self.limit - self.hot_per_hour))
+        return max(moment, self._room_at(now, cold, cost, self.limit - self.hot_per_hour))
+
+    def _room_at(self, now: datetime, calls: list[datetime], cost: int, limit: int) -> datetime:
+        """When enough of ``calls`` have left the window for ``cost`` more to stay within ``limit``."""
+        leaving = sorted(at + leaves_after(self.window) for at in calls if at + self.window >= now)
+        surplus = min(len(leaving), len(leaving) + cost - max(limit, 0))
+        return leaving[surplus - 1] if surplus > 0 else now
 
 
-def _room_at(now: datetime, calls: list[datetime], cost: int, limit: int) -> datetime:
-    """When enough of ``calls`` have left the window for ``cost`` more to stay within ``limit``."""
-    leaving = sorted(at + LEAVES_AFTER for at in calls if at + WINDOW >= now)
-    surplus = min(len(leaving), len(leaving) + cost - max(limit, 0))
-    return leaving[surplus - 1] if surplus > 0 else now
+def leaves_after(window: timedelta) -> timedelta:
+    """How long a call counts: until the end of the window, that instant included, as no closed window may hold more than the limit."""
+    return window + timedelta(milliseconds=1)
 
 
-def hot_calls_per_hour(interval: timedelta | None, cost: int, limit: int) -> int:
-    """Calls an hour that a read of today costing ``cost`` takes at this interval (None: only when asked)."""
+def hot_calls_per_hour(interval: timedelta | None, cost: int, limit: int, beside: int = 0) -> int:
+    """Calls an hour that a read of today costing ``cost`` takes at this interval (None: only when asked), and what is read beside it."""
     if interval is None:
         return 0
-    return min(-(-WINDOW // interval) * cost if interval < WINDOW else cost, HOT_SHARE, limit)
+    return min((-(-WINDOW // interval) * cost if interval < WINDOW else cost) + beside, HOT_SHARE, limit)
 
 
-def pace(cost: int, limit: int) -> timedelta:
-    """Least time between two reads of today, so that they spread over the hour instead of spending it at once."""
-    return WINDOW * cost / min(HOT_SHARE, limit)
+def pace(cost: int, limit: int, beside: int = 0) -> timedelta:
+    """Least time between two reads of today, so that they spread over the hour instead of spending it at once.
+
+    ``beside`` are the calls an hour for what is read along with today less often.
+    """
+    return WINDOW * cost / max(min(HOT_SHARE, limit) - beside, 1)

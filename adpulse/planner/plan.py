@@ -1,28 +1,19 @@
 """Turns what is due into an ordered list of fetches that fits the call budget. Pure; the heart. Step: plan.
 
 Order: account facts and changed entities, today (with yesterday when due) and its campaign totals, corrections
-of older days, and last the missing days of the first sync. Older days are read newest first, ads and
-campaign totals of the same days together, in pieces whose cost is known beforehand: a piece is only
-started when all of its pages fit, so that no page is ever paid for twice.
+of older days, and last the missing days of the first sync. Older days are read newest first, everything about
+the same days together, in pieces whose cost is known beforehand: a piece is only started when all of its calls
+fit, so that no page is ever paid for twice.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from adpulse.model import Connection, Fetch, FetchKind, Heat, Lane, Parts
-from adpulse.planner.budget import Budget, hot_calls_per_hour, pace
-from adpulse.planner.windows import DAY, HOUR, PartitionAges, Span, cold_days, hot_days, hot_total_days, missing_days, spans
-
-CALLS_PER_LEG = 40
-"""Most calls for older days in one leg in the background: numbers appear as they come, and other accounts get their turn."""
-
-CALLS_PER_TICK = 4
-"""Most calls for older days anywhere else: there they must not keep today's numbers of the next tick waiting."""
-
-_GROWTH = 1.05
-"""Ads created since the last walk: the cost of a piece must stay an upper bound."""
-
+from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
+from adpulse.planner.account import Account
+from adpulse.planner.budget import Budget
+from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans, hot_reads, missing_days, spans
 
 _NO_PROGRESS = timedelta(minutes=1)
 """Pause of a sync that has something left but can do nothing about it now."""
@@ -39,48 +30,42 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background."""
+class _Room:
+    """What fits: into the account's hour, and for everything but today into the connection's share of a limit."""
 
-    connection: Connection
-    parts: Parts
-    asked: bool
-    page_size: int
-    limit: int
-    lane: Lane = Lane.BACKGROUND
+    account: Account
+    hour: Budget
+    share: Budget | None
 
-    @property
-    def older_calls(self) -> int:
-        """Most calls for older days in this leg."""
-        return CALLS_PER_LEG if self.lane is Lane.BACKGROUND else CALLS_PER_TICK
+    def waits(self, now: datetime, piece: tuple[Fetch, ...]) -> tuple[datetime, str] | None:
+        """When the piece fits and what it waits for until then; None if it fits now."""
+        cost, first = sum(fetch.cost for fetch in piece), piece[0]
+        what = {Heat.HOT: "today's numbers", Heat.COLD: "corrections of older days", Heat.BACKFILL: "the first sync"}[first.heat]
+        at = self.hour.fits_at(now, first.heat, cost)
+        shared = self.share.fits_at(now, first.heat, cost) if self._is_shared(first) and self.share else now
+        if max(at, shared) <= now:
+            return None
+        if at >= shared or self.account.share is None:
+            return at, f"{what} wait for the account's call budget of {self.account.limit} an hour"
+        limit = self.account.share.limit
+        return shared, f"{what} wait for the share of the {limit.owner}'s {limit.told}"
 
-    def pages(self, entities: int | None, days: int) -> int:
-        """Upper bound of pages for one row per entity and day; one page while the size is unknown."""
-        return max(1, -(-int((entities or 0) * _GROWTH * days) // self.page_size))
+    def after(self, now: datetime, piece: tuple[Fetch, ...]) -> "_Room":
+        """The room once the piece was read."""
+        cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
+        share = self.share.with_calls(now, heat, cost) if self.share and heat is not Heat.HOT else self.share
+        return replace(self, hour=self.hour.with_calls(now, heat, cost), share=share)
 
-    def days_cost(self, days: int) -> int:
-        """Calls to read ads and campaign totals of this many days."""
-        return self.pages(self.connection.ad_count, days) + self.pages(self.connection.campaign_count, days)
-
-    @property
-    def hot_age(self) -> timedelta:
-        """How old today's numbers may be when a tick comes."""
-        if self.asked:
-            return timedelta(0)
-        spread = pace(self.pages(self.connection.ad_count, 2), self.limit)
-        return max(spread, (self.connection.frequency.interval or HOUR) * 0.8)
-
-    @property
-    def hot_per_hour(self) -> int:
-        """Calls an hour kept for reads of today."""
-        cost = self.pages(self.connection.ad_count, 2)
-        return hot_calls_per_hour(self.connection.frequency.interval, cost, self.limit)
+    def _is_shared(self, fetch: Fetch) -> bool:
+        """Today has a pace instead, and entities that a person asks for are read at once."""
+        return fetch.heat is not Heat.HOT and (fetch.kind.has_dates or not self.account.asked)
 
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
     ages = ages.as_of(now)
-    budget = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hot_per_hour)
+    hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hot_per_hour)
+    room = _Room(account=account, hour=hour, share=account.older_share)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str]] = []
     blocked: set[Heat] = set()
@@ -90,17 +75,16 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         older = heat is not Heat.HOT and piece[0].kind.has_dates
         if heat in blocked or (older and blocked & {Heat.COLD, Heat.BACKFILL}):
             continue
-        fits_at = budget.fits_at(now, heat, cost)
-        if fits_at > now:
-            waiting.append((fits_at, _waiting(account, piece[0])))
+        waits = room.waits(now, piece)
+        if waits is None and older and not _in_its_leg(account, heat, cost, left):
+            waits = (now, "older days go on in the background")
+        if waits is not None:
+            waiting.append(waits)
             blocked.add(heat)
-        elif older and (left < min(cost, account.older_calls) or not _in_its_lane(account, heat, cost)):
-            waiting.append((now, "older days go on in the background"))
-            blocked.add(heat)
-        else:
-            chosen.extend(piece)
-            budget = budget.with_calls(now, heat, cost)
-            left -= cost if older else 0
+            continue
+        chosen.extend(piece)
+        room = room.after(now, piece)
+        left -= cost if older else 0
     if account.connection.ad_count is None and account.parts is not Parts.ENTITIES and not waiting:
         waiting.append((now, "older days follow now that the account's size is known"))
     until, reason = min(waiting, default=(None, None))
@@ -109,14 +93,13 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=Lane.ON_DEMAND if Heat.HOT in blocked else Lane.BACKGROUND)
 
 
-def _in_its_lane(account: Account, heat: Heat, cost: int) -> bool:
-    """The first sync belongs to the background, and so does a piece that is more than a tick may read."""
-    return account.lane is Lane.BACKGROUND or (heat is not Heat.BACKFILL and cost <= account.older_calls)
+def _in_its_leg(account: Account, heat: Heat, cost: int, left: int) -> bool:
+    """Whether a leg with ``left`` calls for older days may read the piece.
 
-
-def _waiting(account: Account, fetch: Fetch) -> str:
-    what = {Heat.HOT: "today's numbers", Heat.COLD: "corrections of older days", Heat.BACKFILL: "the first sync"}[fetch.heat]
-    return f"{what} wait for the account's call budget of {account.limit} an hour"
+    The first sync belongs to the background, and so does a piece that is more than a tick may read.
+    """
+    in_its_lane = account.lane is Lane.BACKGROUND or (heat is not Heat.BACKFILL and cost <= account.older_calls)
+    return in_its_lane and left >= min(cost, account.older_calls)
 
 
 def _due(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
@@ -128,45 +111,36 @@ def _due(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
     yield from _hot(now, account, ages)
     if account.connection.ad_count is None:
         return  # the cost of older days is unknown until the first walk told the account's size
-    yield from _older(account, cold_days(now, account.connection, ages), Heat.COLD)
-    yield from _older(account, missing_days(now, account.connection, ages), Heat.BACKFILL)
+    yield from _older(account, cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
+    yield from _older(account, spans(missing_days(now, account.connection, ages), account.longest), Heat.BACKFILL)
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
-    if ages.stale(FetchKind.ACCOUNT_FACTS, now, DAY):
+    day = DAY * account.stretch
+    if ages.stale(FetchKind.ACCOUNT_FACTS, now, day):
         yield (Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1),)
-    edges = 3
-    if ages.stale(FetchKind.ENTITIES_FULL, now, DAY):
-        cost = edges - 1 + account.pages(account.connection.ad_count, 1) * 2
-        yield (Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=cost),)
+    if ages.stale(FetchKind.ENTITIES_FULL, now, day):
+        yield (Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=account.costs.full_walk),)
         return
     walks = [ages.dateless[kind] for kind in (FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED) if kind in ages.dateless]
     last = max(walks)
-    if account.asked or now - last >= HOUR * 0.95:
-        yield (Fetch(kind=FetchKind.ENTITIES_CHANGED, heat=Heat.COLD, cost=edges, changed_since=last),)
+    if account.asked or now - last >= account.changes_age * SLACK:
+        yield (Fetch(kind=FetchKind.ENTITIES_CHANGED, heat=Heat.COLD, cost=account.costs.changed_walk, changed_since=last),)
 
 
 def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
-    connection = account.connection
-    total_age = timedelta(0) if account.asked else HOUR
-    for span in spans(hot_days(now, connection, ages, account.hot_age), 2):
-        yield (_fetch(FetchKind.ADS, Heat.HOT, account.pages(connection.ad_count, span.days), span),)
-    for span in spans(hot_total_days(now, connection, ages, total_age), 2):
-        yield (_fetch(FetchKind.CAMPAIGNS, Heat.HOT, account.pages(connection.campaign_count, span.days), span),)
+    due = hot_reads(now, account.connection, ages, account.hot_age(now), asked=account.asked)
+    fetches = tuple(_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2))
+    if account.connection.provider.reads_days_whole:
+        yield from (fetches,) if fetches else ()
+    else:
+        yield from ((fetch,) for fetch in fetches)
 
 
-def _older(account: Account, days: list[date], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
-    connection = account.connection
-    # A piece must fit beside what every hour needs anyway, or with a small limit it would wait for ever.
-    longest, most = 1, min(CALLS_PER_LEG, account.limit // 4)
-    while longest < len(days) and account.days_cost(longest + 1) <= most:
-        longest += 1
-    for span in spans(days, longest):
-        yield (
-            _fetch(FetchKind.ADS, heat, account.pages(connection.ad_count, span.days), span),
-            _fetch(FetchKind.CAMPAIGNS, heat, account.pages(connection.campaign_count, span.days), span),
-        )
+def _older(account: Account, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
+    for span in pieces:
+        yield tuple(_fetch(account, kind, heat, span) for kind in account.connection.provider.metric_kinds)
 
 
-def _fetch(kind: FetchKind, heat: Heat, cost: int, span: Span) -> Fetch:
-    return Fetch(kind=kind, heat=heat, cost=cost, since=span.since, until=span.until)
+def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:
+    return Fetch(kind=kind, heat=heat, cost=account.costs.read(kind, span.days), since=span.since, until=span.until)

@@ -4,6 +4,7 @@ The age that matters is that of our last complete read. Ages are compared with a
 because a tick that comes a second early must not wait a whole interval.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -11,16 +12,23 @@ from datetime import date, datetime, time, timedelta
 from adpulse.model import Connection, Fetch, FetchKind
 
 FIRST_SYNC_DAYS = 90
-LOOKBACK_DAYS = 28
-"""The platform may restate a day's conversions for this long; later the day is final."""
+DAILY_DAYS = 28
+"""Days this recent are read again daily; older ones, as far as the platform's lookback reaches, weekly: little of them changes."""
+
+_LONGEST_PAUSE_DAYS = 61
+"""For so long after a day became final it is still read for the last time: a paused connection finds its history mended."""
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+CATEGORIES_AGE = timedelta(minutes=15)
+"""How old the split of conversions may be: it costs as much as the spend, and conversions come in hours after their click."""
+
 CLOCK_SLACK = timedelta(minutes=5)
 """What is stored as later than the clock allows for, by more than this, was stored before the clock was set back."""
 
 _AFTER_MIDNIGHT = timedelta(hours=3)
-_SLACK = 0.95
+SLACK = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +41,7 @@ class PartitionAges:
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
-        return read_at is None or now - read_at >= max_age * _SLACK
+        return read_at is None or now - read_at >= max_age * SLACK
 
     def after(self, reads: Iterable[tuple[Fetch, datetime]]) -> "PartitionAges":
         """With these complete reads made, too."""
@@ -90,22 +98,70 @@ def hot_total_days(now: datetime, connection: Connection, ages: PartitionAges, m
     return [day for day in (today, today - DAY) if ages.stale(FetchKind.CAMPAIGNS, now, max_age, day)]
 
 
-def cold_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
+def hot_reads(
+    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, asked: bool
+) -> dict[FetchKind, list[date]]:
+    """Which days of today and yesterday are due, by what is to be read of them. ``asked``: nothing may be old.
+
+    Where days are read whole, totals come only with the leaves and the split of conversions of the same days, so that the
+    remainder is of one time; and both days together, as one costs no less. There a day that has just begun is no reason to read
+    oftener.
+    """
+    leaves = hot_days(now, connection, ages, hot_age)
+    totals = hot_total_days(now, connection, ages, timedelta(0) if asked else HOUR)
+    if not connection.provider.reads_days_whole:
+        return {FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}
+    today = connection.today(now)
+    if (FetchKind.ADS, today) not in ages.days and not ages.stale(FetchKind.ADS, now, hot_age, today - DAY):
+        return {}
+    leaves = [today, today - DAY] if leaves and totals else leaves
+    totals = leaves if totals else []
+    oldest = timedelta(0) if asked else CATEGORIES_AGE
+    split = [day for day in leaves if day in totals or ages.stale(FetchKind.CATEGORIES, now, oldest, day)]
+    return {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
+
+
+def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
     """Days read before that may have been restated since; newest first.
 
-    Days 2 to 28 daily; older ones only until they were read once after they became final, so that a pause
-    of weeks or a restatement in the last hour of the lookback is not lost.
+    Days 2 to 28 daily, the rest of the lookback weekly; older ones only until they were read once after they became final, so
+    that a pause of weeks or a restatement in the last hour of the lookback is not lost. ``stretch`` makes all of it rarer.
     """
-    recent = [
-        day for day in _days_back(now, connection, 2, LOOKBACK_DAYS) if _known(ages, day) and _stale_since(ages, day, now - DAY * _SLACK)
-    ]
-    old = _days_back(now, connection, LOOKBACK_DAYS + 1, FIRST_SYNC_DAYS - 1)
-    return recent + [day for day in old if _known(ages, day) and _stale_since(ages, day, _final_at(connection, day))]
+    daily, weekly = now - DAY * SLACK * stretch, now - WEEK * SLACK * stretch
+    recent = connection.today(now) - DAY * DAILY_DAYS
+    # A day that was read weekly until it became final does not become urgent by that.
+    older = weekly if connection.provider.reads_days_whole else now
+    return [day for day, read_at in _open_days(now, connection, ages).items() if read_at < (daily if day >= recent else older)]
+
+
+def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longest: int, stretch: float = 1.0) -> list[Span]:
+    """The days that may have been restated since, in pieces of at most ``longest``; newest first.
+
+    Where a range costs no more than a day the pieces are blocks by age, and a day that is due takes its whole block along: blocks
+    then come due as one, instead of day by day.
+    """
+    due = cold_days(now, connection, ages, stretch)
+    if not connection.provider.reads_days_whole:
+        return spans(due, longest)
+    today, blocks = connection.today(now), defaultdict[int, list[date]](list)
+    for day in _open_days(now, connection, ages) if due else ():
+        blocks[((today - day).days - 2) // longest].append(day)
+    return [Span(since=days[-1], until=days[0]) for days in blocks.values() if not set(days).isdisjoint(due)]
+
+
+def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
+    """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
+    lookback = connection.provider.lookback_days
+    read = _whole(connection, ages)
+    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
+    restated = connection.lookback_since(now)
+    return {day: read[day] for day in days if read[day] < (now if day >= restated else _final_at(connection, day))}
 
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
     """Days of the first sync that were never read completely; newest first."""
-    return [day for day in _days_back(now, connection, 2, FIRST_SYNC_DAYS - 1) if not _known(ages, day)]
+    read = _whole(connection, ages)
+    return [day for day in _days_back(now, connection, 2, FIRST_SYNC_DAYS - 1) if day not in read]
 
 
 def spans(days: Iterable[date], longest: int) -> list[Span]:
@@ -125,13 +181,12 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
     return [today - timedelta(days=n) for n in range(first, last + 1)]
 
 
-def _known(ages: PartitionAges, day: date) -> bool:
-    return (FetchKind.ADS, day) in ages.days and (FetchKind.CAMPAIGNS, day) in ages.days
+def _whole(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
+    """Days of which everything was read, and when the part that was read first."""
+    kinds = connection.provider.metric_kinds
+    leaves = [day for kind, day in ages.days if kind is kinds[0]]
+    return {day: min(ages.days[kind, day] for kind in kinds) for day in leaves if all((kind, day) in ages.days for kind in kinds)}
 
 
 def _final_at(connection: Connection, day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=LOOKBACK_DAYS + 1), time(), connection.zone)
-
-
-def _stale_since(ages: PartitionAges, day: date, moment: datetime) -> bool:
-    return any(ages.days[kind, day] < moment for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS))
+    return datetime.combine(day + timedelta(days=connection.provider.lookback_days + 1), time(), connection.zone)

@@ -13,8 +13,8 @@ from installation import Installation
 from adpulse import operations
 from adpulse.errors import ControlPlaneBusy, DiskFull, LeaseLost, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import FetchKind, RunState, SyncStatus
-from adpulse.planner.windows import FIRST_SYNC_DAYS, LOOKBACK_DAYS
+from adpulse.model import FetchKind, Provider, RunState, SyncStatus
+from adpulse.planner.windows import FIRST_SYNC_DAYS
 from deployments.sweep import Sweep
 from storage import analytics, control, leases
 from tasks.telemetry import settle
@@ -84,7 +84,7 @@ def test_after_a_restore_the_sync_goes_on_from_the_copy_to_the_truth(installatio
     run = go_on(installation, connection)
 
     assert restored.from_copy
-    assert len(kept) == FIRST_SYNC_DAYS - LOOKBACK_DAYS - 1  # what is older than the lookback comes from the copy
+    assert len(kept) == FIRST_SYNC_DAYS - Provider.META.lookback_days - 1  # what is older than the lookback comes from the copy
     assert run.state is RunState.DONE
     assert len(days_read(installation, connection)) == FIRST_SYNC_DAYS
     assert installation.differences(connection) == []

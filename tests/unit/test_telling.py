@@ -6,6 +6,10 @@ import pytest
 
 from adpulse.cli import telling
 from adpulse.model import ConnectionStatus
+from adpulse.planner.cadence import Cadence
+
+KEPT = Cadence(chosen=timedelta(minutes=5), every=timedelta(minutes=5), why=None, calls_per_hour=12.0)
+SLOWED = Cadence(chosen=timedelta(minutes=5), every=timedelta(minutes=8), why="many share it", calls_per_hour=12.0)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def test_a_stopped_connection_says_why(plane, clock):
     view = plane.connections.get(connection.id)
 
     assert telling.state(view) == "Needs reauthorisation"
-    assert ("Why", "Connect it again.") in telling.lines(view, clock.now())
+    assert ("Why", "Connect it again.") in telling.lines(view, KEPT, clock.now())
 
 
 def test_a_cooldown_says_until_when_and_why_and_ends(plane, clock):
@@ -52,9 +56,22 @@ def test_a_cooldown_says_until_when_and_why_and_ends(plane, clock):
 
 
 def test_the_fields_for_programs_hold_the_eight_of_telemetry(plane):
-    fields = telling.fields(plane.connections.get(plane.connect("1").id))
+    fields = telling.fields(plane.connections.get(plane.connect("1").id), KEPT)
 
     assert set(fields) >= {
         "sync_frequency", "last_sync_attempted_at", "last_sync_completed_at", "last_metrics_changed_at", "total_syncs_attempted",
         "total_syncs_with_changes", "sync_status", "last_sync_error",
     }  # fmt: skip
+
+
+def test_the_cadence_is_told_only_when_it_is_not_the_frequency(plane, clock):
+    view = plane.connections.get(plane.connect("1").id)
+
+    assert "Cadence" not in dict(telling.lines(view, KEPT, clock.now()))
+    assert dict(telling.lines(view, SLOWED, clock.now()))["Cadence"] == "every 8 min instead of 5 min: many share it"
+
+
+def test_the_fields_for_programs_hold_the_cadence_and_its_reason(plane):
+    fields = telling.fields(plane.connections.get(plane.connect("1").id), SLOWED)
+
+    assert (fields["effective_interval_seconds"], fields["effective_interval_reason"]) == (480.0, SLOWED.reason)

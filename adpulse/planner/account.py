@@ -1,0 +1,133 @@
+"""What a plan is made for: a connection, what its reads cost, and what it may call. Pure. Step: plan."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
+from adpulse.planner.budget import Budget, hot_calls_per_hour, pace
+from adpulse.planner.costs import Costs, Size, costs_of, whole
+from adpulse.planner.demand import Demand, Rhythm, demand
+from adpulse.planner.shares import Share
+from adpulse.planner.windows import CATEGORIES_AGE, FIRST_SYNC_DAYS, HOUR, SLACK
+
+CALLS_PER_TICK = 4
+"""Most calls for older days where ticks are served: there they must not keep today's numbers of the next tick waiting."""
+
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_INSTANT = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """A connection's calls within the window of a limit that it shares, and those of them, oldest first, that were not for today."""
+
+    calls: int = 0
+    older: tuple[tuple[datetime, Heat], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background.
+
+    ``share`` is what the connection may call of a limit that it shares, None where there is none; ``spent`` what it did of it.
+    """
+
+    connection: Connection
+    parts: Parts
+    asked: bool
+    page_size: int
+    limit: int
+    lane: Lane = Lane.BACKGROUND
+    share: Share | None = None
+    spent: Spent = Spent()
+
+    @property
+    def costs(self) -> Costs:
+        """What its reads cost."""
+        return costs_of(self.connection.provider, Size.of(self.connection), self.page_size)
+
+    @property
+    def demand(self) -> Demand:
+        """What it needs to keep its frequency."""
+        return demand(self.connection.frequency, self.costs, self.limit)
+
+    @property
+    def older_calls(self) -> int:
+        """Most calls for older days in this leg."""
+        return self.costs.per_leg if self.lane is Lane.BACKGROUND else CALLS_PER_TICK
+
+    @property
+    def longest(self) -> int:
+        """Most older days in one piece."""
+        return self.costs.longest(FIRST_SYNC_DAYS, self.limit)
+
+    def days_cost(self, days: int) -> int:
+        """Calls to read everything about this many days."""
+        return whole(self.costs, days)
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """How often its share lets it be read; None without one.
+
+        What people's requests took beyond the share is paid back by later reads, with half of the share at most; in tenths, because
+        a rhythm that changes with every call has no grid.
+        """
+        if self.share is None:
+            return None
+        beyond = max(self.spent.calls / self.share.calls - 1, 0.0)
+        return self.demand.within(self.share.per_day * (1 - min(int(beyond * 10), 5) / 10))
+
+    @property
+    def stretch(self) -> float:
+        """By what factor that which is due daily or weekly comes later, because the share does not reach."""
+        return self.rhythm.stretch if self.rhythm else 1.0
+
+    @property
+    def changes_age(self) -> timedelta:
+        """How old the entities may be: an hour, or as old as today's numbers get."""
+        return max(HOUR, self.rhythm.every) if self.rhythm and self.connection.frequency.interval else HOUR
+
+    def hot_age(self, now: datetime) -> timedelta:
+        """How old today's numbers may be when a tick comes."""
+        if self.asked:
+            return timedelta(0)
+        spread = account_pace(self.costs, self.limit)
+        age = max(spread, (self.connection.frequency.interval or HOUR) * 0.8)
+        rhythm = self.rhythm
+        if rhythm is None or rhythm.every <= self.demand.interval:
+            return age
+        # Slots of a grid of its own, not an age: ticks every 5 min with a pace of 8 would else be reads every 10.
+        return max(age, ((now - _EPOCH) % rhythm.every + _INSTANT) / SLACK)
+
+    @property
+    def hot_per_hour(self) -> int:
+        """Calls an hour kept for reads of today."""
+        costs = self.costs
+        return hot_calls_per_hour(self.connection.frequency.interval, costs.read(FetchKind.ADS, 2), self.limit, _beside(costs))
+
+    @property
+    def older_share(self) -> Budget | None:
+        """What of its share is for everything but today; None without a share.
+
+        A piece more than the rhythm needs, so that what is due finds room beside what is due at the same time.
+        """
+        share, rhythm = self.share, self.rhythm
+        if share is None or rhythm is None:
+            return None
+        windows = share.limit.a_day
+        needed = self.demand.other_per_day(rhythm) / windows + self.costs.changed_walk + whole(self.costs, 1)
+        left = share.calls - self.demand.hot_per_day(rhythm.every) / windows
+        return Budget(calls=self.spent.older, limit=int(max(needed, left)), hot_per_hour=0, window=share.limit.window)
+
+
+def account_pace(costs: Costs, limit: int) -> timedelta:
+    """Least time between two reads of today within the account's own ``limit`` an hour."""
+    return pace(costs.read(FetchKind.ADS, 2), limit, _beside(costs))
+
+
+def _beside(costs: Costs) -> int:
+    """Calls an hour for what days that are read whole need beside the leaves; where they are not, it is taken as it comes."""
+    if not costs.provider.reads_days_whole:
+        return 0
+    rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
+    return round(sum(HOUR / (age * SLACK) * costs.read(kind, 2) for kind, age in rare.items()))

@@ -1,0 +1,52 @@
+"""How often a connection is really read, and why not as often as was chosen. Pure. Step: plan."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from adpulse.frequency import Frequency, spoken
+from adpulse.model import FetchKind
+from adpulse.planner.account import account_pace
+from adpulse.planner.costs import Costs
+from adpulse.planner.demand import Rhythm, demand
+from adpulse.planner.shares import Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How often today is read (None: only when asked), why that is less often than chosen, if it is, and the calls that it takes."""
+
+    chosen: timedelta | None
+    every: timedelta | None
+    why: str | None
+    calls_per_hour: float
+
+    @property
+    def reason(self) -> str | None:
+        """The whole sentence, for example ``every 8 min instead of 5 min: …``; None when the frequency is kept."""
+        if self.why is None or self.every is None or self.chosen is None:
+            return None
+        return f"every {spoken(self.every)} instead of {spoken(self.chosen)}: {self.why}"
+
+
+def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None) -> Cadence:
+    """The cadence of a connection whose account may make ``limit`` calls an hour and which has this share of a limit, if any."""
+    chosen = frequency.interval
+    if chosen is None:
+        return Cadence(chosen=None, every=None, why=None, calls_per_hour=0.0)
+    needs = demand(frequency, costs, limit)
+    paced = account_pace(costs, limit)
+    rhythm = needs.within(share.per_day) if share else Rhythm(every=chosen)
+    every = max(rhythm.every, paced)
+    why = _shared(share) if share and rhythm.every > paced else _own(costs, limit)
+    taken = needs.per_day(Rhythm(every=every, stretch=rhythm.stretch))
+    return Cadence(chosen=chosen, every=every, why=why if every > chosen else None, calls_per_hour=taken / 24)
+
+
+def _shared(share: Share) -> str:
+    limit = f"the {share.limit.owner}'s {share.limit.told}"
+    return f"{share.connections:,} connections share {limit}" if share.connections > 1 else f"even alone it has no more than {limit}"
+
+
+def _own(costs: Costs, limit: int) -> str:
+    calls = costs.read(FetchKind.ADS, 2)
+    return f"one read takes {calls} call{'s' if calls != 1 else ''} of the account's {limit} an hour"

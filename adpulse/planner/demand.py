@@ -1,0 +1,104 @@
+"""How many calls a connection needs in a day, and how often it can be read with fewer. Pure. Step: plan."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from adpulse.frequency import Frequency
+from adpulse.model import FetchKind
+from adpulse.planner.costs import Costs, whole
+from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, SLACK, WEEK
+
+_LEAST_CALLS = 0.01
+"""A share of nothing still has a rhythm: a call in a hundred days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often today is read, and by what factor everything that is due daily or weekly comes later than that."""
+
+    every: timedelta
+    stretch: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a connection reads: calls of each kind of read, and those of a day that do not depend on how often today is read."""
+
+    frequency: Frequency
+    ads: float
+    categories: float
+    totals: float
+    changes: float
+    daily: float
+
+    @property
+    def interval(self) -> timedelta:
+        """How often today is to be read; who is only read when asked counts as daily."""
+        return self.frequency.interval or DAY
+
+    def hot_per_day(self, every: timedelta) -> float:
+        """Calls a day to read today this often: leaves each time, categories each quarter of an hour, totals each hour at most."""
+        slow = _per_day(every, CATEGORIES_AGE) * self.categories + _per_day(every, HOUR) * self.totals
+        return DAY / every * self.ads + slow
+
+    def other_per_day(self, rhythm: Rhythm) -> float:
+        """Calls a day for everything else: entities, account facts, older days."""
+        return _per_day(rhythm.every, HOUR) * self.changes + self.daily / rhythm.stretch
+
+    def per_day(self, rhythm: Rhythm) -> float:
+        """Calls a day altogether."""
+        return self.hot_per_day(rhythm.every) + self.other_per_day(rhythm)
+
+    @property
+    def needed(self) -> float:
+        """Calls a day to keep the frequency."""
+        return self.per_day(Rhythm(every=self.interval))
+
+    def within(self, calls: float) -> Rhythm:
+        """The rhythm that ``calls`` a day allow for: today first, but at most half of them when the other reads need the rest."""
+        calls = max(calls, _LEAST_CALLS)
+        today = self.needed - self.daily
+        daily = min(self.daily, max(calls / 2, calls - today))
+        return Rhythm(every=max(self.interval, self._every(calls - daily)), stretch=max(1.0, self.daily / daily))
+
+    def _every(self, calls: float) -> timedelta:
+        """The shortest time between reads of today for which ``calls`` a day are enough."""
+        hourly = self.totals + self.changes
+        a_day, quarters, hours = DAY / timedelta(seconds=1), _per_day(DAY * 0, CATEGORIES_AGE), _per_day(DAY * 0, HOUR)
+        # Each read, and what goes on at a rhythm of its own while reads are more frequent than that.
+        for each, beside, until in (
+            (self.ads, quarters * self.categories + hours * hourly, CATEGORIES_AGE * SLACK),
+            (self.ads + self.categories, hours * hourly, HOUR * SLACK),
+        ):
+            if calls > beside and timedelta(seconds=a_day * each / (calls - beside)) <= until:
+                return timedelta(seconds=a_day * each / (calls - beside))
+        return timedelta(seconds=a_day * (self.ads + self.categories + hourly) / calls)
+
+
+def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
+    """What a connection of this frequency needs, when its account may make ``limit`` calls an hour."""
+    return Demand(
+        frequency=frequency,
+        ads=costs.read(FetchKind.ADS, 1),
+        categories=costs.read(FetchKind.CATEGORIES, 1),
+        totals=costs.read(FetchKind.CAMPAIGNS, 1),
+        changes=costs.usual_changed_walk,
+        daily=1 + costs.full_walk + _older(costs, limit),
+    )
+
+
+def _older(costs: Costs, limit: int) -> float:
+    """Calls a day to read the days again that may have been restated: daily, weekly until the week after they are final, or once."""
+    last: float = whole(costs, 1)
+    if costs.provider.reads_days_whole:
+        last = _pieces(costs, costs.provider.lookback_days - DAILY_DAYS + WEEK // DAY, limit) * (DAY / WEEK)
+    return _pieces(costs, DAILY_DAYS - 1, limit) + last
+
+
+def _pieces(costs: Costs, days: int, limit: int) -> int:
+    longest = costs.longest(days, limit)
+    return -(-days // longest) * whole(costs, longest)
+
+
+def _per_day(every: timedelta, at_least: timedelta) -> float:
+    return DAY / max(every, at_least * SLACK)

@@ -1,0 +1,84 @@
+"""How a limit that many connections share is divided among them. Pure, and as fast for thousands as for one. Step: plan.
+
+The rule: half of the limit is shared equally by everybody, what remains goes first to realtime connections in equal parts up to
+what they need, then to the others likewise; what somebody does not need flows on, and a twentieth is kept for discovery and
+for what people ask.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from adpulse.frequency import Frequency
+from adpulse.planner.demand import Demand
+from adpulse.planner.scopes import ScopeLimit
+
+RESERVE = 0.05
+"""Part of a limit that no share is made of: accounts that are looked for, syncs that people ask for, calls made twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one connection may call in the limit's window, and how many share it."""
+
+    calls: float
+    limit: ScopeLimit
+    connections: int
+
+    @property
+    def per_day(self) -> float:
+        """Calls a day."""
+        return self.calls * self.limit.a_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """A limit divided: calls a day that everybody gets as needed, that realtime connections and the others get on top, and beyond."""
+
+    limit: ScopeLimit
+    connections: int
+    equal: float
+    realtime: float
+    others: float
+    spare: float
+
+    def of(self, demand: Demand) -> Share:
+        """The share of a connection with this demand."""
+        base = min(demand.needed, self.equal)
+        top = self.realtime if demand.frequency is Frequency.REALTIME else self.others
+        calls = base + min(demand.needed - base, top) + self.spare
+        return Share(calls=calls / self.limit.a_day, limit=self.limit, connections=self.connections)
+
+
+def divide(limit: ScopeLimit, groups: Mapping[Demand, int]) -> Shares:
+    """Divide the limit among these connections: how many there are of each demand."""
+    left = limit.calls * limit.a_day * (1 - RESERVE)
+    equal, unused = _pour(left / 2, [(each.needed, count) for each, count in groups.items()])
+    left = left / 2 + unused
+    wanting = {each: each.needed - min(each.needed, equal) for each in groups}
+    levels = []
+    for realtime in (True, False):
+        mine = [(wanting[each], count) for each, count in groups.items() if (each.frequency is Frequency.REALTIME) is realtime]
+        level, left = _pour(left, mine)
+        levels.append(level)
+    connections = sum(groups.values())
+    return Shares(
+        limit=limit,
+        connections=connections,
+        equal=equal,
+        realtime=levels[0],
+        others=levels[1],
+        spare=left / connections if connections else left,
+    )
+
+
+def _pour(amount: float, wants: Iterable[tuple[float, int]]) -> tuple[float, float]:
+    """The level up to which every want is met so that ``amount`` is enough, and what is left when all are met."""
+    wants = sorted(wants)
+    waiting = sum(count for _, count in wants)
+    for want, count in wants:
+        if want * waiting > amount:
+            return amount / waiting, 0.0
+        amount -= want * count
+        waiting -= count
+    return math.inf, amount

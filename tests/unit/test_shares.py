@@ -1,0 +1,196 @@
+"""How a limit is divided, and what a connection makes of its share."""
+
+import math
+import time
+from datetime import timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.model import Provider
+from adpulse.planner.cadence import cadence
+from adpulse.planner.costs import Size, costs_of
+from adpulse.planner.demand import Demand, Rhythm, demand
+from adpulse.planner.scopes import ScopeLimit, scope_limits
+from adpulse.planner.shares import RESERVE, divide
+
+DAY = timedelta(days=1)
+NEARLY = 1 + 1e-9
+
+
+def google(calls=15_000):
+    return ScopeLimit(provider=Provider.GOOGLE, calls=calls, window=DAY)
+
+
+def needs(frequency, *, groups=0, ads=500, provider=Provider.GOOGLE):
+    return demand(frequency, costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=groups), 500), 180)
+
+
+numbers = st.floats(0.5, 50)
+demands = st.builds(
+    Demand,
+    frequency=st.sampled_from(list(Frequency)),
+    ads=st.floats(1, 40),
+    categories=st.floats(0, 10),
+    totals=numbers,
+    changes=numbers,
+    daily=st.floats(1, 400),
+)
+groups = st.dictionaries(demands, st.integers(1, 3000), min_size=1, max_size=12)
+limits = st.one_of(
+    st.builds(google, st.integers(1, 1_000_000)),
+    st.builds(ScopeLimit, provider=st.just(Provider.META), calls=st.integers(1, 100_000), window=st.just(timedelta(hours=1))),
+)
+
+
+@given(limit=limits, each=groups)
+def test_the_shares_and_the_reserve_sum_up_to_the_limit_at_most(limit, each):
+    shares = divide(limit, each)
+
+    assert sum(shares.of(one).calls * count for one, count in each.items()) <= limit.calls * (1 - RESERVE) * NEARLY
+
+
+@given(limit=limits, each=groups)
+def test_nobody_gets_less_than_an_equal_part_of_half_unless_it_needs_less(limit, each):
+    shares = divide(limit, each)
+    equal = limit.calls * (1 - RESERVE) / 2 / sum(each.values())
+
+    assert all(shares.of(one).calls * NEARLY >= min(one.needed / limit.a_day, equal) for one in each)
+
+
+@given(limit=limits, each=groups)
+def test_nothing_is_left_while_somebody_lacks_something(limit, each):
+    shares = divide(limit, each)
+    lacking = [one for one in each if shares.of(one).per_day * NEARLY < one.needed]
+    used = sum(shares.of(one).calls * count for one, count in each.items())
+
+    assert not lacking or used == pytest.approx(limit.calls * (1 - RESERVE))
+
+
+@given(limit=limits, each=groups, ratio=st.floats(1, 10))
+def test_nobody_loses_when_the_limit_grows(limit, each, ratio):
+    before = divide(limit, each)
+    after = divide(ScopeLimit(provider=limit.provider, calls=math.ceil(limit.calls * ratio), window=limit.window), each)
+
+    assert all(after.of(one).calls * NEARLY >= before.of(one).calls for one in each)
+
+
+@given(limit=limits, each=groups, pair=st.data())
+def test_who_needs_more_gets_no_less_and_realtime_no_less_than_others_of_the_same_need(limit, each, pair):
+    shares = divide(limit, each)
+    one, other = (pair.draw(st.sampled_from(list(each))) for _ in range(2))
+    assume(one.needed >= other.needed)
+    assume(one.frequency is other.frequency or one.frequency is Frequency.REALTIME)
+
+    assert shares.of(one).calls * NEARLY >= shares.of(other).calls
+
+
+@given(limit=limits, each=groups)
+def test_others_get_more_than_their_equal_part_only_once_realtime_is_satisfied(limit, each):
+    shares = divide(limit, each)
+    lacking = [one for one in each if one.frequency is Frequency.REALTIME and shares.of(one).per_day * NEARLY < one.needed]
+
+    others = [one for one in each if one.frequency is not Frequency.REALTIME]
+    assert not lacking or all(shares.of(one).per_day <= max(shares.equal, 0) * NEARLY for one in others)
+
+
+@given(one=demands, calls=st.floats(0.1, 5000))
+def test_a_rhythm_needs_no_more_than_the_calls_it_was_made_for(one, calls):
+    rhythm = one.within(calls)
+
+    assert one.per_day(rhythm) <= calls * (1 + 1e-6)
+    assert rhythm.every >= one.interval
+
+
+@given(one=demands, calls=st.floats(0.1, 5000), more=st.floats(1, 10))
+def test_more_calls_never_make_a_rhythm_slower(one, calls, more):
+    assert one.within(calls * more).every <= one.within(calls).every + timedelta(milliseconds=1)
+
+
+@given(one=demands)
+def test_who_gets_what_it_needs_keeps_its_frequency(one):
+    rhythm = one.within(one.needed * NEARLY)
+
+    assert rhythm.every <= one.interval + timedelta(milliseconds=1)
+    assert rhythm.stretch == pytest.approx(1)
+
+
+def test_a_google_accounts_needs_are_those_that_were_counted_by_hand():
+    realtime = needs(Frequency.REALTIME)
+    daily = 1 + 4 + 4 + 3 * 4 / 7  # facts, walk, days 2 to 28, and weekly those until a week after they are final
+
+    assert realtime.needed == pytest.approx(2880 + 24 * 60 / 14.25 + 24 / 0.95 * (2 + 1.5) + daily)
+    assert needs(Frequency.DAILY).needed == pytest.approx(1 + 1 + 2 + 1.5 + daily)
+
+
+def test_what_a_manual_connection_needs_is_a_read_a_day():
+    assert needs(Frequency.MANUAL).needed == needs(Frequency.DAILY).needed
+
+
+def test_thousands_of_connections_cost_nothing():
+    each = {needs(frequency, groups=groups, ads=500 * pages): 1000 for frequency in Frequency for groups in (0, 1) for pages in range(20)}
+    begun = time.process_time()
+    divide(google(), each)
+
+    assert time.process_time() - begun < 0.1
+
+
+@pytest.mark.parametrize(("access", "calls"), [("explorer", 2880), ("basic", 15_000), ("standard", None)])
+def test_the_access_level_decides_what_a_google_cloud_project_may_call(access, calls):
+    found = scope_limits(access, None).of("google:p")
+
+    assert (found.calls if found else None) == calls
+
+
+def test_a_meta_app_has_a_limit_when_it_is_told():
+    assert scope_limits("explorer", None).of("meta") is None
+    assert scope_limits("explorer", 4000).of("meta").told == "4,000 calls an hour"
+
+
+def slowed(frequency, count, *, provider=Provider.GOOGLE, limit=None, ads=500):
+    costs = costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=0), 500)
+    mine = demand(frequency, costs, 180)
+    share = divide(limit, {mine: count}).of(mine) if limit else None
+    return cadence(frequency, costs, 180, share)
+
+
+@pytest.mark.parametrize("frequency", SCHEDULED)
+def test_without_a_limit_a_google_account_keeps_every_frequency(frequency):
+    found = slowed(frequency, 1)
+
+    assert (found.every, found.reason) == (frequency.interval, None)
+
+
+def test_a_cadence_that_others_slow_says_how_many_share_what():
+    found = slowed(Frequency.EVERY_5_MIN, 52, limit=google())
+
+    assert found.reason == "every 16 min instead of 5 min: 52 connections share the Google Cloud project's 15,000 operations a day"
+    assert found.calls_per_hour * 24 * 52 == pytest.approx(15_000 * (1 - RESERVE))
+
+
+def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
+    found = slowed(Frequency.REALTIME, 1, provider=Provider.META, ads=2000)
+
+    assert found.reason == "every 3.6 min instead of 30 s: one read takes 9 calls of the account's 180 an hour"
+
+
+def test_who_is_alone_and_lacks_something_is_told_so():
+    found = slowed(Frequency.REALTIME, 1, limit=google(1000))
+
+    assert "even alone it has no more than the Google Cloud project's 1,000 operations a day" in found.reason
+
+
+def test_manual_connections_have_no_cadence():
+    found = slowed(Frequency.MANUAL, 10, limit=google(10))
+
+    assert (found.every, found.reason) == (None, None)
+
+
+def test_a_tiny_share_slows_what_is_daily_too_instead_of_starving_it():
+    rhythm = needs(Frequency.HOURLY).within(4)
+
+    assert rhythm.stretch > 2
+    assert rhythm.every > DAY
+    assert needs(Frequency.HOURLY).within(500) == Rhythm(every=timedelta(hours=1))
