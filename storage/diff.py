@@ -271,6 +271,7 @@ def _compare_metrics(
     answer = _leaf_answers(warehouse, batch) if kind is FetchKind.ADS else _metric_answers(batch, kind)
     warehouse.register("answer", answer)
     warehouse.register("coverage", _coverage(batch, kind))
+    warehouse.register("told_days", pa.concat_tables([_coverage(batch, each) for each in sorted(_TOLD_BY[kind])]))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
     if keys.total() < answer.num_rows:
         warehouse.register("answer", warehouse.sql(query("answer_last")).to_arrow_table())

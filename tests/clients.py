@@ -1,12 +1,20 @@
-"""A provider's client with everything around it that a test wants to look at."""
+"""A provider's client with everything around it that a test wants to look at.
 
-from datetime import date
+Both rigs have one vocabulary: names of accounts by what is particular about them, what the platform has done to its accounts, and
+``FAULTS``, which make the platform answer with every error that it can.
+"""
+
+import traceback
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import pyarrow as pa
 from pydantic import SecretStr
 from trust import trust
 
+from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Connection, ConnectionStatus, Fetch, FetchKind, Heat, Provider
 from adpulse.providers import google_client
@@ -14,23 +22,100 @@ from adpulse.providers.google_client import GoogleClient
 from adpulse.providers.google_credentials import OauthClient, parse
 from adpulse.providers.meta_client import Endpoint, MetaClient
 from adpulse.sandbox.google import oauth
+from adpulse.sandbox.google import truth as google_truth
+from adpulse.sandbox.google.describe import CHANGE_DELAY
+from adpulse.sandbox.world import Change
 
 TODAY = date(2026, 3, 20)
+
+
+class Fault(NamedTuple):
+    """A fault that stays, the error it becomes, and what that says of a pause."""
+
+    rule: dict
+    error: type[AdpulseError]
+    retry_after: float | None = None
+    scope: Scope = "account"
 
 
 class MetaRig:
     """The product's client over the unmodified SDK; counts the slots it takes and notes how long it would have slept."""
 
+    SMALL, LARGE, ABROAD, CLOSED = "Harbor Outdoor", "Nordlicht Moebel", "Sakura Tea", "Closed Shop"
+    GONE = "DELETED"
+    BREAKS_OFF = Fault({"action": "drop_midway", "page": 2}, Unavailable)
+    ENDED_VERSION = "v21.0"
+    VERSION_SETTING = "ADPULSE_META_VERSION"
+    CHANGE_OVERLAP = timedelta(seconds=60)
+    FAULTS = (
+        Fault({"action": "throttle", "code": 17, "minutes": 7}, RateLimited, 420),
+        Fault({"action": "throttle", "code": 613}, RateLimited, 300),
+        Fault({"action": "throttle", "code": 80004}, RateLimited, 300),
+        Fault({"action": "throttle", "code": 4, "minutes": 3}, RateLimited, 180, "app"),
+        Fault({"action": "expired_token"}, AuthExpired),
+        Fault({"action": "permission_lost"}, AccountRefused),
+        Fault({"action": "too_much_data"}, TooMuchData),
+        Fault({"action": "transient", "code": 1}, Unavailable),
+        Fault({"action": "transient", "code": 2}, Unavailable),
+        Fault({"action": "server_error"}, Unavailable),
+        Fault({"action": "drop"}, Unavailable),
+        Fault({"action": "drop_midway"}, Unavailable),
+        Fault({"action": "truncated"}, Unavailable),
+        Fault({"action": "html"}, Unavailable),
+        Fault({"action": "html_success"}, Unavailable),
+        Fault({"action": "no_error_body"}, Unavailable),
+        Fault({"action": "endless"}, Unavailable),
+    )
+
     def __init__(self, sandbox, token="full", page_size=500, version="v26.0"):
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []
-        self.secret = sandbox.world.token(token).value if token in ("full", "single", "unscoped", "expired", "expiring") else token
+        known = {each.label: each.value for each in sandbox.world.tokens.values()}
+        self.secret = known.get(token, token)
+        self.secrets = (self.secret,)
         endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=5)
         self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append)
 
+    @classmethod
+    def in_parts(cls, sandbox):
+        """One whose answers come in several parts."""
+        return cls(sandbox, page_size=40)
+
     def slot(self):
         self.slots += 1
+
+    def accounts(self):
+        """What discovery must tell of each account."""
+        every = self.sandbox.world.accounts.values()
+        return {(each.id, each.spec.name, each.spec.currency, each.spec.timezone, each.spec.status == 1) for each in every}
+
+    def log(self):
+        """Every call that the platform answered."""
+        return [call for call in self.sandbox.calls.calls() if call.method != "RPC" and call.kind != "token"]
+
+    def zone(self, name):
+        return self.sandbox.world.account(name).zone
+
+    def changed_since(self, name, since):
+        """Ids of what has changed, and shows, since an instant."""
+        account, now = self.sandbox.world.account(name), self.sandbox.clock.now()
+        return {each.id for each in account.by_id.values() if each.created_at <= now and since < each.updated_at(now)}
+
+    def change(self, name, **spec):
+        """The account itself is another from now on."""
+        account = self.sandbox.world.account(name)
+        object.__setattr__(account, "spec", replace(account.spec, **spec))
+        vars(account).pop("zone", None)
+        self.sandbox.truth._day.cache_clear()
+
+    def rename(self, name, to):
+        """One of the account's ads is called something else now; its id."""
+        account = self.sandbox.world.account(name)
+        ad = account.ads[0]
+        object.__setattr__(ad, "changes", (*ad.changes, Change(at=self.sandbox.clock.now(), name=to)))
+        vars(account).pop("_instants", None)
+        return ad.id
 
     def connection(self, name="Harbor Outdoor", margin="1"):
         account = self.sandbox.world.account(name)
@@ -70,9 +155,37 @@ class MetaRig:
         ask = self.sandbox.truth.metrics if level == "ad" else self.sandbox.truth.totals
         return ask(account, since, until, self.sandbox.clock.now(), Decimal(margin))
 
+    def entities_truth(self, name):
+        return self.sandbox.truth.entities(self.sandbox.world.account(name).id, self.sandbox.clock.now())
+
 
 class GoogleRig:
     """The same for Google: the product's client over the unmodified google-ads SDK."""
+
+    SMALL, LARGE, ABROAD, CLOSED = "Alpenglow Reisen", "Grand Catalogue", "Pacific Trail Outfitters", "Closed Bakery"
+    MANAGER, SUB_MANAGER = "Summit Media Group", "Summit Media West"
+    GONE = "REMOVED"
+    BREAKS_OFF = Fault({"action": "drop_midway", "kind": "search_stream"}, Unavailable)
+    ENDED_VERSION = "v22"
+    VERSION_SETTING = "ADPULSE_GOOGLE_VERSION"
+    CHANGE_OVERLAP = timedelta(minutes=5)
+    FAULTS = (
+        Fault({"action": "throttle", "minutes": 7}, RateLimited, 420),
+        Fault({"action": "throttle", "scope": "DEVELOPER", "minutes": 2}, RateLimited, 120, "app"),
+        Fault({"action": "throttle", "reason": "RESOURCE_EXHAUSTED", "scope": "DEVELOPER", "minutes": 30}, RateLimited, 1800, "app"),
+        Fault({"action": "too_much_data"}, RateLimited, 3600),
+        Fault({"action": "expired_token"}, AuthExpired),
+        Fault({"action": "revoked_token"}, AuthExpired),
+        Fault({"action": "permission_lost"}, AccountRefused),
+        Fault({"action": "customer_closed"}, AccountRefused),
+        Fault({"action": "oversized"}, TooMuchData),
+        Fault({"action": "transient"}, Unavailable),
+        Fault({"action": "transient", "reason": "INTERNAL_ERROR"}, Unavailable),
+        Fault({"action": "transient", "reason": "DEADLINE_EXCEEDED"}, Unavailable),
+        Fault({"action": "server_error"}, Unavailable),
+        Fault({"action": "drop"}, Unavailable),
+        Fault({"action": "drop_midway"}, Unavailable),
+    )
 
     def __init__(self, sandbox, token="full", version="v26", timeout=20):
         trust()
@@ -81,12 +194,58 @@ class GoogleRig:
         self.slept = []
         known = sandbox.google.world.credentials
         self.secret = known[token].refresh_token if token in known else token
+        self.secrets = (self.secret, oauth.CLIENT_SECRET, "ya29.")
         client = OauthClient(token_url=sandbox.google.token_url, id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
         endpoint = google_client.Endpoint(address=sandbox.google.endpoint, version=version, timeout=timeout)
         self.client = GoogleClient(parse(SecretStr(self.secret), client), endpoint, sleep=self.slept.append)
 
+    @classmethod
+    def in_parts(cls, sandbox):
+        """One whose answers come in several parts: where it breaks off, half of the rows have come."""
+        return cls(sandbox)
+
     def slot(self):
         self.slots += 1
+
+    def accounts(self):
+        """What discovery must tell of each customer."""
+        every = self.sandbox.google.world.customers.values()
+        specs = [each.spec for each in every]
+        return {(each.id, each.name, each.currency, each.timezone, each.status == "ENABLED" and not each.manager) for each in specs}
+
+    def log(self):
+        """Every call that the platform answered, but for those of the token endpoint."""
+        return [call for call in self.sandbox.calls.calls() if call.method == "RPC"]
+
+    def zone(self, name):
+        return self.sandbox.google.world.customer(name).zone
+
+    def changed_since(self, name, since):
+        """Ids of what has changed since an instant, and shows."""
+        customer, now = self.sandbox.google.world.customer(name), self.sandbox.clock.now()
+        nodes = [node for kind in ("campaign", "ad_group", "ad_group_ad", "asset_group") for node in customer.of(kind)]
+        shown = now - CHANGE_DELAY
+        return {str(node.id) for node in nodes if node.created_at <= shown and since < node.changed_at(shown)}
+
+    def change(self, name, **spec):
+        """The customer itself is another from now on."""
+        customer = self.sandbox.google.world.customer(name)
+        self.sandbox.google.world.change(customer.id, replace(customer.spec, **spec))
+        self.sandbox.google.truth.forget()
+
+    def rename(self, name, to):
+        """One of the customer's ads is called something else now; its id."""
+        customer = self.sandbox.google.world.customer(name)
+        ad = customer.of("ad_group_ad")[0]
+        object.__setattr__(ad, "changes", (*ad.changes, Change(at=self.sandbox.clock.now(), name=to)))
+        vars(customer).pop("_instants", None)
+        return str(ad.id)
+
+    def take_back(self, leaf):
+        """The platform finds that a leaf never delivered anything: it was removed at once."""
+        object.__setattr__(leaf, "changes", (Change(at=leaf.created_at, status="REMOVED"),))
+        google_truth._windows.cache_clear()
+        self.sandbox.google.truth.forget()
 
     def connection(self, name="Alpenglow Reisen", margin="1", **facts):
         """A connection as discovery would make it: clients of managers are reached through the manager at the top."""
@@ -140,6 +299,9 @@ class GoogleRig:
         ask = self.sandbox.google.truth.metrics if level == "ad" else self.sandbox.google.truth.totals
         return ask(customer, since, until, self.sandbox.clock.now(), Decimal(margin))
 
+    def entities_truth(self, name):
+        return self.sandbox.google.truth.entities(self.sandbox.google.world.customer(name).id, self.sandbox.clock.now())
+
 
 def keyed(table):
     """Rows by external id and date; the key must be unique."""
@@ -147,3 +309,13 @@ def keyed(table):
     found = {(row["external_id"], row["date"]): row for row in rows}
     assert len(found) == len(rows)
     return found
+
+
+def assert_free_of(secrets, error):
+    """Nothing that is kept or printed of an error holds a secret."""
+    printed = "".join(traceback.format_exception(error))
+    while error is not None:
+        printed += f"{error}{error!r}{error.args}{vars(error)}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+    assert [secret for secret in secrets if secret in printed] == []

@@ -29,7 +29,7 @@ from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.google_credentials import Key
 from adpulse.providers.google_errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
-from adpulse.providers.google_messages import columns, failure_class, request_class
+from adpulse.providers.google_messages import columns, failure_reader, request_class
 from adpulse.providers.google_queries import CAMPAIGNS, HIERARCHY, PROFILE, Report, change_range, gaql, leaf_reports
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class GoogleClient:
         try:
             return self._attempts.make(once, slot, about)
         except AuthExpired as error:
-            if error.code == "NOTADS_USER":
+            if error.code == "NOT_ADS_USER":
                 return []
             raise
 
@@ -252,21 +252,21 @@ class GoogleClient:
             raise Unavailable(f"Google's token endpoint does not answer for {about}.", "token") from None
 
     def _translated(self, about: str) -> "_Translation":
-        return _Translation(about, failure_class(self._endpoint.version))
+        return _Translation(about, failure_reader(self._endpoint.version))
 
 
 class _Translation:
     """Turns whatever a call raises into our error. A class, because a generator would keep the SDK's exception in our traceback."""
 
-    def __init__(self, about: str, kind: Any) -> None:  # noqa: ANN401 - a generated class
-        self._about, self._kind = about, kind
+    def __init__(self, about: str, read: Callable[[bytes], Any]) -> None:
+        self._about, self._read = about, read
 
     def __enter__(self) -> None:
         """Nothing to do."""
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
         if isinstance(error, (grpc.RpcError, GoogleAdsException, GoogleAPICallError)):
-            raise from_failure(failure_of(error, self._kind), self._about) from None
+            raise from_failure(failure_of(error, self._read), self._about) from None
         if isinstance(error, GoogleAuthError):
             raise Unavailable(f"Google's token endpoint does not answer for {self._about}.", "token") from None
 

@@ -59,6 +59,8 @@ def from_failure(failure: Failure, about: str) -> AdpulseError:
 def _quota(failure: Failure, about: str) -> AdpulseError:
     if failure.code in TOO_HEAVY:
         return TooMuchData(f"Google finds a query for {about} too heavy.", failure.code)
+    if failure.code == "ACCESS_PROHIBITED":  # no waiting helps
+        return _refused(failure, about)
     project = failure.scope == "DEVELOPER" or (failure.scope != "ACCOUNT" and failure.code == "RESOURCE_EXHAUSTED")
     scope: Scope = "app" if project else "account"
     whom = "every account of the Google Cloud project" if project else about
@@ -152,19 +154,20 @@ _STATUSES: dict[str, Callable[[Failure, str], AdpulseError]] = {
 """What a status means that nothing explains; the others may pass."""
 
 
-def failure_of(error: Any, failure_class: Any) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
+def failure_of(error: Any, read: Callable[[bytes], Any]) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
     """What Google said, from whichever exception it came in.
 
     Args:
         error: a gRPC call that failed, or an exception of the SDK or of google.api_core around one.
-        failure_class: the protobuf class of GoogleAdsFailure.
+        read: makes a GoogleAdsFailure of bytes; None of bytes that are none.
     """
     call = next((each for each in (error, getattr(error, "error", None), getattr(error, "response", None)) if _is_call(each)), None)
     if call is None:
         return Failure(status="UNKNOWN", said=type(error).__name__)
     told = Failure(status=call.code().name, said=str(call.details()))
     body = next((value for key, value in call.trailing_metadata() or () if key.endswith("googleadsfailure-bin")), None)
-    return _explained(told, failure_class.FromString(body)) if body else told
+    failure = read(body) if body else None
+    return told if failure is None else _explained(told, failure)
 
 
 def _is_call(value: object) -> bool:

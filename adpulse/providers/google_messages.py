@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _INTEGERS = (
@@ -64,10 +65,18 @@ def request_class(version: str) -> Any:  # noqa: ANN401 - a generated class
     return _service_types(version).SearchGoogleAdsStreamRequest
 
 
-def failure_class(version: str) -> Any:  # noqa: ANN401 - a generated class
-    """The protobuf class of what the platform says when it refuses."""
+def failure_reader(version: str) -> Callable[[bytes], Any]:
+    """What reads the platform's reasons for a refusal; None for bytes that are none."""
     kind = import_module(f"google.ads.googleads.{version}.errors.types.errors").GoogleAdsFailure
-    return type(kind.pb(kind()))
+    message = type(kind.pb(kind()))
+
+    def read(body: bytes) -> Any:  # noqa: ANN401 - a protobuf message
+        try:
+            return message.FromString(body)
+        except DecodeError:
+            return None
+
+    return read
 
 
 def _service_types(version: str) -> Any:  # noqa: ANN401 - a generated module

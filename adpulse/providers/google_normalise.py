@@ -173,7 +173,7 @@ def micros(column: pa.ChunkedArray, field: str) -> pa.Array:
         Unavailable: not finite, or too big for 64 bits.
     """
     told = column.to_numpy()
-    if not np.isfinite(told).all() or (np.abs(told) * MICROS >= _LARGEST).any():
+    if not (np.abs(told) < _LARGEST / MICROS).all():  # not a number is not less than anything
         raise Unavailable(f"Google sent something that is not a number in the field {field}.", "malformed")
     product = told * MICROS
     nearest = np.rint(product)

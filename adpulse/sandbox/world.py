@@ -199,6 +199,7 @@ def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra
     tokens = (
         Token(label="full", value=f"EAAsandboxfullaccess{seed:04d}", accounts=every),
         Token(label="single", value=f"EAAsandboxoneaccount{seed:04d}", accounts=every[:1]),
+        Token(label="none", value=f"EAAsandboxnoaccount{seed:04d}", accounts=()),
         Token(label="unscoped", value=f"EAAsandboxwithoutscope{seed:04d}", accounts=every, scopes=("public_profile",)),
         Token(label="expired", value=f"EAAsandboxexpired{seed:04d}", accounts=every, expires_at=beginning - DAY),
         Token(label="expiring", value=f"EAAsandboxexpiring{seed:04d}", accounts=every, expires_at=beginning + timedelta(hours=2)),

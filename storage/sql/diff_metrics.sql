@@ -1,4 +1,5 @@
--- Rows of {table} that the answers change. coverage: the days the answers speak for, completely.
+-- Rows of {table} that the answers change. coverage: the days the answers speak for, completely; told_days: with those that
+-- they speak of in part.
 -- A stored row missing from them vanished: it becomes zero (null stays null) while its entity lives, and stays as it is
 -- when the entity is gone or unknown, because a deleted ad leaves the report with its history. Not so for connections in
 -- tell_removed, whose platform goes on to report what is gone: there whatever is missing is zero.
@@ -8,7 +9,7 @@ WITH said AS (
 ), stored AS (
     SELECT * EXCLUDE (first_seen_at, changed_at, run_id)
     FROM {table}
-    SEMI JOIN (SELECT connection_id, date FROM coverage UNION SELECT connection_id, date FROM at_new_margin) USING (connection_id, date)
+    SEMI JOIN (SELECT connection_id, date FROM told_days UNION SELECT connection_id, date FROM at_new_margin) USING (connection_id, date)
 ), absent AS (
     SELECT *
     FROM stored

@@ -182,7 +182,7 @@ def test_the_world_is_described(control, sandbox):
         ("Sakura Tea", "JPY", "Asia/Tokyo", 1, 60),
         ("Closed Shop", "USD", "America/Chicago", 2, 4),
     ]
-    assert set(told["tokens"]) == {"full", "single", "unscoped", "expired", "expiring"}
+    assert set(told["tokens"]) == {"full", "single", "none", "unscoped", "expired", "expiring"}
 
 
 def test_truth_comes_as_arrow(control, sandbox):

@@ -13,6 +13,7 @@ from adpulse.model import (
     ENTITY_SCHEMA,
     METRIC_SCHEMA,
     METRICS,
+    SPLIT_METRICS,
     Connection,
     ConnectionStatus,
     Fetch,
@@ -67,6 +68,16 @@ class Builder:
 
     def ads(self, *rows, at=NOW, **days):
         return Fetched(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*rows))
+
+    def base(self, *rows, at=NOW, **days):
+        """Leaves of a platform that tells the split of conversions in another answer."""
+        silent = dict.fromkeys(SPLIT_METRICS)
+        return Fetched(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows)))
+
+    def split(self, *rows, at=NOW, **days):
+        """That other answer."""
+        silent = {name: None for name in METRICS if name not in SPLIT_METRICS}
+        return Fetched(fetch=self.fetch(FetchKind.CATEGORIES, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows)))
 
     def totals(self, *rows, at=NOW, **days):
         table = self.metrics(*({"level": "campaign", "external_id": "k1"} | row for row in rows))
