@@ -82,6 +82,8 @@ class Installation:
 
     def secret(self, provider, token="full"):
         """One of the sandbox's credentials."""
+        if token == "service account":
+            return SecretStr((self.sandbox.google.files / "service-account.json").read_text())
         if provider is Provider.GOOGLE:
             return SecretStr(self.sandbox.google.world.credentials[token].refresh_token)
         return SecretStr(self.sandbox.world.token(token).value)

@@ -131,7 +131,7 @@ class GoogleClient:
         since, until = span
         where = f"segments.date BETWEEN '{since}' AND '{until}'"
         try:
-            return self._query(connection, report.resource, fields, slot, where=where)
+            return self._ask(connection, report.resource, fields, slot, where=where)
         except TooMuchData as error:
             if since == until:
                 raise too_heavy_for_less(error, _about(connection.external_id)) from None
@@ -191,6 +191,15 @@ class GoogleClient:
         ]
 
     def _query(
+        self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
+    ) -> pa.Table:
+        """The answer of a query that cannot be asked for in parts."""
+        try:
+            return self._ask(connection, resource, fields, slot, where=where, limit=limit)
+        except TooMuchData as error:
+            raise too_heavy_for_less(error, _about(connection.external_id)) from None
+
+    def _ask(
         self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
     ) -> pa.Table:
         selected = list(dict.fromkeys(fields))

@@ -22,6 +22,10 @@ REASONS = {
 """Google's codes for an action, where it has several."""
 
 SCOPES = ("ACCOUNT", "DEVELOPER")
+QUERIES = ("search", "search_stream")
+"""Google's kinds of calls that ask a resource."""
+
+_ALIKE = ("account", "kind", "resource", "page")
 _ACTIONS_OF = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
 _MESSAGES = {
     4: "Application request limit reached",
@@ -40,6 +44,7 @@ class Rule:
     platform: str | None = None
     account: str | None = None
     kind: str | None = None
+    resource: str | None = None
     page: int | None = None
     count: int | None = None
     skip: int = 0
@@ -64,6 +69,8 @@ class Request:
     limit: int
     days: int
     platform: str = "meta"
+    resource: str = ""
+    """What a query of Google's asks, the name after FROM."""
     named_only: bool = False
     """Whether only rules that name this kind strike it."""
 
@@ -103,6 +110,8 @@ class Faults:
             rule = Rule(**each)
             if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
                 raise ValueError(f"This is not a fault: {each}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            if rule.resource is not None and not _queries(rule):
+                raise ValueError(f"This is not a fault: {each}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
             made.append(_Armed(rule))
         with self._lock:
             self._armed += made
@@ -132,8 +141,7 @@ class Faults:
             return False
         if request.named_only and rule.kind is None:
             return False
-        wanted = ((rule.account, request.account), (rule.kind, request.kind), (rule.page, request.page))
-        if any(value is not None and value != got for value, got in wanted):
+        if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _ALIKE):
             return False
         bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days))
         if any(bound is not None and got <= bound for bound, got in bounds):
@@ -142,6 +150,10 @@ class Faults:
         if armed.seen <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
             return False
         return self._random.random() < rule.probability
+
+
+def _queries(rule: Rule) -> bool:
+    return rule.action in GOOGLE_ACTIONS and rule.platform in (None, "google") and rule.kind in (None, *QUERIES)
 
 
 def error_of(rule: Rule) -> GraphError | None:

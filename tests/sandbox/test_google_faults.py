@@ -206,6 +206,23 @@ def test_a_rule_for_a_page_and_with_a_skip_strikes_there(ads, fault, sandbox):
     assert [call.fault for call in sandbox.calls.calls(ads.customer.id)] == [None, "server_error"]
 
 
+def test_a_rule_for_a_resource_strikes_its_queries_alone(ads, fault, ask_own, sandbox):
+    fault("server_error", resource="ad_group")
+    account = sandbox.world.account("Harbor Outdoor").id
+
+    assert ads.stream("SELECT campaign.id FROM campaign")
+    assert ads.stream(QUERY)
+    assert ask_own(f"act_{account}/adsets").status_code == 200
+    with pytest.raises(ServiceUnavailable):
+        ads.stream("SELECT ad_group.id FROM ad_group")
+
+
+@pytest.mark.parametrize("rule", [{"platform": "meta"}, {"kind": "token"}, {"action": "html"}])
+def test_a_resource_belongs_to_queries_of_google(rule):
+    with pytest.raises(ValueError, match="Only queries of Google's have a resource: search, search_stream"):
+        Faults().add([{"action": "throttle", "resource": "campaign", **rule}])
+
+
 def test_rules_strike_only_the_platform_they_are_for(ads, fault, sandbox, ask_own):
     fault("throttle", platform="meta")
     fault("html")

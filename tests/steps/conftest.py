@@ -5,6 +5,8 @@ from installation import Installation
 
 from adpulse.sandbox import Sandbox
 
+pytest.register_assert_rewrite("steps.matrix")
+
 
 @pytest.fixture
 def sandbox():

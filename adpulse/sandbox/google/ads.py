@@ -271,7 +271,15 @@ class Ads:
     def _strike(self, call: Call, plan: Plan | None, page: int) -> None:
         """Let the script spoil the call; faults that are errors are raised here."""
         length = (plan.days[1] - plan.days[0]).days + 1 if plan and plan.days else 0
-        asked = Request(account=call.customer, kind=call.kind, page=page, limit=self._page_rows, days=length, platform="google")
+        asked = Request(
+            account=call.customer,
+            kind=call.kind,
+            page=page,
+            limit=self._page_rows,
+            days=length,
+            platform="google",
+            resource=plan.resource if plan else "",
+        )
         call.rule = rule = self.faults.strike(asked)
         if rule is None:
             return

@@ -1,0 +1,243 @@
+"""Every fault the sandbox can make of Google's, at every place of a sync: what becomes of the run, and that recovery ends at the truth.
+
+The account was synced before. Its facts, its entities and today's numbers are due; for the place that asks what changed, only
+that and today's numbers. ``pytest -s`` prints what was seen as a table, ``-m "slow or not slow"`` fills it.
+"""
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from google.auth import _exponential_backoff as token_backoff
+from installation import Installation
+from steps.matrix import (
+    AGAIN,
+    ALL,
+    ENTITIES,
+    FACTS,
+    FINE,
+    GRANT,
+    LATER,
+    LETTER,
+    LOOP,
+    NONE,
+    PATIENCE,
+    PAUSE,
+    REST,
+    TOKEN,
+    Ending,
+    Place,
+    Seen,
+    Stored,
+    cells,
+    in_order_again,
+    recover,
+    seldom,
+    told_and_waited_for,
+    whole_or_not_at_all,
+)
+
+from adpulse import bootstrap, operations
+from adpulse.errors import Usage
+from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
+from adpulse.sandbox import Sandbox
+from adpulse.sandbox.faults import GOOGLE_ACTIONS
+from adpulse.sandbox.google.running import Options
+from adpulse.sandbox.world import BEGINNING
+
+ACCOUNT = "Alpenglow Reisen"
+SMALL = (("SEARCH", 1, 2, 2), ("PERFORMANCE_MAX", 1, 0, 2))
+SAME_PROJECT, OTHER_PROJECT, OTHER_PLATFORM = "Side Street 1", "Side Street 2", "Corner Store 1"
+REREAD, CHANGED = BEGINNING + timedelta(hours=18), BEGINNING + timedelta(hours=20)
+
+CLOSED = Ending(told="disabled", state=RunState.DEAD, status=ConnectionStatus.DISABLED, tries=1)
+MONEY = Ending(told="currency changed", state=RunState.DEAD, status=ConnectionStatus.CURRENCY_CHANGED)
+LONG = Ending(told="account rests 60 min", state=RunState.POSTPONED, rests="account", seconds=3600)
+ANEW = Ending(told="every day again")
+
+rest, everyone, again, fine, letter, token, grant, closed, long_rest = map(
+    seldom, (REST, ALL, AGAIN, FINE, LETTER, TOKEN, GRANT, CLOSED, LONG)
+)
+"""In small letters what only the long run does: it goes the way of what is beside it or above it."""
+
+NUMBERS = {"above_days": 0}
+"""Only queries of days have a length."""
+
+PLACES = {
+    "account facts": Place(aim={"resource": "customer"}),
+    "entities": Place(aim={"resource": "ad_group"}, before=FACTS),
+    "changes": Place(aim={"resource": "change_status"}, at=CHANGED),
+    "ads": Place(aim={"resource": "ad_group_ad", **NUMBERS}, before=ENTITIES),
+    "asset groups": Place(aim={"resource": "asset_group", **NUMBERS}, before=ENTITIES),
+    "categories": Place(aim={"resource": "ad_group_ad", "skip": 1, **NUMBERS}, before=ENTITIES | {FetchKind.ADS}),
+    "campaigns": Place(aim={"resource": "campaign", **NUMBERS}, before=ENTITIES | {FetchKind.ADS, FetchKind.CATEGORIES}),
+    "token": Place(aim={"kind": "token"}),
+}
+HINT = {"minutes": 7}
+QUOTA, SHORT = {"reason": "RESOURCE_EXHAUSTED"}, {"reason": "RESOURCE_TEMPORARILY_EXHAUSTED"}
+PROJECT = {"scope": "DEVELOPER"}
+HEAVY = "EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION"
+MATRIX = (
+    # fault, how, the code told, then how it ends: facts, entities, changes, ads, asset groups, categories, campaigns, token
+    ("throttle", QUOTA | PROJECT | HINT, None, everyone, everyone, everyone, everyone, everyone, ALL, everyone, NONE),
+    ("throttle", SHORT | PROJECT | HINT, None, everyone, everyone, everyone, ALL, everyone, everyone, everyone, NONE),
+    ("throttle", QUOTA | HINT, None, rest, rest, rest, rest, REST, rest, rest, NONE),
+    ("throttle", SHORT | HINT, None, rest, rest, REST, rest, rest, rest, rest, NONE),
+    ("throttle", {"minutes": 0}, None, NONE, NONE, NONE, PAUSE, NONE, NONE, NONE, NONE),
+    ("expired_token", {}, "OAUTH_TOKEN_EXPIRED", token, TOKEN, token, token, token, token, token, NONE),
+    ("revoked_token", {}, "OAUTH_TOKEN_REVOKED", token, token, token, token, token, token, TOKEN, NONE),
+    ("revoked_token", {}, "invalid_grant", NONE, NONE, NONE, NONE, NONE, NONE, NONE, TOKEN),
+    ("permission_lost", {}, "USER_PERMISSION_DENIED", grant, grant, grant, grant, GRANT, grant, grant, NONE),
+    ("customer_closed", {}, "CUSTOMER_NOT_ENABLED", closed, closed, closed, closed, closed, CLOSED, closed, NONE),
+    ("transient", {"reason": "TRANSIENT_ERROR"}, "TRANSIENT_ERROR", AGAIN, again, again, again, again, again, again, NONE),
+    ("transient", {"reason": "INTERNAL_ERROR"}, "INTERNAL_ERROR", again, again, again, again, again, again, again, NONE),
+    ("transient", {"reason": "DEADLINE_EXCEEDED"}, "DEADLINE_EXCEEDED", again, again, again, again, again, again, AGAIN, NONE),
+    ("server_error", {}, "UNAVAILABLE", again, again, again, again, AGAIN, again, again, NONE),
+    ("server_error", {}, "token", NONE, NONE, NONE, NONE, NONE, NONE, NONE, LOOP),
+    ("drop", {}, "UNAVAILABLE", again, again, AGAIN, again, again, again, again, NONE),
+    ("drop_midway", {}, "UNAVAILABLE", again, again, again, AGAIN, again, again, AGAIN, NONE),
+    ("slow", {"seconds": 1.0}, "DEADLINE_EXCEEDED", again, again, again, AGAIN, again, again, again, NONE),
+    ("slow", {"seconds": 0.1, "count": 1}, None, fine, fine, fine, fine, FINE, fine, fine, fine),
+    ("duplicate_row", {}, None, fine, FINE, fine, FINE, fine, fine, FINE, NONE),
+    ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),
+    ("too_much_data", {}, None, long_rest, LONG, long_rest, LONG, long_rest, long_rest, long_rest, NONE),
+    ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, fine, fine, FINE, fine, NONE),
+    ("oversized", {}, "message too big", letter, LETTER, letter, letter, letter, letter, letter, NONE),
+    ("currency_changed", {}, "currency_changed", NONE, NONE, MONEY, NONE, NONE, NONE, NONE, NONE),  # told with the next facts
+    ("time_zone_changed", {}, None, NONE, NONE, ANEW, NONE, NONE, NONE, NONE, NONE),
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """One for all cells, with a small customer; its clock is looked at without a request for each look."""
+    with Sandbox.start(extra=1, google=Options(extra=2)) as running, pytest.MonkeyPatch.context() as patch:
+        world = running.google.world
+        customer = world.customer(ACCOUNT)
+        world.change(customer.id, replace(customer.spec, campaigns=SMALL))
+        patch.setattr(bootstrap, "SandboxClock", lambda _: running.clock)
+        patch.setattr(token_backoff, "time", SimpleNamespace(sleep=lambda _: None))  # the SDK's own retries
+        yield running
+
+
+@pytest.fixture(scope="module")
+def synced(sandbox, tmp_path_factory):
+    """An account that was synced, its metrics once more 18 hours later, and others beside it that have nothing to do."""
+    made = opened(tmp_path_factory.mktemp("synced") / "home", sandbox)
+    connection = made.connect(ACCOUNT)
+    for name, credential in ((SAME_PROJECT, "full"), (OTHER_PROJECT, "service account"), (OTHER_PLATFORM, "full")):
+        made.connect(name, token=credential)
+    assert made.sync(connection).state is RunState.DONE
+    sandbox.clock.set(REREAD)
+    made.app.runs.request(connection.id, Parts.METRICS)
+    assert made.finish(*made.work(made.claim())).state is RunState.DONE
+    made.before = Stored.of(made, connection)
+    made.close()
+    return made
+
+
+@pytest.fixture
+def installation(sandbox, synced, tmp_path):
+    """A copy of it, when the next sync is due."""
+    shutil.copytree(synced.app.settings.home, tmp_path / "home")
+    spec = sandbox.google.world.customer(ACCOUNT).spec
+    sandbox.faults.clear()
+    sandbox.calls.clear()
+    made = opened(tmp_path / "home", sandbox)
+    made.notes = {connection: list(noted) for connection, noted in synced.notes.items()}
+    yield made
+    becomes(sandbox, spec)
+    made.close()
+
+
+def opened(home, sandbox):
+    made = Installation(home, sandbox)
+    for view in made.app.connections.every():
+        if view.connection.name == ACCOUNT:
+            made.app.client(view.connection)._sleep = lambda _: None
+    return made
+
+
+def becomes(sandbox, spec):
+    """The customer is like this now."""
+    sandbox.google.world.change(spec.id, spec)
+    sandbox.google.truth.forget()
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Printed in the end."""
+    found = Seen()
+    yield found
+    found.print(PLACES)
+
+
+def test_every_fault_of_googles_half_has_its_line():
+    assert {line[0] for line in MATRIX} == set(GOOGLE_ACTIONS)
+
+
+@pytest.mark.parametrize("cell", list(cells(MATRIX, PLACES)))
+def test_a_fault_leads_where_the_error_table_says_and_recovery_to_the_truth(installation, synced, seen, cell):
+    sandbox = installation.sandbox
+    spec = sandbox.google.world.customer(ACCOUNT).spec
+    ours = installation.app.connections.get(ACCOUNT).connection
+    sandbox.clock.set(cell.place.at)
+    sandbox.faults.add(cell.rules)
+
+    (run,) = strike(installation, ours, cell)
+    before, read, at = synced.before, cell.place.before, cell.place.at
+    if cell.ending in (MONEY, ANEW):  # nobody knows of it before the facts are asked for again
+        assert run.state is RunState.DONE
+        before, read, at = Stored.of(installation, ours), set(), LATER
+        sandbox.clock.set(LATER)
+        (run,) = installation.leg(ours)
+
+    told_and_waited_for(installation, run, cell, {SAME_PROJECT: True, OTHER_PROJECT: False, OTHER_PLATFORM: False})
+    if cell.ending.state:
+        whole_or_not_at_all(read, before, Stored.of(installation, ours), at)
+        if read - ENTITIES:
+            assert installation.differences(ours) == []
+    seen.add(cell)
+    if cell.ending is MONEY:
+        stays_as_it_was(installation, ours)
+        return
+    if cell.ending.status is ConnectionStatus.DISABLED:
+        becomes(sandbox, spec)
+    in_order_again(installation, ours, recover(installation, ours, run, cell.ending))
+    if cell.ending is ANEW:
+        every_day_is_of_the_new_zone(installation, ours)
+
+
+def strike(installation, connection, cell):
+    """One leg under the fault; a slow answer is one that takes longer than our patience, not the test's."""
+    client = installation.app.client(connection)
+    patient = client._endpoint
+    if cell.fault.startswith("slow") and cell.ending.state:
+        client._endpoint = replace(patient, timeout=PATIENCE)
+    try:
+        return installation.leg(connection)
+    finally:
+        client._endpoint = patient
+
+
+def stays_as_it_was(installation, connection):
+    """Nothing that a person can do mixes the new money with the old, and nothing is asked of the platform any more."""
+    app, asked = installation.app, len(installation.sandbox.calls.calls(connection.external_id))
+    for deed in (operations.resume, operations.request_sync):
+        with pytest.raises(Usage, match="as a new connection"):
+            deed(app, connection.id)
+    with pytest.raises(Usage, match="as a new connection"):
+        operations.reconnect(app, connection.id, installation.secret(connection.provider))
+    assert installation.claim() == []
+    assert len(installation.sandbox.calls.calls(connection.external_id)) == asked
+
+
+def every_day_is_of_the_new_zone(installation, connection):
+    """What was read of days with other borders was read again."""
+    view = installation.app.connections.get(connection.id)
+    ages = installation.app.partitions.ages(connection.id)
+    assert view.connection.timezone == "Pacific/Auckland"
+    assert {kind for kind, _ in ages.days} == set(connection.provider.metric_kinds)
+    assert min(ages.days.values()) >= LATER

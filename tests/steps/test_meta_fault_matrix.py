@@ -1,0 +1,164 @@
+"""Every fault the sandbox can make of Meta's, at every place of a sync: what becomes of the run, and that recovery ends at the truth.
+
+The account was synced before; its facts, its entities and today's numbers are due, older days are not.
+``pytest -s`` prints what was seen as a table.
+"""
+
+import shutil
+from datetime import timedelta
+
+import pytest
+from installation import Installation
+from steps.matrix import (
+    AGAIN,
+    ALL,
+    ENTITIES,
+    FACTS,
+    FINE,
+    GRANT,
+    LATER,
+    LETTER,
+    LOOP,
+    NONE,
+    PATIENCE,
+    PAUSE,
+    REST,
+    SAME,
+    TOKEN,
+    Place,
+    Seen,
+    Stored,
+    cells,
+    in_order_again,
+    recover,
+    told_and_waited_for,
+    whole_or_not_at_all,
+)
+
+from adpulse import bootstrap
+from adpulse.model import Parts, RunState
+from adpulse.sandbox import Sandbox
+from adpulse.sandbox.faults import ACTIONS
+
+SMALLEST = {"action": "too_much_data", "kind": "insights"}
+"""No page of metrics is small enough, so each day becomes a report."""
+
+PLACES = {
+    "account facts": Place(aim={"kind": "node"}),
+    "entities, page 2": Place(aim={"kind": "ads", "skip": 1}, before=FACTS),
+    "metrics, page 1": Place(aim={"kind": "insights", "page": 1}, before=ENTITIES),
+    "metrics, page 2": Place(aim={"kind": "insights", "skip": 1}, before=ENTITIES),
+    "async report": Place(aim={"kind": "job_insights"}, before=ENTITIES, also=[SMALLEST]),
+}
+HINT = {"minutes": 7}
+MATRIX = (
+    # fault, how, the code told, then how it ends: facts, entities, page 1, page 2, report
+    ("throttle", {"code": 4} | HINT, None, ALL, ALL, ALL, ALL, ALL),
+    ("throttle", {"code": 17} | HINT, None, REST, REST, REST, REST, REST),
+    ("throttle", {"code": 32} | HINT, None, SAME, SAME, REST, SAME, SAME),
+    ("throttle", {"code": 613} | HINT, None, SAME, SAME, REST, SAME, SAME),
+    ("throttle", {"code": 80004} | HINT, None, SAME, SAME, REST, SAME, SAME),
+    ("throttle", {"code": 17, "minutes": 0}, None, SAME, SAME, PAUSE, SAME, SAME),
+    ("expired_token", {}, "190/463", TOKEN, TOKEN, TOKEN, TOKEN, TOKEN),
+    ("permission_lost", {}, "200", GRANT, GRANT, GRANT, GRANT, GRANT),
+    ("transient", {"code": 1}, "1", SAME, SAME, AGAIN, SAME, SAME),
+    ("transient", {"code": 2}, "2", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN),
+    ("server_error", {}, "http-503", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("drop", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("drop_midway", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("truncated", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN),
+    ("html", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("html_success", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("no_error_body", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("slow", {"seconds": 1.0}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("slow", {"seconds": 0.1, "count": 1}, None, SAME, SAME, SAME, FINE, SAME),
+    ("empty_page", {"count": 1}, None, NONE, FINE, FINE, FINE, FINE),
+    ("endless", {}, "paging", NONE, LOOP, LOOP, LOOP, SAME),
+    ("duplicate_row", {}, None, NONE, FINE, FINE, FINE, FINE),
+    ("too_much_data", {"above_limit": 25}, None, NONE, FINE, FINE, FINE, NONE),
+    ("too_much_data", {"above_days": 1}, None, NONE, NONE, FINE, FINE, NONE),
+    ("too_much_data", {"code": 1}, "1", SAME, LETTER, FINE, SAME, SAME),
+    ("too_much_data", {}, "100/1487534", LETTER, LETTER, FINE, FINE, LETTER),
+    ("job_fails", {"kind": "insights_job"}, "async", NONE, NONE, NONE, NONE, LETTER),
+    ("null_batch_item", {}, None, SAME, SAME, SAME, FINE, SAME),  # we make no batches
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """One for all cells; its clock is looked at without a request for each look."""
+    with Sandbox.start(extra=2, extra_ads=(30, 6)) as running, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "SandboxClock", lambda _: running.clock)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def synced(sandbox, tmp_path_factory):
+    """Two accounts, the first of them synced a day ago, its metrics again three hours ago."""
+    made = opened(tmp_path_factory.mktemp("synced") / "home", sandbox)
+    connection = made.connect("Corner Store 1")
+    made.connect("Corner Store 2")
+    assert made.sync(connection).state is RunState.DONE
+    sandbox.clock.set(LATER - timedelta(hours=3))
+    made.app.runs.request(connection.id, Parts.METRICS)
+    assert made.finish(*made.work(made.claim())).state is RunState.DONE
+    made.before = Stored.of(made, connection)
+    made.close()
+    return made
+
+
+@pytest.fixture
+def installation(sandbox, synced, tmp_path):
+    """A copy of it, when the next sync is due."""
+    shutil.copytree(synced.app.settings.home, tmp_path / "home")
+    sandbox.faults.clear()
+    sandbox.calls.clear()
+    sandbox.clock.set(LATER)
+    made = opened(tmp_path / "home", sandbox)
+    made.notes = {connection: list(noted) for connection, noted in synced.notes.items()}
+    yield made
+    made.close()
+
+
+def opened(home, sandbox):
+    made = Installation(home, sandbox, ADPULSE_META_PAGE_SIZE="26")
+    for view in made.app.connections.every():
+        made.app.client(view.connection)._sleep = lambda _: None
+    return made
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Printed in the end."""
+    found = Seen()
+    yield found
+    found.print(PLACES)
+
+
+def test_every_fault_of_the_sandbox_has_its_line():
+    assert {line[0] for line in MATRIX} == set(ACTIONS)
+
+
+@pytest.mark.parametrize("cell", list(cells(MATRIX, PLACES)))
+def test_a_fault_leads_where_the_error_tables_say_and_recovery_to_the_truth(installation, synced, seen, cell):
+    ours = installation.app.connections.get("Corner Store 1").connection
+    installation.sandbox.faults.add(cell.rules)
+
+    (run,) = strike(installation, ours, cell)
+
+    told_and_waited_for(installation, run, cell, {"Corner Store 2": True})
+    if cell.ending.state:
+        whole_or_not_at_all(cell.place.before, synced.before, Stored.of(installation, ours), LATER)
+    in_order_again(installation, ours, recover(installation, ours, run, cell.ending))
+    seen.add(cell)
+
+
+def strike(installation, connection, cell):
+    """One leg under the fault; a slow answer is one that takes longer than our patience, not the test's."""
+    session = installation.app.client(connection)._api._session
+    patient = session.timeout
+    session.timeout = PATIENCE if cell.ending is AGAIN and cell.fault.startswith("slow") else patient
+    try:
+        return installation.leg(connection)
+    finally:
+        session.timeout = patient
