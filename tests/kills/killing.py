@@ -29,8 +29,10 @@ PACKET = 65536
 READY_SECONDS = 120
 MESSAGE_SECONDS = 120
 TESTS = Path(__file__).parent.parent
-TICKS = (Frequency.REALTIME.value, Frequency.EVERY_5_MIN.value, None)
-ACCOUNTS = {"Sakura Tea": "5min", "Corner Store 1": "realtime"}
+ACCOUNTS = {"Sakura Tea": "5min", "Corner Store 1": "realtime", "Alpenglow Reisen": "5min"}
+ROWS_IN_MESSAGE = 30
+"""Of Google's streams, so that there are some messages in each."""
+
 FIRST_PAGES, PAGES = 200, (10, 30, 30)
 ROUNDS_TO_AIM = 6
 SEVERAL = 3
@@ -119,6 +121,7 @@ class Killing(Installation):
     def __init__(self, home, sandbox, seed, accounts=ACCOUNTS):
         super().__init__(home, sandbox)
         self.accounts = accounts
+        self._ticks = []
         self.seed = seed
         self.dice = Random(seed)
         self.kills = []
@@ -135,7 +138,12 @@ class Killing(Installation):
     def __enter__(self):
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(READY_SECONDS)
-        environment = os.environ | {"PYTHONPATH": str(TESTS), "PREFECT_HOME": str(self._home / "prefect"), "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": str(TESTS),
+            "PREFECT_HOME": str(self._home / "prefect"),
+            "OPENBLAS_NUM_THREADS": "1",
+            "GRPC_VERBOSITY": "ERROR",
+        }
         with (self._home / "program.log").open("wb") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "kills.pipeline", str(theirs.fileno())],
@@ -148,7 +156,14 @@ class Killing(Installation):
         self.app.workspaces.grant_realtime(self.workspace.id)
         for name, frequency in self.accounts.items():
             self.connect(name, frequency=frequency)
+        self._ticks = sorted(self._groups() | {(provider, None) for provider in Provider}, key=str)
+        self.sandbox.calls.clear()  # discovery is counted for the credential, not for an account
         return self
+
+    def _groups(self):
+        """Provider and frequency of every scheduled group that has a connection."""
+        connections = [view.connection for view in self.app.connections.every()]
+        return {(each.provider, each.frequency) for each in connections if each.frequency is not Frequency.MANUAL}
 
     def __exit__(self, *_):
         self._control.close()
@@ -213,8 +228,8 @@ class Killing(Installation):
             yield {"settle": None}
         for _ in range(ROUNDS_TO_AIM):
             self.move_on()
-            for tick in self.dice.sample(TICKS, len(TICKS)):
-                yield {"tick": tick}
+            for tick in self.dice.sample(self._ticks, len(self._ticks)):
+                yield _ticking(*tick)
 
     def _struck(self, child, number, commands):
         aim = self._aim()
@@ -266,7 +281,7 @@ class Killing(Installation):
             self.sandbox.clock.advance(self.dice.randint(30, 40 * 60))
         for name in self.accounts:
             if self.dice.random() < 0.3:
-                forced = name.startswith("Corner") and self.dice.random() < 0.5  # a lookback of sixty ads would take a while
+                forced = name != "Sakura Tea" and self.dice.random() < 0.5  # a lookback of sixty ads would take a while
                 self.app.runs.request(self.app.connections.get(name).connection.id, force=forced)
 
     def _recover(self, child, *, force=False):
@@ -282,9 +297,9 @@ class Killing(Installation):
         child.run({"settle": child.predecessors})
         self._settled(child)
         for _ in range(60):
-            for tick in TICKS:
-                child.run({"tick": tick})
-            if not any(self.app.runs.waiting(Provider.META, lane) for lane in ON_DEMAND_LANES):
+            for tick in self._ticks:
+                child.run(_ticking(*tick))
+            if not any(self.app.runs.waiting(provider, lane) for provider in Provider for lane in ON_DEMAND_LANES):
                 return
         raise AssertionError(f"there is always something left to do:\n{self.log()}")
 
@@ -364,6 +379,10 @@ class Killing(Installation):
         """Steps that must be proven and were struck less often than this."""
         struck = Counter(kill.step for kill in self.kills)
         return {step.value: struck[step] for step in PROVEN if struck[step] < times}
+
+
+def _ticking(provider, frequency):
+    return {"provider": provider, "tick": frequency}
 
 
 def _unpickled(file):

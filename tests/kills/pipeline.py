@@ -1,7 +1,8 @@
 """The program that gets killed: the body of the sync flows without Prefect, which tells where it is and waits to be let on.
 
-A fork server: it imports everything once, then forks a child per round while there is neither a thread nor an open
-database. Nothing in the product knows of it; the product's own functions are wrapped from outside. Every message is one packet.
+A fork server: it imports everything once, then forks a child per round while there is neither a thread, nor an open
+database, nor a channel of gRPC: none of them survives a fork. Nothing in the product knows of it; the product's own
+functions are wrapped from outside. Every message is one packet.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -25,7 +27,10 @@ import flows.sync
 from adpulse import bootstrap
 from adpulse.frequency import Frequency
 from adpulse.model import Provider
+from adpulse.providers import google_messages
+from adpulse.providers.google_client import GoogleClient
 from adpulse.providers.meta_client import MetaClient
+from adpulse.settings import Settings
 from storage import analytics
 from storage.leases import Leases
 from storage.ledger import Ledger
@@ -33,10 +38,14 @@ from storage.staging import Staging
 from storage.warehouse import Warehouse
 
 PACKET = 65536
+GOOGLE_VERSION = Settings.model_fields["google_version"].default
 
 
 def serve(control):
     """Fork a child for every packet that brings a channel; tell how the last one ended for every packet that does not."""
+    for name in ("google_ads_service", "customer_service"):  # a second for every child otherwise
+        import_module(f"google.ads.googleads.{GOOGLE_VERSION}.services.services.{name}")
+    google_messages.failure_class(GOOGLE_VERSION)
     pid = 0
     while True:
         told, (*channels,), _, _ = socket.recv_fds(control, PACKET, 1)
@@ -46,12 +55,19 @@ def serve(control):
             control.send(json.dumps(os.waitpid(pid, 0)[1]).encode())
             continue
         assert threading.active_count() == 1, "a fork copies one thread only"
+        assert not _threads_of_grpc(), "a channel of gRPC does not survive a fork"
         pid = os.fork()
         if pid == 0:
             control.close()
             _work(socket.socket(fileno=channels[0]), json.loads(told))
         os.close(channels[0])
         control.send(json.dumps(pid).encode())
+
+
+def _threads_of_grpc():
+    """Importing it starts none, the first channel does."""
+    names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+    return [name for name in names if name.startswith(("grpc", "event_engine"))]
 
 
 def _work(channel, told):
@@ -76,7 +92,8 @@ def _obey(channel, notes):
         else:
             frequency = told["tick"] and Frequency(told["tick"])
             for background in (False, True)[: 1 if frequency else 2]:
-                asyncio.run(flows.sync.sync(flows.sync.Request(provider=Provider.META, frequency=frequency, background=background)))
+                request = flows.sync.Request(provider=Provider(told["provider"]), frequency=frequency, background=background)
+                asyncio.run(flows.sync.sync(request))
         marks.passing(Step.BETWEEN, "done")
 
 
@@ -144,6 +161,7 @@ def mark_steps(marks, notes):
     _before(marks, Step.PUBLISHING, analytics, "replace")
     _after(marks, Step.PUBLISHING, analytics, "replace")
     _around_calls(marks)
+    _around_streams(marks)
     stored = _noting_reads(notes)
     duckdb.connect = _watching(marks, duckdb.connect, stored)
 
@@ -232,6 +250,25 @@ def _around_calls(marks):
         return answer
 
     MetaClient._once, MetaClient._page = told_once, told_page
+
+
+def _around_streams(marks):
+    """A query is on its way, or one of the messages that answer it came and there are more."""
+    stream, table = GoogleClient._stream, google_messages.Columns.table
+    local = threading.local()
+
+    def told_stream(self, customer, login, text, fields):
+        local.messages = 0
+        marks.passing(Step.PAGE, f"SearchStream {text.partition('FROM ')[2][:40]} is with the platform")
+        return stream(self, customer, login, text, fields)
+
+    def told_table(self, message):
+        local.messages += 1
+        if local.messages > 1:
+            marks.reached(Step.PAGE, "between two messages of a stream")
+        return table(self, message)
+
+    GoogleClient._stream, google_messages.Columns.table = told_stream, told_table
 
 
 def _watching(marks, connect, stored):

@@ -1,18 +1,23 @@
 """``kill -9`` at any step of a sync loses nothing and doubles nothing."""
 
 import pytest
-from kills.killing import Killing
+from installation import shrink
+from kills.killing import ROWS_IN_MESSAGE, Killing
 
 from adpulse.sandbox import Sandbox
+from adpulse.sandbox.google.running import Options
 
 KILLS = 20
 
 
 @pytest.mark.timeout(600)
 def test_a_sync_that_is_killed_anywhere_is_made_up_for_by_the_next_tick(tmp_path):
-    with Sandbox.start(extra=1) as sandbox, Killing(tmp_path / "home", sandbox, seed=7) as killing:
-        killing.kill_many(KILLS, checked_every=1)
-        print(killing.report())
+    google = Options(page_rows=ROWS_IN_MESSAGE)
+    with Sandbox.start(extra=1, google=google) as sandbox:
+        shrink(sandbox)
+        with Killing(tmp_path / "home", sandbox, seed=7) as killing:
+            killing.kill_many(KILLS, checked_every=1)
+            print(killing.report())
 
     assert killing.breaches == {}
     assert len(killing.kills) == KILLS

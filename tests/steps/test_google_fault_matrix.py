@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from google.auth import _exponential_backoff as token_backoff
-from installation import Installation
+from installation import Installation, shrink
 from steps.matrix import (
     AGAIN,
     ALL,
@@ -48,9 +48,9 @@ from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.world import BEGINNING
 
 ACCOUNT = "Alpenglow Reisen"
-SMALL = (("SEARCH", 1, 2, 2), ("PERFORMANCE_MAX", 1, 0, 2))
 SAME_PROJECT, OTHER_PROJECT, OTHER_PLATFORM = "Side Street 1", "Side Street 2", "Corner Store 1"
-REREAD, CHANGED = BEGINNING + timedelta(hours=18), BEGINNING + timedelta(hours=20)
+OLDER, REREAD, CHANGED = (BEGINNING + timedelta(hours=hours) for hours in (5, 18, 20))
+"""When the first sync reads older days, which are not due again with the rest; when today is read again; when changes are asked for."""
 
 CLOSED = Ending(told="disabled", state=RunState.DEAD, status=ConnectionStatus.DISABLED, tries=1)
 MONEY = Ending(told="currency changed", state=RunState.DEAD, status=ConnectionStatus.CURRENCY_CHANGED)
@@ -114,9 +114,7 @@ MATRIX = (
 def sandbox():
     """One for all cells, with a small customer; its clock is looked at without a request for each look."""
     with Sandbox.start(extra=1, google=Options(extra=2)) as running, pytest.MonkeyPatch.context() as patch:
-        world = running.google.world
-        customer = world.customer(ACCOUNT)
-        world.change(customer.id, replace(customer.spec, campaigns=SMALL))
+        shrink(running, ACCOUNT)
         patch.setattr(bootstrap, "SandboxClock", lambda _: running.clock)
         patch.setattr(token_backoff, "time", SimpleNamespace(sleep=lambda _: None))  # the SDK's own retries
         yield running
@@ -129,7 +127,9 @@ def synced(sandbox, tmp_path_factory):
     connection = made.connect(ACCOUNT)
     for name, credential in ((SAME_PROJECT, "full"), (OTHER_PROJECT, "service account"), (OTHER_PLATFORM, "full")):
         made.connect(name, token=credential)
-    assert made.sync(connection).state is RunState.DONE
+    (run,) = made.leg(connection)
+    sandbox.clock.set(OLDER)
+    assert made.finish(run).state is RunState.DONE
     sandbox.clock.set(REREAD)
     made.app.runs.request(connection.id, Parts.METRICS)
     assert made.finish(*made.work(made.claim())).state is RunState.DONE
