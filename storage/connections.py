@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -227,18 +227,20 @@ class Connections:
 
     def groups_of(self, scope: str, step: int) -> list[Group]:
         """The active connections that the platform counts together, by what their reads cost; ads and campaigns rounded up to ``step``."""
-        ads, campaigns = (_rounded(column, step) for column in (ConnectionRow.ad_count, ConnectionRow.campaign_count))
-        with_groups = func.coalesce(ConnectionRow.asset_group_count, 1) > 0
-        kinds = (ConnectionRow.sync_frequency, ads, campaigns, with_groups)
-        query = (
-            select(*kinds, func.count())
+        each = (
+            select(
+                ConnectionRow.sync_frequency,
+                _rounded(ConnectionRow.ad_count, step).label("ads"),
+                _rounded(ConnectionRow.campaign_count, step).label("campaigns"),
+                case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
+            )
             .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
-            .group_by(*kinds)
+            .subquery()
         )
         with reading(self._engine).connect() as session:
             return [
-                Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=int(groups)), count=count)
-                for frequency, ads, campaigns, groups, count in session.execute(query)
+                Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=groups), count=count)
+                for frequency, ads, campaigns, groups, count in session.execute(select(*each.c, func.count()).group_by(*each.c))
             ]
 
     def heal_clock(self) -> int:
@@ -298,7 +300,7 @@ def _view(row: Row[Any]) -> ConnectionView:
 
 
 def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnElement[int | None]:
-    return (count + literal_column(str(step - 1))) // literal_column(str(step)) * literal_column(str(step))
+    return (count + (step - 1)) // step * step
 
 
 def _granted(session: Session, workspace_id: str) -> bool:

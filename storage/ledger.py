@@ -125,13 +125,20 @@ def _settled(session: Session, windows: list[_Window], now: datetime) -> datetim
         for window in windows:
             name = {"name": f"{window.pauses} {window.value}"}
             session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), name)
-    newest = now
-    for window in windows:
-        mine = window.column == window.value
+    mine = [window.column == window.value for window in windows]
+    newest = _newest(session, mine)
+    if newest is not None and newest > now + WINDOW:
         # Calls that the clock, set back since, puts into the future: they were made, so they count for the window to come.
-        session.execute(update(CallRow).where(mine, CallRow.at > now + WINDOW).values(at=now))
-        newest = max(newest, session.scalar(select(func.max(CallRow.at)).where(mine, CallRow.at <= now + WINDOW)) or now)
-    return newest
+        for each in mine:
+            session.execute(update(CallRow).where(each, CallRow.at > now + WINDOW).values(at=now))
+        newest = _newest(session, mine)
+    return max(now, newest) if newest else now
+
+
+def _newest(session: Session, mine: list[ColumnElement[bool]]) -> datetime | None:
+    """When the last call of any of the windows was made."""
+    found = session.execute(select(*(select(func.max(CallRow.at)).where(each).scalar_subquery() for each in mine))).one()
+    return max((at for at in found if at is not None), default=None)
 
 
 def _refusal(session: Session, windows: list[_Window], now: datetime) -> RateLimited:

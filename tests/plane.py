@@ -32,16 +32,16 @@ class ControlPlane:
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 
-    def connect(self, external_id, frequency="5min", name=None):
+    def connect(self, external_id, frequency="5min", name=None, provider=Provider.META, scope="meta"):
         facts = AccountFacts(
             external_id=external_id, name=name or f"Account {external_id}", currency="USD", timezone="UTC", enabled=True, status="active"
         )
         made = self.connections.create(
             self.workspace.id,
-            Provider.META,
+            provider,
             facts,
             credential_id=self.credential,
-            scope="meta",
+            scope=scope,
             frequency=frequency,
             gross_margin=Decimal("0.3"),
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
-from adpulse.planner.budget import Budget, hot_calls_per_hour, pace
+from adpulse.planner.budget import WINDOW, Budget, hot_calls_per_hour, pace
 from adpulse.planner.costs import Costs, Size, costs_of, whole
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.shares import Share
@@ -58,8 +58,11 @@ class Account:
 
     @property
     def longest(self) -> int:
-        """Most older days in one piece."""
-        return self.costs.longest(FIRST_SYNC_DAYS, self.limit)
+        """Most older days in one piece: a piece must fit into the share, too, beside the entities that are read again and again."""
+        share = self.older_share
+        if share is None or share.window > WINDOW:
+            return self.costs.longest(FIRST_SYNC_DAYS, self.limit)
+        return self.costs.longest(FIRST_SYNC_DAYS, min(self.limit, 4 * (share.limit - self.costs.changed_walk)))
 
     def days_cost(self, days: int) -> int:
         """Calls to read everything about this many days."""

@@ -16,7 +16,7 @@ _GROWTH = 1.05
 
 _LONGEST_PIECE = 31
 _MOST_ROWS = 100_000
-"""Leaves times days that Google is asked for at once, and in one leg: with their conversions and in Arrow some 100 MB of a worker."""
+"""Leaves times days that Google is asked for at once, and in one leg: a worker holds them in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,10 @@ class Costs(Protocol):
     @property
     def per_leg(self) -> int:
         """Most calls for older days in one leg in the background."""
+        ...
+
+    def __hash__(self) -> int:
+        """Equal costs are one key of what was worked out before."""
         ...
 
     def read(self, kind: FetchKind, days: int) -> int:

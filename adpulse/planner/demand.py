@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
@@ -75,6 +76,7 @@ class Demand:
         return timedelta(seconds=a_day * (self.ads + self.categories + hourly) / calls)
 
 
+@lru_cache(maxsize=4096)
 def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
     """What a connection of this frequency needs, when its account may make ``limit`` calls an hour."""
     return Demand(

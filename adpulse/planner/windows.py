@@ -183,9 +183,9 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
 
 def _whole(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days of which everything was read, and when the part that was read first."""
-    kinds = connection.provider.metric_kinds
-    leaves = [day for kind, day in ages.days if kind is kinds[0]]
-    return {day: min(ages.days[kind, day] for kind in kinds) for day in leaves if all((kind, day) in ages.days for kind in kinds)}
+    read = [{day: at for (each, day), at in ages.days.items() if each is kind} for kind in connection.provider.metric_kinds]
+    days = read[0].keys() & set.intersection(*(set(each) for each in read))
+    return {day: min(each[day] for each in read) for day in days}
 
 
 def _final_at(connection: Connection, day: date) -> datetime:

@@ -10,6 +10,7 @@ import pytest
 from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, ConnectionStatus, Lane, Provider, SyncStatus
+from adpulse.planner.costs import Size
 from storage.connections import Connections
 from storage.runs import Leg
 
@@ -170,3 +171,27 @@ def test_connecting_into_no_workspace_is_refused(plane):
         Connections(plane.engine, plane.clock).create(
             "nowhere", Provider.META, facts, credential_id=plane.credential, scope="meta", frequency="manual", gross_margin=1
         )
+
+
+def test_who_shares_a_scope_is_told_in_groups_of_what_their_reads_cost(plane):
+    sizes = [(None, None, None), (0, 0, 0), (1, 10, 0), (500, 500, 0), (501, 10, 3), (600, 20, 1)]
+    for number, (ads, campaigns, groups) in enumerate(sizes):
+        made = plane.connect(str(number), provider=Provider.GOOGLE, scope="google:acme")
+        if ads is not None:
+            plane.connections.set_size(made.id, ad_count=ads, campaign_count=campaigns, asset_group_count=groups)
+    plane.connect("other", provider=Provider.GOOGLE, scope="google:other")
+    paused = plane.connect("paused", provider=Provider.GOOGLE, scope="google:acme")
+    plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, None)
+    plane.connect("daily", "daily", provider=Provider.GOOGLE, scope="google:acme")
+
+    found = plane.connections.groups_of("google:acme", 500)
+
+    assert Counter({(each.frequency, each.size): each.count for each in found}) == Counter(
+        {
+            (FIVE, Size(ads=None, campaigns=None, asset_groups=1)): 1,
+            (FIVE, Size(ads=0, campaigns=0, asset_groups=0)): 1,
+            (FIVE, Size(ads=500, campaigns=500, asset_groups=0)): 2,
+            (FIVE, Size(ads=1000, campaigns=500, asset_groups=1)): 2,
+            (Frequency.DAILY, Size(ads=None, campaigns=None, asset_groups=1)): 1,
+        }
+    )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import FrequencyRefused
-from adpulse.frequency import SCHEDULED, Frequency, next_slot, parse
+from adpulse.frequency import SCHEDULED, Frequency, next_slot, parse, spoken
 
 
 @given(
@@ -46,3 +46,20 @@ def test_realtime_is_refused_until_it_is_granted():
         parse("realtime", realtime_granted=False)
 
     assert parse("realtime", realtime_granted=True) is Frequency.REALTIME
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.4, "0.4 s"),
+        (30, "30 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (493, "8.2 min"),
+        (3600, "60 min"),
+        (9000, "2.5 h"),
+        (86_400 * 3, "3 days"),
+    ],
+)
+def test_lengths_of_time_are_told_as_people_say_them(seconds, told):
+    assert spoken(timedelta(seconds=seconds)) == told

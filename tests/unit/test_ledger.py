@@ -12,18 +12,20 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from adpulse.errors import RateLimited
-from adpulse.model import Heat
+from adpulse.model import Heat, Provider
 from adpulse.planner.budget import Budget
+from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from storage.ledger import Ledger
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
-def taken(ledger, key, times):
+def taken(ledger, key, times, scope="meta"):
     done = 0
     for _ in range(times):
         try:
-            ledger.take(key, "meta", Heat.HOT)
+            ledger.take(key, scope, Heat.HOT)
         except RateLimited:
             break
         done += 1
@@ -79,6 +81,119 @@ def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
     assert plane.ledger.prune() == 1
 
 
+def limited(plane, calls=10):
+    """A ledger of the same control plane: Google's scopes may make ``calls`` in 24 hours, and Meta's app 15 in one."""
+    google = ScopeLimit(provider=Provider.GOOGLE, calls=calls, window=DAY)
+    meta = ScopeLimit(provider=Provider.META, calls=15, window=HOUR)
+    return Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={Provider.GOOGLE: google, Provider.META: meta}))
+
+
+def refusal(ledger, key="google:new", scope="google:acme"):
+    with pytest.raises(RateLimited) as refused:
+        ledger.take(key, scope, Heat.HOT)
+    return refused.value
+
+
+def test_all_accounts_of_a_scope_share_its_window_and_each_scope_has_its_own(plane):
+    ledger = limited(plane)
+
+    assert [taken(ledger, f"google:{number}", 4, "google:acme") for number in range(4)] == [4, 4, 2, 0]
+    assert taken(ledger, "google:9", 4, "google:other") == 4
+    assert taken(ledger, "meta:1", 11) == 11
+
+
+def test_a_scope_that_is_used_up_says_whose_it_is_and_when_its_oldest_call_leaves(plane):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 6, "google:acme")
+    plane.clock.advance(hours=5)
+    taken(ledger, "google:2", 6, "google:acme")
+    refused = refusal(ledger)
+
+    assert (refused.code, refused.scope) == (None, "app")
+    assert refused.retry_after == pytest.approx(19 * 3600, abs=1)
+    assert str(refused) == "The 10 operations in 24 h of the Google Cloud project acme are used up; the next slot frees in 19 h."
+
+
+def test_a_meta_app_has_an_hour(plane):
+    ledger = limited(plane)
+
+    assert [taken(ledger, f"meta:{number}", 9) for number in range(3)] == [9, 6, 0]
+    assert str(refusal(ledger, "meta:9", "meta")) == "The 15 calls in 60 min of the Meta app are used up; the next slot frees in 60 min."
+
+
+def test_waiting_as_long_as_the_scope_says_is_long_enough_and_a_millisecond_less_is_not(plane):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 10, "google:acme")
+    plane.clock.advance(seconds=refusal(ledger).retry_after - 0.001)
+    assert refusal(ledger).retry_after == pytest.approx(0.001)
+    plane.clock.advance(milliseconds=1)
+
+    assert taken(ledger, "google:1", 20, "google:acme") == 10
+
+
+def test_of_two_full_windows_the_one_that_has_room_last_is_told(plane):
+    ledger = limited(plane, calls=200)
+    taken(ledger, "google:1", 180, "google:acme")
+    assert (refusal(ledger, "google:1").scope, refusal(ledger, "google:1").retry_after) == ("account", 3600.001)
+    taken(ledger, "google:2", 20, "google:acme")
+
+    assert (refusal(ledger, "google:1").scope, refusal(ledger, "google:1").retry_after) == ("app", 86400.001)
+
+
+def test_a_refusal_by_the_scope_takes_no_slot_of_the_account(plane):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 10, "google:acme")
+    refusal(ledger, "google:2")
+
+    assert ledger.calls("google:2") == ()
+
+
+def test_a_limit_that_was_lowered_is_told_by_when_enough_calls_have_left(plane):
+    taken(limited(plane), "google:1", 5, "google:acme")
+    plane.clock.advance(hours=1)
+    taken(limited(plane), "google:1", 5, "google:acme")
+
+    assert refusal(limited(plane, calls=3)).retry_after == pytest.approx(24 * 3600, abs=1)
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=30), timedelta(hours=10), timedelta(days=400)])
+def test_calls_before_the_clock_was_set_back_count_for_a_window_and_no_longer(plane, back):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 10, "google:acme")
+    plane.clock.advance(seconds=-back.total_seconds())
+
+    wait = timedelta(seconds=refusal(ledger).retry_after)
+    assert DAY <= wait <= DAY + timedelta(seconds=1)
+    plane.clock.advance(seconds=(wait + HOUR).total_seconds())
+    assert taken(ledger, "google:2", 20, "google:acme") == 10
+
+
+def test_calls_are_kept_for_as_long_as_their_platforms_limit_looks_back(plane):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 3, "google:acme")
+    taken(ledger, "meta:1", 2)
+    plane.clock.advance(hours=24)
+    kept = ledger.prune(), taken(ledger, "google:2", 20, "google:acme")
+    plane.clock.advance(hours=1, seconds=1)
+
+    assert kept == (2, 7)
+    assert ledger.prune() == 3
+
+
+def test_what_an_account_has_spent_of_its_scope_is_told_apart_by_what_it_was_for(plane):
+    ledger = limited(plane)
+    taken(ledger, "google:1", 2, "google:acme")
+    taken(ledger, "google:2", 1, "google:acme")
+    plane.clock.advance(hours=23)
+    ledger.take("google:1", "google:acme", Heat.BACKFILL)
+    spent = ledger.spent("google:1", "google:acme")
+
+    assert (spent.calls, spent.older) == (3, ((plane.clock.now(), Heat.BACKFILL),))
+    plane.clock.advance(hours=2)
+    assert ledger.spent("google:1", "google:acme").calls == 1
+    assert plane.ledger.spent("google:1", "google:acme").calls == 0  # no limit, nothing to know
+
+
 one_database = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """Every example has a key of its own instead."""
 
@@ -119,3 +234,19 @@ def test_what_the_planner_says_fits_the_ledger_gives(plane, waits, costs):
         got.append(taken(ledger, key, cost) == cost)
 
     assert all(got)
+
+
+@one_database
+@given(
+    limit=st.integers(1, 6),
+    steps=st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 3), st.integers(1, 4)), min_size=1, max_size=30),
+)
+def test_no_history_exceeds_the_scopes_limit_in_any_day(plane, limit, steps):
+    scope, clock, made = f"google:{uuid4()}", SteppedClock(), []
+    google = ScopeLimit(provider=Provider.GOOGLE, calls=limit, window=DAY)
+    ledger = Ledger(plane.engine, clock, 4, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+    for seconds, account, wanted in steps:
+        clock.advance(seconds=seconds)
+        made += [clock.now()] * taken(ledger, f"{scope}:{account}", wanted, scope)
+
+    assert all(later - earlier > DAY for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))

@@ -12,7 +12,9 @@ from sqlalchemy import text
 from adpulse.errors import LeaseLost, RateLimited, Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Fetch, FetchKind, Heat, Lane, Parts, Provider, RunCounts
+from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from storage import control
+from storage.ledger import Ledger
 from storage.runs import Leg
 
 DAY = date(2026, 3, 10)
@@ -83,6 +85,45 @@ def test_sixteen_at_once_take_exactly_the_limit_of_each_account(plane):
         return got
 
     assert sum(at_once(16, take_all), Counter()) == dict.fromkeys(keys, 180)
+
+
+def test_sixteen_at_once_take_exactly_the_limits_of_accounts_and_scopes(plane):
+    google = ScopeLimit(provider=Provider.GOOGLE, calls=100, window=timedelta(days=1))
+    ledger = Ledger(plane.engine, plane.clock, 40, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+    places = [(f"google:{number}", f"google:{project}") for number in range(4) for project in ("a", "b")]  # an account may be in both
+
+    def take_all(who):
+        dice, got = random.Random(who), Counter()
+        for key, scope in dice.sample(places * 6, 48):
+            try:
+                ledger.take(key, scope, Heat.HOT)
+            except RateLimited:
+                continue
+            got[key] += 1
+            got[scope] += 1
+        return got
+
+    got = sum(at_once(16, take_all), Counter())
+    assert max(got["google:a"], got["google:b"]) <= 100
+    assert {number: got[f"google:{number}"] for number in range(4)} == dict.fromkeys(range(4), 40)
+    assert got["google:a"] + got["google:b"] == 160
+
+
+def test_sixteen_at_once_take_exactly_the_limit_of_a_scope(plane):
+    google = ScopeLimit(provider=Provider.GOOGLE, calls=100, window=timedelta(days=1))
+    ledger = Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+
+    def take(who):
+        got = 0
+        for number in range(20):
+            try:
+                ledger.take(f"google:{who}:{number % 3}", "google:acme", Heat.HOT)
+            except RateLimited:
+                continue
+            got += 1
+        return got
+
+    assert sum(at_once(16, take)) == 100
 
 
 def test_every_bump_of_the_dispatch_counts_also_the_first_ones(plane):
