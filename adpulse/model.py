@@ -231,7 +231,7 @@ class Connection:
     campaign_count: int | None = None
     """Campaigns of the last full entity walk, deleted ones included; None before the first walk."""
     asset_group_count: int | None = None
-    """Asset groups of the last full entity walk that are not removed; None before the first walk."""
+    """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
     login_customer_id: str | None = None
 
     @property
