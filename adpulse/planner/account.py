@@ -104,9 +104,10 @@ class Account:
 
     @property
     def hot_per_hour(self) -> int:
-        """Calls an hour kept for reads of today."""
+        """Calls an hour kept for reads of today; never so many that older days find no room beside the changes of every hour."""
         costs = self.costs
-        return hot_calls_per_hour(self.connection.frequency.interval, costs.read(FetchKind.ADS, 2), self.limit, _beside(costs))
+        needed = hot_calls_per_hour(self.connection.frequency.interval, costs.read(FetchKind.ADS, 2), self.limit, _beside(costs))
+        return min(needed, max(self.limit - costs.changed_walk - whole(costs, 1), 0))
 
     @property
     def older_share(self) -> Budget | None:

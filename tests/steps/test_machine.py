@@ -15,9 +15,8 @@ import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from installation import Installation, share_credential
+from installation import Installation, share_credential, shrink
 from kills import invariants
-from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from adpulse import operations
@@ -26,6 +25,7 @@ from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ConnectionStatus, Lane, Provider, RunState, parse_margin
 from adpulse.sandbox import Sandbox
+from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.world import BEGINNING
 from storage.control import WORKING, ConnectionRow, RunRow, reading
 from tasks.batch import Batch, held
@@ -35,24 +35,29 @@ from tasks.metrics import read_metrics
 from tasks.telemetry import prepare, settle
 from tasks.upsert import apply_changes
 
-ACCOUNTS = ("Corner Store 1", "Corner Store 2")
+ACCOUNTS = {"Corner Store 1": Provider.META, "Side Street 1": Provider.GOOGLE, "Corner Store 2": Provider.META}
+NAMES = tuple(ACCOUNTS)
 LIMIT, PAGE = 24, 60
 HOUR = timedelta(hours=1)
 MARGINS = ("0", "0.333333", "35%", "1")
 FAULTS = (
-    {"action": "throttle", "code": 17, "minutes": 9},
-    {"action": "throttle", "code": 17, "minutes": 0},
-    {"action": "throttle", "code": 4, "minutes": 3, "count": 1},
+    {"action": "throttle", "minutes": 9},
+    {"action": "throttle", "minutes": 0},
+    {"action": "throttle", "platform": "meta", "code": 4, "minutes": 3, "count": 1},
+    {"action": "throttle", "platform": "google", "scope": "DEVELOPER", "minutes": 3, "count": 1},
     {"action": "expired_token"},
+    {"action": "revoked_token", "kind": "token", "count": 1},
     {"action": "permission_lost", "count": 1},
     {"action": "transient", "count": 4},
-    {"action": "server_error", "kind": "insights"},
+    {"action": "server_error", "platform": "meta", "kind": "insights"},
+    {"action": "server_error", "platform": "google", "resource": "campaign"},
     {"action": "drop_midway", "count": 3},
     {"action": "duplicate_row", "count": 1},
+    {"action": "too_much_data", "platform": "google", "above_days": 1, "count": 2},
 )
 whose = st.integers(0, len(ACCOUNTS) - 1)
-LANES = (Lane.ON_DEMAND, Lane.BACKGROUND, *SCHEDULED)
-lanes = st.permutations(LANES)
+QUEUES = tuple((provider, lane) for lane in (Lane.ON_DEMAND, Lane.BACKGROUND, *SCHEDULED) for provider in Provider)
+queues = st.permutations(QUEUES)
 MID_READ, COMMITTED, APPLIED = 3, 5, 6
 """So many steps a worker has made."""
 
@@ -84,11 +89,11 @@ class Worker:
         self.works = []
         self.steps = (self._plan, self._entities, self._metrics, self._diff, self._commit, self._apply, self._settle)
 
-    def claim(self, lane):
-        """Everything that a flow run of this lane or group takes."""
-        leases = self._app.leases
+    def claim(self, queue):
+        """Everything that a flow run of this platform's lane or group takes."""
+        leases, (provider, lane) = self._app.leases, queue
         claim = leases.claim_due if isinstance(lane, Frequency) else leases.claim_waiting
-        found = claim(Provider.META, lane, self.owner)
+        found = claim(provider, lane, self.owner)
         self.works += [Work(lease=each) for each in sorted(found, key=lambda each: each.connection.name)]
         return found
 
@@ -153,7 +158,7 @@ class Observed(Installation):
 
 
 class Machine(RuleBasedStateMachine):
-    """One installation with two accounts of one person."""
+    """One installation with accounts of both platforms, all of one person."""
 
     def __init__(self, sandbox, template, folders):
         super().__init__()
@@ -172,39 +177,40 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(frequency=st.sampled_from(["manual", "5min", "hourly"]))
     def connect_the_first(self, frequency):
-        self.installation.connect(ACCOUNTS[0], frequency=frequency)
-        operations.request_sync(self.app, ACCOUNTS[0])
-        self.works(LANES)
+        self.installation.connect(NAMES[0], frequency=frequency)
+        operations.request_sync(self.app, NAMES[0])
+        self.works(QUEUES)
 
     @precondition(lambda self: len(self.app.connections.every()) < len(ACCOUNTS))
     @rule(frequency=st.sampled_from(["manual", "5min", "daily"]))
-    def connect_the_second(self, frequency):
+    def connect_the_next(self, frequency):
         with suppress(AdpulseError):  # the platform may be away
-            first = self.view(ACCOUNTS[0]).connection
-            second = self.installation.connect(ACCOUNTS[1], frequency=frequency)
-            if first.status is not ConnectionStatus.DISCONNECTED:
-                share_credential(self.installation, second, first)
-            operations.request_sync(self.app, second.id)
+            connected = [view.connection for view in self.app.connections.every()]
+            made = self.installation.connect(NAMES[len(connected)], frequency=frequency)
+            usable = [each for each in connected if each.status is not ConnectionStatus.DISCONNECTED and each.provider is made.provider]
+            if usable:
+                share_credential(self.installation, made, usable[0])
+            operations.request_sync(self.app, made.id)
 
-    @rule(lanes=lanes)
-    def works(self, lanes):
-        worker = self.claimed(lanes)
+    @rule(queues=queues)
+    def works(self, queues):
+        worker = self.claimed(queues)
         worker.go_on(len(worker.steps))
 
-    @rule(lanes=lanes, steps=deaths, forgotten=st.integers(0, 3), followed=st.booleans())
-    def a_worker_dies(self, lanes, steps, forgotten, followed):
-        worker = self.claimed(lanes)
+    @rule(queues=queues, steps=deaths, forgotten=st.integers(0, 3), followed=st.booleans())
+    def a_worker_dies(self, queues, steps, forgotten, followed):
+        worker = self.claimed(queues)
         worker.go_on(steps)
         if steps == MID_READ:
             worker.forget_answers(forgotten)
         self.dead.append(worker)
         if followed:
             self.a_successor_gives_back_what_the_dead_held()
-            self.works(lanes)
+            self.works(queues)
 
-    @rule(lanes=lanes, steps=deaths)
-    def a_worker_is_slow(self, lanes, steps):
-        worker = self.claimed(lanes)
+    @rule(queues=queues, steps=deaths)
+    def a_worker_is_slow(self, queues, steps):
+        worker = self.claimed(queues)
         worker.go_on(steps)
         self.late.append(worker)
 
@@ -246,11 +252,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(nth=whose)
     def a_person_reconnects(self, nth):
-        self.try_to(operations.reconnect, nth, self.token())
+        self.try_to(lambda app, reference: operations.reconnect(app, reference, self.fresh(reference)), nth)
 
     @rule(nth=st.one_of(st.none(), whose), fault=st.sampled_from(FAULTS))
     def the_platform_fails(self, nth, fault):
-        account = {} if nth is None else {"account": self.sandbox.world.account(ACCOUNTS[nth]).id}
+        account = {} if nth is None else {"account": self.account(NAMES[nth])}
         self.sandbox.faults.add([fault | account])
 
     @rule()
@@ -264,8 +270,14 @@ class Machine(RuleBasedStateMachine):
     def view(self, name):
         return self.app.connections.get(name)
 
-    def token(self):
-        return SecretStr(self.sandbox.world.token("full").value)
+    def account(self, name):
+        """Its id at the platform."""
+        found = self.sandbox.world.account if ACCOUNTS[name] is Provider.META else self.sandbox.google.world.customer
+        return found(name).id
+
+    def fresh(self, reference):
+        """A credential that its platform accepts."""
+        return self.installation.secret(self.view(reference).connection.provider)
 
     def try_to(self, deed, nth, *arguments, **options):
         """Do it to one of the connections, if it can be done."""
@@ -273,12 +285,12 @@ class Machine(RuleBasedStateMachine):
         with suppress(AdpulseError):
             deed(self.app, connections[nth % len(connections)].connection.id, *arguments, **options)
 
-    def claimed(self, lanes):
-        """A worker with what waits in the first of these lanes and groups in which anything does."""
+    def claimed(self, queues):
+        """A worker with what waits in the first of these queues in which anything does."""
         now = self.app.clock.now()
         before = {view.connection.id: view for view in self.app.connections.every()}
         worker = Worker(self.installation, f"worker-{next(self.numbers)}")
-        for lease in next(filter(None, map(worker.claim, lanes)), ()):
+        for lease in next(filter(None, map(worker.claim, queues)), ()):
             view = before[lease.connection.id]
             note(f"{worker.owner} has {view.connection.name}, generation {lease.generation}, {lease.lane}")
 
@@ -298,8 +310,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def no_hour_has_more_calls_than_the_limit(self):
         for name in ACCOUNTS:
-            account = self.sandbox.world.account(name).id
-            made = sorted(call.at for call in self.sandbox.calls.calls(account))
+            made = sorted(call.at for call in self.sandbox.calls.calls(self.account(name)))
 
             assert max((n - bisect_left(made, at - HOUR) + 1 for n, at in enumerate(made)), default=0) <= LIMIT
 
@@ -336,7 +347,7 @@ class Machine(RuleBasedStateMachine):
                 with suppress(Usage):
                     operations.resume(self.app, view.connection.id)
             if self.view(view.connection.id).connection.status is not ConnectionStatus.ACTIVE:
-                operations.reconnect(self.app, view.connection.id, self.token())
+                operations.reconnect(self.app, view.connection.id, self.fresh(view.connection.id))
             operations.request_sync(self.app, view.connection.id, force=True)
         self.until_nothing_is_left()
         self.app.warehouse(self.installation.workspace.id).publish(min_interval_seconds=0)
@@ -348,7 +359,7 @@ class Machine(RuleBasedStateMachine):
 
     def until_nothing_is_left(self):
         for _ in range(200):
-            self.works(LANES)
+            self.works(QUEUES)
             runs = [self.app.runs.history(view.connection.id, 1)[0] for view in self.app.connections.every()]
             left = [run for run in runs if run.state not in (RunState.DONE, RunState.DEAD)]
             if not left:
@@ -361,7 +372,8 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def world():
-    with Sandbox.start(extra=2) as running:
+    with Sandbox.start(extra=2, google=Options(extra=1)) as running:
+        shrink(running, "Side Street 1")
         yield running
 
 

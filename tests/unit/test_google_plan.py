@@ -310,3 +310,18 @@ def test_a_share_that_suffices_changes_nothing():
     plenty = replace(mine, share=Share(calls=mine.demand.needed, limit=BASIC, connections=3))
 
     assert plan(NOW, plenty, PartitionAges(), ()) == plan(NOW, mine, PartitionAges(), ())
+
+
+@pytest.mark.parametrize("frequency", [Frequency.REALTIME, Frequency.EVERY_5_MIN])
+@pytest.mark.parametrize("limit", [24, 100, 180])
+def test_however_often_today_is_read_older_days_find_room_beside_the_changes_of_every_hour(limit, frequency):
+    mine = replace(account(connection(groups=3, frequency=frequency)), limit=limit)
+    hourly = [(NOW - MINUTE * 10, Heat.COLD)] * mine.costs.changed_walk
+    ages = PartitionAges(
+        dateless=dict.fromkeys((FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL), NOW),
+        days={(kind, NOW.date() - DAY * back): NOW for kind in WHOLE for back in (0, 1)},
+    )
+
+    made = plan(NOW, mine, ages, tuple(hourly))
+
+    assert kinds(made, Heat.BACKFILL)[:3] == WHOLE
