@@ -48,7 +48,7 @@ lock: venv ## renew the two lock files from pyproject.toml
 bench: venv ## ratios measured in one run, as table and JSON
 	$(BIN)/python -m bench
 
-load: venv ## 100 realtime connections for 10 minutes, judged (MINUTES=2 CONNECTIONS=20 OUT=folder)
-	$(BIN)/python -m bench.load $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(OUT),--out $(OUT))
+load: venv ## 100 realtime connections for 10 minutes, judged (MINUTES=2 CONNECTIONS=20 GOOGLE=10 OUT=folder)
+	$(BIN)/python -m bench.load $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(GOOGLE),--google $(GOOGLE)) $(if $(OUT),--out $(OUT))
 
 ci: lint types test ## what has to pass before a change lands

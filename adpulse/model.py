@@ -50,7 +50,10 @@ ENTITY_SCHEMA = pa.schema(
         pa.field("attributes", pa.string(), nullable=False),
     ]
 )
-"""One row per entity; ``status`` is the platform's effective status, ``attributes`` canonical JSON (sorted keys)."""
+"""One row per entity; ``attributes`` is canonical JSON (sorted keys).
+
+``status`` is Meta's effective status, which follows the parents', and Google's own, beside which ``primary_status`` is an attribute.
+"""
 
 GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
 """Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""
@@ -228,7 +231,7 @@ class Connection:
     campaign_count: int | None = None
     """Campaigns of the last full entity walk, deleted ones included; None before the first walk."""
     asset_group_count: int | None = None
-    """Asset groups of the last full entity walk that are not removed; None before the first walk."""
+    """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
     login_customer_id: str | None = None
 
     @property

@@ -12,9 +12,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, ((fresh, slots), (memory, cpu)) = plt.subplots(2, 2, figsize=(12, 7), layout="constrained")
-    at = [each["seconds"] / 60 for each in report["freshness"]]
-    for name, marker in (("p50", "."), ("p95", "^")):
-        fresh.plot(at, [each[name] for each in report["freshness"]], marker, label=name)
+    for platform, told in report["platforms"].items():
+        at = [each["seconds"] / 60 for each in told["freshness"]]
+        for name, marker in (("p50", "."), ("p95", "^")):
+            fresh.plot(at, [each[name] for each in told["freshness"]], marker, label=f"{platform} {name}")
     fresh.axhline(60, color="red", linewidth=0.8)
     fresh.set(title="platform change → stored", ylabel="s", ylim=(0, None))
 
@@ -37,6 +38,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     for axes in (fresh, slots, memory, cpu):
         axes.set_xlabel("minutes")
         axes.legend(loc="best", fontsize="small")
-    figure.suptitle(f"{report['connections']} realtime connections")
+    shares = ", ".join(f"{told['connections']} {platform}" for platform, told in report["platforms"].items())
+    figure.suptitle(f"{report['connections']} realtime connections ({shares})")
     figure.savefig(path, dpi=110)
     plt.close(figure)

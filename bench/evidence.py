@@ -11,7 +11,7 @@ import duckdb
 from sqlalchemy import func, select
 
 from adpulse.bootstrap import App
-from adpulse.model import METRICS, Connection, RunState
+from adpulse.model import METRICS, Connection, Provider, RunState
 from adpulse.sandbox.remote import Remote
 from bench import verdict
 from bench.verdict import Change, Stored, Sync, Values
@@ -21,10 +21,15 @@ from storage.control import RunRow
 REFRESH_SECONDS = 47
 """How often the sandbox's numbers move."""
 
+JUDGED = {Provider.META: METRICS, Provider.GOOGLE: ("impressions", "clicks", "spend", "conversions", "revenue")}
+"""The metrics whose freshness counts: kinds of Google's conversions take a query of their own, which has a slower rhythm."""
+
 _RECORD = re.compile(r"^(?:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d|[A-Z]+: )", re.MULTILINE)
 _BAD = ("| ERROR", "ERROR:", "| CRITICAL")
 _LOCKED = "database is locked"
 _PREFECTS_OWN = "| prefect.server"
+_GOOGLES_METHOD = "RPC"
+"""How the sandbox's log tells a call of Google from one of Meta, which has an HTTP method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +64,20 @@ class Evidence:
         self._ours, self._start, self._end = ours, start, end
         self.syncs = syncs_since(ours.engine, start)
         self._ended = self._run_ends()
-        self._calls: dict[str, list[datetime]] = defaultdict(list)
+        self._calls: dict[tuple[Provider, str], list[datetime]] = defaultdict(list)
         for call in ours.remote.calls():
             if call["account"]:
-                self._calls[call["account"]].append(datetime.fromisoformat(call["at"]) - ours.ahead)
+                provider = Provider.GOOGLE if call["method"] == _GOOGLES_METHOD else Provider.META
+                self._calls[provider, call["account"]].append(datetime.fromisoformat(call["at"]) - ours.ahead)
 
-    def most_calls(self) -> int:
-        """The most calls of any account in any hour, and what the measured pace comes to in a whole one."""
+    def most_calls(self) -> dict[str, int]:
+        """By platform, the most calls of any account in any hour, or what the measured pace comes to in a whole one."""
         hours = (self._end - self._start) / verdict.HOUR
-        paced = [round(sum(self._start <= at < self._end for at in calls) / hours) for calls in self._calls.values()]
-        return max(*(verdict.most_calls(calls) for calls in self._calls.values()), *paced)
+        most: dict[str, int] = defaultdict(int)
+        for (provider, _), calls in self._calls.items():
+            paced = round(sum(self._start <= at < self._end for at in calls) / hours)
+            most[provider.value] = max(most[provider.value], verdict.most_calls(calls), paced)
+        return dict(most)
 
     def failed(self) -> int:
         """Syncs that failed, from the beginning."""
@@ -81,12 +90,12 @@ class Evidence:
         with control.reading(self._ours.engine).connect() as session:
             return {str(row.id): row.finished_at for row in session.execute(query)}
 
-    def changes(self) -> list[Change]:
-        """Every change of today's numbers at the platform, and when it was stored: at the latest when its run was closed."""
-        found = []
+    def changes(self) -> dict[str, list[Change]]:
+        """By platform, every change of today's numbers there, and when it was stored: at the latest when its run was closed."""
+        found: dict[str, list[Change]] = defaultdict(list)
         for connection in self._ours.connections():
-            found += verdict.changes(self._truth(connection), self._stored(connection))
-        return found
+            found[connection.provider.value] += verdict.changes(self._truth(connection), self._stored(connection))
+        return dict(found)
 
     def _truth(self, connection: Connection) -> list[tuple[datetime, dict[str, Values]]]:
         """What the platform told of today, from each of its refreshes on; in real time."""
@@ -96,7 +105,7 @@ class Evidence:
             at = datetime.fromtimestamp(first, UTC)
             day = connection.today(at)
             table = self._ours.remote.truth_metrics(connection.external_id, since=day, until=day, as_of=at, margin=connection.gross_margin)
-            columns = [table.column(name).to_pylist() for name in METRICS]
+            columns = [table.column(name).to_pylist() for name in JUDGED[connection.provider]]
             told.append(
                 (at - self._ours.ahead, dict(zip(table.column("external_id").to_pylist(), zip(*columns, strict=True), strict=False)))
             )
@@ -106,7 +115,8 @@ class Evidence:
     def _stored(self, connection: Connection) -> dict[str, list[Stored]]:
         path = self._ours.home / "published" / f"{connection.workspace_id}.duckdb"
         day = connection.today(self._start + self._ours.ahead)
-        query = f"SELECT external_id, run_id, changed_at, {', '.join(METRICS)} FROM metric_changes WHERE connection_id = ? AND date = ?"
+        columns = ", ".join(JUDGED[connection.provider])
+        query = f"SELECT external_id, run_id, changed_at, {columns} FROM metric_changes WHERE connection_id = ? AND date = ?"
         with duckdb.connect(path, read_only=True) as warehouse:
             rows = warehouse.execute(f"{query} ORDER BY changed_at, generation", [connection.id, day]).fetchall()
         stored: dict[str, list[Stored]] = defaultdict(list)
@@ -130,17 +140,23 @@ def failed_in_prefect() -> int:
         return len(client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": bad}}})))
 
 
-def trouble(home: Path) -> list[str]:
-    """The first line of every record in the logs that tells of an error or of a locked database.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """What the logs tell of trouble.
 
-    But for Prefect's server finding its own SQLite file locked, which it tries again: see :func:`lock_retries`.
+    ``trouble`` is the first line of every record that tells of an error or of a locked database. ``lock_retries`` is how often
+    Prefect's server found its own SQLite file locked by another of its own transactions, which it tries again.
     """
-    return [record.splitlines()[0] for record in _records(home) if not _tried_again(record) and (_bad(record) or _LOCKED in record)]
+
+    trouble: list[str]
+    lock_retries: int
 
 
-def lock_retries(home: Path) -> int:
-    """How often Prefect's server found its own SQLite file locked by another of its own transactions."""
-    return sum(_tried_again(record) for record in _records(home))
+def read_logs(home: Path) -> Logs:
+    """Read every log of the installation once."""
+    records = _records(home)
+    bad = [record for record in records if not _tried_again(record) and (_bad(record) or _LOCKED in record)]
+    return Logs(trouble=[record.splitlines()[0] for record in bad], lock_retries=sum(map(_tried_again, records)))
 
 
 def _bad(record: str) -> bool:

@@ -1,11 +1,12 @@
-"""Realtime connections under load: ``python -m bench.load --connections 100 --minutes 10 --out bench/results``.
+"""Realtime connections under load: ``python -m bench.load --connections 100 --google 50 --minutes 10 --out bench/results``.
 
 The real thing: ``adpulse up`` (Prefect server, deployments, warm worker) as a child process and the sandbox as another, the
-connections spread over four workspaces. The sandbox's numbers move every 47 s, which meets the grid of 30 s at ever other
-places. The measurement begins two slots after every first sync has ended, its 90 days included; then each slot of the grid is
-judged.
+connections of both platforms spread over four workspaces. The sandbox's numbers move every 47 s, which meets the grid of 30 s
+at ever other places. The measurement begins two slots after every first sync has ended, its 90 days included; then each slot of
+the grid is judged.
 
 It writes ``load.json`` and ``load.png``; the last line it prints is the figures and PASS or FAIL, its exit code 0 or 1.
+Freshness and calls are judged for each platform by itself.
 """
 
 import argparse
@@ -15,12 +16,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +27,11 @@ from sqlalchemy import func, select
 
 from adpulse import bootstrap, operations, settings
 from adpulse.clock import utc_now
-from adpulse.model import Provider, RunState
+from adpulse.model import AccountFacts, Provider, RunState
+from adpulse.sandbox.google.world import MOST_EXTRA
 from adpulse.sandbox.remote import Remote
 from adpulse.sandbox.world import BEGINNING
-from bench import chart, claim, evidence, processes, verdict
+from bench import chart, claim, evidence, processes, report, verdict
 from bench.evidence import REFRESH_SECONDS, Evidence, Installation
 from bench.verdict import SLOT, Figures
 from bench.watch import Watch
@@ -44,19 +43,23 @@ SIZES = "6,20,60,150"
 """Ads of the accounts: one call reads today of each, so 120 calls an hour of 180."""
 
 WARM_UP = timedelta(minutes=15)
-_LEFT_OUT = ("Nordlicht Moebel", "Closed Shop")
+_LEFT_OUT = {
+    Provider.META: ("Nordlicht Moebel",),
+    Provider.GOOGLE: ("Alpenglow Reisen", "Pacific Trail Outfitters", "Grand Catalogue"),
+}
+"""What takes more than one call to read."""
+
 _SAMPLE_SECONDS = 5
 _TOLD_SECONDS = 15
 _SETTLING = 2 * SLOT
 """Between the last first sync and the first slot that is judged: a sync that began in an overloaded slot ends in the next."""
 
-_SHOWN_LINES = 20
 _GRACE = timedelta(seconds=75)
 """After the last slot: what changed at its end has time to arrive."""
 
 
-def run(connections: int, minutes: float, out: Path) -> bool:
-    """Run the load and judge it; whether everything held."""
+def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
+    """Run the load with so many connections of each platform and judge it; whether everything held."""
     tell = _teller()
     tell(f"Claims with {claim.CONNECTIONS} connections …")
     claims = claim.measure()
@@ -73,24 +76,26 @@ def run(connections: int, minutes: float, out: Path) -> bool:
         failed = evidence.failed_in_prefect()
         read = Evidence(ours, start, start + count * SLOT)
         tell("Comparing with the truth …")
-        found = read.changes()
+        logs = evidence.read_logs(home)
         figures = Figures(
             slots=verdict.slots(read.syncs, [each.id for each in ours.connections()], start, count),
-            changes=found,
+            changes=read.changes(),
             worker_peak_mb=max(peaks),
             most_calls_an_hour=read.most_calls(),
-            errors={"failed syncs": read.failed(), "failed runs in Prefect": failed, "errors in the logs": len(evidence.trouble(home))},
+            errors={"failed syncs": read.failed(), "failed runs in Prefect": failed, "errors in the logs": len(logs.trouble)},
             claim_p95_ms=max(float(str(row["p95_ms"])) for row in claims),
         )
         memory = {"worker_peak_first_syncs_mb": peaks[0], "worker_peak_measured_mb": peaks[1]}
-        report = {**_report(ours, watch, figures, claims), **memory, "syncs_without_a_call": sum(not each.calls for each in read.syncs)}
+        counted = {provider.value: number for provider, number in connections.items() if number}
+        told = report.figures_of(figures, counted, watch.samples, logs, claims)
+        told |= {**memory, "syncs_without_a_call": sum(not each.calls for each in read.syncs)}
     problems = verdict.broken(figures)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "load.json").write_text(json.dumps({**report, "broken": problems}, indent=2))
-    chart.draw(report, out / "load.png")
+    (out / "load.json").write_text(json.dumps({**told, "broken": problems}, indent=2))
+    chart.draw(told, out / "load.png")
     for problem in problems:
         print(f"  broken: {problem}")
-    print(f"{_summary(report)} · {'FAIL' if problems else 'PASS'}", flush=True)
+    print(f"{report.summary(told)} · {'FAIL' if problems else 'PASS'}", flush=True)
     return not problems
 
 
@@ -99,19 +104,22 @@ def _teller() -> Callable[[str], None]:
     return lambda text: print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
 
 
-def _start(home: Path, count: int, stack: ExitStack, tell: Callable[[str], None]) -> tuple[Installation, Watch]:
+def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, tell: Callable[[str], None]) -> tuple[Installation, Watch]:
     """Sandbox, ``adpulse up`` and the connections; the environment is put back at the end."""
     before = dict(os.environ)
-    stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
+    stack.callback(os.environ.update, before)
+    stack.callback(os.environ.clear)  # called in reverse order
     for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
         del os.environ[name]
     (home / "logs").mkdir()
     told = home / "logs" / "sandbox.log"
-    world = ("--extra", str(count), "--extra-ads", SIZES, "--refresh", str(REFRESH_SECONDS))
-    sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *world, log=told, ready="control_url"))
+    meta, google = (str(connections[each]) for each in (Provider.META, Provider.GOOGLE))
+    extras = ("--extra", meta, "--extra-ads", SIZES, "--google-extra", google, "--google-extra-ads", SIZES)
+    moving = ("--refresh", str(REFRESH_SECONDS))
+    sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=told, ready="control_url"))
     addresses = json.loads(told.read_text().splitlines()[-1])
     remote = Remote(addresses["control_url"])
-    os.environ.update(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=addresses["graph_url"], ADPULSE_SANDBOX_URL=addresses["control_url"])
+    os.environ.update(_environment(home, addresses))
     settings.load.cache_clear()
     bootstrap.app.cache_clear()
     ahead = _set_clock(remote)
@@ -120,9 +128,26 @@ def _start(home: Path, count: int, stack: ExitStack, tell: Callable[[str], None]
     os.environ.update(json.loads((home / "prefect" / "server.json").read_text())["environment"])
     app = bootstrap.app()
     ours = Installation(app=app, engine=control.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
-    _connect(ours, count, SecretStr(addresses["tokens"]["full"]))
-    tell(f"{count} connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
+    _connect(ours, connections, addresses)
+    tell(f"{meta} Meta and {google} Google connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
     return ours, Watch(up.pid, sandbox.pid)
+
+
+def _environment(home: Path, addresses: Mapping[str, Any]) -> dict[str, str]:
+    """What points the installation, and this process, at the sandbox; gRPC reads its roots when it first needs them."""
+    google = addresses["google"]
+    roots = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+    return {
+        "ADPULSE_HOME": str(home),
+        "ADPULSE_SANDBOX_URL": addresses["control_url"],
+        "ADPULSE_META_GRAPH_URL": addresses["graph_url"],
+        "ADPULSE_GOOGLE_ENDPOINT": google["endpoint"],
+        "ADPULSE_GOOGLE_TOKEN_URL": google["token_url"],
+        "ADPULSE_GOOGLE_CLIENT_ID": google["client_id"],
+        "ADPULSE_GOOGLE_CLIENT_SECRET": google["client_secret"],
+        "ADPULSE_GOOGLE_ACCESS": "standard",
+        roots: google["environment"][roots],
+    }
 
 
 def _set_clock(remote: Remote) -> timedelta:
@@ -133,14 +158,23 @@ def _set_clock(remote: Remote) -> timedelta:
     return ahead
 
 
-def _connect(ours: Installation, count: int, token: SecretStr) -> None:
-    accounts = [each for each in operations.discover(ours.app, Provider.META, token) if each.name not in _LEFT_OUT][:count]
-    for number, name in enumerate(WORKSPACES):
-        workspace = ours.app.workspaces.create(name)
+def _connect(ours: Installation, connections: Mapping[Provider, int], addresses: Mapping[str, Any]) -> None:
+    """Spread each platform's connections over the workspaces, all with the one credential that reaches them."""
+    secrets = {Provider.META: addresses["tokens"]["full"], Provider.GOOGLE: addresses["google"]["refresh_tokens"]["full"]}
+    workspaces = [ours.app.workspaces.create(name) for name in WORKSPACES]
+    for workspace in workspaces:
         ours.app.workspaces.grant_realtime(workspace.id)
-        chosen = accounts[number :: len(WORKSPACES)]
-        if chosen:
-            operations.connect(ours.app, workspace.id, Provider.META, token, chosen, "realtime")
+    for provider in [each for each, count in connections.items() if count]:
+        secret = SecretStr(secrets[provider])
+        found = [each for each in operations.discover(ours.app, provider, secret) if _fits(provider, each)]
+        for number, workspace in enumerate(workspaces):
+            chosen = found[: connections[provider]][number :: len(WORKSPACES)]
+            if chosen:
+                operations.connect(ours.app, workspace.id, provider, secret, chosen, "realtime")
+
+
+def _fits(provider: Provider, account: AccountFacts) -> bool:
+    return account.enabled and not account.manager and account.name not in _LEFT_OUT[provider]
 
 
 def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> None:
@@ -161,7 +195,7 @@ def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> N
         if utc_now() > deadline:
             raise RuntimeError(
                 f"After {WARM_UP} {ready} of {wanted} first syncs have ended: {states}\n"
-                + "\n".join(evidence.trouble(ours.home)[:_SHOWN_LINES])
+                + "\n".join(evidence.read_logs(ours.home).trouble[: report.SHOWN_LINES])
             )
         if time.monotonic() - told >= _TOLD_SECONDS:
             told = time.monotonic()
@@ -206,72 +240,20 @@ def _next_slot(now: datetime) -> datetime:
     return epoch + ((now - epoch) // SLOT + 1) * SLOT
 
 
-def _report(ours: Installation, watch: Watch, figures: Figures, claims: Sequence[dict[str, object]]) -> dict[str, Any]:
-    samples = watch.samples
-    seconds = sorted(each.seconds for each in figures.changes)
-    stored, fresh = [each for each in seconds if isfinite(each)], verdict.p95(seconds)
-    by_step: dict[datetime, list[float]] = defaultdict(list)
-    for change in (each for each in figures.changes if each.stored_at):
-        by_step[change.at].append(change.seconds)
-    start = figures.slots[0].start
-    return {
-        "connections": len(ours.connections()),
-        "slots": [{**asdict(each), "start": each.start.isoformat()} for each in figures.slots],
-        "slots_due": len(figures.slots) * len(ours.connections()),
-        "done": sum(each.done for each in figures.slots),
-        "late": sum(each.late for each in figures.slots),
-        "missing": sum(each.missing for each in figures.slots),
-        "slowest_slot_s": round(max(each.longest_seconds for each in figures.slots), 1),
-        "changes": len(seconds),
-        "changes_not_stored": len(seconds) - len(stored),
-        "fresh_p50_s": round(verdict.median(stored), 1),
-        "fresh_p95_s": round(fresh, 1) if isfinite(fresh) else None,
-        "fresh_max_s": round(max(stored, default=0.0), 1),
-        "freshness": [
-            {"seconds": (at - start).total_seconds(), "p50": verdict.median(each), "p95": verdict.p95(each), "changes": len(each)}
-            for at, each in sorted(by_step.items())
-        ],
-        "worker_peak_mb": figures.worker_peak_mb,
-        "up_peak_mb": max((each.total_mb for each in samples), default=0.0),
-        **{
-            f"{name}_mean": round(sum(getattr(each, name) for each in samples) / max(1, len(samples)), 1)
-            for name in ("worker_cpu", "server_cpu", "sandbox_cpu", "machine_cpu")
-        },
-        "most_calls_an_hour": figures.most_calls_an_hour,
-        "errors": dict(figures.errors),
-        "error_lines": evidence.trouble(ours.home)[:_SHOWN_LINES],
-        "prefect_lock_retries": evidence.lock_retries(ours.home),
-        "claims": list(claims),
-        "claim_p95_ms": figures.claim_p95_ms,
-        "samples": [asdict(each) for each in samples],
-    }
-
-
-def _summary(report: dict[str, Any]) -> str:
-    memory = f"worker {report['worker_peak_mb']:.0f} MB, {report['worker_peak_measured_mb']:.0f} after the first syncs"
-    return " · ".join(
-        (
-            f"{report['done']} of {report['slots_due']} syncs in their slot, {report['late']} late, {report['missing']} missing",
-            f"fresh p95 {report['fresh_p95_s']} s",
-            f"{memory}, with the Prefect server {report['up_peak_mb']:.0f} MB",
-            f"{report['most_calls_an_hour']} calls/h",
-            f"{sum(report['errors'].values())} errors",
-            f"{report['prefect_lock_retries']} lock retries inside Prefect's SQLite",
-            f"claim p95 {report['claim_p95_ms']} ms",
-        )
-    )
-
-
 def main() -> None:
     """Run it as the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description="Realtime connections under load, judged.")
     parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--google", type=int, help="how many of these are Google's; half of them unless told")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     chosen = parser.parse_args()
+    google = chosen.connections // 2 if chosen.google is None else chosen.google
+    if not 0 <= google <= min(chosen.connections, MOST_EXTRA):
+        parser.error(f"--google must be 0 to {min(chosen.connections, MOST_EXTRA)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as on Ctrl-C: what was started is ended on the way out
     try:
-        held = run(chosen.connections, chosen.minutes, chosen.out)
+        held = run({Provider.META: chosen.connections - google, Provider.GOOGLE: google}, chosen.minutes, chosen.out)
     except RuntimeError as error:
         sys.exit(f"{error}\nFAIL")
     sys.exit(0 if held else 1)

@@ -62,12 +62,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Everything a load run is judged by."""
+    """Everything a load run is judged by. Changes and calls are by platform, of every one that has connections."""
 
     slots: Sequence[Slot]
-    changes: Sequence[Change]
+    changes: Mapping[str, Sequence[Change]]
     worker_peak_mb: float
-    most_calls_an_hour: int
+    most_calls_an_hour: Mapping[str, int]
     errors: Mapping[str, int]
     claim_p95_ms: float
 
@@ -75,7 +75,8 @@ class Figures:
 def slots(syncs: Sequence[Sync], connections: Sequence[str], start: datetime, count: int) -> list[Slot]:
     """What became of every connection in each of ``count`` slots from ``start`` on.
 
-    A sync belongs to the slot it started in; a slot whose sync started later counts as missing.
+    A sync belongs to the slot it started in, wherever in the slot its platform's tick is; a slot whose sync started later counts
+    as missing.
     """
     found: list[dict[str, datetime | None]] = [{} for _ in range(count)]
     for sync in sorted(syncs, key=lambda each: each.started_at, reverse=True):
@@ -140,13 +141,17 @@ def p95(values: Sequence[float]) -> float:
 def broken(figures: Figures) -> list[str]:
     """What did not hold, as sentences; empty when all did."""
     late, missing = sum(each.late for each in figures.slots), sum(each.missing for each in figures.slots)
-    fresh = p95([each.seconds for each in figures.changes])
+    fresh = {name: p95([each.seconds for each in changes]) for name, changes in figures.changes.items()}
+    unseen = [name for name, changes in figures.changes.items() if not changes] if figures.changes else ["any platform"]
     holds = {
         f"{late} syncs late, {missing} missing in {len(figures.slots)} slots": not late + missing and bool(figures.slots),
-        "no change of the platform was seen": bool(figures.changes),
-        f"freshness p95 {fresh:.1f} s > {FRESH_SECONDS:g} s": fresh <= FRESH_SECONDS,
+        f"no change of {' and '.join(unseen)} was seen": not unseen,
+        **{f"{name}: freshness p95 {each:.1f} s > {FRESH_SECONDS:g} s": each <= FRESH_SECONDS for name, each in fresh.items()},
         f"worker {figures.worker_peak_mb:.0f} MB > {WORKER_MB:g} MB": figures.worker_peak_mb <= WORKER_MB,
-        f"{figures.most_calls_an_hour} calls of one account in an hour > {CALLS_PER_HOUR}": figures.most_calls_an_hour <= CALLS_PER_HOUR,
+        **{
+            f"{name}: {most} calls of one account in an hour > {CALLS_PER_HOUR}": most <= CALLS_PER_HOUR
+            for name, most in figures.most_calls_an_hour.items()
+        },
         f"claim p95 {figures.claim_p95_ms:.1f} ms > {CLAIM_MS:g} ms": figures.claim_p95_ms <= CLAIM_MS,
         **{f"{count} {what}": not count for what, count in figures.errors.items()},
     }

@@ -1,20 +1,13 @@
 """The flow behind every Meta Ads deployment."""
 
 from prefect import State, flow
-from prefect.runtime import flow_run
 
 from adpulse.frequency import Frequency
 from adpulse.model import Parts, Provider
-from flows.sync import Request, sync
+from flows.sync import Request, run_name, sync
 
 
-def _name() -> str:
-    parameters = flow_run.parameters
-    what = parameters.get("frequency") or ("background" if parameters.get("background") else "on-demand")
-    return f"meta-{what}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
-
-
-@flow(name="meta-sync", flow_run_name=_name, persist_result=False, validate_parameters=True)
+@flow(name="meta-sync", flow_run_name=run_name, persist_result=False, validate_parameters=True)
 async def meta_sync(
     frequency: Frequency | None = None,
     connections: list[str] | None = None,

@@ -74,6 +74,13 @@ class Request:
         return Lane.BACKGROUND if self.background else Lane.ON_DEMAND
 
 
+def run_name() -> str:
+    """What the running flow run is called: ``meta-5min-11-25-101500``."""
+    parameters = flow_run.parameters
+    what = parameters.get("frequency") or ("background" if parameters.get("background") else "on-demand")
+    return f"{flow_run.flow_name.removesuffix('-sync')}-{what}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
+
+
 async def sync(request: Request) -> State[None]:
     """Sync what is due at the request's frequency, or everything that was asked for.
 

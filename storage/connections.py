@@ -190,13 +190,13 @@ class Connections:
         with self._engine.begin() as session:
             self._update(session, connection_id, timezone=facts.timezone)
 
-    def set_size(self, connection_id: str, *, ad_count: int, campaign_count: int, asset_group_count: int) -> None:
+    def set_size(self, connection_id: str, *, ad_count: int, campaign_count: int) -> None:
         """Remember the account's size: later reads' costs depend on it."""
         with self._engine.begin() as session:
-            self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count, asset_group_count=asset_group_count)
+            self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count)
 
     def set_asset_groups(self, connection_id: str, count: int) -> None:
-        """Remember that there are asset groups, so that their numbers are asked for."""
+        """Remember how many asset groups there are; their numbers are asked for unless it is none."""
         with self._engine.begin() as session:
             self._update(session, connection_id, asset_group_count=count)
 

@@ -4,7 +4,6 @@ Not Prefect tasks: the control plane is the truth, Prefect's run list only shows
 """
 
 import logging
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -115,19 +114,20 @@ def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
     for each in staged:
         if each.fetch.kind is FetchKind.ENTITIES_FULL:
             levels, statuses = (each.table.column(name).to_pylist() for name in ("level", "status"))
-            living = Counter(level for level, status in zip(levels, statuses, strict=True) if status not in GONE_STATUSES)
-            app.connections.set_size(
-                lease.connection.id,
-                ad_count=living[Level.AD],
-                campaign_count=levels.count(Level.CAMPAIGN),
-                asset_group_count=living[Level.ASSET_GROUP],
-            )
-        elif lease.connection.asset_group_count == 0 and (found := _asset_groups(each)):
-            app.connections.set_asset_groups(lease.connection.id, found)  # its first ones: from now on their numbers are asked for
+            ads = sum(level == Level.AD and status not in GONE_STATUSES for level, status in zip(levels, statuses, strict=True))
+            app.connections.set_size(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
+        if not each.fetch.kind.has_dates:
+            _record_asset_groups(app, lease, each)
 
 
-def _asset_groups(each: Fetched) -> int:
-    return 0 if each.fetch.kind.has_dates else each.table["level"].to_pylist().count(Level.ASSET_GROUP)
+def _record_asset_groups(app: App, lease: Lease, entities: Fetched) -> None:
+    """Remember how many asset groups were seen, removed ones too: while there are none, their numbers are not asked for.
+
+    The number never falls: what is not asked for would be taken for zero, and the numbers of removed ones count for good.
+    """
+    seen, known = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
+    if seen > (known or 0) or (known is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
+        app.connections.set_asset_groups(lease.connection.id, seen)
 
 
 def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:

@@ -243,7 +243,11 @@ class GoogleRig:
 
     def take_back(self, leaf):
         """The platform finds that a leaf never delivered anything: it was removed at once."""
-        object.__setattr__(leaf, "changes", (Change(at=leaf.created_at, status="REMOVED"),))
+        self.remove(leaf, leaf.created_at)
+
+    def remove(self, leaf, at):
+        """A person removes a leaf; what it had delivered by then stays in every report."""
+        object.__setattr__(leaf, "changes", (Change(at=at, status="REMOVED"),))
         google_truth._windows.cache_clear()
         self.sandbox.google.truth.forget()
 

@@ -175,6 +175,23 @@ def test_trap_08_performance_max_is_not_counted_twice_where_campaigns_are_stored
     assert totals[0][0] > 0
 
 
+def test_trap_09_when_every_asset_group_is_removed_their_numbers_stay(google, installation):
+    connection = installation.connect(google.ABROAD)
+    installation.sync(connection)
+    with_spend = "SELECT count(*) FROM metric_facts WHERE level = 'asset_group' AND spend > 0 AND date < ?"
+    before = installation.rows(with_spend, [TODAY])
+    for leaf in google.sandbox.google.world.customer(google.ABROAD).of("asset_group"):
+        google.remove(leaf, google.sandbox.clock.now())
+
+    for _ in range(2):  # the first walk learns of it, the second plans with it
+        google.sandbox.clock.advance(86_400)
+        installation.sync(connection, force=True)
+
+    assert before[0][0] > 0
+    assert installation.rows(with_spend, [TODAY]) == before
+    assert installation.differences(connection) == []
+
+
 def test_trap_10_equal_ids_of_two_customers_stay_apart_and_are_strings(google):
     names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *normalise.BASE_FIELDS]
     told = pa.table([[9_007_199_254_740_993], [2], [3], ["2026-03-20"], [1], [1], [1], [0.0], [0.0]], names=names)

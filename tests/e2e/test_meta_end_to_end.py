@@ -56,6 +56,7 @@ def test_prefect_shows_each_step_by_name_and_a_table_of_the_tick(running):
 
     assert {task.name for task in tasks} >= {f"{step} · Harbor Outdoor" for step in ("entities", "fetch", "diff", "upsert")}
     assert any("Harbor Outdoor" in str(table.data) for table in tables)
+    assert all(run.name.startswith("meta-on-demand-") for run in running.flow_runs("meta-on-demand"))
 
 
 def test_a_scheduled_run_fires_and_syncs(running):

@@ -45,7 +45,7 @@ def serve(control):
     """Fork a child for every packet that brings a channel; tell how the last one ended for every packet that does not."""
     for name in ("google_ads_service", "customer_service"):  # a second for every child otherwise
         import_module(f"google.ads.googleads.{GOOGLE_VERSION}.services.services.{name}")
-    google_messages.failure_class(GOOGLE_VERSION)
+    google_messages.failure_reader(GOOGLE_VERSION)
     pid = 0
     while True:
         told, (*channels,), _, _ = socket.recv_fds(control, PACKET, 1)

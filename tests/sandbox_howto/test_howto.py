@@ -38,6 +38,8 @@ def surroundings(sandbox, request):
         "CONTROL": sandbox.control_url,
         "TOKEN": sandbox.world.token("full").value,
         "ACCOUNT": sandbox.world.account(HARBOR).id,
+        "CUSTOMER": sandbox.google.world.customer("Alpenglow Reisen").id,
+        "MANAGER": sandbox.google.world.customer("Summit Media Group").id,
     }
     return {**os.environ, **found, **sandbox.google.environment, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
 
@@ -108,6 +110,15 @@ def test_the_script_with_a_refresh_token_lists_the_accessible_customers(surround
     reached = sandbox.google.world.credentials["full"].customers
     assert done.stdout.split() == [f"customers/{each}" for each in reached]
     assert all(f"`{label}`" in PAGE for label in sandbox.google.world.credentials)
+
+
+def test_googles_samples_list_customers_and_campaigns_and_report_ad_groups(shell, sandbox):
+    told = shell("Google's own sample programs")
+
+    assert f'"customers/{sandbox.google.world.customer("Alpenglow Reisen").id}"' in told
+    assert '"SEARCH 000" was found' in told
+    assert "Ad Group ID 150010000000 in Campaign ID 20010000000 had" in told
+    assert "metrics.cost_micros" in told
 
 
 def test_the_script_has_ten_lines_of_code():
@@ -186,6 +197,8 @@ def test_the_names_the_reader_exports_are_those_of_the_default_world(sandbox):
 
     assert f"TOKEN={sandbox.world.token('full').value}" in start
     assert f"ACCOUNT={sandbox.world.account(HARBOR).id}" in start
+    assert f"CUSTOMER={sandbox.google.world.customer('Alpenglow Reisen').id}" in start
+    assert f"MANAGER={sandbox.google.world.customer('Summit Media Group').id}" in start
 
 
 def test_every_option_of_the_command_on_the_page_exists():

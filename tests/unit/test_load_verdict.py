@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bench.evidence import lock_retries, trouble
+from bench.evidence import Logs, read_logs
+from bench.report import figures_of, summary
 from bench.verdict import Change, Figures, Slot, Stored, Sync, broken, changes, most_calls, p95, slots
 
 START = datetime(2026, 3, 20, 15, tzinfo=UTC)
@@ -25,9 +26,9 @@ def slot(*, done=2, late=0, missing=0):
 def figures(**other):
     sound = {
         "slots": [slot()],
-        "changes": [Change(at=START, stored_at=at(60))],
+        "changes": {"meta": [Change(at=START, stored_at=at(60))], "google": [Change(at=START, stored_at=at(40))]},
         "worker_peak_mb": 512.0,
-        "most_calls_an_hour": 180,
+        "most_calls_an_hour": {"meta": 180, "google": 180},
         "errors": {"failed syncs": 0},
         "claim_p95_ms": 10.0,
     }
@@ -44,6 +45,12 @@ def test_sync_that_ends_after_its_slot_or_never_is_late():
     (first,) = slots([sync("a", 1, 30.1), sync("b", 2, None)], ["a", "b"], START, 1)
 
     assert (first.done, first.late, first.missing) == (0, 2, 0)
+
+
+def test_sync_of_a_platform_whose_tick_comes_later_belongs_to_the_same_slot_and_ends_with_it():
+    first, second = slots([sync("a", 10, 30), sync("b", 10.2, 30.5)], ["a", "b"], START, 2)
+
+    assert (first.done, first.late, second.missing) == (1, 1, 2)
 
 
 def test_sync_that_starts_in_the_next_slot_is_missing_in_its_own():
@@ -107,11 +114,14 @@ def test_run_that_just_holds_everything_passes():
         {"slots": []},
         {"slots": [slot(late=1)]},
         {"slots": [slot(missing=1)]},
-        {"changes": []},
-        {"changes": [Change(at=START, stored_at=at(60.1))]},
-        {"changes": [Change(at=START, stored_at=None)]},
+        {"changes": {}},
+        {"changes": {"meta": [Change(at=START, stored_at=at(60))], "google": []}},
+        {"changes": {"meta": [], "google": []}},
+        {"changes": {"meta": [Change(at=START, stored_at=at(60.1))]}},
+        {"changes": {"meta": [Change(at=START, stored_at=at(1))] * 99, "google": [Change(at=START, stored_at=None)]}},
         {"worker_peak_mb": 512.1},
-        {"most_calls_an_hour": 181},
+        {"most_calls_an_hour": {"meta": 181}},
+        {"most_calls_an_hour": {"meta": 120, "google": 181}},
         {"errors": {"failed syncs": 1}},
         {"claim_p95_ms": 10.1},
     ],
@@ -137,7 +147,22 @@ def test_errors_in_the_logs_are_told_but_for_prefects_own_lock_that_it_tries_aga
     )
     (logs / "worker.log").write_text(f"12:00:03.004 | ERROR   | storage.ledger - it failed\n{LOCKED}12:00:04.005 | INFO | x - y\n")
 
-    told = trouble(tmp_path)
+    logs = read_logs(tmp_path)
 
-    assert [line.split(" - ")[1] for line in told] == ["Encountered error during state validation", "it failed"]
-    assert lock_retries(tmp_path) == 1
+    assert [line.split(" - ")[1] for line in logs.trouble] == ["Encountered error during state validation", "it failed"]
+    assert logs.lock_retries == 1
+
+
+def test_report_and_summary_tell_each_platforms_freshness_and_calls():
+    told = figures_of(
+        figures(most_calls_an_hour={"meta": 120, "google": 121}), {"meta": 1, "google": 2}, [], Logs(trouble=[], lock_retries=0), []
+    )
+
+    assert (told["connections"], told["slots_due"]) == (3, 3)
+    assert {name: (each["connections"], each["fresh_p95_s"], each["changes"]) for name, each in told["platforms"].items()} == {
+        "meta": (1, 60.0, 1),
+        "google": (2, 40.0, 1),
+    }
+    line = summary({**told, "worker_peak_measured_mb": 300})
+    assert "fresh p95 meta 60.0 s, google 40.0 s" in line
+    assert "calls/h meta 120, google 121" in line

@@ -18,8 +18,11 @@ DATES = ("segments.date", "segments.week", "segments.month", "segments.quarter",
 NUMBERS = ("INT32", "INT64", "UINT64", "FLOAT", "DOUBLE")
 _TYPES = {1: "DOUBLE", 2: "FLOAT", 3: "INT64", 4: "UINT64", 5: "INT32", 8: "BOOLEAN", 9: "STRING", 11: "MESSAGE", 12: "BYTES", 14: "ENUM"}
 _STRING, _MESSAGE = 9, 11
-_LEAF_MESSAGES = ("ChangedResource", "FieldMask")
+_LEAF_MESSAGES = ("ChangedResource", "CustomerUserAccess", "CustomerUserAccessInvitation", "FieldMask")
 """Messages that are told whole; their own fields cannot be asked for."""
+
+_OF_LEAF_MESSAGES = ("Recommendation",)
+"""Resources whose own messages are all told whole."""
 
 _DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "change_status": (
@@ -132,10 +135,15 @@ def _leaves(message: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
     """Every field below a message; messages are walked into unless they are repeated, empty, or told whole."""
     for field in message.fields:
         inner = field.message_type
-        if inner and inner.fields and not field.is_repeated and inner.name not in _LEAF_MESSAGES:
+        if inner and inner.fields and not field.is_repeated and not _told_whole(inner):
             yield from _leaves(inner, (*path, field.name))
         else:
             yield (*path, field.name), field
+
+
+def _told_whole(inner: Any) -> bool:  # noqa: ANN401 - a protobuf descriptor
+    above = inner.containing_type
+    return inner.name in _LEAF_MESSAGES or bool(above and above.name in _OF_LEAF_MESSAGES)
 
 
 def _data_type(name: str, leaf: Any, resources: frozenset[str]) -> str:  # noqa: ANN401 - a protobuf descriptor
