@@ -4,20 +4,24 @@ import time
 from random import Random
 
 import pytest
+from installation import shrink
 from kills.workers import Workers
 
 from adpulse.model import RunState
 from adpulse.sandbox import Sandbox
+from adpulse.sandbox.google.running import Options
 from deployments.server import PrefectServer
 
 KILLS = 5
-ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Corner Store 3")
+ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 
 
 @pytest.mark.timeout(600)
 def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish(tmp_path):
     dice, home = Random(5), tmp_path / "home"
-    with Sandbox.start(extra=3) as sandbox, PrefectServer(home, progress=lambda _: None) as server:
+    google = Options(extra=1)
+    with Sandbox.start(extra=2, google=google) as sandbox, PrefectServer(home, progress=lambda _: None) as server:
+        shrink(sandbox, "Side Street 1")
         workers = Workers(home, sandbox, ADPULSE_META_PAGE_SIZE="10")
         workers.serve_with(server)
         connections = [workers.connect(name) for name in ACCOUNTS]

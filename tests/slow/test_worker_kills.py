@@ -17,9 +17,10 @@ from adpulse import orchestrator
 from adpulse.frequency import Frequency
 from adpulse.model import Provider, RunState
 from adpulse.sandbox import Sandbox
+from adpulse.sandbox.google.running import Options
 
 pytestmark = pytest.mark.slow
-ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Corner Store 3")
+ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 AT_ONCE, TRIES = 3, 5
 
 
@@ -93,7 +94,8 @@ class Installed(Workers):
 @pytest.mark.parametrize("wanted", ["RUNNING", "PENDING", "CANCELLING"])
 def test_worker_and_server_killed_together_leave_no_flow_run_that_nobody_executes(tmp_path, wanted):
     home = tmp_path / "home"
-    with Sandbox.start(extra=3) as sandbox, Installed(home, sandbox, ADPULSE_META_PAGE_SIZE="10") as installed:
+    google = Options(extra=1)
+    with Sandbox.start(extra=2, google=google) as sandbox, Installed(home, sandbox, ADPULSE_META_PAGE_SIZE="10") as installed:
         connections = [installed.connect(name) for name in ACCOUNTS]
         installed.remote.fault("slow", kind="insights", seconds=0.5)
         for connection in connections:
