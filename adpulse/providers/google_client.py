@@ -85,10 +85,10 @@ class GoogleClient:
 
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Google says about the connection's customer now."""
-        (row,) = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist() or [None]
-        if row is None:
+        rows = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist()
+        if not rows:
             raise Unavailable(f"Google told nothing about {_about(connection.external_id)}.", "malformed")
-        return normalise.account(row, "customer", connection.login_customer_id)
+        return normalise.account(rows[-1], "customer", connection.login_customer_id)
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
         """Campaigns, ad groups, ads and asset groups, removed ones too: all, or those changed since the fetch's instant."""

@@ -100,11 +100,11 @@ MATRIX = (
     ("drop_midway", {}, "UNAVAILABLE", again, again, again, AGAIN, again, again, AGAIN, NONE),
     ("slow", {"seconds": 1.0}, "DEADLINE_EXCEEDED", again, again, again, AGAIN, again, again, again, NONE),
     ("slow", {"seconds": 0.1, "count": 1}, None, fine, fine, fine, fine, FINE, fine, fine, fine),
-    ("duplicate_row", {}, None, fine, FINE, fine, FINE, fine, fine, FINE, NONE),
+    ("duplicate_row", {}, None, FINE, FINE, fine, FINE, fine, fine, FINE, NONE),
     ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),
     ("too_much_data", {}, None, long_rest, LONG, long_rest, LONG, long_rest, long_rest, long_rest, NONE),
     ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, fine, fine, FINE, fine, NONE),
-    ("oversized", {}, "message too big", letter, LETTER, letter, letter, letter, letter, letter, NONE),
+    ("oversized", {}, "message too big", letter, LETTER, NONE, letter, letter, letter, letter, NONE),
     ("currency_changed", {}, "currency_changed", NONE, NONE, MONEY, NONE, NONE, NONE, NONE, NONE),  # told with the next facts
     ("time_zone_changed", {}, None, NONE, NONE, ANEW, NONE, NONE, NONE, NONE, NONE),
 )
