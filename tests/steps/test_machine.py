@@ -116,8 +116,8 @@ class Worker:
             self._read(work, read_metrics)
 
     def _read(self, work, step):
-        self._app.client(work.lease.connection)._sleep = lambda _: None
         try:
+            self._app.client(work.lease.connection)._sleep = lambda _: None
             step(self._app, work.lease)
         except AdpulseError as error:
             work.error = error
