@@ -11,12 +11,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import pyarrow as pa
+from connecting import unstored
 from pydantic import SecretStr
 from trust import trust
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
-from adpulse.frequency import Frequency
-from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Connection, ConnectionStatus, Fetch, FetchKind, Heat, Provider
+from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Fetch, FetchKind, Heat, Provider
 from adpulse.providers import google_client
 from adpulse.providers.google_client import GoogleClient
 from adpulse.providers.google_credentials import OauthClient, parse
@@ -119,20 +119,13 @@ class MetaRig:
 
     def connection(self, name="Harbor Outdoor", margin="1"):
         account = self.sandbox.world.account(name)
-        return Connection(
+        return unstored(
             id=f"c-{account.spec.number}",
-            workspace_id="w",
-            provider=Provider.META,
             external_id=account.id,
             name=name,
             currency=account.spec.currency,
             timezone=account.spec.timezone,
-            frequency=Frequency.MANUAL,
-            status=ConnectionStatus.ACTIVE,
             gross_margin=Decimal(margin),
-            credential_id="k",
-            scope="meta",
-            ad_count=None,
         )
 
     def ads(self, name="Harbor Outdoor", since=TODAY, until=TODAY, margin="1"):
@@ -258,21 +251,16 @@ class GoogleRig:
         top = next(each for each in world.customers.values() if each.spec.manager and each.spec.parent is None)
         told = {
             "id": f"g-{customer.spec.number}",
-            "workspace_id": "w",
             "provider": Provider.GOOGLE,
             "external_id": customer.id,
             "name": name,
             "currency": customer.spec.currency,
             "timezone": customer.spec.timezone,
-            "frequency": Frequency.MANUAL,
-            "status": ConnectionStatus.ACTIVE,
             "gross_margin": Decimal(margin),
-            "credential_id": "k",
             "scope": "google:sandbox",
-            "ad_count": None,
             "login_customer_id": top.id,
         }
-        return Connection(**told | facts)
+        return unstored(**told | facts)
 
     def ads(self, name="Alpenglow Reisen", since=TODAY, until=TODAY, margin="1"):
         """The leaves with all ten metrics: both reads of theirs, put together by key."""

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
@@ -257,7 +257,7 @@ class GoogleClient:
             if error.retryable:
                 raise Unavailable(f"Google's token endpoint failed to answer for {about}.", "token") from None
             raise from_failure(Failure(status="UNAUTHENTICATED", code="invalid_grant"), about) from None
-        except (GoogleAuthError, TransportError, OSError):
+        except (GoogleAuthError, OSError):
             raise Unavailable(f"Google's token endpoint does not answer for {about}.", "token") from None
 
     def _translated(self, about: str) -> "_Translation":

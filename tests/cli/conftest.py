@@ -24,7 +24,13 @@ def installation(tmp_path, sandbox):
 
 
 @pytest.fixture
-def adpulse(installation, monkeypatch, capsys):  # noqa: ARG001 - commands work on the installation's folder
+def adpulse(installation, command):  # noqa: ARG001 - commands work on the installation's folder
+    """Runs a command on an installation; (exit code, standard output, standard error)."""
+    return command
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
     """Runs a command as a shell would; (exit code, standard output, standard error)."""
 
     def run(*arguments, stdin=""):

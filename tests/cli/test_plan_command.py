@@ -7,26 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from adpulse import cli, settings
+from adpulse import settings
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def plan(monkeypatch, capsys, tmp_path):
+def plan(command, monkeypatch, tmp_path):
     """Runs ``adpulse plan`` in an empty folder; (exit code, standard output, standard error)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments):
         settings.load.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["adpulse", "plan", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
+        return command("plan", *arguments)
 
     yield run
     settings.load.cache_clear()

@@ -7,6 +7,8 @@ from adpulse.sandbox import Sandbox
 
 pytest.register_assert_rewrite("steps.matrix")
 
+from steps.matrix import Seen  # noqa: E402 - its assertions are rewritten only when it is imported after that
+
 
 @pytest.fixture
 def sandbox():
@@ -27,3 +29,11 @@ def quiet(sandbox, tmp_path):
     made = Installation(tmp_path / "quiet", sandbox, ADPULSE_PUBLISH_SECONDS="1000")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def seen(request):
+    """What a fault matrix has seen; printed in the end."""
+    found = Seen()
+    yield found
+    found.print(request.module.PLACES)

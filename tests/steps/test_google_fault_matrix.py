@@ -4,7 +4,6 @@ The account was synced before. Its facts, its entities and today's numbers are d
 that and today's numbers. ``pytest -s`` prints what was seen as a table, ``-m "slow or not slow"`` fills it.
 """
 
-import shutil
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -29,9 +28,9 @@ from steps.matrix import (
     TOKEN,
     Ending,
     Place,
-    Seen,
     Stored,
     cells,
+    copy_of,
     in_order_again,
     recover,
     seldom,
@@ -141,12 +140,8 @@ def synced(sandbox, tmp_path_factory):
 @pytest.fixture
 def installation(sandbox, synced, tmp_path):
     """A copy of it, when the next sync is due."""
-    shutil.copytree(synced.app.settings.home, tmp_path / "home")
     spec = sandbox.google.world.customer(ACCOUNT).spec
-    sandbox.faults.clear()
-    sandbox.calls.clear()
-    made = opened(tmp_path / "home", sandbox)
-    made.notes = {connection: list(noted) for connection, noted in synced.notes.items()}
+    made = copy_of(synced, tmp_path / "home", opened)
     yield made
     becomes(sandbox, spec)
     made.close()
@@ -164,14 +159,6 @@ def becomes(sandbox, spec):
     """The customer is like this now."""
     sandbox.google.world.change(spec.id, spec)
     sandbox.google.truth.forget()
-
-
-@pytest.fixture(scope="module")
-def seen():
-    """Printed in the end."""
-    found = Seen()
-    yield found
-    found.print(PLACES)
 
 
 def test_every_fault_of_googles_half_has_its_line():

@@ -4,7 +4,6 @@ The account was synced before; its facts, its entities and today's numbers are d
 ``pytest -s`` prints what was seen as a table.
 """
 
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -26,9 +25,9 @@ from steps.matrix import (
     SAME,
     TOKEN,
     Place,
-    Seen,
     Stored,
     cells,
+    copy_of,
     in_order_again,
     recover,
     told_and_waited_for,
@@ -110,12 +109,8 @@ def synced(sandbox, tmp_path_factory):
 @pytest.fixture
 def installation(sandbox, synced, tmp_path):
     """A copy of it, when the next sync is due."""
-    shutil.copytree(synced.app.settings.home, tmp_path / "home")
-    sandbox.faults.clear()
-    sandbox.calls.clear()
     sandbox.clock.set(LATER)
-    made = opened(tmp_path / "home", sandbox)
-    made.notes = {connection: list(noted) for connection, noted in synced.notes.items()}
+    made = copy_of(synced, tmp_path / "home", opened)
     yield made
     made.close()
 
@@ -125,14 +120,6 @@ def opened(home, sandbox):
     for view in made.app.connections.every():
         made.app.client(view.connection)._sleep = lambda _: None
     return made
-
-
-@pytest.fixture(scope="module")
-def seen():
-    """Printed in the end."""
-    found = Seen()
-    yield found
-    found.print(PLACES)
 
 
 def test_every_fault_of_the_sandbox_has_its_line():

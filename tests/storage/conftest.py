@@ -7,15 +7,13 @@ from decimal import Decimal
 import duckdb
 import pyarrow as pa
 import pytest
+from connecting import unstored
 
-from adpulse.frequency import Frequency
 from adpulse.model import (
     ENTITY_SCHEMA,
     METRIC_SCHEMA,
     METRICS,
     SPLIT_METRICS,
-    Connection,
-    ConnectionStatus,
     Fetch,
     Fetched,
     FetchKind,
@@ -37,22 +35,8 @@ class Builder:
     today = TODAY
 
     def connection(self, connection_id="c1", **changes):
-        facts = {
-            "id": connection_id,
-            "workspace_id": "w",
-            "provider": Provider.META,
-            "external_id": f"1{connection_id[1:]}",
-            "name": f"Account {connection_id}",
-            "currency": "USD",
-            "timezone": "UTC",
-            "frequency": Frequency.MANUAL,
-            "status": ConnectionStatus.ACTIVE,
-            "gross_margin": MARGIN,
-            "credential_id": "k",
-            "scope": "meta",
-            "ad_count": None,
-        }
-        return Connection(**facts | changes)
+        facts = {"id": connection_id, "external_id": f"1{connection_id[1:]}", "name": f"Account {connection_id}", "gross_margin": MARGIN}
+        return unstored(**facts | changes)
 
     def metrics(self, *rows):
         key = {"connection_id": "c1", "level": "ad", "external_id": "a1", "campaign_id": "k1", "date": TODAY}

@@ -30,7 +30,7 @@ print(json.dumps([duckdb.__version__[:3], workspace.rows("SELECT clicks FROM met
 def turn(version, folder, generation=0, clicks=0):
     """One version's turn: it writes ``clicks`` (or nothing) and tells what it reads in the warehouse and in the copy."""
     command = [PYTHON[version], "-c", TURN, folder, str(generation), str(clicks)]
-    paths = {"PYTHONPATH": f"{ROOT / 'tests' / 'storage'}:{ROOT}"}
+    paths = {"PYTHONPATH": f"{ROOT / 'tests' / 'storage'}:{ROOT / 'tests'}:{ROOT}"}
     done = subprocess.run(command, env=paths, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

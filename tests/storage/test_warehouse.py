@@ -1,6 +1,7 @@
 """The warehouse by example: what is written, what is left alone, and who is kept out."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -670,7 +671,10 @@ spec.loader.exec_module(fixtures)
 build = fixtures.Builder()
 warehouse = Warehouse(Path({str(workspace.path)!r}), Path({str(workspace.published)!r}))
 """
-    done = subprocess.run([sys.executable, "-c", setting + code], cwd=ROOT, check=False, capture_output=True, text=True)
+    paths = {"PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(
+        [sys.executable, "-c", setting + code], cwd=ROOT, env=os.environ | paths, check=False, capture_output=True, text=True
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

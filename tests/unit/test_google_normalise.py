@@ -7,31 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
+from connecting import unstored
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
-from adpulse.frequency import Frequency
-from adpulse.model import METRIC_SCHEMA, MICROS, Connection, ConnectionStatus, Level, Provider
+from adpulse.model import METRIC_SCHEMA, MICROS, Level, Provider
 from adpulse.providers import google_normalise as normalise
 from adpulse.providers.google_queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 
 DAY = "2026-03-20"
-CONNECTION = Connection(
-    id="g",
-    workspace_id="w",
-    provider=Provider.GOOGLE,
-    external_id="5557919003",
-    name="Alpenglow Reisen",
-    currency="EUR",
-    timezone="Europe/Berlin",
-    frequency=Frequency.MANUAL,
-    status=ConnectionStatus.ACTIVE,
-    gross_margin=Decimal("0.5"),
-    credential_id="k",
-    scope="google:1",
-    ad_count=None,
-)
+CONNECTION = unstored(id="g", provider=Provider.GOOGLE, gross_margin=Decimal("0.5"), scope="google:1")
 
 
 def micros(*values):

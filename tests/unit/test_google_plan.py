@@ -4,14 +4,14 @@ import itertools
 from bisect import bisect_left
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import pytest
+from connecting import unstored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import Connection, ConnectionStatus, FetchKind, Heat, Parts, Provider
+from adpulse.model import FetchKind, Heat, Parts, Provider
 from adpulse.planner.account import Account, Spent
 from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit
@@ -26,18 +26,10 @@ BASIC = ScopeLimit(provider=Provider.GOOGLE, calls=15_000, window=DAY)
 
 
 def connection(*, ads=150, groups=0, frequency=Frequency.REALTIME):
-    return Connection(
-        id="c",
-        workspace_id="w",
+    return unstored(
         provider=Provider.GOOGLE,
-        external_id="1",
-        name="Acme",
-        currency="USD",
         timezone="America/New_York",
         frequency=frequency,
-        status=ConnectionStatus.ACTIVE,
-        gross_margin=Decimal(1),
-        credential_id="k",
         scope="google:p",
         ad_count=ads,
         campaign_count=None if ads is None else 10,

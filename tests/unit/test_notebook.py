@@ -5,16 +5,15 @@ import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import nbformat
 import pyarrow as pa
 import pytest
+from connecting import unstored
 from nbclient import NotebookClient
 
-from adpulse.frequency import Frequency
-from adpulse.model import METRIC_SCHEMA, METRICS, Connection, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Provider
+from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Provider
 from storage.diff import RunFetch
 from storage.warehouse import Warehouse
 
@@ -24,21 +23,7 @@ TODAY, LAST_WEEK = date(2026, 3, 20), date(2026, 3, 13)
 
 
 def connection(name, currency):
-    return Connection(
-        id=f"c-{name}",
-        workspace_id="w",
-        provider=Provider.META,
-        external_id=f"1{len(name)}",
-        name=name,
-        currency=currency,
-        timezone="UTC",
-        frequency=Frequency.MANUAL,
-        status=ConnectionStatus.ACTIVE,
-        gross_margin=Decimal(1),
-        credential_id="k",
-        scope="meta",
-        ad_count=None,
-    )
+    return unstored(id=f"c-{name}", external_id=f"1{len(name)}", name=name, currency=currency)
 
 
 HARBOR, SAKURA = connection("Harbor", "USD"), connection("Sakura", "JPY")

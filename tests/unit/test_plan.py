@@ -3,14 +3,14 @@
 import itertools
 from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
+from connecting import unstored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Parts, Provider
+from adpulse.model import Fetch, FetchKind, Heat, Parts
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, cold_days
 
@@ -18,19 +18,9 @@ NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
 
 def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York"):
-    return Connection(
-        id="c",
-        workspace_id="w",
-        provider=Provider.META,
-        external_id="1",
-        name="Acme",
-        currency="USD",
+    return unstored(
         timezone=timezone,
         frequency=frequency,
-        status=ConnectionStatus.ACTIVE,
-        gross_margin=Decimal(1),
-        credential_id="k",
-        scope="meta",
         ad_count=ads,
         campaign_count=None if ads is None else max(1, ads // 20),
     )

@@ -6,11 +6,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from connecting import unstored
 from fakes import SteppedClock
 
 from adpulse.errors import RateLimited
 from adpulse.frequency import Frequency
-from adpulse.model import Connection, ConnectionStatus, FetchKind, Heat, Parts, Provider
+from adpulse.model import FetchKind, Heat, Parts, Provider
 from adpulse.planner.account import Account, Spent
 from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
@@ -28,18 +29,13 @@ class Member:
     """One of those that share the project; reads as its plans say, taking every call from the ledger."""
 
     def __init__(self, number, frequency):
-        self.connection = Connection(
+        self.connection = unstored(
             id=str(number),
-            workspace_id="w",
             provider=Provider.GOOGLE,
             external_id=str(number),
             name=str(number),
-            currency="USD",
             timezone=("UTC", "America/New_York", "Asia/Tokyo")[number % 3],
             frequency=frequency,
-            status=ConnectionStatus.ACTIVE,
-            gross_margin=1,
-            credential_id="k",
             scope=SCOPE,
             ad_count=300,
             campaign_count=10,
