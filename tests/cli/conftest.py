@@ -24,13 +24,13 @@ def installation(tmp_path, sandbox):
 
 
 @pytest.fixture
-def adpulse(installation, command):  # noqa: ARG001 - commands work on the installation's folder
+def adpulse(installation, shell):  # noqa: ARG001 - commands work on the installation's folder
     """Runs a command on an installation; (exit code, standard output, standard error)."""
-    return command
+    return shell
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def shell(monkeypatch, capsys):
     """Runs a command as a shell would; (exit code, standard output, standard error)."""
 
     def run(*arguments, stdin=""):

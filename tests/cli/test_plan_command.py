@@ -13,14 +13,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def plan(command, monkeypatch, tmp_path):
+def plan(shell, monkeypatch, tmp_path):
     """Runs ``adpulse plan`` in an empty folder; (exit code, standard output, standard error)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments):
         settings.load.cache_clear()
-        return command("plan", *arguments)
+        return shell("plan", *arguments)
 
     yield run
     settings.load.cache_clear()
