@@ -248,6 +248,13 @@ class Connection:
         """The account's local date at ``now``."""
         return now.astimezone(self.zone).date()
 
+    def now_in(self, currency: str) -> str:
+        """What people are told when the platform reports the account in another currency than its history's."""
+        return (
+            f"{self.name} ({self.external_id}) now reports in {currency}, its history is in {self.currency}. "
+            "Connect the account again as a new connection; the history stays."
+        )
+
     def lookback_since(self, now: datetime) -> date:
         """The oldest day whose numbers the platform may still restate at ``now``."""
         return self.today(now) - timedelta(days=self.provider.lookback_days)

@@ -37,7 +37,8 @@ def connect(
 ) -> list[ConnectionView]:
     """Store the credential once, connect the accounts with it, and ask for their first sync.
 
-    Everything is checked before anything is written.
+    Everything is checked before anything is written. An account that is connected with another currency is not synced there any
+    more; its history stays as it is.
 
     Raises:
         FrequencyRefused, Conflict, Usage: and nothing was stored.
@@ -45,10 +46,10 @@ def connect(
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
     connected = [view.connection for view in app.connections.every(owner.id)]
-    taken = {each.external_id: each.name for each in connected if each.provider is provider}
+    taken = {(each.external_id, each.currency): each.name for each in connected if each.provider is provider}
     for account in accounts:
-        if account.external_id in taken:
-            raise Conflict(f"Account {account.external_id} is connected already as '{taken[account.external_id]}' in {owner.name}.")
+        if name := taken.get((account.external_id, account.currency)):
+            raise Conflict(f"Account {account.external_id} is connected already as '{name}' in {owner.name}.")
         if account.manager:
             message = f"{account.name} ({account.external_id}) is a manager account, which has no numbers of its own. Connect its clients."
             raise Usage(message)
@@ -62,6 +63,10 @@ def connect(
         )
         for account in accounts
     ]
+    currencies = {account.external_id: account.currency for account in accounts}
+    for old in connected:
+        if old.provider is provider and old.external_id in currencies and old.status is not ConnectionStatus.DISCONNECTED:
+            app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.now_in(currencies[old.external_id]))
     for view in made:
         request_sync(app, view.connection.id)
     return [app.connections.get(view.connection.id) for view in made]

@@ -140,8 +140,9 @@ class ConnectionRow(Base):
 
     __tablename__ = "connection"
     __table_args__ = (
-        UniqueConstraint("workspace_id", "provider", "external_id"),
+        UniqueConstraint("workspace_id", "provider", "external_id", "currency", name="uq_connection_account"),
         Index("ix_connection_due", "provider", "sync_frequency", "status", "next_due_at"),
+        Index("ix_connection_scope", "scope"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
@@ -348,7 +349,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     Raises:
         Unavailable: the database does not answer.
     """
-    with _answering(), engine.begin() as session:
+    with _answering(), _changing_schema(engine) as session:
         if session.dialect.name == "postgresql":
             session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
         command.upgrade(_config(session), revision)
@@ -356,8 +357,27 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to ``revision`` (``base``: nothing left)."""
-    with engine.begin() as session:
+    with _changing_schema(engine) as session:
         command.downgrade(_config(session), revision)
+
+
+@contextmanager
+def _changing_schema(engine: Engine) -> Iterator[Session]:
+    """A transaction for migrations. SQLite changes a constraint by building the table anew, while other tables refer to it."""
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as session:
+            yield session
+        return
+    with engine.connect() as session:
+        raw = session.connection.cursor()
+        raw.execute("PRAGMA foreign_keys=OFF")  # within a transaction it would do nothing
+        try:
+            with session.begin():
+                yield session
+                if broken := session.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    raise RuntimeError(f"The migration leaves rows that refer to nothing: {broken[:3]}. Nothing was changed.")
+        finally:
+            raw.execute("PRAGMA foreign_keys=ON")
 
 
 def current(engine: Engine) -> str | None:

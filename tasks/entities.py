@@ -39,11 +39,7 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     connection = lease.connection
     facts = app.client(connection).facts(connection, slot)
     if facts.currency != connection.currency:
-        message = (
-            f"{connection.name} ({connection.external_id}) now reports in {facts.currency}, its history is in {connection.currency}. "
-            "Connect the account again as a new connection; the history stays."
-        )
-        raise AccountRefused(message, "currency_changed")
+        raise AccountRefused(connection.now_in(facts.currency), "currency_changed")
     if not facts.enabled:
         message = f"{connection.provider.label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
         raise AccountRefused(message, "disabled")

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from clients import TODAY, GoogleRig, MetaRig, keyed
 
+from adpulse import operations
+from adpulse.errors import Conflict
 from adpulse.model import METRICS, ConnectionStatus, RunState
 from storage.analytics import read
 
@@ -106,6 +108,31 @@ def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(rig, install
     assert view.connection.status is ConnectionStatus.CURRENCY_CHANGED
     assert "CAD" in view.status_reason
     assert installation.rows("SELECT count(*), sum(spend) FROM metric_facts") == before
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(rig, installation, noticed):
+    old = installation.connect(rig.SMALL)
+    installation.sync(old)
+    before = installation.rows(f"SELECT count(*), sum(spend) FROM metric_facts WHERE connection_id = '{old.id}'")
+    rig.sandbox.clock.advance(86_400)
+    rig.change(rig.SMALL, currency="CAD")
+    if noticed:
+        installation.leg(old)
+
+    app, secret = installation.app, installation.secret(old.provider)
+    accounts = [each for each in operations.discover(app, old.provider, secret) if each.external_id == old.external_id]
+    (made,) = operations.connect(app, installation.workspace.id, old.provider, secret, accounts, "manual")
+    with pytest.raises(Conflict, match="connected already"):
+        operations.connect(app, installation.workspace.id, old.provider, secret, accounts, "manual")
+    installation.sync(made.connection)
+
+    assert app.connections.get(old.id).connection.status is ConnectionStatus.CURRENCY_CHANGED
+    assert installation.rows(f"SELECT count(*), sum(spend) FROM metric_facts WHERE connection_id = '{old.id}'") == before
+    assert installation.rows("SELECT DISTINCT connection_id, currency FROM daily ORDER BY currency") == [
+        (made.connection.id, "CAD"),
+        (old.id, old.currency),
+    ]
 
 
 def test_trap_14_another_time_zone_reads_every_day_again(rig, installation):

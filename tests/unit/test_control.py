@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
-from sqlalchemy.exc import StatementError
+from sqlalchemy import MetaData, Table, inspect, text
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from adpulse.errors import Conflict, Usage
 from adpulse.model import Fetch, FetchKind, Heat
 from storage import control
+
+NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
 
 def test_upgrade_downgrade_upgrade_ends_with_the_models_tables(engine):
@@ -21,6 +23,40 @@ def test_upgrade_downgrade_upgrade_ends_with_the_models_tables(engine):
     control.migrate(engine)
     with engine.connect() as session:
         assert compare_metadata(MigrationContext.configure(session), control.Base.metadata) == []
+
+
+def test_an_account_in_another_currency_is_another_connection_and_what_refers_to_the_old_one_stays(engine):
+    control.migrate(engine, "0004")
+    told = {"provider": "meta", "external_id": "1", "name": "One", "timezone": "UTC", "gross_margin": "1", "sync_frequency": "5min"}
+    counts = ("trailing_spend", "total_syncs_attempted", "total_syncs_with_changes", "lease_generation", "consecutive_failures")
+    states = {"status": "active", "sync_status": "idle", "workspace_id": "w", "credential_id": "k"}
+    account = told | states | dict.fromkeys(counts, 0)
+    insert(engine, "workspace", id="w", name="Acme", realtime_granted=False)
+    insert(engine, "credential", id="k", workspace_id="w", kind="meta", ciphertext=b"", created_at=NOON)
+    insert(engine, "connection", id="c1", currency="USD", **account)
+    insert(engine, "partition_state", connection_id="c1", kind="ads", day="", fetched_at=NOON)
+
+    control.migrate(engine)
+
+    insert(engine, "connection", id="c2", currency="EUR", **account)
+    with engine.connect() as session:
+        rows = session.execute(text("SELECT id, currency, scope FROM connection ORDER BY id")).all()
+        kept = session.execute(text("SELECT connection_id FROM partition_state")).all()
+    assert rows == [("c1", "USD", "meta"), ("c2", "EUR", "meta")]
+    assert kept == [("c1",)]
+    with pytest.raises(IntegrityError):
+        insert(engine, "connection", id="c3", currency="USD", **account)
+    with pytest.raises(IntegrityError):
+        insert(engine, "partition_state", connection_id="nobody", kind="ads", day="", fetched_at=NOON)
+    with pytest.raises(IntegrityError):
+        control.downgrade(engine, "0004")
+    assert control.current(engine) == "0005"
+
+
+def insert(engine, table, **values):
+    """A row as an earlier version wrote it: by the table's columns then."""
+    with engine.begin() as session:
+        session.execute(Table(table, MetaData(), autoload_with=session).insert().values(**values))
 
 
 def test_an_empty_database_is_refused_with_what_to_do(engine):
