@@ -4,8 +4,9 @@ import ctypes
 import sys
 from importlib.abc import MetaPathFinder
 
-_M_ARENA_MAX = -8
-_ARENAS = 2
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LIMITS = {_M_ARENA_MAX: 2, _M_MMAP_THRESHOLD: 128 << 10, _M_TRIM_THRESHOLD: 128 << 10}
+"""Set by hand, so that glibc leaves them alone: by itself it raises the thresholds to the largest block ever freed."""
 
 
 def keep_small() -> None:
@@ -15,7 +16,8 @@ def keep_small() -> None:
     """
     sys.meta_path.insert(0, _WithoutPandas())
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):  # other C libraries have none
-        mallopt(_M_ARENA_MAX, _ARENAS)
+        for parameter, value in _LIMITS.items():
+            mallopt(parameter, value)
     import pyarrow as pa  # noqa: PLC0415 - not before pandas is left out
 
     pa.set_memory_pool(pa.system_memory_pool())

@@ -6,10 +6,11 @@ workspace without one, against an empty one in memory.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -68,6 +69,11 @@ class RunFetch:
     gross_margin: Decimal
     fetched: Sequence[Fetched]
 
+    @property
+    def rows(self) -> int:
+        """How many rows of metrics it fetched."""
+        return sum(one.table.num_rows for one in self.fetched if one.fetch.kind.has_dates)
+
     def __post_init__(self) -> None:
         """Refuse what would be filed under the wrong connection, or silently left out."""
         for one in self.fetched:
@@ -96,7 +102,29 @@ class RunChanges:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write. A moved remainder alone is something, though no counted row changed."""
-        return not (self.remargined or any(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported)))
+        return not (self.remargined or self.rows)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to write."""
+        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported))
+
+
+Sized = TypeVar("Sized", RunFetch, RunChanges)
+
+ROWS_AT_ONCE = 20_000
+"""Rows of metrics that one join takes: DuckDB needs 2 kB of memory for each, and a worker has to stay small."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """What a portion of a batch changes; ``keys`` and ``changed`` as in :class:`_Answered`, of leaves and campaigns."""
+
+    facts: pa.Table
+    totals: pa.Table
+    unreported: pa.Table
+    keys: Counter[str]
+    changed: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +136,7 @@ class _Answered:
 
 
 def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> list[RunChanges]:
-    """The changes of each run, in the order of ``batch``; one join per kind of row for all of them.
+    """The changes of each run, in the order of ``batch``; one join per kind of row for all of them, up to ``ROWS_AT_ONCE``.
 
     A day asked for twice is what the later answer says. A key twice within one answer is what comes last.
     A connection may occur once. Of a connection with a new margin every stored row is among the changes, whatever was asked.
@@ -119,15 +147,75 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     tell_removed = [run.connection_id for run in batch if run.provider.tells_removed]
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
     margins = _new_margins(warehouse, batch)
-    facts, leaves = _compare_metrics(warehouse, batch, FetchKind.ADS, margins)
-    totals, campaigns = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS, margins)
-    unreported = _compare_remainders(warehouse, batch, facts, totals, margins)
-    tables = {"facts": facts, "totals": totals, "entities": entities, "unreported": unreported}
-    keys, changed = leaves.keys + campaigns.keys, leaves.changed + campaigns.changed
+    # A new margin changes every stored day, whatever was read: there is nothing to take in portions.
+    in_portions = [batch] if margins else portions((part for run in batch for part in _by_days(run)), ROWS_AT_ONCE)
+    found = [_compare_portion(warehouse, portion, margins) for portion in in_portions]
+    tables = {name: pa.concat_tables(getattr(each, name) for each in found) for name in ("facts", "totals", "unreported")}
+    keys, changed = (sum((getattr(each, name) for each in found), Counter[str]()) for name in ("keys", "changed"))
     return [
-        _changes_of(run, tables, (keys[run.connection_id], changed[run.connection_id]), remargined=run.connection_id in margins)
+        _changes_of(
+            run,
+            {**tables, "entities": entities},
+            (keys[run.connection_id], changed[run.connection_id]),
+            remargined=run.connection_id in margins,
+        )
         for run in batch
     ]
+
+
+def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], margins: Mapping[str, Decimal]) -> "_Compared":
+    facts, leaves = _compare_metrics(warehouse, batch, FetchKind.ADS, margins)
+    totals, campaigns = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS, margins)
+    return _Compared(
+        facts=facts,
+        totals=totals,
+        unreported=_compare_remainders(warehouse, batch, facts, totals, margins),
+        keys=leaves.keys + campaigns.keys,
+        changed=leaves.changed + campaigns.changed,
+    )
+
+
+def portions(items: Iterable[Sized], most: int) -> Iterator[list[Sized]]:
+    """The items in order, as many together as have no more than ``most`` rows; always one at least, and one portion for no items."""
+    portion, rows = list[Sized](), 0
+    for item in items:
+        if portion and rows + item.rows > most:
+            yield portion
+            portion, rows = [], 0
+        portion.append(item)
+        rows += item.rows
+    yield portion
+
+
+def _by_days(run: RunFetch) -> Iterator[RunFetch]:
+    """The metrics of a run, oldest first, in parts of which no two fit into one portion: there a connection may stand once."""
+    if run.rows <= ROWS_AT_ONCE:
+        yield run
+        return
+    counted = Counter[date]()
+    for one in run.fetched:
+        if one.fetch.kind.has_dates:
+            counted.update(dict.fromkeys(_days(one), 0))
+            counted.update({each["values"]: each["counts"] for each in pc.value_counts(one.table["date"]).to_pylist()})
+    days, rows = list[date](), 0
+    for day in sorted(counted):
+        if days and rows + counted[day] > ROWS_AT_ONCE:
+            yield _of_days(run, days[0], days[-1])
+            days, rows = [], 0
+        days.append(day)
+        rows += counted[day]
+    yield _of_days(run, days[0], days[-1])
+
+
+def _of_days(run: RunFetch, first: date, last: date) -> RunFetch:
+    """What the run was told about the days from first to last."""
+    fetched = []
+    for one in run.fetched:
+        days = [day for day in one.fetch.days if first <= day <= last]
+        if days:
+            table = one.table.filter(pc.is_in(one.table["date"], pa.array(days, pa.date32())))
+            fetched.append(replace(one, fetch=replace(one.fetch, since=days[0], until=days[-1]), table=table))
+    return replace(run, fetched=fetched)
 
 
 def missing_leaves(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[str]:

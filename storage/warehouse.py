@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import Lock
 
 import duckdb
 import pyarrow as pa
@@ -23,8 +23,12 @@ from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
 from storage.sql import query
 
-# What DuckDB takes to compare or write is 65 MB for each file that is open, however little changes.
-_AT_ONCE = BoundedSemaphore(2)
+# One file is open in a process at a time: what DuckDB takes to compare or write comes on top of all else a worker holds, and it
+# uses every core by itself.
+_ONE_OPEN = Lock()
+
+ROWS_AT_ONCE = 50_000
+"""Rows that one transaction writes, unless one run has more: until its commit DuckDB holds them in memory."""
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
 _STORAGE_VERSION = "v1.0.0"
@@ -109,10 +113,10 @@ class Warehouse:
         held: Callable[[str, int], bool],
         connections: Sequence[Connection],
     ) -> set[str]:
-        """Write the changes of all runs in one transaction; without any, the file is not opened.
+        """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
 
-        A run whose lease is not held is left out, also when it is lost just before the commit. So is a run older than
-        what its connection has. A run that is in already is not written again and counts as applied.
+        A run is written whole or not at all. One whose lease is not held is left out, also when it is lost just before the
+        commit. So is a run older than what its connection has. A run that is in already is not written again and counts as applied.
 
         Args:
             changes: what :meth:`diff` found.
@@ -129,11 +133,11 @@ class Warehouse:
         if not pending:
             return applied
         with self._exclusive():
-            pending = [run for run in pending if held(run.run_id, run.generation)]
-            if not pending:
-                return applied
-            with self._open_for_writing() as warehouse:
-                return applied | _merge(warehouse, pending, held, connections)
+            for portion in diff.portions(pending, ROWS_AT_ONCE):
+                if portion := [run for run in portion if held(run.run_id, run.generation)]:
+                    with self._open_for_writing() as warehouse:
+                        applied |= _merge(warehouse, portion, held, connections)
+        return applied
 
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
         """What the run wrote after a generation; None when it wrote nothing. This, not memory, is what telemetry tells."""
@@ -181,7 +185,7 @@ class Warehouse:
         """The warehouse for reading, or an empty one in memory when there is none."""
         with self._exclusive():
             if self._is_new():
-                with _AT_ONCE, duckdb.connect() as warehouse:
+                with _ONE_OPEN, duckdb.connect() as warehouse:
                     schema.migrate(warehouse)
                     yield warehouse
                 return
@@ -242,7 +246,7 @@ class Warehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with damage.explained(self._path, self._published), _AT_ONCE, duckdb.connect(self._path, read_only=read_only) as warehouse:
+        with damage.explained(self._path, self._published), _ONE_OPEN, duckdb.connect(self._path, read_only=read_only) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse
 

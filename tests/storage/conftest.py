@@ -20,6 +20,7 @@ from adpulse.model import (
     Heat,
     Provider,
 )
+from storage import diff, warehouse
 from storage.diff import RunFetch
 from storage.warehouse import Warehouse
 
@@ -130,6 +131,20 @@ class Workspace:
         """Change the file behind the warehouse's back."""
         with duckdb.connect(self.path) as database:
             database.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def rows_at_once():
+    """Within its block so many rows are compared, and written, at a time."""
+
+    @contextmanager
+    def limited(count):
+        before = diff.ROWS_AT_ONCE, warehouse.ROWS_AT_ONCE
+        diff.ROWS_AT_ONCE = warehouse.ROWS_AT_ONCE = count
+        yield
+        diff.ROWS_AT_ONCE, warehouse.ROWS_AT_ONCE = before
+
+    return limited
 
 
 @pytest.fixture(scope="session")

@@ -268,8 +268,14 @@ def batch_of(build, answered, generation, now):
 
 
 @settings(max_examples=15)
-@given(steps=st.lists(batches(), min_size=2, max_size=4))
-def test_any_sequence_of_answers_is_stored_as_a_dictionary_would(build, new_workspace, steps):
+@given(steps=st.lists(batches(), min_size=2, max_size=4), count=st.sampled_from([1, 3, 20_000]))
+def test_any_sequence_of_answers_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
+    with rows_at_once(count):
+        follow(build, new_workspace, steps)
+
+
+def follow(build, new_workspace, steps):
+    """Store the batches one after the other; everything told and stored is as the dictionary has it."""
     workspace, model, now = new_workspace(), Dictionary(), build.now
     for generation, (answered, lost, passed) in enumerate(steps, start=1):
         now += passed

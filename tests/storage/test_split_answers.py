@@ -1,6 +1,6 @@
 """Leaves whose conversions by kind come in an answer of their own: each half of a row is what its own last answer said."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -223,29 +223,36 @@ def test_ads_and_asset_groups_with_the_same_id_are_two_leaves(workspace, build, 
 
 
 NUMBERS = st.integers(0, 5)
-LEAVES = st.dictionaries(st.sampled_from(["a1", "a2", "a3"]), st.tuples(NUMBERS, NUMBERS), max_size=3)
+DAYS = date(2026, 3, 19), date(2026, 3, 20)
+LEAVES = st.dictionaries(st.tuples(st.sampled_from(["a1", "a2", "a3"]), st.sampled_from(DAYS)), st.tuples(NUMBERS, NUMBERS), max_size=5)
 STEPS = st.lists(st.tuples(st.none() | LEAVES, st.none() | LEAVES).filter(any), min_size=1, max_size=5)
 
 
 @settings(max_examples=12)
-@given(steps=STEPS)
-def test_any_sequence_of_halves_is_stored_as_a_dictionary_would(build, new_workspace, steps):
+@given(steps=STEPS, count=st.sampled_from([2, 20_000]))
+def test_any_sequence_of_halves_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
     workspace, known = new_workspace(), {}
     for generation, (base, split) in enumerate(steps, 1):
         answers = []
         if base is not None:
-            answers.append(build.base(*({"external_id": leaf, "clicks": n, "revenue": m} for leaf, (n, m) in base.items())))
+            answers.append(build.base(*rows(base, "clicks", "revenue"), since=DAYS[0]))
         if split is not None:
-            answers.append(build.split(*({"external_id": leaf, "leads": n, "visitors": m} for leaf, (n, m) in split.items())))
+            answers.append(build.split(*rows(split, "leads", "visitors"), since=DAYS[0]))
 
-        workspace.sync(build.run(*answers, generation=generation, provider=Provider.GOOGLE, gross_margin=HALF))
+        with rows_at_once(count):
+            workspace.sync(build.run(*answers, generation=generation, provider=Provider.GOOGLE, gross_margin=HALF))
 
         known = as_told(known, base, split)
     whole = {leaf: (*first, *second) for leaf, (first, second) in known.items()}
-    rows = workspace.rows("SELECT external_id, clicks, revenue, leads, visitors, profit FROM metric_facts") if whole else []
-    assert {row[0]: row[1:5] for row in rows} == whole
-    assert len(rows) == len(whole)
-    assert all(row[5] == round(Decimal(row[2]) / 2) for row in rows)
+    found = workspace.rows("SELECT external_id, date, clicks, revenue, leads, visitors, profit FROM metric_facts") if whole else []
+    assert {row[:2]: row[2:6] for row in found} == whole
+    assert len(found) == len(whole)
+    assert all(row[6] == round(Decimal(row[3]) / 2) for row in found)
+
+
+def rows(leaves, first, second):
+    """The rows of an answer that tells these two metrics."""
+    return [{"external_id": leaf, "date": day, first: n, second: m} for (leaf, day), (n, m) in leaves.items()]
 
 
 def as_told(known, base, split):

@@ -288,6 +288,24 @@ def test_days_that_were_not_asked_for_stay(workspace, build):
     assert change.empty
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 20_000])
+def test_days_are_changed_as_they_were_told_however_many_rows_are_taken_at_once(workspace, build, rows_at_once, count):
+    days = [build.today - timedelta(days=n) for n in range(4)]
+    ads = [{"external_id": name, "date": day, "clicks": 1} for day in days for name in ("a1", "a2")]
+    walk = build.walk({"external_id": "a1"}, {"external_id": "a2"})
+    totals = [{"date": day, "clicks": 2} for day in days]
+    workspace.sync(build.run(walk, build.ads(*ads, since=days[-1]), build.totals(*totals, since=days[-1])))
+    more = build.totals(*({**row, "clicks": 5} for row in totals[1:]), since=days[-1], until=days[1])
+
+    with rows_at_once(count):
+        workspace.sync(build.run(build.ads(*ads[2:4], since=days[2]), more, generation=2))
+
+    clicks = workspace.rows("SELECT date, sum(clicks)::INTEGER FROM metric_facts GROUP BY date ORDER BY date DESC")
+    assert clicks == [(days[0], 0), (days[1], 2), (days[2], 0), (days[3], 2)]
+    unreported = workspace.rows("SELECT date, clicks FROM unreported WHERE clicks <> 0 ORDER BY date DESC")
+    assert unreported == [(days[1], 3), (days[2], 5), (days[3], 3)]
+
+
 def test_missing_leaves_are_those_with_numbers_that_are_not_known_to_be_gone(workspace, build):
     names = ["alive", "unknown", "zero", "deleted", "deleted-now", "answered", "other-day", "revived"]
     rows = [{"external_id": name, "clicks": 0 if name == "zero" else 1} for name in names]
