@@ -25,6 +25,7 @@ from adpulse.settings import Settings
 from storage import control
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
@@ -45,6 +46,7 @@ class App:
         self.settings = config
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
+        self.keys = ApiKeys(engine)
         self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)

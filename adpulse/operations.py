@@ -81,15 +81,19 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
         UnknownConnection: no such connection.
         Usage: the connection is not synced at all at present; the message says why.
     """
-    view = app.connections.get(reference)
-    ticket = app.runs.request(view.connection.id, parts, force=force)
-    provider = view.connection.provider
+    connection = app.connections.get(reference).connection
+    ticket = app.runs.request(connection.id, parts, force=force)
+    dispatch(app, connection)
+    return ticket
+
+
+def dispatch(app: App, connection: Connection) -> None:
+    """Ask Prefect for the run that serves what is queued; when it is down, the worker's sweep asks again."""
     orchestrator.use_running_server(app.settings.home)
     try:
-        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
+        orchestrator.request_run(connection.provider, Lane.ON_DEMAND, app.runs)
     except Unavailable:
-        log.warning("Prefect does not answer; the sync of %s is queued and starts when the worker runs", view.connection.name)
-    return ticket
+        log.warning("Prefect does not answer; the sync of %s is queued and starts when the worker runs", connection.name)
 
 
 def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -45,6 +45,25 @@ class ConnectionView:
     consecutive_failures: int
     consecutive_throttles: int
     slow: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which connections; None is any."""
+
+    workspace_id: str | None = None
+    provider: Provider | None = None
+    status: ConnectionStatus | None = None
+    frequency: Frequency | None = None
+
+    def conditions(self) -> list[tuple[InstrumentedAttribute[str], str | None]]:
+        """Column and value pairs."""
+        return [
+            (ConnectionRow.workspace_id, self.workspace_id),
+            (ConnectionRow.provider, self.provider),
+            (ConnectionRow.status, self.status),
+            (ConnectionRow.sync_frequency, self.frequency),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +140,27 @@ class Connections:
             raise UnknownConnection(f"Several connections are named '{reference}'. Use one of the ids: {listed}.")
         raise UnknownConnection(f"There is no connection '{reference}'. See them with: adpulse connections")
 
+    def find(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView | None:
+        """The connection with this id, if there is one and, where one is given, it is the workspace's."""
+        mine = (ConnectionRow.workspace_id == workspace_id) if workspace_id else true()
+        found = self._select((ConnectionRow.id == connection_id) & mine)
+        return found[0] if found else None
+
+    def page(self, wanted: Wanted, limit: int, after: tuple[str, str] | None = None) -> list[ConnectionView]:
+        """At most ``limit`` connections by name, those after this name and id."""
+        conditions = [column == value for column, value in wanted.conditions() if value is not None]
+        if after:
+            conditions.append(tuple_(ConnectionRow.name, ConnectionRow.id) > after)
+        return self._select(and_(true(), *conditions), limit)
+
     def every(self, workspace_id: str | None = None) -> list[ConnectionView]:
         """Every connection, of one workspace if given, by name."""
         return self._select(ConnectionRow.workspace_id == workspace_id if workspace_id else ConnectionRow.id.is_not(None))
 
-    def _select(self, condition: ColumnElement[bool]) -> list[ConnectionView]:
+    def _select(self, condition: ColumnElement[bool], limit: int | None = None) -> list[ConnectionView]:
+        found = select(*CONNECTION_COLUMNS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id).limit(limit)
         with reading(self._engine).connect() as session:
-            rows = session.execute(select(*CONNECTION_COLUMNS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id))
+            rows = session.execute(found)
             return [_view(row) for row in rows]
 
     def set_frequency(self, reference: str, value: str) -> ConnectionView:

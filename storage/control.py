@@ -249,6 +249,21 @@ class PartitionRow(Base):
     fetched_at: Mapped[datetime]
 
 
+class ApiKeyRow(Base):
+    """What a program shows to be let in; ``digest`` is all that is kept of it."""
+
+    __tablename__ = "api_key"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspace.id"))
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
 class DispatchRow(Base):
     """Counts the claims that an on-demand deployment's flow runs made: requests between two claims share one flow run."""
 

@@ -156,6 +156,12 @@ class Runs:
             raise Usage(f"There is no sync run '{run_id}'.")
         return found[0]
 
+    def find(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
+        """The run with this id, if there is one and, where one is given, it is of the workspace's."""
+        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        found = self._select((RunRow.id == run_id) & mine, 1)
+        return found[0] if found else None
+
     def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)

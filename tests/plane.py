@@ -9,6 +9,7 @@ from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.keys import ApiKeys
 from storage.leases import Leases
 from storage.ledger import Ledger
 from storage.partitions import Partitions
@@ -23,6 +24,7 @@ class ControlPlane:
         self.engine = engine
         self.clock = clock
         self.workspaces = Workspaces(engine)
+        self.keys = ApiKeys(engine)
         self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)

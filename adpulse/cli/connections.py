@@ -129,8 +129,8 @@ def status(
     connection: Annotated[str | None, typer.Argument(help="Id or name; all connections when left out.")] = None, *, as_json: AsJson = False
 ) -> None:
     """Show what is fresh, what waits and why."""
+    from adpulse import telling
     from adpulse.bootstrap import app
-    from adpulse.cli import telling
 
     context = app()
     if connection is None:
@@ -150,7 +150,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from adpulse.cli import telling
+    from adpulse import telling
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
@@ -231,9 +231,8 @@ def set_margin(
     connection: Reference, value: Annotated[str, typer.Argument(help="A share of the revenue such as 0.35, or a percentage such as 35%.")]
 ) -> None:
     """Change a connection's gross margin: profit is revenue times margin, minus spend. All stored days follow."""
-    from adpulse import operations
+    from adpulse import operations, telling
     from adpulse.bootstrap import app
-    from adpulse.cli import telling
     from adpulse.model import parse_margin
 
     context, margin = app(), parse_margin(value)

@@ -26,8 +26,8 @@ def list_letters(
     from rich.table import Table
 
     from adpulse.bootstrap import app
-    from adpulse.cli.telling import ago
     from adpulse.clock import utc_now
+    from adpulse.telling import ago
 
     context = app()
     letters = context.runs.dead_letters(context.connections.get(connection).connection.id if connection else None)

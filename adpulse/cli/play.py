@@ -12,9 +12,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from adpulse import operations
+from adpulse import operations, telling
 from adpulse.bootstrap import app
-from adpulse.cli import telling
 from adpulse.cli.proof import Proof, Reads
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency

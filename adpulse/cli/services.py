@@ -16,7 +16,7 @@ Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, worker, sweep, deploy, migrate, sandbox):
+    for command in (up, web, worker, sweep, deploy, migrate, sandbox):
         cli.command()(command)
 
 
@@ -42,6 +42,22 @@ def up() -> None:
         typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
         warm.serve(config)
     typer.echo("Stopped.")
+
+
+def web(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port; the first free one from 8400 on unless told; 0 takes any.")] = None,
+) -> None:
+    """Serve the HTTP API. Ctrl-C ends it."""
+    from adpulse import settings
+    from adpulse.api.server import serve
+    from adpulse.bootstrap import app
+    from adpulse.orchestrator import use_running_server
+
+    use_running_server(settings.load().home)
+    app()
+    serve(host, port, typer.echo)
 
 
 def worker() -> None:

@@ -36,7 +36,7 @@ def test_an_account_in_another_currency_is_another_connection_and_what_refers_to
     insert(engine, "connection", id="c1", currency="USD", **account)
     insert(engine, "partition_state", connection_id="c1", kind="ads", day="", fetched_at=NOON)
 
-    control.migrate(engine)
+    control.migrate(engine, "0005")
 
     insert(engine, "connection", id="c2", currency="EUR", **account)
     with engine.connect() as session:

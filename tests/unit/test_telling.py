@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adpulse.cli import telling
+from adpulse import telling
 from adpulse.model import ConnectionStatus
 from adpulse.planner.cadence import Cadence
 

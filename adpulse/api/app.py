@@ -1,0 +1,52 @@
+"""The application. ``create_app`` needs no argument: everything comes from the settings, as for every other process."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adpulse.api import connections, health, jobs, problems
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app() -> FastAPI:
+    """The HTTP API of this installation."""
+    api = FastAPI(
+        title="adpulse",
+        version=version("adpulse"),
+        description="Ad accounts' entities and daily metrics, minutes fresh: connections, how often they are synced, and what came of it.",
+        # Their pages load scripts from elsewhere; the document itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    api.add_middleware(_SecurityHeaders)
+    problems.handle(api)
+    for router in (connections.router, jobs.router, health.router):
+        api.include_router(router)
+    return api
+
+
+class _SecurityHeaders:
+    """Puts the headers that protect a browser on every answer, unless it has its own."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = {name.lower() for name, _ in message["headers"]}
+                ours = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *(each for each in ours if each[0] not in told)]
+            await send(message)
+
+        await self._inner(scope, receive, protected)

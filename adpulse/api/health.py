@@ -1,0 +1,31 @@
+"""Whether this process lives, and whether it can do its work."""
+
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from adpulse.api.access import Installation
+from adpulse.api.problems import answers
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """It lives, or it is ready."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz", summary="Whether the process answers")
+def alive() -> Alive:
+    """Asks nobody else; for whoever restarts processes that hang."""
+    return Alive()
+
+
+@router.get("/readyz", summary="Whether the control plane answers", responses=answers(HTTPStatus.SERVICE_UNAVAILABLE))
+def ready(installation: Installation) -> Alive:
+    """Reads one row of the control plane's database."""
+    installation.workspaces.all()
+    return Alive()

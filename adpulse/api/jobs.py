@@ -1,0 +1,89 @@
+"""Jobs: syncs that were asked for or came due, as the one who asked follows them."""
+
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from adpulse.api.access import Viewer
+from adpulse.api.problems import Refused, answers
+from adpulse.model import Parts, RunState
+from storage.runs import RunView
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobStatus(StrEnum):
+    """``waiting``: for the call budget, the platform or its next try; it goes on by itself."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_STATUS = {
+    RunState.QUEUED: JobStatus.QUEUED,
+    RunState.LEASED: JobStatus.RUNNING,
+    RunState.FETCHED: JobStatus.RUNNING,
+    RunState.APPLIED: JobStatus.RUNNING,
+    RunState.POSTPONED: JobStatus.WAITING,
+    RunState.FAILED: JobStatus.WAITING,
+    RunState.DONE: JobStatus.DONE,
+    RunState.DEAD: JobStatus.FAILED,
+}
+
+
+class Job(BaseModel):
+    """A sync. Instants are UTC; counts are rows of metrics, of all tries together."""
+
+    job_id: str
+    connection_id: str
+    status: JobStatus
+    parts: Parts
+    force_refresh: bool
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    waits_until: datetime | None = Field(description="When it goes on, while it waits.")
+    reason: str | None = Field(description="Why it waits.")
+    platform_calls: int
+    rows_fetched: int
+    rows_changed: int
+    entities_changed: int
+    error: str | None
+
+
+def job_of(run: RunView) -> Job:
+    """The job that a run is."""
+    waits = _STATUS[run.state] is JobStatus.WAITING
+    return Job(
+        job_id=run.id,
+        connection_id=run.connection_id,
+        status=_STATUS[run.state],
+        parts=run.parts,
+        force_refresh=run.force_refresh,
+        requested_at=run.requested_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        waits_until=run.until if waits else None,
+        reason=run.reason if waits else None,
+        platform_calls=run.calls,
+        rows_fetched=run.counts.fetched,
+        rows_changed=run.counts.inserted + run.counts.updated,
+        entities_changed=run.counts.entities_changed,
+        error=run.error,
+    )
+
+
+@router.get("/jobs/{job_id}", summary="How a sync goes", responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND))
+def read_job(caller: Viewer, job_id: Annotated[str, Path(max_length=255)]) -> Job:
+    """What sync-now answered with, or any other run of a connection."""
+    run = caller.app.runs.find(job_id, caller.workspace_id)
+    if run is None:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no job '{job_id}'.")
+    return job_of(run)

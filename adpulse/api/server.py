@@ -1,0 +1,37 @@
+"""Serves the application until it is told to stop."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from adpulse.api.app import create_app
+from adpulse.errors import Usage
+
+FIRST_PORT = 8400
+_TRIED = 100
+_DRAIN_SECONDS = 10
+
+
+def serve(host: str, port: int | None, progress: Callable[[str], None]) -> None:
+    """Listen on this port, or on the first free one from ``FIRST_PORT`` on; SIGINT and SIGTERM let requests under way end.
+
+    Raises:
+        Usage: the address cannot be listened on.
+    """
+    config = uvicorn.Config(
+        create_app(), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_DRAIN_SECONDS
+    )
+    with _bound(host, port) as listening:
+        bound = listening.getsockname()
+        progress(f"HTTP API: http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _bound(host: str, port: int | None) -> socket.socket:
+    for each in range(FIRST_PORT, FIRST_PORT + _TRIED) if port is None else (port,):
+        try:
+            return socket.create_server((host, each), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            reason = error.strerror
+    raise Usage(f"Cannot listen on {host}, port {each}: {reason}.")

@@ -1,0 +1,112 @@
+"""API keys: who may use the HTTP API, in which workspace and how far. Of a key only a digest is kept."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from pydantic import SecretStr
+from sqlalchemy import ColumnElement, Row, insert, select, true, update
+
+from adpulse.clock import utc_now
+from adpulse.errors import Usage
+from adpulse.model import Role
+from storage.control import ApiKeyRow, Engine, reading
+
+_MARK = "adp"
+_COLUMNS = tuple(column for column in ApiKeyRow.__table__.columns if column.name != "digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as people see it; ``workspace_id`` is None for an operator's, which reaches every workspace. Instants are real time."""
+
+    id: str
+    workspace_id: str | None
+    name: str
+    prefix: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class ApiKeys:
+    """The keys of this installation."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
+        """A new key, and its text, which is told this once.
+
+        256 random bits need no slow hash: nobody can try them out.
+
+        Raises:
+            Usage: a key of a workspace that is an operator's, or one of none that is not; or it ends in the past.
+        """
+        if (role is Role.OPERATOR) != (workspace_id is None):
+            raise Usage("A viewer's or editor's key belongs to one workspace, an operator's to none.")
+        now = utc_now()
+        if expires_at is not None and expires_at <= now:
+            raise Usage("The key would have expired already.")
+        prefix = f"{_MARK}_{secrets.token_hex(4)}"
+        text = f"{prefix}_{secrets.token_urlsafe(32)}"
+        made = ApiKey(
+            id=str(uuid4()),
+            workspace_id=workspace_id,
+            name=name,
+            prefix=prefix,
+            role=role,
+            created_at=now,
+            expires_at=expires_at,
+            revoked_at=None,
+        )
+        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": _digest(text)}
+        with self._engine.begin() as session:
+            session.execute(insert(ApiKeyRow).values(**values))
+        return made, SecretStr(text)
+
+    def authenticate(self, text: SecretStr) -> ApiKey | None:
+        """The key with this text; None when there is none, or it was revoked or has expired."""
+        prefix = "_".join(text.get_secret_value().split("_")[:2])
+        with reading(self._engine).connect() as session:
+            row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
+        if row is None or not hmac.compare_digest(row.digest, _digest(text.get_secret_value())):
+            return None
+        ended = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now())
+        return None if ended else _key(row)
+
+    def every(self, workspace_id: str | None = None) -> list[ApiKey]:
+        """Every key, of one workspace if given, newest first; revoked ones too."""
+        mine = (ApiKeyRow.workspace_id == workspace_id) if workspace_id else true()
+        with reading(self._engine).connect() as session:
+            rows = session.execute(select(*_COLUMNS).where(mine).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id))
+            return [_key(row) for row in rows]
+
+    def revoke(self, reference: str, workspace_id: str | None = None) -> ApiKey:
+        """End the key with this id or prefix, of this workspace if given; ending it again changes nothing.
+
+        Raises:
+            Usage: there is no such key.
+        """
+        mine: ColumnElement[bool] = (ApiKeyRow.id == reference) | (ApiKeyRow.prefix == reference)
+        if workspace_id:
+            mine &= ApiKeyRow.workspace_id == workspace_id
+        with self._engine.begin() as session:
+            session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=utc_now()))
+            row = session.execute(select(*_COLUMNS).where(mine)).one_or_none()
+        if row is None:
+            raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
+        return _key(row)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+    values = {each: getattr(row, each) for each in ApiKey.__dataclass_fields__}
+    return ApiKey(**values | {"role": Role(values["role"])})

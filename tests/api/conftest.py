@@ -1,0 +1,80 @@
+"""The API on an installation of two workspaces, in this process; the sandbox is the platform, Prefect is not running."""
+
+import time
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+import requests
+import uvicorn
+from installation import Installation
+
+from adpulse.api.app import create_app
+from adpulse.model import Role
+from adpulse.sandbox import Sandbox
+
+
+@pytest.fixture(scope="package")
+def sandbox():
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture
+def installation(tmp_path, sandbox):
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def team(installation):
+    """A workspace with a connection, an open run, and the texts of its keys by role."""
+    return _team(installation, installation.workspace)
+
+
+@pytest.fixture
+def others(installation):
+    """Another such workspace, of somebody else."""
+    return _team(installation, installation.app.workspaces.create("Borealis"))
+
+
+@pytest.fixture
+def operator(installation):
+    """The text of an operator's key."""
+    return installation.app.keys.create("ops", Role.OPERATOR, None)[1].get_secret_value()
+
+
+@pytest.fixture(scope="package")
+def address():
+    """Where a real server answers; each request finds the installation of its test."""
+    server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=0, log_level="critical"))
+    serving = Thread(target=server.run, daemon=True)
+    serving.start()
+    for _ in range(200):
+        if server.started:
+            break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    serving.join(10)
+
+
+@pytest.fixture
+def ask(address):
+    """Sends a request with a key, or without one."""
+
+    def send(method, path, key=None, **options):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return requests.request(method, address + path, headers=headers, timeout=30, **options)
+
+    return send
+
+
+def _team(installation, workspace):
+    app = installation.app
+    installation.workspace = workspace
+    connection = installation.connect()
+    run_id = app.runs.request(connection.id).run_id
+    keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
+    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

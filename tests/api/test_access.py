@@ -1,0 +1,102 @@
+"""Every route has a rule of who may use it, and holds to it: a route that has none fails here."""
+
+from datetime import timedelta
+
+import pytest
+
+from adpulse.api.app import create_app
+from adpulse.clock import utc_now
+from adpulse.model import Role
+
+BODIES = {"sync-frequency": {"sync_frequency": "hourly"}}
+RULES = {
+    ("GET", "/healthz"): "anybody",
+    ("GET", "/readyz"): "anybody",
+    ("GET", "/connections/"): "viewer",
+    ("GET", "/connections/{connection_id}"): "viewer",
+    ("GET", "/connections/{connection_id}/sync-status"): "viewer",
+    ("GET", "/connections/{connection_id}/runs"): "viewer",
+    ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",
+    ("POST", "/connections/{connection_id}/pause"): "editor",
+    ("POST", "/connections/{connection_id}/sync-now"): "editor",
+    ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities"): "editor",
+    ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
+    ("GET", "/jobs/{job_id}"): "viewer",
+}
+CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
+
+
+def path_of(template, team):
+    return template.format(workspace_id=team.workspace.id, connection_id=team.connection.id, job_id=team.run_id)
+
+
+def options(template):
+    body = BODIES.get(template.rpartition("/")[2])
+    return {"json": body} if body else {}
+
+
+def test_every_route_has_a_rule():
+    found = {(method, path) for path, operations in create_app().openapi()["paths"].items() for method in map(str.upper, operations)}
+
+    assert found == set(RULES)
+
+
+@pytest.mark.parametrize(("method", "template"), CLOSED)
+def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, template):
+    app, soon = installation.app, utc_now() + timedelta(days=1)
+    revoked, text = app.keys.create("old", Role.EDITOR, team.workspace.id, soon)
+    app.keys.revoke(revoked.prefix)
+    almost = team.editor[:-1] + ("A" if team.editor[-1] != "A" else "B")
+
+    for key in (None, "adp_", "adp_00000000_x", almost, text.get_secret_value()):
+        answer = ask(method, path_of(template, team), key, **options(template))
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert key is None or key not in answer.text  # it may be right but for a letter
+
+
+@pytest.mark.parametrize(("method", "template"), CLOSED)
+def test_a_viewer_looks_and_an_editor_changes(ask, team, method, template):
+    answers = {role: ask(method, path_of(template, team), getattr(team, role), **options(template)) for role in ("viewer", "editor")}
+
+    assert answers["editor"].status_code in (200, 202)
+    assert answers["viewer"].status_code in ((200, 202) if RULES[method, template] == "viewer" else (403,))
+
+
+@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
+def test_what_belongs_to_another_workspace_is_not_there(ask, team, others, method, template):
+    answer = ask(method, path_of(template, others), team.editor, **options(template))
+    unknown = ask(method, path_of(template, others).replace(others.connection.id, "no").replace(others.run_id, "no"), team.editor)
+
+    assert answer.status_code == 404
+    assert answer.json()["type"] == (unknown.json()["type"] if unknown.status_code == 404 else answer.json()["type"])
+    assert others.connection.name not in answer.text
+
+
+def test_another_workspaces_id_does_not_lead_to_ones_own_connection(ask, team, others):
+    path = f"/workspaces/{others.workspace.id}/connections/{team.connection.id}/sync-metrics"
+
+    assert ask("POST", path, team.editor).status_code == 404
+
+
+def test_a_list_holds_only_what_the_key_sees(ask, team, others, operator):
+    mine, theirs, all_of_them = (ask("GET", "/connections/", key).json()["connections"] for key in (team.viewer, others.viewer, operator))
+
+    assert [each["id"] for each in mine] == [team.connection.id]
+    assert [each["id"] for each in theirs] == [others.connection.id]
+    assert {each["id"] for each in all_of_them} == {team.connection.id, others.connection.id}
+
+
+@pytest.mark.parametrize(("method", "template"), CLOSED)
+def test_an_operator_reaches_every_workspace(ask, team, others, operator, method, template):
+    for each in (team, others):
+        assert ask(method, path_of(template, each), operator, **options(template)).status_code in (200, 202)
+
+
+def test_a_key_is_stored_as_a_digest(installation, team):
+    with installation.engine.connect() as session:
+        stored = str(session.exec_driver_sql("SELECT * FROM api_key").all())
+
+    prefix, secret = team.editor[:12], team.editor[13:]
+    assert prefix in stored
+    assert secret not in stored

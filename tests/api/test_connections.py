@@ -1,0 +1,162 @@
+"""What the connections' routes answer, by a client that knows nothing of the inside."""
+
+import pytest
+
+from adpulse.model import ConnectionStatus, Provider, RunState
+
+EIGHT = {
+    "sync_frequency", "last_sync_attempted_at", "last_sync_completed_at", "last_metrics_changed_at",
+    "total_syncs_attempted", "total_syncs_with_changes", "sync_status", "last_sync_error",
+}  # fmt: skip
+
+
+def test_sync_now_answers_with_a_job_and_a_second_press_with_the_same(ask, installation, team):
+    installation.work(installation.claim())
+    path = f"/connections/{team.connection.id}/sync-now"
+
+    first, second = ask("POST", path, team.editor), ask("POST", path, team.editor)
+
+    assert first.status_code == second.status_code == 202
+    assert first.json() == second.json()
+    assert first.json()["status"] == "queued"
+    assert installation.app.runs.get(first.json()["job_id"]).state is RunState.QUEUED
+
+
+def test_a_job_is_followed_to_its_end(ask, installation, team):
+    job = ask("POST", f"/connections/{team.connection.id}/sync-now", team.editor).json()["job_id"]
+
+    installation.sync(team.connection)
+
+    told = ask("GET", f"/jobs/{job}", team.viewer).json()
+    assert told["status"] == "done"
+    assert told["rows_changed"] > 0
+    assert told["platform_calls"] > 0
+    assert [each["job_id"] for each in ask("GET", f"/connections/{team.connection.id}/runs", team.viewer).json()] == [job]
+
+
+def test_force_refresh_is_the_runs(ask, installation, team):
+    job = ask("POST", f"/connections/{team.connection.id}/sync-now", team.editor, json={"force_refresh": True}).json()["job_id"]
+
+    assert installation.app.runs.get(job).force_refresh
+
+
+@pytest.mark.parametrize("half", ["entities", "metrics"])
+def test_one_half_is_asked_for_alone(ask, installation, team, half):
+    installation.sync(team.connection)
+
+    answer = ask("POST", f"/workspaces/{team.workspace.id}/connections/{team.connection.id}/sync-{half}", team.editor)
+
+    assert installation.app.runs.get(answer.json()["job_id"]).parts == half
+
+
+def test_the_eight_fields_are_told_by_every_route_that_tells_of_a_connection(ask, installation, team):
+    installation.sync(team.connection)
+    path = f"/connections/{team.connection.id}"
+
+    status = ask("GET", f"{path}/sync-status", team.viewer).json()
+    changed = ask("PATCH", f"{path}/sync-frequency", team.editor, json={"sync_frequency": "hourly"}).json()
+    one = ask("GET", path, team.viewer).json()
+    (listed,) = ask("GET", "/connections/", team.viewer).json()["connections"]
+
+    assert set(status) == set(changed) == EIGHT
+    assert changed == status | {"sync_frequency": "hourly"}
+    assert one == listed
+    assert {name: one[name] for name in EIGHT} == changed
+    assert status["total_syncs_attempted"] >= status["total_syncs_with_changes"] > 0
+
+
+@pytest.mark.parametrize(("value", "says"), [("realtime", "not granted"), ("7min", "5min, 10min, 30min, hourly, daily")])
+def test_a_frequency_that_is_not_allowed_is_a_400_that_lists_what_is(ask, team, value, says):
+    answer = ask("PATCH", f"/connections/{team.connection.id}/sync-frequency", team.editor, json={"sync_frequency": value})
+
+    assert answer.status_code == 400
+    assert says in answer.json()["detail"]
+    assert ask("GET", f"/connections/{team.connection.id}/sync-status", team.viewer).json()["sync_frequency"] == "manual"
+
+
+def test_a_paused_connection_is_not_synced_and_says_so(ask, team):
+    assert ask("POST", f"/connections/{team.connection.id}/pause", team.editor).json()["status"] == "paused"
+
+    answer = ask("POST", f"/connections/{team.connection.id}/sync-now", team.editor)
+
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:adpulse:usage"
+    assert "adpulse resume" in answer.json()["detail"]
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_repeat(ask, installation, team):
+    made = [installation.connect("Nordlicht Moebel").id, installation.connect("Alpenglow Reisen").id, team.connection.id]
+    found, cursor = [], None
+    for _ in range(len(made) + 1):
+        page = ask("GET", "/connections/", team.viewer, params={"limit": 1} | ({"cursor": cursor} if cursor else {})).json()
+        found += [each["id"] for each in page["connections"]]
+        if not (cursor := page["next_cursor"]):
+            break
+
+    names = [ask("GET", f"/connections/{each}", team.viewer).json()["name"] for each in found]
+    assert names == sorted(names)
+    assert set(found) == set(made)
+    assert len(found) == len(made)
+
+
+def test_lists_are_filtered(ask, installation, team):
+    google = installation.connect("Alpenglow Reisen", "5min")
+    installation.app.connections.set_status(google.id, ConnectionStatus.PAUSED, "Paused.")
+
+    def ids(**filters):
+        return {each["id"] for each in ask("GET", "/connections/", team.viewer, params=filters).json()["connections"]}
+
+    assert ids(provider=Provider.GOOGLE.value) == ids(frequency="5min") == ids(status="paused") == {google.id}
+    assert ids(provider="meta", frequency="5min") == set()
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "W10=", "Wy", "bnVsbA=="])
+def test_a_cursor_that_was_not_given_out_is_refused(ask, team, cursor):
+    answer = ask("GET", "/connections/", team.viewer, params={"cursor": cursor})
+
+    assert answer.status_code == 400
+    assert "cursor" in answer.json()["detail"]
+
+
+def test_what_is_sent_wrongly_is_told_where_and_never_repeated(ask, team):
+    answer = ask("PATCH", f"/connections/{team.connection.id}/sync-frequency", team.editor, json={"sync_frequency": {"secret": "s3cr3t"}})
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "body.sync_frequency" in answer.json()["detail"]
+    assert "s3cr3t" not in answer.text
+
+
+def test_what_fails_unexpectedly_tells_no_details(ask, installation, team, monkeypatch):
+    monkeypatch.setattr(installation.app.connections, "find", lambda *_: 1 / 0)
+
+    answer = ask("GET", f"/connections/{team.connection.id}", team.viewer)
+
+    assert answer.status_code == 500
+    assert answer.json()["detail"].startswith("Unexpected ZeroDivisionError.")
+    assert "division" not in answer.text
+
+
+def test_an_unknown_path_and_a_wrong_method_are_problems_too(ask):
+    assert ask("GET", "/nowhere").json()["type"] == "urn:adpulse:not-found"
+    assert ask("DELETE", "/connections/").json()["type"] == "urn:adpulse:method-not-allowed"
+
+
+def test_every_answer_carries_the_headers_that_protect_a_browser(ask, team):
+    for answer in (ask("GET", "/healthz"), ask("GET", "/nowhere"), ask("GET", "/connections/", team.viewer)):
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_it_is_ready_only_while_the_control_plane_answers(ask, installation):
+    assert ask("GET", "/readyz").json() == {"status": "ok"}
+    database = installation.app.settings.home / "control.db"
+    installation.app.workspaces._engine.dispose()
+    for each in database.parent.glob("control.db*"):
+        each.unlink()
+    database.mkdir()
+
+    assert ask("GET", "/healthz").status_code == 200
+    answer = ask("GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:adpulse:control-plane"

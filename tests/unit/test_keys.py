@@ -1,0 +1,63 @@
+"""API keys: the text opens, once, what it was made for; of it nothing is kept."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from adpulse.clock import utc_now
+from adpulse.errors import Usage
+from adpulse.model import Role
+
+
+def test_a_keys_text_is_its_key_and_nothing_else_is(plane):
+    made, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id)
+    other, _ = plane.keys.create("dashboard", Role.EDITOR, plane.workspace.id)
+    said = text.get_secret_value()
+
+    assert plane.keys.authenticate(text) == made
+    assert said.startswith(f"{made.prefix}_")
+    for wrong in ("", made.prefix, said[:-1], said + "A", said.swapcase(), said.replace(made.prefix, other.prefix), said + "_"):
+        assert plane.keys.authenticate(SecretStr(wrong)) is None
+    assert said not in repr((made, text))
+
+
+def test_a_key_ends_when_it_expires_or_is_revoked(plane, monkeypatch):
+    soon = utc_now() + timedelta(minutes=1)
+    _, expiring = plane.keys.create("soon", Role.VIEWER, plane.workspace.id, soon)
+    made, revoked = plane.keys.create("old", Role.EDITOR, plane.workspace.id)
+
+    ended = plane.keys.revoke(made.prefix)
+
+    assert plane.keys.authenticate(revoked) is None
+    assert plane.keys.revoke(made.id).revoked_at == ended.revoked_at
+    assert plane.keys.authenticate(expiring)
+    monkeypatch.setattr("storage.keys.utc_now", lambda: soon)
+    assert plane.keys.authenticate(expiring) is None
+
+
+def test_a_workspace_lists_and_revokes_only_its_own(plane):
+    other = plane.workspaces.create("Borealis")
+    mine, _ = plane.keys.create("mine", Role.VIEWER, plane.workspace.id)
+    theirs, text = plane.keys.create("theirs", Role.VIEWER, other.id)
+    operators, _ = plane.keys.create("ops", Role.OPERATOR, None)
+
+    with pytest.raises(Usage, match="no key"):
+        plane.keys.revoke(theirs.id, plane.workspace.id)
+
+    assert plane.keys.authenticate(text) == theirs
+    assert plane.keys.every(plane.workspace.id) == [mine]
+    assert {each.id for each in plane.keys.every()} == {mine.id, theirs.id, operators.id}
+
+
+@pytest.mark.parametrize(("role", "owned"), [(Role.OPERATOR, True), (Role.EDITOR, False), (Role.VIEWER, False)])
+def test_an_operators_key_belongs_to_no_workspace_and_every_other_to_one(plane, role, owned):
+    with pytest.raises(Usage, match="workspace"):
+        plane.keys.create("wrong", role, plane.workspace.id if owned else None)
+
+
+def test_a_key_that_would_have_expired_already_is_refused(plane):
+    with pytest.raises(Usage, match="expired already"):
+        plane.keys.create("late", Role.VIEWER, plane.workspace.id, utc_now())
+
+    assert plane.keys.every() == []
