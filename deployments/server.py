@@ -1,17 +1,9 @@
 """The embedded Prefect server: a child process on loopback, with the settings that adpulse needs."""
 
-import ctypes
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,15 +12,9 @@ import requests
 from pydantic import SecretStr
 
 from adpulse import redact
-from adpulse.errors import Unavailable
-from storage.files import exclusive
+from deployments.child import LOOPBACK, Child, began, end, reserved_port
 
-_LOOPBACK = "127.0.0.1"
 _FIRST_PORT = 4200
-_START_SECONDS = 120
-_STOP_SECONDS = 20
-_WATCH_SECONDS = 5
-_PR_SET_PDEATHSIG = 1
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -57,17 +43,21 @@ class PrefectServer:
         self._home = home.absolute()
         self._progress = progress
         self._state = self._home / "prefect" / "server.json"
-        self._log = self._home / "logs" / "prefect-server.log"
         self._port = 0
         self._reservation = ExitStack()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._child = Child(
+            "The Prefect server",
+            [sys.executable, "-m", "prefect", "server", "start"],
+            self._home / "logs" / "prefect-server.log",
+            progress,
+            ready=self._answers,
+            started=self._record,
+        )
 
     @property
     def ui_url(self) -> str:
         """Where Prefect's pages are."""
-        return f"http://{_LOOPBACK}:{self._port}"
+        return f"http://{LOOPBACK}:{self._port}"
 
     def environment(self) -> dict[str, str]:
         """What a process needs to talk to this server."""
@@ -80,62 +70,31 @@ class PrefectServer:
         Raises:
             Unavailable: it did not get ready; the message has the end of its log.
         """
-        for folder in (self._state.parent, self._log.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._state.parent.mkdir(parents=True, exist_ok=True)
         self._stop_leftover()
-        self._port = self._reservation.enter_context(_reserved_port(_FIRST_PORT))
-        self._progress(f"Starting the Prefect server at {self.ui_url} …")
-        self._stopping.clear()
-        self._spawn("wb")
-        self._wait_until_ready()
-        threading.Thread(target=self._keep_alive, name="prefect-server", daemon=True).start()
+        with ExitStack() as starting:
+            starting.callback(self.__exit__, None, None, None)
+            self._port = self._reservation.enter_context(reserved_port(_FIRST_PORT))
+            self._progress(f"Starting the Prefect server at {self.ui_url} …")
+            address = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
+            self._child.start({**self.environment(), **address, **self._database()})
+            starting.pop_all()
         return self
-
-    def _spawn(self, mode: str) -> None:
-        address = {"PREFECT_SERVER_API_HOST": _LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
-        with self._log.open(mode) as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start"],
-                env={**os.environ, **self.environment(), **address, **self._database()},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
-            )
-        self._state.write_text(
-            json.dumps({"pid": self._child.pid, "started": _started(self._child.pid), "environment": self.environment()})
-        )
-
-    def _keep_alive(self) -> None:
-        """Start the server again when it ends by itself. The thread lives as long as its children: they die with it."""
-        while not self._stopping.wait(_WATCH_SECONDS):
-            with self._lock:
-                if self._child and self._child.poll() is not None and not self._stopping.is_set():
-                    self._progress(f"The Prefect server ended by itself (exit code {self._child.returncode}); starting it again.")
-                    self._spawn("ab")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop it."""
-        self._stopping.set()
-        with self._lock:
-            if self._child:
-                _end(self._child.pid)
-                self._child.wait()
+        self._child.stop()
         self._reservation.close()
         self._state.unlink(missing_ok=True)
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while self._child and self._child.poll() is None and time.monotonic() < deadline:
-            try:
-                if requests.get(f"{self.ui_url}/api/health", timeout=2).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.25)
-        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-        self.__exit__(None, None, None)
-        raise Unavailable(f"The Prefect server did not get ready. The end of {self._log}:\n{redact.redact(tail)}")
+    def _record(self, pid: int) -> None:
+        self._state.write_text(json.dumps({"pid": pid, "started": began(pid), "environment": self.environment()}))
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.ui_url}/api/health", timeout=2).ok
+        except requests.RequestException:
+            return False
 
     def _database(self) -> dict[str, str]:
         """Prefect's own variable, with the driver that Prefect needs."""
@@ -150,72 +109,7 @@ class PrefectServer:
         if not self._state.exists():
             return
         told = json.loads(self._state.read_text())
-        if told["started"] is not None and _started(told["pid"]) == told["started"]:
+        if told["started"] is not None and began(told["pid"]) == told["started"]:
             self._progress("Stopping the Prefect server that a killed predecessor left.")
-            _end(told["pid"])
+            end(told["pid"])
         self._state.unlink()
-
-
-def _die_with_parent() -> None:
-    """On Linux the child gets SIGTERM when its parent dies, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-@contextmanager
-def _reserved_port(first: int) -> Iterator[int]:
-    """The first free port from ``first`` on, kept from every other installation on the machine while the block lasts.
-
-    Free is not enough: a server takes seconds until it listens, and whoever starts meanwhile would find the port free too.
-    """
-    for port in range(first, first + 200):
-        with ExitStack() as reservation:
-            try:
-                reservation.enter_context(exclusive(Path(tempfile.gettempdir()) / f"adpulse-port-{port}.lock", 0))
-            except (TimeoutError, PermissionError):  # another installation's, or another user's
-                continue
-            if not _listens(port):
-                yield port
-                return
-    raise Unavailable(f"No free port from {first} on.")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_LOOPBACK, port))
-        except OSError:
-            return True
-    return False
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is none (or no /proc)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _end(pid: int) -> None:
-    """SIGTERM to the server's own process group, SIGKILL if it stays."""
-    began = _started(pid)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            if _zombie_or_gone(pid, began):
-                return
-            time.sleep(0.1)
-
-
-def _zombie_or_gone(pid: int, began: str | None) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z" or _started(pid) != began

@@ -21,7 +21,7 @@ def register(cli: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Run everything here: Prefect server, deployments and the warm worker. Ctrl-C ends all of it."""
+    """Run everything here: Prefect server, deployments, HTTP API and the warm worker. Ctrl-C ends all of it."""
     from adpulse import settings
 
     config = settings.load()
@@ -36,11 +36,14 @@ def up() -> None:
 
         from deployments import worker as warm
         from deployments.deploy import deploy as deploy_all
+        from deployments.web import web as serving
 
         asyncio.run(deploy_all(config.work_pool))
-        typer.echo(f"Prefect UI: {server.ui_url}")
-        typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
-        warm.serve(config)
+        with serving(config.home, progress=typer.echo) as address:
+            typer.echo(f"Prefect UI: {server.ui_url}")
+            typer.echo(f"HTTP API: {address}")
+            typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
+            warm.serve(config)
     typer.echo("Stopped.")
 
 

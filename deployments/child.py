@@ -1,0 +1,171 @@
+"""Child processes of ``adpulse up``: they end with it, and one that ends by itself is started again."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from adpulse import redact
+from adpulse.errors import Unavailable
+from storage.files import exclusive
+
+LOOPBACK = "127.0.0.1"
+
+_START_SECONDS = 120
+_STOP_SECONDS = 20
+_WATCH_SECONDS = 5
+_POLL_SECONDS = 0.25
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """A command with a log of its own.
+
+    ``started`` hears of its process id each time it was started; ``ready`` says whether it does its work.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        progress: Callable[[str], None],
+        *,
+        ready: Callable[[], bool],
+        started: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._name = name
+        self._command = command
+        self._log = log
+        self._progress = progress
+        self._ready = ready
+        self._started = started
+        self._environment: Mapping[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start it with these variables, wait until it is ready, and from then on keep it alive.
+
+        Raises:
+            Unavailable: it did not get ready; the message has the end of its log.
+        """
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._environment = environment
+        self._stopping.clear()
+        self._spawn("wb")
+        self._wait_until_ready()
+        threading.Thread(target=self._keep_alive, name=self._name, daemon=True).start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._stopping.set()
+        with self._lock:
+            if self._process:
+                end(self._process.pid)
+                self._process.wait()
+
+    def _spawn(self, mode: str) -> None:
+        with self._log.open(mode) as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
+            )
+        self._started(self._process.pid)
+
+    def _keep_alive(self) -> None:
+        """Start it again when it ends by itself. The thread lives as long as its children: they die with it."""
+        while not self._stopping.wait(_WATCH_SECONDS):
+            with self._lock:
+                if self._process and self._process.poll() is not None and not self._stopping.is_set():
+                    self._progress(f"{self._name} ended by itself (exit code {self._process.returncode}); starting it again.")
+                    self._spawn("ab")
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while self._process and self._process.poll() is None and time.monotonic() < deadline:
+            if self._ready():
+                return
+            time.sleep(_POLL_SECONDS)
+        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        self.stop()
+        raise Unavailable(f"{self._name} did not get ready. The end of {self._log}:\n{redact.redact(tail)}")
+
+
+@contextmanager
+def reserved_port(first: int) -> Iterator[int]:
+    """The first free port from ``first`` on, kept from every other installation on the machine while the block lasts.
+
+    Free is not enough: a server takes seconds until it listens, and whoever starts meanwhile would find the port free too.
+    """
+    for port in range(first, first + 200):
+        with ExitStack() as reservation:
+            try:
+                reservation.enter_context(exclusive(Path(tempfile.gettempdir()) / f"adpulse-port-{port}.lock", 0))
+            except (TimeoutError, PermissionError):  # another installation's, or another user's
+                continue
+            if not _listens(port):
+                yield port
+                return
+    raise Unavailable(f"No free port from {first} on.")
+
+
+def began(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None when there is none (or no /proc)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def end(pid: int) -> None:
+    """SIGTERM to a child's own process group, SIGKILL if it stays."""
+    then = began(pid)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if _zombie_or_gone(pid, then):
+                return
+            time.sleep(0.1)
+
+
+def _die_with_parent() -> None:
+    """On Linux the child gets SIGTERM when its parent dies, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
+
+
+def _zombie_or_gone(pid: int, then: str | None) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z" or began(pid) != then
