@@ -68,6 +68,7 @@ def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
         ours, watch = _start(home, connections, stack, tell)
         _warm_up(ours, watch, tell)
         peaks = [processes.resident_mb(watch.worker, "VmHWM")]
+        tell(f"The first syncs took {peaks[0]:.0f} MB of the worker at most.")
         processes.forget_peak(watch.worker)
         start = _next_slot(utc_now()) + _SETTLING
         count = round(timedelta(minutes=minutes) / SLOT)

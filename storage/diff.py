@@ -112,7 +112,7 @@ class RunChanges:
 
 Sized = TypeVar("Sized", RunFetch, RunChanges)
 
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 10_000
 """Rows of metrics that one join takes: DuckDB needs 2 kB of memory for each, and a worker has to stay small."""
 
 

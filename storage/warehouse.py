@@ -5,7 +5,7 @@ open and nobody is kept out. Readers use the published copy, never the live file
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,11 +23,15 @@ from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
 from storage.sql import query
 
-# One file is open in a process at a time: what DuckDB takes to compare or write comes on top of all else a worker holds, and it
-# uses every core by itself.
+# One file is open in a process at a time, and worked on by one thread: what DuckDB takes to compare or write comes on top of all
+# else a worker holds, and more threads take more of it and hardly less time.
 _ONE_OPEN = Lock()
+_CONFIG: Mapping[str, str | int] = {"threads": 1}
 
-ROWS_AT_ONCE = 50_000
+# What closing a file writes anew it reads column by column; without a limit all of it stays in memory until the end.
+_CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
+
+ROWS_AT_ONCE = 20_000
 """Rows that one transaction writes, unless one run has more: until its commit DuckDB holds them in memory."""
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
@@ -185,7 +189,7 @@ class Warehouse:
         """The warehouse for reading, or an empty one in memory when there is none."""
         with self._exclusive():
             if self._is_new():
-                with _ONE_OPEN, duckdb.connect() as warehouse:
+                with _ONE_OPEN, duckdb.connect(config=dict(_CONFIG)) as warehouse:
                     schema.migrate(warehouse)
                     yield warehouse
                 return
@@ -201,6 +205,8 @@ class Warehouse:
         self._examine()
         with self._connect(read_only=False) as warehouse:
             yield warehouse
+            with suppress(duckdb.OutOfMemoryException):  # then it takes what it takes
+                warehouse.execute(_CHECKPOINT_MEMORY)
         self._left = damage.mark(self._path)
 
     def _is_new(self) -> bool:
@@ -246,7 +252,11 @@ class Warehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with damage.explained(self._path, self._published), _ONE_OPEN, duckdb.connect(self._path, read_only=read_only) as warehouse:
+        with (
+            damage.explained(self._path, self._published),
+            _ONE_OPEN,
+            duckdb.connect(self._path, read_only=read_only, config=dict(_CONFIG)) as warehouse,
+        ):
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse
 

@@ -8,6 +8,7 @@ selected fields: half the memory and twice the speed, on the SDK's channel. ``py
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+_ROWS_AT_ONCE = 1_000
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _INTEGERS = (
     _FIELD.TYPE_INT64, _FIELD.TYPE_UINT64, _FIELD.TYPE_INT32, _FIELD.TYPE_UINT32, _FIELD.TYPE_SINT32, _FIELD.TYPE_SINT64,
@@ -48,10 +50,13 @@ class Columns:
         return decode
 
     def table(self, message: Any) -> pa.Table:  # noqa: ANN401 - a protobuf message
-        """The rows of one message."""
-        told = list(zip(*map(self._read, message.results), strict=True)) or [()] * len(self.schema)
-        values = [plain(column) if plain else column for plain, column in zip(self._plain, told, strict=True)]
-        return pa.table([pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)], schema=self.schema)
+        """The rows of one message, some at a time: as Python objects they take ten times the memory, and many streams are read at once."""
+        rows, tables = map(self._read, message.results), [self.schema.empty_table()]
+        while told := list(zip(*islice(rows, _ROWS_AT_ONCE), strict=True)):
+            values = [plain(column) if plain else column for plain, column in zip(self._plain, told, strict=True)]
+            columns = [pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)]
+            tables.append(pa.table(columns, schema=self.schema))
+        return pa.concat_tables(tables)
 
 
 @lru_cache(maxsize=64)
