@@ -22,7 +22,7 @@ from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
-from storage import control
+from storage import control, migrations
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
@@ -180,5 +180,5 @@ def app() -> App:
     redact.install()
     config = settings.load()
     engine = control.connect(redact.protect_url(config.control_url))
-    control.require_current(engine)
+    migrations.require_current(engine)
     return App(config, engine)

@@ -132,14 +132,6 @@ class Level(StrEnum):
     ASSET_GROUP = "asset_group"
 
 
-class Role(StrEnum):
-    """What a person or program may do: look at a workspace, change it too, or run the installation with all of its workspaces."""
-
-    VIEWER = "viewer"
-    EDITOR = "editor"
-    OPERATOR = "operator"
-
-
 class ConnectionStatus(StrEnum):
     """Whether a connection is synced at all, and if not, why."""
 

@@ -83,17 +83,17 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
     """
     connection = app.connections.get(reference).connection
     ticket = app.runs.request(connection.id, parts, force=force)
-    dispatch(app, connection)
+    dispatch(app, connection.provider)
     return ticket
 
 
-def dispatch(app: App, connection: Connection) -> None:
-    """Ask Prefect for the run that serves what is queued; when it is down, the worker's sweep asks again."""
+def dispatch(app: App, provider: Provider) -> None:
+    """Ask Prefect for the run that serves what is queued for a platform; when it is down, the worker's sweep asks again."""
     orchestrator.use_running_server(app.settings.home)
     try:
-        orchestrator.request_run(connection.provider, Lane.ON_DEMAND, app.runs)
+        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
     except Unavailable:
-        log.warning("Prefect does not answer; the sync of %s is queued and starts when the worker runs", connection.name)
+        log.warning("Prefect does not answer; what is queued for %s starts when the worker runs", provider.label)
 
 
 def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None:

@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import claim, decode, runs, writes
+from bench import api, claim, decode, runs, writes
 
-MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure, "decode": decode.measure}
+MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure, "decode": decode.measure, "api": api.measure}
 
 
 def main() -> None:

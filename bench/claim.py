@@ -19,7 +19,7 @@ from sqlalchemy import insert, update
 from adpulse.clock import SystemClock, utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import Lease, Provider, RunState
-from storage import control
+from storage import control, migrations
 from storage.control import ConnectionRow, CredentialRow, Engine, RunRow, WorkspaceRow
 from storage.leases import Leases
 
@@ -37,8 +37,8 @@ def measure() -> list[dict[str, object]]:
     """One row for the empty claim and one for claims of up to 20: median, 95th percentile and slowest, in ms."""
     with tempfile.TemporaryDirectory() as folder:
         engine = control.connect(f"sqlite:///{Path(folder) / 'control.db'}")
-        control.migrate(engine)
-        _fill(engine)
+        migrations.migrate(engine)
+        fill(engine, CONNECTIONS, HISTORY)
         leases, dice = Leases(engine, SystemClock()), random.Random(7)  # noqa: S311 - seeded dice
         empty, due = [], []
         for number in range(ROUNDS):
@@ -68,7 +68,8 @@ def _row(case: str, milliseconds: Sequence[float]) -> dict[str, object]:
     }
 
 
-def _fill(engine: Engine) -> None:
+def fill(engine: Engine, connections: int, history: int) -> None:
+    """Active connections, spread over the workspaces, and closed runs of the first hundred."""
     workspaces = [{"id": f"w{number}", "name": f"Workspace {number}", "realtime_granted": True} for number in range(WORKSPACES)]
     credentials = [
         {"id": f"k{number}", "workspace_id": f"w{number}", "kind": "meta_token", "ciphertext": b"", "created_at": utc_now()}
@@ -77,8 +78,8 @@ def _fill(engine: Engine) -> None:
     with engine.begin() as session:
         session.execute(insert(WorkspaceRow), workspaces)
         session.execute(insert(CredentialRow), credentials)
-        session.execute(insert(ConnectionRow), [_connection(number) for number in range(CONNECTIONS)])
-        session.execute(insert(RunRow), [_closed_run(number) for number in range(HISTORY)])
+        session.execute(insert(ConnectionRow), [_connection(number) for number in range(connections)])
+        session.execute(insert(RunRow), [_closed_run(number, history) for number in range(history)])
 
 
 def _connection(number: int) -> dict[str, Any]:
@@ -101,8 +102,8 @@ def _connection(number: int) -> dict[str, Any]:
     }
 
 
-def _closed_run(number: int) -> dict[str, Any]:
-    at = utc_now() - timedelta(seconds=0.3 * (HISTORY - number))
+def _closed_run(number: int, history: int) -> dict[str, Any]:
+    at = utc_now() - timedelta(seconds=0.3 * (history - number))
     return {
         "id": f"r{number:06d}",
         "connection_id": f"c{number % 100:05d}",

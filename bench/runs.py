@@ -33,7 +33,7 @@ from adpulse.bootstrap import App
 from adpulse.model import Lane, Provider, RunState
 from adpulse.sandbox import Sandbox
 from bench.processes import descendants, resident_mb, stop
-from storage import control
+from storage import control, migrations
 
 ON_DEMAND = orchestrator.deployment_name(Provider.META, Lane.ON_DEMAND)
 QUEUE = "on-demand"
@@ -124,7 +124,7 @@ def _installation(home: Path, sandbox: Sandbox) -> Iterator[None]:
     settings.load.cache_clear()
     bootstrap.app.cache_clear()
     try:
-        control.migrate(control.connect(settings.load().control_url))
+        migrations.migrate(control.connect(settings.load().control_url))
         with PrefectServer(home) as server:
             os.environ.update(server.environment())
             yield

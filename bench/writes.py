@@ -22,7 +22,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Provider
-from storage.diff import RunFetch
+from storage.batches import RunFetch
 from storage.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, tzinfo=UTC)

@@ -1,15 +1,9 @@
-"""The control plane's database: tables, connection, schema version. SQLite by default, PostgreSQL by URL."""
+"""The control plane's database: tables and connection. SQLite by default, PostgreSQL by URL."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -37,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adpulse.errors import ControlPlaneBusy, DiskFull, Unavailable, Usage, WarehouseBusy
+from adpulse.errors import ControlPlaneBusy, DiskFull, Usage, WarehouseBusy
 from adpulse.model import RunState
 
 __all__ = [
@@ -46,20 +40,14 @@ __all__ = [
     "Engine",
     "Session",
     "connect",
-    "current",
-    "downgrade",
     "insert_or_update",
     "lock",
-    "migrate",
     "reading",
-    "require_current",
 ]
 
 INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
 """What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 0x6164_7075_6C73_65  # "adpulse"
 _LOCK_SECONDS = 30
 WORKING = (RunState.LEASED.value, RunState.FETCHED.value, RunState.APPLIED.value)
 """States of a run that somebody works on."""
@@ -356,77 +344,3 @@ def lock(session: Session, *conditions: ColumnElement[bool]) -> None:
 def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can be given an ON CONFLICT clause, in the words of the session's database."""
     return sqlite.insert(table) if session.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema up to ``revision``; of several processes at once one does it, the others wait.
-
-    Raises:
-        Unavailable: the database does not answer.
-    """
-    with _answering(), _changing_schema(engine) as session:
-        if session.dialect.name == "postgresql":
-            session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
-        command.upgrade(_config(session), revision)
-
-
-def downgrade(engine: Engine, revision: str) -> None:
-    """Take the schema back to ``revision`` (``base``: nothing left)."""
-    with _changing_schema(engine) as session:
-        command.downgrade(_config(session), revision)
-
-
-@contextmanager
-def _changing_schema(engine: Engine) -> Iterator[Session]:
-    """A transaction for migrations. SQLite changes a constraint by building the table anew, while other tables refer to it."""
-    if engine.dialect.name != "sqlite":
-        with engine.begin() as session:
-            yield session
-        return
-    with engine.connect() as session:
-        raw = session.connection.cursor()
-        raw.execute("PRAGMA foreign_keys=OFF")  # within a transaction it would do nothing
-        try:
-            with session.begin():
-                yield session
-                if broken := session.exec_driver_sql("PRAGMA foreign_key_check").all():
-                    raise RuntimeError(f"The migration leaves rows that refer to nothing: {broken[:3]}. Nothing was changed.")
-        finally:
-            raw.execute("PRAGMA foreign_keys=ON")
-
-
-def current(engine: Engine) -> str | None:
-    """The schema's revision; None for an empty database.
-
-    Raises:
-        Unavailable: the database does not answer.
-    """
-    with _answering(), engine.connect() as session:
-        return MigrationContext.configure(session).get_current_revision()
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """What a driver says in many lines about a database that cannot be reached, as one sentence."""
-    try:
-        yield
-    except OperationalError as error:
-        raise Unavailable(f"The control plane's database does not answer. {' '.join(str(error.orig).split())}") from None
-
-
-def require_current(engine: Engine) -> None:
-    """Make sure the schema is the one this version works with.
-
-    Raises:
-        Usage: it is not; says what to do.
-    """
-    found, wanted = current(engine), ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    if found != wanted:
-        raise Usage(f"The control plane's schema is {found or 'empty'}, this version needs {wanted}. Run: adpulse migrate")
-
-
-def _config(session: Session) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["session"] = session
-    return config

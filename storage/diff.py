@@ -6,11 +6,10 @@ workspace without one, against an empty one in memory.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -26,21 +25,11 @@ from adpulse.model import (
     SPLIT_METRICS,
     Fetched,
     FetchKind,
-    Provider,
     RunCounts,
     with_profit,
 )
+from storage.batches import METRIC_CHANGE_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
 from storage.sql import query
-
-METRIC_CHANGE_SCHEMA = pa.schema(
-    [
-        *METRIC_SCHEMA,
-        pa.field("inserted", pa.bool_(), nullable=False),
-        pa.field("changed", pa.int32(), nullable=False),
-        pa.field("cause", pa.string(), nullable=False),
-    ]
-)
-"""A row to store, whether its key is new, a bit per metric that differs (in ``METRICS`` order) and why it changed."""
 
 REMAINDER_SCHEMA = pa.schema([METRIC_SCHEMA.field(name) for name in ("connection_id", "campaign_id", "date", *METRICS)])
 """One campaign's day: its total minus its leaves."""
@@ -52,65 +41,6 @@ _GONE = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
 _TOLD_BY = {FetchKind.ADS: {FetchKind.ADS, FetchKind.CATEGORIES}, FetchKind.CAMPAIGNS: {FetchKind.CAMPAIGNS}}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFetch:
-    """Everything one run fetched of one connection, as of ``now`` (business time), with its profit at ``gross_margin``.
-
-    Raises:
-        ValueError: an answer holds another connection's rows, other columns, or days that were not asked for.
-    """
-
-    run_id: str
-    generation: int
-    connection_id: str
-    provider: Provider
-    now: datetime
-    gross_margin: Decimal
-    fetched: Sequence[Fetched]
-
-    @property
-    def rows(self) -> int:
-        """How many rows of metrics it fetched."""
-        return sum(one.table.num_rows for one in self.fetched if one.fetch.kind.has_dates)
-
-    def __post_init__(self) -> None:
-        """Refuse what would be filed under the wrong connection, or silently left out."""
-        for one in self.fetched:
-            _refuse_foreign(self.connection_id, one)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunChanges:
-    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA and REMAINDER_SCHEMA rows.
-
-    ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
-    """
-
-    run_id: str
-    generation: int
-    connection_id: str
-    now: datetime
-    counts: RunCounts
-    gross_margin: Decimal
-    remargined: bool
-    facts: pa.Table
-    totals: pa.Table
-    entities: pa.Table
-    unreported: pa.Table
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to write. A moved remainder alone is something, though no counted row changed."""
-        return not (self.remargined or self.rows)
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are to write."""
-        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported))
-
-
-Sized = TypeVar("Sized", RunFetch, RunChanges)
 
 ROWS_AT_ONCE = 10_000
 """Rows of metrics that one join takes: DuckDB needs 2 kB of memory for each, and a worker has to stay small."""
@@ -148,7 +78,7 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
     margins = _new_margins(warehouse, batch)
     # A new margin changes every stored day, whatever was read: there is nothing to take in portions.
-    in_portions = [batch] if margins else portions((part for run in batch for part in _by_days(run)), ROWS_AT_ONCE)
+    in_portions = [batch] if margins else portions((part for run in batch for part in by_days(run, ROWS_AT_ONCE)), ROWS_AT_ONCE)
     found = [_compare_portion(warehouse, portion, margins) for portion in in_portions]
     tables = {name: pa.concat_tables(getattr(each, name) for each in found) for name in ("facts", "totals", "unreported")}
     keys, changed = (sum((getattr(each, name) for each in found), Counter[str]()) for name in ("keys", "changed"))
@@ -175,49 +105,6 @@ def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFe
     )
 
 
-def portions(items: Iterable[Sized], most: int) -> Iterator[list[Sized]]:
-    """The items in order, as many together as have no more than ``most`` rows; always one at least, and one portion for no items."""
-    portion, rows = list[Sized](), 0
-    for item in items:
-        if portion and rows + item.rows > most:
-            yield portion
-            portion, rows = [], 0
-        portion.append(item)
-        rows += item.rows
-    yield portion
-
-
-def _by_days(run: RunFetch) -> Iterator[RunFetch]:
-    """The metrics of a run, oldest first, in parts of which no two fit into one portion: there a connection may stand once."""
-    if run.rows <= ROWS_AT_ONCE:
-        yield run
-        return
-    counted = Counter[date]()
-    for one in run.fetched:
-        if one.fetch.kind.has_dates:
-            counted.update(dict.fromkeys(_days(one), 0))
-            counted.update({each["values"]: each["counts"] for each in pc.value_counts(one.table["date"]).to_pylist()})
-    days, rows = list[date](), 0
-    for day in sorted(counted):
-        if days and rows + counted[day] > ROWS_AT_ONCE:
-            yield _of_days(run, days[0], days[-1])
-            days, rows = [], 0
-        days.append(day)
-        rows += counted[day]
-    yield _of_days(run, days[0], days[-1])
-
-
-def _of_days(run: RunFetch, first: date, last: date) -> RunFetch:
-    """What the run was told about the days from first to last."""
-    fetched = []
-    for one in run.fetched:
-        days = [day for day in one.fetch.days if first <= day <= last]
-        if days:
-            table = one.table.filter(pc.is_in(one.table["date"], pa.array(days, pa.date32())))
-            fetched.append(replace(one, fetch=replace(one.fetch, since=days[0], until=days[-1]), table=table))
-    return replace(run, fetched=fetched)
-
-
 def missing_leaves(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[str]:
     """Ids of stored leaves with numbers that the answers lack and that are not known to be gone.
 
@@ -236,27 +123,6 @@ def gone_entities(connection_id: str, level: str, ids: Sequence[str]) -> pa.Tabl
     return pa.table([*columns, ["{}"] * count], schema=ENTITY_SCHEMA)
 
 
-def _refuse_foreign(connection_id: str, one: Fetched) -> None:
-    schema = METRIC_SCHEMA if one.fetch.kind.has_dates else ENTITY_SCHEMA
-    if not one.table.schema.equals(schema):
-        raise ValueError(f"The answer to {one.fetch.label} has other columns than the schema of its kind.")
-    if one.table.num_rows == 0:
-        return
-    if pc.unique(one.table["connection_id"]).to_pylist() != [connection_id]:
-        raise ValueError(f"The answer to {one.fetch.label} holds rows that are not of connection {connection_id}.")
-    if one.fetch.kind.has_dates:
-        found = pc.min_max(one.table["date"]).as_py()
-        asked = _days(one)
-        if found["min"] < asked[0] or found["max"] > asked[-1]:
-            raise ValueError(f"The answer to {one.fetch.label} holds days from {found['min']} to {found['max']}.")
-
-
-def _days(one: Fetched) -> tuple[date, ...]:
-    if not one.fetch.days:
-        raise ValueError(f"A fetch of kind {one.fetch.kind} needs days: {one.fetch.label}.")
-    return one.fetch.days
-
-
 def _in_time(fetched: Sequence[Fetched]) -> list[Fetched]:
     return sorted(fetched, key=lambda one: one.fetched_at)
 
@@ -264,16 +130,16 @@ def _in_time(fetched: Sequence[Fetched]) -> list[Fetched]:
 def _days_told(run: RunFetch, kind: FetchKind) -> Iterator[tuple[Fetched, set[date]]]:
     """Each answer with the days on which it has the last word."""
     answers = [one for one in _in_time(run.fetched) if one.fetch.kind is kind]
-    speaker = {day: position for position, one in enumerate(answers) for day in _days(one)}
+    speaker = {day: position for position, one in enumerate(answers) for day in days_of(one)}
     for position, one in enumerate(answers):
-        yield one, {day for day in _days(one) if speaker[day] == position}
+        yield one, {day for day in days_of(one) if speaker[day] == position}
 
 
 def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     tables = [METRIC_SCHEMA.empty_table()]
     for run in batch:
         for one, days in _days_told(run, kind):
-            whole = len(days) == len(_days(one))
+            whole = len(days) == len(days_of(one))
             tables.append(one.table if whole else one.table.filter(pc.is_in(one.table["date"], pa.array(sorted(days), pa.date32()))))
     return _numbered(pa.concat_tables(tables))
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, insert, select, true, update
 
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
-from adpulse.model import Role
+from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, reading
 
 _MARK = "adp"

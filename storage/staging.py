@@ -23,7 +23,7 @@ import pyarrow as pa
 from adpulse.errors import Permanent
 from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
-from storage.diff import RunChanges
+from storage.batches import RunChanges
 from storage.files import filling, replace
 
 _PLAN = "plan.json"

@@ -18,8 +18,8 @@ import pyarrow as pa
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.model import MARGIN_UNIT, Connection, Fetched, RunCounts
 from storage import analytics, damage, diff, schema
+from storage.batches import RunChanges, RunFetch, portions
 from storage.damage import Holdings, Restored
-from storage.diff import RunChanges, RunFetch
 from storage.files import exclusive, replace
 from storage.sql import query
 
@@ -137,7 +137,7 @@ class Warehouse:
         if not pending:
             return applied
         with self._exclusive():
-            for portion in diff.portions(pending, ROWS_AT_ONCE):
+            for portion in portions(pending, ROWS_AT_ONCE):
                 if portion := [run for run in portion if held(run.run_id, run.generation)]:
                     with self._open_for_writing() as warehouse:
                         applied |= _merge(warehouse, portion, held, connections)

@@ -9,7 +9,7 @@ from prefect import task
 
 from adpulse.bootstrap import App, app
 from adpulse.model import Fetched, Lease, with_profit
-from storage.diff import RunFetch
+from storage.batches import RunFetch
 from tasks.batch import Batch, Outcome, attempt, held
 from tasks.retries import OPTIONS
 

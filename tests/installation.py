@@ -16,7 +16,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, Provider, RunState
 from adpulse.sandbox.google import oauth
 from adpulse.sandbox.remote import Remote
-from storage import control
+from storage import control, migrations
 from storage.analytics import read
 from storage.control import ConnectionRow
 from tasks.batch import Batch
@@ -50,7 +50,7 @@ class Installation:
         bootstrap.app.cache_clear()
         home.mkdir(parents=True, exist_ok=True)
         self.engine = control.connect(settings.load().control_url)
-        control.migrate(self.engine)
+        migrations.migrate(self.engine)
         self.app = app()
         self.remote = Remote(sandbox.control_url)
         self.workspace = next(iter(self.app.workspaces.all()), None) or self.app.workspaces.create("Acme")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App, app
 from adpulse.errors import UnknownConnection
-from adpulse.model import Role
+from adpulse.role import Role
 from storage.connections import ConnectionView
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")

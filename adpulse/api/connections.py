@@ -7,13 +7,15 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from adpulse import operations, telling
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.jobs import Job, JobStatus, job_of
 from adpulse.api.problems import answers
+from adpulse.api.soon import Soon
+from adpulse.bootstrap import App
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Parts, Provider, SyncStatus
@@ -22,6 +24,7 @@ from storage.runs import SHOWN
 
 _REFUSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _MOST = 200
+_dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
 
 router = APIRouter(tags=["connections"], responses=_REFUSED)
 
@@ -146,9 +149,9 @@ def pause(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     summary="Sync now",
     responses=answers(HTTPStatus.BAD_REQUEST),
 )
-def sync_now(caller: Editor, connection_id: ConnectionId, after: BackgroundTasks, body: SyncIn | None = None) -> Accepted:
+def sync_now(caller: Editor, connection_id: ConnectionId, body: SyncIn | None = None) -> Accepted:
     """Queued at once, also while Prefect is down. While a sync is open, its job is the answer."""
-    return _request(caller, caller.connection(connection_id), after, Parts.BOTH, force=body is not None and body.force_refresh)
+    return _request(caller, caller.connection(connection_id), Parts.BOTH, force=body is not None and body.force_refresh)
 
 
 @router.post(
@@ -157,9 +160,9 @@ def sync_now(caller: Editor, connection_id: ConnectionId, after: BackgroundTasks
     summary="Sync campaigns, ad sets, ad groups, ads and asset groups now",
     responses=answers(HTTPStatus.BAD_REQUEST),
 )
-def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId, after: BackgroundTasks) -> Accepted:
+def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
     """One half of a sync."""
-    return _request(caller, caller.connection(connection_id, workspace_id), after, Parts.ENTITIES)
+    return _request(caller, caller.connection(connection_id, workspace_id), Parts.ENTITIES)
 
 
 @router.post(
@@ -168,15 +171,15 @@ def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: Conn
     summary="Sync the metrics now",
     responses=answers(HTTPStatus.BAD_REQUEST),
 )
-def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId, after: BackgroundTasks) -> Accepted:
+def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
     """The other half."""
-    return _request(caller, caller.connection(connection_id, workspace_id), after, Parts.METRICS)
+    return _request(caller, caller.connection(connection_id, workspace_id), Parts.METRICS)
 
 
-def _request(caller: Caller, found: ConnectionView, after: BackgroundTasks, parts: Parts, *, force: bool = False) -> Accepted:
-    """Store the request; Prefect is asked once the answer is sent."""
+def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
+    """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
-    after.add_task(operations.dispatch, caller.app, found.connection)
+    _dispatch.ask((caller.app, found.connection.provider))
     run = caller.app.runs.get(ticket.run_id)
     return Accepted(job_id=run.id, status=job_of(run).status)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adpulse.model import Role
+from adpulse.role import Role
 
 keys = typer.Typer(help="API keys: what programs show to the HTTP API.", no_args_is_help=True)
 

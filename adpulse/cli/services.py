@@ -115,10 +115,10 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
 def migrate() -> None:
     """Bring the control plane's schema up to date."""
     from adpulse import settings
-    from storage import control
+    from storage import control, migrations
 
     config = settings.load()
-    control.migrate(control.connect(config.control_url))
+    migrations.migrate(control.connect(config.control_url))
     typer.echo("The control plane's schema is current.")
 
 

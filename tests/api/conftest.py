@@ -10,7 +10,7 @@ import uvicorn
 from installation import Installation
 
 from adpulse.api.app import create_app
-from adpulse.model import Role
+from adpulse.role import Role
 from adpulse.sandbox import Sandbox
 
 

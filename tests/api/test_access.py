@@ -6,7 +6,7 @@ import pytest
 
 from adpulse.api.app import create_app
 from adpulse.clock import utc_now
-from adpulse.model import Role
+from adpulse.role import Role
 
 BODIES = {"sync-frequency": {"sync_frequency": "hourly"}}
 RULES = {

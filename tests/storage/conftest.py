@@ -21,7 +21,7 @@ from adpulse.model import (
     Provider,
 )
 from storage import diff, warehouse
-from storage.diff import RunFetch
+from storage.batches import RunFetch
 from storage.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from fakes import SteppedClock
 from plane import ControlPlane
 
-from storage import control
+from storage import control, migrations
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -24,7 +24,7 @@ class SqliteFiles:
     @contextmanager
     def migrated(self):
         with self.empty() as url:
-            control.migrate(control.connect(url))
+            migrations.migrate(control.connect(url))
             yield url
 
 
@@ -41,7 +41,7 @@ def _template(postgres):
     """The name of a migrated database: a copy takes a fifth of the time of a migration."""
     with postgres.database() as url:
         engine = control.connect(url)
-        control.migrate(engine)
+        migrations.migrate(engine)
         engine.dispose()
         yield engine.url.database
 

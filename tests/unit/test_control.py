@@ -10,23 +10,23 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from adpulse.errors import Conflict, Usage
 from adpulse.model import Fetch, FetchKind, Heat
-from storage import control
+from storage import control, migrations
 
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
 
 def test_upgrade_downgrade_upgrade_ends_with_the_models_tables(engine):
-    control.migrate(engine)
-    control.downgrade(engine, "base")
+    migrations.migrate(engine)
+    migrations.downgrade(engine, "base")
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
 
-    control.migrate(engine)
+    migrations.migrate(engine)
     with engine.connect() as session:
         assert compare_metadata(MigrationContext.configure(session), control.Base.metadata) == []
 
 
 def test_an_account_in_another_currency_is_another_connection_and_what_refers_to_the_old_one_stays(engine):
-    control.migrate(engine, "0004")
+    migrations.migrate(engine, "0004")
     told = {"provider": "meta", "external_id": "1", "name": "One", "timezone": "UTC", "gross_margin": "1", "sync_frequency": "5min"}
     counts = ("trailing_spend", "total_syncs_attempted", "total_syncs_with_changes", "lease_generation", "consecutive_failures")
     states = {"status": "active", "sync_status": "idle", "workspace_id": "w", "credential_id": "k"}
@@ -36,7 +36,7 @@ def test_an_account_in_another_currency_is_another_connection_and_what_refers_to
     insert(engine, "connection", id="c1", currency="USD", **account)
     insert(engine, "partition_state", connection_id="c1", kind="ads", day="", fetched_at=NOON)
 
-    control.migrate(engine, "0005")
+    migrations.migrate(engine, "0005")
 
     insert(engine, "connection", id="c2", currency="EUR", **account)
     with engine.connect() as session:
@@ -49,8 +49,8 @@ def test_an_account_in_another_currency_is_another_connection_and_what_refers_to
     with pytest.raises(IntegrityError):
         insert(engine, "partition_state", connection_id="nobody", kind="ads", day="", fetched_at=NOON)
     with pytest.raises(IntegrityError):
-        control.downgrade(engine, "0004")
-    assert control.current(engine) == "0005"
+        migrations.downgrade(engine, "0004")
+    assert migrations.current(engine) == "0005"
 
 
 def insert(engine, table, **values):
@@ -61,10 +61,10 @@ def insert(engine, table, **values):
 
 def test_an_empty_database_is_refused_with_what_to_do(engine):
     with pytest.raises(Usage, match="adpulse migrate"):
-        control.require_current(engine)
+        migrations.require_current(engine)
 
-    control.migrate(engine)
-    control.require_current(engine)
+    migrations.migrate(engine)
+    migrations.require_current(engine)
 
 
 def test_instants_come_back_aware_and_equal(plane):

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
-from adpulse.model import Role
+from adpulse.role import Role
 
 
 def test_a_keys_text_is_its_key_and_nothing_else_is(plane):

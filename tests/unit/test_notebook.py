@@ -14,7 +14,7 @@ from connecting import unstored
 from nbclient import NotebookClient
 
 from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Provider
-from storage.diff import RunFetch
+from storage.batches import RunFetch
 from storage.warehouse import Warehouse
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "first_look.ipynb"

@@ -10,7 +10,7 @@ from sqlalchemy import insert, make_url, text
 
 from adpulse.errors import Unavailable
 from adpulse.model import Heat
-from storage import control
+from storage import control, migrations
 from storage.control import INFRASTRUCTURE, CallRow
 
 pytestmark = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
@@ -26,14 +26,14 @@ def url(databases):
 def test_each_way_to_write_the_url_reaches_the_server(url, scheme):
     engine = control.connect(url.replace("postgresql", scheme))
 
-    assert control.current(engine) is None
+    assert migrations.current(engine) is None
     engine.dispose()
 
 
 def test_a_server_that_refuses_is_told_in_one_line_without_the_password(url):
     engine = control.connect(make_url(url).set(password="wrong-secret").render_as_string(hide_password=False))
     told = []
-    for ask in (control.migrate, control.current, control.require_current):
+    for ask in (migrations.migrate, migrations.current, migrations.require_current):
         with pytest.raises(Unavailable, match=r"does not answer.*password authentication failed") as refused:
             ask(engine)
         told.append(str(refused.value))

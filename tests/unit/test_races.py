@@ -13,7 +13,7 @@ from adpulse.errors import LeaseLost, RateLimited, Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Fetch, FetchKind, Heat, Lane, Parts, Provider, RunCounts
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
-from storage import control
+from storage import migrations
 from storage.ledger import Ledger
 from storage.runs import Leg
 
@@ -133,9 +133,9 @@ def test_every_bump_of_the_dispatch_counts_also_the_first_ones(plane):
 
 
 def test_processes_that_start_together_migrate_once(engine):
-    at_once(4, lambda _: control.migrate(engine))
+    at_once(4, lambda _: migrations.migrate(engine))
 
-    control.require_current(engine)
+    migrations.require_current(engine)
 
 
 class Crowd:

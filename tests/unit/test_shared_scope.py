@@ -17,7 +17,7 @@ from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from adpulse.planner.shares import divide
 from adpulse.planner.windows import PartitionAges
-from storage import control
+from storage import control, migrations
 from storage.ledger import Ledger
 
 SCOPE = "google:acme"
@@ -118,7 +118,7 @@ class Project:
 @pytest.fixture
 def engine(tmp_path):
     made = control.connect(f"sqlite:///{tmp_path / 'control.db'}")
-    control.migrate(made)
+    migrations.migrate(made)
     yield made
     made.dispose()
 

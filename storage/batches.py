@@ -1,0 +1,152 @@
+"""What a batch of connections was told, what it is about to change, and how both are taken in portions. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, Fetched, Provider, RunCounts
+
+METRIC_CHANGE_SCHEMA = pa.schema(
+    [
+        *METRIC_SCHEMA,
+        pa.field("inserted", pa.bool_(), nullable=False),
+        pa.field("changed", pa.int32(), nullable=False),
+        pa.field("cause", pa.string(), nullable=False),
+    ]
+)
+"""A row to store, whether its key is new, a bit per metric that differs (in ``METRICS`` order) and why it changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFetch:
+    """Everything one run fetched of one connection, as of ``now`` (business time), with its profit at ``gross_margin``.
+
+    Raises:
+        ValueError: an answer holds another connection's rows, other columns, or days that were not asked for.
+    """
+
+    run_id: str
+    generation: int
+    connection_id: str
+    provider: Provider
+    now: datetime
+    gross_margin: Decimal
+    fetched: Sequence[Fetched]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of metrics it fetched."""
+        return sum(one.table.num_rows for one in self.fetched if one.fetch.kind.has_dates)
+
+    def __post_init__(self) -> None:
+        """Refuse what would be filed under the wrong connection, or silently left out."""
+        for one in self.fetched:
+            _refuse_foreign(self.connection_id, one)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChanges:
+    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA and REMAINDER_SCHEMA rows.
+
+    ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
+    """
+
+    run_id: str
+    generation: int
+    connection_id: str
+    now: datetime
+    counts: RunCounts
+    gross_margin: Decimal
+    remargined: bool
+    facts: pa.Table
+    totals: pa.Table
+    entities: pa.Table
+    unreported: pa.Table
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write. A moved remainder alone is something, though no counted row changed."""
+        return not (self.remargined or self.rows)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to write."""
+        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported))
+
+
+Sized = TypeVar("Sized", RunFetch, RunChanges)
+
+
+def portions(items: Iterable[Sized], most: int) -> Iterator[list[Sized]]:
+    """The items in order, as many together as have no more than ``most`` rows; always one at least, and one portion for no items."""
+    portion, rows = list[Sized](), 0
+    for item in items:
+        if portion and rows + item.rows > most:
+            yield portion
+            portion, rows = [], 0
+        portion.append(item)
+        rows += item.rows
+    yield portion
+
+
+def by_days(run: RunFetch, most: int) -> Iterator[RunFetch]:
+    """A run's metrics, oldest first, in parts of which no two fit into one portion of ``most`` rows, so that it holds a connection once."""
+    if run.rows <= most:
+        yield run
+        return
+    counted = Counter[date]()
+    for one in run.fetched:
+        if one.fetch.kind.has_dates:
+            counted.update(dict.fromkeys(days_of(one), 0))
+            counted.update({each["values"]: each["counts"] for each in pc.value_counts(one.table["date"]).to_pylist()})
+    days, rows = list[date](), 0
+    for day in sorted(counted):
+        if days and rows + counted[day] > most:
+            yield _of_days(run, days[0], days[-1])
+            days, rows = [], 0
+        days.append(day)
+        rows += counted[day]
+    yield _of_days(run, days[0], days[-1])
+
+
+def _of_days(run: RunFetch, first: date, last: date) -> RunFetch:
+    """What the run was told about the days from first to last."""
+    fetched = []
+    for one in run.fetched:
+        days = [day for day in one.fetch.days if first <= day <= last]
+        if days:
+            table = one.table.filter(pc.is_in(one.table["date"], pa.array(days, pa.date32())))
+            fetched.append(replace(one, fetch=replace(one.fetch, since=days[0], until=days[-1]), table=table))
+    return replace(run, fetched=fetched)
+
+
+def _refuse_foreign(connection_id: str, one: Fetched) -> None:
+    schema = METRIC_SCHEMA if one.fetch.kind.has_dates else ENTITY_SCHEMA
+    if not one.table.schema.equals(schema):
+        raise ValueError(f"The answer to {one.fetch.label} has other columns than the schema of its kind.")
+    if one.table.num_rows == 0:
+        return
+    if pc.unique(one.table["connection_id"]).to_pylist() != [connection_id]:
+        raise ValueError(f"The answer to {one.fetch.label} holds rows that are not of connection {connection_id}.")
+    if one.fetch.kind.has_dates:
+        found = pc.min_max(one.table["date"]).as_py()
+        asked = days_of(one)
+        if found["min"] < asked[0] or found["max"] > asked[-1]:
+            raise ValueError(f"The answer to {one.fetch.label} holds days from {found['min']} to {found['max']}.")
+
+
+def days_of(one: Fetched) -> tuple[date, ...]:
+    """The days that an answer speaks for.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not one.fetch.days:
+        raise ValueError(f"A fetch of kind {one.fetch.kind} needs days: {one.fetch.label}.")
+    return one.fetch.days

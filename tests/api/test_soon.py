@@ -1,0 +1,45 @@
+"""What an answer does not wait for is done all the same, each thing once however often it was asked for meanwhile."""
+
+import threading
+
+from adpulse.api.soon import Soon
+
+
+def test_nobody_waits_and_what_is_asked_for_often_is_done_once_more():
+    begun, go_on, ended, calls = threading.Event(), threading.Event(), threading.Event(), []
+
+    def call(what):
+        calls.append(what)
+        begun.set()
+        go_on.wait(30)
+        if what == "last":
+            ended.set()
+
+    soon = Soon(call)
+    soon.ask("first")
+    assert begun.wait(30)
+    for _ in range(100):
+        soon.ask("first")
+        soon.ask("last")
+    assert calls == ["first"]
+    go_on.set()
+
+    assert ended.wait(30)
+    assert calls == ["first", "first", "last"]
+
+
+def test_what_fails_does_not_keep_the_next_from_being_done():
+    ended, calls = threading.Event(), []
+
+    def call(what):
+        calls.append(what)
+        if what == "bad":
+            raise ValueError(what)
+        ended.set()
+
+    soon = Soon(call)
+    soon.ask("bad")
+    soon.ask("good")
+
+    assert ended.wait(30)
+    assert calls == ["bad", "good"]
