@@ -92,8 +92,8 @@ def dispatch(app: App, provider: Provider) -> None:
     orchestrator.use_running_server(app.settings.home)
     try:
         orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
-    except Unavailable:
-        log.warning("Prefect does not answer; what is queued for %s starts when the worker runs", provider.label)
+    except Unavailable as error:
+        log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
 
 
 def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None:

@@ -158,4 +158,10 @@ def _client() -> "SyncPrefectClient":
 
 @cache
 def _deployment_id(provider: Provider, lane: Lane) -> UUID:
-    return _client().read_deployment_by_name(deployment_name(provider, lane)).id
+    from prefect.exceptions import ObjectNotFound
+
+    name = deployment_name(provider, lane)
+    try:
+        return _client().read_deployment_by_name(name).id
+    except ObjectNotFound:
+        raise Unavailable(f"The Prefect server has no deployment {name}. Run: adpulse deploy") from None

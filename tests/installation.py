@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from trust import trust
 
-from adpulse import bootstrap, settings
+from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
 from adpulse.clock import utc_now
@@ -61,8 +61,8 @@ class Installation:
         os.environ.clear()
         os.environ.update(self._environment)
         self.engine.dispose()
-        settings.load.cache_clear()
-        bootstrap.app.cache_clear()
+        for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
+            cached.cache_clear()
 
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):
         """Connect an account of either platform, by its name."""

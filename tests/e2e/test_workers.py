@@ -164,6 +164,14 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, s
     assert fleet.breaches() == []
 
 
+def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeypatch):
+    monkeypatch.setattr(orchestrator, "deployment_name", lambda *_: "meta-sync/another")
+    orchestrator._deployment_id.cache_clear()
+
+    with pytest.raises(Unavailable, match=r"no deployment meta-sync/another\. Run: adpulse deploy"):
+        orchestrator.request_run(Provider.META, Lane.ON_DEMAND, fleet.app.runs)
+
+
 @pytest.mark.slow
 def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path, sandbox):
     server = PrefectServer(tmp_path / "server", progress=lambda _: None)
