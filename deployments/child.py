@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import requests
+
 from adpulse import redact
 from adpulse.errors import Unavailable
 from storage.files import exclusive
@@ -122,6 +124,14 @@ def reserved_port(first: int) -> Iterator[int]:
                 yield port
                 return
     raise Unavailable(f"No free port from {first} on.")
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there, and well."""
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def began(pid: int) -> str | None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import requests
 from pydantic import SecretStr
 
 from adpulse import redact
-from deployments.child import LOOPBACK, Child, began, end, reserved_port
+from deployments.child import LOOPBACK, Child, answers, began, end, reserved_port
 
 _FIRST_PORT = 4200
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
@@ -50,7 +49,7 @@ class PrefectServer:
             [sys.executable, "-m", "prefect", "server", "start"],
             self._home / "logs" / "prefect-server.log",
             progress,
-            ready=self._answers,
+            ready=lambda: answers(f"{self.ui_url}/api/health"),
             started=self._record,
         )
 
@@ -89,12 +88,6 @@ class PrefectServer:
 
     def _record(self, pid: int) -> None:
         self._state.write_text(json.dumps({"pid": pid, "started": began(pid), "environment": self.environment()}))
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.ui_url}/api/health", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def _database(self) -> dict[str, str]:
         """Prefect's own variable, with the driver that Prefect needs."""

@@ -44,9 +44,10 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """The answer to a request: the run that will serve it, and whether it is a new one."""
+    """The answer to a request: the run that will serve it, its state, and whether it is a new one."""
 
     run_id: str
+    state: RunState
     created: bool
 
 
@@ -138,12 +139,12 @@ class Runs:
                     requested_at=utc_now(),
                 )
             )
-            return Ticket(run_id=run_id, created=True)
+            return Ticket(run_id=run_id, state=RunState.QUEUED, created=True)
         wider = {"parts": parts.value if run.parts == parts.value else Parts.BOTH.value, "force_refresh": run.force_refresh or force}
         if run.state in (RunState.POSTPONED.value, RunState.FAILED.value):
             wider |= {"state": RunState.QUEUED.value, "started_at": None, "lane": Lane.ON_DEMAND.value}
         session.execute(update(RunRow).where(RunRow.id == run.id).values(**wider))
-        return Ticket(run_id=run.id, created=False)
+        return Ticket(run_id=run.id, state=RunState(wider.get("state", run.state)), created=False)
 
     def get(self, run_id: str) -> RunView:
         """One run.
@@ -151,10 +152,10 @@ class Runs:
         Raises:
             Usage: there is none with this id.
         """
-        found = self._select(RunRow.id == run_id, 1)
-        if not found:
+        found = self.find(run_id)
+        if found is None:
             raise Usage(f"There is no sync run '{run_id}'.")
-        return found[0]
+        return found
 
     def find(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
         """The run with this id, if there is one and, where one is given, it is of the workspace's."""

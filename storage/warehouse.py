@@ -26,7 +26,7 @@ from storage.sql import query
 # One file is open in a process at a time, and worked on by one thread: what DuckDB takes to compare or write comes on top of all
 # else a worker holds, and more threads take more of it and hardly less time.
 _ONE_OPEN = Lock()
-_CONFIG: Mapping[str, str | int] = {"threads": 1}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
 
 # What closing a file writes anew it reads column by column; without a limit all of it stays in memory until the end.
 _CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
@@ -189,7 +189,7 @@ class Warehouse:
         """The warehouse for reading, or an empty one in memory when there is none."""
         with self._exclusive():
             if self._is_new():
-                with _ONE_OPEN, duckdb.connect(config=dict(_CONFIG)) as warehouse:
+                with _ONE_OPEN, duckdb.connect(config=_CONFIG) as warehouse:
                     schema.migrate(warehouse)
                     yield warehouse
                 return
@@ -255,7 +255,7 @@ class Warehouse:
         with (
             damage.explained(self._path, self._published),
             _ONE_OPEN,
-            duckdb.connect(self._path, read_only=read_only, config=dict(_CONFIG)) as warehouse,
+            duckdb.connect(self._path, read_only=read_only, config=_CONFIG) as warehouse,
         ):
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse

@@ -23,6 +23,16 @@ def postgres():
         yield server
 
 
+@pytest.fixture
+def installation(sandbox, tmp_path):
+    """An installation in a folder of its own, against the sandbox of whoever asks."""
+    from installation import Installation  # noqa: PLC0415 - the storage tests run without what it needs, too
+
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
 def _own_environment():
     """Whatever a test sets in the environment ends with it."""

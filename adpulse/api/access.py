@@ -61,4 +61,3 @@ def _at_least(role: Role) -> Callable[[Caller], Caller]:
 
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
-Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]

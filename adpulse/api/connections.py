@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from adpulse import operations, telling
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.jobs import Job, JobStatus, job_of
+from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
 from adpulse.api.problems import answers
 from adpulse.api.soon import Soon
 from adpulse.bootstrap import App
@@ -180,8 +180,7 @@ def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool
     """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
     _dispatch.ask((caller.app, found.connection.provider))
-    run = caller.app.runs.get(ticket.run_id)
-    return Accepted(job_id=run.id, status=job_of(run).status)
+    return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
 
 
 def _telemetry(view: ConnectionView) -> SyncTelemetry:

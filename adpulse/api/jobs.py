@@ -26,7 +26,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
-_STATUS = {
+STATUS = {
     RunState.QUEUED: JobStatus.QUEUED,
     RunState.LEASED: JobStatus.RUNNING,
     RunState.FETCHED: JobStatus.RUNNING,
@@ -36,6 +36,7 @@ _STATUS = {
     RunState.DONE: JobStatus.DONE,
     RunState.DEAD: JobStatus.FAILED,
 }
+"""What a run's state is to the one who asked."""
 
 
 class Job(BaseModel):
@@ -60,11 +61,11 @@ class Job(BaseModel):
 
 def job_of(run: RunView) -> Job:
     """The job that a run is."""
-    waits = _STATUS[run.state] is JobStatus.WAITING
+    waits = STATUS[run.state] is JobStatus.WAITING
     return Job(
         job_id=run.id,
         connection_id=run.connection_id,
-        status=_STATUS[run.state],
+        status=STATUS[run.state],
         parts=run.parts,
         force_refresh=run.force_refresh,
         requested_at=run.requested_at,

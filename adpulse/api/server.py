@@ -7,8 +7,8 @@ import uvicorn
 
 from adpulse.api.app import create_app
 from adpulse.errors import Usage
+from deployments.web import FIRST_PORT
 
-FIRST_PORT = 8400
 _TRIED = 100
 _DRAIN_SECONDS = 10
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import requests
 import uvicorn
-from installation import Installation
 
 from adpulse.api.app import create_app
 from adpulse.role import Role
@@ -18,13 +17,6 @@ from adpulse.sandbox import Sandbox
 def sandbox():
     with Sandbox.start() as running:
         yield running
-
-
-@pytest.fixture
-def installation(tmp_path, sandbox):
-    made = Installation(tmp_path / "home", sandbox)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import io
 import sys
 
 import pytest
-from installation import Installation
 
 from adpulse import cli
 from adpulse.sandbox import Sandbox
@@ -14,13 +13,6 @@ from adpulse.sandbox import Sandbox
 def sandbox():
     with Sandbox.start(extra=2) as running:
         yield running
-
-
-@pytest.fixture
-def installation(tmp_path, sandbox):
-    made = Installation(tmp_path / "home", sandbox)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 from clients import GoogleRig, MetaRig
-from installation import Installation
 
 from adpulse.sandbox import Sandbox
 
@@ -39,10 +38,3 @@ def standing():
     """One sandbox with a frozen clock for everything that only reads."""
     with Sandbox.start() as running:
         yield running
-
-
-@pytest.fixture
-def installation(sandbox, tmp_path):
-    made = Installation(tmp_path / "home", sandbox)
-    yield made
-    made.close()

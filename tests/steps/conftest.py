@@ -17,13 +17,6 @@ def sandbox():
 
 
 @pytest.fixture
-def installation(sandbox, tmp_path):
-    made = Installation(tmp_path / "home", sandbox)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def quiet(sandbox, tmp_path):
     """An installation that publishes what its first leg stored, and then no more."""
     made = Installation(tmp_path / "quiet", sandbox, ADPULSE_PUBLISH_SECONDS="1000")
