@@ -46,7 +46,7 @@ class PrefectServer:
         self._reservation = ExitStack()
         self._child = Child(
             "The Prefect server",
-            [sys.executable, "-m", "prefect", "server", "start"],
+            [sys.executable, "-m", "deployments.prefect_process"],
             self._home / "logs" / "prefect-server.log",
             progress,
             ready=lambda: answers(f"{self.ui_url}/api/health"),

@@ -1,0 +1,50 @@
+import subprocess
+import sys
+
+FORGOTTEN_STATEMENT = """
+import gc, sqlite3, sys, threading, weakref
+from deployments.prefect_process import collect_in_a_thread
+
+collect_in_a_thread()
+writing = sqlite3.connect(sys.argv[1], isolation_level=None)
+writing.execute("BEGIN IMMEDIATE")
+waiting = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20, check_same_thread=False)
+
+class Forgotten:
+    pass
+
+forgotten = Forgotten()
+forgotten.itself = forgotten  # only a collection frees it
+forgotten.statement = waiting.execute("SELECT 1 UNION SELECT 2")
+collected = threading.Event()
+weakref.finalize(forgotten, collected.set)
+
+def wait_for_the_lock():
+    asked.set()
+    try:
+        waiting.execute("BEGIN IMMEDIATE")
+        print("locked, then written")
+    except sqlite3.OperationalError as error:
+        print(error)
+
+asked = threading.Event()
+other = threading.Thread(target=wait_for_the_lock)
+other.start()
+asked.wait()
+del forgotten
+kept = []
+while not collected.is_set():  # allocations are what makes Python collect in this thread
+    kept.append([])
+    if len(kept) > 10_000:
+        collected.wait(0.1)
+writing.execute("COMMIT")
+other.join()
+"""
+
+
+def test_a_collection_that_waits_for_a_connection_does_not_stop_the_thread_that_would_free_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN_STATEMENT, str(tmp_path / "prefect.db")], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "locked, then written\n"
