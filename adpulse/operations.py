@@ -184,6 +184,16 @@ def _erase_unused(app: App, connection: Connection) -> None:
         app.credentials.erase(connection.credential_id)
 
 
+def delete_workspace(app: App, workspace_id: str) -> None:
+    """Delete a workspace without connections, and then its files, in which nothing is left.
+
+    Raises:
+        Conflict: it has connections; nothing was deleted.
+    """
+    app.workspaces.delete(workspace_id)
+    app.warehouse(workspace_id).remove()
+
+
 def restore(app: App, reference: str | None, *, force: bool = False) -> Restored:
     """Put the published copy in the place of a workspace's damaged warehouse, and sync again what the copy does not hold.
 

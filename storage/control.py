@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     create_engine,
+    delete,
     event,
     make_url,
     select,
@@ -339,6 +340,15 @@ def lock(session: Session, *conditions: ColumnElement[bool]) -> None:
     """
     rows = select(ConnectionRow.id).where(*conditions).order_by(ConnectionRow.id)
     session.execute(rows.with_for_update(key_share=True))  # key_share: rows that refer to it may still be added
+
+
+def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bool]) -> None:
+    """Delete rows, and before them whatever refers to them, in every table there is."""
+    for other in Base.registry.mappers:
+        for key in other.local_table.foreign_keys:
+            if key.column.table is kind.__table__:
+                delete_whole(session, other.class_, key.parent.in_(select(key.column).where(condition)))
+    session.execute(delete(kind).where(condition))
 
 
 def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:

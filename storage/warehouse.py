@@ -91,6 +91,13 @@ class Warehouse:
         with self._exclusive() as lock:
             return damage.restore(self._path, self._published, lock, forget, force=force)
 
+    def remove(self) -> None:
+        """Delete the file and its published copy; nothing happens when there is none. Nobody may use the workspace any more."""
+        with self._exclusive():
+            # The copy first: without its warehouse it would stand for a lost one.
+            for each in (self._published, damage.log_of(self._path), self._path):
+                each.unlink(missing_ok=True)
+
     def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
         with self._reading() as warehouse:

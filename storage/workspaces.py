@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adpulse.errors import Conflict, Usage
-from storage.control import Engine, WorkspaceRow, reading
+from storage.control import ConnectionRow, Engine, Session, WorkspaceRow, delete_whole, reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Workspaces:
             with self._engine.begin() as session:
                 session.execute(insert(WorkspaceRow).values(id=made.id, name=name, realtime_granted=False))
         except IntegrityError:
-            raise Conflict(f"There is a workspace named '{name}' already.") from None
+            raise _taken(name) from None
         return made
 
     def get(self, reference: str) -> Workspace:
@@ -51,6 +51,10 @@ class Workspaces:
                 return each
         raise Usage(f"There is no workspace '{reference}'. There are: {_listed(found)}.")
 
+    def find(self, workspace_id: str) -> Workspace | None:
+        """The workspace with this id, if there is one."""
+        return next(iter(self._select(workspace_id)), None)
+
     def only(self) -> Workspace:
         """The only workspace there is.
 
@@ -64,16 +68,55 @@ class Workspaces:
 
     def grant_realtime(self, reference: str, *, granted: bool = True) -> Workspace:
         """Allow or no longer allow the realtime frequency; connections that have it keep it until changed."""
-        found = self.get(reference)
+        return self.change(self.get(reference).id, realtime_granted=granted)
+
+    def change(self, workspace_id: str, *, name: str | None = None, realtime_granted: bool | None = None) -> Workspace:
+        """Rename a workspace, or change what it was granted; None leaves it as it is.
+
+        Raises:
+            Conflict: the name is taken; nothing was changed.
+            Usage: there is no such workspace.
+        """
+        values = {key: value for key, value in (("name", name), ("realtime_granted", realtime_granted)) if value is not None}
+        if values:
+            try:
+                with self._engine.begin() as session:
+                    session.execute(update(WorkspaceRow).where(WorkspaceRow.id == workspace_id).values(**values))
+            except IntegrityError:
+                raise _taken(str(name)) from None
+        return self.get(workspace_id)
+
+    def delete(self, workspace_id: str) -> None:
+        """Delete a workspace that has no connections, with its keys and all else that was kept for it.
+
+        Raises:
+            Conflict: it has connections; nothing was deleted.
+        """
         with self._engine.begin() as session:
-            session.execute(update(WorkspaceRow).where(WorkspaceRow.id == found.id).values(realtime_granted=granted))
-        return self.get(found.id)
+            if _is_used(session, workspace_id):
+                raise Conflict("The workspace has connections. Delete them first: each says before what goes with it.")
+            delete_whole(session, WorkspaceRow, WorkspaceRow.id == workspace_id)
 
     def all(self) -> list[Workspace]:
         """Every workspace, by name."""
+        return self._select()
+
+    def _select(self, workspace_id: str | None = None) -> list[Workspace]:
+        found = select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name)
+        if workspace_id:
+            found = found.where(WorkspaceRow.id == workspace_id)
         with reading(self._engine).connect() as session:
-            rows = session.execute(select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name))
-            return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in rows]
+            return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in session.execute(found)]
+
+
+def _is_used(session: Session, workspace_id: str) -> bool:
+    """Locks the workspace first: nobody connects an account meanwhile."""
+    session.execute(select(WorkspaceRow.id).where(WorkspaceRow.id == workspace_id).with_for_update())
+    return bool(session.scalar(select(exists().where(ConnectionRow.workspace_id == workspace_id))))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a workspace named '{name}' already.")
 
 
 def _listed(found: list[Workspace]) -> str:

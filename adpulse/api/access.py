@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App, app
-from adpulse.errors import UnknownConnection
+from adpulse.errors import UnknownConnection, UnknownWorkspace
 from adpulse.role import Role
 from storage.connections import ConnectionView
+from storage.workspaces import Workspace
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
@@ -40,6 +41,26 @@ class Caller:
             raise UnknownConnection(f"There is no connection '{connection_id}'.")
         return found
 
+    def workspace(self, workspace_id: str) -> Workspace:
+        """A workspace that the caller sees.
+
+        Raises:
+            UnknownWorkspace: there is none, or it is not theirs, which is told the same.
+        """
+        found = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
+        if found is None:
+            raise UnknownWorkspace(f"There is no workspace '{workspace_id}'.")
+        return found
+
+    def require(self, role: Role, what: str) -> None:
+        """Refuse a part of a request that takes a higher role than the rest of it.
+
+        Raises:
+            Refused: the caller has a lower one.
+        """
+        if _RANK[self.role] < _RANK[role]:
+            raise Refused(HTTPStatus.FORBIDDEN, f"{what} takes the role {role}; the API key has {self.role}.")
+
 
 def _caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation) -> Caller:
     if credentials is None:
@@ -52,8 +73,7 @@ def _caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(
 
 def _at_least(role: Role) -> Callable[[Caller], Caller]:
     def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if _RANK[caller.role] < _RANK[role]:
-            raise Refused(HTTPStatus.FORBIDDEN, f"This takes the role {role}; the API key has {caller.role}.")
+        caller.require(role, "This")
         return caller
 
     return check
@@ -61,3 +81,4 @@ def _at_least(role: Role) -> Callable[[Caller], Caller]:
 
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
+Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]

@@ -7,11 +7,12 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from adpulse import operations, telling
 from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
 from adpulse.api.problems import answers
 from adpulse.api.soon import Soon
@@ -27,9 +28,6 @@ _MOST = 200
 _dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
 
 router = APIRouter(tags=["connections"], responses=_REFUSED)
-
-ConnectionId = Annotated[str, Path(max_length=255, examples=["7a3f2c1e-0f9d-4b6a-8c5e-2d1b0a9f8e7d"])]
-WorkspaceId = Annotated[str, Path(max_length=255)]
 
 
 class SyncTelemetry(BaseModel):

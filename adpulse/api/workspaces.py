@@ -1,0 +1,90 @@
+"""Workspaces: who shares a warehouse file. Viewers and editors see their own; operators see all, make and delete them."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from adpulse import operations
+from adpulse.api.access import Editor, Operator, Viewer
+from adpulse.api.fields import EXAMPLE_WORKSPACE, Line, WorkspaceId
+from adpulse.api.problems import answers
+from adpulse.errors import Usage
+from adpulse.role import Role
+from storage.workspaces import Workspace
+
+router = APIRouter(tags=["workspaces"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+
+
+class WorkspaceOut(BaseModel):
+    """A workspace. Only with ``realtime_granted`` its connections may choose the frequency ``realtime``."""
+
+    id: str = Field(examples=[EXAMPLE_WORKSPACE])
+    name: str = Field(examples=["Acme"])
+    realtime_granted: bool
+
+
+class WorkspaceIn(BaseModel):
+    """A new workspace."""
+
+    name: Line = Field(examples=["Acme"])
+
+
+class WorkspaceChange(BaseModel):
+    """What is left out stays as it is. ``realtime_granted`` takes the role operator."""
+
+    name: Line | None = Field(None, examples=["Acme Group"])
+    realtime_granted: bool | None = None
+
+
+@router.get("/workspaces", summary="List workspaces")
+def list_workspaces(caller: Viewer) -> list[WorkspaceOut]:
+    """Those that the key sees, by name."""
+    return [_told(each) for each in caller.app.workspaces.all() if caller.workspace_id in (None, each.id)]
+
+
+@router.post(
+    "/workspaces",
+    status_code=HTTPStatus.CREATED,
+    summary="Create a workspace",
+    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+)
+def create_workspace(caller: Operator, body: WorkspaceIn) -> WorkspaceOut:
+    """Its warehouse file is made by the first sync."""
+    return _told(caller.app.workspaces.create(body.name))
+
+
+@router.get("/workspaces/{workspace_id}", summary="Read a workspace")
+def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
+    """Its name and what it was granted."""
+    return _told(caller.workspace(workspace_id))
+
+
+@router.patch(
+    "/workspaces/{workspace_id}",
+    summary="Rename a workspace, grant it realtime",
+    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+)
+def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceChange) -> WorkspaceOut:
+    """Connections that are synced in realtime keep it when the grant is taken back, until their frequency is changed."""
+    found = caller.workspace(workspace_id)
+    if body.name is None and body.realtime_granted is None:
+        raise Usage("Say what to change: name or realtime_granted.")
+    if body.realtime_granted is not None:
+        caller.require(Role.OPERATOR, "Granting realtime")
+    return _told(caller.app.workspaces.change(found.id, name=body.name, realtime_granted=body.realtime_granted))
+
+
+@router.delete(
+    "/workspaces/{workspace_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Delete an empty workspace",
+    responses=answers(HTTPStatus.CONFLICT),
+)
+def delete_workspace(caller: Operator, workspace_id: WorkspaceId) -> None:
+    """With its keys. One that has connections stays: delete these first."""
+    operations.delete_workspace(caller.app, caller.workspace(workspace_id).id)
+
+
+def _told(workspace: Workspace) -> WorkspaceOut:
+    return WorkspaceOut(id=workspace.id, name=workspace.name, realtime_granted=workspace.realtime_granted)
