@@ -2,6 +2,8 @@
 
 import pytest
 
+from adpulse.role import Role
+
 
 @pytest.fixture
 def empty(ask, operator):
@@ -47,8 +49,8 @@ def test_an_empty_workspace_goes_with_its_keys_and_files(ask, installation, oper
     for folder in ("warehouse", "published"):
         (app.settings.home / folder).mkdir(exist_ok=True)
         (app.settings.home / folder / f"{empty['id']}.duckdb").write_bytes(b"nothing in it")
-    key = app.keys.create("k", "viewer", empty["id"])[1].get_secret_value()
-    other = app.keys.create("k", "viewer", made["id"])[1].get_secret_value()
+    key = app.keys.create("k", Role.VIEWER, empty["id"])[1].get_secret_value()
+    other = app.keys.create("k", Role.VIEWER, made["id"])[1].get_secret_value()
 
     assert ask("DELETE", f"/workspaces/{empty['id']}", operator).status_code == 204
 
