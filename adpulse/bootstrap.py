@@ -26,6 +26,7 @@ from storage import control, migrations
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
+from storage.labels import Labels
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
@@ -49,6 +50,7 @@ class App:
         self.keys = ApiKeys(engine)
         self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
         self.connections = Connections(engine, self.clock)
+        self.labels = Labels(engine)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
         self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)

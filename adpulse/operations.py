@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from pydantic import SecretStr
@@ -16,6 +16,9 @@ from storage.damage import Holdings, Restored
 from storage.runs import RunView, Ticket
 
 log = logging.getLogger(__name__)
+
+Ask = Callable[[App, Provider], None]
+"""How Prefect is asked for a run: at once, or by a thread where nobody may wait for it."""
 
 _RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
 
@@ -72,21 +75,6 @@ def connect(
     return [app.connections.get(view.connection.id) for view in made]
 
 
-def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: bool = False) -> Ticket:
-    """Queue a sync and ask Prefect for a run; returns at once, with the open run if there is one.
-
-    The request is stored first: when Prefect is down it waits, and the worker's sweep asks again.
-
-    Raises:
-        UnknownConnection: no such connection.
-        Usage: the connection is not synced at all at present; the message says why.
-    """
-    connection = app.connections.get(reference).connection
-    ticket = app.runs.request(connection.id, parts, force=force)
-    dispatch(app, connection.provider)
-    return ticket
-
-
 def dispatch(app: App, provider: Provider) -> None:
     """Ask Prefect for the run that serves what is queued for a platform; when it is down, the worker's sweep asks again."""
     orchestrator.use_running_server(app.settings.home)
@@ -96,7 +84,22 @@ def dispatch(app: App, provider: Provider) -> None:
         log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
 
 
-def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None:
+def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: bool = False, ask: Ask = dispatch) -> Ticket:
+    """Queue a sync and ask Prefect for a run; returns at once, with the open run if there is one.
+
+    The request is stored first: when Prefect is down it waits, and the worker's sweep asks again. ``ask`` is how Prefect is asked.
+
+    Raises:
+        UnknownConnection: no such connection.
+        Usage: the connection is not synced at all at present; the message says why.
+    """
+    connection = app.connections.get(reference).connection
+    ticket = app.runs.request(connection.id, parts, force=force)
+    ask(app, connection.provider)
+    return ticket
+
+
+def set_margin(app: App, reference: str, gross_margin: Decimal, *, ask: Ask = dispatch) -> Ticket | None:
     """Change a connection's gross margin and ask for the sync that brings all of its stored profits to it.
 
     Whoever syncs it now begins again, with the new margin. None while the connection is not synced at all: its next sync does it.
@@ -106,7 +109,7 @@ def set_margin(app: App, reference: str, gross_margin: Decimal) -> Ticket | None
     """
     connection = app.connections.set_margin(reference, gross_margin).connection
     app.leases.release(app.runs.worked_on(connection.id))
-    return request_sync(app, connection.id) if connection.status is ConnectionStatus.ACTIVE else None
+    return request_sync(app, connection.id, ask=ask) if connection.status is ConnectionStatus.ACTIVE else None
 
 
 def pause(app: App, reference: str) -> ConnectionView:
@@ -222,14 +225,14 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
     return restored
 
 
-def replay(app: App, run_id: str) -> Ticket:
+def replay(app: App, run_id: str, *, ask: Ask = dispatch) -> Ticket:
     """Ask again for the sync of a dead letter, and mark the letter as dealt with.
 
     Raises:
         Usage: there is no such dead letter, or its connection is not synced at present; the message says why.
     """
     letter = dead_letter(app, run_id)
-    ticket = request_sync(app, letter.connection_id, letter.parts, force=letter.force_refresh)
+    ticket = request_sync(app, letter.connection_id, letter.parts, force=letter.force_refresh, ask=ask)
     app.runs.resolve(letter.id, f"replayed as {ticket.run_id}")
     return ticket
 

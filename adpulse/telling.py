@@ -67,6 +67,7 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "external_id": connection.external_id,
         "currency": connection.currency,
         "timezone": connection.timezone,
+        "labels": list(view.labels),
         "gross_margin": str(connection.gross_margin),
         "status": connection.status.value,
         "status_reason": view.status_reason,
@@ -92,6 +93,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
     connection = view.connection
     told = [
         ("Account", f"{connection.provider.label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
+        ("Labels", ", ".join(view.labels)),
         ("Frequency", connection.frequency.label),
         ("Cadence", cadence.reason or ""),
         ("Margin", percent(connection.gross_margin)),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -19,7 +19,9 @@ from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, 
 from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
+from storage import labels
 from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
+from storage.listing import Order, Place, Wanted, ordered
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
@@ -29,6 +31,7 @@ class ConnectionView:
     """A connection with its telemetry: the eight fields, and what holds it up."""
 
     connection: Connection
+    labels: tuple[str, ...]
     status_reason: str | None
     sync_status: SyncStatus
     last_sync_attempted_at: datetime | None
@@ -47,23 +50,7 @@ class ConnectionView:
     slow: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which connections; None is any."""
-
-    workspace_id: str | None = None
-    provider: Provider | None = None
-    status: ConnectionStatus | None = None
-    frequency: Frequency | None = None
-
-    def conditions(self) -> list[tuple[InstrumentedAttribute[str], str | None]]:
-        """Column and value pairs."""
-        return [
-            (ConnectionRow.workspace_id, self.workspace_id),
-            (ConnectionRow.provider, self.provider),
-            (ConnectionRow.status, self.status),
-            (ConnectionRow.sync_frequency, self.frequency),
-        ]
+_SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,22 +133,25 @@ class Connections:
         found = self._select((ConnectionRow.id == connection_id) & mine)
         return found[0] if found else None
 
-    def page(self, wanted: Wanted, limit: int, after: tuple[str, str] | None = None) -> list[ConnectionView]:
-        """At most ``limit`` connections by name, those after this name and id."""
-        conditions = [column == value for column, value in wanted.conditions() if value is not None]
-        if after:
-            conditions.append(tuple_(ConnectionRow.name, ConnectionRow.id) > after)
-        return self._select(and_(true(), *conditions), limit)
+    def page(self, wanted: Wanted, limit: int, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
+        """At most ``limit`` connections in this order, those after this place."""
+        return self._select(wanted.condition(), limit, order, after)
 
-    def every(self, workspace_id: str | None = None) -> list[ConnectionView]:
-        """Every connection, of one workspace if given, by name."""
-        return self._select(ConnectionRow.workspace_id == workspace_id if workspace_id else ConnectionRow.id.is_not(None))
+    def every(self, workspace_id: str | None = None, label: str | None = None) -> list[ConnectionView]:
+        """Every connection, of one workspace and with a label if given, by name."""
+        return self._select(Wanted(workspace_id=workspace_id, label=label).condition())
 
-    def _select(self, condition: ColumnElement[bool], limit: int | None = None) -> list[ConnectionView]:
-        found = select(*CONNECTION_COLUMNS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id).limit(limit)
+    def _select(
+        self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
+    ) -> list[ConnectionView]:
+        found = ordered(select(*CONNECTION_COLUMNS, labels.AS_TEXT).where(condition).limit(limit), order, after)
         with reading(self._engine).connect() as session:
-            rows = session.execute(found)
-            return [_view(row) for row in rows]
+            return [_view(row) for row in session.execute(found)]
+
+    def rename(self, connection_id: str, name: str) -> None:
+        """Call it otherwise; people refer to it by its name or its id."""
+        with self._engine.begin() as session:
+            self._update(session, connection_id, name=name)
 
     def set_frequency(self, reference: str, value: str) -> ConnectionView:
         """Change how often it is synced; the first sync of the new frequency is due at once.
@@ -328,8 +318,9 @@ def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -
 
 
 def _view(row: Row[Any]) -> ConnectionView:
-    same = {name: getattr(row, name) for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "sync_status")}
-    return ConnectionView(connection=connection_of(row), sync_status=SyncStatus(row.sync_status), **same)
+    same = {name: getattr(row, name) for name in _SAME}
+    told = tuple(sorted(row.labels.split(labels.BETWEEN))) if row.labels else ()
+    return ConnectionView(connection=connection_of(row), labels=told, sync_status=SyncStatus(row.sync_status), **same)
 
 
 def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnElement[int | None]:

@@ -132,6 +132,7 @@ class ConnectionRow(Base):
         UniqueConstraint("workspace_id", "provider", "external_id", "currency", name="uq_connection_account"),
         Index("ix_connection_due", "provider", "sync_frequency", "status", "next_due_at"),
         Index("ix_connection_scope", "scope"),
+        Index("ix_connection_name", "workspace_id", "name", "id"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
@@ -170,6 +171,15 @@ class ConnectionRow(Base):
     slow: Mapped[bool] = mapped_column(default=False)
     postponed_until: Mapped[datetime | None]
     postponed_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class ConnectionLabelRow(Base):
+    """A word that people sort their connections by."""
+
+    __tablename__ = "connection_label"
+    __table_args__ = (Index("ix_connection_label", "label", "connection_id"),)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
 
 
 class RunRow(Base):

@@ -10,6 +10,7 @@ from adpulse.model import AccountFacts, Provider
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
+from storage.labels import Labels
 from storage.leases import Leases
 from storage.ledger import Ledger
 from storage.partitions import Partitions
@@ -27,6 +28,7 @@ class ControlPlane:
         self.keys = ApiKeys(engine)
         self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
         self.connections = Connections(engine, clock)
+        self.labels = Labels(engine)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)
         self.ledger = Ledger(engine, clock)

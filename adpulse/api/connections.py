@@ -1,31 +1,27 @@
 """Connections: how they are, how often they are synced, and asking for a sync. No request waits for a platform or for Prefect."""
 
-import base64
-import binascii
-import json
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from adpulse import operations, telling
+from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.fields import ConnectionId, WorkspaceId
+from adpulse.api.fields import ConnectionId, Line, WorkspaceId
 from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
 from adpulse.api.problems import answers
-from adpulse.api.soon import Soon
-from adpulse.bootstrap import App
-from adpulse.errors import Usage
+from adpulse.api.soon import ask_prefect
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Parts, Provider, SyncStatus
-from storage.connections import ConnectionView, Wanted
+from adpulse.model import ConnectionStatus, Parts, Provider, SyncStatus, parse_margin
+from storage.connections import ConnectionView
+from storage.labels import MOST, check
+from storage.listing import Order, Wanted
 from storage.runs import SHOWN
 
 _REFUSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-_MOST = 200
-_dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
 
 router = APIRouter(tags=["connections"], responses=_REFUSED)
 
@@ -53,6 +49,7 @@ class ConnectionOut(SyncTelemetry):
     external_id: str
     currency: str
     timezone: str
+    labels: list[str] = Field(examples=[["eu", "retail"]])
     gross_margin: str = Field(examples=["0.35"], description="A share, exact.")
     status: ConnectionStatus
     status_reason: str | None
@@ -65,10 +62,40 @@ class ConnectionOut(SyncTelemetry):
 
 
 class ConnectionPage(BaseModel):
-    """Connections by name. ``next_cursor`` asks for those that follow; null at the end."""
+    """A part of a list. ``next_cursor`` asks for those that follow; null at the end."""
 
     connections: list[ConnectionOut]
     next_cursor: str | None
+
+
+class ListQuery(BaseModel):
+    """Which connections, how many at once, in which order, and where to go on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: Provider | None = None
+    status: ConnectionStatus | None = None
+    frequency: Frequency | None = None
+    label: Line | None = Field(None, examples=["eu"])
+    q: Line | None = Field(None, examples=["harbor"], description="A part of the name or of the account's id, in upper or lower case.")
+    sort: Order = Field(Order.NAME, description="`last_completed`: the longest ago first.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=2048, description="`next_cursor` of the page before, asked for with the same `sort`.")
+
+    def of(self, workspace_id: str | None) -> Wanted:
+        """What storage is asked for."""
+        same = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
+        return Wanted(workspace_id=workspace_id, search=self.q, **same)
+
+
+class ConnectionChange(BaseModel):
+    """What is left out stays as it is; all of it is checked before anything is changed."""
+
+    name: Line | None = Field(None, examples=["Harbor Outdoor"], description="What people call it; the platform's name stays its own.")
+    labels: list[str] | None = Field(None, max_length=MOST, examples=[["eu", "retail"]], description="These and no others.")
+    gross_margin: str | None = Field(
+        None, max_length=32, examples=["0.35"], description="A share, or a percentage such as `35%`. Every stored day's profit follows."
+    )
 
 
 class FrequencyIn(BaseModel):
@@ -90,26 +117,35 @@ class Accepted(BaseModel):
     status: JobStatus
 
 
-@router.get("/connections/", summary="List connections")
-def list_connections(
-    caller: Viewer,
-    provider: Provider | None = None,
-    status: ConnectionStatus | None = None,
-    frequency: Frequency | None = None,
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 50,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
-) -> ConnectionPage:
-    """Those that the key sees, by name."""
-    wanted = Wanted(workspace_id=caller.workspace_id, provider=provider, status=status, frequency=frequency)
-    found = caller.app.connections.page(wanted, limit + 1, _place(cursor) if cursor else None)
-    shown = found[:limit]
-    return ConnectionPage(connections=_told(caller, shown), next_cursor=_cursor(shown[-1]) if len(found) > limit else None)
+@router.get("/connections/", summary="List connections", responses=answers(HTTPStatus.BAD_REQUEST))
+def list_connections(caller: Viewer, wanted: Annotated[ListQuery, Query()]) -> ConnectionPage:
+    """Those that the key sees. A page follows another one in the order that both were asked for."""
+    after = cursors.decode(wanted.cursor, wanted.sort) if wanted.cursor else None
+    found = caller.app.connections.page(wanted.of(caller.workspace_id), wanted.limit + 1, wanted.sort, after)
+    shown = found[: wanted.limit]
+    more = cursors.encode(shown[-1], wanted.sort) if len(found) > wanted.limit else None
+    return ConnectionPage(connections=_told(caller, shown), next_cursor=more)
 
 
 @router.get("/connections/{connection_id}", summary="Read a connection")
 def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOut:
     """The connection with its telemetry."""
     return _told(caller, [caller.connection(connection_id)])[0]
+
+
+@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=answers(HTTPStatus.BAD_REQUEST))
+def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
+    """A new margin asks for a sync, which brings the profit of every stored day to it without a platform call."""
+    found = caller.connection(connection_id).connection
+    labels = check(body.labels) if body.labels is not None else None
+    margin = parse_margin(body.gross_margin) if body.gross_margin is not None else None
+    if body.name is not None:
+        caller.app.connections.rename(found.id, body.name)
+    if labels is not None:
+        caller.app.labels.change(found.id, lambda _: labels)
+    if margin is not None and margin != found.gross_margin:
+        operations.set_margin(caller.app, found.id, margin, ask=ask_prefect)
+    return _told(caller, [caller.connection(found.id)])[0]
 
 
 @router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced")
@@ -177,7 +213,7 @@ def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: Conne
 def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
     """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
-    _dispatch.ask((caller.app, found.connection.provider))
+    ask_prefect(caller.app, found.connection.provider)
     return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
 
 
@@ -189,15 +225,3 @@ def _telemetry(view: ConnectionView) -> SyncTelemetry:
 def _told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
     cadences = caller.app.cadences([view.connection for view in views])
     return [ConnectionOut.model_validate(telling.fields(view, cadences[view.connection.id])) for view in views]
-
-
-def _cursor(view: ConnectionView) -> str:
-    return base64.urlsafe_b64encode(json.dumps([view.connection.name, view.connection.id]).encode()).decode()
-
-
-def _place(cursor: str) -> tuple[str, str]:
-    try:
-        name, connection_id = json.loads(base64.urlsafe_b64decode(cursor))
-    except (binascii.Error, ValueError, TypeError):
-        raise Usage("The cursor is none that this API gave out. Begin without one.") from None
-    return str(name), str(connection_id)

@@ -5,6 +5,10 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from adpulse import operations
+from adpulse.bootstrap import App
+from adpulse.model import Provider
+
 log = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked", bound=Hashable)
@@ -43,3 +47,11 @@ class Soon(Generic[Asked]):
                 self._call(what)
             except Exception:  # the next one must be called all the same
                 log.exception("what was asked for could not be done")
+
+
+_dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
+
+
+def ask_prefect(app: App, provider: Provider) -> None:
+    """Let Prefect be asked for the run that serves what is queued for a platform; returns at once, also when Prefect is down."""
+    _dispatch.ask((app, provider))

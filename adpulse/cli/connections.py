@@ -1,4 +1,4 @@
-"""``adpulse connect | connections | status | sync | frequency | margin | pause | resume | reconnect | disconnect``: the daily work."""
+"""The daily work: ``adpulse connect``, ``connections``, ``status``, ``sync``, and what changes or stops a connection."""
 
 import json
 import os
@@ -37,6 +37,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("status")(status)
     cli.command("sync")(sync)
     cli.command("frequency")(set_frequency)
+    cli.command("label")(set_labels)
     cli.command("margin")(set_margin)
     for command in (pause, resume, reconnect, disconnect):
         cli.command()(command)
@@ -115,13 +116,16 @@ def _choose(reached: "list[AccountFacts]", wanted: list[str] | None) -> "list[Ac
 
 
 def list_connections(
-    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")] = None, *, as_json: AsJson = False
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Only those with this label.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the connections."""
     from adpulse.bootstrap import app
 
     context = app()
-    views = context.connections.every(context.workspaces.get(workspace).id if workspace else None)
+    views = context.connections.every(context.workspaces.get(workspace).id if workspace else None, label)
     _show(context, views, as_json=as_json)
 
 
@@ -225,6 +229,21 @@ def set_frequency(
 
     view = app().connections.set_frequency(connection, value)
     typer.echo(f"{view.connection.name}: {view.connection.frequency.label}.")
+
+
+def set_labels(
+    connection: Reference,
+    labels: Annotated[list[str], typer.Argument(help="Words such as eu or retail.", metavar="LABEL...")],
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+) -> None:
+    """Label a connection, to find it and to choose many at once."""
+    from adpulse.bootstrap import app
+
+    context = app()
+    found = context.connections.get(connection).connection
+    context.labels.change(found.id, lambda now: now - set(labels) if remove else now | set(labels))
+    typer.echo(f"{found.name}: {', '.join(context.connections.get(found.id).labels) or 'no labels'}.")
 
 
 def set_margin(

@@ -12,6 +12,7 @@ from adpulse.role import Role
 
 BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
+    ("PATCH", "/connections/{connection_id}"): {"name": "Called {}"},
     ("POST", "/workspaces"): {"name": "New {}"},
     ("PATCH", "/workspaces/{workspace_id}"): {"name": "Renamed {}"},
 }
@@ -20,6 +21,7 @@ RULES = {
     ("GET", "/readyz"): "anybody",
     ("GET", "/connections/"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
+    ("PATCH", "/connections/{connection_id}"): "editor",
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
     ("GET", "/connections/{connection_id}/runs"): "viewer",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",

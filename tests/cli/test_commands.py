@@ -216,3 +216,13 @@ def test_help_names_every_command(adpulse):
 
     assert code == 0
     assert all(name in out for name in ("up", "worker", "deploy", "migrate", "sandbox", "demo", "workspace", "connect", "status", "sync"))
+
+
+def test_connections_are_labelled_and_listed_by_label(adpulse, installation):
+    connection = installation.connect("Corner Store 1")
+    installation.connect("Corner Store 2")
+
+    assert adpulse("label", connection.name, "eu", "retail")[1] == "Corner Store 1: eu, retail.\n"
+    assert adpulse("label", connection.id, "retail", "--remove")[1] == "Corner Store 1: eu.\n"
+    assert [each["name"] for each in json.loads(adpulse("connections", "--label", "eu", "--json")[1])] == ["Corner Store 1"]
+    assert adpulse("label", connection.name, "a,b")[0] == 2

@@ -1,0 +1,105 @@
+"""The list of connections by HTTP, and what people change of one."""
+
+import base64
+import json
+
+import pytest
+from sqlalchemy import update
+
+from storage.control import ConnectionRow
+from storage.listing import Order
+
+
+@pytest.fixture
+def many(installation, team):
+    """More connections of the team's: copies of its own, one named as another, one paused."""
+    made = [installation.connect(name).id for name in ("Nordlicht Moebel", "Sakura Tea", "Grand Catalogue", "Alpenglow Reisen")]
+    with installation.engine.begin() as session:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id == made[1]).values(name="Grand Catalogue", status="paused"))
+    return [*made, team.connection.id]
+
+
+@pytest.mark.parametrize("order", Order)
+def test_every_page_is_reached_by_the_cursor_of_the_one_before(ask, team, many, order):
+    found, cursor = [], None
+    for _ in range(len(many) + 1):
+        page = ask("GET", "/connections/", team.viewer, params={"limit": 2, "sort": order} | ({"cursor": cursor} if cursor else {})).json()
+        found += [each["id"] for each in page["connections"]]
+        if not (cursor := page["next_cursor"]):
+            break
+
+    assert sorted(found) == sorted(many)
+
+
+@pytest.mark.usefixtures("many")
+def test_a_cursor_of_another_order_is_refused(ask, team):
+    cursor = ask("GET", "/connections/", team.viewer, params={"limit": 1}).json()["next_cursor"]
+
+    assert ask("GET", "/connections/", team.viewer, params={"cursor": cursor, "sort": "status"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        None,
+        7,
+        [],
+        ["name"],
+        ["name", "a"],
+        ["name", "a", 7],
+        ["name", "a\0", "b"],
+        ["name", "\ud800", "b"],
+        ["last_completed", "then", "a", "b"],
+    ],
+)
+@pytest.mark.parametrize("order", Order)
+def test_a_forged_cursor_is_refused(ask, team, place, order):
+    cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+    assert ask("GET", "/connections/", team.viewer, params={"cursor": cursor, "sort": order}).status_code == 400
+
+
+@pytest.mark.usefixtures("many")
+def test_connections_are_searched(ask, team):
+    def names(**query):
+        return [each["name"] for each in ask("GET", "/connections/", team.viewer, params=query).json()["connections"]]
+
+    assert names(q="CATALOG") == ["Grand Catalogue", "Grand Catalogue"]
+    assert names(q=team.connection.external_id) == [team.connection.name]
+    assert names(q="%") == []
+    assert ask("GET", "/connections/", team.viewer, params={"Q": "x"}).status_code == 422
+
+
+def test_a_connection_is_renamed_and_labelled(ask, team, others):
+    path = f"/connections/{team.connection.id}"
+
+    changed = ask("PATCH", path, team.editor, json={"name": " Harbor ", "labels": ["retail", "eu", "eu"]}).json()
+
+    assert (changed["name"], changed["labels"]) == ("Harbor", ["eu", "retail"])
+    assert ask("GET", path, team.viewer).json() == changed
+    assert [each["id"] for each in ask("GET", "/connections/", team.viewer, params={"label": "eu"}).json()["connections"]] == [
+        changed["id"]
+    ]
+    assert ask("GET", "/connections/", others.viewer, params={"label": "eu"}).json()["connections"] == []
+    assert ask("PATCH", path, team.editor, json={"labels": []}).json()["labels"] == []
+
+
+@pytest.mark.parametrize("wrong", [{"labels": ["a,b"]}, {"labels": ["x" * 65]}, {"gross_margin": "2"}, {"gross_margin": "a\0"}])
+def test_nothing_is_changed_when_one_part_is_wrong(ask, team, wrong):
+    path = f"/connections/{team.connection.id}"
+    before = ask("GET", path, team.viewer).json()
+
+    answer = ask("PATCH", path, team.editor, json={"name": "Other", "labels": ["eu"], "gross_margin": "0.5"} | wrong)
+
+    assert answer.status_code == 400
+    assert ask("GET", path, team.viewer).json() == before
+
+
+def test_a_new_margin_reaches_the_stored_days_with_the_sync_that_it_asks_for(ask, installation, team):
+    installation.sync(team.connection)
+
+    changed = ask("PATCH", f"/connections/{team.connection.id}", team.editor, json={"gross_margin": "35%"}).json()
+
+    assert (changed["gross_margin"], changed["sync_status"]) == ("0.350000", "queued")
+    installation.work(installation.claim())
+    assert installation.rows("SELECT count(*) FROM metric_facts WHERE abs(profit - (revenue * 0.35 - spend)) > 1") == [(0,)]
