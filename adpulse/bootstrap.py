@@ -23,6 +23,7 @@ from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
 from storage import control, migrations
+from storage.bulk import Bulk
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
@@ -51,6 +52,7 @@ class App:
         self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
         self.connections = Connections(engine, self.clock)
         self.labels = Labels(engine)
+        self.bulk = Bulk(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
         self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)

@@ -144,6 +144,12 @@ class ConnectionStatus(StrEnum):
     VERSION_SUNSET = "version_sunset"
     DISCONNECTED = "disconnected"
 
+    @property
+    def resumable(self) -> bool:
+        """Whether resuming can help: after a pause, or once the cause was mended at the platform."""
+        mendable = (ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
+        return self is ConnectionStatus.PAUSED or self in mendable
+
 
 class SyncStatus(StrEnum):
     """What a connection is doing now."""

@@ -11,16 +11,15 @@ from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
-from storage.connections import ConnectionView
+from storage.connections import PAUSED, ConnectionView
 from storage.damage import Holdings, Restored
-from storage.runs import RunView, Ticket
+from storage.outbox import Ticket
+from storage.runs import RunView
 
 log = logging.getLogger(__name__)
 
 Ask = Callable[[App, Provider], None]
 """How Prefect is asked for a run: at once, or by a thread where nobody may wait for it."""
-
-_RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
 
 
 def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFacts]:
@@ -121,7 +120,7 @@ def pause(app: App, reference: str) -> ConnectionView:
     connection = app.connections.get(reference).connection
     if connection.status not in (ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED):
         raise Usage(f"{connection.name} is not synced at present ({connection.status}); there is nothing to pause.")
-    app.connections.set_status(connection.id, ConnectionStatus.PAUSED, "Paused. Go on with: adpulse resume")
+    app.connections.set_status(connection.id, ConnectionStatus.PAUSED, PAUSED)
     return app.connections.get(connection.id)
 
 
@@ -137,7 +136,7 @@ def resume(app: App, reference: str) -> Ticket:
         raise Usage(f"{connection.name} needs a fresh token. Run: adpulse reconnect {connection.id}")
     if connection.status is ConnectionStatus.CURRENCY_CHANGED:
         raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
-    if connection.status in _RESUMABLE:
+    if connection.status.resumable:
         app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
     return request_sync(app, connection.id)
 

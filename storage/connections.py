@@ -23,6 +23,9 @@ from storage import labels
 from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
 from storage.listing import Order, Place, Wanted, ordered
 
+PAUSED = "Paused. Go on with: adpulse resume"
+"""Why a connection is not synced that somebody paused."""
+
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
 
@@ -89,7 +92,7 @@ class Connections:
         connection_id = str(uuid4())
         try:
             with self._engine.begin() as session:
-                chosen = frequencies.parse(frequency, realtime_granted=_granted(session, workspace_id))
+                chosen = frequencies.parse(frequency, realtime_granted=granted(session, workspace_id))
                 session.execute(
                     insert(ConnectionRow).values(
                         id=connection_id,
@@ -105,7 +108,7 @@ class Connections:
                         gross_margin=gross_margin,
                         status=ConnectionStatus.ACTIVE.value,
                         sync_frequency=chosen.value,
-                        next_due_at=_first_due(chosen, self._clock.now()),
+                        next_due_at=first_due(chosen, self._clock.now()),
                     )
                 )
         except IntegrityError:
@@ -161,8 +164,8 @@ class Connections:
         """
         connection = self.get(reference).connection
         with self._engine.begin() as session:
-            chosen = frequencies.parse(value, realtime_granted=_granted(session, connection.workspace_id))
-            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=_first_due(chosen, self._clock.now()))
+            chosen = frequencies.parse(value, realtime_granted=granted(session, connection.workspace_id))
+            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=first_due(chosen, self._clock.now()))
         return self.get(connection.id)
 
     def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
@@ -184,7 +187,7 @@ class Connections:
                 chosen = Frequency(
                     session.execute(select(ConnectionRow.sync_frequency).where(ConnectionRow.id == connection_id)).scalar_one()
                 )
-                values |= {"next_due_at": _first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
+                values |= {"next_due_at": first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
             self._update(session, connection_id, **values)
 
     def disconnect(self, connection_id: str, reason: str) -> None:
@@ -327,12 +330,18 @@ def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnEleme
     return (count + (step - 1)) // step * step
 
 
-def _granted(session: Session, workspace_id: str) -> bool:
-    granted = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
-    if granted is None:
+def granted(session: Session, workspace_id: str) -> bool:
+    """Whether the workspace may choose realtime.
+
+    Raises:
+        Usage: there is no such workspace.
+    """
+    found = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
+    if found is None:
         raise Usage("The workspace does not exist.")
-    return granted
+    return found
 
 
-def _first_due(frequency: Frequency, now: datetime) -> datetime | None:
+def first_due(frequency: Frequency, now: datetime) -> datetime | None:
+    """When a connection that gets this frequency is due: at once, or never by itself."""
     return None if frequency is Frequency.MANUAL else now

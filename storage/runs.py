@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, true, update
 
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCounts, RunState, SyncStatus
 from adpulse.redact import redact
+from storage import outbox
 from storage.connections import connection_of, resolve
 from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_letter, is_open, lock, reading
 from storage.leases import LEASE, bump, dispatch_key, free, waits
-from storage.partitions import forget
+from storage.outbox import Ticket
 
 _ENDS = (RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.DEAD, RunState.QUEUED, RunState.LEASED)
 LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
@@ -40,15 +40,6 @@ _PORTION = 1000
 
 SHOWN = 50
 """How many runs of a connection people are shown; so many are kept, however old."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """The answer to a request: the run that will serve it, its state, and whether it is a new one."""
-
-    run_id: str
-    state: RunState
-    created: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,38 +104,7 @@ class Runs:
                 raise UnknownConnection(f"There is no connection '{connection_id}'.")
             if row.status != ConnectionStatus.ACTIVE.value:
                 raise Usage(f"{row.name} is not synced at present ({row.status}). {row.status_reason or ''}".strip())
-            if force:
-                forget(session, connection_id, connection_of(row).lookback_since(self._clock.now()))
-            ticket = self._open(session, row, parts, force=force)
-            if row.sync_status != SyncStatus.SYNCING.value:
-                session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(sync_status=SyncStatus.QUEUED.value))
-            return ticket
-
-    @staticmethod
-    def _open(session: Session, row: Row[Any], parts: Parts, *, force: bool) -> Ticket:
-        run = session.execute(
-            select(RunRow.id, RunRow.state, RunRow.parts, RunRow.force_refresh).where(RunRow.connection_id == row.id, is_open())
-        ).one_or_none()
-        if run is None:
-            run_id = str(uuid4())
-            session.execute(
-                insert(RunRow).values(
-                    id=run_id,
-                    connection_id=row.id,
-                    workspace_id=row.workspace_id,
-                    provider=row.provider,
-                    state=RunState.QUEUED.value,
-                    parts=parts.value,
-                    force_refresh=force,
-                    requested_at=utc_now(),
-                )
-            )
-            return Ticket(run_id=run_id, state=RunState.QUEUED, created=True)
-        wider = {"parts": parts.value if run.parts == parts.value else Parts.BOTH.value, "force_refresh": run.force_refresh or force}
-        if run.state in (RunState.POSTPONED.value, RunState.FAILED.value):
-            wider |= {"state": RunState.QUEUED.value, "started_at": None, "lane": Lane.ON_DEMAND.value}
-        session.execute(update(RunRow).where(RunRow.id == run.id).values(**wider))
-        return Ticket(run_id=run.id, state=RunState(wider.get("state", run.state)), created=False)
+            return outbox.request(session, [row], parts, force=force, now=self._clock.now())[connection_id]
 
     def get(self, run_id: str) -> RunView:
         """One run.

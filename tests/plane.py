@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
+from storage.bulk import Bulk
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
@@ -29,6 +30,7 @@ class ControlPlane:
         self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
         self.connections = Connections(engine, clock)
         self.labels = Labels(engine)
+        self.bulk = Bulk(engine, clock)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)
         self.ledger = Ledger(engine, clock)

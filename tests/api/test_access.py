@@ -13,6 +13,7 @@ from adpulse.role import Role
 BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
     ("PATCH", "/connections/{connection_id}"): {"name": "Called {}"},
+    ("POST", "/workspaces/{workspace_id}/connections/bulk"): {"action": "pause", "label": "eu"},
     ("POST", "/workspaces"): {"name": "New {}"},
     ("PATCH", "/workspaces/{workspace_id}"): {"name": "Renamed {}"},
 }
@@ -29,6 +30,7 @@ RULES = {
     ("POST", "/connections/{connection_id}/sync-now"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
+    ("POST", "/workspaces/{workspace_id}/connections/bulk"): "editor",
     ("GET", "/jobs/{job_id}"): "viewer",
     ("GET", "/workspaces"): "viewer",
     ("POST", "/workspaces"): "operator",

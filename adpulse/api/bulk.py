@@ -1,0 +1,104 @@
+"""Many connections at once: by label or by ids, in one transaction, with what became of each."""
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from adpulse.api.access import Editor
+from adpulse.api.fields import EXAMPLE_ID, Id, Line, WorkspaceId
+from adpulse.api.problems import answers
+from adpulse.api.soon import ask_prefect
+from storage.bulk import Bulk, Choice, Done, Outcome
+
+MOST = 10_000
+
+router = APIRouter(tags=["connections"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+
+
+class Action(StrEnum):
+    """What is done to each."""
+
+    SET_FREQUENCY = "set_frequency"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SYNC_NOW = "sync_now"
+
+
+class BulkIn(BaseModel):
+    """Either ``label`` or ``ids`` says which connections; ``sync_frequency`` belongs to ``set_frequency`` and to nothing else."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["label"]}, {"required": ["ids"]}],
+            "if": {"properties": {"action": {"const": Action.SET_FREQUENCY}}},
+            "then": {"required": ["sync_frequency"]},
+            "else": {"properties": {"sync_frequency": False}},
+            "examples": [
+                {"label": "eu", "action": "set_frequency", "sync_frequency": "hourly"},
+                {"ids": [EXAMPLE_ID], "action": "sync_now"},
+            ],
+        },
+    )
+
+    action: Action
+    label: Line = ""
+    ids: list[Id] = Field([], min_length=1, max_length=MOST)
+    sync_frequency: str = Field("", max_length=64)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.model_fields_set & {"label", "ids"}) != 1:
+            raise ValueError("say which connections: either label or ids")
+        if ("sync_frequency" in self.model_fields_set) is not (self.action is Action.SET_FREQUENCY):
+            raise ValueError("sync_frequency belongs to the action set_frequency, and only to it")
+        return self
+
+
+class BulkResult(BaseModel):
+    """What became of one connection. ``reason``: why it was refused. ``job_id``: the sync that was asked for."""
+
+    connection_id: str = Field(examples=[EXAMPLE_ID])
+    name: str = Field(examples=["Harbor Outdoor"])
+    outcome: Outcome
+    reason: str | None
+    job_id: str | None
+
+
+class BulkOut(BaseModel):
+    """One entry for each connection that was chosen, by name."""
+
+    results: list[BulkResult]
+
+
+@router.post(
+    "/workspaces/{workspace_id}/connections/bulk",
+    summary="Change many connections at once",
+    responses=answers(HTTPStatus.BAD_REQUEST),
+)
+def change_connections(caller: Editor, workspace_id: WorkspaceId, body: BulkIn) -> BulkOut:
+    """All or nothing as far as the request is concerned; a connection that cannot be changed as it is now is told as refused."""
+    choice = Choice(workspace_id=caller.workspace(workspace_id).id, ids=body.ids, label=body.label or None)
+    done = _do(caller.app.bulk, choice, body)
+    for provider in {each.provider for each in done if each.run_id}:
+        ask_prefect(caller.app, provider)
+    return BulkOut(results=[BulkResult.model_validate(_told(each)) for each in done])
+
+
+def _do(bulk: Bulk, choice: Choice, body: BulkIn) -> list[Done]:
+    if body.action is Action.SET_FREQUENCY:
+        return bulk.set_frequency(choice, body.sync_frequency)
+    return {Action.PAUSE: bulk.pause, Action.RESUME: bulk.resume, Action.SYNC_NOW: bulk.sync_now}[body.action](choice)
+
+
+def _told(done: Done) -> dict[str, Any]:
+    return {
+        "connection_id": done.connection_id,
+        "name": done.name,
+        "outcome": done.outcome,
+        "reason": done.reason,
+        "job_id": done.run_id,
+    }
