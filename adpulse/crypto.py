@@ -9,6 +9,8 @@ from pydantic import SecretStr
 
 from adpulse.errors import Usage
 
+_CONFIRMS = "confirmation of"  # no id of a credential: neither kind of text can stand for the other
+
 
 class Cipher:
     """Seals and opens secrets. The newest key seals, every key opens."""
@@ -44,6 +46,17 @@ class Cipher:
         if owner != credential_id:
             raise Usage("A stored credential belongs to another connection: the control plane was tampered with.")
         return SecretStr(secret)
+
+    def confirmation(self, of: str) -> str:
+        """Text that shows, for a few minutes, that its bearer was told of something; it can be neither made nor changed outside."""
+        return self._fernet.encrypt(json.dumps([_CONFIRMS, of]).encode()).decode()
+
+    def confirms(self, text: str, of: str, seconds: int) -> bool:
+        """Whether the text is a confirmation of this, not older than so many seconds."""
+        try:
+            return bool(json.loads(self._fernet.decrypt(text, ttl=seconds)) == [_CONFIRMS, of])
+        except (InvalidToken, ValueError):
+            return False
 
     def __repr__(self) -> str:
         """Nothing of the keys."""

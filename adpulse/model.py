@@ -143,6 +143,8 @@ class ConnectionStatus(StrEnum):
     CURRENCY_CHANGED = "currency_changed"
     VERSION_SUNSET = "version_sunset"
     DISCONNECTED = "disconnected"
+    DELETING = "deleting"
+    """Confirmed, and finished by the sweep; nothing brings it back."""
 
     @property
     def resumable(self) -> bool:

@@ -48,10 +48,11 @@ def connect(
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
     connected = [view.connection for view in app.connections.every(owner.id)]
-    taken = {(each.external_id, each.currency): each.name for each in connected if each.provider is provider}
+    taken = {(each.external_id, each.currency): each for each in connected if each.provider is provider}
     for account in accounts:
-        if name := taken.get((account.external_id, account.currency)):
-            raise Conflict(f"Account {account.external_id} is connected already as '{name}' in {owner.name}.")
+        if old := taken.get((account.external_id, account.currency)):
+            state = "still being deleted" if old.status is ConnectionStatus.DELETING else "connected already"
+            raise Conflict(f"Account {account.external_id} is {state} as '{old.name}' in {owner.name}.")
         if account.manager:
             message = f"{account.name} ({account.external_id}) is a manager account, which has no numbers of its own. Connect its clients."
             raise Usage(message)
@@ -151,6 +152,8 @@ def reconnect(app: App, reference: str, secret: SecretStr) -> list[ConnectionVie
     named = app.connections.get(reference).connection
     if named.status is ConnectionStatus.CURRENCY_CHANGED:
         raise Usage(f"{named.name} reports in another currency now. Connect it as a new connection; its history stays here.")
+    if named.status is ConnectionStatus.DELETING:
+        raise _is_being_deleted(named)
     reached = {account.external_id: account for account in discover(app, named.provider, secret)}
     if named.external_id not in reached:
         raise Usage(f"This token does not reach {named.name} ({named.external_id}). Nothing was changed.")
@@ -162,26 +165,34 @@ def reconnect(app: App, reference: str, secret: SecretStr) -> list[ConnectionVie
     credential = app.credentials.store(named.workspace_id, named.provider.value, secret, None)
     scope = app.scope_of(named.provider, secret)
     app.connections.use_credential({each.id: reached[each.external_id] for each in mended}, credential, scope)
-    _erase_unused(app, named)
+    erase_unused(app, named)
     for each in mended:
         request_sync(app, each.id)
     return [app.connections.get(each.id) for each in mended]
 
 
 def disconnect(app: App, reference: str) -> ConnectionView:
-    """Stop syncing a connection for good; its data stay, its token is erased unless another connection uses it."""
+    """Stop syncing a connection for good; its data stay, its token is erased unless another connection uses it.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or it is being deleted.
+    """
     connection = app.connections.get(reference).connection
+    if connection.status is ConnectionStatus.DELETING:
+        raise _is_being_deleted(connection)
     app.connections.disconnect(connection.id, "Disconnected; its data stay. Connect it again with: adpulse reconnect")
-    _erase_unused(app, connection)
+    erase_unused(app, connection)
     return app.connections.get(connection.id)
 
 
-def _erase_unused(app: App, connection: Connection) -> None:
-    used = {
-        view.connection.credential_id
-        for view in app.connections.every(connection.workspace_id)
-        if view.connection.status is not ConnectionStatus.DISCONNECTED
-    }
+def _is_being_deleted(connection: Connection) -> Usage:
+    return Usage(f"{connection.name} is being deleted. Once it is gone, its account can be connected anew.")
+
+
+def erase_unused(app: App, connection: Connection) -> None:
+    """Forget the secret of a connection's credential unless a connection that may be synced again has it, too."""
+    over = (ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)
+    used = {view.connection.credential_id for view in app.connections.every(connection.workspace_id) if view.connection.status not in over}
     if connection.credential_id not in used:
         app.credentials.erase(connection.credential_id)
 

@@ -16,6 +16,7 @@ _STATUS = {
     ConnectionStatus.CURRENCY_CHANGED: "Currency changed",
     ConnectionStatus.VERSION_SUNSET: "API version ended",
     ConnectionStatus.DISCONNECTED: "Disconnected",
+    ConnectionStatus.DELETING: "Being deleted",
 }
 
 

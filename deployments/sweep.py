@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, orchestrator
+from adpulse import bootstrap, deletion, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
@@ -41,7 +41,7 @@ class Sweep:
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
-        for part in (self._lead, self._publish, self._clear_staging):
+        for part in (self._lead, self._delete, self._publish, self._clear_staging):
             try:
                 part()
             except AdpulseError as error:
@@ -95,6 +95,16 @@ class Sweep:
         if dropped := self._app.runs.prune(timedelta(days=self._app.settings.keep_runs_days)):
             log.info("%s runs that ended long ago are dropped", dropped)
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS
+
+    def _delete(self) -> None:
+        """Finish what was confirmed; a workspace whose file cannot be written holds up no other."""
+        for connection in deletion.pending(self._app):
+            try:
+                deletion.finish(self._app, connection)
+            except (AdpulseError, OSError) as error:
+                log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error)
+            else:
+                log.info("connection %s (%s) is deleted with its data", connection.name, connection.id)
 
     def _publish(self) -> None:
         """Renew every copy that is due; what keeps one from it is told once, not with every pass."""

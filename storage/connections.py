@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, case, exists, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -20,11 +20,25 @@ from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
 from storage import labels
-from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
+from storage.control import (
+    ConnectionRow,
+    CredentialRow,
+    Engine,
+    RunRow,
+    Session,
+    WorkspaceRow,
+    delete_whole,
+    is_letter,
+    is_open,
+    lock,
+    reading,
+)
 from storage.listing import Order, Place, Wanted, ordered
 
 PAUSED = "Paused. Go on with: adpulse resume"
 """Why a connection is not synced that somebody paused."""
+
+_STAYS = ConnectionRow.status != ConnectionStatus.DELETING.value
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
@@ -180,7 +194,10 @@ class Connections:
         return self.get(connection.id)
 
     def set_status(self, connection_id: str, status: ConnectionStatus, reason: str | None) -> None:
-        """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself."""
+        """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself.
+
+        Nothing happens to one that is being deleted.
+        """
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
             if status is ConnectionStatus.ACTIVE:
@@ -188,19 +205,34 @@ class Connections:
                     session.execute(select(ConnectionRow.sync_frequency).where(ConnectionRow.id == connection_id)).scalar_one()
                 )
                 values |= {"next_due_at": first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
-            self._update(session, connection_id, **values)
+            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**values))
 
-    def disconnect(self, connection_id: str, reason: str) -> None:
-        """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay."""
+    def disconnect(self, connection_id: str, reason: str, status: ConnectionStatus = ConnectionStatus.DISCONNECTED) -> None:
+        """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay.
+
+        Nothing happens to one that is being deleted.
+        """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
             freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
-            status = {"status": ConnectionStatus.DISCONNECTED.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value}
-            self._update(session, connection_id, **freed, **status, next_due_at=None)
+            stopped = {"status": status.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value, "next_due_at": None}
+            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**freed, **stopped))
             mine = RunRow.connection_id == connection_id
             closed = {"state": RunState.DEAD.value, "finished_at": utc_now(), "error": reason}
             session.execute(update(RunRow).where(mine, is_open()).values(**closed))
-            resolve(session, mine, "disconnected")
+            resolve(session, mine, status.value)
+
+    def delete(self, connection_id: str) -> None:
+        """Forget a connection with all that is kept of it here, and its credential when no other connection has it.
+
+        The calls it made stay in the ledger: they count against the account's hour, whoever connects it next.
+        """
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            used = session.scalar(select(ConnectionRow.credential_id).where(ConnectionRow.id == connection_id))
+            delete_whole(session, ConnectionRow, ConnectionRow.id == connection_id)
+            others = exists().where(ConnectionRow.credential_id == CredentialRow.id)
+            delete_whole(session, CredentialRow, (CredentialRow.id == used) & ~others)
 
     def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
         """Give connections another credential, which reaches them as told by id, and sync them again, whatever had stopped them."""

@@ -1,5 +1,6 @@
 """The control plane's database: tables and connection. SQLite by default, PostgreSQL by URL."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -342,14 +343,14 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(reads=True)
 
 
-def lock(session: Session, *conditions: ColumnElement[bool]) -> None:
-    """Lock these connections until the transaction ends; on SQLite it holds the whole database anyway.
+def lock(session: Session, *conditions: ColumnElement[bool]) -> Sequence[str]:
+    """Lock these connections until the transaction ends, and tell their ids; on SQLite it holds the whole database anyway.
 
     Whoever changes a connection together with its runs or its partitions locks the connection first, and several in the order of
     their ids: then no two transactions ever wait for each other.
     """
     rows = select(ConnectionRow.id).where(*conditions).order_by(ConnectionRow.id)
-    session.execute(rows.with_for_update(key_share=True))  # key_share: rows that refer to it may still be added
+    return session.scalars(rows.with_for_update(key_share=True)).all()  # key_share: rows that refer to it may still be added
 
 
 def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bool]) -> None:

@@ -37,7 +37,8 @@ class Partitions:
         if not rows:
             return
         with self._engine.begin() as session:
-            lock(session, ConnectionRow.id == connection_id)
+            if not lock(session, ConnectionRow.id == connection_id):
+                return  # it was deleted meanwhile
             insert = insert_or_update(session, PartitionRow)
             latest = now + CLOCK_SLACK
             newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest)

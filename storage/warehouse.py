@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.model import MARGIN_UNIT, Connection, Fetched, RunCounts
-from storage import analytics, damage, diff, schema
+from storage import analytics, damage, diff, erasure, schema
 from storage.batches import RunChanges, RunFetch, portions
 from storage.damage import Holdings, Restored
+from storage.erasure import Contents
 from storage.files import exclusive, replace
 from storage.sql import query
 
@@ -90,6 +91,29 @@ class Warehouse:
         """Put the published copy in a damaged file's place, see :func:`storage.damage.restore`; nobody can write meanwhile."""
         with self._exclusive() as lock:
             return damage.restore(self._path, self._published, lock, forget, force=force)
+
+    def contents(self, connection_id: str) -> Contents:
+        """What the published copy holds of a connection."""
+        return erasure.contents(self._published, connection_id)
+
+    def erase(self, connection_id: str) -> None:
+        """Forget a connection, and renew the copy for readers. Killed anywhere, it is done by calling it again.
+
+        The file is written anew without it, so that nothing of it is left in the bytes.
+        """
+        with self._exclusive():
+            if not self._is_new() and self._holds(connection_id):
+                with self._open_for_writing() as warehouse:
+                    warehouse.execute("CHECKPOINT")  # no log may stand beside the file that takes its place
+                with _ONE_OPEN:
+                    self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
+                self._left = damage.mark(self._path)
+        self.publish(min_interval_seconds=0)
+
+    def _holds(self, connection_id: str) -> bool:
+        self._examine()
+        with self._connect(read_only=True) as warehouse:
+            return erasure.holds(warehouse, connection_id)
 
     def remove(self) -> None:
         """Delete the file and its published copy; nothing happens when there is none. Nobody may use the workspace any more."""
@@ -224,14 +248,15 @@ class Warehouse:
             raise damage.damaged(self._path)
         return True
 
-    def _create(self) -> None:
-        """Build the file under another name: a process killed here leaves no warehouse without tables."""
+    def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
+        """Build the file under another name: a process killed here leaves no warehouse without tables, and none half filled."""
         fresh = damage.unused(self._path)
         with (
             damage.explained(fresh, self._published),
-            duckdb.connect(fresh, config={"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
+            duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
         ):
             schema.migrate(warehouse)
+            fill(warehouse)
             warehouse.execute("CHECKPOINT")
         replace(fresh, self._path)
 

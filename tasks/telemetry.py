@@ -8,7 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
-from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, LeaseLost, Permanent, RateLimited, VersionSunset, WarehouseDamaged
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    LeaseLost,
+    Permanent,
+    RateLimited,
+    UnknownConnection,
+    VersionSunset,
+    WarehouseDamaged,
+)
 from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
@@ -83,7 +93,7 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
             leg, error = Leg(), error or damaged
         leg = replace(leg, slow=_slow(lease, late=late))
         _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
-    except LeaseLost:
+    except (LeaseLost, UnknownConnection):  # taken over, or deleted meanwhile
         return RunCounts()
     app.staging.remove(lease.run_id)
     return leg.counts

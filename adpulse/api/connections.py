@@ -1,16 +1,17 @@
 """Connections: how they are, how often they are synced, and asking for a sync. No request waits for a platform or for Prefect."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from adpulse import operations, telling
+from adpulse import deletion, operations, telling
 from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.fields import ConnectionId, Line, WorkspaceId
+from adpulse.api.fields import EXAMPLE_ID, ConnectionId, Line, WorkspaceId
 from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
 from adpulse.api.problems import answers
 from adpulse.api.soon import ask_prefect
@@ -117,6 +118,27 @@ class Accepted(BaseModel):
     status: JobStatus
 
 
+class DeletionProposal(BaseModel):
+    """What would go, as the published copy holds it. The same request with ``confirmation`` deletes it, for good."""
+
+    confirmation: str
+    confirm_until: datetime = Field(description="Real time, UTC.")
+    connection_id: str = Field(examples=[EXAMPLE_ID])
+    name: str = Field(examples=["Harbor Outdoor"])
+    rows: int = Field(description="Rows of metrics.")
+    days: int
+    since: date | None = Field(description="The first of these days.")
+    entities: int
+    changes: int = Field(description="What was recorded of numbers and entities that changed.")
+
+
+class Deleting(BaseModel):
+    """It is not synced any more, and gone within moments while a worker runs; then it is a 404."""
+
+    connection_id: str = Field(examples=[EXAMPLE_ID])
+    status: Literal[ConnectionStatus.DELETING] = ConnectionStatus.DELETING
+
+
 @router.get("/connections/", summary="List connections", responses=answers(HTTPStatus.BAD_REQUEST))
 def list_connections(caller: Viewer, wanted: Annotated[ListQuery, Query()]) -> ConnectionPage:
     """Those that the key sees. A page follows another one in the order that both were asked for."""
@@ -210,11 +232,43 @@ def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: Conne
     return _request(caller, caller.connection(connection_id, workspace_id), Parts.METRICS)
 
 
+@router.delete(
+    "/connections/{connection_id}",
+    summary="Delete a connection with its data, in two steps",
+    responses=answers(HTTPStatus.BAD_REQUEST) | {202: {"model": Deleting, "description": "Confirmed: it is being deleted."}},
+)
+def delete_connection(
+    caller: Editor,
+    connection_id: ConnectionId,
+    response: Response,
+    confirmation: Annotated[str | None, Query(max_length=1024, description="What the first answer gave.")] = None,
+) -> DeletionProposal | Deleting:
+    """Without ``confirmation``: what would go, and the text that confirms it. With it: it is deleted, within moments, by the worker."""
+    connection = caller.connection(connection_id).connection
+    deleting = connection.status is ConnectionStatus.DELETING
+    if confirmation is None and not deleting:
+        return _proposed(deletion.propose(caller.app, connection.id))
+    if confirmation is not None and not deleting:
+        deletion.confirm(caller.app, connection, confirmation)
+    response.status_code = HTTPStatus.ACCEPTED
+    return Deleting(connection_id=connection.id)
+
+
 def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
     """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
     ask_prefect(caller.app, found.connection.provider)
     return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
+
+
+def _proposed(made: deletion.Proposal) -> DeletionProposal:
+    return DeletionProposal(
+        confirmation=made.confirmation,
+        confirm_until=made.ends_at,
+        connection_id=made.connection.id,
+        name=made.connection.name,
+        **asdict(made.contents),
+    )
 
 
 def _telemetry(view: ConnectionView) -> SyncTelemetry:

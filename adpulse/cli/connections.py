@@ -39,7 +39,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("frequency")(set_frequency)
     cli.command("label")(set_labels)
     cli.command("margin")(set_margin)
-    for command in (pause, resume, reconnect, disconnect):
+    for command in (pause, resume, reconnect, disconnect, delete):
         cli.command()(command)
 
 
@@ -305,3 +305,20 @@ def disconnect(connection: Reference, *, yes: Annotated[bool, typer.Option("--ye
         raise typer.Exit(1)
     operations.disconnect(context, connection)
     typer.echo(f"{name} is disconnected; its data stay.")
+
+
+def delete(connection: Reference, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a connection and all of its data, for good. Says first what would go."""
+    from adpulse import deletion
+    from adpulse.bootstrap import app
+
+    context = app()
+    proposal = deletion.propose(context, connection)
+    held, name = proposal.contents, proposal.connection.name
+    since = f" of {held.days} days since {held.since}" if held.since else ""
+    typer.echo(f"{name} ({proposal.connection.id}): {held.rows} rows of metrics{since}, {held.entities} entities, {held.changes} changes.")
+    if not yes and not typer.confirm("Delete it with all of this? Nothing brings it back."):
+        raise typer.Exit(1)
+    deletion.confirm(context, proposal.connection, proposal.confirmation)
+    deletion.finish(context, proposal.connection)
+    typer.echo(f"{name} is deleted.")

@@ -23,6 +23,7 @@ RULES = {
     ("GET", "/connections/"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
     ("PATCH", "/connections/{connection_id}"): "editor",
+    ("DELETE", "/connections/{connection_id}"): "editor",
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
     ("GET", "/connections/{connection_id}/runs"): "viewer",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",

@@ -1,13 +1,14 @@
 """What a person does about what stopped: dead letters, pause, resume, reconnect, disconnect, restore."""
 
 import json
+import re
 import sqlite3
 
 import pytest
 from installation import share_credential
 from sqlalchemy import select
 
-from adpulse import bootstrap
+from adpulse import bootstrap, deletion
 from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
 from storage import control
@@ -173,3 +174,31 @@ def test_a_locked_control_plane_is_a_sentence_and_not_a_traceback(adpulse, insta
 
     assert (code, "was locked for 0.1 s. Nothing was changed." in told) == (1, True)
     assert adpulse("workspace", "create", "Other")[0] == 0
+
+
+def test_a_connection_is_deleted_only_after_it_was_told_what_goes(adpulse, installation):
+    connection, other = installation.connect("Corner Store 1"), installation.connect("Corner Store 2")
+    for each in (connection, other):
+        installation.sync(each)
+
+    refused = adpulse("delete", connection.name, stdin="n\n")
+    code, told, _ = adpulse("delete", connection.id, "--yes")
+
+    assert (refused[0], code) == (1, 0)
+    for said in (refused[1], told):
+        assert re.search(
+            r"Corner Store 1 .*: [1-9]\d* rows of metrics of [1-9]\d* days since 20..-..-.., [1-9]\d* entities, [1-9]\d* changes\.", said
+        )
+    assert installation.rows("SELECT DISTINCT connection_id FROM daily") == [(other.id,)]
+    assert adpulse("status", connection.id)[0] == 2
+
+
+@pytest.mark.parametrize("command", ["disconnect", "reconnect", "resume"])
+def test_nothing_is_done_to_a_connection_that_is_being_deleted(adpulse, installation, command):
+    connection = installation.connect("Corner Store 1")
+    deletion.confirm(installation.app, connection, deletion.propose(installation.app, connection.id).confirmation)
+
+    code, _, told = adpulse(command, connection.id, *(["--yes"] if command == "disconnect" else []), stdin=token(installation) + "\n")
+
+    assert (code, "deleted" in told) == (2, True)
+    assert status(installation, connection) is ConnectionStatus.DELETING
