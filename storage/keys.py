@@ -81,9 +81,15 @@ class ApiKeys:
 
     def every(self, workspace_id: str | None = None) -> list[ApiKey]:
         """Every key, of one workspace if given, newest first; revoked ones too."""
-        mine = (ApiKeyRow.workspace_id == workspace_id) if workspace_id else true()
+        return self._select((ApiKeyRow.workspace_id == workspace_id) if workspace_id else true())
+
+    def operators(self) -> list[ApiKey]:
+        """The operators' keys, newest first; revoked ones too."""
+        return self._select(ApiKeyRow.workspace_id.is_(None))
+
+    def _select(self, condition: ColumnElement[bool]) -> list[ApiKey]:
         with reading(self._engine).connect() as session:
-            rows = session.execute(select(*_COLUMNS).where(mine).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id))
+            rows = session.execute(select(*_COLUMNS).where(condition).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id))
             return [_key(row) for row in rows]
 
     def revoke(self, reference: str, workspace_id: str | None = None) -> ApiKey:

@@ -127,10 +127,11 @@ class Runs:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)
 
-    def dead_letters(self, connection_id: str | None = None) -> list[RunView]:
-        """Runs that ended without success and that nobody has dealt with, newest first."""
+    def dead_letters(self, connection_id: str | None = None, workspace_id: str | None = None) -> list[RunView]:
+        """Runs that ended without success and that nobody has dealt with, newest first; of a connection or a workspace if given."""
         mine = (RunRow.connection_id == connection_id) if connection_id else true()
-        return self._select(is_letter() & mine, _MOST_LETTERS)
+        theirs = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return self._select(is_letter() & mine & theirs, _MOST_LETTERS)
 
     def resolve(self, run_id: str, resolution: str) -> bool:
         """Mark a dead letter as dealt with; whether it was one."""

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import bulk, connections, health, jobs, problems, workspaces
+from adpulse.api import bulk, connections, dead_letters, health, jobs, keys, problems, workspaces
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -29,7 +29,7 @@ def create_app() -> FastAPI:
     )
     api.add_middleware(_SecurityHeaders)
     problems.handle(api)
-    for router in (workspaces.router, connections.router, bulk.router, jobs.router, health.router):
+    for router in (workspaces.router, connections.router, bulk.router, dead_letters.router, keys.router, jobs.router, health.router):
         api.include_router(router)
     return api
 

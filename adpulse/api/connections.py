@@ -12,7 +12,7 @@ from adpulse import deletion, operations, telling
 from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.fields import EXAMPLE_ID, ConnectionId, Line, WorkspaceId
-from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
+from adpulse.api.jobs import STATUS, Accepted, Job, job_of
 from adpulse.api.problems import answers
 from adpulse.api.soon import ask_prefect
 from adpulse.frequency import Frequency
@@ -109,13 +109,6 @@ class SyncIn(BaseModel):
     """``force_refresh`` reads the whole lookback again at once; written is still only what changed."""
 
     force_refresh: bool = False
-
-
-class Accepted(BaseModel):
-    """The job that serves the request: a new one, or the one that is open already."""
-
-    job_id: str
-    status: JobStatus
 
 
 class DeletionProposal(BaseModel):

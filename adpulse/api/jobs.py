@@ -3,12 +3,12 @@
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from adpulse.api.access import Viewer
+from adpulse.api.fields import RunId
 from adpulse.api.problems import Refused, answers
 from adpulse.model import Parts, RunState
 from storage.runs import RunView
@@ -59,6 +59,13 @@ class Job(BaseModel):
     error: str | None
 
 
+class Accepted(BaseModel):
+    """The job that serves the request: a new one, or the one that is open already."""
+
+    job_id: str
+    status: JobStatus
+
+
 def job_of(run: RunView) -> Job:
     """The job that a run is."""
     waits = STATUS[run.state] is JobStatus.WAITING
@@ -82,7 +89,7 @@ def job_of(run: RunView) -> Job:
 
 
 @router.get("/jobs/{job_id}", summary="How a sync goes", responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND))
-def read_job(caller: Viewer, job_id: Annotated[str, Path(max_length=255)]) -> Job:
+def read_job(caller: Viewer, job_id: RunId) -> Job:
     """What sync-now answered with, or any other run of a connection."""
     run = caller.app.runs.find(job_id, caller.workspace_id)
     if run is None:

@@ -9,8 +9,10 @@ import requests
 import uvicorn
 
 from adpulse.api.app import create_app
+from adpulse.errors import BadRequest
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
+from storage.runs import Leg
 
 
 @pytest.fixture(scope="package")
@@ -26,7 +28,7 @@ def team(installation):
 
 
 @pytest.fixture
-def others(installation):
+def others(installation, team):  # noqa: ARG001 - the team's workspace is the first
     """Another such workspace, of somebody else."""
     return _team(installation, installation.app.workspaces.create("Borealis"))
 
@@ -67,6 +69,11 @@ def _team(installation, workspace):
     app = installation.app
     installation.workspace = workspace
     connection = installation.connect()
+    letter_id = app.runs.request(connection.id).run_id
+    (lease,) = [each for each in installation.claim() if each.run_id == letter_id]
+    app.runs.dead(lease, Leg(), BadRequest("Meta refused a request.", "100"), next_due_at=app.clock.now())
     run_id = app.runs.request(connection.id).run_id
-    keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
-    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])
+    made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}
+    texts = {role.value: text.get_secret_value() for role, (_, text) in made.items()}
+    spare = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
+    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, letter_id=letter_id, key_id=spare, **texts)

@@ -14,6 +14,8 @@ BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
     ("PATCH", "/connections/{connection_id}"): {"name": "Called {}"},
     ("POST", "/workspaces/{workspace_id}/connections/bulk"): {"action": "pause", "label": "eu"},
+    ("POST", "/workspaces/{workspace_id}/keys"): {"name": "dashboard", "role": "editor"},
+    ("POST", "/keys"): {"name": "ops"},
     ("POST", "/workspaces"): {"name": "New {}"},
     ("PATCH", "/workspaces/{workspace_id}"): {"name": "Renamed {}"},
 }
@@ -32,6 +34,15 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/bulk"): "editor",
+    ("GET", "/workspaces/{workspace_id}/dead-letters"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/dead-letters/{run_id}/replay"): "editor",
+    ("POST", "/workspaces/{workspace_id}/dead-letters/{run_id}/resolve"): "editor",
+    ("GET", "/workspaces/{workspace_id}/keys"): "editor",
+    ("POST", "/workspaces/{workspace_id}/keys"): "editor",
+    ("DELETE", "/workspaces/{workspace_id}/keys/{key_id}"): "editor",
+    ("GET", "/keys"): "operator",
+    ("POST", "/keys"): "operator",
+    ("DELETE", "/keys/{key_id}"): "operator",
     ("GET", "/jobs/{job_id}"): "viewer",
     ("GET", "/workspaces"): "viewer",
     ("POST", "/workspaces"): "operator",
@@ -41,15 +52,17 @@ RULES = {
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 DONE = (200, 201, 202, 204)
-LET_IN = {("DELETE", "/workspaces/{workspace_id}"): (409,)}
-"""What is answered where the request is allowed but cannot be done: the workspace has connections."""
+LET_IN = {("DELETE", "/workspaces/{workspace_id}"): (409,), ("DELETE", "/keys/{key_id}"): (404,)}
+"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's."""
 
 RANK = ("viewer", "editor", "operator")
 _number = count()
 
 
 def path_of(template, team):
-    return template.format(workspace_id=team.workspace.id, connection_id=team.connection.id, job_id=team.run_id)
+    run_id = team.letter_id if "dead-letters" in template else team.run_id
+    ids = {"connection_id": team.connection.id, "job_id": run_id, "run_id": run_id, "key_id": team.key_id}
+    return template.format(workspace_id=team.workspace.id, **ids)
 
 
 def options(method, template):
@@ -97,7 +110,7 @@ def test_what_belongs_to_another_workspace_is_not_there(ask, team, others, metho
     body = options(method, template)
     answer = ask(method, path_of(template, others), team.editor, **body)
     nowhere = path_of(template, others)
-    for each in (others.connection.id, others.run_id, others.workspace.id):
+    for each in (others.connection.id, others.run_id, others.letter_id, others.key_id, others.workspace.id):
         nowhere = nowhere.replace(each, str(uuid4()))
     unknown = ask(method, nowhere, team.editor, **body)
 

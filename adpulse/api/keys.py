@@ -1,0 +1,116 @@
+"""API keys: who may use this API. A workspace's keys are its editors' affair; operators' keys only operators'."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from adpulse.api.access import Caller, Editor, Operator
+from adpulse.api.fields import EXAMPLE_ID, ID, Line, WorkspaceId
+from adpulse.api.problems import Refused, answers
+from adpulse.clock import utc_now
+from adpulse.role import Role
+from storage.keys import ApiKey
+
+_LONGEST_DAYS = 3650
+
+router = APIRouter(tags=["keys"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+
+KeyId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
+
+
+class OperatorKeyIn(BaseModel):
+    """A new key. Without ``days`` it never expires."""
+
+    name: Line = Field(examples=["our dashboard"], description="Who or what uses it.")
+    days: int | None = Field(None, ge=1, le=_LONGEST_DAYS, examples=[365])
+
+
+class KeyIn(OperatorKeyIn):
+    """A viewer looks, an editor changes too."""
+
+    role: Literal[Role.VIEWER, Role.EDITOR] = Role.VIEWER
+
+
+class KeyOut(BaseModel):
+    """A key by its prefix; its text is not kept. Instants are real time, UTC."""
+
+    id: str = Field(examples=[EXAMPLE_ID])
+    prefix: str = Field(examples=["adp_0f3c9a1e"])
+    name: str = Field(examples=["our dashboard"])
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyMade(KeyOut):
+    """The new key with its text, which is shown this once."""
+
+    key: str = Field(examples=["adp_0f3c9a1e_(43 characters)"])
+
+
+@router.get("/workspaces/{workspace_id}/keys", summary="List a workspace's keys", responses=answers(HTTPStatus.NOT_FOUND))
+def list_keys(caller: Editor, workspace_id: WorkspaceId) -> list[KeyOut]:
+    """Newest first, revoked ones too."""
+    return [_told(key) for key in caller.app.keys.every(caller.workspace(workspace_id).id)]
+
+
+@router.post(
+    "/workspaces/{workspace_id}/keys",
+    status_code=HTTPStatus.CREATED,
+    summary="Make a key of a workspace",
+    responses=answers(HTTPStatus.NOT_FOUND),
+)
+def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMade:
+    """The answer is the only place where its text is."""
+    return _make(caller, body, body.role, caller.workspace(workspace_id).id)
+
+
+@router.delete(
+    "/workspaces/{workspace_id}/keys/{key_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Revoke a key of a workspace",
+    responses=answers(HTTPStatus.NOT_FOUND),
+)
+def revoke_key(caller: Editor, workspace_id: WorkspaceId, key_id: KeyId) -> None:
+    """It ends at once; ending it again changes nothing."""
+    _revoke(caller, caller.app.keys.every(caller.workspace(workspace_id).id), key_id)
+
+
+@router.get("/keys", summary="List the operators' keys")
+def list_operator_keys(caller: Operator) -> list[KeyOut]:
+    """Newest first, revoked ones too."""
+    return [_told(key) for key in caller.app.keys.operators()]
+
+
+@router.post("/keys", status_code=HTTPStatus.CREATED, summary="Make a key of an operator")
+def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
+    """It reaches every workspace. The answer is the only place where its text is."""
+    return _make(caller, body, Role.OPERATOR, None)
+
+
+@router.delete(
+    "/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, summary="Revoke a key of an operator", responses=answers(HTTPStatus.NOT_FOUND)
+)
+def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
+    """It ends at once, also the one that asks; ending it again changes nothing."""
+    _revoke(caller, caller.app.keys.operators(), key_id)
+
+
+def _make(caller: Caller, body: OperatorKeyIn, role: Role, workspace_id: str | None) -> KeyMade:
+    expires_at = utc_now() + timedelta(days=body.days) if body.days else None
+    made, text = caller.app.keys.create(body.name, role, workspace_id, expires_at)
+    return KeyMade(**_told(made).model_dump(), key=text.get_secret_value())
+
+
+def _revoke(caller: Caller, among: list[ApiKey], key_id: str) -> None:
+    if key_id not in {key.id for key in among}:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no key '{key_id}'.")
+    caller.app.keys.revoke(key_id)
+
+
+def _told(key: ApiKey) -> KeyOut:
+    return KeyOut(**{name: getattr(key, name) for name in KeyOut.model_fields})
