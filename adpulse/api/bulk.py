@@ -1,21 +1,20 @@
 """Many connections at once: by label or by ids, in one transaction, with what became of each."""
 
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Any, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adpulse.api.access import Editor
-from adpulse.api.fields import EXAMPLE_ID, Id, Line, WorkspaceId
-from adpulse.api.problems import answers
+from adpulse.api.fields import EXAMPLE_ID, Body, Id, Line, Name, Ref, WorkspaceId
+from adpulse.api.problems import CHANGES, CLOSED
 from adpulse.api.soon import ask_prefect
 from storage.bulk import Bulk, Choice, Done, Outcome
 
 MOST = 10_000
 
-router = APIRouter(tags=["connections"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+router = APIRouter(tags=["connections"], responses=CLOSED)
 
 
 class Action(StrEnum):
@@ -27,11 +26,10 @@ class Action(StrEnum):
     SYNC_NOW = "sync_now"
 
 
-class BulkIn(BaseModel):
+class BulkIn(Body):
     """Either ``label`` or ``ids`` says which connections; ``sync_frequency`` belongs to ``set_frequency`` and to nothing else."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "oneOf": [{"required": ["label"]}, {"required": ["ids"]}],
             "if": {"properties": {"action": {"const": Action.SET_FREQUENCY}}},
@@ -45,9 +43,9 @@ class BulkIn(BaseModel):
     )
 
     action: Action
-    label: Line = ""
-    ids: list[Id] = Field([], min_length=1, max_length=MOST)
-    sync_frequency: str = Field("", max_length=64)
+    label: Line = Field("", examples=["eu"])
+    ids: list[Id] = Field([], min_length=1, max_length=MOST, examples=[[EXAMPLE_ID]])
+    sync_frequency: str = Field("", max_length=64, examples=["hourly"])
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -61,11 +59,11 @@ class BulkIn(BaseModel):
 class BulkResult(BaseModel):
     """What became of one connection. ``reason``: why it was refused. ``job_id``: the sync that was asked for."""
 
-    connection_id: str = Field(examples=[EXAMPLE_ID])
-    name: str = Field(examples=["Harbor Outdoor"])
+    connection_id: Ref
+    name: Name
     outcome: Outcome
-    reason: str | None
-    job_id: str | None
+    reason: str | None = Field(examples=["It is not synced at present (needs_reauth)."])
+    job_id: Ref | None
 
 
 class BulkOut(BaseModel):
@@ -77,7 +75,7 @@ class BulkOut(BaseModel):
 @router.post(
     "/workspaces/{workspace_id}/connections/bulk",
     summary="Change many connections at once",
-    responses=answers(HTTPStatus.BAD_REQUEST),
+    responses=CHANGES,
 )
 def change_connections(caller: Editor, workspace_id: WorkspaceId, body: BulkIn) -> BulkOut:
     """All or nothing as far as the request is concerned; a connection that cannot be changed as it is now is told as refused."""

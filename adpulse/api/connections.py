@@ -1,135 +1,35 @@
 """Connections: how they are, how often they are synced, and asking for a sync. No request waits for a platform or for Prefect."""
 
 from dataclasses import asdict
-from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from adpulse import deletion, operations, telling
 from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.fields import EXAMPLE_ID, ConnectionId, Line, WorkspaceId
+from adpulse.api.connection_models import (
+    ConnectionChange,
+    ConnectionOut,
+    ConnectionPage,
+    Deleting,
+    DeletionProposal,
+    FrequencyIn,
+    ListQuery,
+    SyncIn,
+    SyncTelemetry,
+)
+from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import STATUS, Accepted, Job, job_of
-from adpulse.api.problems import answers
+from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
-from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Parts, Provider, SyncStatus, parse_margin
+from adpulse.model import ConnectionStatus, Parts, parse_margin
 from storage.connections import ConnectionView
-from storage.labels import MOST, check
-from storage.listing import Order, Wanted
+from storage.labels import check
 from storage.runs import SHOWN
 
-_REFUSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-
-router = APIRouter(tags=["connections"], responses=_REFUSED)
-
-
-class SyncTelemetry(BaseModel):
-    """How a connection is synced. Instants are UTC of business time."""
-
-    sync_frequency: Frequency
-    last_sync_attempted_at: datetime | None
-    last_sync_completed_at: datetime | None
-    last_metrics_changed_at: datetime | None = Field(description="When a stored metric changed last: how fresh the platform's numbers are.")
-    total_syncs_attempted: int
-    total_syncs_with_changes: int
-    sync_status: SyncStatus
-    last_sync_error: str | None
-
-
-class ConnectionOut(SyncTelemetry):
-    """A connection with its telemetry, how often it is really read, and what holds it up."""
-
-    id: str
-    workspace_id: str
-    name: str
-    provider: Provider
-    external_id: str
-    currency: str
-    timezone: str
-    labels: list[str] = Field(examples=[["eu", "retail"]])
-    gross_margin: str = Field(examples=["0.35"], description="A share, exact.")
-    status: ConnectionStatus
-    status_reason: str | None
-    effective_interval_seconds: float | None
-    effective_interval_reason: str | None
-    postponed_until: datetime | None
-    postponed_reason: str | None
-    cooldown_until: datetime | None
-    cooldown_reason: str | None
-
-
-class ConnectionPage(BaseModel):
-    """A part of a list. ``next_cursor`` asks for those that follow; null at the end."""
-
-    connections: list[ConnectionOut]
-    next_cursor: str | None
-
-
-class ListQuery(BaseModel):
-    """Which connections, how many at once, in which order, and where to go on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    provider: Provider | None = None
-    status: ConnectionStatus | None = None
-    frequency: Frequency | None = None
-    label: Line | None = Field(None, examples=["eu"])
-    q: Line | None = Field(None, examples=["harbor"], description="A part of the name or of the account's id, in upper or lower case.")
-    sort: Order = Field(Order.NAME, description="`last_completed`: the longest ago first.")
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, max_length=2048, description="`next_cursor` of the page before, asked for with the same `sort`.")
-
-    def of(self, workspace_id: str | None) -> Wanted:
-        """What storage is asked for."""
-        same = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
-        return Wanted(workspace_id=workspace_id, search=self.q, **same)
-
-
-class ConnectionChange(BaseModel):
-    """What is left out stays as it is; all of it is checked before anything is changed."""
-
-    name: Line | None = Field(None, examples=["Harbor Outdoor"], description="What people call it; the platform's name stays its own.")
-    labels: list[str] | None = Field(None, max_length=MOST, examples=[["eu", "retail"]], description="These and no others.")
-    gross_margin: str | None = Field(
-        None, max_length=32, examples=["0.35"], description="A share, or a percentage such as `35%`. Every stored day's profit follows."
-    )
-
-
-class FrequencyIn(BaseModel):
-    """``realtime`` only where the workspace was granted it."""
-
-    sync_frequency: str = Field(examples=["hourly"], max_length=64)
-
-
-class SyncIn(BaseModel):
-    """``force_refresh`` reads the whole lookback again at once; written is still only what changed."""
-
-    force_refresh: bool = False
-
-
-class DeletionProposal(BaseModel):
-    """What would go, as the published copy holds it. The same request with ``confirmation`` deletes it, for good."""
-
-    confirmation: str
-    confirm_until: datetime = Field(description="Real time, UTC.")
-    connection_id: str = Field(examples=[EXAMPLE_ID])
-    name: str = Field(examples=["Harbor Outdoor"])
-    rows: int = Field(description="Rows of metrics.")
-    days: int
-    since: date | None = Field(description="The first of these days.")
-    entities: int
-    changes: int = Field(description="What was recorded of numbers and entities that changed.")
-
-
-class Deleting(BaseModel):
-    """It is not synced any more, and gone within moments while a worker runs; then it is a 404."""
-
-    connection_id: str = Field(examples=[EXAMPLE_ID])
-    status: Literal[ConnectionStatus.DELETING] = ConnectionStatus.DELETING
+router = APIRouter(tags=["connections"], responses=CLOSED)
 
 
 @router.get("/connections/", summary="List connections", responses=answers(HTTPStatus.BAD_REQUEST))
@@ -142,13 +42,13 @@ def list_connections(caller: Viewer, wanted: Annotated[ListQuery, Query()]) -> C
     return ConnectionPage(connections=_told(caller, shown), next_cursor=more)
 
 
-@router.get("/connections/{connection_id}", summary="Read a connection")
+@router.get("/connections/{connection_id}", summary="Read a connection", responses=READS)
 def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOut:
     """The connection with its telemetry."""
     return _told(caller, [caller.connection(connection_id)])[0]
 
 
-@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=answers(HTTPStatus.BAD_REQUEST))
+@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=CHANGES)
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
     """A new margin asks for a sync, which brings the profit of every stored day to it without a platform call."""
     found = caller.connection(connection_id).connection
@@ -163,30 +63,28 @@ def change_connection(caller: Editor, connection_id: ConnectionId, body: Connect
     return _told(caller, [caller.connection(found.id)])[0]
 
 
-@router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced")
+@router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced", responses=READS)
 def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemetry:
     """The eight telemetry fields."""
     return _telemetry(caller.connection(connection_id))
 
 
-@router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first")
+@router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first", responses=READS)
 def list_runs(caller: Viewer, connection_id: ConnectionId, limit: Annotated[int, Query(ge=1, le=SHOWN)] = SHOWN) -> list[Job]:
     """What came of each."""
     found = caller.connection(connection_id)
     return [job_of(run) for run in caller.app.runs.history(found.connection.id, limit)]
 
 
-@router.patch(
-    "/connections/{connection_id}/sync-frequency", summary="Change how often it is synced", responses=answers(HTTPStatus.BAD_REQUEST)
-)
+@router.patch("/connections/{connection_id}/sync-frequency", summary="Change how often it is synced", responses=CHANGES)
 def change_frequency(caller: Editor, connection_id: ConnectionId, body: FrequencyIn) -> SyncTelemetry:
     """The next sync follows the new frequency."""
     found = caller.connection(connection_id)
     return _telemetry(caller.app.connections.set_frequency(found.connection.id, body.sync_frequency))
 
 
-@router.post("/connections/{connection_id}/pause", summary="Stop syncing", responses=answers(HTTPStatus.BAD_REQUEST))
-def pause(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
+@router.post("/connections/{connection_id}/pause", summary="Stop syncing", responses=CHANGES)
+def pause_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """A sync under way ends by itself; what is queued waits."""
     found = caller.connection(connection_id)
     return _told(caller, [operations.pause(caller.app, found.connection.id)])[0]
@@ -196,7 +94,7 @@ def pause(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     "/connections/{connection_id}/sync-now",
     status_code=HTTPStatus.ACCEPTED,
     summary="Sync now",
-    responses=answers(HTTPStatus.BAD_REQUEST),
+    responses=CHANGES,
 )
 def sync_now(caller: Editor, connection_id: ConnectionId, body: SyncIn | None = None) -> Accepted:
     """Queued at once, also while Prefect is down. While a sync is open, its job is the answer."""
@@ -207,7 +105,7 @@ def sync_now(caller: Editor, connection_id: ConnectionId, body: SyncIn | None = 
     "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities",
     status_code=HTTPStatus.ACCEPTED,
     summary="Sync campaigns, ad sets, ad groups, ads and asset groups now",
-    responses=answers(HTTPStatus.BAD_REQUEST),
+    responses=CHANGES,
 )
 def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
     """One half of a sync."""
@@ -218,7 +116,7 @@ def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: Conn
     "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics",
     status_code=HTTPStatus.ACCEPTED,
     summary="Sync the metrics now",
-    responses=answers(HTTPStatus.BAD_REQUEST),
+    responses=CHANGES,
 )
 def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
     """The other half."""
@@ -228,7 +126,7 @@ def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: Conne
 @router.delete(
     "/connections/{connection_id}",
     summary="Delete a connection with its data, in two steps",
-    responses=answers(HTTPStatus.BAD_REQUEST) | {202: {"model": Deleting, "description": "Confirmed: it is being deleted."}},
+    responses=CHANGES | {202: {"model": Deleting, "description": "Confirmed: it is being deleted."}},
 )
 def delete_connection(
     caller: Editor,

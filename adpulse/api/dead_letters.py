@@ -3,36 +3,36 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from adpulse import operations
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.fields import Line, RunId, WorkspaceId
+from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import STATUS, Accepted, Job, job_of
-from adpulse.api.problems import Refused, answers
+from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
 from adpulse.api.soon import ask_prefect
 from adpulse.model import RunState
 from storage.runs import RunView
 
-router = APIRouter(tags=["dead letters"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND))
+router = APIRouter(tags=["dead letters"], responses=CLOSED)
 
 
 class DeadLetter(Job):
     """A sync that failed for good, what was being read then, and how often it was tried. ``error`` says what to do."""
 
-    connection_name: str = Field(examples=["Harbor Outdoor"])
+    connection_name: Name
     error_code: str | None = Field(examples=["190/463"], description="The platform's own code, where there is one.")
     error_during: str | None = Field(examples=["ads-2026-11-01-2026-11-07"])
-    attempts: int
+    attempts: Count
 
 
-class Resolution(BaseModel):
+class Resolution(Body):
     """What was done about it."""
 
     note: Line = Field("resolved by hand", examples=["the client left"])
 
 
-@router.get("/workspaces/{workspace_id}/dead-letters", summary="List dead letters, newest first")
+@router.get("/workspaces/{workspace_id}/dead-letters", summary="List dead letters, newest first", responses=READS)
 def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLetter]:
     """Those that nobody has dealt with; one a connection, the newest; 1,000 at most."""
     found = caller.workspace(workspace_id)
@@ -44,7 +44,7 @@ def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLet
     "/workspaces/{workspace_id}/dead-letters/{run_id}/replay",
     status_code=HTTPStatus.ACCEPTED,
     summary="Ask for its sync again",
-    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=CHANGES,
 )
 def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId) -> Accepted:
     """The letter is dealt with; the answer is the new job."""
@@ -56,7 +56,7 @@ def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId)
     "/workspaces/{workspace_id}/dead-letters/{run_id}/resolve",
     status_code=HTTPStatus.NO_CONTENT,
     summary="Put it aside without another sync",
-    responses=answers(HTTPStatus.FORBIDDEN),
+    responses=CHANGES,
 )
 def resolve_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId, body: Resolution | None = None) -> None:
     """It is dealt with; the note is kept with the run."""

@@ -1,9 +1,10 @@
-"""What requests name things by, and how such text may look: nothing that a database refuses, nothing that hides in a list."""
+"""What requests and answers are made of: ids, names, instants and counts, with how they look and an example of each."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 ID: dict[str, Any] = {"max_length": 64, "pattern": r"^[A-Za-z0-9-]+$"}
 EXAMPLE_ID = "7a3f2c1e-0f9d-4b6a-8c5e-2d1b0a9f8e7d"
@@ -14,5 +15,17 @@ RunId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
 ConnectionId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
 WorkspaceId = Annotated[str, Path(**ID, examples=[EXAMPLE_WORKSPACE])]
 
+WorkspaceRef = Annotated[str, Field(examples=[EXAMPLE_WORKSPACE])]
+Ref = Annotated[str, Field(examples=[EXAMPLE_ID])]
+Name = Annotated[str, Field(examples=["Harbor Outdoor"])]
+At = Annotated[datetime, Field(examples=["2026-11-26T08:15:00Z"])]
+Count = Annotated[int, Field(examples=[12])]
+
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text: a name, a note, what is searched for."""
+
+
+class Body(BaseModel):
+    """What a request sends: a field that is not documented is refused, it may be a typing error."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from adpulse.api.access import Installation
 from adpulse.api.problems import answers
@@ -15,17 +15,17 @@ router = APIRouter(tags=["health"])
 class Alive(BaseModel):
     """It lives, or it is ready."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field("ok", examples=["ok"])
 
 
 @router.get("/healthz", summary="Whether the process answers")
-def alive() -> Alive:
+def check_alive() -> Alive:
     """Asks nobody else; for whoever restarts processes that hang."""
     return Alive()
 
 
 @router.get("/readyz", summary="Whether the control plane answers", responses=answers(HTTPStatus.SERVICE_UNAVAILABLE))
-def ready(installation: Installation) -> Alive:
+def check_ready(installation: Installation) -> Alive:
     """Reads one row of the control plane's database."""
     installation.workspaces.all()
     return Alive()

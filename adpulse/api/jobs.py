@@ -1,6 +1,5 @@
 """Jobs: syncs that were asked for or came due, as the one who asked follows them."""
 
-from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -8,12 +7,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from adpulse.api.access import Viewer
-from adpulse.api.fields import RunId
-from adpulse.api.problems import Refused, answers
+from adpulse.api.fields import At, Count, Ref, RunId
+from adpulse.api.problems import CLOSED, READS, Refused
 from adpulse.model import Parts, RunState
 from storage.runs import RunView
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], responses=CLOSED)
 
 
 class JobStatus(StrEnum):
@@ -42,27 +41,27 @@ STATUS = {
 class Job(BaseModel):
     """A sync. Instants are UTC; counts are rows of metrics, of all tries together."""
 
-    job_id: str
-    connection_id: str
+    job_id: Ref
+    connection_id: Ref
     status: JobStatus
     parts: Parts
     force_refresh: bool
-    requested_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    waits_until: datetime | None = Field(description="When it goes on, while it waits.")
-    reason: str | None = Field(description="Why it waits.")
-    platform_calls: int
-    rows_fetched: int
-    rows_changed: int
-    entities_changed: int
-    error: str | None
+    requested_at: At
+    started_at: At | None
+    finished_at: At | None
+    waits_until: At | None = Field(description="When it goes on, while it waits.")
+    reason: str | None = Field(examples=["the call budget of this hour is spent"], description="Why it waits.")
+    platform_calls: Count
+    rows_fetched: Count
+    rows_changed: Count
+    entities_changed: Count
+    error: str | None = Field(examples=["Meta refuses the token of Harbor Outdoor. Give it a fresh one with: adpulse reconnect"])
 
 
 class Accepted(BaseModel):
     """The job that serves the request: a new one, or the one that is open already."""
 
-    job_id: str
+    job_id: Ref
     status: JobStatus
 
 
@@ -88,7 +87,7 @@ def job_of(run: RunView) -> Job:
     )
 
 
-@router.get("/jobs/{job_id}", summary="How a sync goes", responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND))
+@router.get("/jobs/{job_id}", summary="How a sync goes", responses=READS)
 def read_job(caller: Viewer, job_id: RunId) -> Job:
     """What sync-now answered with, or any other run of a connection."""
     run = caller.app.runs.find(job_id, caller.workspace_id)

@@ -1,49 +1,49 @@
 """API keys: who may use this API. A workspace's keys are its editors' affair; operators' keys only operators'."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt
 
 from adpulse.api.access import Caller, Editor, Operator
-from adpulse.api.fields import EXAMPLE_ID, ID, Line, WorkspaceId
-from adpulse.api.problems import Refused, answers
+from adpulse.api.fields import EXAMPLE_ID, ID, At, Body, Line, Ref, WorkspaceId
+from adpulse.api.problems import CHANGES, CLOSED, READS, Refused, answers
 from adpulse.clock import utc_now
 from adpulse.role import Role
 from storage.keys import ApiKey
 
 _LONGEST_DAYS = 3650
 
-router = APIRouter(tags=["keys"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+router = APIRouter(tags=["keys"], responses=CLOSED | answers(HTTPStatus.FORBIDDEN))
 
 KeyId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
 
 
-class OperatorKeyIn(BaseModel):
+class OperatorKeyIn(Body):
     """A new key. Without ``days`` it never expires."""
 
     name: Line = Field(examples=["our dashboard"], description="Who or what uses it.")
-    days: int | None = Field(None, ge=1, le=_LONGEST_DAYS, examples=[365])
+    days: StrictInt | None = Field(None, ge=1, le=_LONGEST_DAYS, examples=[365])
 
 
 class KeyIn(OperatorKeyIn):
     """A viewer looks, an editor changes too."""
 
-    role: Literal[Role.VIEWER, Role.EDITOR] = Role.VIEWER
+    role: Literal[Role.VIEWER, Role.EDITOR] = Field(Role.VIEWER, examples=["viewer"])
 
 
 class KeyOut(BaseModel):
     """A key by its prefix; its text is not kept. Instants are real time, UTC."""
 
-    id: str = Field(examples=[EXAMPLE_ID])
+    id: Ref
     prefix: str = Field(examples=["adp_0f3c9a1e"])
     name: str = Field(examples=["our dashboard"])
     role: Role
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    created_at: At
+    expires_at: At | None
+    revoked_at: At | None
 
 
 class KeyMade(KeyOut):
@@ -52,7 +52,7 @@ class KeyMade(KeyOut):
     key: str = Field(examples=["adp_0f3c9a1e_(43 characters)"])
 
 
-@router.get("/workspaces/{workspace_id}/keys", summary="List a workspace's keys", responses=answers(HTTPStatus.NOT_FOUND))
+@router.get("/workspaces/{workspace_id}/keys", summary="List a workspace's keys", responses=READS)
 def list_keys(caller: Editor, workspace_id: WorkspaceId) -> list[KeyOut]:
     """Newest first, revoked ones too."""
     return [_told(key) for key in caller.app.keys.every(caller.workspace(workspace_id).id)]
@@ -62,7 +62,7 @@ def list_keys(caller: Editor, workspace_id: WorkspaceId) -> list[KeyOut]:
     "/workspaces/{workspace_id}/keys",
     status_code=HTTPStatus.CREATED,
     summary="Make a key of a workspace",
-    responses=answers(HTTPStatus.NOT_FOUND),
+    responses=CHANGES,
 )
 def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMade:
     """The answer is the only place where its text is."""
@@ -73,7 +73,7 @@ def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMad
     "/workspaces/{workspace_id}/keys/{key_id}",
     status_code=HTTPStatus.NO_CONTENT,
     summary="Revoke a key of a workspace",
-    responses=answers(HTTPStatus.NOT_FOUND),
+    responses=READS,
 )
 def revoke_key(caller: Editor, workspace_id: WorkspaceId, key_id: KeyId) -> None:
     """It ends at once; ending it again changes nothing."""
@@ -86,15 +86,13 @@ def list_operator_keys(caller: Operator) -> list[KeyOut]:
     return [_told(key) for key in caller.app.keys.operators()]
 
 
-@router.post("/keys", status_code=HTTPStatus.CREATED, summary="Make a key of an operator")
+@router.post("/keys", status_code=HTTPStatus.CREATED, summary="Make a key of an operator", responses=answers(HTTPStatus.BAD_REQUEST))
 def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
     """It reaches every workspace. The answer is the only place where its text is."""
     return _make(caller, body, Role.OPERATOR, None)
 
 
-@router.delete(
-    "/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, summary="Revoke a key of an operator", responses=answers(HTTPStatus.NOT_FOUND)
-)
+@router.delete("/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, summary="Revoke a key of an operator", responses=READS)
 def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
     """It ends at once, also the one that asks; ending it again changes nothing."""
     _revoke(caller, caller.app.keys.operators(), key_id)

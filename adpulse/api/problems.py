@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from adpulse import errors
 from adpulse.redact import redact
@@ -63,8 +64,33 @@ def handle(api: FastAPI) -> None:
 
 def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of these errors."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status.value: {"description": status.phrase, "content": content} for status in statuses}
+    return {status.value: {"description": status.phrase, "content": {MEDIA_TYPE: _documented(status)}} for status in statuses}
+
+
+def _documented(status: HTTPStatus) -> dict[str, Any]:
+    kind, detail = _EXAMPLES[status]
+    told = Problem(type=f"urn:adpulse:{kind}", title=status.phrase, status=status.value, detail=detail)
+    return {"schema": {"$ref": "#/components/schemas/Problem"}, "example": told.model_dump()}
+
+
+_EXAMPLES = {
+    HTTPStatus.BAD_REQUEST: ("usage", "'7min' is not a sync frequency. Choose one of: manual, 5min, 10min, 30min, hourly, daily."),
+    HTTPStatus.UNAUTHORIZED: ("unauthorized", "The API key is unknown, revoked or expired. Make another with: adpulse keys create"),
+    HTTPStatus.FORBIDDEN: ("forbidden", "This takes the role editor; the API key has viewer."),
+    HTTPStatus.NOT_FOUND: ("unknown-connection", "There is no connection '7'."),
+    HTTPStatus.CONFLICT: ("conflict", "There is a workspace named 'Acme' already."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid-request", "The request is not as documented. body.name: Field required."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("control-plane", "The control plane's database does not answer. Nothing was changed; try again."),
+}
+
+CLOSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Every route that takes a key."""
+
+READS = answers(HTTPStatus.NOT_FOUND)
+"""Those that look at something by its id, too."""
+
+CHANGES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+"""Those that change something by its id."""
 
 
 def problem(status: HTTPStatus, kind: str, detail: str, **headers: str) -> JSONResponse:
@@ -93,10 +119,17 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", f"The request is not as documented. {told}.")
 
 
-def _of_http(_: Request, error: Exception) -> JSONResponse:
+def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
     status = HTTPStatus(error.status_code)
-    return problem(status, _of_status(status), str(error.detail), **(error.headers or {}))
+    headers = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else dict(error.headers or {})
+    return problem(status, _of_status(status), str(error.detail), **headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path: the framework tells those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
 
 
 def _no_database(_: Request, error: Exception) -> JSONResponse:

@@ -3,38 +3,38 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from adpulse import operations
 from adpulse.api.access import Editor, Operator, Viewer
-from adpulse.api.fields import EXAMPLE_WORKSPACE, Line, WorkspaceId
-from adpulse.api.problems import answers
+from adpulse.api.fields import Body, Line, WorkspaceId, WorkspaceRef
+from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.errors import Usage
 from adpulse.role import Role
 from storage.workspaces import Workspace
 
-router = APIRouter(tags=["workspaces"], responses=answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+router = APIRouter(tags=["workspaces"], responses=CLOSED)
 
 
 class WorkspaceOut(BaseModel):
     """A workspace. Only with ``realtime_granted`` its connections may choose the frequency ``realtime``."""
 
-    id: str = Field(examples=[EXAMPLE_WORKSPACE])
+    id: WorkspaceRef
     name: str = Field(examples=["Acme"])
     realtime_granted: bool
 
 
-class WorkspaceIn(BaseModel):
+class WorkspaceIn(Body):
     """A new workspace."""
 
     name: Line = Field(examples=["Acme"])
 
 
-class WorkspaceChange(BaseModel):
+class WorkspaceChange(Body):
     """What is left out stays as it is. ``realtime_granted`` takes the role operator."""
 
     name: Line | None = Field(None, examples=["Acme Group"])
-    realtime_granted: bool | None = None
+    realtime_granted: StrictBool | None = Field(None, examples=[True])
 
 
 @router.get("/workspaces", summary="List workspaces")
@@ -47,14 +47,14 @@ def list_workspaces(caller: Viewer) -> list[WorkspaceOut]:
     "/workspaces",
     status_code=HTTPStatus.CREATED,
     summary="Create a workspace",
-    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 def create_workspace(caller: Operator, body: WorkspaceIn) -> WorkspaceOut:
     """Its warehouse file is made by the first sync."""
     return _told(caller.app.workspaces.create(body.name))
 
 
-@router.get("/workspaces/{workspace_id}", summary="Read a workspace")
+@router.get("/workspaces/{workspace_id}", summary="Read a workspace", responses=READS)
 def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
     """Its name and what it was granted."""
     return _told(caller.workspace(workspace_id))
@@ -63,7 +63,7 @@ def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
 @router.patch(
     "/workspaces/{workspace_id}",
     summary="Rename a workspace, grant it realtime",
-    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+    responses=CHANGES | answers(HTTPStatus.CONFLICT),
 )
 def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceChange) -> WorkspaceOut:
     """Connections that are synced in realtime keep it when the grant is taken back, until their frequency is changed."""
@@ -79,7 +79,7 @@ def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceC
     "/workspaces/{workspace_id}",
     status_code=HTTPStatus.NO_CONTENT,
     summary="Delete an empty workspace",
-    responses=answers(HTTPStatus.CONFLICT),
+    responses=answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 def delete_workspace(caller: Operator, workspace_id: WorkspaceId) -> None:
     """With its keys. One that has connections stays: delete these first."""

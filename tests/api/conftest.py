@@ -1,6 +1,8 @@
 """The API on an installation of two workspaces, in this process; the sandbox is the platform, Prefect is not running."""
 
+import re
 import time
+from http import HTTPStatus
 from threading import Thread
 from types import SimpleNamespace
 
@@ -13,6 +15,8 @@ from adpulse.errors import BadRequest
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
 from storage.runs import Leg
+
+DOCUMENT = create_app().openapi()
 
 
 @pytest.fixture(scope="package")
@@ -56,13 +60,33 @@ def address():
 
 @pytest.fixture
 def ask(address):
-    """Sends a request with a key, or without one."""
+    """Sends a request with a key, or without one. What is answered must be in the document, whatever the test is about."""
 
     def send(method, path, key=None, **options):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return requests.request(method, address + path, headers=headers, timeout=30, **options)
+        answer = requests.request(method, address + path, headers=headers, timeout=30, **options)
+        require_documented(method, path, answer)
+        return answer
 
     return send
+
+
+def require_documented(method, path, answer):
+    """Status and content type are those that the route's documentation names; an unexpected error is in no document."""
+    route = route_of(method, path)
+    if route and answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+        told = route["responses"].get(str(answer.status_code))
+        assert told is not None, f"{method} {path} answered {answer.status_code}, which its documentation does not name"
+        content = answer.headers.get("content-type")
+        assert content in told.get("content", {None: None}), f"{method} {path} answered {content}"
+
+
+def route_of(method, path):
+    """The documentation of the route that serves this request; literal paths go before those with parameters."""
+    for template in sorted(DOCUMENT["paths"], key=lambda each: each.count("{")):
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) and method.lower() in DOCUMENT["paths"][template]:
+            return DOCUMENT["paths"][template][method.lower()]
+    return None
 
 
 def _team(installation, workspace):

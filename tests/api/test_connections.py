@@ -140,6 +140,7 @@ def test_what_fails_unexpectedly_tells_no_details(ask, installation, team, monke
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(ask):
     assert ask("GET", "/nowhere").json()["type"] == "urn:adpulse:not-found"
     assert ask("DELETE", "/connections/").json()["type"] == "urn:adpulse:method-not-allowed"
+    assert ask("PUT", "/connections/7").headers["Allow"] == "DELETE, GET, PATCH"
 
 
 def test_every_answer_carries_the_headers_that_protect_a_browser(ask, team):

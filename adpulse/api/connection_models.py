@@ -1,0 +1,119 @@
+"""What the connections' routes take and answer."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, Field, StrictBool
+
+from adpulse.api.fields import At, Body, Count, Line, Name, Ref, WorkspaceRef
+from adpulse.frequency import Frequency
+from adpulse.model import ConnectionStatus, Provider, SyncStatus
+from storage.labels import MOST
+from storage.listing import Order, Wanted
+
+_CURSOR = "WyJuYW1lIiwiSGFyYm9yIE91dGRvb3IiLCI3YTNmMmMxZS0wZjlkLTRiNmEtOGM1ZS0yZDFiMGE5ZjhlN2QiXQ=="
+
+
+class SyncTelemetry(BaseModel):
+    """How a connection is synced. Instants are UTC of business time."""
+
+    sync_frequency: Frequency
+    last_sync_attempted_at: At | None
+    last_sync_completed_at: At | None
+    last_metrics_changed_at: At | None = Field(description="When a stored metric changed last: how fresh the platform's numbers are.")
+    total_syncs_attempted: Count
+    total_syncs_with_changes: Count
+    sync_status: SyncStatus
+    last_sync_error: str | None = Field(examples=["Meta does not answer. It is tried again."])
+
+
+class ConnectionOut(SyncTelemetry):
+    """A connection with its telemetry, how often it is really read, and what holds it up."""
+
+    id: Ref
+    workspace_id: WorkspaceRef
+    name: Name
+    provider: Provider
+    external_id: str = Field(examples=["1270000000007919"])
+    currency: str = Field(examples=["USD"])
+    timezone: str = Field(examples=["America/New_York"])
+    labels: list[str] = Field(examples=[["eu", "retail"]])
+    gross_margin: str = Field(examples=["0.35"], description="A share, exact.")
+    status: ConnectionStatus
+    status_reason: str | None = Field(examples=["Paused. Go on with: adpulse resume"])
+    effective_interval_seconds: float | None = Field(examples=[300.0])
+    effective_interval_reason: str | None = Field(examples=["as chosen"])
+    postponed_until: At | None
+    postponed_reason: str | None = Field(examples=["the call budget of this hour is spent"])
+    cooldown_until: At | None
+    cooldown_reason: str | None = Field(examples=["Meta throttles the account."])
+
+
+class ConnectionPage(BaseModel):
+    """A part of a list. ``next_cursor`` asks for those that follow; null at the end."""
+
+    connections: list[ConnectionOut]
+    next_cursor: str | None = Field(examples=[_CURSOR])
+
+
+class ListQuery(Body):
+    """Which connections, how many at once, in which order, and where to go on."""
+
+    provider: Provider | None = Field(None, examples=["meta"])
+    status: ConnectionStatus | None = Field(None, examples=["active"])
+    frequency: Frequency | None = Field(None, examples=["hourly"])
+    label: Line | None = Field(None, examples=["eu"])
+    q: Line | None = Field(None, examples=["harbor"], description="A part of the name or of the account's id, in upper or lower case.")
+    sort: Order = Field(Order.NAME, description="`last_completed`: the longest ago first.")
+    limit: int = Field(50, ge=1, le=200, examples=[50])
+    cursor: str | None = Field(
+        None, max_length=2048, examples=[_CURSOR], description="`next_cursor` of the page before, asked for with the same `sort`."
+    )
+
+    def of(self, workspace_id: str | None) -> Wanted:
+        """What storage is asked for."""
+        same = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
+        return Wanted(workspace_id=workspace_id, search=self.q, **same)
+
+
+class ConnectionChange(Body):
+    """What is left out stays as it is; all of it is checked before anything is changed."""
+
+    name: Line | None = Field(None, examples=["Harbor Outdoor"], description="What people call it; the platform's name stays its own.")
+    labels: list[str] | None = Field(None, max_length=MOST, examples=[["eu", "retail"]], description="These and no others.")
+    gross_margin: str | None = Field(
+        None, max_length=32, examples=["0.35"], description="A share, or a percentage such as `35%`. Every stored day's profit follows."
+    )
+
+
+class FrequencyIn(Body):
+    """``realtime`` only where the workspace was granted it."""
+
+    sync_frequency: str = Field(examples=["hourly"], max_length=64)
+
+
+class SyncIn(Body):
+    """``force_refresh`` reads the whole lookback again at once; written is still only what changed."""
+
+    force_refresh: StrictBool = Field(default=False, examples=[True])
+
+
+class DeletionProposal(BaseModel):
+    """What would go, as the published copy holds it. The same request with ``confirmation`` deletes it, for good."""
+
+    confirmation: str = Field(examples=["gAAAAAB..."])
+    confirm_until: At = Field(description="Real time, UTC.")
+    connection_id: Ref
+    name: Name
+    rows: Count = Field(description="Rows of metrics.")
+    days: Count
+    since: date | None = Field(examples=["2026-08-28"], description="The first of these days.")
+    entities: Count
+    changes: Count = Field(description="What was recorded of numbers and entities that changed.")
+
+
+class Deleting(BaseModel):
+    """It is not synced any more, and gone within moments while a worker runs; then it is a 404."""
+
+    connection_id: Ref
+    status: Literal[ConnectionStatus.DELETING] = ConnectionStatus.DELETING
