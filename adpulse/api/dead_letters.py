@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from adpulse import operations
@@ -55,6 +55,7 @@ def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId)
 @router.post(
     "/workspaces/{workspace_id}/dead-letters/{run_id}/resolve",
     status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
     summary="Put it aside without another sync",
     responses=CHANGES,
 )

@@ -4,7 +4,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field, StrictInt
 
 from adpulse.api.access import Caller, Editor, Operator
@@ -72,6 +72,7 @@ def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMad
 @router.delete(
     "/workspaces/{workspace_id}/keys/{key_id}",
     status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
     summary="Revoke a key of a workspace",
     responses=READS,
 )
@@ -92,7 +93,9 @@ def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
     return _make(caller, body, Role.OPERATOR, None)
 
 
-@router.delete("/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, summary="Revoke a key of an operator", responses=READS)
+@router.delete(
+    "/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Revoke a key of an operator", responses=READS
+)
 def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
     """It ends at once, also the one that asks; ending it again changes nothing."""
     _revoke(caller, caller.app.keys.operators(), key_id)

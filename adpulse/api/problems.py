@@ -128,8 +128,11 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 def _allowed(request: Request) -> str:
     """Every method of the path: the framework tells those of the first route that has it."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
+
+    def serves(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(serves, ("DELETE", "GET", "PATCH", "POST", "PUT")))
 
 
 def _no_database(_: Request, error: Exception) -> JSONResponse:

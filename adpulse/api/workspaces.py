@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
 
 from adpulse import operations
@@ -78,6 +78,7 @@ def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceC
 @router.delete(
     "/workspaces/{workspace_id}",
     status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
     summary="Delete an empty workspace",
     responses=answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )

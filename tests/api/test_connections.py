@@ -31,7 +31,7 @@ def test_a_job_is_followed_to_its_end(ask, installation, team):
     assert told["status"] == "done"
     assert told["rows_changed"] > 0
     assert told["platform_calls"] > 0
-    assert [each["job_id"] for each in ask("GET", f"/connections/{team.connection.id}/runs", team.viewer).json()] == [job]
+    assert [each["job_id"] for each in ask("GET", f"/connections/{team.connection.id}/runs", team.viewer).json()] == [job, team.letter_id]
 
 
 def test_force_refresh_is_the_runs(ask, installation, team):
