@@ -1,7 +1,9 @@
-"""How soon the HTTP API answers: ``adpulse web`` as it runs, with 1,000 connections, asked by 50 clients at once.
+"""How soon the HTTP API answers: ``adpulse web`` as it runs, with 1,000 connections, asked by 50 clients at once, under two loads.
 
-Each client keeps its connection and asks again as soon as it is answered, so what is measured is the worst that 50 can do. The
-clients share the machine with the server. Latencies are in ms, of every request from the first byte sent to the last received.
+``closed``: each client asks again as soon as it is answered, so the server is always busy and what is measured is the worst that 50
+can do. ``open``: each asks once a second, as 50 people with an open page do; a late answer counts from when it should have been asked.
+The clients share the machine with the server. Latencies are in ms, of every request from the first byte sent to the last received;
+``server_cpu_ms`` is what the server's process spent on a request.
 """
 
 import asyncio
@@ -23,13 +25,14 @@ from storage import control, migrations
 CLIENTS = 50
 CONNECTIONS = 1_000
 HISTORY = 20_000
-REQUESTS = 2_000
+REQUESTS = 3_000
+SECONDS = 10
 _WARM_UP = 200
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def measure() -> list[dict[str, object]]:
-    """One row per endpoint: median, 99th percentile and slowest answer, and answers per second."""
+    """Two rows per endpoint: median, 99th percentile and slowest answer, answers per second, and the server's CPU time for one."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="adpulse-api-") as folder:
         home = Path(folder)
@@ -43,10 +46,10 @@ def measure() -> list[dict[str, object]]:
         ids = [view.connection.id for view in bootstrap.app().connections.every()]
         log = home / "web.log"
         try:
-            with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as _:
+            with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
                 port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
                 told = key.get_secret_value()
-                return [asyncio.run(_endpoint(name, port, _requests(told, *asked, ids))) for name, asked in _ASKED.items()]
+                return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, _requests(told, *asked, ids))]
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -62,6 +65,8 @@ _ASKED: dict[str, tuple[str, str, str]] = {
     "runs": ("GET", "/connections/{}/runs", ""),
     "sync-frequency": ("PATCH", "/connections/{}/sync-frequency", '{"sync_frequency": "hourly"}'),
     "sync-now": ("POST", "/connections/{}/sync-now", ""),
+    "search": ("GET", "/connections/?limit=50&q=account&sort=last_completed", ""),
+    "workspaces": ("GET", "/workspaces", ""),
     "readyz": ("GET", "/readyz", ""),
 }
 
@@ -82,31 +87,41 @@ def _requests(key: str, method: str, path: str, body: str, ids: Sequence[str]) -
     return request
 
 
-async def _endpoint(name: str, port: int, request: Callable[[], bytes]) -> dict[str, object]:
-    await _ask(port, request, _WARM_UP)
-    began = time.perf_counter()
-    took = await _ask(port, request, REQUESTS)
-    rate = len(took) / (time.perf_counter() - began)
-    p99 = statistics.quantiles(took, n=100)[98]
-    return {
-        "endpoint": name,
-        "p50_ms": round(statistics.median(took), 1),
-        "p99_ms": round(p99, 1),
-        "max_ms": round(max(took), 1),
-        "per_second": round(rate),
-    }
+def _measured(name: str, server: int, port: int, request: Callable[[], bytes]) -> list[dict[str, object]]:
+    """The endpoint under both loads."""
+    rows = []
+    asyncio.run(_ask(port, request, _WARM_UP // CLIENTS, pause=0))
+    for load, count, pause in (("closed", REQUESTS // CLIENTS, 0.0), ("open", SECONDS, 1.0)):
+        began, cpu = time.perf_counter(), processes.cpu_seconds(server)
+        took = asyncio.run(_ask(port, request, count, pause))
+        rows.append(
+            {
+                "endpoint": name,
+                "load": load,
+                "p50_ms": round(statistics.median(took), 1),
+                "p99_ms": round(statistics.quantiles(took, n=100)[98], 1),
+                "max_ms": round(max(took), 1),
+                "per_second": round(len(took) / (time.perf_counter() - began)),
+                "server_cpu_ms": round((processes.cpu_seconds(server) - cpu) * 1000 / len(took), 2),
+            }
+        )
+    return rows
 
 
-async def _ask(port: int, request: Callable[[], bytes], count: int) -> list[float]:
-    clients = [_client(port, request, count // CLIENTS) for _ in range(CLIENTS)]
+async def _ask(port: int, request: Callable[[], bytes], count: int, pause: float) -> list[float]:
+    clients = [_client(port, request, count, pause, pause * number / CLIENTS) for number in range(CLIENTS)]
     return [each for took in await asyncio.gather(*clients) for each in took]
 
 
-async def _client(port: int, request: Callable[[], bytes], count: int) -> list[float]:
+async def _client(port: int, request: Callable[[], bytes], count: int, pause: float, first: float) -> list[float]:
+    """Ask ``count`` times: with a ``pause`` once in that time, whatever the answers take; without one as soon as it is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
-    for _ in range(count):
-        began = time.perf_counter()
+    start = time.perf_counter() + first
+    for number in range(count):
+        if pause:
+            await asyncio.sleep(max(0.0, start + number * pause - time.perf_counter()))
+        began = time.perf_counter() if not pause else start + number * pause
         writer.write(request())
         head = await reader.readuntil(b"\r\n\r\n")
         if head.split(b" ", 2)[1] not in (b"200", b"202"):
