@@ -29,8 +29,10 @@ from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.overview import Overview
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.sessions import Sessions
 from storage.staging import Staging
 from storage.warehouse import Warehouse
 from storage.workspaces import Workspaces
@@ -47,6 +49,7 @@ class App:
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
+        self.sessions = Sessions(engine)
         self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
@@ -54,6 +57,7 @@ class App:
         self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
+        self.overview = Overview(engine, self.clock)
         self.leadership = Leadership(engine)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}

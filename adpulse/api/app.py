@@ -3,10 +3,12 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import connections, health, jobs, problems
+from adpulse.api import connections, health, jobs, pages, problems
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -31,7 +33,13 @@ def create_app() -> FastAPI:
     problems.handle(api)
     for router in (connections.router, jobs.router, health.router):
         api.include_router(router)
+    api.mount(pages.ROOT, pages.create_site())
+    api.add_route("/", _to_the_pages)
     return api
+
+
+def _to_the_pages(_: Request) -> RedirectResponse:
+    return RedirectResponse(f"{pages.ROOT}/")
 
 
 class _SecurityHeaders:

@@ -24,7 +24,9 @@ from storage.runs import SHOWN
 
 _REFUSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _MOST = 200
-_dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
+DISPATCH = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
+"""Asks Prefect for the run that serves what was queued, while the answer is already on its way."""
+
 
 router = APIRouter(tags=["connections"], responses=_REFUSED)
 
@@ -103,9 +105,9 @@ def list_connections(
 ) -> ConnectionPage:
     """Those that the key sees, by name."""
     wanted = Wanted(workspace_id=caller.workspace_id, provider=provider, status=status, frequency=frequency)
-    found = caller.app.connections.page(wanted, limit + 1, _place(cursor) if cursor else None)
+    found = caller.app.connections.page(wanted, limit + 1, place_of(cursor) if cursor else None)
     shown = found[:limit]
-    return ConnectionPage(connections=_told(caller, shown), next_cursor=_cursor(shown[-1]) if len(found) > limit else None)
+    return ConnectionPage(connections=_told(caller, shown), next_cursor=cursor_of(shown[-1]) if len(found) > limit else None)
 
 
 @router.get("/connections/{connection_id}", summary="Read a connection")
@@ -179,7 +181,7 @@ def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: Conne
 def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
     """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
-    _dispatch.ask((caller.app, found.connection.provider))
+    DISPATCH.ask((caller.app, found.connection.provider))
     return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
 
 
@@ -193,11 +195,17 @@ def _told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
     return [ConnectionOut.model_validate(telling.fields(view, cadences[view.connection.id])) for view in views]
 
 
-def _cursor(view: ConnectionView) -> str:
+def cursor_of(view: ConnectionView) -> str:
+    """The cursor that asks for what follows this connection."""
     return base64.urlsafe_b64encode(json.dumps([view.connection.name, view.connection.id]).encode()).decode()
 
 
-def _place(cursor: str) -> tuple[str, str]:
+def place_of(cursor: str) -> tuple[str, str]:
+    """What a cursor says.
+
+    Raises:
+        Usage: it is none of ours.
+    """
     try:
         name, connection_id = json.loads(base64.urlsafe_b64decode(cursor))
     except (binascii.Error, ValueError, TypeError):

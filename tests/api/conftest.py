@@ -69,4 +69,6 @@ def _team(installation, workspace):
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
-    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])
+    return SimpleNamespace(
+        app=app, workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR]
+    )
