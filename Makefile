@@ -7,7 +7,7 @@ VENV2 := .venv-duckdb2
 JOBS ?= 2
 STAMP2 := $(VENV2)/.installed
 
-.PHONY: help venv demo test test-duckdb2 test-slow lint types lock bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types lock bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,11 +29,15 @@ demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it 
 test: venv ## the tests, file by file in two processes (JOBS=1 for one)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
+test-browser: venv ## the pages in Chromium (apt-get install chromium), screenshots in SHOTS=folder
+	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
+	$(if $(SHOTS),SHOTS=$(SHOTS) )$(BIN)/python -m pytest -q -m browser tests/browser
+
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
 	$(VENV2)/bin/python -m pytest -q -m "" tests/storage
 
-test-slow: venv test-duckdb2 ## the slow proofs too: one-line defects that the tests must catch
-	$(BIN)/python -m pytest -q -m "not duckdb2" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test-slow: venv test-duckdb2 test-browser ## the slow proofs too: one-line defects that the tests must catch
+	$(BIN)/python -m pytest -q -m "not duckdb2 and not browser" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

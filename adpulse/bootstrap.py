@@ -31,8 +31,10 @@ from storage.labels import Labels
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.overview import Overview
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.sessions import Sessions
 from storage.staging import Staging
 from storage.warehouse import Warehouse
 from storage.workspaces import Workspaces
@@ -49,6 +51,7 @@ class App:
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
+        self.sessions = Sessions(engine)
         self.cipher = Cipher.load(config.secret_key, config.home)
         self.credentials = Credentials(engine, self.cipher)
         self.connections = Connections(engine, self.clock)
@@ -59,6 +62,7 @@ class App:
         self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
+        self.overview = Overview(engine, self.clock)
         self.leadership = Leadership(engine)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}

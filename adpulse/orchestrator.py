@@ -56,6 +56,11 @@ def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     return f"{provider}-sync/{provider}-{group}"
 
 
+def pages_url() -> str | None:
+    """Where Prefect's pages are, if this process was told of a server."""
+    return os.environ["PREFECT_API_URL"].removesuffix("/api") if "PREFECT_API_URL" in os.environ else None
+
+
 def use_running_server(home: Path) -> None:
     """Point this process at the Prefect server that runs in ``home``, unless the environment names one already."""
     state = home / "prefect" / "server.json"

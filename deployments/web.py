@@ -8,6 +8,7 @@ from pathlib import Path
 from deployments.child import LOOPBACK, Child, answers, reserved_port
 
 FIRST_PORT = 8400
+_STATE = "web.address"
 
 
 @contextmanager
@@ -22,7 +23,16 @@ def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
         command = [sys.executable, "-m", "adpulse", "web", "--port", str(port)]
         child = Child("The HTTP API", command, home.absolute() / "logs" / "web.log", progress, ready=lambda: answers(f"{address}/readyz"))
         child.start({})
+        state = home / _STATE
+        state.write_text(address)
         try:
             yield address
         finally:
+            state.unlink(missing_ok=True)
             child.stop()
+
+
+def address_in(home: Path) -> str | None:
+    """Where the pages of the installation in this folder are, while ``adpulse up`` runs there."""
+    state = home / _STATE
+    return state.read_text() if state.exists() else None

@@ -264,6 +264,20 @@ class ApiKeyRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class SessionRow(Base):
+    """A browser that is logged in, or a link that logs one in (``is_link``); of its text only ``digest`` is kept."""
+
+    __tablename__ = "browser_session"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    is_link: Mapped[bool]
+    role: Mapped[str]
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspace.id"))
+    api_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class DispatchRow(Base):
     """Counts the claims that an on-demand deployment's flow runs made: requests between two claims share one flow run."""
 

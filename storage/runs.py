@@ -172,7 +172,7 @@ class Runs:
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:
             rows = session.execute(select(RunRow.__table__).where(condition).order_by(RunRow.requested_at.desc()).limit(limit))
-            return [_view(row) for row in rows]
+            return [run_view(row) for row in rows]
 
     def lease(self, run_id: str, generation: int) -> Lease:
         """The lease of a run that is being worked on.
@@ -353,7 +353,8 @@ def _lost(run_id: str) -> LeaseLost:
     return LeaseLost(f"Run {run_id} is no longer ours: its connection was claimed again or its lease given back.")
 
 
-def _view(row: Row[Any]) -> RunView:
+def run_view(row: Row[Any]) -> RunView:
+    """The run of a row."""
     enums: dict[str, Any] = {"state": RunState(row.state), "lane": Lane(row.lane), "parts": Parts(row.parts)}
     counts = RunCounts(**{name: getattr(row, name) for name in _COUNTS})
     same = {name: getattr(row, name) for name in RunView.__dataclass_fields__ if name not in (*enums, "counts")}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from threading import Lock
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -22,15 +22,18 @@ from storage.batches import RunChanges, RunFetch, portions
 from storage.damage import Holdings, Restored
 from storage.erasure import Contents
 from storage.files import exclusive, replace
+from storage.one_thread import OneThread
 from storage.sql import query
 
 # One file is open in a process at a time, and worked on by one thread: what DuckDB takes to compare or write comes on top of all
 # else a worker holds, and more threads take more of it and hardly less time.
-_ONE_OPEN = Lock()
+_DUCKDB = OneThread("warehouse")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
 
 # What closing a file writes anew it reads column by column; without a limit all of it stays in memory until the end.
 _CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
+
+T = TypeVar("T")
 
 ROWS_AT_ONCE = 20_000
 """Rows that one transaction writes, unless one run has more: until its commit DuckDB holds them in memory."""
@@ -94,7 +97,7 @@ class Warehouse:
 
     def contents(self, connection_id: str) -> Contents:
         """What the published copy holds of a connection."""
-        return erasure.contents(self._published, connection_id)
+        return _DUCKDB.run(erasure.contents, self._published, connection_id)
 
     def erase(self, connection_id: str) -> None:
         """Forget a connection, and renew the copy for readers. Killed anywhere, it is done by calling it again.
@@ -102,18 +105,15 @@ class Warehouse:
         The file is written anew without it, so that nothing of it is left in the bytes.
         """
         with self._exclusive():
-            if not self._is_new() and self._holds(connection_id):
-                with self._open_for_writing() as warehouse:
-                    warehouse.execute("CHECKPOINT")  # no log may stand beside the file that takes its place
-                with _ONE_OPEN:
-                    self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
-                self._left = damage.mark(self._path)
+            _DUCKDB.run(self._erase, connection_id)
         self.publish(min_interval_seconds=0)
 
-    def _holds(self, connection_id: str) -> bool:
-        self._examine()
-        with self._connect(read_only=True) as warehouse:
-            return erasure.holds(warehouse, connection_id)
+    def _erase(self, connection_id: str) -> None:
+        if not self._look(lambda warehouse: erasure.holds(warehouse, connection_id)):
+            return
+        self._checkpoint()  # no log may stand beside the file that takes its place
+        self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
+        self._left = damage.mark(self._path)
 
     def remove(self) -> None:
         """Delete the file and its published copy; nothing happens when there is none. Nobody may use the workspace any more."""
@@ -124,8 +124,7 @@ class Warehouse:
 
     def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
-        with self._reading() as warehouse:
-            return diff.compare(warehouse, batch)
+        return self._read(lambda warehouse: diff.compare(warehouse, batch))
 
     def missing_leaves(self, connection: Connection, fetched: Sequence[Fetched]) -> list[str]:
         """Ids of leaves that vanished from the answers, to be looked up before a diff may take them for zero."""
@@ -138,8 +137,7 @@ class Warehouse:
             gross_margin=connection.gross_margin,
             fetched=fetched,
         )
-        with self._reading() as warehouse:
-            return diff.missing_leaves(warehouse, run)
+        return self._read(lambda warehouse: diff.missing_leaves(warehouse, run))
 
     def apply(
         self,
@@ -170,14 +168,16 @@ class Warehouse:
         with self._exclusive():
             for portion in portions(pending, ROWS_AT_ONCE):
                 if portion := [run for run in portion if held(run.run_id, run.generation)]:
-                    with self._open_for_writing() as warehouse:
-                        applied |= _merge(warehouse, portion, held, connections)
+                    applied |= _DUCKDB.run(self._apply, portion, held, connections)
         return applied
+
+    def _apply(self, portion: list[RunChanges], held: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
+        with self._open_for_writing() as warehouse:
+            return _merge(warehouse, portion, held, connections)
 
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
         """What the run wrote after a generation; None when it wrote nothing. This, not memory, is what telemetry tells."""
-        with self._reading() as warehouse:
-            row = warehouse.execute(query("applied_since"), [run_id, generation]).fetchone()
+        row = self._read(lambda warehouse: warehouse.execute(query("applied_since"), [run_id, generation]).fetchone())
         if row is None:
             return None
         counts = RunCounts(fetched=row[0], inserted=row[1], updated=row[2], unchanged=row[3], entities_changed=row[4])
@@ -195,10 +195,13 @@ class Warehouse:
             # Asked again: another process may have renewed it while this one waited.
             if not analytics.due(self._path, self._published, min_interval_seconds):
                 return False
-            with self._open_for_writing() as warehouse:
-                warehouse.execute("CHECKPOINT")
+            _DUCKDB.run(self._checkpoint)
             analytics.publish(self._path, self._published, lock)
         return True
+
+    def _checkpoint(self) -> None:
+        with self._open_for_writing() as warehouse:
+            warehouse.execute("CHECKPOINT")
 
     @contextmanager
     def _exclusive(self) -> Iterator[int]:
@@ -215,18 +218,19 @@ class Warehouse:
             self._damage = damage.mark(self._path), str(error)
             raise
 
-    @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse for reading, or an empty one in memory when there is none."""
+    def _read(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What ``look`` makes of the warehouse, or of an empty one in memory when there is none."""
         with self._exclusive():
-            if self._is_new():
-                with _ONE_OPEN, duckdb.connect(config=_CONFIG) as warehouse:
-                    schema.migrate(warehouse)
-                    yield warehouse
-                return
-            self._examine()
-            with self._connect(read_only=True) as warehouse:
-                yield warehouse
+            return _DUCKDB.run(self._look, look)
+
+    def _look(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        if self._is_new():
+            with duckdb.connect(config=_CONFIG) as warehouse:
+                schema.migrate(warehouse)
+                return look(warehouse)
+        self._examine()
+        with self._connect(read_only=True) as warehouse:
+            return look(warehouse)
 
     @contextmanager
     def _open_for_writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -286,7 +290,6 @@ class Warehouse:
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with (
             damage.explained(self._path, self._published),
-            _ONE_OPEN,
             duckdb.connect(self._path, read_only=read_only, config=_CONFIG) as warehouse,
         ):
             warehouse.execute("SET TimeZone = 'UTC'")

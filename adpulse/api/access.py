@@ -1,11 +1,16 @@
-"""Who asks, and what they may see: every route depends on a :class:`Caller`, and every lookup goes through one."""
+"""Who asks, and what they may see: every route depends on a :class:`Caller`, and every lookup goes through one.
+
+A program shows an API key, a browser the cookie of its session. The cookie is sent by the browser itself, whoever made the page,
+so with it only pages of our own may change anything.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -17,9 +22,18 @@ from storage.connections import ConnectionView
 from storage.workspaces import Workspace
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
+COOKIE = "adpulse_session"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
 Installation = Annotated[App, Depends(app)]
+
+
+class LoggedOut(Refused):
+    """Nobody is logged in, or not any more."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(HTTPStatus.UNAUTHORIZED, detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +43,20 @@ class Caller:
     role: Role
     workspace_id: str | None
     app: App
+    session_id: str | None = None
+
+    def may(self, role: Role) -> bool:
+        """Whether the caller's role reaches this one."""
+        return _RANK[self.role] >= _RANK[role]
+
+    def require(self, role: Role, what: str = "This") -> None:
+        """Raise Refused (403) unless it does; ``what`` takes that role."""
+        if not self.may(role):
+            raise Refused(HTTPStatus.FORBIDDEN, f"{what} takes the role {role}; yours is {self.role}.")
+
+    def workspaces(self) -> list[Workspace]:
+        """Those that the caller sees, by name."""
+        return [each for each in self.app.workspaces.all() if self.workspace_id in (None, each.id)]
 
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.
@@ -52,28 +80,49 @@ class Caller:
             raise UnknownWorkspace(f"There is no workspace '{workspace_id}'.")
         return found
 
-    def require(self, role: Role, what: str) -> None:
-        """Refuse a part of a request that takes a higher role than the rest of it.
 
-        Raises:
-            Refused: the caller has a lower one.
-        """
-        if _RANK[self.role] < _RANK[role]:
-            raise Refused(HTTPStatus.FORBIDDEN, f"{what} takes the role {role}; the API key has {self.role}.")
+def caller_of(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation
+) -> Caller:
+    """Whoever the key, or else the session's cookie, says.
+
+    Raises:
+        Refused: 401 without a valid one, 403 for a change that a page of another origin asks for.
+    """
+    if credentials is not None:
+        key = installation.keys.authenticate(SecretStr(credentials.credentials))
+        if key is None:
+            raise LoggedOut("The API key is unknown, revoked or expired. Make another with: adpulse keys create")
+        return Caller(role=key.role, workspace_id=key.workspace_id, app=installation)
+    text = request.cookies.get(COOKIE)
+    if text is None:
+        raise LoggedOut("Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
+    session = installation.sessions.authenticate(SecretStr(text))
+    if session is None:
+        raise LoggedOut("The session has ended. Log in again.")
+    require_same_origin(request)
+    return Caller(role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
 
 
-def _caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation) -> Caller:
-    if credentials is None:
-        raise Refused(HTTPStatus.UNAUTHORIZED, "Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
-    key = installation.keys.authenticate(SecretStr(credentials.credentials))
-    if key is None:
-        raise Refused(HTTPStatus.UNAUTHORIZED, "The API key is unknown, revoked or expired. Make another with: adpulse keys create")
-    return Caller(role=key.role, workspace_id=key.workspace_id, app=installation)
+def require_same_origin(request: Request) -> None:
+    """Refuse a change that another site's page asks this browser for.
+
+    Browsers say where a request comes from, and no script can change it: ``Sec-Fetch-Site``, or in older ones ``Origin``.
+
+    Raises:
+        Refused: 403.
+    """
+    if request.method in _SAFE:
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    ours = site == "same-origin" if site else origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    if not ours:
+        raise Refused(HTTPStatus.FORBIDDEN, "Only pages of this installation may do that with a browser's session.")
 
 
 def _at_least(role: Role) -> Callable[[Caller], Caller]:
-    def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        caller.require(role, "This")
+    def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+        caller.require(role)
         return caller
 
     return check

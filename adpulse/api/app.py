@@ -4,10 +4,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import bulk, connections, dead_letters, health, jobs, keys, problems, workspaces
+from adpulse.api import bulk, connections, dead_letters, health, jobs, keys, pages, problems, workspaces
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -34,6 +36,8 @@ def create_app() -> FastAPI:
     problems.handle(api)
     for router in (workspaces.router, connections.router, bulk.router, dead_letters.router, keys.router, jobs.router, health.router):
         api.include_router(router)
+    api.mount(pages.ROOT, pages.create_site())
+    api.add_route("/", _to_the_pages)
     return api
 
 
@@ -45,6 +49,10 @@ class _Documented(FastAPI):
         document = super().openapi()
         document["components"]["schemas"].setdefault("Problem", problems.Problem.model_json_schema())
         return document
+
+
+def _to_the_pages(_: Request) -> RedirectResponse:
+    return RedirectResponse(f"{pages.ROOT}/")
 
 
 class _SecurityHeaders:

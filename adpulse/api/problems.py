@@ -2,13 +2,14 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -42,24 +43,34 @@ class Problem(BaseModel):
 
 
 class Refused(Exception):
-    """What was asked for is not there for this caller: 401, 403 or 404."""
+    """What was asked for is not for this caller: 401, 403, 404 or 429."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.retry_after = retry_after
 
 
-def handle(api: FastAPI) -> None:
-    """Answer every error of the API with a problem."""
-    api.add_exception_handler(errors.AdpulseError, _ours)
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(HTTPException, _of_http)
-    for each in INFRASTRUCTURE:
-        if not issubclass(each, errors.AdpulseError):
-            api.add_exception_handler(each, _no_database)
-    api.add_exception_handler(Exception, _unexpected)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An error as people are told of it."""
+
+    status: HTTPStatus
+    kind: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def handle(api: FastAPI, answer: Callable[[Told], Response] | None = None) -> None:
+    """Answer every error with a problem, or with what ``answer`` makes of it."""
+    make = answer or _problem
+
+    def answered(request: Request, error: Exception) -> Response:
+        return make(_told(request, error))
+
+    for each in (errors.AdpulseError, Refused, RequestValidationError, HTTPException, *INFRASTRUCTURE, Exception):
+        api.add_exception_handler(each, answered)
 
 
 def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -93,37 +104,35 @@ CHANGES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_F
 """Those that change something by its id."""
 
 
-def problem(status: HTTPStatus, kind: str, detail: str, **headers: str) -> JSONResponse:
-    """The answer."""
-    told = Problem(type=f"urn:adpulse:{kind}", title=status.phrase, status=status.value, detail=redact(detail))
-    return JSONResponse(told.model_dump(), status.value, headers=headers, media_type=MEDIA_TYPE)
+def _problem(told: Told) -> Response:
+    body = Problem(type=f"urn:adpulse:{told.kind}", title=told.status.phrase, status=told.status.value, detail=told.detail)
+    return JSONResponse(body.model_dump(), told.status.value, headers=dict(told.headers), media_type=MEDIA_TYPE)
 
 
-def _ours(_: Request, error: Exception) -> JSONResponse:
-    status = next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS)
-    wait = getattr(error, "retry_after", None)
-    headers = {"Retry-After": str(max(1, round(wait)))} if wait else {}
-    return problem(status, _kind(type(error).__name__), str(error), **headers)
-
-
-def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refused)  # noqa: S101 - what it was registered for
-    headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else {}
-    return problem(error.status, _of_status(error.status), error.detail, **headers)
-
-
-def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """Says where and why; what was sent is not repeated, it may be a secret."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
-    told = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", f"The request is not as documented. {told}.")
-
-
-def _of_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-    status = HTTPStatus(error.status_code)
-    headers = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else dict(error.headers or {})
-    return problem(status, _of_status(status), str(error.detail), **headers)
+def _told(request: Request, error: Exception) -> Told:
+    match error:
+        case errors.AdpulseError():
+            status = next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS)
+            wait = getattr(error, "retry_after", None)
+            headers = {"Retry-After": str(max(1, round(wait)))} if wait else {}
+            return Told(status, _kind(type(error).__name__), redact(str(error)), headers)
+        case Refused():
+            headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else {}
+            headers |= {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+            return Told(error.status, _of_status(error.status), redact(error.detail), headers)
+        case RequestValidationError():  # where and why; what was sent is not repeated, it may be a secret
+            found = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
+            return Told(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", redact(f"The request is not as documented. {found}."))
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            headers = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else dict(error.headers or {})
+            return Told(status, _of_status(status), redact(str(error.detail)), headers)
+        case _ if isinstance(error, INFRASTRUCTURE):
+            detail = f"The control plane's database does not answer ({type(error).__name__}). Nothing was changed; try again."
+            return Told(HTTPStatus.SERVICE_UNAVAILABLE, "control-plane", detail)
+    log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
+    detail = f"Unexpected {type(error).__name__}. Nothing is known to have changed; the log of adpulse web has the details."
+    return Told(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
 def _allowed(request: Request) -> str:
@@ -133,17 +142,6 @@ def _allowed(request: Request) -> str:
         return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
 
     return ", ".join(filter(serves, ("DELETE", "GET", "PATCH", "POST", "PUT")))
-
-
-def _no_database(_: Request, error: Exception) -> JSONResponse:
-    detail = f"The control plane's database does not answer ({type(error).__name__}). Nothing was changed; try again."
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "control-plane", detail)
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
-    detail = f"Unexpected {type(error).__name__}. Nothing is known to have changed; the log of adpulse web has the details."
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
 def _of_status(status: HTTPStatus) -> str:

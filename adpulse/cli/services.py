@@ -1,4 +1,4 @@
-"""``adpulse up | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
+"""``adpulse up | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
 
 import os
 import signal
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adpulse.role import Role
+
 if TYPE_CHECKING:
     from adpulse.sandbox import Sandbox
 
@@ -16,7 +18,7 @@ Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, web, worker, sweep, deploy, migrate, sandbox):
+    for command in (up, web, login, worker, sweep, deploy, migrate, sandbox):
         cli.command()(command)
 
 
@@ -42,6 +44,7 @@ def up() -> None:
         with serving(config.home, progress=typer.echo) as address:
             typer.echo(f"Prefect UI: {server.ui_url}")
             typer.echo(f"HTTP API: {address}")
+            typer.echo(f"Pages: {_login_link(address)} (this link logs you in, once)")
             typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
             warm.serve(config)
     typer.echo("Stopped.")
@@ -61,6 +64,28 @@ def web(
     use_running_server(settings.load().home)
     app()
     serve(host, port, typer.echo)
+
+
+def login(
+    *,
+    url: Annotated[str | None, typer.Option(help="Where the pages are; by default where `adpulse up` runs them.")] = None,
+    workspace: Annotated[str | None, typer.Option(help="See only this one, by name or id; without it the link is an operator's.")] = None,
+    viewer: Annotated[bool, typer.Option("--viewer", help="Look at the workspace without changing anything.")] = False,
+) -> None:
+    """Print a link to the pages that logs somebody in, once and within a quarter of an hour."""
+    from adpulse import settings
+    from adpulse.bootstrap import app
+    from adpulse.errors import Usage
+    from deployments.web import address_in
+
+    address = url or address_in(settings.load().home)
+    if address is None:
+        raise Usage("The pages do not run here. Start them with: adpulse up. Or say where they are: adpulse login --url URL")
+    if viewer and workspace is None:
+        raise Usage("A viewer sees one workspace. Say which: adpulse login --viewer --workspace NAME")
+    member = app().workspaces.get(workspace).id if workspace else None
+    role = Role.OPERATOR if member is None else Role.VIEWER if viewer else Role.EDITOR
+    typer.echo(_login_link(address, role, member))
 
 
 def worker() -> None:
@@ -170,6 +195,12 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         ended.wait()
+
+
+def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
+    from adpulse.bootstrap import app
+
+    return f"{address.rstrip('/')}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
 def _describe(running: "Sandbox") -> None:

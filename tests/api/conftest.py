@@ -100,4 +100,4 @@ def _team(installation, workspace):
     made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}
     texts = {role.value: text.get_secret_value() for role, (_, text) in made.items()}
     spare = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
-    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, letter_id=letter_id, key_id=spare, **texts)
+    return SimpleNamespace(app=app, workspace=workspace, connection=connection, run_id=run_id, letter_id=letter_id, key_id=spare, **texts)

@@ -1,0 +1,19 @@
+"""The pages: rendered here, quick, without a build step.
+
+Every change is a form, so they work without scripts; a script only makes it smoother.
+"""
+
+from fastapi import FastAPI
+
+from adpulse.api.pages import connections, health, login
+from adpulse.api.pages.site import ROOT, furnish
+
+__all__ = ["ROOT", "create_site"]
+
+
+def create_site() -> FastAPI:
+    """The application of the pages."""
+    site = FastAPI(openapi_url=None)
+    for each in (login, connections, health):
+        site.include_router(each.router)
+    return furnish(site)

@@ -1,0 +1,94 @@
+"""The health page: how fresh every connection is, what holds it up, and what the platforms' calls are spent on."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from adpulse import operations
+from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.pages.connections import rows_of
+from adpulse.api.pages.row import Row
+from adpulse.api.pages.site import back, page
+from adpulse.api.problems import Refused
+from adpulse.api.soon import ask_prefect
+from storage.overview import Overview, Written
+from storage.runs import RunView
+
+router = APIRouter()
+
+MOODS = ("failing", "stale", "late", "fresh", "unscheduled")
+"""Worst first; the style sheet has a colour for each."""
+
+_SHOWN = 100
+_ORDERS = {
+    "freshness": lambda row: (MOODS.index(row.freshness), -(row.lateness or 0)),
+    "name": lambda row: row.view.connection.name.casefold(),
+    "calls": lambda row: -row.glance.calls,
+    "change": lambda row: -(row.view.last_metrics_changed_at.timestamp() if row.view.last_metrics_changed_at else 0),
+}
+_KEPT_SECONDS = 60
+
+
+@router.get("/health")
+def health(
+    caller: Viewer,
+    workspace: Annotated[str, Query(max_length=255)] = "",
+    q: Annotated[str, Query(max_length=255)] = "",
+    mood: Annotated[str, Query(max_length=32)] = "",
+    sort: Annotated[str, Query(max_length=32)] = "freshness",
+) -> Response:
+    """Everything at a glance; the table holds what was searched for, the worst first unless told."""
+    app, scope = caller.app, caller.workspace_id or workspace or None
+    rows = rows_of(caller, app.connections.every(scope))
+    order = sort if sort in _ORDERS else "freshness"
+    found = sorted((row for row in rows if _matches(row, q, mood)), key=_ORDERS[order])
+    return page(
+        "health.html",
+        caller,
+        rows=sorted(rows, key=_ORDERS["freshness"]),
+        counts=Counter(row.freshness for row in rows),
+        moods=MOODS,
+        found=found[:_SHOWN],
+        hidden=max(len(found) - _SHOWN, 0),
+        chosen={"workspace": workspace, "q": q, "mood": mood, "sort": order},
+        orders=list(_ORDERS),
+        workspaces={each.id: each.name for each in caller.workspaces()},
+        letters=_letters(caller, rows),
+        minutes=app.overview.calls_by_minute(scope),
+        written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
+        query=f"workspace={workspace}&q={q}&mood={mood}&sort={order}",
+    )
+
+
+@router.post("/dead-letters/{run_id}/replay")
+def replay(request: Request, caller: Editor, run_id: str) -> Response:
+    """Ask for its sync again."""
+    run = caller.app.runs.find(run_id, caller.workspace_id)
+    if run is None:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
+    operations.replay(caller.app, run.id, ask=ask_prefect)
+    return back(request, "/health")
+
+
+def _matches(row: Row, text: str, mood: str) -> bool:
+    connection = row.view.connection
+    told = f"{connection.name} {connection.external_id} {connection.provider.label}".casefold()
+    return mood in ("", row.freshness) and text.casefold() in told
+
+
+def _letters(caller: Caller, rows: Sequence[Row]) -> list[tuple[Row, RunView]]:
+    """Dead letters with their connections, newest first."""
+    by_id = {row.id: row for row in rows if row.glance.letters}
+    return [(by_id[run.connection_id], run) for run in caller.app.runs.dead_letters() if run.connection_id in by_id] if by_id else []
+
+
+@lru_cache(maxsize=64)
+def _written(overview: Overview, workspace_id: str | None, _minute: int) -> Written:
+    """Reads all syncs of a day, so no oftener than once a minute."""
+    return overview.written(workspace_id)

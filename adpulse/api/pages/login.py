@@ -1,0 +1,116 @@
+"""Logging in with an API key or a one-time link, and out."""
+
+import time
+from collections import deque
+from http import HTTPStatus
+from threading import Lock
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import SecretStr
+
+from adpulse.api.access import COOKIE, Installation, Viewer, require_same_origin
+from adpulse.api.pages.site import ROOT, page
+from adpulse.api.problems import Refused
+from storage.sessions import SESSION
+
+_TRIES, _WITHIN_SECONDS = 10, 60.0
+_MOST_ADDRESSES = 10_000
+
+router = APIRouter()
+
+
+class Throttle:
+    """So many failures within so long of each client; those of all clients together are counted by the oldest that are forgotten."""
+
+    def __init__(self, tries: int, seconds: float) -> None:
+        self._tries = tries
+        self._seconds = seconds
+        self._failures: dict[str, deque[float]] = {}
+        self._lock = Lock()
+
+    def wait(self, client: str) -> int:
+        """Seconds until the client may try again; 0: now."""
+        with self._lock:
+            failures = self._recent(client)
+            return int(failures[0] + self._seconds - time.monotonic()) + 1 if len(failures) >= self._tries else 0
+
+    def failed(self, client: str) -> None:
+        """Count a failure."""
+        with self._lock:
+            failures = self._recent(client)
+            failures.append(time.monotonic())
+            self._failures.pop(client, None)
+            self._failures[client] = failures  # the newest last
+            if len(self._failures) > _MOST_ADDRESSES:
+                del self._failures[next(iter(self._failures))]
+
+    def _recent(self, client: str) -> deque[float]:
+        failures = self._failures.get(client) or deque(maxlen=self._tries)
+        while failures and failures[0] <= time.monotonic() - self._seconds:
+            failures.popleft()
+        return failures
+
+
+_throttle = Throttle(_TRIES, _WITHIN_SECONDS)
+
+
+@router.get("/login")
+def ask(place: Annotated[str, Query(alias="next", max_length=1024)] = "") -> Response:
+    """The form."""
+    return page("login.html", None, place=place, said="")
+
+
+@router.post("/login")
+def log_in(
+    request: Request,
+    installation: Installation,
+    key: Annotated[str, Form(max_length=255)] = "",
+    place: Annotated[str, Form(alias="next", max_length=1024)] = "",
+) -> Response:
+    """A session for whoever has an API key; it ends with the key."""
+    require_same_origin(request)
+    client = request.client.host if request.client else ""
+    if wait := _throttle.wait(client):
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"Too many keys that were wrong. Try again in {wait} s.", retry_after=wait)
+    found = installation.keys.authenticate(SecretStr(key.strip()))
+    if found is None:
+        _throttle.failed(client)
+        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place=place, said="This key is unknown, revoked or expired.")
+    ours = place.startswith(f"{ROOT}/") and "//" not in place and "\\" not in place
+    return _welcome(request, installation.sessions.begin(found), place if ours else f"{ROOT}/connections")
+
+
+@router.get("/login/{text}")
+def log_in_once(request: Request, installation: Installation, text: str) -> Response:
+    """A session for whoever opens a login link first."""
+    opened = installation.sessions.redeem(SecretStr(text))
+    if opened is None:
+        said = "This link was used already, or has ended. Get another with: adpulse login"
+        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place="", said=said)
+    return _welcome(request, opened, f"{ROOT}/connections")
+
+
+@router.post("/logout")
+def log_out(caller: Viewer) -> Response:
+    """End the session."""
+    if caller.session_id:
+        caller.app.sessions.end(caller.session_id)
+    answer = RedirectResponse(f"{ROOT}/login", HTTPStatus.SEE_OTHER)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _welcome(request: Request, text: SecretStr, place: str) -> Response:
+    """The cookie is for this host alone, out of reach of scripts, and never sent with another site's forms."""
+    answer = RedirectResponse(place, HTTPStatus.SEE_OTHER)
+    answer.set_cookie(
+        COOKIE,
+        text.get_secret_value(),
+        max_age=int(SESSION.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return answer

@@ -1,0 +1,137 @@
+"""What the pages say of one connection, in words. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adpulse import telling
+from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.model import ConnectionStatus, RunState, SyncStatus
+from adpulse.planner.cadence import Cadence
+from adpulse.planner.windows import FIRST_SYNC_DAYS
+from storage.connections import ConnectionView
+from storage.overview import Glance
+from storage.runs import RunView
+
+_WORKING = (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
+_FRESH, _STALE = 1.5, 3.0
+"""Intervals without a completed sync until a connection counts as late, and as stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A connection as the settings page shows it. ``mood`` is how it stands, as a word the style sheet knows."""
+
+    view: ConnectionView
+    glance: Glance
+    cadence: Cadence
+    now: datetime
+    real_now: datetime
+    calls_limit: int
+
+    @property
+    def id(self) -> str:
+        """The connection's."""
+        return self.view.connection.id
+
+    @property
+    def state(self) -> str:
+        """Idle, Queued, Syncing, Error, or why it is not synced at all."""
+        return telling.state(self.view)
+
+    @property
+    def mood(self) -> str:
+        """``off``, ``error``, ``busy`` or ``idle``."""
+        if self.view.connection.status is not ConnectionStatus.ACTIVE:
+            return "off" if self.view.connection.status in (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED) else "error"
+        if self.view.sync_status in (SyncStatus.QUEUED, SyncStatus.SYNCING):
+            return "busy"
+        return "error" if self.view.sync_status is SyncStatus.ERROR else "idle"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a sync is on its way, so that another press would change nothing."""
+        return self.working is not None
+
+    @property
+    def working(self) -> RunView | None:
+        """The run that is on its way now; one that waits for its time is none."""
+        run = self.glance.run
+        return run if run and run.state in _WORKING else None
+
+    @property
+    def elapsed(self) -> int:
+        """Seconds since the sync that is on its way was asked for."""
+        return max(int((self.real_now - self.working.requested_at).total_seconds()), 0) if self.working else 0
+
+    @property
+    def outcome(self) -> str:
+        """``12 rows changed``, ``no change``; empty while nothing ended."""
+        run = self.glance.run
+        if run is None or run.state is not RunState.DONE:
+            return ""
+        changed = run.counts.inserted + run.counts.updated
+        told = [f"{changed:,} row{'s' if changed != 1 else ''} changed"] if changed else []
+        if run.counts.entities_changed:
+            told.append(f"{run.counts.entities_changed:,} entities changed")
+        return ", ".join(told) or "no change"
+
+    @property
+    def first_sync(self) -> tuple[int, int] | None:
+        """Days read and days wanted, while days of the first sync are missing."""
+        return (self.glance.days_read, FIRST_SYNC_DAYS) if self.glance.in_first_sync and self.is_synced else None
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether it is synced at all at present."""
+        return self.view.connection.status is ConnectionStatus.ACTIVE
+
+    @property
+    def waits(self) -> str:
+        """What was postponed, until when and why."""
+        return telling.waiting(self.view, self.now)
+
+    @property
+    def syncs(self) -> str:
+        """``45 attempts | 12 changes (26.7%)``."""
+        return telling.attempts(self.view.total_syncs_attempted, self.view.total_syncs_with_changes)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether resuming may help."""
+        resumable = (
+            ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET
+        )  # fmt: skip
+        return self.view.connection.status in resumable
+
+    @property
+    def needs_reconnect(self) -> bool:
+        """Whether only a fresh credential helps."""
+        return self.view.connection.status in (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED)
+
+    def ago(self, moment: datetime | None) -> str:
+        """``2 min ago``, ``never``."""
+        return telling.ago(moment, self.now)
+
+    @property
+    def lateness(self) -> float | None:
+        """Intervals since the last completed sync, two before the first; None for what is not synced by a schedule."""
+        interval = self.cadence.every or self.view.connection.frequency.interval
+        if interval is None or not self.is_synced:
+            return None
+        completed = self.view.last_sync_completed_at
+        return (max(self.now - completed, timedelta(0)) / interval) if completed else 2.0
+
+    @property
+    def freshness(self) -> str:
+        """``fresh``, ``late``, ``stale``, ``failing``, or ``unscheduled``: paused, or synced only when asked."""
+        if self.mood == "error":
+            return "failing"
+        if self.lateness is None:
+            return "unscheduled"
+        return "fresh" if self.lateness <= _FRESH else "late" if self.lateness <= _STALE else "stale"
+
+
+def choices(current: Frequency, *, realtime_granted: bool) -> list[Frequency]:
+    """What the frequency may be changed to; realtime only where it was granted, or chosen already."""
+    allowed = [each for each in SCHEDULED if each is not Frequency.REALTIME or realtime_granted or current is Frequency.REALTIME]
+    return [Frequency.MANUAL, *allowed]

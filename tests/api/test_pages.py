@@ -1,0 +1,310 @@
+"""The pages without a browser: who is let in, what forms do, and what another site cannot do."""
+
+import re
+
+import pytest
+import requests
+
+from adpulse.api.pages import ROOT, create_site
+from adpulse.api.pages.login import Throttle, _throttle
+from adpulse.model import RunState
+from adpulse.role import Role
+
+RULES = {
+    ("GET", "/login"): "anybody",
+    ("POST", "/login"): "anybody",
+    ("GET", "/login/{text}"): "anybody",
+    ("POST", "/logout"): "viewer",
+    ("GET", "/"): "viewer",
+    ("GET", "/connections"): "viewer",
+    ("GET", "/connections/{connection_id}"): "viewer",
+    ("POST", "/connections/{connection_id}/sync-now"): "editor",
+    ("POST", "/connections/{connection_id}/frequency"): "editor",
+    ("POST", "/connections/{connection_id}/pause"): "editor",
+    ("POST", "/connections/{connection_id}/resume"): "editor",
+    ("GET", "/health"): "viewer",
+    ("POST", "/dead-letters/{run_id}/replay"): "editor",
+}
+CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
+FORMS = {"frequency": {"sync_frequency": "hourly"}}
+
+
+@pytest.fixture(autouse=True)
+def _forgiven():
+    _throttle._failures.clear()
+
+
+@pytest.fixture
+def browser(address):
+    """Logs in with a key, as a browser that says where its requests come from."""
+
+    def log_in(key):
+        session = requests.Session()
+        session.headers["Origin"] = address
+        answer = session.post(f"{address}{ROOT}/login", data={"key": key}, timeout=30)
+        assert answer.url.endswith("/connections"), answer.text
+        return session
+
+    return log_in
+
+
+@pytest.fixture
+def visit(address):
+    """One request of a browser's session."""
+
+    def send(session, method, path, **options):
+        return session.request(method, f"{address}{ROOT}{path}", timeout=30, **options)
+
+    return send
+
+
+def path_of(template, team):
+    return template.format(connection_id=team.connection.id, run_id=team.run_id, text="nothing")
+
+
+def form_of(template):
+    return FORMS.get(template.rpartition("/")[2], {})
+
+
+def test_every_page_has_a_rule():
+    found = {(method.upper(), path) for path, operations in create_site().openapi()["paths"].items() for method in operations}
+
+    assert found == set(RULES)
+
+
+@pytest.mark.parametrize(("method", "template"), CLOSED)
+def test_nobody_sees_a_page_without_logging_in(address, team, method, template):
+    for cookies in ({}, {"adpulse_session": "made-up"}):
+        answer = requests.request(
+            method, f"{address}{ROOT}{path_of(template, team)}", data=form_of(template), cookies=cookies, allow_redirects=False, timeout=30
+        )
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith(f"{ROOT}/login?next=")
+
+
+@pytest.mark.parametrize(("method", "template"), CLOSED)
+def test_a_viewer_looks_and_does_not_change(browser, visit, team, method, template):
+    answer = visit(browser(team.viewer), method, path_of(template, team), data=form_of(template))
+
+    assert answer.status_code == (403 if RULES[method, template] == "editor" else 200)
+
+
+@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
+def test_another_workspaces_connection_is_not_there(browser, visit, team, others, method, template):
+    answer = visit(browser(team.editor), method, path_of(template, others), data=form_of(template))
+
+    assert answer.status_code == 404
+    assert others.connection.name not in answer.text
+
+
+@pytest.mark.parametrize("template", [template for method, template in CLOSED if method == "POST"])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Origin": None}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_another_sites_form_changes_nothing(browser, visit, team, template, headers):
+    session, find = browser(team.editor), lambda: team.app.connections.get(team.connection.id)
+    before = find()
+
+    answer = visit(session, "POST", path_of(template, team), data=form_of(template), headers=headers)
+
+    assert answer.status_code == 403
+    assert find() == before
+    assert visit(session, "GET", "/connections").url.endswith("/connections")
+
+
+def test_another_site_cannot_use_the_session_for_the_api(browser, address, installation, team):
+    session = browser(team.editor)
+    path = f"{address}/connections/{team.connection.id}/pause"
+
+    assert session.post(path, headers={"Origin": "https://elsewhere.example"}, timeout=30).status_code == 403
+    assert installation.app.connections.get(team.connection.id).connection.status == "active"
+    assert session.post(path, timeout=30).json()["status"] == "paused"
+
+
+def test_a_session_ends_with_its_key(browser, visit, installation, team):
+    session = browser(team.viewer)
+    installation.app.keys.revoke(team.viewer[:12])
+
+    assert "/login" in visit(session, "GET", "/connections").url
+
+
+def test_logging_out_ends_the_session_also_for_whoever_copied_the_cookie(browser, visit, team):
+    session = browser(team.viewer)
+    copied = dict(session.cookies)
+    visit(session, "POST", "/logout")
+
+    assert "/login" in visit(session, "GET", "/connections").url
+    assert "/login" in visit(requests.Session(), "GET", "/connections", cookies=copied).url
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(address, team):
+    answer = requests.post(
+        f"{address}{ROOT}/login", data={"key": team.viewer}, headers={"Origin": address}, allow_redirects=False, timeout=30
+    )
+
+    told = answer.headers["Set-Cookie"].lower()
+    assert "httponly" in told
+    assert "samesite=lax" in told
+    assert "domain" not in told
+
+
+def test_behind_https_the_cookie_is_only_for_https(address, team):
+    forwarded = {"Origin": address, "X-Forwarded-Proto": "https"}
+
+    answer = requests.post(f"{address}{ROOT}/login", data={"key": team.viewer}, headers=forwarded, allow_redirects=False, timeout=30)
+
+    assert "secure" in answer.headers["Set-Cookie"].lower()
+
+
+def test_a_login_link_works_once(visit, installation):
+    text = installation.app.sessions.link().get_secret_value()
+    first, second = requests.Session(), requests.Session()
+
+    assert visit(first, "GET", f"/login/{text}").url.endswith("/connections")
+    assert visit(second, "GET", f"/login/{text}").status_code == 401
+    assert "/login" in visit(second, "GET", "/connections").url
+
+
+def test_a_login_link_is_no_session(visit, installation):
+    text = installation.app.sessions.link().get_secret_value()
+
+    assert "/login" in visit(requests.Session(), "GET", "/connections", cookies={"adpulse_session": text}).url
+
+
+def test_a_session_is_stored_as_a_digest(browser, installation, team):
+    text = browser(team.viewer).cookies["adpulse_session"]
+
+    with installation.engine.connect() as session:
+        assert text not in str(session.exec_driver_sql("SELECT * FROM browser_session").all())
+
+
+def test_wrong_keys_are_slowed_down_and_a_right_one_is_not_tried_meanwhile(address, team):
+    def log_in(key):
+        return requests.post(f"{address}{ROOT}/login", data={"key": key}, headers={"Origin": address}, timeout=30)
+
+    assert [log_in("adp_wrong").status_code for _ in range(10)] == [401] * 10
+    refused = log_in(team.viewer)
+
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+
+
+def test_the_throttle_forgets_and_never_grows_without_end():
+    throttle = Throttle(2, 60.0)
+    for client in map(str, range(10_050)):
+        throttle.failed(client)
+
+    assert len(throttle._failures) == 10_000
+    assert throttle.wait("10049") == 0
+    throttle.failed("10049")
+    assert throttle.wait("10049") > 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["https://elsewhere.example/", "//elsewhere.example/app/", "/app//elsewhere.example", "/app/\\elsewhere.example", "/connections/"],
+)
+def test_after_logging_in_one_stays_here(address, team, place):
+    data = {"key": team.viewer, "next": place}
+
+    answer = requests.post(f"{address}{ROOT}/login", data=data, headers={"Origin": address}, allow_redirects=False, timeout=30)
+
+    assert answer.headers["Location"] == f"{ROOT}/connections"
+
+
+def test_forms_do_what_they_say_without_scripts(browser, visit, installation, team):
+    session, path = browser(team.editor), f"/connections/{team.connection.id}"
+    installation.work(installation.claim())
+
+    visit(session, "POST", f"{path}/frequency", data={"sync_frequency": "hourly"})
+    visit(session, "POST", f"{path}/sync-now")
+    assert installation.app.connections.get(team.connection.id).connection.frequency == "hourly"
+    assert installation.app.runs.history(team.connection.id, 1)[0].state is RunState.QUEUED
+
+    visit(session, "POST", f"{path}/pause")
+    assert installation.app.connections.get(team.connection.id).connection.status == "paused"
+    visit(session, "POST", f"{path}/resume")
+    assert installation.app.connections.get(team.connection.id).connection.status == "active"
+
+
+def test_a_frequency_that_was_not_granted_is_refused_on_a_page(browser, visit, team):
+    answer = visit(browser(team.editor), "POST", f"/connections/{team.connection.id}/frequency", data={"sync_frequency": "realtime"})
+
+    assert answer.status_code == 400
+    assert "not granted" in answer.text
+    assert "realtime" not in visit(browser(team.editor), "GET", "/connections").text.split("<tbody>")[1]
+
+
+def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installation, team):
+    installation.sync(team.connection)
+
+    told = re.sub(r"<[^>]+>|\s+", " ", visit(browser(team.viewer), "GET", "/connections").text)
+    told = re.sub(r"\s+", " ", told)
+
+    view = installation.app.connections.get(team.connection.id)
+    share = 100 * view.total_syncs_with_changes / view.total_syncs_attempted
+    assert f"{view.total_syncs_attempted} attempts | {view.total_syncs_with_changes} changes ({share:.1f}%)" in told
+    assert "rows changed" in told
+    assert "of 180" in told
+    assert "Sync now" not in told  # a viewer
+
+
+def test_names_from_platforms_are_text_and_never_markup(browser, visit, installation, team):
+    with installation.engine.begin() as session:
+        session.exec_driver_sql("UPDATE connection SET name = '<script>alert(1)</script>'")
+    page = visit(browser(team.editor), "GET", "/connections").text
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_no_page_needs_inline_script_or_style(browser, visit, installation, team):
+    installation.sync(team.connection)
+    session = browser(team.editor)
+    for path in ("/connections", f"/connections/{team.connection.id}", "/health", "/login"):
+        answer = visit(session, "GET", path)
+        assert answer.status_code == 200
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", answer.text)
+        assert "script-src" not in answer.headers["Content-Security-Policy"]  # nothing looser than default-src 'self'
+
+
+def test_only_operators_see_the_way_to_prefect(browser, visit, installation, team, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    operator = requests.Session()
+    visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
+
+    assert "http://127.0.0.1:4200" in visit(operator, "GET", "/connections").text
+    assert "127.0.0.1:4200" not in visit(browser(team.editor), "GET", "/connections").text
+
+
+def test_a_dead_letter_is_replayed_from_the_health_page(browser, visit, installation, team):
+    from adpulse.errors import BadRequest  # noqa: PLC0415 - only here
+
+    (lease,) = installation.claim()
+    installation.app.runs.dead(lease, _leg(), BadRequest("Field 'x' does not exist."), next_due_at=installation.app.clock.now())
+    session = browser(team.editor)
+
+    page = visit(session, "GET", "/health").text
+    assert "Field &#39;x&#39; does not exist." in page
+    (letter,) = installation.app.runs.dead_letters()
+    visit(session, "POST", f"/dead-letters/{letter.id}/replay")
+
+    assert installation.app.runs.dead_letters() == []
+    assert installation.app.runs.history(team.connection.id, 1)[0].state is RunState.QUEUED
+    assert "No dead letters." in visit(session, "GET", "/health").text
+
+
+def test_the_health_page_finds_one_of_many(browser, visit, installation, team):
+    other = installation.connect("Nordlicht Moebel")
+    session = browser(team.viewer)
+
+    found = visit(session, "GET", "/health", params={"q": "nordlicht"}).text
+
+    assert f"health-{other.id}" in found
+    assert f"health-{team.connection.id}" not in found
+
+
+def _leg():
+    from storage.runs import Leg  # noqa: PLC0415 - only here
+
+    return Leg()

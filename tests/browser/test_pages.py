@@ -1,0 +1,178 @@
+"""What a person does on the pages, done by a real browser. The tests of this file follow each other, as a first day does."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from adpulse.model import ConnectionStatus, SyncStatus
+from adpulse.role import Role
+
+ACCOUNT = "Harbor Outdoor"
+PAGES = ("connections", "health", "login")
+
+
+@pytest.fixture(scope="module")
+def connected(running):
+    """An account, connected and not synced yet."""
+    return running.connect(ACCOUNT)
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(running):
+    yield
+    running.remote.clear_faults()
+
+
+def row_of(page, name=ACCOUNT):
+    return page.locator("tbody tr", has_text=name)
+
+
+def nothing_serious(page):
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found if each["impact"] in ("serious", "critical")]
+
+
+def test_the_link_that_adpulse_up_prints_logs_in_and_the_first_visit_leads_to_connecting(visitor, running, shot):
+    (link,) = [re.search(r"http\S+", line)[0] for line in running.printed if line.startswith("Pages: ")]
+    page = visitor()
+
+    page.goto(link)
+
+    expect(page.get_by_role("heading", name="Nothing is connected yet")).to_be_visible()
+    expect(page.get_by_role("link", name="Connect an account").first).to_be_visible()
+    assert nothing_serious(page) == []
+    shot(page, "first-visit")
+
+
+def test_without_a_session_one_logs_in_with_a_key_and_comes_to_the_page_that_was_wanted(visitor, running, address, shot):
+    key = running.app.keys.create("browser", Role.VIEWER, running.workspace.id)[1].get_secret_value()
+    page = visitor()
+    page.goto(f"{address}/app/health")
+
+    page.get_by_label("API key").fill(key)
+    shot(page, "login")
+    page.get_by_role("button", name="Log in").click()
+
+    expect(page).to_have_url(f"{address}/app/health")
+    page.get_by_role("button", name="Log out").click()
+    page.goto(f"{address}/app/health")
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_sync_now_answers_at_once_counts_the_seconds_and_says_what_came(page, running, connected, shot):
+    running.remote.fault("slow", seconds=1.0)
+    page.reload()
+    row = row_of(page)
+    row.get_by_role("button", name="Sync now").click()
+
+    expect(row.get_by_role("button", name=re.compile("Queued|Syncing"))).to_be_disabled()
+    expect(row.locator("[data-elapsed]")).to_have_text(re.compile(r"^[1-9]\d* s$"), timeout=30_000)
+    shot(page, "syncing")
+    running.remote.clear_faults()
+    expect(row.get_by_text(re.compile(r"[\d,]+ rows changed"))).to_be_visible(timeout=120_000)
+    expect(row.get_by_role("button", name="Sync now")).to_be_enabled(timeout=60_000)
+    running.until(lambda: running.app.overview.glances([connected])[connected.id].days_read == 90)
+
+    expect(row.locator("progress")).to_have_count(0, timeout=30_000)
+    expect(row.get_by_role("button", name="Sync now")).to_be_enabled(timeout=60_000)
+    row.get_by_role("button", name="Sync now").click()
+    expect(row.get_by_text("no change")).to_be_visible(timeout=60_000)
+
+
+def test_the_page_looks_again_soon_while_something_runs_and_never_in_a_hidden_tab(page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/app/connections" in request.url else None)
+    expect(row_of(page).get_by_text("no change")).to_be_visible()
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(3_000)  # a look that was on its way ends, and the next one does not begin
+    seen = len(asked)
+    page.wait_for_timeout(11_000)
+    assert len(asked) == seen
+
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    with page.expect_request("**/app/connections**"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_frequency_is_chosen_from_a_list_and_realtime_only_where_it_was_granted(page, running, connected):
+    choice = row_of(page).get_by_label(f"Sync frequency of {ACCOUNT}")
+    assert "Realtime (every 30s)" not in choice.inner_text()
+
+    running.app.workspaces.grant_realtime(running.workspace.id)
+    page.reload()
+    choice.select_option(label="Realtime (every 30s)")
+
+    running.until(lambda: running.app.connections.get(connected.id).connection.frequency == "realtime")
+    choice.select_option(label="Manual")
+    running.until(lambda: running.app.connections.get(connected.id).connection.frequency == "manual")
+    page.reload()
+    expect(choice).to_have_value("manual")
+
+
+def test_what_goes_wrong_is_told_where_one_looks_and_mended_by_the_next_sync(page, running, connected, shot):
+    running.remote.fault("expired_token")
+    row_of(page).get_by_role("button", name="Sync now").click()
+
+    expect(row_of(page).get_by_text("Needs reauthorisation")).to_be_visible(timeout=60_000)
+    expect(row_of(page)).to_contain_text("Meta no longer accepts the token")
+    shot(page, "needs-reauthorisation")
+    running.remote.clear_faults()
+    running.app.connections.set_status(connected.id, ConnectionStatus.ACTIVE, None)
+    page.reload()
+    row_of(page).get_by_role("button", name="Sync now").click()
+    running.until(lambda: running.app.connections.get(connected.id).sync_status is SyncStatus.IDLE)
+    expect(row_of(page).locator(".badge")).to_have_text("Idle", timeout=60_000)
+
+
+def test_pausing_and_resuming_from_the_keyboard(page, running, connected):
+    row_of(page).get_by_role("button", name="Pause").focus()
+    page.keyboard.press("Enter")
+    expect(row_of(page).locator(".badge")).to_have_text("Paused")
+    assert running.app.connections.get(connected.id).connection.status is ConnectionStatus.PAUSED
+
+    row_of(page).get_by_role("button", name="Resume").focus()
+    page.keyboard.press("Enter")
+    expect(row_of(page).locator(".badge")).not_to_have_text("Paused")
+    assert running.app.connections.get(connected.id).connection.status is ConnectionStatus.ACTIVE
+
+
+def test_the_health_page_shows_everything_and_finds_one(page, running, address, shot):
+    running.connect("Nordlicht Moebel", "5min")
+    page.goto(f"{address}/app/health")
+    expect(page.get_by_role("heading", name="Freshness of 2 connections")).to_be_visible()
+    shot(page, "health")
+
+    page.get_by_role("searchbox").fill("harbor")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("tbody th a").click()
+    expect(page.get_by_role("heading", name=ACCOUNT)).to_be_visible()
+    expect(page.get_by_role("table")).to_contain_text("done")
+
+
+@pytest.mark.parametrize("look", [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)], ids=str)
+def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot, look):
+    scheme, width = look
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 740})
+    for path in ("connections", f"connections/{connected.id}", "health", "login"):
+        page.goto(f"{address}/app/{path}")
+
+        assert nothing_serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        shot(page, f"{path.partition('/')[0]}-{scheme}-{width}")
+
+
+def test_without_scripts_everything_works_too(visitor, running, address):
+    page = visitor(java_script_enabled=False)
+    page.goto(f"{address}/app/login/{running.app.sessions.link().get_secret_value()}")
+    row_of(page).get_by_role("button", name="Pause").click()
+    expect(row_of(page).locator(".badge")).to_have_text("Paused")
+
+    row_of(page).get_by_role("button", name="Resume").click()
+
+    expect(row_of(page).locator(".badge")).not_to_have_text("Paused")
