@@ -204,6 +204,7 @@ def delete_workspace(app: App, workspace_id: str) -> None:
         Conflict: it has connections; nothing was deleted.
     """
     app.workspaces.delete(workspace_id)
+    app.keys.forget()
     app.warehouse(workspace_id).remove()
 
 

@@ -76,19 +76,21 @@ def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUI
     Raises:
         Unavailable: Prefect does not answer; what is queued waits for the sweep.
     """
-    with _lock, _answering():
-        return _request(provider, lane, counter)
-
-
-def _request(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
     name = deployment_name(provider, lane)
-    generation = counter.dispatch_generation(provider, lane)
-    asked = _asked.get(name)
-    if asked and asked.generation == generation and time.monotonic() - asked.at < _TRUST_SECONDS:
-        return asked.run_id  # nobody has claimed since: forty presses in a second are one request to Prefect
-    run_id, generation = _create(provider, lane, counter)
-    _asked[name] = _Asked(generation, run_id, time.monotonic())
-    return run_id
+    with _lock:
+        generation = counter.dispatch_generation(provider, lane)
+        asked = _asked.get(name)
+        if asked and asked.generation == generation and time.monotonic() - asked.at < _TRUST_SECONDS:
+            return asked.run_id  # nobody has claimed since: forty presses in a second are one request to Prefect
+        with _answering():
+            run_id, generation = _create(provider, lane, counter)
+        _asked[name] = _Asked(generation, run_id, time.monotonic())
+        return run_id
+
+
+def warm_up() -> None:
+    """Import what asking Prefect takes, so that the first request does not wait for it."""
+    import prefect.client.orchestration  # noqa: F401 - it is kept by Python
 
 
 def _create(provider: Provider, lane: Lane, counter: DispatchCounter) -> tuple[UUID, int]:
@@ -140,6 +142,8 @@ def _answering() -> Iterator[None]:
     Raises:
         Unavailable: that sentence.
     """
+    if "PREFECT_API_URL" not in os.environ:
+        raise Unavailable("No Prefect server is known. Start it with: adpulse up")
     import httpx
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -156,8 +160,6 @@ def _client() -> "SyncPrefectClient":
     """One warm client for the life of the process."""
     from prefect.client.orchestration import get_client
 
-    if "PREFECT_API_URL" not in os.environ:
-        raise RuntimeError("no Prefect server is known")
     return get_client(sync_client=True).__enter__()
 
 

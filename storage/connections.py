@@ -27,6 +27,7 @@ from storage.control import (
     RunRow,
     Session,
     WorkspaceRow,
+    columns,
     delete_whole,
     is_letter,
     is_open,
@@ -41,6 +42,7 @@ PAUSED = "Paused. Go on with: adpulse resume"
 _STAYS = ConnectionRow.status != ConnectionStatus.DELETING.value
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
+_VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class ConnectionView:
     slow: bool
 
 
+_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status"))
 _SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status"))
 
 
@@ -135,8 +138,7 @@ class Connections:
         Raises:
             UnknownConnection: there is none, or several have the name; says what to use.
         """
-        found = self._select(or_(ConnectionRow.id == reference, ConnectionRow.name == reference))
-        exact = [view for view in found if view.connection.id == reference] or found
+        exact = self._select(ConnectionRow.id == reference) or self._select(ConnectionRow.name == reference)
         if len(exact) == 1:
             return exact[0]
         if exact:
@@ -161,9 +163,10 @@ class Connections:
     def _select(
         self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
     ) -> list[ConnectionView]:
-        found = ordered(select(*CONNECTION_COLUMNS, labels.AS_TEXT).where(condition).limit(limit), order, after)
+        found = ordered(_VIEWS.where(condition).limit(limit), order, after)
         with reading(self._engine).connect() as session:
-            return [_view(row) for row in session.execute(found)]
+            rows = session.execute(found).all()
+        return [_view(row) for row in rows]
 
     def rename(self, connection_id: str, name: str) -> None:
         """Call it otherwise; people refer to it by its name or its id."""
@@ -327,24 +330,16 @@ class Connections:
 
 def connection_of(row: Row[Any]) -> Connection:
     """The frozen connection of a row."""
-    return Connection(
-        id=row.id,
-        workspace_id=row.workspace_id,
-        provider=Provider(row.provider),
-        external_id=row.external_id,
-        name=row.name,
-        currency=row.currency,
-        timezone=row.timezone,
-        frequency=Frequency(row.sync_frequency),
-        status=ConnectionStatus(row.status),
-        gross_margin=row.gross_margin,
-        credential_id=row.credential_id,
-        scope=row.scope,
-        ad_count=row.ad_count,
-        campaign_count=row.campaign_count,
-        asset_group_count=row.asset_group_count,
-        login_customer_id=row.login_customer_id,
-    )
+    return _connection(columns(row))
+
+
+def _connection(told: Mapping[str, Any]) -> Connection:
+    enums: dict[str, Any] = {
+        "provider": Provider(told["provider"]),
+        "frequency": Frequency(told["sync_frequency"]),
+        "status": ConnectionStatus(told["status"]),
+    }
+    return Connection(**enums, **{name: told[name] for name in _PLAIN})
 
 
 def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:
@@ -353,9 +348,10 @@ def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -
 
 
 def _view(row: Row[Any]) -> ConnectionView:
-    same = {name: getattr(row, name) for name in _SAME}
-    told = tuple(sorted(row.labels.split(labels.BETWEEN))) if row.labels else ()
-    return ConnectionView(connection=connection_of(row), labels=told, sync_status=SyncStatus(row.sync_status), **same)
+    told = columns(row)
+    same = {name: told[name] for name in _SAME}
+    mine = tuple(sorted(told["labels"].split(labels.BETWEEN))) if told["labels"] else ()
+    return ConnectionView(connection=_connection(told), labels=mine, sync_status=SyncStatus(told["sync_status"]), **same)
 
 
 def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnElement[int | None]:

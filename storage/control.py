@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Row,
     String,
     Text,
     TypeDecorator,
@@ -21,20 +22,18 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     delete,
-    event,
     make_url,
     select,
     text,
 )
 from sqlalchemy import Connection as Session
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from adpulse.errors import ControlPlaneBusy, DiskFull, Usage, WarehouseBusy
+from adpulse.errors import ControlPlaneBusy, Usage, WarehouseBusy
 from adpulse.model import RunState
+from storage import sqlite_file
 
 __all__ = [
     "INFRASTRUCTURE",
@@ -50,7 +49,6 @@ __all__ = [
 INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
 """What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
 
-_LOCK_SECONDS = 30
 WORKING = (RunState.LEASED.value, RunState.FETCHED.value, RunState.APPLIED.value)
 """States of a run that somebody works on."""
 
@@ -306,7 +304,7 @@ def is_letter() -> ColumnElement[bool]:
 
 
 def connect(url: str) -> Engine:
-    """An engine on the control plane; on SQLite every transaction is BEGIN IMMEDIATE, so that none dies half-way of a lock.
+    """An engine on the control plane; see :mod:`storage.sqlite_file` for what SQLite takes.
 
     Raises:
         Usage: the URL is none of SQLite or PostgreSQL; the message does not repeat it, it may hold a password.
@@ -319,42 +317,17 @@ def connect(url: str) -> Engine:
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if parsed.get_backend_name() != "sqlite":
         raise Usage(f"ADPULSE_DATABASE_URL may begin with sqlite:// or postgresql://, not with {parsed.drivername}://.")
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # we begin transactions ourselves
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            connection.cursor().execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "handle_error")
-    def _tell(context: ExceptionContext) -> None:
-        _explain(str(context.original_exception), parsed.database)
-
-    @event.listens_for(engine, "begin")
-    def _begin(session: Session) -> None:
-        session.exec_driver_sql("BEGIN" if session.get_execution_options().get("reads") else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _explain(said: str, database: str | None) -> None:
-    """Raise our error for what SQLite says about a locked file or a full disk; others stay as they are."""
-    if "database is locked" in said:
-        message = (
-            f"The control plane's database {database} was locked for {_LOCK_SECONDS:g} s. Nothing was changed. "
-            "Try again; if it stays so, end the program that has it open for writing."
-        )
-        raise ControlPlaneBusy(message)
-    if "disk is full" in said:
-        raise DiskFull(f"The disk is full: nothing was changed in the control plane's database {database}. Free some space.")
+    return sqlite_file.connect(url, parsed.database)
 
 
 def reading(engine: Engine) -> Engine:
     """The same engine for transactions that only read: they wait for no writer."""
     return engine.execution_options(reads=True)
+
+
+def columns(row: Row[Any]) -> dict[str, Any]:
+    """A row's values by their columns' names. Asked for one by one they take ten times as long."""
+    return dict(zip(row._fields, row, strict=True))
 
 
 def lock(session: Session, *conditions: ColumnElement[bool]) -> Sequence[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -16,6 +17,9 @@ from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, reading
 
 _MARK = "adp"
+REMEMBERED_SECONDS = 1.0
+"""So long after it was looked up a key is let in again without the database. Revoked in this process, it ends at once."""
+
 _COLUMNS = tuple(column for column in ApiKeyRow.__table__.columns if column.name != "digest")
 
 
@@ -32,12 +36,18 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was revoked or has expired."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= utc_now())
+
 
 class ApiKeys:
     """The keys of this installation."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._valid: dict[str, tuple[ApiKey, float]] = {}
 
     def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
         """A new key, and its text, which is told this once.
@@ -74,10 +84,23 @@ class ApiKeys:
         prefix = "_".join(text.get_secret_value().split("_")[:2])
         with reading(self._engine).connect() as session:
             row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
-        if row is None or not hmac.compare_digest(row.digest, _digest(text.get_secret_value())):
+        digest = _digest(text.get_secret_value())
+        if row is None or not hmac.compare_digest(row.digest, digest):
             return None
-        ended = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now())
-        return None if ended else _key(row)
+        key = _key(row)
+        if key.ended:
+            return None
+        self._valid[digest] = key, time.monotonic() + REMEMBERED_SECONDS
+        return key
+
+    def remembered(self, text: SecretStr) -> ApiKey | None:
+        """The key with this text if it was valid a moment ago; asks no database, so one that another process revoked lives that long."""
+        key, until = self._valid.get(_digest(text.get_secret_value()), (None, 0.0))
+        return key if key is not None and time.monotonic() < until and not key.ended else None
+
+    def forget(self) -> None:
+        """Remember no key: one was ended."""
+        self._valid.clear()
 
     def every(self, workspace_id: str | None = None) -> list[ApiKey]:
         """Every key, of one workspace if given, newest first; revoked ones too."""
@@ -104,6 +127,7 @@ class ApiKeys:
         with self._engine.begin() as session:
             session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=utc_now()))
             row = session.execute(select(*_COLUMNS).where(mine)).one_or_none()
+        self.forget()
         if row is None:
             raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
         return _key(row)

@@ -12,7 +12,7 @@ from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCou
 from adpulse.redact import redact
 from storage import outbox
 from storage.connections import connection_of, resolve
-from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, is_letter, is_open, lock, reading
+from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, columns, is_letter, is_open, lock, reading
 from storage.leases import LEASE, bump, dispatch_key, free, waits
 from storage.outbox import Ticket
 
@@ -80,6 +80,9 @@ class RunView:
     error_during: str | None
     resolved_at: datetime | None
     resolution: str | None
+
+
+_SAME = tuple(name for name in RunView.__dataclass_fields__ if name not in ("state", "lane", "parts", "counts"))
 
 
 class Runs:
@@ -171,8 +174,8 @@ class Runs:
 
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:
-            rows = session.execute(select(RunRow.__table__).where(condition).order_by(RunRow.requested_at.desc()).limit(limit))
-            return [run_view(row) for row in rows]
+            rows = session.execute(select(RunRow.__table__).where(condition).order_by(RunRow.requested_at.desc()).limit(limit)).all()
+        return [run_view(row) for row in rows]
 
     def lease(self, run_id: str, generation: int) -> Lease:
         """The lease of a run that is being worked on.
@@ -355,7 +358,8 @@ def _lost(run_id: str) -> LeaseLost:
 
 def run_view(row: Row[Any]) -> RunView:
     """The run of a row."""
-    enums: dict[str, Any] = {"state": RunState(row.state), "lane": Lane(row.lane), "parts": Parts(row.parts)}
-    counts = RunCounts(**{name: getattr(row, name) for name in _COUNTS})
-    same = {name: getattr(row, name) for name in RunView.__dataclass_fields__ if name not in (*enums, "counts")}
+    told = columns(row)
+    enums: dict[str, Any] = {"state": RunState(told["state"]), "lane": Lane(told["lane"]), "parts": Parts(told["parts"])}
+    counts = RunCounts(**{name: told[name] for name in _COUNTS})
+    same = {name: told[name] for name in _SAME}
     return RunView(counts=counts, **enums, **same)

@@ -4,13 +4,14 @@ A program shows an API key, a browser the cookie of its session. The cookie is s
 so with it only pages of our own may change anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -26,7 +27,12 @@ COOKIE = "adpulse_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
-Installation = Annotated[App, Depends(app)]
+
+async def _installation() -> App:
+    return app()  # made when the process began, so it takes no thread
+
+
+Installation = Annotated[App, Depends(_installation)]
 
 
 class LoggedOut(Refused):
@@ -81,7 +87,7 @@ class Caller:
         return found
 
 
-def caller_of(
+async def caller_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation
 ) -> Caller:
     """Whoever the key, or else the session's cookie, says.
@@ -90,14 +96,15 @@ def caller_of(
         Refused: 401 without a valid one, 403 for a change that a page of another origin asks for.
     """
     if credentials is not None:
-        key = installation.keys.authenticate(SecretStr(credentials.credentials))
+        shown = SecretStr(credentials.credentials)
+        key = installation.keys.remembered(shown) or await run_in_threadpool(installation.keys.authenticate, shown)
         if key is None:
             raise LoggedOut("The API key is unknown, revoked or expired. Make another with: adpulse keys create")
         return Caller(role=key.role, workspace_id=key.workspace_id, app=installation)
     text = request.cookies.get(COOKIE)
     if text is None:
         raise LoggedOut("Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
-    session = installation.sessions.authenticate(SecretStr(text))
+    session = await run_in_threadpool(installation.sessions.authenticate, SecretStr(text))
     if session is None:
         raise LoggedOut("The session has ended. Log in again.")
     require_same_origin(request)
@@ -120,8 +127,8 @@ def require_same_origin(request: Request) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, "Only pages of this installation may do that with a browser's session.")
 
 
-def _at_least(role: Role) -> Callable[[Caller], Caller]:
-    def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+def _at_least(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
+    async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         caller.require(role)
         return caller
 

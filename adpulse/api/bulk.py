@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Any, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adpulse.api import routing
 from adpulse.api.access import Editor
 from adpulse.api.fields import EXAMPLE_ID, Body, Id, Line, Name, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED
@@ -14,7 +14,7 @@ from storage.bulk import Bulk, Choice, Done, Outcome
 
 MOST = 10_000
 
-router = APIRouter(tags=["connections"], responses=CLOSED)
+router = routing.router("connections", responses=CLOSED)
 
 
 class Action(StrEnum):

@@ -4,10 +4,10 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from adpulse import deletion, operations, telling
-from adpulse.api import cursors
+from adpulse.api import cursors, routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.connection_models import (
     ConnectionChange,
@@ -29,7 +29,7 @@ from storage.connections import ConnectionView
 from storage.labels import check
 from storage.runs import SHOWN
 
-router = APIRouter(tags=["connections"], responses=CLOSED)
+router = routing.router("connections", responses=CLOSED)
 
 
 @router.get("/connections/", summary="List connections", responses=answers(HTTPStatus.BAD_REQUEST))

@@ -2,10 +2,11 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from adpulse import operations
+from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import STATUS, Accepted, Job, job_of
@@ -14,7 +15,7 @@ from adpulse.api.soon import ask_prefect
 from adpulse.model import RunState
 from storage.runs import RunView
 
-router = APIRouter(tags=["dead letters"], responses=CLOSED)
+router = routing.router("dead letters", responses=CLOSED)
 
 
 class DeadLetter(Job):

@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from adpulse.api import routing
 from adpulse.api.access import Installation
 from adpulse.api.problems import answers
 
-router = APIRouter(tags=["health"])
+router = routing.router("health")
 
 
 class Alive(BaseModel):

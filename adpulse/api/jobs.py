@@ -3,16 +3,16 @@
 from enum import StrEnum
 from http import HTTPStatus
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from adpulse.api import routing
 from adpulse.api.access import Viewer
 from adpulse.api.fields import At, Count, Ref, RunId
 from adpulse.api.problems import CLOSED, READS, Refused
 from adpulse.model import Parts, RunState
 from storage.runs import RunView
 
-router = APIRouter(tags=["jobs"], responses=CLOSED)
+router = routing.router("jobs", responses=CLOSED)
 
 
 class JobStatus(StrEnum):

@@ -4,9 +4,10 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, Field, StrictInt
 
+from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Operator
 from adpulse.api.fields import EXAMPLE_ID, ID, At, Body, Line, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused, answers
@@ -16,7 +17,7 @@ from storage.keys import ApiKey
 
 _LONGEST_DAYS = 3650
 
-router = APIRouter(tags=["keys"], responses=CLOSED | answers(HTTPStatus.FORBIDDEN))
+router = routing.router("keys", responses=CLOSED | answers(HTTPStatus.FORBIDDEN))
 
 KeyId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
 

@@ -1,10 +1,12 @@
 """Serves the application until it is told to stop."""
 
+import gc
 import socket
 from collections.abc import Callable
 
 import uvicorn
 
+from adpulse import orchestrator
 from adpulse.api.app import create_app
 from adpulse.errors import Usage
 from deployments.web import FIRST_PORT
@@ -24,6 +26,8 @@ def serve(host: str, port: int | None, progress: Callable[[str], None]) -> None:
     )
     with _bound(host, port) as listening:
         bound = listening.getsockname()
+        orchestrator.warm_up()
+        gc.freeze()  # what is loaded by now stays: looking through it again stops every request for a tenth of a second
         progress(f"HTTP API: http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
         uvicorn.Server(config).run(sockets=[listening])
 

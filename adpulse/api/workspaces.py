@@ -2,10 +2,11 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, Field, StrictBool
 
 from adpulse import operations
+from adpulse.api import routing
 from adpulse.api.access import Editor, Operator, Viewer
 from adpulse.api.fields import Body, Line, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
@@ -13,7 +14,7 @@ from adpulse.errors import Usage
 from adpulse.role import Role
 from storage.workspaces import Workspace
 
-router = APIRouter(tags=["workspaces"], responses=CLOSED)
+router = routing.router("workspaces", responses=CLOSED)
 
 
 class WorkspaceOut(BaseModel):

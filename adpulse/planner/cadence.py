@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from adpulse.frequency import Frequency, spoken
 from adpulse.model import FetchKind
@@ -28,6 +29,7 @@ class Cadence:
         return f"every {spoken(self.every)} instead of {spoken(self.chosen)}: {self.why}"
 
 
+@lru_cache(maxsize=4096)  # of thousands of connections most are alike
 def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None) -> Cadence:
     """The cadence of a connection whose account may make ``limit`` calls an hour and which has this share of a limit, if any."""
     chosen = frequency.interval

@@ -31,7 +31,7 @@ def delete(ask, team):
 @pytest.fixture
 def two(installation, team):
     """Two connections of the team's with data; the first one is to go."""
-    other = installation.connect("Nordlicht Moebel")
+    other = installation.connect("Sakura Tea")
     for each in (team.connection, other):
         installation.sync(each)
     return team.connection, other
@@ -146,7 +146,7 @@ def test_a_workspace_whose_file_is_damaged_holds_up_no_other(ask, delete, instal
 
 
 def test_a_confirmation_is_for_one_connection_and_ten_minutes(ask, delete, installation, team):
-    other = installation.connect("Nordlicht Moebel")
+    other = installation.connect("Sakura Tea")
     confirmation = delete(team.connection).json()["confirmation"]
     sealed = installation.app.cipher.seal(f"delete {other.id}", installation.secret(other.provider)).decode()
 

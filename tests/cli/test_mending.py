@@ -11,7 +11,7 @@ from sqlalchemy import select
 from adpulse import bootstrap, deletion
 from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
-from storage import control
+from storage import control, sqlite_file
 from storage.runs import Leg
 
 
@@ -164,7 +164,7 @@ def test_what_is_restored_must_be_said_when_there_are_several_workspaces(adpulse
 
 
 def test_a_locked_control_plane_is_a_sentence_and_not_a_traceback(adpulse, installation, monkeypatch):
-    monkeypatch.setattr(control, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.1)
     bootstrap.app.cache_clear()
     other = sqlite3.connect(installation.app.settings.home / "control.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

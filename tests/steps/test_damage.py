@@ -16,7 +16,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Provider, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from deployments.sweep import Sweep
-from storage import analytics, control, leases
+from storage import analytics, control, leases, sqlite_file
 from tasks.telemetry import settle
 
 DAY = timedelta(days=1)
@@ -264,7 +264,7 @@ def test_a_warehouse_that_a_notebook_has_open_is_waited_for(installation, sandbo
 
 
 def test_a_control_plane_that_stays_locked_is_told_and_nothing_was_changed(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr(control, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.1)
     installation = Installation(tmp_path / "home", sandbox)
     connection = installation.connect("Corner Store 1")
     database = installation.app.settings.home / "control.db"

@@ -1,5 +1,6 @@
 """API keys: the text opens, once, what it was made for; of it nothing is kept."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ from pydantic import SecretStr
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.role import Role
+from storage import keys
+from storage.keys import REMEMBERED_SECONDS, ApiKeys
 
 
 def test_a_keys_text_is_its_key_and_nothing_else_is(plane):
@@ -61,3 +64,34 @@ def test_a_key_that_would_have_expired_already_is_refused(plane):
         plane.keys.create("late", Role.VIEWER, plane.workspace.id, utc_now())
 
     assert plane.keys.every() == []
+
+
+def test_a_key_is_remembered_for_a_moment_and_forgotten_when_it_is_revoked(plane):
+    key, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id)
+    assert plane.keys.remembered(text) is None
+
+    assert plane.keys.authenticate(text) == plane.keys.remembered(text) == key
+    plane.keys.revoke(key.prefix)
+
+    assert plane.keys.remembered(text) is None
+    assert plane.keys.authenticate(text) is None
+    assert plane.keys.remembered(text) is None
+
+
+def test_a_key_that_another_process_revoked_is_let_in_a_second_at_most(plane, monkeypatch):
+    key, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id)
+    plane.keys.authenticate(text)
+    ApiKeys(plane.engine).revoke(key.prefix)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + REMEMBERED_SECONDS)
+
+    assert plane.keys.remembered(text) is None
+
+
+def test_a_remembered_key_ends_when_it_expires(plane, monkeypatch):
+    _, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id, utc_now() + timedelta(minutes=1))
+    plane.keys.authenticate(text)
+    later = utc_now() + timedelta(minutes=1)
+    monkeypatch.setattr(keys, "utc_now", lambda: later)
+
+    assert plane.keys.remembered(text) is None
