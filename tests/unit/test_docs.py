@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from adpulse.api.app import create_app
 from adpulse.cli import cli
 from adpulse.settings import Settings
 
@@ -74,3 +75,25 @@ def test_relative_links_lead_to_files(page):
     relative = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
     assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+def test_the_tests_that_the_security_page_names_exist():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text())
+
+    assert len(named) > 20
+    assert [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text()] == []
+
+
+def test_every_row_of_the_security_page_names_a_test():
+    table = (ROOT / "docs" / "security.md").read_text().partition("| who |")[2].partition("\n\n")[0].splitlines()[2:]
+
+    assert len(table) > 10
+    assert [row for row in table if "`tests/" not in row] == []
+
+
+def test_every_route_of_the_http_api_is_on_a_page():
+    told = "".join(page.read_text() for page in PAGES)
+    document = create_app().openapi()["paths"]
+    routes = [f"`{method.upper()} {re.sub(r'{[^}]+}', '{id}', path)}`" for path, found in document.items() for method in found]
+
+    assert [route for route in routes if route not in told] == []
