@@ -9,12 +9,13 @@ import pytest
 
 from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnection, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, ConnectionStatus, Lane, Provider, SyncStatus
+from adpulse.model import AccountFacts, ConnectionStatus, Heat, Lane, Provider, SyncStatus
 from adpulse.planner.costs import Size
 from storage.connections import Connections
 from storage.runs import Leg
 
 FIVE = Frequency.EVERY_5_MIN
+FACTS = AccountFacts(external_id="1", name="x", currency="USD", timezone="UTC", enabled=True, status="active")
 
 
 def claim(plane, frequency=FIVE):
@@ -196,3 +197,35 @@ def test_who_shares_a_scope_is_told_in_groups_of_what_their_reads_cost(plane):
             (Frequency.DAILY, Size(ads=None, campaigns=None, asset_groups=1)): 1,
         }
     )
+
+
+@pytest.mark.parametrize("status", [ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED])
+def test_nothing_leads_back_from_being_deleted(plane, status):
+    connection = plane.connect("1")
+    plane.connections.disconnect(connection.id, "It is being deleted.", ConnectionStatus.DELETING)
+
+    plane.connections.set_status(connection.id, status, None)
+    plane.connections.disconnect(connection.id, "Disconnected.")
+    plane.connections.use_credential({connection.id: FACTS}, plane.credential, "meta")
+
+    assert plane.connections.get(connection.id).connection.status is ConnectionStatus.DELETING
+    assert claim(plane) == []
+
+
+def test_a_deleted_connection_leaves_nothing_but_the_calls_that_it_made(plane):
+    gone, stays = plane.connect("1"), plane.connect("2")
+    for each in (gone, stays):
+        plane.labels.change(each.id, lambda _: ["eu"])
+        plane.runs.request(each.id)
+        plane.ledger.take(each.ledger_key, "meta", Heat.HOT)
+
+    plane.connections.delete(gone.id)
+
+    assert [view.connection.id for view in plane.connections.every(label="eu")] == [stays.id]
+    assert plane.runs.history(gone.id) == []
+    assert len(plane.runs.history(stays.id)) == 1
+    assert len(plane.ledger.calls(gone.ledger_key)) == 1
+    assert plane.credentials.open(stays.credential_id)
+    plane.connections.delete(stays.id)
+    with pytest.raises(Usage):
+        plane.credentials.open(stays.credential_id)

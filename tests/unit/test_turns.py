@@ -52,7 +52,8 @@ def test_a_reader_waits_for_no_writer(turns):
 
 def test_a_turn_ends_with_an_error_too(turns):
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), turns.begin():
+        with pytest.raises(ZeroDivisionError), turns.begin() as session:
+            assert session.info["turn"]
             raise ZeroDivisionError
     write(turns, "after it")
 
