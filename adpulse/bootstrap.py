@@ -22,6 +22,7 @@ from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
+from adpulse.targets import Targets
 from storage import control, migrations
 from storage.connections import Connections
 from storage.credentials import Credentials
@@ -29,10 +30,12 @@ from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
 from storage.staging import Staging
 from storage.warehouse import Warehouse
+from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
@@ -47,7 +50,8 @@ class App:
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
-        self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
+        cipher = Cipher.load(config.secret_key, config.home)
+        self.credentials = Credentials(engine, cipher)
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
@@ -55,6 +59,9 @@ class App:
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
         self.leadership = Leadership(engine)
+        self.targets = Targets(private=config.webhook_private_targets)
+        self.webhooks = Webhooks(engine, cipher, self.targets)
+        self.outbox = Outbox(engine)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
