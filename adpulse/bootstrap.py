@@ -34,6 +34,7 @@ from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
 from storage.staging import Staging
+from storage.staleness import Staleness
 from storage.warehouse import Warehouse
 from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
@@ -62,6 +63,7 @@ class App:
         self.targets = Targets(private=config.webhook_private_targets)
         self.webhooks = Webhooks(engine, cipher, self.targets)
         self.outbox = Outbox(engine)
+        self.staleness = Staleness(engine, self.clock)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}

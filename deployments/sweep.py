@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _JOB = "sweep"
 _PRUNE_SECONDS = 3600.0
+_NAMED = 10
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -59,10 +60,21 @@ class Sweep:
             return
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
+        self._renew_staleness()
         self._app.ledger.prune()
         self._prune_runs()
         self._ask()
         self._switch()
+
+    def _renew_staleness(self) -> None:
+        """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""
+        changed = self._app.staleness.renew()
+        if changed.stale:
+            names = [each.name for each in changed.stale]
+            log.warning("%s connections became stale, among them %s", len(names), ", ".join(names[:_NAMED]))
+            orchestrator.emit(orchestrator.STALE, {"connections": len(names), "among_them": names[:_NAMED]})
+        if changed.fresh:
+            log.info("%s connections are not stale any more", changed.fresh)
 
     def _ask(self) -> None:
         for provider in Provider:

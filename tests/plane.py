@@ -16,6 +16,7 @@ from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.staleness import Staleness
 from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
@@ -32,6 +33,7 @@ class ControlPlane:
         self.credentials = Credentials(engine, cipher)
         self.webhooks = Webhooks(engine, cipher, Targets(private=True))
         self.outbox = Outbox(engine)
+        self.staleness = Staleness(engine, clock)
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)

@@ -64,6 +64,7 @@ class ConnectionOut(SyncTelemetry):
     postponed_reason: str | None
     cooldown_until: datetime | None
     cooldown_reason: str | None
+    stale_since: datetime | None = Field(description="Since when no sync completed for three intervals of its frequency; null is fresh.")
 
 
 class ConnectionPage(BaseModel):
