@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -19,6 +19,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
 Installation = Annotated[App, Depends(app)]
+WorkspaceId = Annotated[str, Path(max_length=255)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,17 @@ class Caller:
     role: Role
     workspace_id: str | None
     app: App
+
+    def workspace(self, workspace_id: str) -> str:
+        """The id, if the caller sees this workspace.
+
+        Raises:
+            Refused: there is none, or it is somebody else's, which is told the same.
+        """
+        theirs = self.workspace_id not in (None, workspace_id)
+        if theirs or not any(each.id == workspace_id for each in self.app.workspaces.all()):
+            raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
+        return workspace_id
 
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.

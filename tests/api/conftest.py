@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 import uvicorn
+from pydantic import SecretStr
 
 from adpulse.api.app import create_app
 from adpulse.role import Role
@@ -69,4 +70,6 @@ def _team(installation, workspace):
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
-    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])
+    webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
+    made = {"workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook}
+    return SimpleNamespace(**made, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])
