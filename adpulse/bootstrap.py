@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage import control, migrations
+from storage.alert_query import Answer, ask
+from storage.alerts import Alert, Alerts
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
@@ -63,6 +66,7 @@ class App:
         self.targets = Targets(private=config.webhook_private_targets)
         self.webhooks = Webhooks(engine, cipher, self.targets)
         self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
         self.staleness = Staleness(engine, self.clock)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
@@ -73,9 +77,21 @@ class App:
         """The workspace's DuckDB file, live and published."""
         with self._lock:
             if workspace_id not in self._warehouses:
-                home, name = self.settings.home, f"{workspace_id}.duckdb"
-                self._warehouses[workspace_id] = Warehouse(home / "warehouse" / name, home / "published" / name)
+                live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
+                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
             return self._warehouses[workspace_id]
+
+    def published(self, workspace_id: str) -> Path:
+        """Where the workspace's copy for readers is, once something was published."""
+        return self.settings.home / "published" / f"{workspace_id}.duckdb"
+
+    def ask(self, alert: Alert) -> Answer:
+        """The rows that an alert finds now.
+
+        Raises:
+            Usage, Unavailable: it cannot be asked; the message says why.
+        """
+        return ask(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm."""

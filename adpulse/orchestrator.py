@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
-STALE = "adpulse.connections.stale"
-"""The event of connections that became stale, one for all of a sweep."""
+STALE, INSTALLATION = "adpulse.connections.stale", "adpulse.installation"
+"""The event of connections that became stale, one for all of a sweep; and whose event it is."""
 
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
@@ -137,7 +137,7 @@ def emit(event: str, payload: dict[str, object]) -> None:
         return
     from prefect.events import emit_event
 
-    emit_event(event, resource={"prefect.resource.id": "adpulse.installation", "prefect.resource.name": "adpulse"}, payload=payload)
+    emit_event(event, resource={"prefect.resource.id": INSTALLATION, "prefect.resource.name": "adpulse"}, payload=payload)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
 from adpulse.settings import Settings
+from deployments.alerts import watch_until
 from deployments.deliver import deliver_until
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
@@ -284,7 +285,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def serve(config: Settings) -> None:
-    """Run the worker, its sweep and its deliveries until SIGINT or SIGTERM."""
+    """Run the worker, its sweep, deliveries and alerts until SIGINT or SIGTERM."""
     logs.to_file(config.home / "logs" / "worker.log")
     asyncio.run(_serve(config))
     # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
@@ -300,7 +301,7 @@ async def _serve(config: Settings) -> None:
     if not await _settled(config.work_pool, stop):
         return
     swept = threading.Event()
-    for name, loop in (("sweep", sweep_until), ("deliver", deliver_until)):
+    for name, loop in (("sweep", sweep_until), ("deliver", deliver_until), ("alerts", watch_until)):
         threading.Thread(target=loop, args=(swept,), name=name, daemon=True).start()
     worker = WarmWorker(config.work_pool)
     working = asyncio.create_task(worker.start(printer=log.info))

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
 from adpulse.targets import Targets
+from storage.alerts import Alerts
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
@@ -33,6 +34,7 @@ class ControlPlane:
         self.credentials = Credentials(engine, cipher)
         self.webhooks = Webhooks(engine, cipher, Targets(private=True))
         self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
         self.staleness = Staleness(engine, clock)
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)

@@ -4,6 +4,7 @@ import time
 from threading import Thread
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 import requests
 import uvicorn
@@ -71,5 +72,9 @@ def _team(installation, workspace):
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
     webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
-    made = {"workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook}
+    alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
+    published = app.published(workspace.id)
+    published.parent.mkdir(exist_ok=True)
+    duckdb.connect(published).close()
+    made = {"workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
     return SimpleNamespace(**made, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

@@ -13,6 +13,8 @@ BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
     ("POST", "/workspaces/{workspace_id}/webhooks"): NEW_WEBHOOK,
     ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): {"name": "another"},
+    ("POST", "/workspaces/{workspace_id}/alerts"): {"name": "ours", "query": "SELECT 1"},
+    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): {"name": "another"},
 }
 DONE = (200, 201, 202, 204)
 RULES = {
@@ -35,13 +37,18 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/test"): "editor",
     ("GET", "/workspaces/{workspace_id}/webhooks/{webhook_id}/deliveries"): "viewer",
     ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret"): "editor",
+    ("GET", "/workspaces/{workspace_id}/alerts"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/alerts"): "editor",
+    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
+    ("DELETE", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
+    ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/run"): "editor",
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
 
 def path_of(template, team):
     ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": team.run_id}
-    return template.format(**ids, webhook_id=team.webhook.id)
+    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id)
 
 
 def options(method, template):
@@ -95,12 +102,13 @@ def test_another_workspaces_id_does_not_lead_to_ones_own_connection(ask, team, o
     assert ask("POST", path, team.editor).status_code == 404
 
 
-@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{webhook_id}" in route[1]])
-def test_another_workspaces_webhook_is_not_in_ones_own_workspace(ask, installation, team, others, method, template):
-    path = path_of(template, team).replace(team.webhook.id, others.webhook.id)
+@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{webhook_id}" in route[1] or "{alert_id}" in route[1]])
+def test_another_workspaces_webhook_or_alert_is_not_in_ones_own_workspace(ask, installation, team, others, method, template):
+    path = path_of(template, team).replace(team.webhook.id, others.webhook.id).replace(team.alert.id, others.alert.id)
 
     assert ask(method, path, team.editor, **options(method, template)).status_code == 404
     assert installation.app.webhooks.get(others.webhook.id) == others.webhook
+    assert installation.app.alerts.get(others.alert.id) == others.alert
 
 
 def test_a_list_holds_only_what_the_key_sees(ask, team, others, operator):

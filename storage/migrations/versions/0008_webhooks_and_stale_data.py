@@ -1,4 +1,4 @@
-"""Webhooks with their deliveries, and since when a connection is stale."""
+"""Webhooks with their deliveries, alerts, and since when a connection is stale."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -61,10 +61,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_webhook_delivery_webhook", "webhook_delivery", ["webhook_id", "created_at"], unique=False)
     op.create_index("ix_webhook_delivery_finished", "webhook_delivery", ["finished_at"], unique=False)
+    op.create_table(
+        "alert",
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("workspace_id", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_at", Instant(timezone=True), nullable=False),
+        sa.Column("checked_at", Instant(timezone=True), nullable=True),
+        sa.Column("firing_since", Instant(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("workspace_id", "name", name="uq_alert_name"),
+    )
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_table("alert")
     op.drop_table("webhook_delivery")
     op.drop_table("webhook")
     op.drop_column("connection", "stale_since")
