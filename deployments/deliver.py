@@ -35,7 +35,7 @@ from storage.webhooks import Address, Format
 
 log = logging.getLogger(__name__)
 
-AT_ONCE, AT_ONCE_EACH = 64, 4
+AT_ONCE, AT_ONCE_EACH = 128, 4
 """Messages under way at the same time, and of them to one webhook: a receiver that is slow takes no other's place."""
 
 TIMEOUT_SECONDS = 15.0
@@ -75,8 +75,9 @@ class Deliverer:
         # A name that takes long to resolve keeps its thread; it must not keep the others from theirs.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(AT_ONCE + _DATABASE_CALLS, "deliver"))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        # No proxy of the environment: it would choose the address by itself.
-        async with httpx.AsyncClient(limits=limits, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+        trusted = httpx.create_ssl_context()
+        # No proxy of the environment: it would choose the address by itself. Its certificates (SSL_CERT_FILE) are trusted.
+        async with httpx.AsyncClient(limits=limits, timeout=TIMEOUT_SECONDS, verify=trusted, trust_env=False) as client:
             while not stop.is_set():
                 pause = await self._pass(client)
                 await asyncio.sleep(pause)
@@ -193,7 +194,7 @@ async def _post(client: httpx.AsyncClient, url: str, addresses: list[str], body:
             "POST", place, content=body.encode(), headers=headers | host_header, extensions={"sni_hostname": name}
         )
         try:
-            response = await client.send(request, stream=True)
+            response = await client.send(request, stream=True, follow_redirects=False)
         except httpx.ConnectError:
             if number == len(addresses):
                 raise

@@ -52,6 +52,7 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
 _AFTER_SLOT_SECONDS = 0.02
 _CANCEL_POLL_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
+_LOOP_END_SECONDS = 1.0
 _OUTAGE_SECONDS = 5.0
 _SERVER_ERROR = 500
 _SETTLE_SECONDS = 15.0
@@ -300,18 +301,22 @@ async def _serve(config: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not await _settled(config.work_pool, stop):
         return
-    swept = threading.Event()
-    for name, loop in (("sweep", sweep_until), ("deliver", deliver_until), ("alerts", watch_until)):
-        threading.Thread(target=loop, args=(swept,), name=name, daemon=True).start()
+    ended = threading.Event()
+    loops = {"sweep": sweep_until, "deliver": deliver_until, "alerts": watch_until}
+    beside = [threading.Thread(target=loop, args=(ended,), name=name, daemon=True) for name, loop in loops.items()]
+    for each in beside:
+        each.start()
     worker = WarmWorker(config.work_pool)
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    swept.set()
+    ended.set()
     if not working.done():
         await worker.drain()
+    for each in beside:  # what was just sent to a webhook should be noted, so that it is not sent again
+        await asyncio.to_thread(each.join, _LOOP_END_SECONDS)
     tasks = (watching, settling, stopping, working)
     for task in tasks:
         task.cancel()

@@ -215,14 +215,16 @@ class Outbox:
             return [_view(row) for row in rows]
 
     def prune(self, older_than: timedelta) -> int:
-        """Drop deliveries that ended longer ago than this; returns how many. Not all at once: the next time goes on."""
-        old = select(DeliveryRow.id).where(DeliveryRow.finished_at < utc_now() - older_than).limit(_PORTION)
+        """Drop deliveries that ended longer ago than this, in portions that nobody waits for; returns how many."""
+        old, dropped = DeliveryRow.finished_at < utc_now() - older_than, 0
+        while ids := self._some(old):
+            with self._engine.begin() as session:
+                dropped += session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids))).rowcount
+        return dropped
+
+    def _some(self, condition: ColumnElement[bool]) -> Sequence[str]:
         with reading(self._engine).connect() as session:
-            ids = session.scalars(old).all()
-        if not ids:
-            return 0
-        with self._engine.begin() as session:
-            return session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids))).rowcount
+            return session.scalars(select(DeliveryRow.id).where(condition).limit(_PORTION)).all()
 
 
 def disable(session: Session, webhook_id: str, reason: str) -> None:

@@ -1,5 +1,6 @@
 """A real receiver of webhooks on loopback, as somebody who follows the documentation would write it."""
 
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,8 +60,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving():
-    """A receiver while the block lasts."""
+def receiving(certificate=None):
+    """A receiver while the block lasts; with a file of key and certificate it speaks TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -79,6 +80,11 @@ def receiving():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hooks")
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        receiver.url = f"https://localhost:{server.server_port}/hooks"
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:

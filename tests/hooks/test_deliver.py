@@ -13,6 +13,7 @@ from hooks.receiver import receiving
 from adpulse import targets
 from adpulse.clock import utc_now
 from adpulse.events import EventType
+from adpulse.sandbox.google.certificate import key_and_certificate
 from adpulse.targets import Targets
 from deployments import deliver
 from storage.outbox import DeliveryState
@@ -154,6 +155,26 @@ def test_a_name_is_resolved_once_and_that_very_address_is_connected_to(hooks, in
 
     assert asked.count("localhost") == 1
     assert receiver.got[0].headers["host"] == f"localhost:{receiver.url.split(':')[2].split('/')[0]}"
+
+
+def test_the_certificate_must_be_of_the_name_and_not_of_the_address(hooks, installation, tmp_path, monkeypatch):
+    file = tmp_path / "receiver.pem"
+    file.write_bytes(b"".join(key_and_certificate()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    real = socket.getaddrinfo
+    named = lambda host, *rest, **options: real("127.0.0.1" if host == "wrong.example" else host, *rest, **options)  # noqa: E731 - one use
+    monkeypatch.setattr(targets.socket, "getaddrinfo", named)
+    with receiving(file) as receiver:
+        right, _ = hooks.add(receiver.url, "right")
+        wrong, _ = hooks.add(receiver.url.replace("localhost", "wrong.example"), "wrong")
+        installation.app.webhooks.test(right.id)
+        installation.app.webhooks.test(wrong.id)
+        with hooks.delivering():
+            hooks.until(lambda: hooks.only(right).attempts and hooks.only(wrong).attempts)
+
+    assert hooks.only(right).state is DeliveryState.DELIVERED
+    assert "could not be reached" in hooks.only(wrong).last_error
+    assert [each.headers["host"] for each in receiver.got] == [receiver.url.split("/")[2]]
 
 
 def test_a_slow_receiver_does_not_hold_up_another(hooks, installation, receiver):
