@@ -139,7 +139,9 @@ class Webhooks:
             raise Usage("A Slack webhook has no secret but its URL. Make another in Slack and give it that URL.")
         fresh = _new_secret()
         with self._engine.begin() as session:
-            sealed = session.execute(select(WebhookRow.ciphertext).where(WebhookRow.id == webhook_id).with_for_update()).scalar_one()
+            sealed = session.execute(
+                select(WebhookRow.ciphertext).where(WebhookRow.id == webhook_id).with_for_update(key_share=True)
+            ).scalar_one()
             newest = self._cipher.open(webhook_id, sealed).get_secret_value().partition(" ")[0]
             both = self._cipher.seal(webhook_id, SecretStr(f"{fresh.get_secret_value()} {newest}"))
             session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(ciphertext=both, rotated_at=utc_now()))

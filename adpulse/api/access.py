@@ -18,6 +18,9 @@ from storage.connections import ConnectionView
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
+PRINTABLE = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with a NUL."""
+
 Installation = Annotated[App, Depends(app)]
 WorkspaceId = Annotated[str, Path(max_length=255)]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from adpulse.api.access import Caller, Editor, Viewer, WorkspaceId
+from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer, WorkspaceId
 from adpulse.api.problems import answers
 from adpulse.errors import NotFound
 from storage.alerts import Alert
@@ -19,12 +19,13 @@ router = APIRouter(
 )
 
 AlertId = Annotated[str, Path(max_length=255)]
-Name = Annotated[str, Field(min_length=1, max_length=255, examples=["spend over 500"])]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["spend over 500"])]
 Query = Annotated[
     str,
     Field(
         min_length=1,
         max_length=10_000,
+        pattern=PRINTABLE,
         examples=["SELECT connection, sum(spend) AS spend FROM daily WHERE date = current_date GROUP BY ALL HAVING sum(spend) > 500"],
         description="One SELECT over the published copy's views. Rows are what the alert is about; none is good.",
     ),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, SecretStr
 
-from adpulse.api.access import Caller, Editor, Viewer, WorkspaceId
+from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer, WorkspaceId
 from adpulse.api.problems import answers
 from adpulse.errors import NotFound
 from adpulse.events import TROUBLE, EventType
@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 WebhookId = Annotated[str, Path(max_length=255)]
-Name = Annotated[str, Field(min_length=1, max_length=255, examples=["our dashboard"])]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["our dashboard"])]
 Url = Annotated[SecretStr, Field(max_length=2048, examples=["https://example.com/hooks/adpulse"])]
 _BAD = answers(HTTPStatus.BAD_REQUEST)
 
@@ -45,7 +45,7 @@ class WebhookOut(BaseModel):
 class WebhookMade(WebhookOut):
     """The new webhook with its secret, which is told only now."""
 
-    secret: str | None = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], description="Null for Slack.")
+    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack.")
 
 
 class WebhookIn(BaseModel):

@@ -56,6 +56,7 @@ def test_of_slacks_url_only_the_host_is_shown(at):
         ({"events": ["webhook.test"]}, 400),
         ({"events": ["very-secret-part"]}, 422),
         ({"name": ""}, 422),
+        ({"name": "very-secret-part\x00"}, 422),
     ],
 )
 def test_what_no_webhook_may_be_is_refused_when_it_is_made_and_when_it_is_changed(at, team, change, status):
