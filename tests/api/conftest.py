@@ -34,6 +34,19 @@ def others(installation):
 
 
 @pytest.fixture
+def copied(installation):
+    """Puts an empty published copy in place, for alerts to look at; a sync would take the warehouse for lost."""
+
+    def put(team):
+        path = installation.app.published(team.workspace.id)
+        path.parent.mkdir(exist_ok=True)
+        duckdb.connect(path).close()
+        return team
+
+    return put
+
+
+@pytest.fixture
 def operator(installation):
     """The text of an operator's key."""
     return installation.app.keys.create("ops", Role.OPERATOR, None)[1].get_secret_value()
@@ -73,8 +86,5 @@ def _team(installation, workspace):
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
     webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
     alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
-    published = app.published(workspace.id)
-    published.parent.mkdir(exist_ok=True)
-    duckdb.connect(published).close()
     made = {"workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
     return SimpleNamespace(**made, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

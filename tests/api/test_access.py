@@ -46,6 +46,16 @@ RULES = {
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
 
+@pytest.fixture
+def team(team, copied):
+    return copied(team)
+
+
+@pytest.fixture
+def others(others, copied):
+    return copied(others)
+
+
 def path_of(template, team):
     ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": team.run_id}
     return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id)

@@ -4,6 +4,11 @@ import pytest
 
 
 @pytest.fixture
+def team(team, copied):
+    return copied(team)
+
+
+@pytest.fixture
 def at(ask, team):
     """Asks of the team's alerts."""
 
