@@ -10,7 +10,6 @@ from adpulse import bootstrap
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from storage.alerts import Alert
-from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 
@@ -53,5 +52,5 @@ def watch_until(stop: Event) -> None:
     while not stop.wait(_POLL_SECONDS):
         try:
             watch.once()
-        except (AdpulseError, OSError, *INFRASTRUCTURE):
+        except Exception:  # whatever it is, the other alerts must be asked all the same
             log.exception("the alerts could not be asked; trying again")

@@ -42,6 +42,7 @@ TIMEOUT_SECONDS = 15.0
 """How long a receiver may take in all, however it dribbles."""
 
 _JOB = "deliver"
+_CONNECT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 _TROUBLE_SECONDS = 5.0
 _LEAD_SECONDS = 15.0
@@ -77,7 +78,8 @@ class Deliverer:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         trusted = httpx.create_ssl_context()
         # No proxy of the environment: it would choose the address by itself. Its certificates (SSL_CERT_FILE) are trusted.
-        async with httpx.AsyncClient(limits=limits, timeout=TIMEOUT_SECONDS, verify=trusted, trust_env=False) as client:
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=_CONNECT_SECONDS)
+        async with httpx.AsyncClient(limits=limits, timeout=timeout, verify=trusted, trust_env=False) as client:
             while not stop.is_set():
                 pause = await self._pass(client)
                 await asyncio.sleep(pause)
@@ -92,7 +94,7 @@ class Deliverer:
             while found := await self._ask(self._due, list(self._under_way.values())):
                 for delivery in found:
                     self._begin(client, delivery)
-        except (AdpulseError, OSError, *INFRASTRUCTURE):
+        except Exception:  # whatever it is, the next messages must be delivered all the same
             log.exception("the outbox could not be read; trying again")
             return _TROUBLE_SECONDS
         return _POLL_SECONDS
@@ -131,7 +133,7 @@ class Deliverer:
         try:
             answer = await self._send(client, delivery)
             await self._ask(self._note, delivery, answer)
-        except (AdpulseError, OSError, *INFRASTRUCTURE):
+        except Exception:  # it stays in the outbox
             log.exception("message %s: what became of it could not be noted; it is sent again", delivery.id)
             await asyncio.sleep(_TROUBLE_SECONDS)
         finally:
@@ -146,12 +148,17 @@ class Deliverer:
                 body, headers = _message(delivery, address, utc_now())
                 addresses = await asyncio.to_thread(self._app.targets.resolve, address.url.get_secret_value())
                 return await _post(client, address.url.get_secret_value(), addresses, body, headers)
+        except INFRASTRUCTURE:
+            raise  # the receiver has nothing to do with it
         except TimeoutError:
             return _Answer(None, f"The receiver did not answer within {TIMEOUT_SECONDS:g} s.")
         except httpx.HTTPError as error:
             return _Answer(None, redact(f"The receiver could not be reached or broke off ({type(error).__name__})."))
         except AdpulseError as error:
             return _Answer(None, redact(str(error)))
+        except Exception as error:  # a message that nobody can send is given up like any other, and holds up nobody
+            log.exception("message %s could not be sent", delivery.id)
+            return _Answer(None, f"The message could not be sent ({type(error).__name__}).")
 
     def _note(self, delivery: Delivery, answer: _Answer) -> None:
         outbox, tries = self._app.outbox, delivery.attempts + 1
@@ -195,7 +202,7 @@ async def _post(client: httpx.AsyncClient, url: str, addresses: list[str], body:
         )
         try:
             response = await client.send(request, stream=True, follow_redirects=False)
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             if number == len(addresses):
                 raise
             continue

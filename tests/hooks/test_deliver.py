@@ -215,6 +215,22 @@ def test_a_receiver_that_dribbles_its_answer_is_left(hooks, installation, monkey
     assert "did not answer within 0.5 s" in hooks.only(hook).last_error
 
 
+def test_a_message_that_cannot_be_sent_at_all_is_noted_and_holds_up_nobody(hooks, installation, receiver, monkeypatch):
+    poisoned, _ = hooks.add(receiver.url, "poisoned")
+    sound, _ = hooks.add(receiver.url, "sound")
+    real = deliver._message
+    monkeypatch.setattr(deliver, "_message", lambda each, *rest: real(None if each.webhook_id == poisoned.id else each, *rest))
+    installation.app.webhooks.test(poisoned.id)
+    mine = installation.app.webhooks.test(sound.id)
+
+    with hooks.delivering():
+        hooks.until(lambda: hooks.only(poisoned).attempts and hooks.only(sound).attempts)
+
+    assert receiver.ids == [mine]
+    assert hooks.only(poisoned).last_error == "The message could not be sent (AttributeError)."
+    assert hooks.only(poisoned).next_attempt_at > utc_now()
+
+
 def test_two_workers_deliver_each_message_once(hooks, installation, receiver):
     hook, _ = hooks.add(receiver.url)
     with hooks.delivering("elsewhere-1"), hooks.delivering("elsewhere-2"):
