@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,25 @@ from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
+from adpulse.targets import Targets
 from storage import control, migrations
+from storage.alert_query import Answer, ask
+from storage.alerts import Alert, Alerts
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.outbox import Outbox
 from storage.overview import Overview
 from storage.partitions import Partitions
 from storage.runs import Runs
 from storage.sessions import Sessions
 from storage.staging import Staging
+from storage.staleness import Staleness
 from storage.warehouse import Warehouse
+from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
@@ -50,7 +57,8 @@ class App:
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
         self.sessions = Sessions(engine)
-        self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
+        cipher = Cipher.load(config.secret_key, config.home)
+        self.credentials = Credentials(engine, cipher)
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
@@ -59,6 +67,11 @@ class App:
         self.partitions = Partitions(engine)
         self.overview = Overview(engine, self.clock)
         self.leadership = Leadership(engine)
+        self.targets = Targets(private=config.webhook_private_targets)
+        self.webhooks = Webhooks(engine, cipher, self.targets)
+        self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
+        self.staleness = Staleness(engine, self.clock)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
@@ -68,9 +81,21 @@ class App:
         """The workspace's DuckDB file, live and published."""
         with self._lock:
             if workspace_id not in self._warehouses:
-                home, name = self.settings.home, f"{workspace_id}.duckdb"
-                self._warehouses[workspace_id] = Warehouse(home / "warehouse" / name, home / "published" / name)
+                live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
+                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
             return self._warehouses[workspace_id]
+
+    def published(self, workspace_id: str) -> Path:
+        """Where the workspace's copy for readers is, once something was published."""
+        return self.settings.home / "published" / f"{workspace_id}.duckdb"
+
+    def ask(self, alert: Alert) -> Answer:
+        """The rows that an alert finds now.
+
+        Raises:
+            Usage, Unavailable: it cannot be asked; the message says why.
+        """
+        return ask(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm."""

@@ -19,6 +19,7 @@
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
+        ├── NotFound            no webhook or alert has that id or name
         ├── FrequencyRefused
         └── Conflict            it exists already
 
@@ -125,6 +126,10 @@ class Usage(AdpulseError):
 
 class UnknownConnection(Usage):
     """No connection has that id or name."""
+
+
+class NotFound(Usage):
+    """No webhook or alert has that id or name."""
 
 
 class FrequencyRefused(Usage):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
+STALE, INSTALLATION = "adpulse.connections.stale", "adpulse.installation"
+"""The event of connections that became stale, one for all of a sweep; and whose event it is."""
+
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
 _STUCK_AFTER = timedelta(minutes=2)
@@ -131,6 +134,15 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
                     _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
                     changed.append(name)
     return changed
+
+
+def emit(event: str, payload: dict[str, object]) -> None:
+    """Tell Prefect's automations of something; lost while no server is known, as nothing depends on it."""
+    if "PREFECT_API_URL" not in os.environ:
+        return
+    from prefect.events import emit_event
+
+    emit_event(event, resource={"prefect.resource.id": INSTALLATION, "prefect.resource.name": "adpulse"}, payload=payload)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from adpulse.frequency import spoken
 from adpulse.model import ConnectionStatus
 from adpulse.planner.cadence import Cadence
 from storage.connections import ConnectionView
@@ -42,10 +43,9 @@ def percent(share: Decimal) -> str:
 
 
 def state(view: ConnectionView) -> str:
-    """Idle, Queued, Syncing, Error, or why it is not synced at all."""
-    if view.connection.status in _STATUS:
-        return _STATUS[view.connection.status]
-    return view.sync_status.value.capitalize()
+    """Idle, Queued, Syncing, Error, or why it is not synced at all; and whether its data are stale."""
+    told = _STATUS.get(view.connection.status, view.sync_status.value.capitalize())
+    return f"{told}, stale" if view.stale_since else told
 
 
 def waiting(view: ConnectionView, now: datetime) -> str:
@@ -84,6 +84,7 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "postponed_reason": view.postponed_reason,
         "cooldown_until": _iso(view.cooldown_until),
         "cooldown_reason": view.cooldown_reason,
+        "stale_since": _iso(view.stale_since),
     }
 
 
@@ -99,6 +100,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Last attempted", ago(view.last_sync_attempted_at, now)),
         ("Last completed", ago(view.last_sync_completed_at, now)),
         ("Last change", ago(view.last_metrics_changed_at, now)),
+        ("Stale", f"for {spoken(now - view.stale_since)}" if view.stale_since else ""),
         ("Syncs", attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
         ("Waits", waiting(view, now)),
         ("Why", view.status_reason or ""),

@@ -1,7 +1,9 @@
-"""Names the processes of an installation, and tells which of this machine's are gone."""
+"""Names the processes of an installation, tells which of this machine's are gone, and which of them does a job for all."""
 
 import os
 import socket
+
+from storage.leader import Leadership
 
 
 def this_process() -> str:
@@ -21,3 +23,14 @@ def died(owner: str) -> bool:
     except PermissionError:
         pass
     return False
+
+
+def leads(leadership: Leadership, job: str, owner: str) -> bool:
+    """Whether this process does the job now; it follows at once on a leader of this machine that died."""
+    if leadership.take(job, owner):
+        return True
+    leader = leadership.leader(job)
+    if leader is None or not died(leader):
+        return False
+    leadership.give_up(job, leader)
+    return leadership.take(job, owner)

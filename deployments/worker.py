@@ -35,6 +35,8 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
 from adpulse.settings import Settings
+from deployments.alerts import watch_until
+from deployments.deliver import deliver_until
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
 from storage.control import INFRASTRUCTURE
@@ -50,6 +52,7 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
 _AFTER_SLOT_SECONDS = 0.02
 _CANCEL_POLL_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
+_LOOP_END_SECONDS = 1.0
 _OUTAGE_SECONDS = 5.0
 _SERVER_ERROR = 500
 _SETTLE_SECONDS = 15.0
@@ -283,7 +286,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def serve(config: Settings) -> None:
-    """Run the worker and its sweep until SIGINT or SIGTERM."""
+    """Run the worker, its sweep, deliveries and alerts until SIGINT or SIGTERM."""
     logs.to_file(config.home / "logs" / "worker.log")
     asyncio.run(_serve(config))
     # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
@@ -298,18 +301,22 @@ async def _serve(config: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not await _settled(config.work_pool, stop):
         return
-    swept = threading.Event()
-    sweeping = threading.Thread(target=sweep_until, args=(swept,), name="sweep", daemon=True)
-    sweeping.start()
+    ended = threading.Event()
+    loops = {"sweep": sweep_until, "deliver": deliver_until, "alerts": watch_until}
+    beside = [threading.Thread(target=loop, args=(ended,), name=name, daemon=True) for name, loop in loops.items()]
+    for each in beside:
+        each.start()
     worker = WarmWorker(config.work_pool)
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    swept.set()
+    ended.set()
     if not working.done():
         await worker.drain()
+    for each in beside:  # what was just sent to a webhook should be noted, so that it is not sent again
+        await asyncio.to_thread(each.join, _LOOP_END_SECONDS)
     tasks = (watching, settling, stopping, working)
     for task in tasks:
         task.cancel()

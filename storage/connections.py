@@ -14,12 +14,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
+from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
 from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
+from storage.outbox import publish
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 
@@ -45,6 +47,7 @@ class ConnectionView:
     consecutive_failures: int
     consecutive_throttles: int
     slow: bool
+    stale_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,7 @@ class Connections:
             FrequencyRefused: unknown, or realtime without the grant.
             Conflict: the account is connected in this workspace already.
         """
-        connection_id = str(uuid4())
+        connection_id, now = str(uuid4()), self._clock.now()
         try:
             with self._engine.begin() as session:
                 chosen = frequencies.parse(frequency, realtime_granted=_granted(session, workspace_id))
@@ -118,7 +121,8 @@ class Connections:
                         gross_margin=gross_margin,
                         status=ConnectionStatus.ACTIVE.value,
                         sync_frequency=chosen.value,
-                        next_due_at=_first_due(chosen, self._clock.now()),
+                        next_due_at=_first_due(chosen, now),
+                        expected_since=now,
                     )
                 )
         except IntegrityError:
@@ -172,7 +176,8 @@ class Connections:
         connection = self.get(reference).connection
         with self._engine.begin() as session:
             chosen = frequencies.parse(value, realtime_granted=_granted(session, connection.workspace_id))
-            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=_first_due(chosen, self._clock.now()))
+            now = self._clock.now()
+            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=_first_due(chosen, now), expected_since=now)
         return self.get(connection.id)
 
     def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
@@ -190,12 +195,15 @@ class Connections:
         """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself."""
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            before = connection_of(session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one())
             if status is ConnectionStatus.ACTIVE:
-                chosen = Frequency(
-                    session.execute(select(ConnectionRow.sync_frequency).where(ConnectionRow.id == connection_id)).scalar_one()
-                )
-                values |= {"next_due_at": _first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
+                now = self._clock.now()
+                values |= {"next_due_at": _first_due(before.frequency, now), "consecutive_failures": 0, "consecutive_throttles": 0}
+                values["expected_since"] = now
             self._update(session, connection_id, **values)
+            if status in ATTENTION and before.status is not status:
+                publish(session, needs_attention(before, status, reason))
 
     def disconnect(self, connection_id: str, reason: str) -> None:
         """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay."""

@@ -169,6 +169,9 @@ class ConnectionRow(Base):
     slow: Mapped[bool] = mapped_column(default=False)
     postponed_until: Mapped[datetime | None]
     postponed_reason: Mapped[str | None] = mapped_column(Text)
+    expected_since: Mapped[datetime | None]
+    """Since when it is to be synced as often as now: before that nobody could expect fresh data."""
+    stale_since: Mapped[datetime | None]
 
 
 class RunRow(Base):

@@ -7,13 +7,18 @@ from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
+from adpulse.targets import Targets
+from storage.alerts import Alerts
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.keys import ApiKeys
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.staleness import Staleness
+from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 
@@ -25,7 +30,12 @@ class ControlPlane:
         self.clock = clock
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
-        self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
+        cipher = Cipher([Fernet.generate_key().decode()])
+        self.credentials = Credentials(engine, cipher)
+        self.webhooks = Webhooks(engine, cipher, Targets(private=True))
+        self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
+        self.staleness = Staleness(engine, clock)
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -26,7 +26,11 @@ COOKIE = "adpulse_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
+PRINTABLE = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with a NUL."""
+
 Installation = Annotated[App, Depends(app)]
+WorkspaceId = Annotated[str, Path(max_length=255)]
 
 
 class LoggedOut(Refused):
@@ -57,6 +61,17 @@ class Caller:
     def workspaces(self) -> list[Workspace]:
         """Those that the caller sees, by name."""
         return [each for each in self.app.workspaces.all() if self.workspace_id in (None, each.id)]
+
+    def workspace(self, workspace_id: str) -> str:
+        """The id, if the caller sees this workspace.
+
+        Raises:
+            Refused: there is none, or it is somebody else's, which is told the same.
+        """
+        theirs = self.workspace_id not in (None, workspace_id)
+        if theirs or not any(each.id == workspace_id for each in self.app.workspaces.all()):
+            raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
+        return workspace_id
 
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.

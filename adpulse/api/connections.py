@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from adpulse import operations, telling
-from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.access import Caller, Editor, Viewer, WorkspaceId
 from adpulse.api.jobs import STATUS, Job, JobStatus, job_of
 from adpulse.api.problems import answers
 from adpulse.api.soon import Soon
@@ -31,7 +31,6 @@ DISPATCH = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
 router = APIRouter(tags=["connections"], responses=_REFUSED)
 
 ConnectionId = Annotated[str, Path(max_length=255, examples=["7a3f2c1e-0f9d-4b6a-8c5e-2d1b0a9f8e7d"])]
-WorkspaceId = Annotated[str, Path(max_length=255)]
 
 
 class SyncTelemetry(BaseModel):
@@ -66,6 +65,7 @@ class ConnectionOut(SyncTelemetry):
     postponed_reason: str | None
     cooldown_until: datetime | None
     cooldown_reason: str | None
+    stale_since: datetime | None = Field(description="Since when no sync completed for three intervals of its frequency; null is fresh.")
 
 
 class ConnectionPage(BaseModel):

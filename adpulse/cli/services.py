@@ -103,12 +103,14 @@ def worker() -> None:
 
 
 def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False) -> None:
-    """Run the sweep alone, for installations whose workers are Prefect's own; the warm worker sweeps by itself."""
+    """Run the sweep, webhooks and alerts alone, where the workers are Prefect's own; the warm worker does it itself."""
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
     use_running_server(settings.load().home)
     from adpulse.bootstrap import app
+    from deployments.alerts import watch_until
+    from deployments.deliver import deliver_until
     from deployments.sweep import Sweep, sweep_until
 
     context = app()
@@ -120,6 +122,8 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    for name, loop in (("deliver", deliver_until), ("alerts", watch_until)):
+        threading.Thread(target=loop, args=(ended,), name=name, daemon=True).start()
     sweep_until(ended)
 
 

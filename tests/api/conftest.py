@@ -4,9 +4,11 @@ import time
 from threading import Thread
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 import requests
 import uvicorn
+from pydantic import SecretStr
 
 from adpulse.api.app import create_app
 from adpulse.role import Role
@@ -29,6 +31,19 @@ def team(installation):
 def others(installation):
     """Another such workspace, of somebody else."""
     return _team(installation, installation.app.workspaces.create("Borealis"))
+
+
+@pytest.fixture
+def copied(installation):
+    """Puts an empty published copy in place, for alerts to look at; a sync would take the warehouse for lost."""
+
+    def put(team):
+        path = installation.app.published(team.workspace.id)
+        path.parent.mkdir(exist_ok=True)
+        duckdb.connect(path).close()
+        return team
+
+    return put
 
 
 @pytest.fixture
@@ -69,6 +84,7 @@ def _team(installation, workspace):
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
-    return SimpleNamespace(
-        app=app, workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR]
-    )
+    webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
+    alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
+    made = {"app": app, "workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
+    return SimpleNamespace(**made, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

@@ -8,7 +8,15 @@ from adpulse.api.app import create_app
 from adpulse.clock import utc_now
 from adpulse.role import Role
 
-BODIES = {"sync-frequency": {"sync_frequency": "hourly"}}
+NEW_WEBHOOK = {"name": "ours", "url": "https://1.1.1.1/hooks"}
+BODIES = {
+    ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
+    ("POST", "/workspaces/{workspace_id}/webhooks"): NEW_WEBHOOK,
+    ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): {"name": "another"},
+    ("POST", "/workspaces/{workspace_id}/alerts"): {"name": "ours", "query": "SELECT 1"},
+    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): {"name": "another"},
+}
+DONE = (200, 201, 202, 204)
 RULES = {
     ("GET", "/healthz"): "anybody",
     ("GET", "/readyz"): "anybody",
@@ -22,16 +30,39 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
     ("GET", "/jobs/{job_id}"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/webhooks"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/webhooks"): "editor",
+    ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): "editor",
+    ("DELETE", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): "editor",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/test"): "editor",
+    ("GET", "/workspaces/{workspace_id}/webhooks/{webhook_id}/deliveries"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret"): "editor",
+    ("GET", "/workspaces/{workspace_id}/alerts"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/alerts"): "editor",
+    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
+    ("DELETE", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
+    ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/run"): "editor",
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
 
+@pytest.fixture
+def team(team, copied):
+    return copied(team)
+
+
+@pytest.fixture
+def others(others, copied):
+    return copied(others)
+
+
 def path_of(template, team):
-    return template.format(workspace_id=team.workspace.id, connection_id=team.connection.id, job_id=team.run_id)
+    ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": team.run_id}
+    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id)
 
 
-def options(template):
-    body = BODIES.get(template.rpartition("/")[2])
+def options(method, template):
+    body = BODIES.get((method, template))
     return {"json": body} if body else {}
 
 
@@ -49,7 +80,7 @@ def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, tem
     almost = team.editor[:-1] + ("A" if team.editor[-1] != "A" else "B")
 
     for key in (None, "adp_", "adp_00000000_x", almost, text.get_secret_value()):
-        answer = ask(method, path_of(template, team), key, **options(template))
+        answer = ask(method, path_of(template, team), key, **options(method, template))
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert answer.headers["content-type"] == "application/problem+json"
         assert key is None or key not in answer.text  # it may be right but for a letter
@@ -57,15 +88,17 @@ def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, tem
 
 @pytest.mark.parametrize(("method", "template"), CLOSED)
 def test_a_viewer_looks_and_an_editor_changes(ask, team, method, template):
-    answers = {role: ask(method, path_of(template, team), getattr(team, role), **options(template)) for role in ("viewer", "editor")}
+    answers = {
+        role: ask(method, path_of(template, team), getattr(team, role), **options(method, template)) for role in ("viewer", "editor")
+    }
 
-    assert answers["editor"].status_code in (200, 202)
-    assert answers["viewer"].status_code in ((200, 202) if RULES[method, template] == "viewer" else (403,))
+    assert answers["editor"].status_code in DONE
+    assert answers["viewer"].status_code in (DONE if RULES[method, template] == "viewer" else (403,))
 
 
 @pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
 def test_what_belongs_to_another_workspace_is_not_there(ask, team, others, method, template):
-    answer = ask(method, path_of(template, others), team.editor, **options(template))
+    answer = ask(method, path_of(template, others), team.editor, **options(method, template))
     unknown = ask(method, path_of(template, others).replace(others.connection.id, "no").replace(others.run_id, "no"), team.editor)
 
     assert answer.status_code == 404
@@ -79,6 +112,15 @@ def test_another_workspaces_id_does_not_lead_to_ones_own_connection(ask, team, o
     assert ask("POST", path, team.editor).status_code == 404
 
 
+@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{webhook_id}" in route[1] or "{alert_id}" in route[1]])
+def test_another_workspaces_webhook_or_alert_is_not_in_ones_own_workspace(ask, installation, team, others, method, template):
+    path = path_of(template, team).replace(team.webhook.id, others.webhook.id).replace(team.alert.id, others.alert.id)
+
+    assert ask(method, path, team.editor, **options(method, template)).status_code == 404
+    assert installation.app.webhooks.get(others.webhook.id) == others.webhook
+    assert installation.app.alerts.get(others.alert.id) == others.alert
+
+
 def test_a_list_holds_only_what_the_key_sees(ask, team, others, operator):
     mine, theirs, all_of_them = (ask("GET", "/connections/", key).json()["connections"] for key in (team.viewer, others.viewer, operator))
 
@@ -90,7 +132,7 @@ def test_a_list_holds_only_what_the_key_sees(ask, team, others, operator):
 @pytest.mark.parametrize(("method", "template"), CLOSED)
 def test_an_operator_reaches_every_workspace(ask, team, others, operator, method, template):
     for each in (team, others):
-        assert ask(method, path_of(template, each), operator, **options(template)).status_code in (200, 202)
+        assert ask(method, path_of(template, each), operator, **options(method, template)).status_code in DONE
 
 
 def test_a_key_is_stored_as_a_digest(installation, team):

@@ -38,7 +38,7 @@ def test_what_was_worked_on_is_not_kept():
     one, large = OneThread("one"), Large()
     gone = threading.Event()
     weakref.finalize(large, gone.set)
-    one.run(lambda each: None, large)
+    one.run(lambda _: None, large)
     del large
 
     assert gone.wait(10)
