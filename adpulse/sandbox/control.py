@@ -29,6 +29,7 @@ class Controls:
     calls: CallLog
     faults: Faults
     graph_url: str
+    login_url: str
     google: Google
 
     def get_health(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,13 @@ class Controls:
             for account in self.world.accounts.values()
         ]
         tokens = {token.label: token.value for token in self.world.tokens.values()}
-        return {"graph_url": self.graph_url, "accounts": accounts, "tokens": tokens, "google": self.google.describe()}
+        return {
+            "graph_url": self.graph_url,
+            "login_url": self.login_url,
+            "accounts": accounts,
+            "tokens": tokens,
+            "google": self.google.describe(),
+        }
 
     def get_truth_metrics(self, asked: dict[str, Any]) -> pa.Table:
         """Rows at ad level, with Google also of asset groups."""
