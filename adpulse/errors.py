@@ -19,6 +19,7 @@
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
+        ├── UnknownGrant
         ├── FrequencyRefused
         └── Conflict            it exists already
 
@@ -125,6 +126,10 @@ class Usage(AdpulseError):
 
 class UnknownConnection(Usage):
     """No connection has that id or name."""
+
+
+class UnknownGrant(Usage):
+    """No credential waits under that id to be connected."""
 
 
 class FrequencyRefused(Usage):

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import connections, health, jobs, problems
+from adpulse.api import connecting, connections, health, jobs, problems
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -29,7 +29,7 @@ def create_app() -> FastAPI:
     )
     api.add_middleware(_SecurityHeaders)
     problems.handle(api)
-    for router in (connections.router, jobs.router, health.router):
+    for router in (connections.router, connecting.router, connecting.callback, jobs.router, health.router):
         api.include_router(router)
     return api
 

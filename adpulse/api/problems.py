@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _STATUS: Mapping[type[errors.AdpulseError], HTTPStatus] = {
     errors.UnknownConnection: HTTPStatus.NOT_FOUND,
+    errors.UnknownGrant: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Usage: HTTPStatus.BAD_REQUEST,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,

@@ -8,7 +8,9 @@ import pytest
 import requests
 import uvicorn
 
+from adpulse import connecting
 from adpulse.api.app import create_app
+from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
 
@@ -69,4 +71,18 @@ def _team(installation, workspace):
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
-    return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])
+    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+
+    def grant(for_connection=None):
+        provider = for_connection.provider if for_connection else Provider.GOOGLE
+        return connecting.grant_of(app, workspace.id, provider, installation.secret(provider)).id
+
+    return SimpleNamespace(
+        workspace=workspace,
+        connection=connection,
+        run_id=run_id,
+        viewer=keys[Role.VIEWER],
+        editor=keys[Role.EDITOR],
+        secret=secret,
+        grant=grant,
+    )
