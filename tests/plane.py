@@ -7,8 +7,10 @@ from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
+from storage.authorizations import Authorizations
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.leases import Leases
 from storage.ledger import Ledger
@@ -25,7 +27,10 @@ class ControlPlane:
         self.clock = clock
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
-        self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
+        cipher = Cipher([Fernet.generate_key().decode()])
+        self.credentials = Credentials(engine, cipher)
+        self.grants = Grants(engine, cipher)
+        self.authorizations = Authorizations(engine, cipher)
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)
