@@ -5,7 +5,7 @@ A credential waits as a grant until its accounts are chosen; see ``storage/grant
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from adpulse import operations
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
-from adpulse.operations import dispatch
+from adpulse.operations import Ask, dispatch
 from adpulse.providers.oauth import Asking, Consent
 from adpulse.settings import LOOPBACK_NAMES
 from storage.authorizations import Begun
@@ -113,9 +113,7 @@ def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr)
     return app.grants.fill(grant_id, secret, accounts, ends_at(app, provider, secret))
 
 
-def connect(
-    app: App, grant: Grant, wanted: Sequence[str] | None, sync_frequency: str, ask: Callable[[App, Provider], None] = dispatch
-) -> list[ConnectionView]:
+def connect(app: App, grant: Grant, wanted: Sequence[str] | None, sync_frequency: str, ask: Ask = dispatch) -> list[ConnectionView]:
     """Connect accounts that a grant reaches, by their ids; None takes all that can be synced and are not connected yet.
 
     Raises:
@@ -129,7 +127,7 @@ def connect(
     )
 
 
-def reconnect(app: App, connection: Connection, grant: Grant, ask: Callable[[App, Provider], None] = dispatch) -> list[ConnectionView]:
+def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatch) -> list[ConnectionView]:
     """Give a connection, and those that shared its credential, what was granted; their history goes on.
 
     Raises:

@@ -143,6 +143,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 
     from adpulse.sandbox import Sandbox
     from adpulse.sandbox.google.running import Options
+    from adpulse.sandbox.graph import APP_ID, APP_SECRET
 
     made = Sandbox.start(
         seed=seed,
@@ -164,7 +165,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
             addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
-            typer.echo(json.dumps({**addresses, "tokens": tokens, "google": running.google.describe()}))
+            app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+            typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}))
         else:
             _describe(running)
         sys.stdout.flush()

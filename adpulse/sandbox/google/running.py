@@ -16,7 +16,7 @@ from adpulse.sandbox.google import ads_server, oauth, token_server, world
 from adpulse.sandbox.google.ads import PAGE_ROWS, Ads
 from adpulse.sandbox.google.ads_server import AdsServer
 from adpulse.sandbox.google.certificate import key_and_certificate
-from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, GoogleLogin
+from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, GoogleLogin
 from adpulse.sandbox.google.truth import GoogleTruth
 from adpulse.sandbox.google.world import EXTRA_ADS, GoogleWorld
 
@@ -98,8 +98,8 @@ class Google:
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.files / "ca.pem"),
         }
 
-    def describe(self) -> dict[str, Any]:
-        """Addresses, customers and credentials, ready for JSON."""
+    def describe(self, login_url: str) -> dict[str, Any]:
+        """Addresses, customers and credentials, ready for JSON. ``login_url`` is where the sandbox's consent pages are."""
         by_number = {customer.spec.number: customer.id for customer in self.world.customers.values()}
         customers = [
             {
@@ -115,6 +115,7 @@ class Google:
         ]
         return {
             "endpoint": self.endpoint,
+            "auth_url": f"{login_url}{PATH}",
             "token_url": self.token_url,
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
