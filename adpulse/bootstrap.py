@@ -27,8 +27,10 @@ from adpulse.targets import Targets
 from storage import control, migrations
 from storage.alert_query import Answer, ask
 from storage.alerts import Alert, Alerts
+from storage.authorizations import Authorizations
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
@@ -46,6 +48,7 @@ from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from adpulse.providers.google_credentials import Key
+    from adpulse.providers.oauth import Consent
 
 
 class App:
@@ -59,6 +62,8 @@ class App:
         self.sessions = Sessions(engine)
         cipher = Cipher.load(config.secret_key, config.home)
         self.credentials = Credentials(engine, cipher)
+        self.grants = Grants(engine, cipher)
+        self.authorizations = Authorizations(engine, cipher)
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
@@ -120,6 +125,10 @@ class App:
             Usage: the credential is incomplete.
         """
         return f"{provider}:{_google_key(self.settings, secret).project}" if provider is Provider.GOOGLE else provider.value
+
+    def consent(self, provider: Provider) -> "Consent | None":
+        """How a person consents in the browser; None without an app of the installation's own at the platform."""
+        return _google_consent(self.settings, self.clock) if provider is Provider.GOOGLE else _meta_consent(self.settings, self.clock)
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""
@@ -197,6 +206,37 @@ def _google_key(config: Settings, secret: SecretStr) -> "Key":
 
     client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
     return parse(secret, client)
+
+
+def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.providers.meta_oauth import MetaConsent
+
+    if not config.meta_app_id or not config.meta_app_secret:
+        return None
+    redact.protect(config.meta_app_secret.get_secret_value())
+    return MetaConsent(
+        login_url=config.meta_login_url,
+        graph_url=config.meta_graph_url,
+        version=config.meta_version,
+        app_id=config.meta_app_id,
+        app_secret=config.meta_app_secret,
+        clock=clock,
+    )
+
+
+def _google_consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.providers.google_oauth import GoogleConsent
+
+    if not config.google_client_id or not config.google_client_secret:
+        return None
+    redact.protect(config.google_client_secret.get_secret_value())
+    return GoogleConsent(
+        auth_url=config.google_auth_url,
+        token_url=config.google_token_url,
+        client_id=config.google_client_id,
+        client_secret=config.google_client_secret,
+        clock=clock,
+    )
 
 
 @cache

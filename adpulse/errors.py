@@ -19,7 +19,7 @@
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
-        ├── NotFound            no webhook or alert has that id or name
+        ├── NotFound            no webhook, alert or grant has that id or name
         ├── FrequencyRefused
         └── Conflict            it exists already
 
@@ -129,7 +129,7 @@ class UnknownConnection(Usage):
 
 
 class NotFound(Usage):
-    """No webhook or alert has that id or name."""
+    """No webhook, alert or grant has that id or name."""
 
 
 class FrequencyRefused(Usage):

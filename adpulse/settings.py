@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
 
 class Settings(BaseSettings):
     """All of it, read once. Every value can be set by an environment variable of the same name."""
@@ -21,7 +23,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
     prefect_database_url: SecretStr | None = Field(None, description="Prefect's own database; default: SQLite in the home folder.")
     secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")
+    public_url: str | None = Field(None, description="Where people's browsers reach this installation; consent at a platform needs it.")
     meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
+    meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is.")
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
     meta_app_id: str | None = None
     meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
@@ -29,6 +33,9 @@ class Settings(BaseSettings):
     meta_timeout_seconds: float = Field(60.0, gt=0)
     meta_app_calls_per_hour: int | None = Field(None, ge=1, description="Calls of all accounts together in 60 minutes; default: no limit.")
     google_endpoint: str = Field("googleads.googleapis.com", description="Where the Google Ads API answers, host or host:port.")
+    google_auth_url: str = Field(
+        "https://accounts.google.com/o/oauth2/v2/auth", description="Google's page that asks a person for consent."
+    )
     google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Where refresh tokens become access tokens.")
     google_version: str = Field("v26", pattern=r"^v\d+$", description="Pinned Google Ads API version.")
     google_client_id: str | None = Field(None, description="OAuth client that refresh tokens were issued to.")
@@ -52,6 +59,18 @@ class Settings(BaseSettings):
         if value and control and _place(value) == _place(control):
             raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _for_browsers(cls, value: str | None) -> str | None:
+        """Without a slash at its end. Both platforms send people only to https, but for this machine itself."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_NAMES)
+        if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
+        return value.rstrip("/")
 
     @property
     def control_url(self) -> str:

@@ -20,6 +20,10 @@ _STATUS = {
 }
 
 
+TOKEN_WARNED = timedelta(days=14)
+"""How long before its credential ends a connection says so."""
+
+
 def ago(moment: datetime | None, now: datetime) -> str:
     """``2 min ago``, ``never``."""
     if moment is None:
@@ -56,6 +60,19 @@ def waiting(view: ConnectionView, now: datetime) -> str:
     return view.postponed_reason or ""
 
 
+def token_end(view: ConnectionView, now: datetime) -> str:
+    """``token ends in 6 days: reconnect``; empty while that is far off, or not to come."""
+    ends = view.credential_expires_at
+    if ends is None or ends - now > TOKEN_WARNED or view.connection.status is ConnectionStatus.DISCONNECTED:
+        return ""
+    left = ends - now
+    if left <= timedelta(0):
+        return "token has ended: reconnect"
+    days, hours = left.days, left.seconds // 3600
+    spoken = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
+    return f"token ends in {spoken}: reconnect"
+
+
 def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
     """The eight telemetry fields, what identifies the connection, and how often it is really read, ready for JSON."""
     connection = view.connection
@@ -85,6 +102,7 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "cooldown_until": _iso(view.cooldown_until),
         "cooldown_reason": view.cooldown_reason,
         "stale_since": _iso(view.stale_since),
+        "credential_expires_at": _iso(view.credential_expires_at),
     }
 
 
@@ -104,6 +122,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Syncs", attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
         ("Waits", waiting(view, now)),
         ("Why", view.status_reason or ""),
+        ("Token", token_end(view, now)),
         ("Error", view.last_sync_error or ""),
     ]
     return [(label, value) for label, value in told if value]

@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, orchestrator
+from adpulse import bootstrap, connecting, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
@@ -42,7 +42,7 @@ class Sweep:
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
-        for part in (self._lead, self._publish, self._clear_staging):
+        for part in (self._lead, self._publish, self._clear_staging, self._renew):
             try:
                 part()
             except AdpulseError as error:
@@ -62,6 +62,8 @@ class Sweep:
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
         self._renew_staleness()
         self._app.ledger.prune()
+        self._app.grants.prune()
+        self._app.authorizations.prune()
         self._prune_runs()
         self._ask()
         self._switch()
@@ -75,6 +77,11 @@ class Sweep:
             orchestrator.emit(orchestrator.STALE, {"connections": len(names), "among_them": names[:_NAMED]})
         if changed.fresh:
             log.info("%s connections are not stale any more", changed.fresh)
+
+    def _renew(self) -> None:
+        """Last, as the platform may take its time; one leads here, too."""
+        if self._app.leadership.leader(_JOB) == self._owner:
+            connecting.renew(self._app)
 
     def _ask(self) -> None:
         for provider in Provider:
@@ -98,6 +105,8 @@ class Sweep:
             log.info("%s runs that ended long ago are dropped", dropped)
         if dropped := self._app.outbox.prune(timedelta(days=self._app.settings.keep_runs_days)):
             log.info("%s deliveries of webhooks that ended long ago are dropped", dropped)
+        if erased := self._app.credentials.erase_unused(self._app.clock.now()):
+            log.info("%s credentials that no connection uses are erased", erased)
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS
 
     def _publish(self) -> None:

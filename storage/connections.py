@@ -20,7 +20,7 @@ from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, 
 from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
-from storage.control import ConnectionRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
+from storage.control import ConnectionRow, CredentialRow, Engine, RunRow, Session, WorkspaceRow, is_letter, is_open, lock, reading
 from storage.outbox import publish
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
@@ -48,6 +48,8 @@ class ConnectionView:
     consecutive_throttles: int
     slow: bool
     stale_since: datetime | None
+    credential_expires_at: datetime | None
+    """When its credential ends by itself (business time); None if it does not, or nobody says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,9 @@ class Connections:
         return self._select(ConnectionRow.workspace_id == workspace_id if workspace_id else ConnectionRow.id.is_not(None))
 
     def _select(self, condition: ColumnElement[bool], limit: int | None = None) -> list[ConnectionView]:
-        found = select(*CONNECTION_COLUMNS).where(condition).order_by(ConnectionRow.name, ConnectionRow.id).limit(limit)
+        ends = CredentialRow.expires_at.label("credential_expires_at")
+        both = select(*CONNECTION_COLUMNS, ends).join(CredentialRow, CredentialRow.id == ConnectionRow.credential_id)
+        found = both.where(condition).order_by(ConnectionRow.name, ConnectionRow.id).limit(limit)
         with reading(self._engine).connect() as session:
             rows = session.execute(found)
             return [_view(row) for row in rows]
@@ -225,6 +229,12 @@ class Connections:
                 self._update(session, connection_id, credential_id=credential_id, scope=scope, login_customer_id=facts.login_customer_id)
         for connection_id in reached:
             self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
+
+    def renew_credential(self, old: str, new: str) -> None:
+        """Let whoever uses one credential use another, of the same reach, from their next sync on."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.credential_id == old)
+            session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == old).values(credential_id=new))
 
     def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
         """Take over the account's time zone. The name is ours: people refer to it."""

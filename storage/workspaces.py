@@ -51,6 +51,10 @@ class Workspaces:
                 return each
         raise Usage(f"There is no workspace '{reference}'. There are: {_listed(found)}.")
 
+    def find(self, workspace_id: str) -> Workspace | None:
+        """The workspace with this id, if there is one."""
+        return next((each for each in self.all() if each.id == workspace_id), None)
+
     def only(self) -> Workspace:
         """The only workspace there is.
 

@@ -9,8 +9,10 @@ from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
 from adpulse.targets import Targets
 from storage.alerts import Alerts
+from storage.authorizations import Authorizations
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.leases import Leases
 from storage.ledger import Ledger
@@ -36,6 +38,8 @@ class ControlPlane:
         self.outbox = Outbox(engine)
         self.alerts = Alerts(engine)
         self.staleness = Staleness(engine, clock)
+        self.grants = Grants(engine, cipher)
+        self.authorizations = Authorizations(engine, cipher)
         self.connections = Connections(engine, clock)
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)

@@ -44,6 +44,8 @@ class LoggedOut(Refused):
 class Caller:
     """Somebody who was let in. ``workspace_id`` is the one workspace they see, None for an operator, who sees all."""
 
+    id: str
+    """Of their key."""
     role: Role
     workspace_id: str | None
     app: App
@@ -62,16 +64,16 @@ class Caller:
         """Those that the caller sees, by name."""
         return [each for each in self.app.workspaces.all() if self.workspace_id in (None, each.id)]
 
-    def workspace(self, workspace_id: str) -> str:
-        """The id, if the caller sees this workspace.
+    def workspace(self, workspace_id: str) -> Workspace:
+        """A workspace that the caller sees.
 
         Raises:
-            Refused: there is none, or it is somebody else's, which is told the same.
+            Refused: there is none, or they do not see it, which is told the same.
         """
-        theirs = self.workspace_id not in (None, workspace_id)
-        if theirs or not any(each.id == workspace_id for each in self.app.workspaces.all()):
+        found = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
+        if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
-        return workspace_id
+        return found
 
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.
@@ -85,9 +87,10 @@ class Caller:
         return found
 
 
-def caller_of(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation
-) -> Caller:
+Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def caller_of(request: Request, credentials: Presented, installation: Installation) -> Caller:
     """Whoever the key, or else the session's cookie, says.
 
     Raises:
@@ -97,7 +100,7 @@ def caller_of(
         key = installation.keys.authenticate(SecretStr(credentials.credentials))
         if key is None:
             raise LoggedOut("The API key is unknown, revoked or expired. Make another with: adpulse keys create")
-        return Caller(role=key.role, workspace_id=key.workspace_id, app=installation)
+        return Caller(id=key.id, role=key.role, workspace_id=key.workspace_id, app=installation)
     text = request.cookies.get(COOKIE)
     if text is None:
         raise LoggedOut("Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
@@ -105,7 +108,7 @@ def caller_of(
     if session is None:
         raise LoggedOut("The session has ended. Log in again.")
     require_same_origin(request)
-    return Caller(role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
+    return Caller(id=session.id, role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
 
 
 def require_same_origin(request: Request) -> None:
@@ -124,6 +127,10 @@ def require_same_origin(request: Request) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, "Only pages of this installation may do that with a browser's session.")
 
 
+def _anybody(request: Request, credentials: Presented, installation: Installation) -> Caller | None:
+    return None if credentials is None else caller_of(request, credentials, installation)
+
+
 def _at_least(role: Role) -> Callable[[Caller], Caller]:
     def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         caller.require(role)
@@ -131,6 +138,9 @@ def _at_least(role: Role) -> Callable[[Caller], Caller]:
 
     return check
 
+
+MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
+"""Whoever it is; a key that is sent must be valid all the same."""
 
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]

@@ -72,13 +72,13 @@ class Found(BaseModel):
 @router.get("", summary="List alerts")
 def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
     """Those of the workspace, by name."""
-    return [_out(each) for each in caller.app.alerts.every(caller.workspace(workspace_id))]
+    return [_out(each) for each in caller.app.alerts.every(caller.workspace(workspace_id).id)]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Make an alert", responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT))
 def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> AlertOut:
     """It is asked soon, and then after each publish."""
-    return _out(caller.app.alerts.create(caller.workspace(workspace_id), body.name, body.query))
+    return _out(caller.app.alerts.create(caller.workspace(workspace_id).id, body.name, body.query))
 
 
 @router.patch("/{alert_id}", summary="Change an alert", responses=answers(HTTPStatus.CONFLICT))
@@ -106,7 +106,7 @@ def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> F
 
 
 def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
-    found = caller.app.alerts.find(alert_id, caller.workspace(workspace_id))
+    found = caller.app.alerts.find(alert_id, caller.workspace(workspace_id).id)
     if found is None:
         raise NotFound(f"There is no alert '{alert_id}'.")
     return found

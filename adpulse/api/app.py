@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import alerts, connections, health, jobs, pages, problems, webhooks
+from adpulse.api import alerts, connecting, connections, health, jobs, pages, problems, webhooks
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -31,7 +31,15 @@ def create_app() -> FastAPI:
     )
     api.add_middleware(_SecurityHeaders)
     problems.handle(api)
-    for router in (connections.router, jobs.router, webhooks.router, alerts.router, health.router):
+    for router in (
+        connections.router,
+        connecting.router,
+        connecting.callback,
+        jobs.router,
+        webhooks.router,
+        alerts.router,
+        health.router,
+    ):
         api.include_router(router)
     api.mount(pages.ROOT, pages.create_site())
     api.add_route("/", _to_the_pages)

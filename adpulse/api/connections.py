@@ -20,13 +20,11 @@ from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Parts, Provider, SyncStatus
 from storage.connections import ConnectionView, Wanted
-from storage.runs import SHOWN
+from storage.runs import SHOWN, Ticket
 
 _REFUSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _MOST = 200
-DISPATCH = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
-"""Asks Prefect for the run that serves what was queued, while the answer is already on its way."""
-
+_soon = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
 
 router = APIRouter(tags=["connections"], responses=_REFUSED)
 
@@ -66,6 +64,9 @@ class ConnectionOut(SyncTelemetry):
     cooldown_until: datetime | None
     cooldown_reason: str | None
     stale_since: datetime | None = Field(description="Since when no sync completed for three intervals of its frequency; null is fresh.")
+    credential_expires_at: datetime | None = Field(
+        description="When its token ends by itself, if that is known. Reconnect it before, unless it is renewed by then."
+    )
 
 
 class ConnectionPage(BaseModel):
@@ -107,13 +108,13 @@ def list_connections(
     wanted = Wanted(workspace_id=caller.workspace_id, provider=provider, status=status, frequency=frequency)
     found = caller.app.connections.page(wanted, limit + 1, place_of(cursor) if cursor else None)
     shown = found[:limit]
-    return ConnectionPage(connections=_told(caller, shown), next_cursor=cursor_of(shown[-1]) if len(found) > limit else None)
+    return ConnectionPage(connections=told(caller, shown), next_cursor=cursor_of(shown[-1]) if len(found) > limit else None)
 
 
 @router.get("/connections/{connection_id}", summary="Read a connection")
 def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOut:
     """The connection with its telemetry."""
-    return _told(caller, [caller.connection(connection_id)])[0]
+    return told(caller, [caller.connection(connection_id)])[0]
 
 
 @router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced")
@@ -142,7 +143,7 @@ def change_frequency(caller: Editor, connection_id: ConnectionId, body: Frequenc
 def pause(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """A sync under way ends by itself; what is queued waits."""
     found = caller.connection(connection_id)
-    return _told(caller, [operations.pause(caller.app, found.connection.id)])[0]
+    return told(caller, [operations.pause(caller.app, found.connection.id)])[0]
 
 
 @router.post(
@@ -178,19 +179,27 @@ def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: Conne
     return _request(caller, caller.connection(connection_id, workspace_id), Parts.METRICS)
 
 
-def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
-    """Store the request; nobody waits for Prefect, which is asked meanwhile."""
-    ticket = caller.app.runs.request(found.connection.id, parts, force=force)
-    DISPATCH.ask((caller.app, found.connection.provider))
+def dispatch_soon(app: App, provider: Provider) -> None:
+    """Have Prefect asked for what is queued, while the caller is answered."""
+    _soon.ask((app, provider))
+
+
+def accepted(ticket: Ticket) -> Accepted:
+    """The answer to a request for a sync."""
     return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
 
 
+def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
+    return accepted(operations.request_sync(caller.app, found.connection.id, parts, force=force, ask=dispatch_soon))
+
+
 def _telemetry(view: ConnectionView) -> SyncTelemetry:
-    told = {name: getattr(view, name) for name in SyncTelemetry.model_fields if name != "sync_frequency"}
-    return SyncTelemetry(sync_frequency=view.connection.frequency, **told)
+    fields = {name: getattr(view, name) for name in SyncTelemetry.model_fields if name != "sync_frequency"}
+    return SyncTelemetry(sync_frequency=view.connection.frequency, **fields)
 
 
-def _told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
+def told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
+    """What the caller is told of connections."""
     cadences = caller.app.cadences([view.connection for view in views])
     return [ConnectionOut.model_validate(telling.fields(view, cadences[view.connection.id])) for view in views]
 

@@ -96,13 +96,13 @@ class DeliveryOut(BaseModel):
 @router.get("", summary="List webhooks")
 def list_webhooks(caller: Viewer, workspace_id: WorkspaceId) -> list[WebhookOut]:
     """Those of the workspace, by name."""
-    return [_out(each) for each in caller.app.webhooks.every(caller.workspace(workspace_id))]
+    return [_out(each) for each in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Make a webhook", responses=_BAD)
 def make_webhook(caller: Editor, workspace_id: WorkspaceId, body: WebhookIn) -> WebhookMade:
     """The answer holds its secret, this once."""
-    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id), body.name, body.url, body.format, body.events)
+    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, body.name, body.url, body.format, body.events)
     return WebhookMade(**_out(made).model_dump(), secret=secret.get_secret_value() if secret else None)
 
 
@@ -139,7 +139,7 @@ def rotate_secret(caller: Editor, workspace_id: WorkspaceId, webhook_id: Webhook
 
 
 def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
-    found = caller.app.webhooks.find(webhook_id, caller.workspace(workspace_id))
+    found = caller.app.webhooks.find(webhook_id, caller.workspace(workspace_id).id)
     if found is None:
         raise NotFound(f"There is no webhook '{webhook_id}'.")
     return found

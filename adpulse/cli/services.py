@@ -154,6 +154,7 @@ def migrate() -> None:
 def sandbox(  # noqa: PLR0913 - typer makes an option of each
     *,
     graph_port: Port = 0,
+    login_port: Port = 0,
     control_port: Port = 0,
     ads_port: Port = 0,
     token_port: Port = 0,
@@ -171,6 +172,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 
     from adpulse.sandbox import Sandbox
     from adpulse.sandbox.google.running import Options
+    from adpulse.sandbox.graph import APP_ID, APP_SECRET
 
     made = Sandbox.start(
         seed=seed,
@@ -179,6 +181,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         extra_ads=[int(each) for each in extra_ads.split(",")],
         refresh_seconds=refresh,
         graph_port=graph_port,
+        login_port=login_port,
         control_port=control_port,
         google=Options(
             ads_port=ads_port,
@@ -190,8 +193,9 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
-            addresses = {"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}
-            typer.echo(json.dumps({**addresses, "google": running.google.describe()}))
+            addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
+            app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+            typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}))
         else:
             _describe(running)
         sys.stdout.flush()
@@ -208,11 +212,13 @@ def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | No
 
 
 def _describe(running: "Sandbox") -> None:
-    from adpulse.sandbox.google import oauth
+    from adpulse.sandbox.google import login as google
+    from adpulse.sandbox.graph import APP_ID, APP_SECRET
 
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
+    typer.echo(f"Consent pages    {running.login_url}   (what a person meets in the browser, of both platforms)")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
     for account in running.world.accounts.values():
         spec = account.spec
@@ -226,4 +232,6 @@ def _describe(running: "Sandbox") -> None:
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
     typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")
-    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={oauth.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={oauth.CLIENT_SECRET}")
+    typer.echo(f"  export ADPULSE_META_LOGIN_URL={running.login_url} ADPULSE_GOOGLE_AUTH_URL={running.login_url}{google.PATH}")
+    typer.echo(f"  export ADPULSE_META_APP_ID={APP_ID} ADPULSE_META_APP_SECRET={APP_SECRET}")
+    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={google.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={google.CLIENT_SECRET}")

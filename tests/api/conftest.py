@@ -10,7 +10,9 @@ import requests
 import uvicorn
 from pydantic import SecretStr
 
+from adpulse import connecting
 from adpulse.api.app import create_app
+from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
 
@@ -84,7 +86,14 @@ def _team(installation, workspace):
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
+    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+
+    def grant(for_connection=None):
+        provider = for_connection.provider if for_connection else Provider.GOOGLE
+        return connecting.grant_of(app, workspace.id, provider, installation.secret(provider)).id
+
     webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
     alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
     made = {"app": app, "workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
+    made |= {"secret": secret, "grant": grant}
     return SimpleNamespace(**made, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

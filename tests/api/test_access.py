@@ -10,16 +10,23 @@ from adpulse.role import Role
 
 NEW_WEBHOOK = {"name": "ours", "url": "https://1.1.1.1/hooks"}
 BODIES = {
-    ("PATCH", "/connections/{connection_id}/sync-frequency"): {"sync_frequency": "hourly"},
-    ("POST", "/workspaces/{workspace_id}/webhooks"): NEW_WEBHOOK,
-    ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): {"name": "another"},
-    ("POST", "/workspaces/{workspace_id}/alerts"): {"name": "ours", "query": "SELECT 1"},
-    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): {"name": "another"},
+    ("PATCH", "/connections/{connection_id}/sync-frequency"): lambda _: {"sync_frequency": "hourly"},
+    ("POST", "/workspaces/{workspace_id}/discover"): lambda team: {"provider": "google", "secret": team.secret},
+    ("POST", "/workspaces/{workspace_id}/authorizations"): lambda _: {"provider": "google"},
+    ("POST", "/workspaces/{workspace_id}/connections"): lambda team: {"grant_id": team.grant(), "accounts": "all"},
+    ("POST", "/connections/{connection_id}/reconnect"): lambda team: {"grant_id": team.grant(team.connection)},
+    ("POST", "/workspaces/{workspace_id}/webhooks"): lambda _: NEW_WEBHOOK,
+    ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): lambda _: {"name": "another"},
+    ("POST", "/workspaces/{workspace_id}/alerts"): lambda _: {"name": "ours", "query": "SELECT 1"},
+    ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): lambda _: {"name": "another"},
 }
+"""What a route is sent, by a team that it is right for."""
+
 DONE = (200, 201, 202, 204)
 RULES = {
     ("GET", "/healthz"): "anybody",
     ("GET", "/readyz"): "anybody",
+    ("GET", "/oauth/callback"): "anybody",  # and good only for who began: see test_connecting.py
     ("GET", "/connections/"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
@@ -42,6 +49,13 @@ RULES = {
     ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
     ("DELETE", "/workspaces/{workspace_id}/alerts/{alert_id}"): "editor",
     ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/run"): "editor",
+    ("POST", "/workspaces/{workspace_id}/discover"): "editor",
+    ("POST", "/workspaces/{workspace_id}/authorizations"): "editor",
+    ("GET", "/workspaces/{workspace_id}/grants/{grant_id}"): "editor",
+    ("POST", "/workspaces/{workspace_id}/connections"): "editor",
+    ("POST", "/connections/{connection_id}/reconnect"): "editor",
+    ("POST", "/connections/{connection_id}/resume"): "editor",
+    ("POST", "/connections/{connection_id}/disconnect"): "editor",
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
@@ -57,13 +71,14 @@ def others(others, copied):
 
 
 def path_of(template, team):
-    ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": team.run_id}
+    grant = team.grant() if "grant_id" in template else None
+    ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": team.run_id, "grant_id": grant}
     return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id)
 
 
-def options(method, template):
+def options(method, template, team):
     body = BODIES.get((method, template))
-    return {"json": body} if body else {}
+    return {"json": body(team)} if body else {}
 
 
 def test_every_route_has_a_rule():
@@ -80,7 +95,7 @@ def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, tem
     almost = team.editor[:-1] + ("A" if team.editor[-1] != "A" else "B")
 
     for key in (None, "adp_", "adp_00000000_x", almost, text.get_secret_value()):
-        answer = ask(method, path_of(template, team), key, **options(method, template))
+        answer = ask(method, path_of(template, team), key, **options(method, template, team))
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert answer.headers["content-type"] == "application/problem+json"
         assert key is None or key not in answer.text  # it may be right but for a letter
@@ -89,7 +104,7 @@ def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, tem
 @pytest.mark.parametrize(("method", "template"), CLOSED)
 def test_a_viewer_looks_and_an_editor_changes(ask, team, method, template):
     answers = {
-        role: ask(method, path_of(template, team), getattr(team, role), **options(method, template)) for role in ("viewer", "editor")
+        role: ask(method, path_of(template, team), getattr(team, role), **options(method, template, team)) for role in ("viewer", "editor")
     }
 
     assert answers["editor"].status_code in DONE
@@ -98,8 +113,10 @@ def test_a_viewer_looks_and_an_editor_changes(ask, team, method, template):
 
 @pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
 def test_what_belongs_to_another_workspace_is_not_there(ask, team, others, method, template):
-    answer = ask(method, path_of(template, others), team.editor, **options(method, template))
-    unknown = ask(method, path_of(template, others).replace(others.connection.id, "no").replace(others.run_id, "no"), team.editor)
+    path, body = path_of(template, others), options(method, template, others)
+    answer = ask(method, path, team.editor, **body)
+    nowhere = path.replace(others.connection.id, "no").replace(others.run_id, "no").replace(others.workspace.id, "no")
+    unknown = ask(method, nowhere, team.editor, **body)
 
     assert answer.status_code == 404
     assert answer.json()["type"] == (unknown.json()["type"] if unknown.status_code == 404 else answer.json()["type"])
@@ -132,7 +149,7 @@ def test_a_list_holds_only_what_the_key_sees(ask, team, others, operator):
 @pytest.mark.parametrize(("method", "template"), CLOSED)
 def test_an_operator_reaches_every_workspace(ask, team, others, operator, method, template):
     for each in (team, others):
-        assert ask(method, path_of(template, each), operator, **options(method, template)).status_code in DONE
+        assert ask(method, path_of(template, each), operator, **options(method, template, each)).status_code in DONE
 
 
 def test_a_key_is_stored_as_a_digest(installation, team):

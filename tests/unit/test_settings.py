@@ -41,3 +41,24 @@ def test_prefect_may_not_share_the_control_planes_database(monkeypatch):
     with pytest.raises(Usage, match=r"ADPULSE_PREFECT_DATABASE_URL: .*of its own") as refused:
         settings.load()
     assert "sentinel" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://ads.example", "https://ads.example/adpulse/", "http://localhost:8400", "http://127.0.0.1:8400"]
+)
+def test_an_address_for_browsers_is_kept_without_its_last_slash(monkeypatch, address):
+    monkeypatch.setenv("ADPULSE_PUBLIC_URL", address)
+
+    assert settings.load().public_url == address.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://ads.example", "ads.example", "https://", "https://u:sentinel@ads.example", "https://ads.example/?a=1"]
+)
+def test_an_address_that_no_platform_sends_people_back_to_is_refused(monkeypatch, address):
+    monkeypatch.setenv("ADPULSE_PUBLIC_URL", address)
+
+    with pytest.raises(Usage, match="ADPULSE_PUBLIC_URL") as refused:
+        settings.load()
+
+    assert "sentinel" not in str(refused.value)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from adpulse import operations, orchestrator
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.connections import DISPATCH, cursor_of, place_of
+from adpulse.api.connections import cursor_of, dispatch_soon, place_of
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.clock import utc_now
@@ -97,7 +97,7 @@ def sync_now(request: Request, caller: Editor, connection_id: str) -> Response:
     """Queue a sync; Prefect is asked meanwhile."""
     found = caller.connection(connection_id).connection
     caller.app.runs.request(found.id)
-    DISPATCH.ask((caller.app, found.provider))
+    dispatch_soon(caller.app, found.provider)
     return back(request, f"/connections/{found.id}")
 
 

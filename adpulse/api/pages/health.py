@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from adpulse import operations
 from adpulse.api.access import Caller, Editor, Viewer
-from adpulse.api.connections import DISPATCH
+from adpulse.api.connections import dispatch_soon
 from adpulse.api.pages.connections import rows_of
 from adpulse.api.pages.row import Row
 from adpulse.api.pages.site import back, page
@@ -73,7 +73,7 @@ def replay(request: Request, caller: Editor, run_id: str) -> Response:
     if run is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
     operations.replay(caller.app, run.id)
-    DISPATCH.ask((caller.app, caller.connection(run.connection_id).connection.provider))
+    dispatch_soon(caller.app, caller.connection(run.connection_id).connection.provider)
     return back(request, "/health")
 
 
