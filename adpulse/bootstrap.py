@@ -25,6 +25,7 @@ from adpulse.settings import Settings
 from storage import control, migrations
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.gauges import Gauges
 from storage.keys import ApiKeys
 from storage.leader import Leadership
 from storage.leases import Leases
@@ -55,6 +56,7 @@ class App:
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
         self.leadership = Leadership(engine)
+        self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}

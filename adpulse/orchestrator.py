@@ -15,6 +15,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+import requests
+
 from adpulse.clock import utc_now
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
 _STUCK_AFTER = timedelta(minutes=2)
-_lock = Lock()
+_HEALTH_SECONDS = 5.0
+_HEALTH_TIMEOUT = 2.0
+_lock, _lock_health = Lock(), Lock()
 
 
 class _Asked(NamedTuple):
@@ -36,7 +40,14 @@ class _Asked(NamedTuple):
     at: float
 
 
+class _Health(NamedTuple):
+    url: str
+    answered: bool
+    at: float
+
+
 _asked: dict[str, _Asked] = {}
+_health: list[_Health] = []
 
 
 class DispatchCounter(Protocol):
@@ -61,6 +72,26 @@ def use_running_server(home: Path) -> None:
     state = home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
+
+
+def answers() -> bool:
+    """Whether the Prefect server of this process's environment answers; asked at most every few seconds, and not for long."""
+    url = os.environ.get("PREFECT_API_URL")
+    if url is None:
+        return False
+    with _lock_health:
+        known = _health[-1] if _health else None
+        if known is None or known.url != url or time.monotonic() - known.at > _HEALTH_SECONDS:
+            known = _Health(url, _asked_health(url), time.monotonic())
+            _health[:] = [known]
+        return known.answered
+
+
+def _asked_health(url: str) -> bool:
+    try:
+        return requests.get(f"{url.rstrip('/')}/health", timeout=_HEALTH_TIMEOUT).ok
+    except requests.RequestException:
+        return False
 
 
 def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:

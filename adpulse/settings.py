@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, decimal_places=6, description="Default margin of a new connection.")
     publish_seconds: float = Field(5.0, ge=0, description="A workspace's published copy is renewed at most this often.")
     keep_runs_days: int = Field(7, ge=1, description="How long syncs that ended are kept; the newest of each connection always are.")
+    metrics_on_loopback: bool = Field(default=False, description="Whoever asks from this machine reads /metrics without a key.")
     work_pool: str = "adpulse"
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
 

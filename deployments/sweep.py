@@ -17,10 +17,10 @@ from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from deployments.owner import died, this_process
 from storage.control import INFRASTRUCTURE
+from storage.leader import SWEEP
 
 log = logging.getLogger(__name__)
 
-_JOB = "sweep"
 _PRUNE_SECONDS = 3600.0
 
 
@@ -51,7 +51,7 @@ class Sweep:
 
     def end(self) -> None:
         """Let another worker lead at once."""
-        self._app.leadership.give_up(_JOB, self._owner)
+        self._app.leadership.give_up(SWEEP, self._owner)
 
     def _lead(self) -> None:
         if not self._leads():
@@ -66,13 +66,13 @@ class Sweep:
 
     def _leads(self) -> bool:
         leadership = self._app.leadership
-        if leadership.take(_JOB, self._owner):
+        if leadership.take(SWEEP, self._owner):
             return True
-        leader = leadership.leader(_JOB)
+        leader = leadership.leader(SWEEP)
         if leader is None or not died(leader):
             return False
-        leadership.give_up(_JOB, leader)
-        return leadership.take(_JOB, self._owner)
+        leadership.give_up(SWEEP, leader)
+        return leadership.take(SWEEP, self._owner)
 
     def _ask(self) -> None:
         for provider in Provider:

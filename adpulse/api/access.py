@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
@@ -16,6 +17,9 @@ from adpulse.role import Role
 from storage.connections import ConnectionView
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add."""
+
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
 Installation = Annotated[App, Depends(app)]
@@ -41,7 +45,10 @@ class Caller:
         return found
 
 
-def _caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation) -> Caller:
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def _caller(credentials: Credentials, installation: Installation) -> Caller:
     if credentials is None:
         raise Refused(HTTPStatus.UNAUTHORIZED, "Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
     key = installation.keys.authenticate(SecretStr(credentials.credentials))
@@ -61,3 +68,21 @@ def _at_least(role: Role) -> Callable[[Caller], Caller]:
 
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
+Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]
+
+
+def scraper(request: Request, credentials: Credentials, installation: Installation) -> App:
+    """The installation, for whoever may read its metrics: operators, and this machine where a setting says so."""
+    if not (installation.settings.metrics_on_loopback and _is_local(request)):
+        _at_least(Role.OPERATOR)(_caller(credentials, installation))
+    return installation
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine itself, and not through a proxy on it."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -3,10 +3,12 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import connections, health, jobs, problems
+from adpulse.api import connections, health, jobs, metrics, problems
+from adpulse.api.traffic import Traffic
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -28,8 +30,10 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     api.add_middleware(_SecurityHeaders)
+    api.state.traffic = CollectorRegistry()
+    api.add_middleware(Traffic, registry=api.state.traffic)
     problems.handle(api)
-    for router in (connections.router, jobs.router, health.router):
+    for router in (connections.router, jobs.router, health.router, metrics.router):
         api.include_router(router)
     return api
 

@@ -22,7 +22,9 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-entities"): "editor",
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
     ("GET", "/jobs/{job_id}"): "viewer",
+    ("GET", "/metrics"): "operator",
 }
+RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
 
@@ -56,11 +58,12 @@ def test_nobody_gets_in_without_a_valid_key(ask, installation, team, method, tem
 
 
 @pytest.mark.parametrize(("method", "template"), CLOSED)
-def test_a_viewer_looks_and_an_editor_changes(ask, team, method, template):
-    answers = {role: ask(method, path_of(template, team), getattr(team, role), **options(template)) for role in ("viewer", "editor")}
+def test_a_route_opens_for_its_role_and_those_above_it(ask, team, operator, method, template):
+    keys = {"viewer": team.viewer, "editor": team.editor, "operator": operator}
 
-    assert answers["editor"].status_code in (200, 202)
-    assert answers["viewer"].status_code in ((200, 202) if RULES[method, template] == "viewer" else (403,))
+    for role, key in keys.items():
+        status = ask(method, path_of(template, team), key, **options(template)).status_code
+        assert status in ((200, 202) if RANKS.index(role) >= RANKS.index(RULES[method, template]) else (403,))
 
 
 @pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
