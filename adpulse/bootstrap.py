@@ -31,6 +31,7 @@ from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
 from storage.partitions import Partitions
+from storage.rotation import Rotation
 from storage.runs import Runs
 from storage.staging import Staging
 from storage.warehouse import Warehouse
@@ -48,7 +49,9 @@ class App:
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
-        self.credentials = Credentials(engine, Cipher.load(config.secret_key, config.home))
+        cipher = Cipher.load(config.secret_key, config.home)
+        self.credentials = Credentials(engine, cipher)
+        self.rotation = Rotation(engine, cipher)
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)

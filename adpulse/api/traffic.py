@@ -16,7 +16,7 @@ class Traffic:
 
     def __init__(self, inner: ASGIApp, registry: CollectorRegistry) -> None:
         self._inner = inner
-        disable_created_metrics()  # when each series began: as many series again
+        disable_created_metrics()  # type: ignore[no-untyped-call] # they would be as many series again
         self._seconds = Histogram(
             "adpulse_http_request_duration_seconds",
             "Requests answered by this process and how long they took, by route, method and class of status.",
