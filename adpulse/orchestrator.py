@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 import requests
 
+from adpulse import redact
 from adpulse.clock import utc_now
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider
+from adpulse.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -67,11 +68,13 @@ def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     return f"{provider}-sync/{provider}-{group}"
 
 
-def use_running_server(home: Path) -> None:
-    """Point this process at the Prefect server that runs in ``home``, unless the environment names one already."""
-    state = home / "prefect" / "server.json"
+def use_running_server(config: Settings) -> None:
+    """Point this process at the Prefect server of ``adpulse up``, unless the environment names one already; with its password."""
+    state = config.home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
+    if config.prefect_auth:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", redact.protect_login(config.prefect_auth.get_secret_value()))
 
 
 def answers() -> bool:

@@ -1,5 +1,6 @@
-"""Configuration: environment variables ``ADPULSE_*``; the defaults run everything on one machine."""
+"""Configuration: environment variables ``ADPULSE_*``, or files; the defaults run everything on one machine."""
 
+import os
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,9 +12,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
 
+SECRETS_DIR = "ADPULSE_SECRETS_DIR"
+
 
 class Settings(BaseSettings):
-    """All of it, read once. Every value can be set by an environment variable of the same name."""
+    """All of it, read once. Every value can be set by an environment variable of the same name.
+
+    Or by a file of that name, in lower case, in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
 
@@ -35,6 +41,8 @@ class Settings(BaseSettings):
     google_client_secret: SecretStr | None = None
     google_access: Literal["explorer", "basic", "standard"] = Field("explorer", description="Access level of the Google Cloud project.")
     google_timeout_seconds: float = Field(300.0, gt=0)
+    prefect_auth: SecretStr | None = Field(None, description="user:password of the Prefect server; it must have one beyond loopback.")
+    heartbeat_file: Path | None = Field(None, description="The worker touches it as long as it lives; for health checks.")
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
     calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
     gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, decimal_places=6, description="Default margin of a new connection.")
@@ -73,8 +81,11 @@ def load() -> Settings:
     Raises:
         Usage: a variable has a wrong value; the message names it and what it may be.
     """
+    folder = os.environ.get(SECRETS_DIR) or None
+    if folder and not Path(folder).is_dir():
+        raise Usage(f"Wrong configuration. {SECRETS_DIR}: there is no folder {folder}.")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder)
     except ValidationError as error:
         problems = "; ".join(
             f"ADPULSE_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors(include_input=False)

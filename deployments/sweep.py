@@ -21,6 +21,7 @@ from storage.leader import SWEEP
 
 log = logging.getLogger(__name__)
 
+_JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 
 
@@ -51,7 +52,7 @@ class Sweep:
 
     def end(self) -> None:
         """Let another worker lead at once."""
-        self._app.leadership.give_up(SWEEP, self._owner)
+        self._app.leadership.give_up(_JOB, self._owner)
 
     def _lead(self) -> None:
         if not self._leads():
@@ -66,13 +67,13 @@ class Sweep:
 
     def _leads(self) -> bool:
         leadership = self._app.leadership
-        if leadership.take(SWEEP, self._owner):
+        if leadership.take(_JOB, self._owner):
             return True
-        leader = leadership.leader(SWEEP)
+        leader = leadership.leader(_JOB)
         if leader is None or not died(leader):
             return False
-        leadership.give_up(SWEEP, leader)
-        return leadership.take(SWEEP, self._owner)
+        leadership.give_up(_JOB, leader)
+        return leadership.take(_JOB, self._owner)
 
     def _ask(self) -> None:
         for provider in Provider:

@@ -47,6 +47,6 @@ def _missing(app: App) -> Iterator[str]:
     else:
         if seen is None or seen > TERM:
             yield "No worker was seen lately: start one with adpulse up or adpulse worker."
-    orchestrator.use_running_server(app.settings.home)
+    orchestrator.use_running_server(app.settings)
     if not orchestrator.answers():
         yield "Prefect does not answer: start it with adpulse up, or set PREFECT_API_URL."

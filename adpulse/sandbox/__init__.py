@@ -44,13 +44,14 @@ class Sandbox:
         refresh_seconds: int = REFRESH_SECONDS,
         graph_port: int = 0,
         control_port: int = 0,
+        host: str = LOOPBACK,
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
-        """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
+        """Start it in this process, on loopback or at ``host``; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
         made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
-        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), LOOPBACK, graph_port)
-        graph_url = f"http://{LOOPBACK}:{graph.server_port}"
+        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), host, graph_port)
+        graph_url = f"http://{host}:{graph.server_port}"
         ads = Google.start(
             seed=seed,
             beginning=now,
@@ -58,11 +59,11 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
-            host=LOOPBACK,
+            host=host,
             options=google,
         )
         controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, google=ads)
-        steering = control.serve(controls, LOOPBACK, control_port)
+        steering = control.serve(controls, host, control_port)
         return cls(
             world=made,
             truth=truth,
@@ -70,7 +71,7 @@ class Sandbox:
             calls=calls,
             faults=faults,
             graph_url=graph_url,
-            control_url=f"http://{LOOPBACK}:{steering.server_port}",
+            control_url=f"http://{host}:{steering.server_port}",
             google=ads,
             servers=(graph, steering),
         )

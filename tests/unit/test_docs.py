@@ -61,7 +61,7 @@ def test_setting_has_one_row_with_its_default(field):
 
 
 def test_no_row_names_a_setting_that_is_not_there():
-    settings = COMMANDS.partition("\n## Settings\n")[2].partition("Two more variables")[0]
+    settings = COMMANDS.partition("\n## Settings\n")[2].partition("These variables")[0]
 
     told = re.findall(r"^\| `ADPULSE_([A-Z_]+)`", settings, re.MULTILINE)
 
