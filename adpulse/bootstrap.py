@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,13 @@ class App:
         """The workspace's DuckDB file, live and published."""
         with self._lock:
             if workspace_id not in self._warehouses:
-                home, name = self.settings.home, f"{workspace_id}.duckdb"
-                self._warehouses[workspace_id] = Warehouse(home / "warehouse" / name, home / "published" / name)
+                live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
+                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
             return self._warehouses[workspace_id]
+
+    def published(self, workspace_id: str) -> Path:
+        """Where the workspace's copy for readers is, once there is one."""
+        return self.settings.home / "published" / f"{workspace_id}.duckdb"
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm."""

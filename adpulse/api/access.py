@@ -15,6 +15,7 @@ from adpulse.bootstrap import App, app
 from adpulse.errors import UnknownConnection
 from adpulse.role import Role
 from storage.connections import ConnectionView
+from storage.workspaces import Workspace
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -43,6 +44,17 @@ class Caller:
         if found is None or workspace_id not in (None, found.connection.workspace_id):
             raise UnknownConnection(f"There is no connection '{connection_id}'.")
         return found
+
+    def workspace(self, workspace_id: str) -> Workspace:
+        """A workspace that the caller sees.
+
+        Raises:
+            Refused: there is none, or it is another one than the caller's, which is told the same.
+        """
+        for found in self.app.workspaces.all():
+            if found.id == workspace_id and self.workspace_id in (None, workspace_id):
+                return found
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import connections, health, jobs, metrics, problems
+from adpulse.api import analytics, connections, health, jobs, metrics, problems
 from adpulse.api.traffic import Traffic
 
 _HEADERS = {
@@ -33,7 +33,7 @@ def create_app() -> FastAPI:
     api.state.traffic = CollectorRegistry()
     api.add_middleware(Traffic, registry=api.state.traffic)
     problems.handle(api)
-    for router in (connections.router, jobs.router, health.router, metrics.router):
+    for router in (connections.router, jobs.router, health.router, metrics.router, analytics.router):
         api.include_router(router)
     return api
 

@@ -23,6 +23,7 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/connections/{connection_id}/sync-metrics"): "editor",
     ("GET", "/jobs/{job_id}"): "viewer",
     ("GET", "/metrics"): "operator",
+    ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
