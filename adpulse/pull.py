@@ -11,11 +11,11 @@ import requests
 from pydantic import SecretStr
 
 from adpulse.errors import AuthExpired, Unavailable, Usage
+from adpulse.settings import LOOPBACK_HOSTS
 from storage import analytics
 from storage.files import disk_full, exclusive, replace, tells_full
 
 _CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
-_HERE = ("localhost", "127.0.0.1", "::1")
 _TRIES = 5
 _TIMEOUT = (10.0, 60.0)
 _WAIT_SECONDS = 1.0
@@ -85,7 +85,7 @@ def pull(url: str, workspace_id: str, target: Path, key: SecretStr) -> Pulled:
 
 def is_private(url: str) -> bool:
     """Whether nobody on the way can read what is sent: TLS, or this machine itself."""
-    return urlsplit(url).scheme != "http" or urlsplit(url).hostname in _HERE
+    return urlsplit(url).scheme != "http" or urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
 class _Download:

@@ -13,13 +13,12 @@ from pydantic import SecretStr
 
 from adpulse import redact
 from adpulse.errors import Usage
-from adpulse.settings import Settings
+from adpulse.settings import LOOPBACK_HOSTS, Settings
 from deployments.child import LOOPBACK, Child, answers, began, end, reserved_port
 
 _FIRST_PORT = 4200
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 _COMMAND = [sys.executable, "-m", "deployments.prefect_process"]
-_OURS_ALONE = ("127.0.0.1", "::1", "localhost")
 SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -118,7 +117,7 @@ def become_server(config: Settings, host: str, port: int) -> None:
     Raises:
         Usage: others could reach it, and it would ask nobody who they are.
     """
-    if host not in _OURS_ALONE and not config.prefect_auth:
+    if host not in LOOPBACK_HOSTS and not config.prefect_auth:
         raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
     home = config.home.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)

@@ -111,6 +111,14 @@ class Gauges:
                 scopes=[each for provider in Provider for each in self._scope_calls(session, provider, now)],
             )
 
+    def clock_drift(self) -> timedelta:
+        """How far the database's clock is ahead of this machine's; SQLite has none of its own."""
+        if self._engine.dialect.name == "sqlite":
+            return timedelta(0)
+        with reading(self._engine).connect() as session:
+            before, told, after = utc_now(), session.scalar(select(func.clock_timestamp())), utc_now()
+        return timedelta(0) if told is None or before <= told <= after else told - (before if told < before else after)
+
     def _scope_calls(self, session: Session, provider: Provider, now: datetime) -> list[ScopeCalls]:
         limit = self._scopes.by_provider.get(provider)
         since = now - (limit.window if limit else WINDOW)

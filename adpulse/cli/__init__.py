@@ -15,7 +15,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _group in ("services", "workspaces", "keys", "secrets", "connections", "plan", "dead_letters", "restore", "pull", "demo"):
+for _group in ("services", "workspaces", "keys", "secrets", "connections", "plan", "dead_letters", "restore", "pull", "doctor", "demo"):
     import_module(f"adpulse.cli.{_group}").register(cli)
 
 
