@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adpulse.errors import AuthExpired, Unavailable, Usage
 from adpulse.settings import LOOPBACK_HOSTS
-from storage import analytics
+from storage import damage
 from storage.files import disk_full, exclusive, replace, tells_full
 
 _CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
@@ -146,11 +146,9 @@ class _Download:
         if tag is None:
             self._forget_part()
             return Pulled(changed=False, size=self._target.stat().st_size)
-        try:
-            analytics.check(self._part)
-        except Usage:
+        if not damage.is_whole(self._part):
             self._forget_part()
-            raise Unavailable(f"What {self._source.url} sent does not open. It was thrown away; run the command again.") from None
+            raise Unavailable(f"What {self._source.url} sent does not open. It was thrown away; run the command again.")
         self._note.unlink(missing_ok=True)
         replace(self._part, self._target)
         self._part_note.unlink(missing_ok=True)

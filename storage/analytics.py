@@ -9,7 +9,6 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage
-from storage import schema
 from storage.files import filling, replace
 
 
@@ -64,21 +63,6 @@ def copy(source: Path, target: Path, lock: int) -> None:
     )
     if copied.returncode != 0:
         raise OSError(f"{target} could not be written: {copied.stderr.strip()}")
-
-
-def check(copy: Path) -> None:
-    """Read a published copy through: every block has a checksum, so a file with a gap does not pass.
-
-    Raises:
-        Usage: it is not whole, or none of ours.
-    """
-    try:
-        with duckdb.connect(copy, read_only=True) as opened:
-            for (table,) in opened.sql("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
-                opened.sql(f'SELECT max(columns(*)) FROM "{table}"').fetchall()  # noqa: S608 - a name that the file itself gives
-            schema.version(opened)
-    except (duckdb.Error, OSError) as error:
-        raise Usage(f"{copy} is no whole file of adpulse ({type(error).__name__}).") from None
 
 
 def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.Table:
