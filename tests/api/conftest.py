@@ -85,7 +85,5 @@ def _team(installation, workspace):
     installation.workspace = workspace
     connection = installation.connect()
     run_id = app.runs.request(connection.id).run_id
-    installation.published().parent.mkdir(exist_ok=True)
-    installation.published().write_bytes(b"published")
     keys = {role: app.keys.create(role, role, workspace.id)[1].get_secret_value() for role in (Role.VIEWER, Role.EDITOR)}
     return SimpleNamespace(workspace=workspace, connection=connection, run_id=run_id, viewer=keys[Role.VIEWER], editor=keys[Role.EDITOR])

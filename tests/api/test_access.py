@@ -29,6 +29,15 @@ RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 
 
+@pytest.fixture(autouse=True)
+def _published(installation, team, others):
+    """Both workspaces have a file to download."""
+    for each in (team, others):
+        path = installation.app.published(each.workspace.id)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"published")
+
+
 def path_of(template, team):
     return template.format(workspace_id=team.workspace.id, connection_id=team.connection.id, job_id=team.run_id)
 

@@ -1,5 +1,6 @@
 """A workspace's file over HTTP: as every cache and every resumed download expects it, and never a mix of two publications."""
 
+import asyncio
 import os
 import socket
 import time
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from adpulse.api.analytics import _Opened
+
 
 @pytest.fixture
 def path(team):
@@ -16,14 +19,14 @@ def path(team):
 
 
 @pytest.fixture
-def publish(installation):
+def publish(installation, team):
     """Puts bytes in the place of the published file, as a publication does."""
     number = 0
 
     def put(content):
         nonlocal number
         number += 1
-        target = installation.published()
+        target = installation.app.published(team.workspace.id)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(".fresh")
         fresh.write_bytes(content)
@@ -120,9 +123,24 @@ def test_a_file_that_is_replaced_while_it_is_read_is_still_the_one_that_was_begu
     assert body.count(b"a") == size
 
 
-def test_nothing_published_yet_says_what_to_do(ask, installation, team, path):
-    installation.published().unlink()
+def test_a_file_that_is_replaced_between_its_headers_and_its_bytes_is_the_one_of_the_headers(installation, publish, team):
+    first = publish(b"first")
+    answer, sent = _Opened(installation.app.published(team.workspace.id), "x.duckdb"), []
+    publish(b"another one")
 
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        await asyncio.sleep(3600)
+
+    asyncio.run(answer({"type": "http", "method": "GET", "headers": []}, receive, send))
+
+    assert dict(sent[0]["headers"])[b"content-length"] == b"5"
+    assert b"".join(each.get("body", b"") for each in sent) == first
+
+
+def test_nothing_published_yet_says_what_to_do(ask, team, path):
     answer = ask("GET", path, team.viewer)
 
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:adpulse:not-found")
@@ -134,7 +152,9 @@ def test_no_path_leads_out_of_the_folder(ask, operator, asked):
     assert ask("GET", f"/workspaces/{asked}/analytics.duckdb", operator).status_code == 404
 
 
-def test_a_head_request_needs_a_key_of_the_workspace_too(ask, team, others, path):
+def test_a_head_request_needs_a_key_of_the_workspace_too(ask, team, others, path, publish):
+    publish(b"12345")
+
     assert ask("HEAD", path).status_code == 401
     assert ask("HEAD", path, others.viewer).status_code == 404
     assert ask("HEAD", path, team.viewer).status_code == 200

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus
+from adpulse.model import ConnectionStatus, RunState
 from storage.control import CallRow, ConnectionRow
 from storage.leader import SWEEP
 
@@ -59,6 +59,7 @@ def test_what_it_counts_is_what_there_is(scrape, installation, team, others):
 
     found = scrape()
 
+    assert run.state is RunState.DONE
     assert values(found["adpulse_connections"]) == {("hourly", "meta", "active"): 1, ("manual", "meta", "paused"): 1}
     assert values(found["adpulse_rows_fetched_last_hour"])["meta",] == run.counts.fetched
     assert values(found["adpulse_rows_written_last_hour"])["meta",] == run.counts.inserted + run.counts.updated

@@ -106,11 +106,12 @@ def test_what_runs_with_a_key_file_follows_it_through_a_whole_rotation(plane, tm
     old = KeyFile(path).keys()
 
     newest = add_key(path)
-    between = running.store(plane.workspace.id, "meta", SecretStr("between"), None)
     other = Cipher.load(None, tmp_path)
     Rotation(plane.engine, other).rotate()
+    after = running.store(plane.workspace.id, "meta", SecretStr("after"), None)
 
-    assert (running.open(before).get_secret_value(), running.open(between).get_secret_value()) == ("before", "between")
+    assert Rotation(plane.engine, other).uses().by_key == {newest: 2, fingerprint_of(old[0]): 0}
+    assert (running.open(before).get_secret_value(), running.open(after).get_secret_value()) == ("before", "after")
     assert drop_old_keys(path, Rotation(plane.engine, other).uses()) == [fingerprint_of(key) for key in old]
     assert Rotation(plane.engine, Cipher.load(None, tmp_path)).uses().by_key == {newest: 2}
     assert running.open(before).get_secret_value() == "before"
