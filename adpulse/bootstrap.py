@@ -30,6 +30,7 @@ from storage.alerts import Alert, Alerts
 from storage.authorizations import Authorizations
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.gauges import Gauges
 from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.leader import Leadership
@@ -38,6 +39,7 @@ from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.overview import Overview
 from storage.partitions import Partitions
+from storage.rotation import Rotation
 from storage.runs import Runs
 from storage.sessions import Sessions
 from storage.staging import Staging
@@ -64,6 +66,7 @@ class App:
         self.credentials = Credentials(engine, cipher)
         self.grants = Grants(engine, cipher)
         self.authorizations = Authorizations(engine, cipher)
+        self.rotation = Rotation(engine, cipher)
         self.connections = Connections(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
@@ -77,6 +80,7 @@ class App:
         self.outbox = Outbox(engine)
         self.alerts = Alerts(engine)
         self.staleness = Staleness(engine, self.clock)
+        self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}

@@ -18,7 +18,7 @@ from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
 from adpulse.operations import Ask, dispatch
 from adpulse.providers.oauth import Asking, Consent
-from adpulse.settings import LOOPBACK_NAMES
+from adpulse.settings import LOOPBACK_HOSTS
 from storage.authorizations import Begun
 from storage.connections import ConnectionView
 from storage.credentials import Ending
@@ -200,7 +200,7 @@ def _consent(app: App, provider: Provider) -> Consent:
 def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
     base = app.settings.public_url or reached_at.rstrip("/")
     parts = urlsplit(base)
-    if app.settings.public_url is None and parts.hostname not in LOOPBACK_NAMES:
+    if app.settings.public_url is None and parts.hostname not in LOOPBACK_HOSTS:
         message = (
             "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to an address that is known."
         )

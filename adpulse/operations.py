@@ -35,7 +35,7 @@ def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFac
 
 def dispatch(app: App, provider: Provider) -> None:
     """Ask Prefect for the run that serves what is queued for a platform; when it is down, the worker's sweep asks again."""
-    orchestrator.use_running_server(app.settings.home)
+    orchestrator.use_running_server(app.settings)
     try:
         orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
     except Unavailable as error:

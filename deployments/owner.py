@@ -3,18 +3,19 @@
 import os
 import socket
 
+from deployments.child import began
 from storage.leader import Leadership
 
 
 def this_process() -> str:
-    """``host-pid``: the name of this worker, and of its sweep."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """``host-pid-start``: the name of this worker, and of its sweep. In a container every process that starts has the same id."""
+    return f"{socket.gethostname()}-{os.getpid()}-{began(os.getpid()) or 0}"
 
 
 def died(owner: str) -> bool:
     """Whether a process of this machine is gone for certain; of another machine's nothing is known."""
-    host, _, pid = owner.rpartition("-")
-    if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
+    host, pid, start = owner.rsplit("-", 2) if owner.count("-") > 1 else ("", "", "")
+    if host != socket.gethostname() or not pid.isdigit() or owner == this_process():
         return False
     try:
         os.kill(int(pid), 0)
@@ -22,7 +23,7 @@ def died(owner: str) -> bool:
         return True
     except PermissionError:
         pass
-    return False
+    return (began(int(pid)) or "0") != start
 
 
 def leads(leadership: Leadership, job: str, owner: str) -> bool:

@@ -17,10 +17,11 @@ from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from deployments.owner import leads, this_process
 from storage.control import INFRASTRUCTURE
+from storage.leader import SWEEP
 
 log = logging.getLogger(__name__)
 
-_JOB = "sweep"
+_JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _NAMED = 10
 

@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -119,6 +120,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         self.executions: dict[UUID, _Execution] = {}
         self._lanes: dict[UUID, str] = {}
         self.draining = False
+        self.heartbeat_file: Path | None = None
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take new runs, unless the worker is about to stop."""
@@ -131,7 +133,9 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
             return []
 
     async def sync_with_backend(self) -> None:
-        """Tell Prefect that this worker lives."""
+        """Tell that this worker lives: to whoever looks at its file, and to Prefect."""
+        if self.heartbeat_file:
+            self.heartbeat_file.touch()
         try:
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
                 await super().sync_with_backend()
@@ -307,6 +311,7 @@ async def _serve(config: Settings) -> None:
     for each in beside:
         each.start()
     worker = WarmWorker(config.work_pool)
+    worker.heartbeat_file = config.heartbeat_file
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))

@@ -215,6 +215,7 @@ class RunRow(Base):
         Index("ix_sync_run_letters", "connection_id", sqlite_where=text(_LETTERS), postgresql_where=text(_LETTERS)),
         Index("ix_sync_run_waiting", "provider", "state"),
         Index("ix_sync_run_connection", "connection_id", "requested_at"),
+        Index("ix_sync_run_finished", "finished_at"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"))

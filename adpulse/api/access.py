@@ -7,6 +7,7 @@ so with it only pages of our own may change anything.
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ from storage.workspaces import Workspace
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 COOKIE = "adpulse_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add."""
+
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
 PRINTABLE = r"^[^\x00]*$"
@@ -144,3 +148,21 @@ MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
 
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
+Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]
+
+
+def scraper(request: Request, credentials: Presented, installation: Installation) -> App:
+    """The installation, for whoever may read its metrics: operators, and this machine where a setting says so."""
+    if not (installation.settings.metrics_on_loopback and _is_local(request)):
+        caller_of(request, credentials, installation).require(Role.OPERATOR)
+    return installation
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine itself, and not through a proxy on it."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

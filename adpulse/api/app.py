@@ -4,11 +4,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import alerts, connecting, connections, health, jobs, pages, problems, webhooks
+from adpulse.api import alerts, analytics, connecting, connections, health, jobs, metrics, pages, problems, webhooks
+from adpulse.api.traffic import Traffic
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -30,6 +32,8 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     api.add_middleware(_SecurityHeaders)
+    api.state.traffic = CollectorRegistry()
+    api.add_middleware(Traffic, registry=api.state.traffic)
     problems.handle(api)
     for router in (
         connections.router,
@@ -39,6 +43,8 @@ def create_app() -> FastAPI:
         webhooks.router,
         alerts.router,
         health.router,
+        metrics.router,
+        analytics.router,
     ):
         api.include_router(router)
     api.mount(pages.ROOT, pages.create_site())

@@ -1,9 +1,10 @@
-"""``adpulse up | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
+"""``adpulse up | prefect-server | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
 
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, web, login, worker, sweep, deploy, migrate, sandbox):
+    for command in (up, prefect_server, web, login, worker, sweep, deploy, migrate, sandbox):
         cli.command()(command)
 
 
@@ -28,11 +29,13 @@ def up() -> None:
 
     config = settings.load()
     migrate()
+    from adpulse.orchestrator import use_running_server
     from deployments.footprint import keep_small
     from deployments.server import PrefectServer
 
-    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url) as server:
+    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url, auth=config.prefect_auth) as server:
         os.environ.update(server.environment())
+        use_running_server(config)
         keep_small()
         import asyncio
 
@@ -50,6 +53,18 @@ def up() -> None:
     typer.echo("Stopped.")
 
 
+def prefect_server(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine only with ADPULSE_PREFECT_AUTH.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 4200,
+) -> None:
+    """Run the Prefect server alone, with the settings that adpulse needs. Ctrl-C ends it."""
+    from adpulse import settings
+    from deployments.server import become_server
+
+    become_server(settings.load(), host, port)
+
+
 def web(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -61,7 +76,7 @@ def web(
     from adpulse.bootstrap import app
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     app()
     serve(host, port, typer.echo)
 
@@ -93,9 +108,11 @@ def worker() -> None:
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     from deployments.footprint import keep_small
+    from deployments.server import SETTINGS
 
+    os.environ.update({**SETTINGS, **os.environ})
     keep_small()
     from deployments import worker as warm
 
@@ -107,7 +124,7 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     from adpulse.bootstrap import app
     from deployments.alerts import watch_until
     from deployments.deliver import deliver_until
@@ -132,7 +149,7 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     import asyncio
 
     from deployments.deploy import deploy as deploy_all
@@ -162,6 +179,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
     extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
+    host: Annotated[str, typer.Option(help="Address to listen on, and by which it is reached.")] = "127.0.0.1",
+    files: Annotated[Path | None, typer.Option(help="Folder for ca.pem and the like; default: one that goes at the end.")] = None,
     google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
     google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
@@ -183,9 +202,11 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         graph_port=graph_port,
         login_port=login_port,
         control_port=control_port,
+        host=host,
         google=Options(
             ads_port=ads_port,
             token_port=token_port,
+            files=files,
             extra=google_extra,
             extra_ads=[int(each) for each in google_extra_ads.split(",")],
         ),

@@ -47,17 +47,18 @@ class Sandbox:
         graph_port: int = 0,
         login_port: int = 0,
         control_port: int = 0,
+        host: str = LOOPBACK,
         redirect_uris: tuple[str, ...] = (),
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
-        """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``.
+        """Start it in this process, on loopback or at ``host``; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``.
 
         ``redirect_uris`` are what is registered with both platforms' clients, beside the loopback addresses that need not be.
         """
         made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
         meta = graph_login.MetaLogin(made, clock, calls, faults, redirect_uris)
-        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), meta, LOOPBACK, graph_port)
+        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), meta, host, graph_port)
         ads = Google.start(
             seed=seed,
             beginning=now,
@@ -65,16 +66,16 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
-            host=LOOPBACK,
+            host=host,
             options=google,
             redirect_uris=redirect_uris,
         )
-        logins = login_server.serve({graph_login.DIALOG: meta, google_login.PATH: ads.login}, LOOPBACK, login_port)
-        graph_url, login_url = (f"http://{LOOPBACK}:{server.server_port}" for server in (graph, logins))
+        logins = login_server.serve({graph_login.DIALOG: meta, google_login.PATH: ads.login}, host, login_port)
+        graph_url, login_url = (f"http://{host}:{server.server_port}" for server in (graph, logins))
         controls = control.Controls(
             world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, login_url=login_url, google=ads
         )
-        steering = control.serve(controls, LOOPBACK, control_port)
+        steering = control.serve(controls, host, control_port)
         return cls(
             world=made,
             truth=truth,
@@ -83,7 +84,7 @@ class Sandbox:
             faults=faults,
             graph_url=graph_url,
             login_url=login_url,
-            control_url=f"http://{LOOPBACK}:{steering.server_port}",
+            control_url=f"http://{host}:{steering.server_port}",
             google=ads,
             servers=(graph, logins, steering),
         )

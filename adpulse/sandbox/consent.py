@@ -13,7 +13,7 @@ from html import escape
 from typing import Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 CODE_LIFETIME = timedelta(minutes=10)
 Kept = TypeVar("Kept")
 Params = Mapping[str, str]

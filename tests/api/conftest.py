@@ -1,5 +1,6 @@
 """The API on an installation of two workspaces, in this process; the sandbox is the platform, Prefect is not running."""
 
+import os
 import time
 from threading import Thread
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import requests
 import uvicorn
 from pydantic import SecretStr
 
-from adpulse import connecting
+from adpulse import bootstrap, connecting, settings
 from adpulse.api.app import create_app
 from adpulse.model import Provider
 from adpulse.role import Role
@@ -77,7 +78,22 @@ def ask(address):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return requests.request(method, address + path, headers=headers, timeout=30, **options)
 
+    send.address = address
     return send
+
+
+@pytest.fixture
+def set_up(installation):
+    """Serves the installation with other settings."""
+
+    def use(**variables):
+        os.environ.update(variables)
+        settings.load.cache_clear()
+        bootstrap.app.cache_clear()
+        installation.app = bootstrap.app()
+        return installation.app
+
+    return use
 
 
 def _team(installation, workspace):

@@ -1,5 +1,6 @@
 """The pages name what there is, and their links lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from adpulse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (ROOT / "docs" / "howto" / "commands.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 CONTEXT_WORDS = {"--help"}
 
@@ -61,7 +63,7 @@ def test_setting_has_one_row_with_its_default(field):
 
 
 def test_no_row_names_a_setting_that_is_not_there():
-    settings = COMMANDS.partition("\n## Settings\n")[2].partition("Some more variables")[0]
+    settings = COMMANDS.partition("\n## Settings\n")[2].partition("These variables")[0]
 
     told = re.findall(r"^\| `ADPULSE_([A-Z_]+)`", settings, re.MULTILINE)
 
@@ -74,3 +76,22 @@ def test_relative_links_lead_to_files(page):
     relative = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
     assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+def log_events():
+    """Level and sentence of every log call, with what differs left out."""
+    for package in ("adpulse", "storage", "tasks", "flows", "deployments"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=ast.Name("log"), attr=level), args=[ast.Constant(str(text)), *_]):
+                        yield level, re.sub("%[sd]", "…", text)
+
+
+def test_the_log_events_of_the_page_are_those_that_are_logged():
+    told = re.findall(
+        r"^\| (\w+) \| `([^`]*…?[^`]*)` \| [^|]+ \|$", OPERATIONS.partition("## Log events")[2].partition("## ")[0], re.MULTILINE
+    )
+
+    assert len(told) == len(set(told))
+    assert set(told) == set(log_events())

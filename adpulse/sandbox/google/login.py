@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from adpulse.sandbox.clock import SandboxClock
-from adpulse.sandbox.consent import LOOPBACK_NAMES, Client, Once, Params, Shown, Spent, Wrong, back_to, consent_page, error_page
+from adpulse.sandbox.consent import LOOPBACK_HOSTS, Client, Once, Params, Shown, Spent, Wrong, back_to, consent_page, error_page
 from adpulse.sandbox.google.world import Credential, GoogleWorld
 
 CLIENT_ID, CLIENT_SECRET = "sandbox.apps.googleusercontent.com", "sandbox-client-secret"  # the sandbox's own
@@ -61,7 +61,7 @@ class GoogleLogin:
 
     def __init__(self, world: GoogleWorld, clock: SandboxClock, *, redirect_uris: tuple[str, ...] = (), testing: bool = False) -> None:
         # A client of the type "Desktop app" has every loopback address; others must be registered.
-        self.client = Client(id=CLIENT_ID, secret=CLIENT_SECRET, loopback=LOOPBACK_NAMES, redirect_uris=redirect_uris)
+        self.client = Client(id=CLIENT_ID, secret=CLIENT_SECRET, loopback=LOOPBACK_HOSTS, redirect_uris=redirect_uris)
         self._world, self._clock, self._testing = world, clock, testing
         self._asked: Once[_Asked] = Once(clock.now)
         self._codes: Once[_Asked] = Once(clock.now)

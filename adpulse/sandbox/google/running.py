@@ -25,6 +25,7 @@ from adpulse.sandbox.google.world import EXTRA_ADS, GoogleWorld
 class Options:
     """Where the endpoints answer and how many rows a page has; port 0 takes a free one.
 
+    ``files`` is the folder for the files that point a client here; by default one that goes when the sandbox stops.
     ``extra`` small customers are below the manager Summit Media Group; ``extra_ads`` is how many ads they have, in turn.
     ``testing`` is the Cloud project's publishing status: refresh tokens that come of a consent end after seven days.
     """
@@ -32,6 +33,7 @@ class Options:
     ads_port: int = 0
     token_port: int = 0
     page_rows: int = PAGE_ROWS
+    files: Path | None = None
     extra: int = 0
     extra_ads: Sequence[int] = EXTRA_ADS
     testing: bool = False
@@ -47,6 +49,7 @@ class Google:
     token_url: str
     login: GoogleLogin
     files: Path
+    keeps_files: bool
     servers: tuple[AdsServer, ThreadingHTTPServer]
 
     @classmethod
@@ -76,19 +79,21 @@ class Google:
             endpoint=f"{host}:{served.port}",
             token_url=f"http://{host}:{tokens.server_port}/token",
             login=login,
-            files=Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
+            files=options.files or Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
+            keeps_files=options.files is not None,
             servers=(served, tokens),
         )
         found._write_files()
         return found
 
     def stop(self) -> None:
-        """Stop answering, free the ports and remove the files."""
+        """Stop answering, free the ports and remove the files, unless they are in a folder that was told."""
         served, tokens = self.servers
         served.stop()
         tokens.shutdown()
         tokens.server_close()
-        shutil.rmtree(self.files, ignore_errors=True)
+        if not self.keeps_files:
+            shutil.rmtree(self.files, ignore_errors=True)
 
     @property
     def environment(self) -> dict[str, str]:
