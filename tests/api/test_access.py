@@ -144,7 +144,7 @@ def test_another_workspaces_id_does_not_lead_to_ones_own_connection(ask, team, o
 def test_another_workspaces_webhook_or_alert_is_not_in_ones_own_workspace(ask, installation, team, others, method, template):
     path = path_of(template, team).replace(team.webhook.id, others.webhook.id).replace(team.alert.id, others.alert.id)
 
-    assert ask(method, path, team.editor, **options(method, template)).status_code == 404
+    assert ask(method, path, team.editor, **options(method, template, team)).status_code == 404
     assert installation.app.webhooks.get(others.webhook.id) == others.webhook
     assert installation.app.alerts.get(others.alert.id) == others.alert
 

@@ -346,7 +346,7 @@ def test_a_grant_is_used_once(ask, browser, workspace):
     answers = [connect(ask, workspace, grant_id=granted["grant_id"], accounts=[each]) for each in (first, second)]
 
     assert [answer.status_code for answer in answers] == [201, 404]
-    assert answers[1].json()["type"] == "urn:adpulse:unknown-grant"
+    assert answers[1].json()["type"] == "urn:adpulse:not-found"
 
 
 def test_a_grant_is_over_after_an_hour(ask, browser, workspace, monkeypatch):
