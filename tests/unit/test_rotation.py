@@ -72,7 +72,9 @@ def test_a_secret_that_was_replaced_meanwhile_is_not_brought_back(plane):
         as_read = [
             tuple(row) for row in session.execute(select(CredentialRow.id, CredentialRow.ciphertext).where(CredentialRow.id == first))
         ]
-    Credentials(plane.engine, Cipher([NEW, OLD])).replace(first, SecretStr("fresh"), None)
+    with plane.engine.begin() as session:
+        fresh = Cipher([NEW]).seal(first, SecretStr("fresh"))
+        session.execute(update(CredentialRow).where(CredentialRow.id == first).values(ciphertext=fresh))
 
     assert rotation._seal_anew(CredentialRow.ciphertext, as_read) == 0
     assert opened(plane, [NEW], [first]) == {first: "fresh"}
