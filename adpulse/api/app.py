@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -34,7 +34,7 @@ def create_app() -> FastAPI:
     api.add_middleware(_SecurityHeaders)
     api.state.traffic = CollectorRegistry()
     api.add_middleware(Traffic, registry=api.state.traffic)
-    problems.handle(api)
+    problems.handle(api, _error)
     for router in (
         connections.router,
         connecting.router,
@@ -50,6 +50,12 @@ def create_app() -> FastAPI:
     api.mount(pages.ROOT, pages.create_site())
     api.add_route("/", _to_the_pages)
     return api
+
+
+def _error(request: Request, told: problems.Told) -> Response:
+    """A page where a platform sends a person's browser back to, a problem everywhere else."""
+    person = request.url.path == connecting.CALLBACK and connecting.is_person(request)
+    return pages.error_page(told) if person else problems.problem(told)
 
 
 def _to_the_pages(_: Request) -> RedirectResponse:

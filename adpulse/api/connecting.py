@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from adpulse import connecting, operations
@@ -26,7 +27,8 @@ from storage.grants import Grant
 _ASKS_A_PLATFORM = answers(
     HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
 )
-_LONGEST_SECRET = 20_000
+CALLBACK = connecting.CALLBACK
+LONGEST_SECRET = 20_000
 _LONGEST_STATE, _LONGEST_CODE = 200, 4_000
 _COOKIE = "adpulse_authorization"
 
@@ -34,7 +36,7 @@ router = APIRouter(tags=["connecting"], responses=answers(HTTPStatus.UNAUTHORIZE
 callback = APIRouter(tags=["connecting"])
 
 Secret = Annotated[
-    SecretStr, Field(min_length=1, max_length=_LONGEST_SECRET, description="An access token, a refresh token, or credentials as JSON.")
+    SecretStr, Field(min_length=1, max_length=LONGEST_SECRET, description="An access token, a refresh token, or credentials as JSON.")
 ]
 GrantId = Annotated[str, Path(max_length=255)]
 
@@ -154,17 +156,28 @@ def begin(caller: Editor, workspace_id: WorkspaceId, body: AuthorizationIn, requ
 
 
 @callback.get(
-    connecting.CALLBACK,
+    CALLBACK,
+    response_model=GrantOut,
     summary="Where a platform sends the browser back to",
     responses=_ASKS_A_PLATFORM | answers(HTTPStatus.UNAUTHORIZED),
 )
 def finish(
     caller: MaybeCaller, installation: Installation, request: Request, response: Response, told: Annotated[ReturnedIn, Query()]
-) -> GrantOut:
-    """Open to anybody, and good only for the browser that began, by its cookie, or for the key that began."""
+) -> GrantOut | Response:
+    """Open to anybody, and good only for the browser that began, by its cookie, or for the key that began.
+
+    A person goes on to the page where accounts are chosen, a program gets the grant.
+    """
     grant = returned(installation, request, told, caller)
+    if is_person(request):
+        response = RedirectResponse(f"/app/connect/{grant.workspace_id}/{grant.id}", HTTPStatus.SEE_OTHER)
     response.delete_cookie(_cookie(told.state), path=_path(installation))
-    return grant_out(installation, grant)
+    return response if is_person(request) else grant_out(installation, grant)
+
+
+def is_person(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 @router.get("/workspaces/{workspace_id}/grants/{grant_id}", summary="Read a grant")

@@ -61,12 +61,11 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def handle(api: FastAPI, answer: Callable[[Told], Response] | None = None) -> None:
-    """Answer every error with a problem, or with what ``answer`` makes of it."""
-    make = answer or _problem
+def handle(api: FastAPI, answer: Callable[[Request, Told], Response]) -> None:
+    """Answer every error with what ``answer`` makes of it."""
 
     def answered(request: Request, error: Exception) -> Response:
-        return make(_told(request, error))
+        return answer(request, _told(request, error))
 
     for each in (errors.AdpulseError, Refused, RequestValidationError, HTTPException, *INFRASTRUCTURE, Exception):
         api.add_exception_handler(each, answered)
@@ -78,7 +77,8 @@ def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {status.value: {"description": status.phrase, "content": content} for status in statuses}
 
 
-def _problem(told: Told) -> Response:
+def problem(told: Told) -> Response:
+    """An error, for a program."""
     body = Problem(type=f"urn:adpulse:{told.kind}", title=told.status.phrase, status=told.status.value, detail=told.detail)
     return JSONResponse(body.model_dump(), told.status.value, headers=dict(told.headers), media_type=MEDIA_TYPE)
 

@@ -229,7 +229,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
     from adpulse.bootstrap import app
 
-    return f"{address.rstrip('/')}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
+    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta sends nobody back to 127.0.0.1
+    return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
 def _describe(running: "Sandbox") -> None:
