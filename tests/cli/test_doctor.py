@@ -117,9 +117,12 @@ def test_secrets_that_do_not_open_are_wrong_and_those_of_an_older_key_are_worth_
     assert doctor()[1]["secrets"][0] == "wrong"
 
 
-def test_before_production_the_sandbox_is_wrong_and_what_only_people_know_is_asked(doctor, installation, prefect):
+def test_before_production_the_sandbox_is_wrong_and_what_only_people_know_is_asked(doctor, installation, prefect, monkeypatch):
     del prefect
     installation.connect()
+    monkeypatch.delenv("ADPULSE_META_APP_SECRET")
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
     key, text = installation.app.keys.create("ops", Role.OPERATOR, None)
     installation.app.leadership.take(SWEEP, "worker")
 
