@@ -25,18 +25,19 @@ def register(cli: typer.Typer) -> None:
 
 def up() -> None:
     """Run everything here: Prefect server, deployments, HTTP API and the warm worker. Ctrl-C ends all of it."""
+    from deployments.footprint import keep_small
+
+    keep_small()
     from adpulse import settings
 
     config = settings.load()
     migrate()
     from adpulse.orchestrator import use_running_server
-    from deployments.footprint import keep_small
     from deployments.server import PrefectServer
 
     with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url, auth=config.prefect_auth) as server:
         os.environ.update(server.environment())
         use_running_server(config)
-        keep_small()
         import asyncio
 
         from deployments import worker as warm
@@ -105,15 +106,16 @@ def login(
 
 def worker() -> None:
     """Run the warm worker against the Prefect server of PREFECT_API_URL (or the one `adpulse up` started)."""
+    from deployments.footprint import keep_small
+
+    keep_small()
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
     use_running_server(settings.load())
-    from deployments.footprint import keep_small
     from deployments.server import SETTINGS
 
     os.environ.update({**SETTINGS, **os.environ})
-    keep_small()
     from deployments import worker as warm
 
     warm.serve(settings.load())
