@@ -45,8 +45,9 @@ lint: venv ## ruff and the import contracts
 types: venv ## mypy, strict
 	$(BIN)/mypy
 
-lock: venv ## renew the two lock files from pyproject.toml
+lock: venv ## renew the three lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
+	echo 'setuptools>=80' | $(LOCK) -c requirements.lock pyproject.toml - -o requirements-runtime.lock
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
 
 bench: venv ## ratios measured in one run, as table and JSON

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,25 +23,36 @@ from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
 from adpulse.settings import Settings
+from adpulse.targets import Targets
 from storage import control, migrations
+from storage.alert_query import Answer, ask
+from storage.alerts import Alert, Alerts
+from storage.authorizations import Authorizations
 from storage.bulk import Bulk
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.gauges import Gauges
+from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.labels import Labels
 from storage.leader import Leadership
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.outbox import Outbox
 from storage.overview import Overview
 from storage.partitions import Partitions
+from storage.rotation import Rotation
 from storage.runs import Runs
 from storage.sessions import Sessions
 from storage.staging import Staging
+from storage.staleness import Staleness
 from storage.warehouse import Warehouse
+from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from adpulse.providers.google_credentials import Key
+    from adpulse.providers.oauth import Consent
 
 
 class App:
@@ -54,6 +66,9 @@ class App:
         self.sessions = Sessions(engine)
         self.cipher = Cipher.load(config.secret_key, config.home)
         self.credentials = Credentials(engine, self.cipher)
+        self.grants = Grants(engine, self.cipher)
+        self.authorizations = Authorizations(engine, self.cipher)
+        self.rotation = Rotation(engine, self.cipher)
         self.connections = Connections(engine, self.clock)
         self.labels = Labels(engine)
         self.bulk = Bulk(engine, self.clock)
@@ -64,6 +79,12 @@ class App:
         self.partitions = Partitions(engine)
         self.overview = Overview(engine, self.clock)
         self.leadership = Leadership(engine)
+        self.targets = Targets(private=config.webhook_private_targets)
+        self.webhooks = Webhooks(engine, self.cipher, self.targets)
+        self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
+        self.staleness = Staleness(engine, self.clock)
+        self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
@@ -73,9 +94,21 @@ class App:
         """The workspace's DuckDB file, live and published."""
         with self._lock:
             if workspace_id not in self._warehouses:
-                home, name = self.settings.home, f"{workspace_id}.duckdb"
-                self._warehouses[workspace_id] = Warehouse(home / "warehouse" / name, home / "published" / name)
+                live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
+                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
             return self._warehouses[workspace_id]
+
+    def published(self, workspace_id: str) -> Path:
+        """Where the workspace's copy for readers is, once something was published."""
+        return self.settings.home / "published" / f"{workspace_id}.duckdb"
+
+    def ask(self, alert: Alert) -> Answer:
+        """The rows that an alert finds now.
+
+        Raises:
+            Usage, Unavailable: it cannot be asked; the message says why.
+        """
+        return ask(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm."""
@@ -100,6 +133,10 @@ class App:
             Usage: the credential is incomplete.
         """
         return f"{provider}:{_google_key(self.settings, secret).project}" if provider is Provider.GOOGLE else provider.value
+
+    def consent(self, provider: Provider) -> "Consent | None":
+        """How a person consents in the browser; None without an app of the installation's own at the platform."""
+        return _google_consent(self.settings, self.clock) if provider is Provider.GOOGLE else _meta_consent(self.settings, self.clock)
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""
@@ -177,6 +214,37 @@ def _google_key(config: Settings, secret: SecretStr) -> "Key":
 
     client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
     return parse(secret, client)
+
+
+def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.providers.meta_oauth import MetaConsent
+
+    if not config.meta_app_id or not config.meta_app_secret:
+        return None
+    redact.protect(config.meta_app_secret.get_secret_value())
+    return MetaConsent(
+        login_url=config.meta_login_url,
+        graph_url=config.meta_graph_url,
+        version=config.meta_version,
+        app_id=config.meta_app_id,
+        app_secret=config.meta_app_secret,
+        clock=clock,
+    )
+
+
+def _google_consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.providers.google_oauth import GoogleConsent
+
+    if not config.google_client_id or not config.google_client_secret:
+        return None
+    redact.protect(config.google_client_secret.get_secret_value())
+    return GoogleConsent(
+        auth_url=config.google_auth_url,
+        token_url=config.google_token_url,
+        client_id=config.google_client_id,
+        client_secret=config.google_client_secret,
+        clock=clock,
+    )
 
 
 @cache

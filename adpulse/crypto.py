@@ -1,7 +1,9 @@
-"""Encrypts credentials at rest: MultiFernet (rotatable keys), each ciphertext bound to the credential it belongs to."""
+"""Encrypts credentials at rest: Fernet keys that can be rotated, each ciphertext bound to the credential it belongs to."""
 
+import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -10,26 +12,82 @@ from pydantic import SecretStr
 from adpulse.errors import Usage
 
 _CONFIRMS = "confirmation of"  # no id of a credential: neither kind of text can stand for the other
+KEY_FILE = "secret.key"
+
+
+class KeyFile:
+    """The keys of an installation as a file, the newest first, comma separated; only its owner may read it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: tuple[int, ...] = ()
+
+    def keys(self) -> list[str]:
+        """Every key; the file is made with a first one where there is none, so that two first starts agree on it."""
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            mine = self._written([Fernet.generate_key().decode()])
+            try:
+                os.link(mine, self.path)
+            except FileExistsError:
+                pass  # another process was first; its key counts
+            finally:
+                mine.unlink()
+        self._read = self._version()
+        return _split(self.path.read_text())
+
+    def changed(self) -> bool:
+        """Whether it is no longer what was read last."""
+        return self._read != self._version()
+
+    def replace(self, keys: Sequence[str]) -> None:
+        """Put other keys in their place, in one step."""
+        self._written(keys).replace(self.path)
+
+    def _version(self) -> tuple[int, ...]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return self._read  # somebody takes it away for a moment; what was read still counts
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _written(self, keys: Sequence[str]) -> Path:
+        mine = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        mine.unlink(missing_ok=True)
+        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(",".join(keys))
+            file.flush()
+            os.fsync(file.fileno())
+        return mine
 
 
 class Cipher:
-    """Seals and opens secrets. The newest key seals, every key opens."""
+    """Seals and opens secrets. The newest key seals, every key opens.
 
-    def __init__(self, keys: list[str]) -> None:
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except ValueError:
-            raise Usage("ADPULSE_SECRET_KEY is not a list of Fernet keys (44 url-safe characters each, comma separated).") from None
+    With a key file it follows the file: a key that another process put there is used from then on, without a restart.
+    """
+
+    def __init__(self, keys: Sequence[str], file: KeyFile | None = None) -> None:
+        self._file = file
+        self._fernets = _fernets(keys)
 
     @classmethod
     def load(cls, secret_key: SecretStr | None, home: Path) -> "Cipher":
         """The cipher of an installation: from the setting, or from ``secret.key`` in its home, made at first use."""
-        text = secret_key.get_secret_value() if secret_key else _key_file(home / "secret.key")
-        return cls([key.strip() for key in text.split(",") if key.strip()])
+        if secret_key:
+            return cls(_split(secret_key.get_secret_value()))
+        file = KeyFile(home / KEY_FILE)
+        return cls(file.keys(), file)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """What people call the keys, the newest first. Of a key it says nothing."""
+        return tuple(self._fernets)
 
     def seal(self, credential_id: str, secret: SecretStr) -> bytes:
         """Ciphertext that only opens for this credential id."""
-        return self._fernet.encrypt(json.dumps([credential_id, secret.get_secret_value()]).encode())
+        self._follow()
+        return self._all().encrypt(json.dumps([credential_id, secret.get_secret_value()]).encode())
 
     def open(self, credential_id: str, ciphertext: bytes) -> SecretStr:
         """The secret.
@@ -38,7 +96,7 @@ class Cipher:
             Usage: no key fits, or the ciphertext belongs to another credential.
         """
         try:
-            owner, secret = json.loads(self._fernet.decrypt(ciphertext))
+            owner, secret = json.loads(self._decrypt(ciphertext))
         except InvalidToken:
             raise Usage(
                 "A stored credential cannot be decrypted: ADPULSE_SECRET_KEY or secret.key is not the one it was stored with."
@@ -49,31 +107,73 @@ class Cipher:
 
     def confirmation(self, of: str) -> str:
         """Text that shows, for a few minutes, that its bearer was told of something; it can be neither made nor changed outside."""
-        return self._fernet.encrypt(json.dumps([_CONFIRMS, of]).encode()).decode()
+        return self._all().encrypt(json.dumps([_CONFIRMS, of]).encode()).decode()
 
     def confirms(self, text: str, of: str, seconds: int) -> bool:
         """Whether the text is a confirmation of this, not older than so many seconds."""
         try:
-            return bool(json.loads(self._fernet.decrypt(text, ttl=seconds)) == [_CONFIRMS, of])
+            return bool(json.loads(self._decrypt(text.encode(), seconds)) == [_CONFIRMS, of])
         except (InvalidToken, ValueError):
             return False
+
+    def sealed_with(self, ciphertext: bytes) -> str | None:
+        """The fingerprint of the key that sealed it; None when it is none of ours."""
+        for fingerprint, fernet in self._fernets.items():
+            try:
+                fernet.decrypt(ciphertext)
+            except InvalidToken:
+                continue
+            return fingerprint
+        return None
+
+    def renew(self, ciphertext: bytes) -> bytes:
+        """The same secret, sealed with the newest key."""
+        return self._all().rotate(ciphertext)
+
+    def _decrypt(self, ciphertext: bytes, seconds: int | None = None) -> bytes:
+        try:
+            return self._all().decrypt(ciphertext, seconds)
+        except InvalidToken:
+            if not self._follow():
+                raise
+        return self._all().decrypt(ciphertext, seconds)
+
+    def _follow(self) -> bool:
+        """Take over keys that the file was given since; whether it was."""
+        if self._file is None or not self._file.changed():
+            return False
+        self._fernets = _fernets(self._file.keys())
+        return True
+
+    def _all(self) -> MultiFernet:
+        return MultiFernet(list(self._fernets.values()))
 
     def __repr__(self) -> str:
         """Nothing of the keys."""
         return "Cipher()"
 
 
-def _key_file(path: Path) -> str:
-    """Read the key file; made atomically with mode 0600, so that two first starts agree on one key."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mine = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-        try:
-            os.link(mine, path)
-        except FileExistsError:
-            pass  # another process was first; its key counts
-        finally:
-            mine.unlink()
-    return path.read_text()
+def new_key() -> str:
+    """A key nobody has."""
+    return Fernet.generate_key().decode()
+
+
+def fingerprint_of(key: str) -> str:
+    """Eight characters that tell keys apart: a digest of 256 random bits gives nothing of them away."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def _fernets(keys: Sequence[str]) -> dict[str, Fernet]:
+    try:
+        made = {fingerprint_of(key): Fernet(key) for key in keys}
+    except ValueError:
+        made = {}
+    if not made:
+        raise Usage(
+            f"ADPULSE_SECRET_KEY, or {KEY_FILE}, is not a list of Fernet keys (44 url-safe characters each, comma separated)."
+        ) from None
+    return made
+
+
+def _split(text: str) -> list[str]:
+    return [key.strip() for key in text.split(",") if key.strip()]

@@ -19,7 +19,7 @@
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
-        ├── UnknownWorkspace
+        ├── NotFound            no webhook, alert or grant has that id or name
         ├── FrequencyRefused
         └── Conflict            it exists already
 
@@ -128,8 +128,8 @@ class UnknownConnection(Usage):
     """No connection has that id or name."""
 
 
-class UnknownWorkspace(Usage):
-    """No workspace has that id, or none that this caller sees."""
+class NotFound(Usage):
+    """No webhook, alert or grant has that id or name."""
 
 
 class FrequencyRefused(Usage):

@@ -180,7 +180,7 @@ ON_DEMAND_LANES = (Lane.ON_DEMAND, Lane.BACKGROUND)
 
 
 class RunState(StrEnum):
-    """States of a sync run; the legal moves are in ``storage.runs``."""
+    """States of a sync run; the legal moves are in ``adpulse.run_states``."""
 
     QUEUED = "queued"
     LEASED = "leased"
@@ -377,3 +377,12 @@ class RunCounts:
     def written(self) -> int:
         """Rows inserted or updated, entities included."""
         return self.inserted + self.updated + self.entities_changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restated:
+    """How many stored rows of leaves, of days before the account's today, a leg changed, and the first and last of these days."""
+
+    rows: int
+    since: date
+    until: date

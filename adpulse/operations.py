@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import SecretStr
@@ -13,13 +14,10 @@ from adpulse.errors import Conflict, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
 from storage.connections import PAUSED, ConnectionView
 from storage.damage import Holdings, Restored
-from storage.outbox import Ticket
 from storage.runs import RunView
+from storage.sync_requests import Ticket
 
 log = logging.getLogger(__name__)
-
-Ask = Callable[[App, Provider], None]
-"""How Prefect is asked for a run: at once, or by a thread where nobody may wait for it."""
 
 
 def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFacts]:
@@ -34,8 +32,29 @@ def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFac
     return app.client_for(provider, secret).accounts(lambda: app.ledger.take(f"{provider}:token:{fingerprint}", scope, Heat.HOT))
 
 
-def connect(
-    app: App, workspace: str, provider: Provider, secret: SecretStr, accounts: Sequence[AccountFacts], sync_frequency: str
+def dispatch(app: App, provider: Provider) -> None:
+    """Ask Prefect for the run that serves what is queued for a platform; when it is down, the worker's sweep asks again."""
+    orchestrator.use_running_server(app.settings)
+    try:
+        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
+    except Unavailable as error:
+        log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
+
+
+Ask = Callable[[App, Provider], None]
+"""How Prefect is asked for what was queued: at once, or by somebody who need not be waited for."""
+
+
+def connect(  # noqa: PLR0913 - what makes connections
+    app: App,
+    workspace: str,
+    provider: Provider,
+    secret: SecretStr,
+    accounts: Sequence[AccountFacts],
+    sync_frequency: str,
+    *,
+    expires_at: datetime | None = None,
+    ask: Ask = dispatch,
 ) -> list[ConnectionView]:
     """Store the credential once, connect the accounts with it, and ask for their first sync.
 
@@ -46,9 +65,34 @@ def connect(
         FrequencyRefused, Conflict, Usage: and nothing was stored.
     """
     owner = app.workspaces.get(workspace)
+    connected = require_connectable(app, owner.id, provider, accounts, sync_frequency)
+    scope, margin = app.scope_of(provider, secret), app.settings.gross_margin
+    credential = app.credentials.store(owner.id, provider.value, secret, expires_at)
+    made = [
+        app.connections.create(
+            owner.id, provider, account, credential_id=credential, scope=scope, frequency=sync_frequency, gross_margin=margin
+        )
+        for account in accounts
+    ]
+    currencies = {account.external_id: account.currency for account in accounts}
+    for old in connected:
+        if old.external_id in currencies and old.status is not ConnectionStatus.DISCONNECTED:
+            app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.now_in(currencies[old.external_id]))
+    return _synced(app, provider, [view.connection for view in made], ask)
+
+
+def require_connectable(
+    app: App, workspace: str, provider: Provider, accounts: Sequence[AccountFacts], sync_frequency: str
+) -> list[Connection]:
+    """Make sure that all of these accounts can be connected; the platform's connections that the workspace has.
+
+    Raises:
+        FrequencyRefused, Conflict, Usage: says which cannot, and why.
+    """
+    owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
-    connected = [view.connection for view in app.connections.every(owner.id)]
-    taken = {(each.external_id, each.currency): each for each in connected if each.provider is provider}
+    connected = [view.connection for view in app.connections.every(owner.id) if view.connection.provider is provider]
+    taken = {(each.external_id, each.currency): each for each in connected}
     for account in accounts:
         if old := taken.get((account.external_id, account.currency)):
             state = "still being deleted" if old.status is ConnectionStatus.DELETING else "connected already"
@@ -58,36 +102,22 @@ def connect(
             raise Usage(message)
         if not account.enabled:
             raise Usage(f"{account.name} ({account.external_id}) is {account.status} at {provider.label}. It cannot be synced.")
-    scope, margin = app.scope_of(provider, secret), app.settings.gross_margin
-    credential = app.credentials.store(owner.id, provider.value, secret, None)
-    made = [
-        app.connections.create(
-            owner.id, provider, account, credential_id=credential, scope=scope, frequency=sync_frequency, gross_margin=margin
-        )
-        for account in accounts
-    ]
-    currencies = {account.external_id: account.currency for account in accounts}
-    for old in connected:
-        if old.provider is provider and old.external_id in currencies and old.status is not ConnectionStatus.DISCONNECTED:
-            app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.now_in(currencies[old.external_id]))
-    for view in made:
-        request_sync(app, view.connection.id)
-    return [app.connections.get(view.connection.id) for view in made]
+    return connected
 
 
-def dispatch(app: App, provider: Provider) -> None:
-    """Ask Prefect for the run that serves what is queued for a platform; when it is down, the worker's sweep asks again."""
-    orchestrator.use_running_server(app.settings.home)
-    try:
-        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
-    except Unavailable as error:
-        log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
+def _synced(app: App, provider: Provider, connections: Iterable[Connection], ask: Ask) -> list[ConnectionView]:
+    """Queue a sync of each, and ask Prefect once."""
+    ids = [each.id for each in connections]
+    for each in ids:
+        app.runs.request(each)
+    ask(app, provider)
+    return [app.connections.get(each) for each in ids]
 
 
 def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: bool = False, ask: Ask = dispatch) -> Ticket:
     """Queue a sync and ask Prefect for a run; returns at once, with the open run if there is one.
 
-    The request is stored first: when Prefect is down it waits, and the worker's sweep asks again. ``ask`` is how Prefect is asked.
+    The request is stored first: when Prefect is down it waits, and the worker's sweep asks again.
 
     Raises:
         UnknownConnection: no such connection.
@@ -125,7 +155,7 @@ def pause(app: App, reference: str) -> ConnectionView:
     return app.connections.get(connection.id)
 
 
-def resume(app: App, reference: str) -> Ticket:
+def resume(app: App, reference: str, ask: Ask = dispatch) -> Ticket:
     """Sync a connection again that was paused, or whose cause at the platform was mended, and ask for a sync at once.
 
     Raises:
@@ -139,36 +169,55 @@ def resume(app: App, reference: str) -> Ticket:
         raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
     if connection.status.resumable:
         app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
-    return request_sync(app, connection.id)
+    return request_sync(app, connection.id, ask=ask)
 
 
-def reconnect(app: App, reference: str, secret: SecretStr) -> list[ConnectionView]:
+def reconnect(
+    app: App,
+    reference: str,
+    secret: SecretStr,
+    accounts: Sequence[AccountFacts] | None = None,
+    *,
+    expires_at: datetime | None = None,
+    ask: Ask = dispatch,
+) -> list[ConnectionView]:
     """Give a connection, and every other that shared its credential and that the new one reaches, a fresh one; sync them at once.
+
+    ``accounts`` is what the credential reaches, if that was asked already.
 
     Raises:
         AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was changed.
         UnknownConnection, Usage: there is none, or the credential does not reach its account.
     """
     named = app.connections.get(reference).connection
-    if named.status is ConnectionStatus.CURRENCY_CHANGED:
-        raise Usage(f"{named.name} reports in another currency now. Connect it as a new connection; its history stays here.")
-    if named.status is ConnectionStatus.DELETING:
-        raise _is_being_deleted(named)
-    reached = {account.external_id: account for account in discover(app, named.provider, secret)}
-    if named.external_id not in reached:
-        raise Usage(f"This token does not reach {named.name} ({named.external_id}). Nothing was changed.")
+    require_reached(named, accounts)
+    accounts = discover(app, named.provider, secret) if accounts is None else accounts
+    require_reached(named, accounts)
+    reached = {account.external_id: account for account in accounts}
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
     together = [
         view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
     ]
     mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in reached)]
-    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, None)
+    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, expires_at)
     scope = app.scope_of(named.provider, secret)
     app.connections.use_credential({each.id: reached[each.external_id] for each in mended}, credential, scope)
     erase_unused(app, named)
-    for each in mended:
-        request_sync(app, each.id)
-    return [app.connections.get(each.id) for each in mended]
+    return _synced(app, named.provider, mended, ask)
+
+
+def require_reached(connection: Connection, accounts: Sequence[AccountFacts] | None) -> None:
+    """Make sure that a credential which reaches these accounts can serve the connection; None: it is not known yet what it reaches.
+
+    Raises:
+        Usage: it cannot; says why.
+    """
+    if connection.status is ConnectionStatus.CURRENCY_CHANGED:
+        raise Usage(f"{connection.name} reports in another currency now. Connect it as a new connection; its history stays here.")
+    if connection.status is ConnectionStatus.DELETING:
+        raise _is_being_deleted(connection)
+    if accounts is not None and connection.external_id not in {each.external_id for each in accounts}:
+        raise Usage(f"This token does not reach {connection.name} ({connection.external_id}). Nothing was changed.")
 
 
 def disconnect(app: App, reference: str) -> ConnectionView:

@@ -10,24 +10,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+import requests
+
+from adpulse import redact
 from adpulse.clock import utc_now
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider
+from adpulse.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
+STALE, INSTALLATION = "adpulse.connections.stale", "adpulse.installation"
+"""The event of connections that became stale, one for all of a sweep; and whose event it is."""
+
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
 _STUCK_AFTER = timedelta(minutes=2)
-_lock = Lock()
+_HEALTH_SECONDS = 5.0
+_HEALTH_TIMEOUT = 2.0
+_lock, _lock_health = Lock(), Lock()
 
 
 class _Asked(NamedTuple):
@@ -36,7 +44,14 @@ class _Asked(NamedTuple):
     at: float
 
 
+class _Health(NamedTuple):
+    url: str
+    answered: bool
+    at: float
+
+
 _asked: dict[str, _Asked] = {}
+_health: list[_Health] = []
 
 
 class DispatchCounter(Protocol):
@@ -61,11 +76,41 @@ def pages_url() -> str | None:
     return os.environ["PREFECT_API_URL"].removesuffix("/api") if "PREFECT_API_URL" in os.environ else None
 
 
-def use_running_server(home: Path) -> None:
-    """Point this process at the Prefect server that runs in ``home``, unless the environment names one already."""
-    state = home / "prefect" / "server.json"
+def use_running_server(config: Settings) -> None:
+    """Point this process at the Prefect server of ``adpulse up``, unless the environment names one already; with its password."""
+    state = config.home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
+    if config.prefect_auth:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", redact.protect_login(config.prefect_auth.get_secret_value()))
+
+
+def answers() -> bool:
+    """Whether the Prefect server of this process's environment answers; asked at most every few seconds, and not for long."""
+    url = os.environ.get("PREFECT_API_URL")
+    if url is None:
+        return False
+    with _lock_health:
+        known = _health[-1] if _health else None
+        if known is None or known.url != url or time.monotonic() - known.at > _HEALTH_SECONDS:
+            known = _Health(url, _asked_health(url), time.monotonic())
+            _health[:] = [known]
+        return known.answered
+
+
+def lets_anybody_in() -> bool:
+    """Whether the Prefect server answers a question of somebody who shows no password."""
+    try:
+        return requests.post(f"{os.environ['PREFECT_API_URL'].rstrip('/')}/flows/count", json={}, timeout=_HEALTH_TIMEOUT).ok
+    except requests.RequestException:
+        return False
+
+
+def _asked_health(url: str) -> bool:
+    try:
+        return requests.get(f"{url.rstrip('/')}/health", timeout=_HEALTH_TIMEOUT).ok
+    except requests.RequestException:
+        return False
 
 
 def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
@@ -133,6 +178,15 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
                     _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
                     changed.append(name)
     return changed
+
+
+def emit(event: str, payload: dict[str, object]) -> None:
+    """Tell Prefect's automations of something; lost while no server is known, as nothing depends on it."""
+    if "PREFECT_API_URL" not in os.environ:
+        return
+    from prefect.events import emit_event
+
+    emit_event(event, resource={"prefect.resource.id": INSTALLATION, "prefect.resource.name": "adpulse"}, payload=payload)
 
 
 @contextmanager

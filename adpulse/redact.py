@@ -34,6 +34,12 @@ def protect_url(url: str) -> str:
     return url
 
 
+def protect_login(login: str) -> str:
+    """Remember the password of ``user:password``; returns the whole."""
+    protect(login.partition(":")[2])
+    return login
+
+
 def redact(text: str) -> str:
     """``text`` with every known secret and everything credential-shaped masked."""
     text = _TOKEN.sub(MASK, _SHAPES.sub(rf"\g<1>{MASK}", text))

@@ -8,6 +8,9 @@ TRIES = 3
 DEAD_AFTER = 8
 """Syncs of a connection that may fail in a row (about two hours of retries) before a person has to look: a dead letter."""
 
+DELIVERIES = 30
+"""Tries of a webhook's message, the first included: about a day."""
+
 LONGEST_BACKOFF = 3600.0
 _FIRST_BACKOFF = 60.0
 _FIRST_COOLDOWN, _LONGEST_COOLDOWN = 60.0, 900.0
@@ -24,6 +27,14 @@ def call_backoff(attempt: int, rng: Random) -> float:
 def connection_backoff(failures: int) -> float:
     """Seconds before a failed connection is synced again: 60 s doubling to an hour."""
     return min(_FIRST_BACKOFF * 2.0 ** min(max(failures - 1, 0), 10), LONGEST_BACKOFF)
+
+
+def delivery_backoff(attempt: int, rng: Random) -> float:
+    """Seconds before a message is sent again after so many tries: 60 s doubling to an hour, each a tenth longer at most.
+
+    The jitter spreads what a receiver that was down has to take when it is back.
+    """
+    return connection_backoff(attempt) * (1 + rng.random() / 10)
 
 
 def cooldown(throttles: int) -> float:

@@ -1,5 +1,6 @@
-"""Configuration: environment variables ``ADPULSE_*``; the defaults run everything on one machine."""
+"""Configuration: environment variables ``ADPULSE_*``, or files; the defaults run everything on one machine."""
 
+import os
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,9 +12,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
 
+SECRETS_DIR = "ADPULSE_SECRETS_DIR"
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+
 
 class Settings(BaseSettings):
-    """All of it, read once. Every value can be set by an environment variable of the same name."""
+    """All of it, read once. Every value can be set by an environment variable of the same name.
+
+    Or by a file of that name, in lower case, in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
 
@@ -21,7 +28,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
     prefect_database_url: SecretStr | None = Field(None, description="Prefect's own database; default: SQLite in the home folder.")
     secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")
+    public_url: str | None = Field(None, description="Where people's browsers reach this installation; consent at a platform needs it.")
     meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
+    meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is.")
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
     meta_app_id: str | None = None
     meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
@@ -29,17 +38,24 @@ class Settings(BaseSettings):
     meta_timeout_seconds: float = Field(60.0, gt=0)
     meta_app_calls_per_hour: int | None = Field(None, ge=1, description="Calls of all accounts together in 60 minutes; default: no limit.")
     google_endpoint: str = Field("googleads.googleapis.com", description="Where the Google Ads API answers, host or host:port.")
+    google_auth_url: str = Field(
+        "https://accounts.google.com/o/oauth2/v2/auth", description="Google's page that asks a person for consent."
+    )
     google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Where refresh tokens become access tokens.")
     google_version: str = Field("v26", pattern=r"^v\d+$", description="Pinned Google Ads API version.")
     google_client_id: str | None = Field(None, description="OAuth client that refresh tokens were issued to.")
     google_client_secret: SecretStr | None = None
     google_access: Literal["explorer", "basic", "standard"] = Field("explorer", description="Access level of the Google Cloud project.")
     google_timeout_seconds: float = Field(300.0, gt=0)
+    prefect_auth: SecretStr | None = Field(None, description="user:password of the Prefect server; it must have one beyond loopback.")
+    heartbeat_file: Path | None = Field(None, description="The worker touches it as long as it lives; for health checks.")
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
     calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
     gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, decimal_places=6, description="Default margin of a new connection.")
     publish_seconds: float = Field(5.0, ge=0, description="A workspace's published copy is renewed at most this often.")
     keep_runs_days: int = Field(7, ge=1, description="How long syncs that ended are kept; the newest of each connection always are.")
+    webhook_private_targets: bool = Field(False, description="Webhooks may go to private and loopback addresses, and by plain http.")  # noqa: FBT003 - pydantic's signature
+    metrics_on_loopback: bool = Field(default=False, description="Whoever asks from this machine reads /metrics without a key.")
     work_pool: str = "adpulse"
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
 
@@ -51,6 +67,18 @@ class Settings(BaseSettings):
         if value and control and _place(value) == _place(control):
             raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _for_browsers(cls, value: str | None) -> str | None:
+        """Without a slash at its end. Both platforms send people only to https, but for this machine itself."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+        if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
+        return value.rstrip("/")
 
     @property
     def control_url(self) -> str:
@@ -72,8 +100,11 @@ def load() -> Settings:
     Raises:
         Usage: a variable has a wrong value; the message names it and what it may be.
     """
+    folder = os.environ.get(SECRETS_DIR) or None
+    if folder and not Path(folder).is_dir():
+        raise Usage(f"Wrong configuration. {SECRETS_DIR}: there is no folder {folder}.")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder)
     except ValidationError as error:
         problems = "; ".join(
             f"ADPULSE_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors(include_input=False)

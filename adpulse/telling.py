@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from adpulse.frequency import spoken
 from adpulse.model import ConnectionStatus
 from adpulse.planner.cadence import Cadence
 from storage.connections import ConnectionView
@@ -18,6 +19,10 @@ _STATUS = {
     ConnectionStatus.DISCONNECTED: "Disconnected",
     ConnectionStatus.DELETING: "Being deleted",
 }
+
+
+TOKEN_WARNED = timedelta(days=14)
+"""How long before its credential ends a connection says so."""
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -43,10 +48,9 @@ def percent(share: Decimal) -> str:
 
 
 def state(view: ConnectionView) -> str:
-    """Idle, Queued, Syncing, Error, or why it is not synced at all."""
-    if view.connection.status in _STATUS:
-        return _STATUS[view.connection.status]
-    return view.sync_status.value.capitalize()
+    """Idle, Queued, Syncing, Error, or why it is not synced at all; and whether its data are stale."""
+    told = _STATUS.get(view.connection.status, view.sync_status.value.capitalize())
+    return f"{told}, stale" if view.stale_since else told
 
 
 def waiting(view: ConnectionView, now: datetime) -> str:
@@ -55,6 +59,19 @@ def waiting(view: ConnectionView, now: datetime) -> str:
         if until and until > now:
             return f"until {until:%H:%M:%S} UTC: {reason}"
     return view.postponed_reason or ""
+
+
+def token_end(view: ConnectionView, now: datetime) -> str:
+    """``token ends in 6 days: reconnect``; empty while that is far off, or not to come."""
+    ends = view.credential_expires_at
+    if ends is None or ends - now > TOKEN_WARNED or view.connection.status is ConnectionStatus.DISCONNECTED:
+        return ""
+    left = ends - now
+    if left <= timedelta(0):
+        return "token has ended: reconnect"
+    days, hours = left.days, left.seconds // 3600
+    spoken = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
+    return f"token ends in {spoken}: reconnect"
 
 
 def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
@@ -86,6 +103,8 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "postponed_reason": view.postponed_reason,
         "cooldown_until": _iso(view.cooldown_until),
         "cooldown_reason": view.cooldown_reason,
+        "stale_since": _iso(view.stale_since),
+        "credential_expires_at": _iso(view.credential_expires_at),
     }
 
 
@@ -102,9 +121,11 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Last attempted", ago(view.last_sync_attempted_at, now)),
         ("Last completed", ago(view.last_sync_completed_at, now)),
         ("Last change", ago(view.last_metrics_changed_at, now)),
+        ("Stale", f"for {spoken(now - view.stale_since)}" if view.stale_since else ""),
         ("Syncs", attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
         ("Waits", waiting(view, now)),
         ("Why", view.status_reason or ""),
+        ("Token", token_end(view, now)),
         ("Error", view.last_sync_error or ""),
     ]
     return [(label, value) for label, value in told if value]

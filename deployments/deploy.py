@@ -1,4 +1,4 @@
-"""Creates the work pool, its queues and every deployment of ``prefect.yaml``; again is harmless."""
+"""Creates the work pool, its queues, the automations and every deployment of ``prefect.yaml``; again is harmless."""
 
 import contextlib
 import os
@@ -12,6 +12,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
+from deployments import automations
 from deployments.schedules import QUEUES
 from deployments.worker import WarmWorker, load_flow
 
@@ -23,6 +24,7 @@ async def deploy(pool: str, pool_type: str = WarmWorker.type) -> list[str]:
     document = yaml.safe_load(PREFECT_YAML.read_text().replace("{{ $ADPULSE_WORK_POOL }}", pool))
     async with get_client() as client:
         await _pool(client, pool, pool_type)
+        await automations.install(client)
         return [await _deployment(client, each) for each in document["deployments"]]
 
 

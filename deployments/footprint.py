@@ -1,6 +1,7 @@
 """Keeps a process that runs for weeks small."""
 
 import ctypes
+import os
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -13,14 +14,18 @@ def keep_small() -> None:
     """Call once, before threads and pyarrow: without pandas, with few heaps, and giving back to the system what Arrow frees.
 
     With 100 connections glibc's heaps (one for each of many threads) and Arrow's own pool keep more than the data ever needs.
+    Arrow reads the variable when it is loaded; ``pyarrow.set_memory_pool`` would not keep what reads and writes files out of its own pool.
+
+    Raises:
+        RuntimeError: pyarrow is loaded already.
     """
+    if "pyarrow" in sys.modules:
+        raise RuntimeError("pyarrow was imported before keep_small.")
     sys.meta_path.insert(0, _WithoutPandas())
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):  # other C libraries have none
         for parameter, value in _LIMITS.items():
             mallopt(parameter, value)
-    import pyarrow as pa  # noqa: PLC0415 - not before pandas is left out
-
-    pa.set_memory_pool(pa.system_memory_pool())
 
 
 class _WithoutPandas(MetaPathFinder):

@@ -1,18 +1,21 @@
-"""Names the processes of an installation, and tells which of this machine's are gone."""
+"""Names the processes of an installation, tells which of this machine's are gone, and which of them does a job for all."""
 
 import os
 import socket
 
+from deployments.child import began
+from storage.leader import Leadership
+
 
 def this_process() -> str:
-    """``host-pid``: the name of this worker, and of its sweep."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """``host-pid-start``: the name of this worker, and of its sweep. In a container every process that starts has the same id."""
+    return f"{socket.gethostname()}-{os.getpid()}-{began(os.getpid()) or 0}"
 
 
 def died(owner: str) -> bool:
     """Whether a process of this machine is gone for certain; of another machine's nothing is known."""
-    host, _, pid = owner.rpartition("-")
-    if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
+    host, pid, start = owner.rsplit("-", 2) if owner.count("-") > 1 else ("", "", "")
+    if host != socket.gethostname() or not pid.isdigit() or owner == this_process():
         return False
     try:
         os.kill(int(pid), 0)
@@ -20,4 +23,15 @@ def died(owner: str) -> bool:
         return True
     except PermissionError:
         pass
-    return False
+    return (began(int(pid)) or "0") != start
+
+
+def leads(leadership: Leadership, job: str, owner: str) -> bool:
+    """Whether this process does the job now; it follows at once on a leader of this machine that died."""
+    if leadership.take(job, owner):
+        return True
+    leader = leadership.leader(job)
+    if leader is None or not died(leader):
+        return False
+    leadership.give_up(job, leader)
+    return leadership.take(job, owner)

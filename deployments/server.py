@@ -1,8 +1,9 @@
-"""The embedded Prefect server: a child process on loopback, with the settings that adpulse needs."""
+"""The Prefect server with the settings that adpulse needs: a child process on loopback, or this process for others to reach."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,14 @@ from typing import Self
 from pydantic import SecretStr
 
 from adpulse import redact
+from adpulse.errors import Usage
+from adpulse.settings import LOOPBACK_HOSTS, Settings
 from deployments.child import LOOPBACK, Child, answers, began, end, reserved_port
 
 _FIRST_PORT = 4200
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
-_SETTINGS = {
+_COMMAND = [sys.executable, "-m", "deployments.prefect_process"]
+SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": "P7D",
@@ -31,14 +35,21 @@ _SETTINGS = {
 
 
 class PrefectServer:
-    """A server whose state lives in ``home/prefect``, or in ``database_url``; a context manager that stops it.
+    """A server whose state lives in ``prefect`` of the home folder, or in ``database_url``; a context manager that stops it.
 
     One that ends by itself is started again at the same address. ``server.json`` there tells other commands where it answers,
-    and the next start whom to stop first. Only the server itself is told the database's URL, in its environment.
+    and the next start whom to stop first. Only the server itself is told the database's URL, and whom to let in.
     """
 
-    def __init__(self, home: Path, progress: Callable[[str], None] = print, *, database_url: SecretStr | None = None) -> None:
-        self._database_url = database_url
+    def __init__(
+        self,
+        home: Path,
+        progress: Callable[[str], None] = print,
+        *,
+        database_url: SecretStr | None = None,
+        auth: SecretStr | None = None,
+    ) -> None:
+        self._secrets = _secrets(database_url, auth)
         self._home = home.absolute()
         self._progress = progress
         self._state = self._home / "prefect" / "server.json"
@@ -46,7 +57,7 @@ class PrefectServer:
         self._reservation = ExitStack()
         self._child = Child(
             "The Prefect server",
-            [sys.executable, "-m", "deployments.prefect_process"],
+            _COMMAND,
             self._home / "logs" / "prefect-server.log",
             progress,
             ready=lambda: answers(f"{self.ui_url}/api/health"),
@@ -61,7 +72,7 @@ class PrefectServer:
     def environment(self) -> dict[str, str]:
         """What a process needs to talk to this server."""
         own = {"PREFECT_API_URL": f"{self.ui_url}/api", "PREFECT_HOME": str(self._home / "prefect")}
-        return {**_SETTINGS, **own}
+        return {**SETTINGS, **own}
 
     def __enter__(self) -> Self:
         """Start it, after stopping one that a killed predecessor left behind.
@@ -76,7 +87,7 @@ class PrefectServer:
             self._port = self._reservation.enter_context(reserved_port(_FIRST_PORT))
             self._progress(f"Starting the Prefect server at {self.ui_url} …")
             address = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
-            self._child.start({**self.environment(), **address, **self._database()})
+            self._child.start({**self.environment(), **address, **self._secrets})
             starting.pop_all()
         return self
 
@@ -89,14 +100,6 @@ class PrefectServer:
     def _record(self, pid: int) -> None:
         self._state.write_text(json.dumps({"pid": pid, "started": began(pid), "environment": self.environment()}))
 
-    def _database(self) -> dict[str, str]:
-        """Prefect's own variable, with the driver that Prefect needs."""
-        if self._database_url is None:
-            return {}
-        url = redact.protect_url(self._database_url.get_secret_value())
-        scheme, _, rest = url.partition("://")
-        return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{rest}" if scheme in _POSTGRESQL else url}
-
     def _stop_leftover(self) -> None:
         """Only the very process that was recorded: same id, same start."""
         if not self._state.exists():
@@ -106,3 +109,29 @@ class PrefectServer:
             self._progress("Stopping the Prefect server that a killed predecessor left.")
             end(told["pid"])
         self._state.unlink()
+
+
+def become_server(config: Settings, host: str, port: int) -> None:
+    """Make this process a Prefect server that listens on ``host``.
+
+    Raises:
+        Usage: others could reach it, and it would ask nobody who they are.
+    """
+    if host not in LOOPBACK_HOSTS and not config.prefect_auth:
+        raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
+    home = config.home.absolute() / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    address = {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_HOME": str(home)}
+    os.execve(sys.executable, _COMMAND, {**SETTINGS, **os.environ, **address, **_secrets(config.prefect_database_url, config.prefect_auth)})  # noqa: S606 - it is to be this process
+
+
+def _secrets(database_url: SecretStr | None, auth: SecretStr | None) -> dict[str, str]:
+    """Prefect's own variables for its database, with the driver that Prefect needs, and for who may ask it."""
+    told = {}
+    if database_url:
+        url = redact.protect_url(database_url.get_secret_value())
+        scheme, _, rest = url.partition("://")
+        told["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{rest}" if scheme in _POSTGRESQL else url
+    if auth:
+        told["PREFECT_SERVER_API_AUTH_STRING"] = redact.protect_login(auth.get_secret_value())
+    return told

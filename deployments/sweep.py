@@ -10,18 +10,20 @@ import time
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, deletion, orchestrator
+from adpulse import bootstrap, connecting, deletion, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
-from deployments.owner import died, this_process
+from deployments.owner import leads, this_process
 from storage.control import INFRASTRUCTURE
+from storage.leader import SWEEP
 
 log = logging.getLogger(__name__)
 
-_JOB = "sweep"
+_JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
+_NAMED = 10
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -41,7 +43,7 @@ class Sweep:
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
-        for part in (self._lead, self._delete, self._publish, self._clear_staging):
+        for part in (self._lead, self._delete, self._publish, self._clear_staging, self._renew):
             try:
                 part()
             except AdpulseError as error:
@@ -54,25 +56,33 @@ class Sweep:
         self._app.leadership.give_up(_JOB, self._owner)
 
     def _lead(self) -> None:
-        if not self._leads():
+        if not leads(self._app.leadership, _JOB, self._owner):
             self._switched.clear()  # whoever leads may switch them otherwise
             return
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
+        self._renew_staleness()
         self._app.ledger.prune()
+        self._app.grants.prune()
+        self._app.authorizations.prune()
         self._prune_runs()
         self._ask()
         self._switch()
 
-    def _leads(self) -> bool:
-        leadership = self._app.leadership
-        if leadership.take(_JOB, self._owner):
-            return True
-        leader = leadership.leader(_JOB)
-        if leader is None or not died(leader):
-            return False
-        leadership.give_up(_JOB, leader)
-        return leadership.take(_JOB, self._owner)
+    def _renew_staleness(self) -> None:
+        """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""
+        changed = self._app.staleness.renew()
+        if changed.stale:
+            names = [each.name for each in changed.stale]
+            log.warning("%s connections became stale, among them %s", len(names), ", ".join(names[:_NAMED]))
+            orchestrator.emit(orchestrator.STALE, {"connections": len(names), "among_them": names[:_NAMED]})
+        if changed.fresh:
+            log.info("%s connections are not stale any more", changed.fresh)
+
+    def _renew(self) -> None:
+        """Last, as the platform may take its time; one leads here, too."""
+        if self._app.leadership.leader(_JOB) == self._owner:
+            connecting.renew(self._app)
 
     def _ask(self) -> None:
         for provider in Provider:
@@ -94,6 +104,10 @@ class Sweep:
             return
         if dropped := self._app.runs.prune(timedelta(days=self._app.settings.keep_runs_days)):
             log.info("%s runs that ended long ago are dropped", dropped)
+        if dropped := self._app.outbox.prune(timedelta(days=self._app.settings.keep_runs_days)):
+            log.info("%s deliveries of webhooks that ended long ago are dropped", dropped)
+        if erased := self._app.credentials.erase_unused(self._app.clock.now()):
+            log.info("%s credentials that no connection uses are erased", erased)
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS
 
     def _delete(self) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -35,6 +36,8 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
 from adpulse.settings import Settings
+from deployments.alerts import watch_until
+from deployments.deliver import deliver_until
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
 from storage.control import INFRASTRUCTURE
@@ -50,6 +53,7 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
 _AFTER_SLOT_SECONDS = 0.02
 _CANCEL_POLL_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
+_LOOP_END_SECONDS = 1.0
 _OUTAGE_SECONDS = 5.0
 _SERVER_ERROR = 500
 _SETTLE_SECONDS = 15.0
@@ -116,6 +120,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         self.executions: dict[UUID, _Execution] = {}
         self._lanes: dict[UUID, str] = {}
         self.draining = False
+        self.heartbeat_file: Path | None = None
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take new runs, unless the worker is about to stop."""
@@ -128,7 +133,9 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
             return []
 
     async def sync_with_backend(self) -> None:
-        """Tell Prefect that this worker lives."""
+        """Tell that this worker lives: to whoever looks at its file, and to Prefect."""
+        if self.heartbeat_file:
+            self.heartbeat_file.touch()
         try:
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
                 await super().sync_with_backend()
@@ -283,7 +290,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def serve(config: Settings) -> None:
-    """Run the worker and its sweep until SIGINT or SIGTERM."""
+    """Run the worker, its sweep, deliveries and alerts until SIGINT or SIGTERM."""
     logs.to_file(config.home / "logs" / "worker.log")
     asyncio.run(_serve(config))
     # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
@@ -298,18 +305,23 @@ async def _serve(config: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not await _settled(config.work_pool, stop):
         return
-    swept = threading.Event()
-    sweeping = threading.Thread(target=sweep_until, args=(swept,), name="sweep", daemon=True)
-    sweeping.start()
+    ended = threading.Event()
+    loops = {"sweep": sweep_until, "deliver": deliver_until, "alerts": watch_until}
+    beside = [threading.Thread(target=loop, args=(ended,), name=name, daemon=True) for name, loop in loops.items()]
+    for each in beside:
+        each.start()
     worker = WarmWorker(config.work_pool)
+    worker.heartbeat_file = config.heartbeat_file
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    swept.set()
+    ended.set()
     if not working.done():
         await worker.drain()
+    for each in beside:  # what was just sent to a webhook should be noted, so that it is not sent again
+        await asyncio.to_thread(each.join, _LOOP_END_SECONDS)
     tasks = (watching, settling, stopping, working)
     for task in tasks:
         task.cancel()

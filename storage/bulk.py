@@ -11,7 +11,7 @@ from adpulse import frequency as frequencies
 from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
 from adpulse.model import ConnectionStatus, Parts, Provider
-from storage import outbox
+from storage import sync_requests
 from storage.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted
 from storage.control import ConnectionRow, Engine, Session, lock
 from storage.listing import labelled, ordered
@@ -69,7 +69,8 @@ class Bulk:
             chosen = frequencies.parse(value, realtime_granted=granted(session, choice.workspace_id))
             rows = _locked(session, choice)
             changed = [row for row in rows if row.sync_frequency != chosen]
-            _update(session, changed, sync_frequency=chosen.value, next_due_at=first_due(chosen, self._clock.now()))
+            now = self._clock.now()
+            _update(session, changed, sync_frequency=chosen.value, next_due_at=first_due(chosen, now), expected_since=now)
             return [_done(row, Outcome.UNCHANGED if row.sync_frequency == chosen else Outcome.DONE) for row in rows]
 
     def pause(self, choice: Choice) -> list[Done]:
@@ -88,12 +89,12 @@ class Bulk:
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             resumed = [row for row in rows if ConnectionStatus(row.status).resumable]
-            fresh = {"status_reason": None, "consecutive_failures": 0, "consecutive_throttles": 0}
+            fresh = {"expected_since": now, "status_reason": None, "consecutive_failures": 0, "consecutive_throttles": 0}
             for each in {row.sync_frequency for row in resumed}:
                 due = first_due(frequencies.Frequency(each), now)
                 group = [row for row in resumed if row.sync_frequency == each]
                 _update(session, group, status=ConnectionStatus.ACTIVE.value, next_due_at=due, **fresh)
-            tickets = outbox.request(session, resumed, Parts.BOTH, force=False, now=now)
+            tickets = sync_requests.request(session, resumed, Parts.BOTH, force=False, now=now)
             return [
                 _done(row, Outcome.DONE, run_id=tickets[row.id].run_id) if row.id in tickets else _left(row, ConnectionStatus.ACTIVE)
                 for row in rows
@@ -104,7 +105,7 @@ class Bulk:
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             active = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
-            tickets = outbox.request(session, active, Parts.BOTH, force=False, now=self._clock.now())
+            tickets = sync_requests.request(session, active, Parts.BOTH, force=False, now=self._clock.now())
             return [
                 _done(row, Outcome.DONE if tickets[row.id].created else Outcome.UNCHANGED, run_id=tickets[row.id].run_id)
                 if row.id in tickets

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
+from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
 from adpulse.planner.costs import Size
@@ -35,6 +36,7 @@ from storage.control import (
     reading,
 )
 from storage.listing import Order, Place, Wanted, ordered
+from storage.outbox import publish
 
 PAUSED = "Paused. Go on with: adpulse resume"
 """Why a connection is not synced that somebody paused."""
@@ -42,7 +44,9 @@ PAUSED = "Paused. Go on with: adpulse resume"
 _STAYS = ConnectionRow.status != ConnectionStatus.DELETING.value
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
-_VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT)
+_VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT, CredentialRow.expires_at.label("credential_expires_at")).join(
+    CredentialRow, CredentialRow.id == ConnectionRow.credential_id
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,9 @@ class ConnectionView:
     consecutive_failures: int
     consecutive_throttles: int
     slow: bool
+    stale_since: datetime | None
+    credential_expires_at: datetime | None
+    """When its credential ends by itself (business time); None if it does not, or nobody says."""
 
 
 _PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status"))
@@ -106,7 +113,7 @@ class Connections:
             FrequencyRefused: unknown, or realtime without the grant.
             Conflict: the account is connected in this workspace already.
         """
-        connection_id = str(uuid4())
+        connection_id, now = str(uuid4()), self._clock.now()
         try:
             with self._engine.begin() as session:
                 chosen = frequencies.parse(frequency, realtime_granted=granted(session, workspace_id))
@@ -125,7 +132,8 @@ class Connections:
                         gross_margin=gross_margin,
                         status=ConnectionStatus.ACTIVE.value,
                         sync_frequency=chosen.value,
-                        next_due_at=first_due(chosen, self._clock.now()),
+                        next_due_at=first_due(chosen, now),
+                        expected_since=now,
                     )
                 )
         except IntegrityError:
@@ -182,7 +190,8 @@ class Connections:
         connection = self.get(reference).connection
         with self._engine.begin() as session:
             chosen = frequencies.parse(value, realtime_granted=granted(session, connection.workspace_id))
-            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=first_due(chosen, self._clock.now()))
+            now = self._clock.now()
+            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=first_due(chosen, now), expected_since=now)
         return self.get(connection.id)
 
     def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
@@ -203,12 +212,16 @@ class Connections:
         """
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            before = connection_of(session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one())
             if status is ConnectionStatus.ACTIVE:
-                chosen = Frequency(
-                    session.execute(select(ConnectionRow.sync_frequency).where(ConnectionRow.id == connection_id)).scalar_one()
-                )
-                values |= {"next_due_at": first_due(chosen, self._clock.now()), "consecutive_failures": 0, "consecutive_throttles": 0}
-            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**values))
+                now = self._clock.now()
+                values |= {"next_due_at": first_due(before.frequency, now), "consecutive_failures": 0, "consecutive_throttles": 0}
+                values["expected_since"] = now
+            mine = (ConnectionRow.id == connection_id) & _STAYS
+            changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
+            if changed and status in ATTENTION and before.status is not status:
+                publish(session, needs_attention(before, status, reason))
 
     def disconnect(self, connection_id: str, reason: str, status: ConnectionStatus = ConnectionStatus.DISCONNECTED) -> None:
         """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay.
@@ -245,6 +258,12 @@ class Connections:
                 self._update(session, connection_id, credential_id=credential_id, scope=scope, login_customer_id=facts.login_customer_id)
         for connection_id in reached:
             self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
+
+    def renew_credential(self, old: str, new: str) -> None:
+        """Let whoever uses one credential use another, of the same reach, from their next sync on."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.credential_id == old)
+            session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == old).values(credential_id=new))
 
     def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
         """Take over the account's time zone. The name is ours: people refer to it."""

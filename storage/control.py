@@ -120,7 +120,39 @@ class CredentialRow(Base):
     kind: Mapped[str]
     ciphertext: Mapped[bytes]
     expires_at: Mapped[datetime | None]
+    renewal_tried_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class AuthorizationRow(Base):
+    """A person was sent to a platform to consent; of what brings the browser back only digests are kept."""
+
+    __tablename__ = "pending_authorization"
+    state: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    provider: Mapped[str]
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    ciphertext: Mapped[bytes]
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    begun_by: Mapped[str]
+    browser: Mapped[str]
+    expires_at: Mapped[datetime]
+
+
+class GrantRow(Base):
+    """A credential that was given but not connected yet, and what it reaches. Without ciphertext it was taken, or never came."""
+
+    __tablename__ = "credential_grant"
+    __table_args__ = (Index("ix_credential_grant_workspace", "workspace_id", "created_at"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    provider: Mapped[str]
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    ciphertext: Mapped[bytes]
+    accounts: Mapped[str] = mapped_column(Text)
+    credential_expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class ConnectionRow(Base):
@@ -170,6 +202,9 @@ class ConnectionRow(Base):
     slow: Mapped[bool] = mapped_column(default=False)
     postponed_until: Mapped[datetime | None]
     postponed_reason: Mapped[str | None] = mapped_column(Text)
+    expected_since: Mapped[datetime | None]
+    """Since when it is to be synced as often as now: before that nobody could expect fresh data."""
+    stale_since: Mapped[datetime | None]
 
 
 class ConnectionLabelRow(Base):
@@ -190,6 +225,7 @@ class RunRow(Base):
         Index("ix_sync_run_letters", "connection_id", sqlite_where=text(_LETTERS), postgresql_where=text(_LETTERS)),
         Index("ix_sync_run_waiting", "provider", "state"),
         Index("ix_sync_run_connection", "connection_id", "requested_at"),
+        Index("ix_sync_run_finished", "finished_at"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"))

@@ -1,19 +1,35 @@
 """Credentials: encrypted in the control plane, opened only for the client that uses them."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from pydantic import SecretStr
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, or_, select, update
 
 from adpulse.clock import utc_now
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
-from storage.control import CredentialRow, Engine, reading
+from adpulse.model import ConnectionStatus, Provider
+from storage.control import ConnectionRow, CredentialRow, Engine, reading
+
+_IN_USE = exists().where(ConnectionRow.credential_id == CredentialRow.id, ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
+_THERE = CredentialRow.ciphertext != b""
+_UNUSED_FOR = timedelta(hours=1)
+"""How long a credential without connections is kept: somebody may be connecting with it, or still be reading with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A credential that is used and ends soon."""
+
+    id: str
+    workspace_id: str
+    expires_at: datetime
 
 
 class Credentials:
-    """Stores and opens tokens."""
+    """Stores and opens tokens. When one ends is business time."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._engine = engine
@@ -31,11 +47,31 @@ class Credentials:
             )
         return credential_id
 
-    def replace(self, credential_id: str, secret: SecretStr, expires_at: datetime | None) -> None:
-        """Put a new secret in place of the old one."""
-        sealed = self._cipher.seal(credential_id, secret)
+    def ending(self, provider: Provider, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
+        """Those that end before then and that nobody tried to renew since, soonest first; they count as tried from now on."""
+        due = (
+            (CredentialRow.kind == provider.value)
+            & _THERE
+            & _IN_USE
+            & (CredentialRow.expires_at > now)
+            & (CredentialRow.expires_at < before)
+        )
+        untried = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at <= untried_since)
+        found = select(CredentialRow.id, CredentialRow.workspace_id, CredentialRow.expires_at).where(due & untried)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(found.order_by(CredentialRow.expires_at).limit(limit)).all()
+        if rows:
+            with self._engine.begin() as session:
+                tried = CredentialRow.id.in_([row.id for row in rows])
+                session.execute(update(CredentialRow).where(tried).values(renewal_tried_at=now))
+        return [Ending(id=row.id, workspace_id=row.workspace_id, expires_at=row.expires_at) for row in rows]
+
+    def erase_unused(self, now: datetime) -> int:
+        """Forget the secrets that no connection uses any more; returns how many."""
+        settled = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at < now - _UNUSED_FOR)
+        unused = _THERE & ~_IN_USE & (CredentialRow.created_at < utc_now() - _UNUSED_FOR) & settled
         with self._engine.begin() as session:
-            session.execute(update(CredentialRow).where(CredentialRow.id == credential_id).values(ciphertext=sealed, expires_at=expires_at))
+            return session.execute(update(CredentialRow).where(unused).values(ciphertext=b"")).rowcount
 
     def erase(self, credential_id: str) -> None:
         """Forget the secret; who opens it is told that it is gone."""

@@ -93,6 +93,17 @@ def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
         warehouse.sql(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()  # noqa: S608 - names from the file's own catalogue
 
 
+def is_whole(copy: Path) -> bool:
+    """Whether a published copy that came from elsewhere opens, is ours and has every block."""
+    try:
+        with duckdb.connect(copy, read_only=True) as opened:
+            schema.version(opened)
+            read_through(opened)
+    except duckdb.Error:
+        return False
+    return True
+
+
 def restore(path: Path, published: Path, lock: int, forget: Callable[[Holdings | None], None], *, force: bool) -> Restored:
     """Keep the damaged file under another name and put the published copy in its place; without a copy, leave no file.
 

@@ -12,6 +12,9 @@ from storage.control import Engine, LeaderRow, reading
 TERM = timedelta(seconds=90)
 """How long a leader that does not come back keeps the others out (real time)."""
 
+SWEEP = "sweep"
+"""The job of every worker; who leads it says with each pass that it lives."""
+
 
 class Leadership:
     """One row a job."""
@@ -38,6 +41,12 @@ class Leadership:
         """Who led last, whether or not the term is over."""
         with reading(self._engine).connect() as session:
             return session.scalar(select(LeaderRow.owner).where(LeaderRow.job == job))
+
+    def seen(self, job: str) -> timedelta | None:
+        """How long ago somebody led last, at least (real time): who gave up is past its term. None when nobody ever did."""
+        with reading(self._engine).connect() as session:
+            until = session.scalar(select(LeaderRow.until).where(LeaderRow.job == job))
+        return None if until is None else max(utc_now() - (until - TERM), timedelta(0))
 
     def give_up(self, job: str, owner: str) -> None:
         """End this owner's term: the next one leads at once."""

@@ -8,31 +8,16 @@ from sqlalchemy import ColumnElement, Row, delete, func, or_, select, true, upda
 
 from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
-from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunCounts, RunState, SyncStatus
+from adpulse.events import needs_attention
+from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, Restated, RunCounts, RunState, SyncStatus
 from adpulse.redact import redact
-from storage import outbox
+from adpulse.run_states import LEGAL_MOVES
+from storage import sync_requests
 from storage.connections import connection_of, resolve
 from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, columns, is_letter, is_open, lock, reading
 from storage.leases import LEASE, bump, dispatch_key, free, waits
-from storage.outbox import Ticket
-
-_ENDS = (RunState.DONE, RunState.POSTPONED, RunState.FAILED, RunState.DEAD, RunState.QUEUED, RunState.LEASED)
-LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.LEASED, RunState.DEAD}),
-    RunState.LEASED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
-    RunState.FETCHED: frozenset({RunState.FETCHED, RunState.APPLIED, *_ENDS}),
-    RunState.APPLIED: frozenset({RunState.APPLIED, *_ENDS}),
-    RunState.POSTPONED: frozenset({RunState.LEASED, RunState.QUEUED, RunState.DEAD}),
-    RunState.FAILED: frozenset({RunState.LEASED, RunState.QUEUED, RunState.DEAD}),
-    RunState.DONE: frozenset(),
-    RunState.DEAD: frozenset(),
-}
-"""Which state may follow which; drawn in docs/architecture.md.
-
-Back to queued: the lease was given back, or somebody asked again. Leased again: it ran out and was adopted. The same again: a
-step was tried again. From leased to applied: a part of the plan was read before an error, and is stored. Dead without a
-lease: the connection was disconnected.
-"""
+from storage.outbox import publish, settled
+from storage.sync_requests import Ticket
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
 _MOST_LETTERS = 1000
@@ -46,13 +31,15 @@ SHOWN = 50
 class Leg:
     """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
 
-    If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros. ``slow``: None is unknown.
+    If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros, and ``restated`` what it changed of
+    days before today. ``slow``: None is unknown.
     """
 
     counts: RunCounts = field(default_factory=RunCounts)
     changes: int = 0
     changed_at: datetime | None = None
     trailing_spend: int = 0
+    restated: Restated | None = None
     slow: bool | None = None
 
 
@@ -107,7 +94,7 @@ class Runs:
                 raise UnknownConnection(f"There is no connection '{connection_id}'.")
             if row.status != ConnectionStatus.ACTIVE.value:
                 raise Usage(f"{row.name} is not synced at present ({row.status}). {row.status_reason or ''}".strip())
-            return outbox.request(session, [row], parts, force=force, now=self._clock.now())[connection_id]
+            return sync_requests.request(session, [row], parts, force=force, now=self._clock.now())[connection_id]
 
     def get(self, run_id: str) -> RunView:
         """One run.
@@ -290,6 +277,8 @@ class Runs:
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
             resolve(session, others, f"superseded by {lease.run_id}")
             stopped = {"status": status.value, "status_reason": str(error)} if status else {}
+            if status:
+                publish(session, needs_attention(lease.connection, status, redact(str(error))))
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
     def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
@@ -309,15 +298,19 @@ class Runs:
 
     @staticmethod
     def _move(session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
-        """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled."""
+        """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled, and told of."""
         if leg is not None:
             values |= {name: getattr(RunRow, name) + getattr(leg.counts, name) for name in _COUNTS}
             values |= {"settled_generation": lease.generation, "attempts": RunRow.attempts + 1}
         lock(session, ConnectionRow.id == lease.connection.id)
         sources = [source.value for source, targets in LEGAL_MOVES.items() if state in targets]
         run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(sources)
-        if not session.execute(update(RunRow).where(run).values(state=state.value, **values)).rowcount:
+        moved = update(RunRow).where(run).values(state=state.value, **values).returning(*RunRow.__table__.columns)
+        row = session.execute(moved.execution_options(synchronize_session=False)).one_or_none()
+        if row is None:
             raise _lost(lease.run_id)
+        if leg is not None:
+            publish(session, *settled(lease.connection, row, leg.restated))
 
     def waiting(self, provider: Provider, lane: Lane) -> int:
         """How many connections an on-demand flow run of this lane would claim now."""

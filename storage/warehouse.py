@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
-from adpulse.model import MARGIN_UNIT, Connection, Fetched, RunCounts
+from adpulse.model import MARGIN_UNIT, Connection, Fetched, Restated, RunCounts
 from storage import analytics, damage, diff, erasure, schema
 from storage.batches import RunChanges, RunFetch, portions
 from storage.damage import Holdings, Restored
@@ -62,13 +62,14 @@ _CONNECTION_SCHEMA = pa.schema(
 class Applied:
     """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time).
 
-    ``trailing_spend`` is its connection's, of the seven days until its last leg, in micros.
+    ``trailing_spend`` is its connection's, of the seven days until its last leg, in micros. ``restated``: None is nothing.
     """
 
     counts: RunCounts
     changes: int
     changed_at: datetime | None
     trailing_spend: int
+    restated: Restated | None
 
 
 class Warehouse:
@@ -181,7 +182,8 @@ class Warehouse:
         if row is None:
             return None
         counts = RunCounts(fetched=row[0], inserted=row[1], updated=row[2], unchanged=row[3], entities_changed=row[4])
-        return Applied(counts=counts, changes=row[5], changed_at=row[6], trailing_spend=int(row[7]))
+        restated = Restated(**row[8]) if row[8]["rows"] else None
+        return Applied(counts=counts, changes=row[5], changed_at=row[6], trailing_spend=int(row[7]), restated=restated)
 
     def publish(self, *, min_interval_seconds: float) -> bool:
         """Renew the copy for readers if the warehouse changed since, not oftener than the interval.

@@ -115,7 +115,13 @@ def _leg(app: App, lease: Lease) -> Leg:
     if lease.adopts or (changes and not changes.empty):
         applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
         if applied is not None:
-            return Leg(counts=applied.counts, changes=applied.changes, changed_at=applied.changed_at, trailing_spend=applied.trailing_spend)
+            return Leg(
+                counts=applied.counts,
+                changes=applied.changes,
+                changed_at=applied.changed_at,
+                trailing_spend=applied.trailing_spend,
+                restated=applied.restated,
+            )
     return Leg(counts=changes.counts if changes else RunCounts())
 
 

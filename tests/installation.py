@@ -14,7 +14,8 @@ from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, Provider, RunState
-from adpulse.sandbox.google import oauth
+from adpulse.sandbox import graph
+from adpulse.sandbox.google import login as google
 from adpulse.sandbox.remote import Remote
 from storage import control, migrations
 from storage.analytics import read
@@ -35,10 +36,14 @@ class Installation:
         own = {
             "ADPULSE_HOME": str(home),
             "ADPULSE_META_GRAPH_URL": sandbox.graph_url,
+            "ADPULSE_META_LOGIN_URL": sandbox.login_url,
+            "ADPULSE_META_APP_ID": graph.APP_ID,
+            "ADPULSE_META_APP_SECRET": graph.APP_SECRET,
             "ADPULSE_GOOGLE_ENDPOINT": sandbox.google.endpoint,
+            "ADPULSE_GOOGLE_AUTH_URL": sandbox.login_url + google.PATH,
             "ADPULSE_GOOGLE_TOKEN_URL": sandbox.google.token_url,
-            "ADPULSE_GOOGLE_CLIENT_ID": oauth.CLIENT_ID,
-            "ADPULSE_GOOGLE_CLIENT_SECRET": oauth.CLIENT_SECRET,
+            "ADPULSE_GOOGLE_CLIENT_ID": google.CLIENT_ID,
+            "ADPULSE_GOOGLE_CLIENT_SECRET": google.CLIENT_SECRET,
             "ADPULSE_GOOGLE_ACCESS": "standard",
             "ADPULSE_SANDBOX_URL": sandbox.control_url,
             "ADPULSE_PUBLISH_SECONDS": "0",

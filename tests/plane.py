@@ -7,15 +7,22 @@ from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts, Provider
+from adpulse.targets import Targets
+from storage.alerts import Alerts
+from storage.authorizations import Authorizations
 from storage.bulk import Bulk
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.grants import Grants
 from storage.keys import ApiKeys
 from storage.labels import Labels
 from storage.leases import Leases
 from storage.ledger import Ledger
+from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.staleness import Staleness
+from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 
@@ -27,7 +34,14 @@ class ControlPlane:
         self.clock = clock
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine)
-        self.credentials = Credentials(engine, Cipher([Fernet.generate_key().decode()]))
+        cipher = Cipher([Fernet.generate_key().decode()])
+        self.credentials = Credentials(engine, cipher)
+        self.webhooks = Webhooks(engine, cipher, Targets(private=True))
+        self.outbox = Outbox(engine)
+        self.alerts = Alerts(engine)
+        self.staleness = Staleness(engine, clock)
+        self.grants = Grants(engine, cipher)
+        self.authorizations = Authorizations(engine, cipher)
         self.connections = Connections(engine, clock)
         self.labels = Labels(engine)
         self.bulk = Bulk(engine, clock)

@@ -56,7 +56,7 @@ def test_every_suppression_of_a_checker_says_why():
     assert bare == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-duckdb2.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-runtime.lock", "requirements-duckdb2.lock"])
 def test_the_lock_names_no_address(name):
     lock = (ROOT / name).read_text()
 
@@ -85,3 +85,24 @@ def test_the_worker_does_not_import_pandas():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert done.stdout.split()[-1] == "False"
+
+
+def test_the_worker_keeps_out_of_arrows_own_pool():
+    """It keeps what is freed, and writing a file takes from it whatever pyarrow was told."""
+    program = (
+        "from deployments.footprint import keep_small; keep_small()\n"
+        "import deployments.worker, flows.meta_sync, io, pyarrow as pa\n"
+        "table = pa.table({'a': [1]})\n"
+        "with pa.ipc.new_file(io.BytesIO(), table.schema) as writer: writer.write_table(table)\n"
+        "print(pa.mimalloc_memory_pool().max_memory(), pa.default_memory_pool().max_memory() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert done.stdout.split()[-2:] == ["0", "True"]
+
+
+def test_a_worker_that_loads_arrow_too_early_does_not_start():
+    program = "import pyarrow; from deployments.footprint import keep_small; keep_small()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert done.stderr.splitlines()[-1] == "RuntimeError: pyarrow was imported before keep_small."

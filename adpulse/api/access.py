@@ -7,6 +7,7 @@ so with it only pages of our own may change anything.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App, app
-from adpulse.errors import UnknownConnection, UnknownWorkspace
+from adpulse.errors import UnknownConnection
 from adpulse.role import Role
 from storage.connections import ConnectionView
 from storage.workspaces import Workspace
@@ -25,7 +26,13 @@ from storage.workspaces import Workspace
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 COOKIE = "adpulse_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add."""
+
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
+
+PRINTABLE = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with a NUL."""
 
 
 async def _installation() -> App:
@@ -46,6 +53,8 @@ class LoggedOut(Refused):
 class Caller:
     """Somebody who was let in. ``workspace_id`` is the one workspace they see, None for an operator, who sees all."""
 
+    id: str
+    """Of their key."""
     role: Role
     workspace_id: str | None
     app: App
@@ -64,6 +73,17 @@ class Caller:
         """Those that the caller sees, by name."""
         return [each for each in self.app.workspaces.all() if self.workspace_id in (None, each.id)]
 
+    def workspace(self, workspace_id: str) -> Workspace:
+        """A workspace that the caller sees.
+
+        Raises:
+            Refused: there is none, or they do not see it, which is told the same.
+        """
+        found = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
+        return found
+
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.
 
@@ -75,21 +95,11 @@ class Caller:
             raise UnknownConnection(f"There is no connection '{connection_id}'.")
         return found
 
-    def workspace(self, workspace_id: str) -> Workspace:
-        """A workspace that the caller sees.
 
-        Raises:
-            UnknownWorkspace: there is none, or it is not theirs, which is told the same.
-        """
-        found = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
-        if found is None:
-            raise UnknownWorkspace(f"There is no workspace '{workspace_id}'.")
-        return found
+Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-async def caller_of(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], installation: Installation
-) -> Caller:
+async def caller_of(request: Request, credentials: Presented, installation: Installation) -> Caller:
     """Whoever the key, or else the session's cookie, says.
 
     Raises:
@@ -100,7 +110,7 @@ async def caller_of(
         key = installation.keys.remembered(shown) or await run_in_threadpool(installation.keys.authenticate, shown)
         if key is None:
             raise LoggedOut("The API key is unknown, revoked or expired. Make another with: adpulse keys create")
-        return Caller(role=key.role, workspace_id=key.workspace_id, app=installation)
+        return Caller(id=key.id, role=key.role, workspace_id=key.workspace_id, app=installation)
     text = request.cookies.get(COOKIE)
     if text is None:
         raise LoggedOut("Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
@@ -108,7 +118,7 @@ async def caller_of(
     if session is None:
         raise LoggedOut("The session has ended. Log in again.")
     require_same_origin(request)
-    return Caller(role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
+    return Caller(id=session.id, role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
 
 
 def require_same_origin(request: Request) -> None:
@@ -127,6 +137,10 @@ def require_same_origin(request: Request) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, "Only pages of this installation may do that with a browser's session.")
 
 
+async def _anybody(request: Request, credentials: Presented, installation: Installation) -> Caller | None:
+    return None if credentials is None else await caller_of(request, credentials, installation)
+
+
 def _at_least(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         caller.require(role)
@@ -135,6 +149,26 @@ def _at_least(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
     return check
 
 
+MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
+"""Whoever it is; a key that is sent must be valid all the same."""
+
 Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
 Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
 Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]
+
+
+async def scraper(request: Request, credentials: Presented, installation: Installation) -> App:
+    """The installation, for whoever may read its metrics: operators, and this machine where a setting says so."""
+    if not (installation.settings.metrics_on_loopback and _is_local(request)):
+        (await caller_of(request, credentials, installation)).require(Role.OPERATOR)
+    return installation
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine itself, and not through a proxy on it."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -4,12 +4,29 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.api import bulk, connections, dead_letters, health, jobs, keys, pages, problems, workspaces
+from adpulse.api import (
+    alerts,
+    analytics,
+    bulk,
+    connecting,
+    connections,
+    dead_letters,
+    health,
+    jobs,
+    keys,
+    metrics,
+    pages,
+    problems,
+    webhooks,
+    workspaces,
+)
+from adpulse.api.traffic import Traffic
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -33,8 +50,24 @@ def create_app() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.add_middleware(_SecurityHeaders)
-    problems.handle(api)
-    for router in (workspaces.router, connections.router, bulk.router, dead_letters.router, keys.router, jobs.router, health.router):
+    api.state.traffic = CollectorRegistry()
+    api.add_middleware(Traffic, registry=api.state.traffic)
+    problems.handle(api, _error)
+    for router in (
+        workspaces.router,
+        connections.router,
+        bulk.router,
+        connecting.router,
+        connecting.callback,
+        dead_letters.router,
+        keys.router,
+        jobs.router,
+        webhooks.router,
+        alerts.router,
+        health.router,
+        metrics.router,
+        analytics.router,
+    ):
         api.include_router(router)
     api.mount(pages.ROOT, pages.create_site())
     api.add_route("/", _to_the_pages)
@@ -49,6 +82,12 @@ class _Documented(FastAPI):
         document = super().openapi()
         document["components"]["schemas"].setdefault("Problem", problems.Problem.model_json_schema())
         return document
+
+
+def _error(request: Request, told: problems.Told) -> Response:
+    """A page where a platform sends a person's browser back to, a problem everywhere else."""
+    person = request.url.path == connecting.CALLBACK and connecting.is_person(request)
+    return pages.error_page(told) if person else problems.problem(told)
 
 
 def _to_the_pages(_: Request) -> RedirectResponse:

@@ -21,7 +21,7 @@ from adpulse.api.connection_models import (
     SyncTelemetry,
 )
 from adpulse.api.fields import ConnectionId, WorkspaceId
-from adpulse.api.jobs import STATUS, Accepted, Job, job_of
+from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus, Parts, parse_margin
@@ -39,13 +39,13 @@ def list_connections(caller: Viewer, wanted: Annotated[ListQuery, Query()]) -> C
     found = caller.app.connections.page(wanted.of(caller.workspace_id), wanted.limit + 1, wanted.sort, after)
     shown = found[: wanted.limit]
     more = cursors.encode(shown[-1], wanted.sort) if len(found) > wanted.limit else None
-    return ConnectionPage(connections=_told(caller, shown), next_cursor=more)
+    return ConnectionPage(connections=told(caller, shown), next_cursor=more)
 
 
 @router.get("/connections/{connection_id}", summary="Read a connection", responses=READS)
 def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOut:
     """The connection with its telemetry."""
-    return _told(caller, [caller.connection(connection_id)])[0]
+    return told(caller, [caller.connection(connection_id)])[0]
 
 
 @router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=CHANGES)
@@ -60,7 +60,7 @@ def change_connection(caller: Editor, connection_id: ConnectionId, body: Connect
         caller.app.labels.change(found.id, lambda _: labels)
     if margin is not None and margin != found.gross_margin:
         operations.set_margin(caller.app, found.id, margin, ask=ask_prefect)
-    return _told(caller, [caller.connection(found.id)])[0]
+    return told(caller, [caller.connection(found.id)])[0]
 
 
 @router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced", responses=READS)
@@ -87,7 +87,7 @@ def change_frequency(caller: Editor, connection_id: ConnectionId, body: Frequenc
 def pause_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """A sync under way ends by itself; what is queued waits."""
     found = caller.connection(connection_id)
-    return _told(caller, [operations.pause(caller.app, found.connection.id)])[0]
+    return told(caller, [operations.pause(caller.app, found.connection.id)])[0]
 
 
 @router.post(
@@ -149,7 +149,7 @@ def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool
     """Store the request; nobody waits for Prefect, which is asked meanwhile."""
     ticket = caller.app.runs.request(found.connection.id, parts, force=force)
     ask_prefect(caller.app, found.connection.provider)
-    return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
+    return accepted(ticket)
 
 
 def _proposed(made: deletion.Proposal) -> DeletionProposal:
@@ -163,10 +163,11 @@ def _proposed(made: deletion.Proposal) -> DeletionProposal:
 
 
 def _telemetry(view: ConnectionView) -> SyncTelemetry:
-    told = {name: getattr(view, name) for name in SyncTelemetry.model_fields if name != "sync_frequency"}
-    return SyncTelemetry(sync_frequency=view.connection.frequency, **told)
+    fields = {name: getattr(view, name) for name in SyncTelemetry.model_fields if name != "sync_frequency"}
+    return SyncTelemetry(sync_frequency=view.connection.frequency, **fields)
 
 
-def _told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
+def told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
+    """What the caller is told of connections."""
     cadences = caller.app.cadences([view.connection for view in views])
     return [ConnectionOut.model_validate(telling.fields(view, cadences[view.connection.id])) for view in views]

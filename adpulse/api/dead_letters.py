@@ -9,7 +9,7 @@ from adpulse import operations
 from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
-from adpulse.api.jobs import STATUS, Accepted, Job, job_of
+from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
 from adpulse.api.soon import ask_prefect
 from adpulse.model import RunState
@@ -50,7 +50,7 @@ def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLet
 def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId) -> Accepted:
     """The letter is dealt with; the answer is the new job."""
     ticket = operations.replay(caller.app, _letter(caller, workspace_id, run_id).id, ask=ask_prefect)
-    return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
+    return accepted(ticket)
 
 
 @router.post(

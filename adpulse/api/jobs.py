@@ -11,6 +11,7 @@ from adpulse.api.fields import At, Count, Ref, RunId
 from adpulse.api.problems import CLOSED, READS, Refused
 from adpulse.model import Parts, RunState
 from storage.runs import RunView
+from storage.sync_requests import Ticket
 
 router = routing.router("jobs", responses=CLOSED)
 
@@ -63,6 +64,11 @@ class Accepted(BaseModel):
 
     job_id: Ref
     status: JobStatus
+
+
+def accepted(ticket: Ticket) -> Accepted:
+    """The answer to a request for a sync."""
+    return Accepted(job_id=ticket.run_id, status=STATUS[ticket.state])
 
 
 def job_of(run: RunView) -> Job:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _STATUS: Mapping[type[errors.AdpulseError], HTTPStatus] = {
     errors.UnknownConnection: HTTPStatus.NOT_FOUND,
-    errors.UnknownWorkspace: HTTPStatus.NOT_FOUND,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Usage: HTTPStatus.BAD_REQUEST,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
@@ -62,12 +62,11 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def handle(api: FastAPI, answer: Callable[[Told], Response] | None = None) -> None:
-    """Answer every error with a problem, or with what ``answer`` makes of it."""
-    make = answer or _problem
+def handle(api: FastAPI, answer: Callable[[Request, Told], Response]) -> None:
+    """Answer every error with what ``answer`` makes of it."""
 
     def answered(request: Request, error: Exception) -> Response:
-        return make(_told(request, error))
+        return answer(request, _told(request, error))
 
     for each in (errors.AdpulseError, Refused, RequestValidationError, HTTPException, *INFRASTRUCTURE, Exception):
         api.add_exception_handler(each, answered)
@@ -91,6 +90,7 @@ _EXAMPLES = {
     HTTPStatus.NOT_FOUND: ("unknown-connection", "There is no connection '7'."),
     HTTPStatus.CONFLICT: ("conflict", "There is a workspace named 'Acme' already."),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid-request", "The request is not as documented. body.name: Field required."),
+    HTTPStatus.TOO_MANY_REQUESTS: ("rate-limited", "This workspace has asked 30 times in an hour. Try again in 12 minutes."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("control-plane", "The control plane's database does not answer. Nothing was changed; try again."),
 }
 
@@ -104,7 +104,8 @@ CHANGES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_F
 """Those that change something by its id."""
 
 
-def _problem(told: Told) -> Response:
+def problem(told: Told) -> Response:
+    """An error, for a program."""
     body = Problem(type=f"urn:adpulse:{told.kind}", title=told.status.phrase, status=told.status.value, detail=told.detail)
     return JSONResponse(body.model_dump(), told.status.value, headers=dict(told.headers), media_type=MEDIA_TYPE)
 

@@ -15,7 +15,21 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _group in ("services", "workspaces", "keys", "connections", "plan", "dead_letters", "restore", "demo"):
+for _group in (
+    "services",
+    "workspaces",
+    "keys",
+    "secrets",
+    "connections",
+    "plan",
+    "dead_letters",
+    "webhooks",
+    "alerts",
+    "restore",
+    "pull",
+    "doctor",
+    "demo",
+):
     import_module(f"adpulse.cli.{_group}").register(cli)
 
 

@@ -68,7 +68,7 @@ def connect_google(workspace: Workspace, account: Accounts = None, frequency: Ch
 
 
 def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
-    from adpulse import operations
+    from adpulse import connecting, operations
     from adpulse.bootstrap import app
     from adpulse.frequency import allowed
 
@@ -79,7 +79,8 @@ def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, fre
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
-    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency):
+    ends = connecting.ends_at(context, provider, secret)
+    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency, expires_at=ends):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
 
 
@@ -174,7 +175,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
             telling.ago(view.last_sync_completed_at, now),
             telling.ago(view.last_metrics_changed_at, now),
             telling.attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
-            telling.waiting(view, now) or view.status_reason or view.last_sync_error or "",
+            telling.waiting(view, now) or view.status_reason or telling.token_end(view, now) or view.last_sync_error or "",
         )
         table.add_row(*told)
     Console().print(table)
@@ -285,12 +286,14 @@ def reconnect(connection: Reference) -> None:
 
     It comes from the environment variable ADPULSE_META_TOKEN (or ADPULSE_GOOGLE_CREDENTIALS), from standard input, or from a prompt.
     """
-    from adpulse import operations
+    from adpulse import connecting, operations
     from adpulse.bootstrap import app
 
     context = app()
     provider = context.connections.get(connection).connection.provider  # before anybody types a token
-    for view in operations.reconnect(context, connection, _read_secret(provider)):
+    secret = _read_secret(provider)
+    ends = connecting.ends_at(context, provider, secret)
+    for view in operations.reconnect(context, connection, secret, expires_at=ends):
         typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
 
 

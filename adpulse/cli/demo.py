@@ -63,7 +63,11 @@ def _start(stack: ExitStack) -> dict[str, Any]:
     os.environ.update(
         ADPULSE_HOME=str(HOME),
         ADPULSE_META_GRAPH_URL=world["graph_url"],
+        ADPULSE_META_LOGIN_URL=world["login_url"],
+        ADPULSE_META_APP_ID=world["app_id"],
+        ADPULSE_META_APP_SECRET=world["app_secret"],
         ADPULSE_GOOGLE_ENDPOINT=google["endpoint"],
+        ADPULSE_GOOGLE_AUTH_URL=google["auth_url"],
         ADPULSE_GOOGLE_TOKEN_URL=google["token_url"],
         ADPULSE_GOOGLE_CLIENT_ID=google["client_id"],
         ADPULSE_GOOGLE_CLIENT_SECRET=google["client_secret"],

@@ -1,9 +1,10 @@
-"""``adpulse up | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
+"""``adpulse up | prefect-server | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
 
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,22 +19,25 @@ Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, web, login, worker, sweep, deploy, migrate, sandbox):
+    for command in (up, prefect_server, web, login, worker, sweep, deploy, migrate, sandbox):
         cli.command()(command)
 
 
 def up() -> None:
     """Run everything here: Prefect server, deployments, HTTP API and the warm worker. Ctrl-C ends all of it."""
+    from deployments.footprint import keep_small
+
+    keep_small()
     from adpulse import settings
 
     config = settings.load()
     migrate()
-    from deployments.footprint import keep_small
+    from adpulse.orchestrator import use_running_server
     from deployments.server import PrefectServer
 
-    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url) as server:
+    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url, auth=config.prefect_auth) as server:
         os.environ.update(server.environment())
-        keep_small()
+        use_running_server(config)
         import asyncio
 
         from deployments import worker as warm
@@ -50,6 +54,18 @@ def up() -> None:
     typer.echo("Stopped.")
 
 
+def prefect_server(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine only with ADPULSE_PREFECT_AUTH.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 4200,
+) -> None:
+    """Run the Prefect server alone, with the settings that adpulse needs. Ctrl-C ends it."""
+    from adpulse import settings
+    from deployments.server import become_server
+
+    become_server(settings.load(), host, port)
+
+
 def web(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -61,7 +77,7 @@ def web(
     from adpulse.bootstrap import app
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     app()
     serve(host, port, typer.echo)
 
@@ -90,25 +106,30 @@ def login(
 
 def worker() -> None:
     """Run the warm worker against the Prefect server of PREFECT_API_URL (or the one `adpulse up` started)."""
-    from adpulse import settings
-    from adpulse.orchestrator import use_running_server
-
-    use_running_server(settings.load().home)
     from deployments.footprint import keep_small
 
     keep_small()
+    from adpulse import settings
+    from adpulse.orchestrator import use_running_server
+
+    use_running_server(settings.load())
+    from deployments.server import SETTINGS
+
+    os.environ.update({**SETTINGS, **os.environ})
     from deployments import worker as warm
 
     warm.serve(settings.load())
 
 
 def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False) -> None:
-    """Run the sweep alone, for installations whose workers are Prefect's own; the warm worker sweeps by itself."""
+    """Run the sweep, webhooks and alerts alone, where the workers are Prefect's own; the warm worker does it itself."""
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     from adpulse.bootstrap import app
+    from deployments.alerts import watch_until
+    from deployments.deliver import deliver_until
     from deployments.sweep import Sweep, sweep_until
 
     context = app()
@@ -120,6 +141,8 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    for name, loop in (("deliver", deliver_until), ("alerts", watch_until)):
+        threading.Thread(target=loop, args=(ended,), name=name, daemon=True).start()
     sweep_until(ended)
 
 
@@ -128,7 +151,7 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
     from adpulse import settings
     from adpulse.orchestrator import use_running_server
 
-    use_running_server(settings.load().home)
+    use_running_server(settings.load())
     import asyncio
 
     from deployments.deploy import deploy as deploy_all
@@ -150,6 +173,7 @@ def migrate() -> None:
 def sandbox(  # noqa: PLR0913 - typer makes an option of each
     *,
     graph_port: Port = 0,
+    login_port: Port = 0,
     control_port: Port = 0,
     ads_port: Port = 0,
     token_port: Port = 0,
@@ -157,6 +181,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
     extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
+    host: Annotated[str, typer.Option(help="Address to listen on, and by which it is reached.")] = "127.0.0.1",
+    files: Annotated[Path | None, typer.Option(help="Folder for ca.pem and the like; default: one that goes at the end.")] = None,
     google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
     google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
@@ -167,6 +193,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 
     from adpulse.sandbox import Sandbox
     from adpulse.sandbox.google.running import Options
+    from adpulse.sandbox.graph import APP_ID, APP_SECRET
 
     made = Sandbox.start(
         seed=seed,
@@ -175,10 +202,13 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
         extra_ads=[int(each) for each in extra_ads.split(",")],
         refresh_seconds=refresh,
         graph_port=graph_port,
+        login_port=login_port,
         control_port=control_port,
+        host=host,
         google=Options(
             ads_port=ads_port,
             token_port=token_port,
+            files=files,
             extra=google_extra,
             extra_ads=[int(each) for each in google_extra_ads.split(",")],
         ),
@@ -186,8 +216,9 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     with made as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
-            addresses = {"graph_url": running.graph_url, "control_url": running.control_url, "tokens": tokens}
-            typer.echo(json.dumps({**addresses, "google": running.google.describe()}))
+            addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
+            app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+            typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}))
         else:
             _describe(running)
         sys.stdout.flush()
@@ -200,15 +231,18 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
     from adpulse.bootstrap import app
 
-    return f"{address.rstrip('/')}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
+    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta sends nobody back to 127.0.0.1
+    return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
 def _describe(running: "Sandbox") -> None:
-    from adpulse.sandbox.google import oauth
+    from adpulse.sandbox.google import login as google
+    from adpulse.sandbox.graph import APP_ID, APP_SECRET
 
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
+    typer.echo(f"Consent pages    {running.login_url}   (what a person meets in the browser, of both platforms)")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
     for account in running.world.accounts.values():
         spec = account.spec
@@ -222,4 +256,6 @@ def _describe(running: "Sandbox") -> None:
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
     typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")
-    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={oauth.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={oauth.CLIENT_SECRET}")
+    typer.echo(f"  export ADPULSE_META_LOGIN_URL={running.login_url} ADPULSE_GOOGLE_AUTH_URL={running.login_url}{google.PATH}")
+    typer.echo(f"  export ADPULSE_META_APP_ID={APP_ID} ADPULSE_META_APP_SECRET={APP_SECRET}")
+    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={google.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={google.CLIENT_SECRET}")

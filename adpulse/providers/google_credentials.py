@@ -39,8 +39,8 @@ class Key:
     def credentials(self) -> GoogleCredentials:
         """What the SDK takes; it has no access token yet."""
         if self.told["type"] == "service_account":
-            info = {**self.told, "token_uri": self.told.get("token_uri") or self.token_url}
-            return _service_account(info)
+            # Not where the file says: whoever uploads one could have us call any address.
+            return _service_account({**self.told, "token_uri": self.token_url})
         return user.Credentials(  # type: ignore[no-untyped-call] # google.auth leaves its constructors untyped
             None,
             refresh_token=self.told["refresh_token"],
@@ -65,7 +65,7 @@ def parse(secret: SecretStr, client: OauthClient) -> Key:
     if told["type"] == "service_account":
         _require(told, "client_email", "private_key", "project_id")
         try:
-            _service_account({"token_uri": client.token_url, **told})
+            _service_account({**told, "token_uri": client.token_url})
         except ValueError:
             raise Usage("The service account's private key cannot be read. Give the JSON file as Google issued it.") from None
         return Key(told, client.token_url, str(told["project_id"]))

@@ -7,9 +7,10 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from adpulse.sandbox import control, graph_server, world
+from adpulse.sandbox import control, graph_login, graph_server, login_server, world
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
+from adpulse.sandbox.google import login as google_login
 from adpulse.sandbox.google.running import Google, Options
 from adpulse.sandbox.graph import Graph
 from adpulse.sandbox.truth import REFRESH_SECONDS, Truth
@@ -28,6 +29,7 @@ class Sandbox:
     calls: CallLog
     faults: Faults
     graph_url: str
+    login_url: str
     control_url: str
     google: Google
     servers: tuple[ThreadingHTTPServer, ...]
@@ -43,14 +45,20 @@ class Sandbox:
         extra_ads: Sequence[int] = EXTRA_ADS,
         refresh_seconds: int = REFRESH_SECONDS,
         graph_port: int = 0,
+        login_port: int = 0,
         control_port: int = 0,
+        host: str = LOOPBACK,
+        redirect_uris: tuple[str, ...] = (),
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
-        """Start it in this process, on loopback; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``."""
+        """Start it in this process, on loopback or at ``host``; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``.
+
+        ``redirect_uris`` are what is registered with both platforms' clients, beside the loopback addresses that need not be.
+        """
         made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
-        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), LOOPBACK, graph_port)
-        graph_url = f"http://{LOOPBACK}:{graph.server_port}"
+        meta = graph_login.MetaLogin(made, clock, calls, faults, redirect_uris)
+        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), meta, host, graph_port)
         ads = Google.start(
             seed=seed,
             beginning=now,
@@ -58,11 +66,16 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
-            host=LOOPBACK,
+            host=host,
             options=google,
+            redirect_uris=redirect_uris,
         )
-        controls = control.Controls(world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, google=ads)
-        steering = control.serve(controls, LOOPBACK, control_port)
+        logins = login_server.serve({graph_login.DIALOG: meta, google_login.PATH: ads.login}, host, login_port)
+        graph_url, login_url = (f"http://{host}:{server.server_port}" for server in (graph, logins))
+        controls = control.Controls(
+            world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, login_url=login_url, google=ads
+        )
+        steering = control.serve(controls, host, control_port)
         return cls(
             world=made,
             truth=truth,
@@ -70,9 +83,10 @@ class Sandbox:
             calls=calls,
             faults=faults,
             graph_url=graph_url,
-            control_url=f"http://{LOOPBACK}:{steering.server_port}",
+            login_url=login_url,
+            control_url=f"http://{host}:{steering.server_port}",
             google=ads,
-            servers=(graph, steering),
+            servers=(graph, logins, steering),
         )
 
     def stop(self) -> None:

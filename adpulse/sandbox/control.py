@@ -14,6 +14,7 @@ import pyarrow as pa
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults
 from adpulse.sandbox.google.running import Google
+from adpulse.sandbox.graph import APP_ID, APP_SECRET
 from adpulse.sandbox.serving import listen
 from adpulse.sandbox.truth import Truth
 from adpulse.sandbox.world import World
@@ -29,6 +30,7 @@ class Controls:
     calls: CallLog
     faults: Faults
     graph_url: str
+    login_url: str
     google: Google
 
     def get_health(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,8 @@ class Controls:
             for account in self.world.accounts.values()
         ]
         tokens = {token.label: token.value for token in self.world.tokens.values()}
-        return {"graph_url": self.graph_url, "accounts": accounts, "tokens": tokens, "google": self.google.describe()}
+        meta = {"graph_url": self.graph_url, "login_url": self.login_url, "app_id": APP_ID, "app_secret": APP_SECRET}
+        return {**meta, "accounts": accounts, "tokens": tokens, "google": self.google.describe(self.login_url)}
 
     def get_truth_metrics(self, asked: dict[str, Any]) -> pa.Table:
         """Rows at ad level, with Google also of asset groups."""

@@ -35,7 +35,7 @@ from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity, Token, 
 
 VERSIONS = ("v25.0", "v26.0")
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
-APP_SECRET = "sandbox-app-secret"  # noqa: S105 - the sandbox's own
+APP_ID, APP_SECRET = "1270000000000042", "sandbox-app-secret"  # the sandbox's own
 _MOST_IN_BATCH = 50
 _APP_USAGE = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
 _HOURLY_CALLS = 600
@@ -93,14 +93,14 @@ class Graph:
 
     def answer(self, method: str, path: str, params: dict[str, str], base: str) -> Answer:
         """One HTTP request, which may be a batch of calls."""
-        version, rest = _version(path)
+        version, rest = version_of(path)
         try:
             if version not in VERSIONS:
                 raise errors.sunset(version)
             if method == "POST" and not rest and "batch" in params:
                 return self._batch(params, version, base)
         except GraphError as error:
-            refused = _rendered(error.status, error.body("sandboxtrace"))
+            refused = rendered(error.status, error.body("sandboxtrace"))
             refused.headers |= _APP_USAGE
             return refused
         return self._call(method, rest, params, f"{base}/{version}")
@@ -111,7 +111,7 @@ class Graph:
             call.token = self._token(params)
             answer = self._struck(call, self._route(method, path, call))
         except GraphError as error:
-            answer = _rendered(error.status, error.body(f"A{len(self.calls.calls())}"))
+            answer = rendered(error.status, error.body(f"A{len(self.calls.calls())}"))
         shown = {name: value for name, value in params.items() if name not in ("access_token", "appsecret_proof")}
         self.calls.add(
             at=self.clock.now(),
@@ -143,7 +143,7 @@ class Graph:
             headers = [{"name": name, "value": value} for name, value in answer.headers.items()]
             lost = answer.broken == "null_batch_item"
             done.append(None if lost else {"code": answer.status, "headers": headers, "body": answer.body.decode()})
-        return _rendered(200, done)
+        return rendered(200, done)
 
     def _token(self, params: Mapping[str, str]) -> Token:
         value = params.get("access_token")
@@ -152,7 +152,7 @@ class Graph:
         token = self.world.tokens.get(value)
         if token is None:
             raise errors.bad_token()
-        if token.expires_at and token.expires_at <= self.clock.now():
+        if token.ended(self.clock.now()):
             raise errors.expired_token()
         proof = params.get("appsecret_proof")
         if proof and not hmac.compare_digest(proof, hmac.new(APP_SECRET.encode(), value.encode(), hashlib.sha256).hexdigest()):
@@ -352,7 +352,7 @@ class Graph:
     @staticmethod
     def _struck(call: _Call, body: Any) -> Answer:
         """The answer, or what the fault makes of it."""
-        answer = _rendered(200, body)
+        answer = rendered(200, body)
         action = call.rule.action if call.rule else ""
         if action == "server_error":
             return Answer(503, b"", {"content-type": "text/plain"})
@@ -360,7 +360,7 @@ class Graph:
             word = b"success" if action == "html_success" else b"Bad Gateway"
             return Answer(502, b"<html><body>" + word + b"</body></html>", {"content-type": "text/html"})
         if action == "no_error_body":
-            return _rendered(500, {"foo": 1})
+            return rendered(500, {"foo": 1})
         if action == "truncated":
             answer.body = answer.body[: len(answer.body) * 2 // 3]
         if action in ("drop", "drop_midway", "null_batch_item"):
@@ -386,12 +386,14 @@ class Graph:
         }
 
 
-def _version(path: str) -> tuple[str, list[str]]:
+def version_of(path: str) -> tuple[str, list[str]]:
+    """The version that a path begins with, the newest if it has none, and the rest of the path."""
     parts = [part for part in path.split("/") if part]
     if parts and parts[0][:1] == "v" and parts[0][1:2].isdigit():
         return parts[0], parts[1:]
     return VERSIONS[-1], parts
 
 
-def _rendered(status: int, body: Any) -> Answer:
+def rendered(status: int, body: Any) -> Answer:
+    """A JSON answer."""
     return Answer(status, orjson.dumps(body), {"content-type": "application/json; charset=UTF-8"})

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from adpulse.sandbox.graph import Answer, Graph
+from adpulse.sandbox.graph_login import MetaLogin
 from adpulse.sandbox.serving import listen
 
 
@@ -16,6 +17,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     graph: Graph
+    login: MetaLogin
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the call log says it all."""
@@ -29,7 +31,8 @@ class _Handler(BaseHTTPRequestHandler):
         if scheme.lower() in ("bearer", "oauth") and bearer:
             params.setdefault("access_token", bearer)
         host = self.headers.get("host", "127.0.0.1")
-        self._write(self.graph.answer(self.command, target.path, params, f"http://{host}"))
+        answer = self.login.answer(self.command, target.path, params)
+        self._write(answer or self.graph.answer(self.command, target.path, params, f"http://{host}"))
 
     def _write(self, answer: Answer) -> None:
         if answer.broken == "drop":
@@ -49,6 +52,6 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library looks these names up
 
 
-def serve(graph: Graph, host: str, port: int) -> ThreadingHTTPServer:
+def serve(graph: Graph, login: MetaLogin, host: str, port: int) -> ThreadingHTTPServer:
     """Start answering in background threads; ``server_port`` says where."""
-    return listen(type("Handler", (_Handler,), {"graph": graph}), host, port)
+    return listen(type("Handler", (_Handler,), {"graph": graph, "login": login}), host, port)

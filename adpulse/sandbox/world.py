@@ -147,13 +147,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token: which accounts it reaches, with which scopes, until when."""
+    """An access token: which accounts it reaches, with which scopes, until when.
+
+    ``data_access_until``: when the consent of its user has to be given again, whatever becomes of the token.
+    """
 
     label: str
     value: str
     accounts: tuple[str, ...]
     scopes: tuple[str, ...] = ("ads_read",)
     expires_at: datetime | None = None
+    data_access_until: datetime | None = None
+
+    def ended(self, now: datetime) -> bool:
+        """Whether it is good for nothing any more."""
+        return any(until is not None and until <= now for until in (self.expires_at, self.data_access_until))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +171,8 @@ class World:
     seed: int
     beginning: datetime
     accounts: Mapping[str, Account]
-    tokens: Mapping[str, Token] = field(repr=False)
+    tokens: dict[str, Token] = field(repr=False)
+    """By value; a login adds its own."""
 
     def token(self, label: str) -> Token:
         """The token with this label."""

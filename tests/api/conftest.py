@@ -1,17 +1,22 @@
 """The API on an installation of two workspaces, in this process; the sandbox is the platform, Prefect is not running."""
 
+import os
 import re
 import time
 from http import HTTPStatus
 from threading import Thread
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 import requests
 import uvicorn
+from pydantic import SecretStr
 
+from adpulse import bootstrap, connecting, settings
 from adpulse.api.app import create_app
 from adpulse.errors import BadRequest
+from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
 from storage.runs import Leg
@@ -35,6 +40,19 @@ def team(installation):
 def others(installation, team):  # noqa: ARG001 - the team's workspace is the first
     """Another such workspace, of somebody else."""
     return _team(installation, installation.app.workspaces.create("Borealis"))
+
+
+@pytest.fixture
+def copied(installation):
+    """Puts an empty published copy in place, for alerts to look at; a sync would take the warehouse for lost."""
+
+    def put(team):
+        path = installation.app.published(team.workspace.id)
+        path.parent.mkdir(exist_ok=True)
+        duckdb.connect(path).close()
+        return team
+
+    return put
 
 
 @pytest.fixture
@@ -68,6 +86,7 @@ def ask(address):
         require_documented(method, path, answer)
         return answer
 
+    send.address = address
     return send
 
 
@@ -89,6 +108,20 @@ def route_of(method, path):
     return None
 
 
+@pytest.fixture
+def set_up(installation):
+    """Serves the installation with other settings."""
+
+    def use(**variables):
+        os.environ.update(variables)
+        settings.load.cache_clear()
+        bootstrap.app.cache_clear()
+        installation.app = bootstrap.app()
+        return installation.app
+
+    return use
+
+
 def _team(installation, workspace):
     app = installation.app
     installation.workspace = workspace
@@ -100,4 +133,13 @@ def _team(installation, workspace):
     made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}
     texts = {role.value: text.get_secret_value() for role, (_, text) in made.items()}
     spare = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
-    return SimpleNamespace(app=app, workspace=workspace, connection=connection, run_id=run_id, letter_id=letter_id, key_id=spare, **texts)
+    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+
+    def grant(for_connection=None):
+        provider = for_connection.provider if for_connection else Provider.GOOGLE
+        return connecting.grant_of(app, workspace.id, provider, installation.secret(provider)).id
+
+    webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
+    alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
+    told = {"app": app, "workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
+    return SimpleNamespace(**told, **texts, letter_id=letter_id, key_id=spare, secret=secret, grant=grant)

@@ -147,17 +147,3 @@ def test_every_answer_carries_the_headers_that_protect_a_browser(ask, team):
     for answer in (ask("GET", "/healthz"), ask("GET", "/nowhere"), ask("GET", "/connections/", team.viewer)):
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_it_is_ready_only_while_the_control_plane_answers(ask, installation):
-    assert ask("GET", "/readyz").json() == {"status": "ok"}
-    database = installation.app.settings.home / "control.db"
-    installation.app.workspaces._engine.dispose()
-    for each in database.parent.glob("control.db*"):
-        each.unlink()
-    database.mkdir()
-
-    assert ask("GET", "/healthz").status_code == 200
-    answer = ask("GET", "/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:adpulse:control-plane"

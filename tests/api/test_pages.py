@@ -7,7 +7,7 @@ import requests
 
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
-from adpulse.model import RunState
+from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
 
 RULES = {
@@ -22,11 +22,16 @@ RULES = {
     ("POST", "/connections/{connection_id}/frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/resume"): "editor",
+    ("GET", "/connect"): "editor",
+    ("POST", "/connect/consent"): "editor",
+    ("POST", "/connect/secret"): "editor",
+    ("GET", "/connect/{workspace_id}/{grant_id}"): "editor",
+    ("POST", "/connect/{workspace_id}/{grant_id}"): "editor",
     ("GET", "/health"): "viewer",
     ("POST", "/dead-letters/{run_id}/replay"): "editor",
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
-FORMS = {"frequency": {"sync_frequency": "hourly"}}
+FORMS = {"frequency": {"sync_frequency": "hourly"}, "consent": {"provider": "google"}, "secret": {"provider": "google"}}
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +64,10 @@ def visit(address):
 
 
 def path_of(template, team):
-    return template.format(connection_id=team.connection.id, run_id=team.run_id, text="nothing")
+    grant = team.grant() if "grant_id" in template else None
+    return template.format(
+        connection_id=team.connection.id, run_id=team.run_id, workspace_id=team.workspace.id, grant_id=grant, text="nothing"
+    )
 
 
 def form_of(template):
@@ -277,6 +285,74 @@ def test_only_operators_see_the_way_to_prefect(browser, visit, installation, tea
     assert "127.0.0.1:4200" not in visit(browser(team.editor), "GET", "/connections").text
 
 
+def test_a_pasted_token_leads_to_a_choice_and_what_is_chosen_is_connected(browser, visit, installation, team):
+    session, app = browser(team.editor), installation.app
+    secret = installation.secret(Provider.META).get_secret_value()
+    choice = visit(session, "POST", "/connect/secret", data={"provider": "meta", "secret": secret}, files={"file": ("", b"")})
+    (other,) = re.findall(r'value="(\d+)" id="account-\d+"[^>]*></td>\s*<th scope="row"><label for="account-\d+">Sakura Tea<', choice.text)
+    assert "connected already" in choice.text
+    assert secret not in choice.text
+
+    refused = visit(session, "POST", _path(choice), data={"sync_frequency": "hourly"})
+    assert (refused.status_code, "Choose an account." in refused.text) == (400, True)
+    visit(session, "POST", _path(choice), data={"account": other, "sync_frequency": "hourly"})
+
+    made = app.connections.get("Sakura Tea")
+    assert made.connection.frequency == "hourly"
+    assert app.runs.history(made.connection.id, 1)[0].state is RunState.QUEUED
+
+
+def test_an_uploaded_service_account_is_as_good_as_a_token(browser, visit, installation, team):
+    key = installation.secret(Provider.GOOGLE, "service account").get_secret_value()
+
+    choice = visit(browser(team.editor), "POST", "/connect/secret", data={"provider": "google"}, files={"file": ("key.json", key)})
+
+    assert "Alpenglow Reisen" in choice.text
+
+
+def test_neither_token_nor_file_is_told(browser, visit, team):
+    answer = visit(browser(team.editor), "POST", "/connect/secret", data={"provider": "meta"}, files={"file": ("", b"")})
+
+    assert (answer.status_code, "Paste a token, or choose a file." in answer.text) == (400, True)
+
+
+def test_a_fresh_token_reconnects_and_the_history_stays(browser, visit, installation, team):
+    session, app = browser(team.editor), installation.app
+    app.connections.set_status(team.connection.id, ConnectionStatus.NEEDS_REAUTH, "Connect it again with a fresh token.")
+    assert f'/connect?connection={team.connection.id}"' in visit(session, "GET", "/connections").text
+    secret = installation.secret(Provider.META).get_secret_value()
+
+    form = {"provider": "meta", "connection": team.connection.id, "secret": secret}
+    visit(session, "POST", "/connect/secret", data=form, files={"file": ("", b"")})
+
+    assert app.connections.get(team.connection.id).connection.status is ConnectionStatus.ACTIVE
+    assert team.run_id in {run.id for run in app.runs.history(team.connection.id)}
+
+
+def test_the_first_workspace_is_made_with_the_first_account(visit, installation):
+    app = installation.app
+    with installation.engine.begin() as session:
+        session.exec_driver_sql("DELETE FROM workspace")
+    operator = requests.Session()
+    home = visit(operator, "GET", f"/login/{app.sessions.link().get_secret_value()}")
+    operator.headers["Origin"] = home.url.partition("/app")[0]
+    secret = installation.secret(Provider.META).get_secret_value()
+
+    form = {"provider": "meta", "workspace": "Northwind", "secret": secret}
+    choice = visit(operator, "POST", "/connect/secret", data=form, files={"file": ("", b"")})
+
+    assert "Choose accounts for Northwind" in choice.text
+
+
+def test_a_cancelled_consent_is_told_on_a_page(address, installation):  # noqa: ARG001 - the server answers for it
+    answer = requests.get(
+        f"{address}/oauth/callback", params={"state": "x", "error": "access_denied"}, headers={"Accept": "text/html"}, timeout=30
+    )
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.status_code in (400, 401, 404)
+
+
 def test_a_dead_letter_is_replayed_from_the_health_page(browser, visit, installation, team):
     from adpulse.errors import BadRequest  # noqa: PLC0415 - only here
 
@@ -302,6 +378,10 @@ def test_the_health_page_finds_one_of_many(browser, visit, installation, team):
 
     assert f"health-{other.id}" in found
     assert f"health-{team.connection.id}" not in found
+
+
+def _path(answer):
+    return answer.url.partition(ROOT)[2]
 
 
 def _leg():

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from adpulse.model import ConnectionStatus, SyncStatus
+from adpulse.model import ConnectionStatus, Provider, SyncStatus
 from adpulse.role import Role
 
 ACCOUNT = "Harbor Outdoor"
@@ -152,6 +152,56 @@ def test_the_health_page_shows_everything_and_finds_one(page, running, address, 
     page.locator("tbody th a").click()
     expect(page.get_by_role("heading", name=ACCOUNT)).to_be_visible()
     expect(page.get_by_role("table")).to_contain_text("done")
+
+
+@pytest.mark.parametrize(("platform", "account"), [("Meta Ads", "Sakura Tea"), ("Google Ads", "Alpenglow Reisen")])
+def test_an_account_is_connected_by_consent_at_the_platform_and_its_first_sync_shows(visitor, running, address, shot, platform, account):
+    page = visitor()
+    home = address.replace("127.0.0.1", "localhost")
+    page.goto(f"{home}/app/login/{running.app.sessions.link().get_secret_value()}")
+    page.get_by_role("link", name="Connect an account").first.click()
+    assert nothing_serious(page) == []
+    shot(page, "connect")
+
+    page.get_by_role("button", name=f"Continue with {platform}").click()
+    page.get_by_role("link", name=f"Go to {platform}").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
+    assert nothing_serious(page) == []
+    shot(page, "choose")
+    page.get_by_role("checkbox", name=account).check()
+    page.get_by_label("Sync frequency").select_option("5min")
+    page.get_by_role("button", name="Connect").click()
+
+    expect(row_of(page, account).get_by_text("First sync")).to_be_visible()
+    expect(row_of(page, account)).to_contain_text(re.compile(r"[1-9]\d* of 90 days"), timeout=120_000)
+
+
+def test_a_token_is_pasted_and_a_wrong_one_is_told_where_one_is(visitor, page, running, address):
+    page.goto(f"{address}/app/connect")
+    page.get_by_label(re.compile("token")).fill("wrong")
+    page.get_by_role("button", name="Show its accounts").click()
+    expect(page.get_by_role("alert")).to_contain_text("token")
+    visitor.complaints.clear()  # the browser notes that the answer is an error
+
+    page.goto(f"{address}/app/connect")
+    page.get_by_label(re.compile("token")).fill(running.secret(Provider.META).get_secret_value())
+    page.get_by_role("button", name="Show its accounts").click()
+    expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
+
+
+def test_whoever_cancels_at_the_platform_is_told_and_nothing_is_connected(visitor, running, address):
+    page = visitor()
+    page.goto(f"{address.replace('127.0.0.1', 'localhost')}/app/login/{running.app.sessions.link().get_secret_value()}")
+    before = len(running.app.connections.every())
+    page.get_by_role("link", name="Connect an account").first.click()
+    page.get_by_role("button", name="Continue with Meta Ads").click()
+    page.get_by_role("link", name="Go to Meta Ads").click()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert len(running.app.connections.every()) == before
+    visitor.complaints.clear()  # the browser notes that the answer is an error
 
 
 @pytest.mark.parametrize("look", [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)], ids=str)

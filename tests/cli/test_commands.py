@@ -35,6 +35,17 @@ def test_an_account_is_connected_with_a_token_from_standard_input(adpulse, insta
     assert token not in out + err
 
 
+def test_a_token_that_ends_is_told_by_status_ahead_of_time(adpulse, sandbox):
+    ending = sandbox.world.token("expiring").value
+    adpulse("connect", "meta", "-w", "Acme", "-a", sandbox.world.account("Sakura Tea").id, stdin=ending)
+
+    _, one, _ = adpulse("status", "Sakura Tea")
+    _, told, _ = adpulse("status", "Sakura Tea", "--json")
+
+    assert "token ends in 2 h: reconnect" in one
+    assert json.loads(told)["credential_expires_at"] == sandbox.world.token("expiring").expires_at.isoformat()
+
+
 def test_a_token_from_the_environment_connects_all_accounts_that_can_be_read(adpulse, installation, token, monkeypatch):
     monkeypatch.setenv("ADPULSE_META_TOKEN", token)
 

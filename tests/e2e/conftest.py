@@ -9,8 +9,8 @@ from adpulse.sandbox import Sandbox
 @pytest.fixture(scope="package")
 def running(tmp_path_factory):
     home = tmp_path_factory.mktemp("installation")
-    with Sandbox.start(extra=42) as sandbox:
-        with Running(home, sandbox) as up:
+    with Sandbox.start(extra=43) as sandbox:
+        with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
             yield up
         assert up.child.returncode == 0, "\n".join(up.printed[-30:])
         assert processes_of(home) == []

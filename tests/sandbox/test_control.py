@@ -242,8 +242,8 @@ def test_a_question_without_an_account_is_refused(control):
 def test_only_loopback_is_bound(sandbox):
     bound = [server.socket.getsockname() for server in sandbox.servers]
 
-    assert [host for host, _ in bound] == ["127.0.0.1", "127.0.0.1"]
-    assert [f"http://{host}:{port}" for host, port in bound] == [sandbox.graph_url, sandbox.control_url]
+    assert [host for host, _ in bound] == ["127.0.0.1"] * 3
+    assert [f"http://{host}:{port}" for host, port in bound] == [sandbox.graph_url, sandbox.login_url, sandbox.control_url]
     assert all(server.address_family == socket.AF_INET for server in sandbox.servers)
 
 

@@ -5,6 +5,7 @@ import sys
 from datetime import timedelta
 from uuid import uuid4
 
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select
 
 from adpulse.clock import utc_now
@@ -69,6 +70,27 @@ def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
     pass_over()
 
     assert kept == [60, 50, 110, 50]
+
+
+def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries(installation, sandbox, monkeypatch):
+    connection, app = installation.connect("Corner Store 1", "5min"), installation.app
+    hook, _ = app.webhooks.create(installation.workspace.id, "ours", SecretStr("https://1.1.1.1/hooks"))
+    sandbox.clock.advance(16 * 60)
+    sweep = Sweep(app)
+    app.leadership.take("sweep", "elsewhere-1")
+    sweep.once()
+    assert app.outbox.history(hook.id) == []
+
+    app.leadership.give_up("sweep", "elsewhere-1")
+    sweep.once()
+    sweep.once()
+    (told,) = app.outbox.history(hook.id)
+    assert (told.event, app.connections.get(connection.id).stale_since) == ("data.stale", sandbox.clock.now())
+    app.outbox.delivered(told, 204)
+    monkeypatch.setattr("storage.outbox.utc_now", lambda: installation.later(timedelta(days=8)))
+    sweep._prunes_at -= 3600
+    sweep.once()
+    assert app.outbox.history(hook.id) == []
 
 
 def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, sandbox):

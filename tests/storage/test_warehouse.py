@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from adpulse.errors import Permanent, WarehouseBusy
-from adpulse.model import METRICS, FetchKind, RunCounts
+from adpulse.model import METRICS, FetchKind, Restated, RunCounts
 from storage.diff import gone_entities
 from storage.files import exclusive
 from storage.sql import migrations
@@ -501,6 +501,18 @@ def test_a_leg_that_wrote_only_entities_is_no_change_of_metrics(workspace, build
     applied = workspace.warehouse.applied_since("r", 0)
 
     assert (applied.counts.entities_changed, applied.changes, applied.changed_at) == (1, 0, None)
+
+
+def test_what_a_run_changed_of_days_before_today_is_told_and_first_numbers_and_today_are_not(workspace, build):
+    days, old = {"since": LAST_WEEK, "until": TODAY}, {"date": LAST_WEEK}
+    workspace.sync(build.run(build.ads({"spend": 1}, old | {"spend": 1}, **days), generation=1, run_id="r"))
+    news = build.ads({"spend": 2}, old | {"spend": 2}, old | {"external_id": "a2"}, **days)
+    workspace.sync(build.run(news, generation=2, run_id="s"))
+
+    first, second = (workspace.warehouse.applied_since(run_id, 0) for run_id in ("r", "s"))
+
+    assert first.restated is None
+    assert second.restated == Restated(rows=1, since=LAST_WEEK, until=LAST_WEEK)
 
 
 def test_connections_with_equal_ad_ids_stay_separate(workspace, build):

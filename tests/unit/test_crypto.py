@@ -53,9 +53,3 @@ def test_nothing_of_a_token_is_in_the_database_or_a_repr(plane):
 
     assert plane.credentials.open(credential) == SENTINEL
     assert "sentinel" not in repr(stored) + repr(plane.credentials.open(credential)) + repr(Cipher([key()]))
-
-
-def test_a_replaced_secret_is_the_one_that_opens(plane):
-    plane.credentials.replace(plane.credential, SENTINEL, None)
-
-    assert plane.credentials.open(plane.credential) == SENTINEL

@@ -1,5 +1,6 @@
 """The pages name what there is, and their links lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from adpulse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (ROOT / "docs" / "howto" / "commands.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 CONTEXT_WORDS = {"--help"}
 
@@ -62,7 +64,7 @@ def test_setting_has_one_row_with_its_default(field):
 
 
 def test_no_row_names_a_setting_that_is_not_there():
-    settings = COMMANDS.partition("\n## Settings\n")[2].partition("Two more variables")[0]
+    settings = COMMANDS.partition("\n## Settings\n")[2].partition("These variables")[0]
 
     told = re.findall(r"^\| `ADPULSE_([A-Z_]+)`", settings, re.MULTILINE)
 
@@ -97,3 +99,22 @@ def test_every_route_of_the_http_api_is_on_a_page():
     routes = [f"`{method.upper()} {re.sub(r'{[^}]+}', '{id}', path)}`" for path, found in document.items() for method in found]
 
     assert [route for route in routes if route not in told] == []
+
+
+def log_events():
+    """Level and sentence of every log call, with what differs left out."""
+    for package in ("adpulse", "storage", "tasks", "flows", "deployments"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=ast.Name("log"), attr=level), args=[ast.Constant(str(text)), *_]):
+                        yield level, re.sub("%[sd]", "…", text)
+
+
+def test_the_log_events_of_the_page_are_those_that_are_logged():
+    told = re.findall(
+        r"^\| (\w+) \| `([^`]*…?[^`]*)` \| [^|]+ \|$", OPERATIONS.partition("## Log events")[2].partition("## ")[0], re.MULTILINE
+    )
+
+    assert len(told) == len(set(told))
+    assert set(told) == set(log_events())

@@ -60,11 +60,11 @@ def test_an_authorised_user_brings_its_own_client():
     )
 
 
-def test_a_service_account_asks_where_its_file_says_or_where_the_installation_does():
-    own = key(service_account(token_uri="https://elsewhere.example/token")).credentials()
+def test_a_service_account_asks_where_the_installation_does_whatever_address_its_file_names():
+    elsewhere = key(service_account(token_uri="http://169.254.169.254/token")).credentials()
     ours = key(service_account()).credentials()
 
-    assert (own._token_uri, ours._token_uri) == ("https://elsewhere.example/token", TOKEN_URL)
+    assert (elsewhere._token_uri, ours._token_uri) == (TOKEN_URL, TOKEN_URL)
     assert ours.service_account_email == "robot@my-project.iam.gserviceaccount.com"
     assert list(ours.scopes) == ["https://www.googleapis.com/auth/adwords"]
 

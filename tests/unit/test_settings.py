@@ -41,3 +41,44 @@ def test_prefect_may_not_share_the_control_planes_database(monkeypatch):
     with pytest.raises(Usage, match=r"ADPULSE_PREFECT_DATABASE_URL: .*of its own") as refused:
         settings.load()
     assert "sentinel" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://ads.example", "https://ads.example/adpulse/", "http://localhost:8400", "http://127.0.0.1:8400"]
+)
+def test_an_address_for_browsers_is_kept_without_its_last_slash(monkeypatch, address):
+    monkeypatch.setenv("ADPULSE_PUBLIC_URL", address)
+
+    assert settings.load().public_url == address.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://ads.example", "ads.example", "https://", "https://u:sentinel@ads.example", "https://ads.example/?a=1"]
+)
+def test_an_address_that_no_platform_sends_people_back_to_is_refused(monkeypatch, address):
+    monkeypatch.setenv("ADPULSE_PUBLIC_URL", address)
+
+    with pytest.raises(Usage, match="ADPULSE_PUBLIC_URL") as refused:
+        settings.load()
+
+    assert "sentinel" not in str(refused.value)
+
+
+def test_a_setting_may_be_a_file_and_the_variable_comes_first(monkeypatch, tmp_path):
+    (tmp_path / "adpulse_database_url").write_text("postgresql://u:sentinel-pw@127.0.0.1/x\n")
+    (tmp_path / "adpulse_calls_per_hour").write_text("7")
+    monkeypatch.setenv("ADPULSE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "8")
+
+    found = settings.load()
+
+    assert found.control_url == "postgresql://u:sentinel-pw@127.0.0.1/x"
+    assert found.calls_per_hour == 8
+    assert "sentinel" not in repr(found)
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADPULSE_SECRETS_DIR", str(tmp_path / "nowhere"))
+
+    with pytest.raises(Usage, match="ADPULSE_SECRETS_DIR: there is no folder"):
+        settings.load()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from adpulse import telling
 from adpulse.model import ConnectionStatus
@@ -75,3 +76,33 @@ def test_the_fields_for_programs_hold_the_cadence_and_its_reason(plane):
     fields = telling.fields(plane.connections.get(plane.connect("1").id), SLOWED)
 
     assert (fields["effective_interval_seconds"], fields["effective_interval_reason"]) == (480.0, SLOWED.reason)
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (timedelta(days=15), ""),
+        (timedelta(days=14), "token ends in 14 days: reconnect"),
+        (timedelta(days=6, hours=5), "token ends in 6 days: reconnect"),
+        (timedelta(days=1, hours=23), "token ends in 1 day: reconnect"),
+        (timedelta(hours=5), "token ends in 5 h: reconnect"),
+        (timedelta(minutes=5), "token ends in less than an hour: reconnect"),
+        (timedelta(0), "token has ended: reconnect"),
+    ],
+)
+def test_a_token_that_ends_says_so_ahead_of_time(plane, clock, left, told):
+    plane.credential = plane.credentials.store(plane.workspace.id, "meta", SecretStr("t"), clock.now() + left)
+    view = plane.connections.get(plane.connect("1").id)
+
+    assert telling.token_end(view, clock.now()) == told
+    assert dict(telling.lines(view, KEPT, clock.now())).get("Token", "") == told
+    assert telling.fields(view, KEPT)["credential_expires_at"] == (clock.now() + left).isoformat()
+
+
+def test_a_token_without_an_end_or_of_a_disconnected_connection_says_nothing(plane, clock):
+    endless = plane.connections.get(plane.connect("1").id)
+    plane.credential = plane.credentials.store(plane.workspace.id, "meta", SecretStr("t"), clock.now())
+    gone = plane.connect("2")
+    plane.connections.disconnect(gone.id, "Disconnected.")
+
+    assert [telling.token_end(view, clock.now()) for view in (endless, plane.connections.get(gone.id))] == ["", ""]

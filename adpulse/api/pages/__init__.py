@@ -5,15 +5,15 @@ Every change is a form, so they work without scripts; a script only makes it smo
 
 from fastapi import FastAPI
 
-from adpulse.api.pages import connections, health, login
-from adpulse.api.pages.site import ROOT, furnish
+from adpulse.api.pages import connect, connections, health, login
+from adpulse.api.pages.site import ROOT, error_page, furnish
 
-__all__ = ["ROOT", "create_site"]
+__all__ = ["ROOT", "create_site", "error_page"]
 
 
 def create_site() -> FastAPI:
     """The application of the pages."""
     site = FastAPI(openapi_url=None)
-    for each in (login, connections, health):
+    for each in (login, connections, connect, health):
         site.include_router(each.router)
     return furnish(site)

@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 def furnish(site: FastAPI) -> FastAPI:
     """Give the application its assets and its error pages."""
     site.mount("/static", _Assets(directory=_HERE / "static"))
-    problems.handle(site, _failed)
+    problems.handle(site, lambda _, told: error_page(told))
     site.add_exception_handler(LoggedOut, _to_login)
     return site
 
@@ -68,7 +68,8 @@ def _to_login(request: Request, _: Exception) -> Response:
     return RedirectResponse(f"{ROOT}/login?next={quote(request.url.path)}", HTTPStatus.SEE_OTHER)
 
 
-def _failed(told: Told) -> Response:
+def error_page(told: Told) -> Response:
+    """An error, for a person."""
     answer = page("error.html", None, told.status, title=told.status.phrase, said=told.detail)
     answer.headers.update(told.headers)
     return answer

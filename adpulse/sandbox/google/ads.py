@@ -9,11 +9,13 @@ from typing import Any
 
 from adpulse.sandbox.clock import CallLog, SandboxClock
 from adpulse.sandbox.faults import Faults, Request, Rule
-from adpulse.sandbox.google import errors, field_service, fields, oauth, paging, wire
+from adpulse.sandbox.google import errors, field_service, fields, paging, wire
 from adpulse.sandbox.google.check import Plan, check
 from adpulse.sandbox.google.errors import AdsError
 from adpulse.sandbox.google.faults import error_of
 from adpulse.sandbox.google.gaql import parse
+from adpulse.sandbox.google.login import Refused
+from adpulse.sandbox.google.oauth import Grants, revoked
 from adpulse.sandbox.google.rows import Row, Rows
 from adpulse.sandbox.google.truth import GoogleTruth
 from adpulse.sandbox.google.world import Credential, Customer, GoogleWorld
@@ -51,17 +53,19 @@ class Call:
 class Ads:
     """Answers calls from a world; requests and answers are protobuf messages of the caller's version."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it shares with the rest of the sandbox
         self,
         world: GoogleWorld,
         truth: GoogleTruth,
         clock: SandboxClock,
         calls: CallLog,
         faults: Faults,
+        *,
+        grants: Grants,
         page_rows: int = PAGE_ROWS,
     ) -> None:
         self.world, self.truth, self.clock, self.calls, self.faults = world, truth, clock, calls, faults
-        self.grants = oauth.Grants(world)
+        self.grants = grants
         self._rows, self._page_rows = Rows(world, truth), page_rows
         self._lock, self._count = threading.Lock(), 0
 
@@ -115,7 +119,7 @@ class Ads:
         rule = self.faults.strike(asked)
         try:
             status, told = 200, self._granted(form, rule)
-        except oauth.Refused as error:
+        except Refused as error:
             status, told = error.status, {"error": error.error, "error_description": error.description}
         self.calls.add(
             at=self.clock.now(), account="", kind="token", method="POST", path="token", params={"grant_type": form.get("grant_type", "")},
@@ -127,9 +131,9 @@ class Ads:
         if rule and rule.action == "slow":
             time.sleep(rule.seconds)
         if rule and rule.action == "revoked_token":
-            raise oauth.revoked()
+            raise revoked()
         if rule and rule.action == "server_error":
-            raise oauth.Refused(503, "backend_error", "Backend Error")
+            raise Refused(503, "backend_error", "Backend Error")
         return self.grants.token(form)
 
     def _search(self, call: Call, request: Any) -> Iterator[Any]:  # noqa: ANN401 - a protobuf message

@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_NAMES = ("localhost", "sandbox")
+"""The second is what a sandbox in a container is called by its neighbours."""
+
 _VALID = timedelta(days=30)
 
 
@@ -17,7 +20,8 @@ def key_and_certificate() -> tuple[bytes, bytes]:
     """Key and certificate as PEM; clients trust the certificate as a root."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "adpulse sandbox")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    hosts = [x509.DNSName(each) for each in _NAMES]
+    names = x509.SubjectAlternativeName([*hosts, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""The OAuth token endpoint: refresh tokens and service accounts in, access tokens out; and who an access token is."""
+"""The OAuth token endpoint: codes, refresh tokens and service accounts in, access tokens out; and who an access token is."""
 
 import base64
 import json
@@ -6,7 +6,6 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,29 +13,24 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from adpulse.sandbox.clock import SandboxClock
 from adpulse.sandbox.google.errors import AdsError, unauthenticated
+from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, SCOPE, GoogleLogin, Refused
 from adpulse.sandbox.google.world import Credential, GoogleWorld
 
-CLIENT_ID, CLIENT_SECRET = "sandbox.apps.googleusercontent.com", "sandbox-client-secret"  # the sandbox's own
 SERVICE_ACCOUNT = "adpulse@sandbox.iam.gserviceaccount.com"
 LIFETIME_SECONDS = 3_599
 _ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused(Exception):
-    """An answer that is an error: HTTP status, code and description."""
-
-    status: int
-    error: str
-    description: str
-
-
 class Grants:
-    """Issues access tokens and knows whose they are. They expire by real time, as the clients' clocks are real."""
+    """Issues access tokens and knows whose they are.
 
-    def __init__(self, world: GoogleWorld) -> None:
-        self._world = world
+    Access tokens expire by real time, as the clients' clocks are real; codes and refresh tokens by the sandbox's.
+    """
+
+    def __init__(self, world: GoogleWorld, clock: SandboxClock, login: GoogleLogin) -> None:
+        self._world, self._clock, self._login = world, clock, login
         self._issued: dict[str, tuple[Credential, float]] = {}
         self._lock = threading.Lock()
 
@@ -46,14 +40,25 @@ class Grants:
         Raises:
             Refused: no access token for this.
         """
-        kind = form.get("grant_type")
-        if kind == "refresh_token":
+        kind, more = form.get("grant_type"), dict[str, Any]()
+        if kind == "authorization_code":
+            consented = self._login.redeemed(form)
+            credential, more = consented.credential, {"scope": " ".join(consented.scopes)}
+            if consented.lasting:
+                more |= self._lasting(credential)
+        elif kind == "refresh_token":
             credential = self._refreshed(form)
         elif kind == _ASSERTION:
             credential = self._asserted(form.get("assertion", ""))
         else:
             raise Refused(400, "unsupported_grant_type", f"Invalid grant_type: {kind}")
-        return {"access_token": self.issue(credential), "expires_in": LIFETIME_SECONDS, "token_type": "Bearer", "scope": _SCOPE}
+        return {"access_token": self.issue(credential), "expires_in": LIFETIME_SECONDS, "token_type": "Bearer", "scope": SCOPE, **more}
+
+    def _lasting(self, credential: Credential) -> dict[str, Any]:
+        """The refresh token, with the seconds it lasts where it ends by itself."""
+        ends = credential.expires_at
+        more = {"refresh_token_expires_in": int((ends - self._clock.now()).total_seconds())} if ends else {}
+        return {"refresh_token": credential.refresh_token, **more}
 
     def issue(self, credential: Credential) -> str:
         """A new access token."""
@@ -87,7 +92,8 @@ class Grants:
         found = [each for each in self._world.credentials.values() if each.refresh_token == form.get("refresh_token")]
         if not found:
             raise Refused(400, "invalid_grant", "Bad Request")
-        if found[0].flaw == "revoked":
+        ends = found[0].expires_at
+        if found[0].flaw == "revoked" or (ends and ends <= self._clock.now()):
             raise revoked()
         return found[0]
 
@@ -102,9 +108,6 @@ class Grants:
         if claims.get("iss") != SERVICE_ACCOUNT or claims.get("exp", 0) < time.time():
             raise Refused(400, "invalid_grant", "Invalid JWT: Token must be a short-lived token of a known service account.")
         return self._world.credentials["full"]
-
-
-_SCOPE = "https://www.googleapis.com/auth/adwords"
 
 
 def expired_token() -> AdsError:

@@ -16,6 +16,7 @@ from adpulse.sandbox.google import ads_server, oauth, token_server, world
 from adpulse.sandbox.google.ads import PAGE_ROWS, Ads
 from adpulse.sandbox.google.ads_server import AdsServer
 from adpulse.sandbox.google.certificate import key_and_certificate
+from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, GoogleLogin
 from adpulse.sandbox.google.truth import GoogleTruth
 from adpulse.sandbox.google.world import EXTRA_ADS, GoogleWorld
 
@@ -24,14 +25,18 @@ from adpulse.sandbox.google.world import EXTRA_ADS, GoogleWorld
 class Options:
     """Where the endpoints answer and how many rows a page has; port 0 takes a free one.
 
+    ``files`` is the folder for the files that point a client here; by default one that goes when the sandbox stops.
     ``extra`` small customers are below the manager Summit Media Group; ``extra_ads`` is how many ads they have, in turn.
+    ``testing`` is the Cloud project's publishing status: refresh tokens that come of a consent end after seven days.
     """
 
     ads_port: int = 0
     token_port: int = 0
     page_rows: int = PAGE_ROWS
+    files: Path | None = None
     extra: int = 0
     extra_ads: Sequence[int] = EXTRA_ADS
+    testing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,9 @@ class Google:
     truth: GoogleTruth
     endpoint: str
     token_url: str
+    login: GoogleLogin
     files: Path
+    keeps_files: bool
     servers: tuple[AdsServer, ThreadingHTTPServer]
 
     @classmethod
@@ -57,11 +64,13 @@ class Google:
         faults: Faults,
         host: str,
         options: Options,
+        redirect_uris: tuple[str, ...] = (),
     ) -> Self:
         """Start both endpoints in background threads."""
         made = world.create(seed, beginning, options.extra, options.extra_ads)
         truth = GoogleTruth(made, seed, refresh_seconds)
-        api = Ads(made, truth, clock, calls, faults, options.page_rows)
+        login = GoogleLogin(made, clock, redirect_uris=redirect_uris, testing=options.testing)
+        api = Ads(made, truth, clock, calls, faults, grants=oauth.Grants(made, clock, login), page_rows=options.page_rows)
         served = ads_server.serve(api, host, options.ads_port)
         tokens = token_server.serve(api.token, host, options.token_port)
         found = cls(
@@ -69,19 +78,22 @@ class Google:
             truth=truth,
             endpoint=f"{host}:{served.port}",
             token_url=f"http://{host}:{tokens.server_port}/token",
-            files=Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
+            login=login,
+            files=options.files or Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
+            keeps_files=options.files is not None,
             servers=(served, tokens),
         )
         found._write_files()
         return found
 
     def stop(self) -> None:
-        """Stop answering, free the ports and remove the files."""
+        """Stop answering, free the ports and remove the files, unless they are in a folder that was told."""
         served, tokens = self.servers
         served.stop()
         tokens.shutdown()
         tokens.server_close()
-        shutil.rmtree(self.files, ignore_errors=True)
+        if not self.keeps_files:
+            shutil.rmtree(self.files, ignore_errors=True)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -91,8 +103,8 @@ class Google:
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.files / "ca.pem"),
         }
 
-    def describe(self) -> dict[str, Any]:
-        """Addresses, customers and credentials, ready for JSON."""
+    def describe(self, login_url: str) -> dict[str, Any]:
+        """Addresses, customers and credentials, ready for JSON. ``login_url`` is where the sandbox's consent pages are."""
         by_number = {customer.spec.number: customer.id for customer in self.world.customers.values()}
         customers = [
             {
@@ -108,9 +120,10 @@ class Google:
         ]
         return {
             "endpoint": self.endpoint,
+            "auth_url": f"{login_url}{PATH}",
             "token_url": self.token_url,
-            "client_id": oauth.CLIENT_ID,
-            "client_secret": oauth.CLIENT_SECRET,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
             "environment": self.environment,
             "customers": customers,
             "refresh_tokens": {each.label: each.refresh_token for each in self.world.credentials.values()},

@@ -143,6 +143,7 @@ class Credential:
     refresh_token: str
     customers: tuple[str, ...]
     flaw: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +151,8 @@ class GoogleWorld:
     """All customers and credentials."""
 
     customers: dict[str, Customer]
-    credentials: Mapping[str, Credential]
-    """By label."""
+    credentials: dict[str, Credential]
+    """By label; a login adds its own."""
 
     def customer(self, name: str) -> Customer:
         """The customer with this name."""

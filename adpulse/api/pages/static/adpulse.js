@@ -85,6 +85,12 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
+for (const table of document.querySelectorAll("[data-choices]")) {
+  const all = table.querySelector("[data-all]"), boxes = [...table.querySelectorAll("tbody input[type=checkbox]")];
+  all.hidden = boxes.length < 2;
+  all.addEventListener("change", () => { for (const each of boxes) each.checked = all.checked; });
+}
+
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
 setInterval(() => {

@@ -1,0 +1,312 @@
+"""Connecting accounts: consent in the browser, a pasted token or uploaded credentials, then a choice of accounts.
+
+What asks a platform is a plain function, which FastAPI runs in a thread of its own: it waits as long as the platform takes, and
+holds up nobody. The first syncs are only asked for, and nobody waits for those.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from fastapi import Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+from adpulse import connecting, operations
+from adpulse.api import routing
+from adpulse.api.access import Caller, Editor, Installation, MaybeCaller
+from adpulse.api.connection_models import ConnectionOut
+from adpulse.api.connections import told
+from adpulse.api.fields import ID, At, Body, ConnectionId, Id, Name, Ref, WorkspaceId, WorkspaceRef
+from adpulse.api.jobs import Accepted, accepted
+from adpulse.api.problems import CLOSED, answers
+from adpulse.api.soon import ask_prefect
+from adpulse.bootstrap import App
+from adpulse.connecting import Invitation, Returned
+from adpulse.model import Provider
+from storage import authorizations
+from storage.connections import ConnectionView
+from storage.grants import Grant
+
+_ASKS_A_PLATFORM = answers(
+    HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
+)
+CALLBACK = connecting.CALLBACK
+LONGEST_SECRET = 20_000
+_LONGEST_STATE, _LONGEST_CODE = 200, 4_000
+_COOKIE = "adpulse_authorization"
+
+router = routing.router("connecting", responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+callback = routing.router("connecting")
+
+Secret = Annotated[
+    SecretStr,
+    Field(
+        min_length=1, max_length=LONGEST_SECRET, examples=["EAAB…"], description="An access token, a refresh token, or credentials as JSON."
+    ),
+]
+GrantId = Annotated[str, Path(**ID)]
+
+
+class SecretIn(Body):
+    """What a person pastes or uploads: a System User's token, a refresh token, or the JSON of a service account or authorised user."""
+
+    provider: Provider
+    secret: Secret
+
+
+class AccountOut(BaseModel):
+    """An account that a credential reaches. A manager has no numbers of its own: connect its clients."""
+
+    external_id: str = Field(examples=["1270000000007919"])
+    name: Name
+    currency: str = Field(examples=["USD"])
+    timezone: str = Field(examples=["America/New_York"])
+    status: str = Field(examples=["ACTIVE"])
+    can_be_synced: bool
+    manager: bool
+    manager_id: str | None = Field(examples=["4711000001"], description="The Google manager that it is reached through.")
+    connected: bool = Field(description="Whether this workspace has connected it already.")
+
+
+class GrantOut(BaseModel):
+    """A credential that waits to be connected; it is used once, and forgotten at ``expires_at``."""
+
+    grant_id: Ref
+    workspace_id: WorkspaceRef
+    provider: Provider
+    connection_id: Ref | None = Field(description="The connection that it was asked for, if it was for one.")
+    expires_at: At
+    credential_expires_at: At | None = Field(description="When the credential itself ends, if that is known.")
+    accounts: list[AccountOut]
+
+
+class AuthorizationIn(Body):
+    """For which platform; ``connection_id`` for a connection that needs a fresh credential."""
+
+    provider: Provider
+    connection_id: Id | None = None
+
+
+class AuthorizationOut(BaseModel):
+    """Open ``authorize_url`` in the browser that got this answer: only there, by its cookie, or with the same key, it can be finished."""
+
+    authorize_url: str = Field(examples=["https://accounts.google.com/o/oauth2/v2/auth?client_id=…&state=…"])
+    expires_at: At
+
+
+class ReturnedIn(BaseModel):
+    """What a platform adds to the address that it sends the browser back to; whatever else it adds is not looked at."""
+
+    state: str = Field("", max_length=_LONGEST_STATE)
+    code: str | None = Field(None, max_length=_LONGEST_CODE)
+    error: str | None = Field(None, max_length=_LONGEST_STATE)
+
+
+class ConnectIn(Body):
+    """Of a grant, or of a secret that was not looked at before. ``all`` takes what can be synced and is not connected yet."""
+
+    grant_id: Id | None = None
+    provider: Provider | None = None
+    secret: Secret | None = None
+    accounts: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=5_000)] | Literal["all"] = Field(
+        examples=["all"]
+    )
+    sync_frequency: str = Field("manual", examples=["hourly"], max_length=64)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "ConnectIn":
+        given = self.provider is not None and self.secret is not None
+        if (self.grant_id is not None) == given or given != (self.provider is not None or self.secret is not None):
+            raise ValueError("give either grant_id, or provider and secret")
+        return self
+
+
+class ReconnectIn(Body):
+    """A grant, or the secret itself."""
+
+    grant_id: Id | None = None
+    secret: Secret | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "ReconnectIn":
+        if (self.grant_id is None) == (self.secret is None):
+            raise ValueError("give either grant_id or secret")
+        return self
+
+
+class Connected(BaseModel):
+    """A connection and the sync that it begins with."""
+
+    connection: ConnectionOut
+    job_id: Ref
+
+
+@router.post("/workspaces/{workspace_id}/discover", summary="What a credential reaches", responses=_ASKS_A_PLATFORM)
+def discover_accounts(caller: Editor, workspace_id: WorkspaceId, body: SecretIn) -> GrantOut:
+    """Asks the platform, and keeps the credential, encrypted, for an hour or until it is used. A workspace may ask 30 times an hour."""
+    workspace = caller.workspace(workspace_id)
+    return grant_out(caller.app, connecting.grant_of(caller.app, workspace.id, body.provider, body.secret))
+
+
+@router.post(
+    "/workspaces/{workspace_id}/authorizations", summary="Begin a consent in the browser", responses=answers(HTTPStatus.BAD_REQUEST)
+)
+def begin_authorization(
+    caller: Editor, workspace_id: WorkspaceId, body: AuthorizationIn, request: Request, response: Response
+) -> AuthorizationOut:
+    """Where to send the person. It ends after ten minutes."""
+    workspace = caller.workspace(workspace_id)
+    found = caller.connection(body.connection_id, workspace.id).connection if body.connection_id else None
+    reached_at = str(request.base_url)
+    invitation = connecting.begin_authorisation(
+        caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=found
+    )
+    bind(caller.app, response, invitation)
+    return AuthorizationOut(authorize_url=invitation.url, expires_at=invitation.begun.expires_at)
+
+
+@callback.get(
+    CALLBACK,
+    response_model=GrantOut,
+    openapi_extra={"security": [{}]},  # a key is not needed, and must be valid all the same
+    summary="Where a platform sends the browser back to",
+    responses=_ASKS_A_PLATFORM | answers(HTTPStatus.UNAUTHORIZED),
+)
+def finish_authorization(
+    caller: MaybeCaller, installation: Installation, request: Request, response: Response, told: Annotated[ReturnedIn, Query()]
+) -> GrantOut | Response:
+    """Open to anybody, and good only for the browser that began, by its cookie, or for the key that began.
+
+    A person goes on to the page where accounts are chosen, a program gets the grant.
+    """
+    grant = returned(installation, request, told, caller)
+    if is_person(request):
+        response = RedirectResponse(f"/app/connect/{grant.workspace_id}/{grant.id}", HTTPStatus.SEE_OTHER)
+    response.delete_cookie(_cookie(told.state), path=_path(installation))
+    return response if is_person(request) else grant_out(installation, grant)
+
+
+def is_person(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+@router.get("/workspaces/{workspace_id}/grants/{grant_id}", summary="Read a grant")
+def read_grant(caller: Editor, workspace_id: WorkspaceId, grant_id: GrantId) -> GrantOut:
+    """What can be connected with it. A grant that was used or is too old is a 404."""
+    return grant_out(caller.app, caller.app.grants.get(grant_id, caller.workspace(workspace_id).id))
+
+
+@router.post(
+    "/workspaces/{workspace_id}/connections",
+    status_code=HTTPStatus.CREATED,
+    summary="Connect accounts",
+    responses=_ASKS_A_PLATFORM | answers(HTTPStatus.CONFLICT),
+)
+def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn) -> list[Connected]:
+    """All of them or none. Their first syncs are queued."""
+    workspace, app = caller.workspace(workspace_id), caller.app
+    if body.provider is not None and body.secret is not None:
+        grant = connecting.grant_of(app, workspace.id, body.provider, body.secret)
+    else:
+        grant = app.grants.get(body.grant_id or "", workspace.id)
+    wanted = None if body.accounts == "all" else body.accounts
+    return _connected(caller, connecting.connect(app, grant, wanted, body.sync_frequency, ask=ask_prefect))
+
+
+@router.post("/connections/{connection_id}/reconnect", summary="Give a connection a fresh credential", responses=_ASKS_A_PLATFORM)
+def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: ReconnectIn) -> list[Connected]:
+    """Its history goes on. Connections that shared the old credential get the new one too, if it reaches them."""
+    connection, app = caller.connection(connection_id).connection, caller.app
+    if body.secret is not None:
+        grant = connecting.grant_of(app, connection.workspace_id, connection.provider, body.secret)
+    else:
+        grant = app.grants.get(body.grant_id or "", connection.workspace_id)
+    return _connected(caller, connecting.reconnect(app, connection, grant, ask=ask_prefect))
+
+
+@router.post(
+    "/connections/{connection_id}/resume",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Sync again",
+    responses=answers(HTTPStatus.BAD_REQUEST),
+)
+def resume_connection(caller: Editor, connection_id: ConnectionId) -> Accepted:
+    """After a pause, or once what stopped it at the platform is mended; a sync is queued at once."""
+    return accepted(operations.resume(caller.app, caller.connection(connection_id).connection.id, ask=ask_prefect))
+
+
+@router.post("/connections/{connection_id}/disconnect", summary="Stop syncing for good", responses=answers(HTTPStatus.BAD_REQUEST))
+def disconnect_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
+    """Its data stay; its token is erased unless another connection uses it."""
+    found = caller.connection(connection_id)
+    return told(caller, [operations.disconnect(caller.app, found.connection.id)])[0]
+
+
+def bind(app: App, response: Response, invitation: Invitation) -> None:
+    """Let this browser finish what it begins, and none other; several may be under way in one browser."""
+    response.set_cookie(
+        _cookie(invitation.begun.state),
+        invitation.begun.browser.get_secret_value(),
+        max_age=int(authorizations.LIFETIME.total_seconds()),
+        path=_path(app),
+        secure=invitation.redirect_uri.startswith("https://"),
+        httponly=True,
+        samesite="lax",  # the platform's redirect is a navigation from another site
+    )
+
+
+def returned(app: App, request: Request, told: ReturnedIn, caller: Caller | None = None) -> Grant:
+    """The grant that comes of what a browser brought back; see :func:`adpulse.connecting.finish_authorisation`."""
+    held = request.cookies.get(_cookie(told.state))
+    brought = Returned(
+        state=told.state,
+        code=SecretStr(told.code) if told.code else None,
+        error=told.error,
+        browser=SecretStr(held) if held else None,
+        key_id=caller.id if caller else None,
+    )
+    return connecting.finish_authorisation(app, brought)
+
+
+def _path(app: App) -> str:
+    """The callback's path as browsers see it."""
+    return urlsplit(f"{app.settings.public_url or ''}{connecting.CALLBACK}").path
+
+
+def _cookie(state: str) -> str:
+    return f"{_COOKIE}_{authorizations.digest(state)[:16]}"
+
+
+def grant_out(app: App, grant: Grant) -> GrantOut:
+    """What is told of a grant: never its secret."""
+    connected = connecting.connected_accounts(app, grant)
+    accounts = [
+        AccountOut(
+            external_id=each.external_id,
+            name=each.name,
+            currency=each.currency,
+            timezone=each.timezone,
+            status=each.status,
+            can_be_synced=each.enabled and not each.manager,
+            manager=each.manager,
+            manager_id=each.login_customer_id,
+            connected=each.external_id in connected,
+        )
+        for each in grant.accounts
+    ]
+    return GrantOut(
+        grant_id=grant.id,
+        workspace_id=grant.workspace_id,
+        provider=grant.provider,
+        connection_id=grant.connection_id,
+        expires_at=grant.expires_at,
+        credential_expires_at=grant.credential_expires_at,
+        accounts=accounts,
+    )
+
+
+def _connected(caller: Caller, views: list[ConnectionView]) -> list[Connected]:
+    jobs = [caller.app.runs.history(view.connection.id, 1)[0].id for view in views]
+    return [Connected(connection=each, job_id=job) for each, job in zip(told(caller, views), jobs, strict=True)]

@@ -1,0 +1,155 @@
+"""Webhooks: where a workspace's events go, and what became of each message. Editors manage them, viewers look."""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Path, Response
+from pydantic import BaseModel, Field, SecretStr
+
+from adpulse.api import routing
+from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
+from adpulse.api.problems import CLOSED, answers
+from adpulse.errors import NotFound
+from adpulse.events import TROUBLE, EventType
+from storage.outbox import Delivery, DeliveryState
+from storage.webhooks import Format, Webhook
+
+router = routing.router(
+    "webhooks",
+    prefix="/workspaces/{workspace_id}/webhooks",
+    responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
+)
+
+WebhookId = Annotated[str, Path(**ID)]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["our dashboard"])]
+Url = Annotated[SecretStr, Field(max_length=2048, examples=["https://example.com/hooks/adpulse"])]
+_BAD = answers(HTTPStatus.BAD_REQUEST)
+
+
+class WebhookOut(BaseModel):
+    """A webhook. Of a Slack webhook's URL, which is a secret, only the host is shown."""
+
+    id: Ref
+    workspace_id: WorkspaceRef
+    name: str = Field(examples=["our dashboard"])
+    url: str = Field(examples=["https://example.com/hooks/adpulse"])
+    format: Format
+    events: list[EventType]
+    enabled: bool
+    disabled_reason: str | None = Field(examples=["Every try failed for 5 days."])
+    failing_since: At | None = Field(description="Since when every try failed; null when the last one did not.")
+    created_at: At
+
+
+class WebhookMade(WebhookOut):
+    """The new webhook with its secret, which is told only now."""
+
+    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack.")
+
+
+class WebhookIn(Body):
+    """``format``: signed messages, or sentences for a Slack incoming webhook."""
+
+    name: Name
+    url: Url
+    format: Format = Format.STANDARD
+    events: list[EventType] = Field(default=list(TROUBLE), description="What it is told of; by default what a person should look at.")
+
+
+class WebhookChange(Body):
+    """What is not given stays."""
+
+    name: Name | None = None
+    url: Url | None = None
+    events: list[EventType] | None = None
+    enabled: bool | None = Field(None, description="False gives up the messages that wait; true forgets why it was disabled.")
+
+
+class Secret(BaseModel):
+    """The new secret, told only now. For a day messages carry a signature of the old one, too."""
+
+    secret: str = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"])
+
+
+class Queued(BaseModel):
+    """The id of the message, also in its ``webhook-id`` header."""
+
+    message_id: Ref
+
+
+class DeliveryOut(BaseModel):
+    """One message and what became of it. ``last_status`` is the HTTP status of the last try, null when there was no answer."""
+
+    id: Ref
+    event: EventType
+    state: DeliveryState
+    attempts: Count
+    next_attempt_at: At | None
+    last_status: int | None = Field(examples=[200])
+    last_error: str | None = Field(examples=["It answered with 503."])
+    created_at: At
+    finished_at: At | None
+    message: dict[str, Any] = Field(examples=[{"type": "sync.completed", "data": {}}])
+
+
+@router.get("", summary="List webhooks")
+def list_webhooks(caller: Viewer, workspace_id: WorkspaceId) -> list[WebhookOut]:
+    """Those of the workspace, by name."""
+    return [_out(each) for each in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
+
+
+@router.post("", status_code=HTTPStatus.CREATED, summary="Make a webhook", responses=_BAD)
+def make_webhook(caller: Editor, workspace_id: WorkspaceId, body: WebhookIn) -> WebhookMade:
+    """The answer holds its secret, this once."""
+    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, body.name, body.url, body.format, body.events)
+    return WebhookMade(**_out(made).model_dump(), secret=secret.get_secret_value() if secret else None)
+
+
+@router.patch("/{webhook_id}", summary="Change a webhook", responses=_BAD)
+def change_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId, body: WebhookChange) -> WebhookOut:
+    """Its name, URL or events, or whether it is enabled."""
+    found = _webhook(caller, workspace_id, webhook_id)
+    changed = caller.app.webhooks.change(found.id, name=body.name, url=body.url, wanted=body.events, enabled=body.enabled)
+    return _out(changed)
+
+
+@router.delete("/{webhook_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove a webhook")
+def remove_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> None:
+    """With its deliveries, those that wait included."""
+    caller.app.webhooks.remove(_webhook(caller, workspace_id, webhook_id).id)
+
+
+@router.post("/{webhook_id}/test", status_code=HTTPStatus.ACCEPTED, summary="Send a test message", responses=_BAD)
+def test_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Queued:
+    """Queued like any other; its delivery tells what came of it."""
+    return Queued(message_id=caller.app.webhooks.test(_webhook(caller, workspace_id, webhook_id).id))
+
+
+@router.get("/{webhook_id}/deliveries", summary="A webhook's messages, newest first")
+def list_deliveries(caller: Viewer, workspace_id: WorkspaceId, webhook_id: WebhookId) -> list[DeliveryOut]:
+    """The newest of them, with what became of each."""
+    return [_delivery(each) for each in caller.app.outbox.history(_webhook(caller, workspace_id, webhook_id).id)]
+
+
+@router.post("/{webhook_id}/rotate-secret", summary="Make a new secret", responses=_BAD)
+def rotate_secret(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Secret:
+    """The answer holds it, this once."""
+    return Secret(secret=caller.app.webhooks.rotate(_webhook(caller, workspace_id, webhook_id).id).get_secret_value())
+
+
+def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
+    found = caller.app.webhooks.find(webhook_id, caller.workspace(workspace_id).id)
+    if found is None:
+        raise NotFound(f"There is no webhook '{webhook_id}'.")
+    return found
+
+
+def _out(webhook: Webhook) -> WebhookOut:
+    return WebhookOut(**{name: getattr(webhook, name) for name in WebhookOut.model_fields})
+
+
+def _delivery(delivery: Delivery) -> DeliveryOut:
+    told = {name: getattr(delivery, name) for name in DeliveryOut.model_fields if name != "message"}
+    return DeliveryOut(**told, message=json.loads(delivery.payload))

@@ -1,0 +1,52 @@
+"""``adpulse pull``: the published file of another installation, for a notebook here."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command to the command line."""
+    cli.command("pull")(pull)
+
+
+def pull(
+    *,
+    url: Annotated[str, typer.Option(help="Address of the installation's HTTP API.")],
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Id of the workspace.")],
+    to: Annotated[Path, typer.Option(help="File to write; replaced only by a whole one.")],
+    key_file: Annotated[Path | None, typer.Option(help="File with the API key; else ADPULSE_API_KEY, else it is asked for.")] = None,
+) -> None:
+    """Download a workspace's DuckDB file, unless the one here is the newest. Broken off, it goes on where it was."""
+    from adpulse import pull as download
+    from adpulse.redact import protect
+
+    key = _key(key_file)
+    protect(key.get_secret_value())
+    if not download.is_private(url):
+        typer.echo(f"{url} has no TLS: others on the way can read the key and the numbers.", err=True)
+    done = download.pull(url, workspace, to, key)
+    megabytes = f"{done.size / 1e6:.1f} MB"
+    typer.echo(f"{to}: {megabytes}." if done.changed else f"{to}: nothing changed, {megabytes}.")
+
+
+def _key(file: Path | None) -> "SecretStr":
+    from pydantic import SecretStr
+
+    from adpulse.errors import Usage
+
+    if file is not None:
+        try:
+            told = file.read_text()
+        except OSError as error:
+            raise Usage(f"The API key cannot be read from {file}: {error.strerror}.") from None
+    else:
+        told = os.environ.get("ADPULSE_API_KEY") or typer.prompt("API key", hide_input=True)
+    if not told.strip():
+        raise Usage("There is no API key. Make one with: adpulse keys create")
+    return SecretStr(told.strip())

@@ -1,0 +1,227 @@
+"""How accounts get connected by people who have no terminal: consent in the browser or a pasted secret, then a choice of accounts.
+
+A credential waits as a grant until its accounts are chosen; see ``storage/grants.py``. :mod:`adpulse.operations` does the rest.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from adpulse import operations
+from adpulse.bootstrap import App
+from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
+from adpulse.model import AccountFacts, Connection, Provider
+from adpulse.operations import Ask, dispatch
+from adpulse.providers.oauth import Asking, Consent
+from adpulse.settings import LOOPBACK_HOSTS
+from storage.authorizations import Begun
+from storage.connections import ConnectionView
+from storage.credentials import Ending
+from storage.grants import Grant
+
+log = logging.getLogger(__name__)
+
+CALLBACK = "/oauth/callback"
+RENEW_BEFORE = timedelta(days=14)
+_TRY_EVERY = timedelta(days=1)
+_AT_ONCE = 3
+"""How many renewals a pass of the sweep may take time for."""
+
+_SETTINGS = {
+    Provider.META: "ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET",
+    Provider.GOOGLE: "ADPULSE_GOOGLE_CLIENT_ID and ADPULSE_GOOGLE_CLIENT_SECRET",
+}
+_ERROR_WORD = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """Where a person consents, and what their browser must hold when it comes back to ``redirect_uri``."""
+
+    url: str
+    redirect_uri: str
+    begun: Begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What a browser brings back from a platform, and what it, or the program that asks in its place, proves to be."""
+
+    state: str
+    code: SecretStr | None
+    error: str | None
+    browser: SecretStr | None
+    key_id: str | None = None
+
+
+def begin_authorisation(
+    app: App, workspace_id: str, provider: Provider, *, reached_at: str, begun_by: str, connection: Connection | None = None
+) -> Invitation:
+    """Send a person to a platform to consent, for new accounts or for a connection that needs a fresh credential.
+
+    ``reached_at`` is where their browser reaches this installation, ``begun_by`` the id of their key or session.
+
+    Raises:
+        Usage: the installation has no app at the platform, or no address that people can be sent back to.
+    """
+    if connection is not None and connection.provider is not provider:
+        raise Usage(f"{connection.name} is a connection of {connection.provider.label}, not of {provider.label}.")
+    consent, redirect_uri = _consent(app, provider), _redirect_uri(app, provider, reached_at)
+    connection_id = connection.id if connection else None
+    begun = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
+    url = consent.url(Asking(state=begun.state, verifier=begun.verifier, redirect_uri=redirect_uri))
+    return Invitation(url=url, redirect_uri=redirect_uri, begun=begun)
+
+
+def finish_authorisation(app: App, returned: Returned) -> Grant:
+    """Turn what the browser brought back into a grant; a state is good once, and only where it was begun.
+
+    Raises:
+        Usage: nobody began this here, it took too long, or the person did not allow it.
+        BadRequest, AccountRefused, AuthExpired, RateLimited, Unavailable: the platform did not give what was asked for.
+    """
+    asked = app.authorizations.take(returned.state, returned.browser, returned.key_id)
+    if asked is None:
+        message = (
+            "Nobody began to connect an account in this browser, or it took longer than ten minutes. Begin again, and stay in one browser."
+        )
+        raise Usage(message)
+    if returned.code is None:
+        why = returned.error if returned.error and _ERROR_WORD.fullmatch(returned.error) else "no reason was given"
+        raise Usage(f"{asked.provider.label} was not connected: access was not allowed ({why}). Nothing was stored.")
+    consent = _consent(app, asked.provider)
+    grant_id = app.grants.reserve(asked.workspace_id, asked.provider, asked.connection_id)
+    given = consent.redeem(returned.code, Asking(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri))
+    accounts = operations.discover(app, asked.provider, given.secret)
+    return app.grants.fill(grant_id, given.secret, accounts, given.expires_at)
+
+
+def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr) -> Grant:
+    """A grant of what a person pasted or uploaded: a token, or credentials as JSON.
+
+    Raises:
+        AuthExpired, AccountRefused, RateLimited, Unavailable: it was not accepted, nothing was stored.
+        Usage: it is incomplete.
+    """
+    grant_id = app.grants.reserve(workspace_id, provider)
+    accounts = operations.discover(app, provider, secret)
+    return app.grants.fill(grant_id, secret, accounts, ends_at(app, provider, secret))
+
+
+def connect(app: App, grant: Grant, wanted: Sequence[str] | None, sync_frequency: str, ask: Ask = dispatch) -> list[ConnectionView]:
+    """Connect accounts that a grant reaches, by their ids; None takes all that can be synced and are not connected yet.
+
+    Raises:
+        NotFound, FrequencyRefused, Conflict, Usage: nothing was stored, and the grant can still be used unless it is the cause.
+    """
+    accounts = _chosen(app, grant, wanted)
+    operations.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
+    secret = app.grants.take(grant.id, grant.workspace_id)
+    return operations.connect(
+        app, grant.workspace_id, grant.provider, secret, accounts, sync_frequency, expires_at=grant.credential_expires_at, ask=ask
+    )
+
+
+def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatch) -> list[ConnectionView]:
+    """Give a connection, and those that shared its credential, what was granted; their history goes on.
+
+    Raises:
+        NotFound, Usage: nothing was changed, and the grant can still be used unless it is the cause.
+    """
+    if grant.provider is not connection.provider:
+        raise Usage(f"{connection.name} is a connection of {connection.provider.label}; this was granted by {grant.provider.label}.")
+    operations.require_reached(connection, grant.accounts)
+    secret = app.grants.take(grant.id, grant.workspace_id)
+    return operations.reconnect(app, connection.id, secret, grant.accounts, expires_at=grant.credential_expires_at, ask=ask)
+
+
+def connected_accounts(app: App, grant: Grant) -> set[str]:
+    """The ids of the accounts, as the platform reports them now, that the grant's workspace has connected already."""
+    views = app.connections.every(grant.workspace_id)
+    taken = {(each.connection.external_id, each.connection.currency) for each in views if each.connection.provider is grant.provider}
+    return {each.external_id for each in grant.accounts if (each.external_id, each.currency) in taken}
+
+
+def ends_at(app: App, provider: Provider, secret: SecretStr) -> datetime | None:
+    """When a credential ends by itself, as far as the platform tells; not knowing it keeps nobody from connecting."""
+    consent = app.consent(provider)
+    if consent is None:
+        return None
+    try:
+        return consent.ends_at(secret)
+    except AdpulseError as error:
+        log.info("%s does not tell when a credential ends: %s", provider.label, error.code)
+        return None
+
+
+def renew(app: App) -> int:
+    """Exchange credentials that end soon for ones that end later, each at most once a day; returns how many were.
+
+    What cannot be renewed is told with its connections, whose end comes nearer.
+    """
+    consent, now = app.consent(Provider.META), app.clock.now()
+    if consent is None:
+        return 0
+    done = 0
+    for ending in app.credentials.ending(Provider.META, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
+        try:
+            done += _renewed(app, consent, ending)
+        except (RateLimited, Unavailable) as error:
+            log.warning("credentials that end soon are not renewed at present: %s", error)
+            break
+        except AdpulseError as error:
+            log.warning("a credential that ends at %s cannot be renewed: %s", ending.expires_at, error)
+    return done
+
+
+def _renewed(app: App, consent: Consent, ending: Ending) -> bool:
+    given = consent.renew(app.credentials.open(ending.id))
+    if given is None or (given.expires_at is not None and given.expires_at <= ending.expires_at):
+        log.info("a credential that ends at %s was not prolonged", ending.expires_at)
+        return False
+    fresh = app.credentials.store(ending.workspace_id, Provider.META.value, given.secret, given.expires_at)
+    app.connections.renew_credential(ending.id, fresh)
+    log.info("a credential that ended at %s was renewed; it ends at %s", ending.expires_at, given.expires_at)
+    return True
+
+
+def _consent(app: App, provider: Provider) -> Consent:
+    found = app.consent(provider)
+    if found is None:
+        raise Usage(f"This installation has no app at {provider.label}, so nobody can consent there. Set {_SETTINGS[provider]}.")
+    return found
+
+
+def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
+    base = app.settings.public_url or reached_at.rstrip("/")
+    parts = urlsplit(base)
+    if app.settings.public_url is None and parts.hostname not in LOOPBACK_HOSTS:
+        message = (
+            "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to an address that is known."
+        )
+        raise Usage(message)
+    if provider is Provider.META and parts.scheme == "http" and parts.hostname != "localhost":
+        port = f":{parts.port}" if parts.port else ""
+        raise Usage(f"Without https, Meta sends people back to localhost only. Open this at http://localhost{port}{parts.path} instead.")
+    return f"{base}{CALLBACK}"
+
+
+def _chosen(app: App, grant: Grant, wanted: Sequence[str] | None) -> list[AccountFacts]:
+    if wanted is None:
+        taken = connected_accounts(app, grant)
+        found = [each for each in grant.accounts if each.enabled and not each.manager and each.external_id not in taken]
+        if not found:
+            raise Usage("The credential reaches no account that can be synced and is not connected yet.")
+        return found
+    reached = {each.external_id: each for each in grant.accounts}
+    bare = list(dict.fromkeys(each.removeprefix("act_").replace("-", "") for each in wanted))
+    if not bare:
+        raise Usage("Choose at least one account.")
+    if unknown := [each for each in bare if each not in reached]:
+        raise Usage(f"The credential does not reach account {', '.join(unknown)}.")
+    return [reached[each] for each in bare]

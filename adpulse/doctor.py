@@ -1,0 +1,190 @@
+"""Looks an installation over: what keeps it from its work, and with ``production`` what should not go live as it is."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from adpulse import orchestrator
+from adpulse.bootstrap import App, app
+from adpulse.crypto import KEY_FILE
+from adpulse.errors import AdpulseError
+from adpulse.model import Provider
+from adpulse.role import Role
+from adpulse.settings import LOOPBACK_HOSTS, Settings
+from storage.leader import SWEEP, TERM
+
+_LEAST_FREE = 1 << 30
+_MOST_DRIFT = timedelta(seconds=5)
+_PLATFORMS = ("meta_graph_url", "google_endpoint", "google_token_url")
+
+
+class Verdict(StrEnum):
+    """``look``: only a person can tell whether it is right."""
+
+    OK = "ok"
+    LOOK = "look"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    about: str
+    verdict: Verdict
+    told: str
+
+
+def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
+    """Every finding; those that need the control plane only when it answers. Changes nothing and calls no platform."""
+    try:
+        installation = app()
+    except (AdpulseError, OSError) as error:
+        yield _wrong("database", str(error))
+        installation = None
+    else:
+        yield _ok("database", "It answers, and its schema is current.")
+    for check in _CHECKS + (_BEFORE_PRODUCTION if production else ()):
+        yield from check(config)
+    if installation:
+        for look in _LOOKS + (_LOOKS_BEFORE_PRODUCTION if production else ()):
+            yield from look(installation)
+
+
+def _disk(config: Settings) -> Iterator[Finding]:
+    home = config.home.absolute()
+    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
+    largest = max((path.stat().st_size for path in home.glob("warehouse/*.duckdb")), default=0)
+    told = f"{free / 1e9:.1f} GB are free where {config.home} is"
+    if free < max(_LEAST_FREE, 2 * largest):
+        yield _wrong(
+            "disk", f"{told}; a publication needs room for a copy of the largest warehouse, {largest / 1e9:.1f} GB, and 1 GB besides."
+        )
+    else:
+        yield _ok("disk", f"{told}.")
+
+
+def _key_file(config: Settings) -> Iterator[Finding]:
+    path = config.home / KEY_FILE
+    if config.secret_key or not path.exists():
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield _wrong("key file", f"{path} may be read by others ({mode:04o}). Run: chmod 600 {path}")
+    else:
+        yield _ok("key file", f"Only its owner may read {path}.")
+
+
+def _prefect(config: Settings) -> Iterator[Finding]:
+    orchestrator.use_running_server(config)
+    if orchestrator.answers():
+        yield _ok("Prefect", "Its server answers.")
+    else:
+        yield _wrong("Prefect", "Its server does not answer. Start it with adpulse up, or set PREFECT_API_URL.")
+
+
+def _prefect_access(config: Settings) -> Iterator[Finding]:
+    url = os.environ.get("PREFECT_API_URL", "")
+    if not orchestrator.answers():
+        return
+    if not orchestrator.lets_anybody_in():
+        yield _ok("Prefect's access", "Its server asks for a password.")
+    elif urlsplit(url).hostname in LOOPBACK_HOSTS:
+        yield _look("Prefect's access", "Its server asks for no password: everybody on this machine may change deployments.")
+    else:
+        yield _wrong("Prefect's access", f"Whoever reaches {urlsplit(url).netloc} may change deployments. Set ADPULSE_PREFECT_AUTH.")
+    del config
+
+
+def _platforms(config: Settings) -> Iterator[Finding]:
+    other = [name for name in _PLATFORMS if getattr(config, name) != type(config).model_fields[name].default]
+    if config.sandbox_url or other:
+        named = ", ".join(f"ADPULSE_{name.upper()}" for name in (*(["sandbox_url"] if config.sandbox_url else []), *other))
+        yield _wrong("platforms", f"{named} point elsewhere than to the platforms.")
+    else:
+        yield _ok("platforms", "The addresses are those of the platforms.")
+
+
+def _user(config: Settings) -> Iterator[Finding]:
+    del config
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        yield _look("user", "This is root; adpulse needs no rights but to its own folder.")
+
+
+def _database_kind(config: Settings) -> Iterator[Finding]:
+    if config.control_url.startswith("sqlite"):
+        yield _look("database's kind", "SQLite, which is right for one machine and one worker. For more: docs/howto/postgresql.md")
+    else:
+        yield _ok("database's kind", "PostgreSQL.")
+
+
+def _worker(installation: App) -> Iterator[Finding]:
+    seen = installation.leadership.seen(SWEEP)
+    if seen is None or seen > TERM:
+        yield _wrong("worker", "None was seen lately. Start one with adpulse up or adpulse worker.")
+    else:
+        yield _ok("worker", f"One was seen {seen.total_seconds():.0f} s ago.")
+
+
+def _secrets(installation: App) -> Iterator[Finding]:
+    uses = installation.rotation.uses()
+    newest, *older = uses.by_key
+    if uses.unreadable:
+        yield _wrong("secrets", f"{len(uses.unreadable)} open with no key. Run: adpulse secrets status")
+    elif any(uses.by_key[key] for key in older):
+        yield _look("secrets", "Some need an older key. Run: adpulse secrets rotate")
+    else:
+        yield _ok("secrets", f"{uses.by_key[newest]} are stored, all with the newest key.")
+
+
+def _clock(installation: App) -> Iterator[Finding]:
+    drift = installation.gauges.clock_drift()
+    if abs(drift) > _MOST_DRIFT:
+        yield _wrong("clock", f"This machine's and the database's differ by {abs(drift).total_seconds():.0f} s. Leases rely on both.")
+    else:
+        yield _ok("clock", "This machine's and the database's agree.")
+
+
+def _key_backup(installation: App) -> Iterator[Finding]:
+    if (stored := sum(installation.rotation.uses().by_key.values())) == 0:
+        return
+    where = "ADPULSE_SECRET_KEY" if installation.settings.secret_key else str(installation.settings.home / KEY_FILE)
+    yield _look("key's backup", f"{stored} tokens open with {where} alone. Is it backed up, apart from the database?")
+
+
+def _api_keys(installation: App) -> Iterator[Finding]:
+    endless = [key.prefix for key in installation.keys.every() if key.role is Role.OPERATOR and not (key.expires_at or key.revoked_at)]
+    if endless:
+        yield _look("API keys", f"Operators' keys that never expire: {', '.join(endless)}.")
+
+
+def _allowances(installation: App) -> Iterator[Finding]:
+    used = {view.connection.provider for view in installation.connections.every()}
+    config = installation.settings
+    if Provider.META in used and not config.meta_app_secret:
+        yield _look("Meta", "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere.")
+    if Provider.GOOGLE in used and config.google_access == "explorer":
+        yield _look("Google", "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?")
+
+
+_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _key_file)
+_BEFORE_PRODUCTION = (_platforms, _database_kind, _prefect_access, _user)
+_LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secrets)
+_LOOKS_BEFORE_PRODUCTION = (_key_backup, _api_keys, _allowances)
+
+
+def _ok(about: str, told: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.OK, told=told)
+
+
+def _look(about: str, told: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.LOOK, told=told)
+
+
+def _wrong(about: str, told: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.WRONG, told=told)

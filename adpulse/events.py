@@ -1,0 +1,109 @@
+"""What happens to a workspace's data that people and programs may be told of by webhook. Pure. After the step telemetry.
+
+A message's body is the same for every receiver that verifies signatures: ``type``, ``timestamp`` and ``data``. Slack gets a sentence.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from adpulse.model import Connection, ConnectionStatus
+
+
+class EventType(StrEnum):
+    """What may be subscribed to; ``webhook.test`` is sent on request only."""
+
+    SYNC_COMPLETED = "sync.completed"
+    SYNC_FAILED = "sync.failed"
+    NEEDS_ATTENTION = "connection.needs_attention"
+    DATA_STALE = "data.stale"
+    DATA_RESTATED = "data.restated"
+    DATA_ALERT = "data.alert"
+    TEST = "webhook.test"
+
+
+SUBSCRIBABLE = tuple(each for each in EventType if each is not EventType.TEST)
+
+TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT)
+"""What a webhook is told of unless it asks for something else: what a person should look at, and nothing that comes every minute."""
+
+_SENTENCES: Mapping[EventType, str] = {
+    EventType.SYNC_COMPLETED: "{connection}: synced, {rows_changed} rows changed.",
+    EventType.SYNC_FAILED: "{connection}: the sync failed after {attempts} tries. {error}",
+    EventType.NEEDS_ATTENTION: "{connection} is not synced any more ({status}). {reason}",
+    EventType.DATA_STALE: "{connection} is stale: frequency {sync_frequency}, last completed sync {last_sync_completed_at}.",
+    EventType.DATA_RESTATED: "{connection}: {rows} stored rows of {since} to {until} changed.",
+    EventType.DATA_ALERT: "{alert}: {row_count} rows. {first}",
+    EventType.TEST: "A test message of adpulse.",
+}
+
+ATTENTION = (
+    ConnectionStatus.NEEDS_REAUTH,
+    ConnectionStatus.NEEDS_PERMISSION,
+    ConnectionStatus.DISABLED,
+    ConnectionStatus.CURRENCY_CHANGED,
+    ConnectionStatus.VERSION_SUNSET,
+)
+"""Statuses in which a connection is not synced until a person does something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened in a workspace. ``data`` is ready for JSON and holds no secret."""
+
+    type: EventType
+    workspace_id: str
+    data: Mapping[str, Any]
+
+
+def about(connection: Connection) -> dict[str, str]:
+    """What every event of a connection says of it."""
+    return {
+        "connection_id": connection.id,
+        "connection": connection.name,
+        "provider": connection.provider.value,
+        "external_id": connection.external_id,
+    }
+
+
+def needs_attention(connection: Connection, status: ConnectionStatus, reason: str | None) -> Event:
+    """The connection is not synced any more, and why."""
+    return _event(EventType.NEEDS_ATTENTION, connection, {"status": status.value, "reason": reason})
+
+
+def stale(connection: Connection, last_completed_at: datetime | None) -> Event:
+    """Its data are older than its frequency promises."""
+    last = last_completed_at.isoformat() if last_completed_at else None
+    return _event(EventType.DATA_STALE, connection, {"sync_frequency": connection.frequency.value, "last_sync_completed_at": last})
+
+
+def _event(kind: EventType, connection: Connection, more: dict[str, str | None]) -> Event:
+    return Event(type=kind, workspace_id=connection.workspace_id, data={**about(connection), **more})
+
+
+def body(event: Event, at: datetime) -> str:
+    """The text of the message, as it is signed and sent."""
+    data = {"workspace_id": event.workspace_id, **event.data}
+    return json.dumps({"type": event.type.value, "timestamp": at.isoformat(), "data": data}, ensure_ascii=False)
+
+
+def slack_body(message: str) -> str:
+    """The same message for a Slack incoming webhook."""
+    told = json.loads(message)
+    return json.dumps({"text": _sentence(EventType(told["type"]), told["data"])}, ensure_ascii=False)
+
+
+def _sentence(kind: EventType, data: Mapping[str, Any]) -> str:
+    safe = {name: _escaped(value) for name, value in data.items()}
+    if kind is EventType.DATA_ALERT:
+        first: Mapping[str, Any] = next(iter(data["rows"]), {})
+        safe["first"] = ", ".join(f"{_escaped(name)} {_escaped(value)}" for name, value in first.items())
+    return _SENTENCES[kind].format_map(safe)
+
+
+def _escaped(value: object) -> str:
+    """As Slack wants it: an account that is named ``<!channel>`` must not call everybody."""
+    return str("never" if value is None else value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

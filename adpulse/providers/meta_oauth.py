@@ -1,0 +1,93 @@
+"""Consent at Meta: the login dialog, and its code for a long-lived token.
+
+Source: Meta's pages "Manually Build a Login Flow", "Long-Lived Access Tokens", "Install Apps, Generate, Refresh, and Revoke Tokens"
+and the reference of ``/debug_token``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from adpulse.clock import Clock
+from adpulse.errors import AdpulseError, BadRequest, Unavailable, Usage
+from adpulse.providers.meta_errors import Reply, from_reply
+from adpulse.providers.oauth import Asking, Given, ask, secret_in
+from adpulse.redact import protect
+
+_SCOPE = "ads_read"
+_PLATFORM = "Meta"
+_UNKNOWN_APP = 101
+_ERRORS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaConsent:
+    """The installation's Meta app. The dialog is on another host than the API."""
+
+    login_url: str
+    graph_url: str
+    version: str
+    app_id: str
+    app_secret: SecretStr
+    clock: Clock
+
+    def url(self, asking: Asking) -> str:
+        """The login dialog. Its flow for servers knows no code challenge: the app's secret stands for it."""
+        asked = {"client_id": self.app_id, "redirect_uri": asking.redirect_uri, "state": asking.state, "scope": _SCOPE}
+        return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode({**asked, 'response_type': 'code'})}"
+
+    def redeem(self, code: SecretStr, asking: Asking) -> Given:
+        """A long-lived token. The short-lived one that the code is good for is not kept."""
+        short = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri})
+        return self._exchanged(secret_in(short, "access_token", _PLATFORM))
+
+    def renew(self, secret: SecretStr) -> Given:
+        """A new long-lived token for one that has not ended; the old one stays valid until its own end."""
+        return self._exchanged(secret)
+
+    def ends_at(self, secret: SecretStr) -> datetime | None:
+        """When the token ends, or what its user consented to, whatever comes first."""
+        asker = f"{self.app_id}|{self.app_secret.get_secret_value()}"
+        told = self._graph("debug_token", {"input_token": secret.get_secret_value(), "access_token": asker}).get("data")
+        if not isinstance(told, dict):
+            raise Unavailable("Meta's answer about a token is not what was asked for.", "malformed")
+        ends = [told.get(name) for name in ("expires_at", "data_access_expires_at")]
+        return min((datetime.fromtimestamp(at, UTC) for at in ends if isinstance(at, int) and at > 0), default=None)
+
+    def _exchanged(self, secret: SecretStr) -> Given:
+        # The last parameter is for tokens of System Users, which are renewed here as well.
+        wanted = {"grant_type": "fb_exchange_token", "fb_exchange_token": secret.get_secret_value(), "set_token_expires_in_60_days": "true"}
+        told = self._tokens(wanted)
+        token = secret_in(told, "access_token", _PLATFORM)
+        try:
+            return Given(secret=token, expires_at=self.ends_at(token))
+        except AdpulseError:
+            lasts = told.get("expires_in")
+            return Given(secret=token, expires_at=self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None)
+
+    def _tokens(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
+        return self._graph("oauth/access_token", {"client_id": self.app_id, "client_secret": self.app_secret.get_secret_value(), **wanted})
+
+    def _graph(self, path: str, sent: Mapping[str, str]) -> Mapping[str, Any]:
+        answer = ask("GET", f"{self.graph_url.rstrip('/')}/{self.version}/{path}", sent, _PLATFORM)
+        if answer.status >= _ERRORS or "error" in answer.told:
+            raise _refusal(answer.status, answer.told.get("error"))
+        return answer.told
+
+
+def _refusal(status: int, told: object) -> AdpulseError:
+    """Our error. What Meta says of the app's own secret comes under a code that otherwise means a passing failure."""
+    error = told if isinstance(told, dict) else {}
+    if error.get("code") == _UNKNOWN_APP or "client secret" in str(error.get("message")):
+        return Usage("Meta does not accept the app: check ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET.", str(error.get("code")))
+    ours = from_reply(Reply(status=status, error=error, headers={}), "whom it was given for")
+    if type(ours) is BadRequest:
+        message = (
+            "Meta does not accept this authorisation: it was used, is too old, or is for another address. Connect again from the start."
+        )
+        return BadRequest(message, ours.code)
+    return ours

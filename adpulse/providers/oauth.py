@@ -1,0 +1,105 @@
+"""Consent by a person in the browser (OAuth 2.0's authorisation-code flow): what the product needs of each platform for it.
+
+Codes, secrets and tokens stand in what is sent and in what is answered, so no error of the HTTP library is ever chained to ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import requests
+from pydantic import SecretStr
+
+from adpulse.errors import Unavailable
+from adpulse.redact import protect
+
+_TIMEOUT_SECONDS = 30.0
+_TOO_MANY = 429
+_SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One request for consent: what must be the same when the person comes back. ``verifier`` is PKCE's (RFC 7636)."""
+
+    state: str
+    verifier: SecretStr
+    redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A credential as it is stored, and when it ends by itself (business time); None if it does not, or nobody says."""
+
+    secret: SecretStr
+    expires_at: datetime | None
+
+
+class Consent(Protocol):
+    """One platform's consent, for the installation's own app there."""
+
+    def url(self, asking: Asking) -> str:
+        """Where the person's browser is sent."""
+        ...
+
+    def redeem(self, code: SecretStr, asking: Asking) -> Given:
+        """The credential for the code that the browser brought back; a code is good once.
+
+        Raises:
+            BadRequest: the code is not good, or not for this request.
+            AccountRefused: the person did not allow what is needed.
+            Usage: the platform does not accept the installation's app.
+            Unavailable: it failed to answer.
+        """
+        ...
+
+    def renew(self, secret: SecretStr) -> Given | None:
+        """A credential for the same person that ends later; None where there is no such thing.
+
+        Raises:
+            AuthExpired, BadRequest: it cannot be renewed.
+            Usage, RateLimited, Unavailable: it could not be now.
+        """
+        ...
+
+    def ends_at(self, secret: SecretStr) -> datetime | None:
+        """When a credential ends, as far as the platform tells the installation's app."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint answered: its status and its JSON object."""
+
+    status: int
+    told: Mapping[str, Any] = field(repr=False)
+
+
+def ask(method: Literal["GET", "POST"], url: str, sent: Mapping[str, str], platform: str) -> Answer:
+    """Ask a token endpoint, once: what it was asked for may have happened though the answer is lost.
+
+    Raises:
+        Unavailable: no answer, or none that can be read.
+    """
+    params, form = (sent, None) if method == "GET" else (None, sent)
+    try:
+        answer = requests.request(method, url, params=params, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+        told = answer.json()
+    except (requests.RequestException, ValueError):
+        raise Unavailable(f"{platform} does not answer, or answers nonsense, where tokens are given out.", "token") from None
+    if not isinstance(told, dict) or answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
+        raise Unavailable(f"{platform} gives out no tokens at present.", f"http-{answer.status_code}")
+    return Answer(answer.status_code, told)
+
+
+def secret_in(told: Mapping[str, Any], name: str, platform: str) -> SecretStr:
+    """A secret of an answer, masked in every log from now on.
+
+    Raises:
+        Unavailable: it is not there.
+    """
+    value = told.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unavailable(f"{platform}'s answer lacks {name}.", "malformed")
+    return SecretStr(protect(value))

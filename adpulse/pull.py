@@ -1,0 +1,191 @@
+"""Fetches a workspace's published file from another installation: resumed where it broke off, whole or not at all."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import requests
+from pydantic import SecretStr
+
+from adpulse.errors import AuthExpired, Unavailable, Usage
+from adpulse.settings import LOOPBACK_HOSTS
+from storage import damage
+from storage.files import disk_full, exclusive, replace, tells_full
+
+_CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
+_TRIES = 5
+_TIMEOUT = (10.0, 60.0)
+_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What came of it: ``changed`` is False when the file here is the one that is published."""
+
+    changed: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The file at the other installation, and with which key it may be read."""
+
+    url: str
+    key: SecretStr
+
+    def ask(self, **headers: str) -> requests.Response:
+        """Begin a download; a redirect is not followed, it might lead the key elsewhere."""
+        headers |= {"Authorization": f"Bearer {self.key.get_secret_value()}", "Accept-Encoding": "identity"}
+        return requests.get(self.url, headers=headers, timeout=_TIMEOUT, stream=True, allow_redirects=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    """Which publication a file is a copy of; beside a whole one also how the file was when it was put there."""
+
+    tag: str
+    size: int = -1
+    mtime_ns: int = -1
+
+    @classmethod
+    def of(cls, path: Path) -> "_Note | None":
+        """The note at this path, if there is a readable one."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Leave the note."""
+        path.write_text(json.dumps(asdict(self)))
+
+
+def pull(url: str, workspace_id: str, target: Path, key: SecretStr) -> Pulled:
+    """Make ``target`` the workspace's published file; what is there stays until the new one is whole and opens.
+
+    Raises:
+        AuthExpired, Usage: the other installation does not give it; its answer says why.
+        Usage: another pull writes the file now.
+        Unavailable: the connection broke off again and again. What came is kept, and the next pull goes on from there.
+        DiskFull: there was no space.
+    """
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise Usage(f"'{url}' is no address of an installation. Example: https://adpulse.example.org")
+    source = _Source(url=f"{url.rstrip('/')}/workspaces/{quote(workspace_id, safe='')}/analytics.duckdb", key=key)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with exclusive(target.with_name(f".{target.name}.lock"), 0):
+            return _Download(source, target).run()
+    except TimeoutError:
+        raise Usage(f"Another adpulse pull writes {target} now.") from None
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent: TLS, or this machine itself."""
+    return urlsplit(url).scheme != "http" or urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+class _Download:
+    """One file on its way: ``.NAME.part`` is what came so far, ``.NAME.etag`` says what ``NAME`` is."""
+
+    def __init__(self, source: _Source, target: Path) -> None:
+        self._source = source
+        self._target = target
+        self._part = target.with_name(f".{target.name}.part")
+        self._part_note = target.with_name(f".{target.name}.part.etag")
+        self._note = target.with_name(f".{target.name}.etag")
+
+    def run(self) -> Pulled:
+        """Try until it is whole, or nothing more comes."""
+        for attempt in range(_TRIES):
+            before = self._size()
+            try:
+                tag = self._fetch()
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                broke = type(error).__name__
+                if self._size() == before:
+                    time.sleep(_WAIT_SECONDS * attempt)
+                continue
+            return self._finish(tag)
+        raise Unavailable(f"{self._source.url} broke off {_TRIES} times ({broke}). Run the command again: it goes on where it was.")
+
+    def _fetch(self) -> str | None:
+        """Bring what is missing; the publication's tag, or None when the target is it already."""
+        held = _Note.of(self._part_note) if self._part.exists() else None
+        asked = {"Range": f"bytes={self._size()}-", "If-Range": held.tag} if held else {}
+        if known := self._known():
+            asked["If-None-Match"] = known
+        with self._source.ask(**asked) as answer:
+            if answer.status_code == HTTPStatus.NOT_MODIFIED:
+                return None
+            if held and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return held.tag  # all of it had come, and was not looked at yet
+            _refuse(answer)
+            tag = answer.headers.get("ETag", "")
+            if answer.status_code == HTTPStatus.OK:
+                self._part.unlink(missing_ok=True)
+                _Note(tag=tag).write(self._part_note)
+            self._append(answer)
+            return tag
+
+    def _append(self, answer: requests.Response) -> None:
+        with self._part.open("ab") as file:
+            for chunk in answer.iter_content(_CHUNK):
+                try:
+                    file.write(chunk)
+                    file.flush()
+                except OSError as error:
+                    if tells_full(str(error)):
+                        raise disk_full(self._part) from None
+                    raise
+
+    def _finish(self, tag: str | None) -> Pulled:
+        if tag is None:
+            self._forget_part()
+            return Pulled(changed=False, size=self._target.stat().st_size)
+        if not damage.is_whole(self._part):
+            self._forget_part()
+            raise Unavailable(f"What {self._source.url} sent does not open. It was thrown away; run the command again.")
+        self._note.unlink(missing_ok=True)
+        replace(self._part, self._target)
+        self._part_note.unlink(missing_ok=True)
+        found = self._target.stat()
+        _Note(tag=tag, size=found.st_size, mtime_ns=found.st_mtime_ns).write(self._note)
+        return Pulled(changed=True, size=found.st_size)
+
+    def _known(self) -> str | None:
+        """The tag of the target, unless somebody changed or removed it."""
+        note = _Note.of(self._note)
+        if note is None or not self._target.exists():
+            return None
+        found = self._target.stat()
+        return note.tag if (found.st_size, found.st_mtime_ns) == (note.size, note.mtime_ns) else None
+
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _forget_part(self) -> None:
+        for path in (self._part, self._part_note):
+            path.unlink(missing_ok=True)
+
+
+def _refuse(answer: requests.Response) -> None:
+    """Raise for every answer that is not the file.
+
+    Raises:
+        AuthExpired, Usage, Unavailable: by the status; with what the installation said.
+    """
+    if answer.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+        return
+    try:
+        said = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        said = f"It answered {answer.status_code}."
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise AuthExpired(f"{answer.url}: {said}")
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unavailable(f"{answer.url}: {said}")
+    raise Usage(f"{answer.url}: {said}")

@@ -1,0 +1,96 @@
+"""Webhooks over HTTP: made, changed, tested, looked at; the secret is told once."""
+
+import pytest
+
+HOOK = {"name": "dashboard", "url": "https://1.1.1.1/hooks"}
+
+
+@pytest.fixture
+def at(ask, team):
+    """Asks of the team's webhooks."""
+
+    def send(method, path="", *, key=None, **body):
+        return ask(method, f"/workspaces/{team.workspace.id}/webhooks{path}", key or team.editor, **({"json": body} if body else {}))
+
+    return send
+
+
+def test_the_secret_is_in_the_answer_that_makes_it_and_in_no_other(at, team):
+    made = at("POST", **HOOK)
+    secret, webhook_id = made.json()["secret"], made.json()["id"]
+    fresh = at("POST", f"/{webhook_id}/rotate-secret").json()["secret"]
+    at("POST", f"/{webhook_id}/test")
+    later = [at("GET"), at("PATCH", f"/{webhook_id}", name="other"), at("GET", f"/{webhook_id}/deliveries", key=team.viewer)]
+
+    assert made.status_code == 201
+    assert (secret[:6], fresh[:6], secret == fresh) == ("whsec_", "whsec_", False)
+    assert [answer for answer in later if not answer.ok or secret in answer.text or fresh in answer.text or "whsec" in answer.text] == []
+
+
+def test_a_new_webhook_is_told_of_what_a_person_should_look_at(at):
+    made = at("POST", **HOOK).json()
+
+    assert made["events"] == ["sync.failed", "connection.needs_attention", "data.stale", "data.alert"]
+    assert (made["enabled"], made["disabled_reason"], made["failing_since"], made["format"]) == (True, None, None, "standard")
+
+
+def test_of_slacks_url_only_the_host_is_shown(at):
+    made = at("POST", name="channel", url="https://1.1.1.1/services/T0/B0/very-secret-part", format="slack")
+    listed = at("GET")
+
+    assert (made.json()["url"], made.json()["secret"]) == ("https://1.1.1.1", None)
+    assert "very-secret-part" not in made.text + listed.text
+    assert at("POST", f"/{made.json()['id']}/rotate-secret").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"url": "https://127.0.0.1/very-secret-part"}, 400),
+        ({"url": "http://1.1.1.1/very-secret-part"}, 400),
+        ({"url": "https://169.254.169.254/very-secret-part"}, 400),
+        ({"url": "https://very-secret-part:x@1.1.1.1/"}, 400),
+        ({"url": "very-secret-part"}, 400),
+        ({"url": "https://1.1.1.1/" + "very-secret-part" * 200}, 422),
+        ({"events": []}, 400),
+        ({"events": ["webhook.test"]}, 400),
+        ({"events": ["very-secret-part"]}, 422),
+        ({"name": ""}, 422),
+        ({"name": "very-secret-part\x00"}, 422),
+    ],
+)
+def test_what_no_webhook_may_be_is_refused_when_it_is_made_and_when_it_is_changed(at, team, change, status):
+    asked = [at("POST", **HOOK | change), at("PATCH", f"/{team.webhook.id}", **change)]
+
+    assert [answer.status_code for answer in asked] == [status, status]
+    assert [answer for answer in asked if "very-secret-part" in answer.text] == []
+    assert [each["id"] for each in at("GET").json()] == [team.webhook.id]
+
+
+def test_a_test_message_waits_in_the_deliveries(at, team):
+    queued = at("POST", f"/{team.webhook.id}/test")
+    (delivery,) = at("GET", f"/{team.webhook.id}/deliveries").json()
+
+    assert queued.status_code == 202
+    assert (delivery["id"], delivery["event"], delivery["state"], delivery["attempts"]) == (
+        queued.json()["message_id"],
+        "webhook.test",
+        "pending",
+        0,
+    )
+    assert delivery["message"]["data"]["webhook_id"] == team.webhook.id
+
+
+def test_a_webhook_is_disabled_enabled_and_removed(at, team):
+    at("POST", f"/{team.webhook.id}/test")
+    disabled = at("PATCH", f"/{team.webhook.id}", enabled=False).json()
+    refused = at("POST", f"/{team.webhook.id}/test")
+    (given_up,) = at("GET", f"/{team.webhook.id}/deliveries").json()
+    enabled = at("PATCH", f"/{team.webhook.id}", enabled=True).json()
+
+    assert (disabled["enabled"], disabled["disabled_reason"]) == (False, "Disabled by hand.")
+    assert (refused.status_code, given_up["state"], given_up["last_error"]) == (400, "failed", "Disabled by hand.")
+    assert (enabled["enabled"], enabled["disabled_reason"]) == (True, None)
+    assert at("DELETE", f"/{team.webhook.id}").status_code == 204
+    assert at("GET").json() == []
+    assert at("DELETE", f"/{team.webhook.id}").status_code == 404

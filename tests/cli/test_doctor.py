@@ -1,0 +1,147 @@
+"""The doctor finds what is wrong, says what to do, and is content with what is right."""
+
+import json
+import os
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from adpulse import bootstrap, orchestrator, settings
+from adpulse.role import Role
+from storage.leader import SWEEP
+
+
+class _Prefect(BaseHTTPRequestHandler):
+    """Answers its health check, and lets in who may: as Prefect's server does with a password, or without one."""
+
+    open_to_all = True
+
+    def do_GET(self):
+        self._answer(200)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(200 if self.open_to_all else 401)
+
+    def _answer(self, status):
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def prefect():
+    handler = type("Prefect", (_Prefect,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{server.server_port}/api"
+    orchestrator._health.clear()
+    yield handler
+    server.shutdown()
+    server.server_close()
+    orchestrator._health.clear()
+
+
+@pytest.fixture
+def doctor(adpulse):
+    """Verdicts and sentences by what they are about, and the exit code."""
+
+    def look(*arguments):
+        settings.load.cache_clear()
+        bootstrap.app.cache_clear()
+        code, out, _ = adpulse("doctor", "--json", *arguments)
+        return code, {each["about"]: (each["verdict"], each["told"]) for each in json.loads(out)}
+
+    return look
+
+
+def verdicts(found):
+    return {about: verdict for about, (verdict, _) in found.items()}
+
+
+def test_an_installation_that_does_its_work_is_right(doctor, installation, prefect):
+    del prefect
+    installation.connect()
+    installation.app.leadership.take(SWEEP, "worker")
+
+    code, found = doctor()
+
+    assert code == 0
+    assert set(verdicts(found).values()) == {"ok"}
+    assert {"database", "Prefect", "worker", "disk", "clock", "key file", "secrets"} == set(found)
+
+
+def test_what_is_missing_is_wrong_and_says_what_to_do(doctor, installation):
+    installation.app.settings.home.joinpath("secret.key").chmod(0o640)
+
+    code, found = doctor()
+
+    assert code == 1
+    for about, remedy in (("Prefect", "adpulse up"), ("worker", "adpulse worker"), ("key file", "chmod 600")):
+        verdict, told = found[about]
+        assert (verdict, remedy in told) == ("wrong", True)
+
+
+def test_a_schema_that_is_not_current_is_wrong_and_the_rest_is_told_all_the_same(doctor, installation):
+    with installation.engine.begin() as session:
+        session.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+    code, found = doctor()
+
+    assert (code, found["database"][0]) == (1, "wrong")
+    assert "adpulse migrate" in found["database"][1]
+    assert found["disk"][0] == "ok"
+    assert "worker" not in found
+
+
+def test_a_full_disk_is_wrong(doctor, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 29))
+
+    assert doctor()[1]["disk"][0] == "wrong"
+
+
+def test_secrets_that_do_not_open_are_wrong_and_those_of_an_older_key_are_worth_a_look(doctor, installation, adpulse):
+    installation.connect()
+    adpulse("secrets", "new-key")
+    assert doctor()[1]["secrets"][0] == "look"
+
+    adpulse("secrets", "rotate")
+    assert doctor()[1]["secrets"][0] == "ok"
+    installation.app.settings.home.joinpath("secret.key").unlink()
+    assert doctor()[1]["secrets"][0] == "wrong"
+
+
+def test_before_production_the_sandbox_is_wrong_and_what_only_people_know_is_asked(doctor, installation, prefect, monkeypatch):
+    del prefect
+    installation.connect()
+    monkeypatch.delenv("ADPULSE_META_APP_SECRET")
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
+    key, text = installation.app.keys.create("ops", Role.OPERATOR, None)
+    installation.app.leadership.take(SWEEP, "worker")
+
+    code, found = doctor("--production")
+
+    assert code == 1
+    assert {about for about, verdict in verdicts(found).items() if verdict == "wrong"} == {"platforms"}
+    assert {"key's backup", "API keys", "Meta", "database's kind", "Prefect's access"} <= {
+        a for a, v in verdicts(found).items() if v == "look"
+    }
+    assert key.prefix in found["API keys"][1]
+    assert text.get_secret_value() not in str(found)
+
+
+def test_before_production_a_prefect_server_that_asks_nobody_is_wrong_beyond_this_machine(doctor, prefect, monkeypatch):
+    assert doctor("--production")[1]["Prefect's access"][0] == "look"
+    monkeypatch.setattr("adpulse.doctor.LOOPBACK_HOSTS", ())
+    assert doctor("--production")[1]["Prefect's access"][0] == "wrong"
+
+    prefect.open_to_all = False
+
+    assert doctor("--production")[1]["Prefect's access"][0] == "ok"

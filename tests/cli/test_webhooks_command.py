@@ -1,0 +1,45 @@
+"""Webhooks by the command line: the secret is shown once, the URL never stands in an argument."""
+
+import pytest
+
+URL = "https://1.1.1.1/hooks/very-secret-part"
+
+
+def test_a_webhook_is_made_listed_tested_and_removed(adpulse):
+    code, secret, told = adpulse("webhooks", "add", "dashboard", "--event", "sync.completed", stdin=URL)
+    assert (code, secret[:6], "shown only now" in told) == (0, "whsec_", True)
+
+    code, listed, _ = adpulse("webhooks", "list")
+    assert f"dashboard  {URL}  standard  sync.completed  enabled" in listed
+    assert secret.strip() not in listed
+
+    assert adpulse("webhooks", "test", "dashboard")[0] == 0
+    assert "webhook.test  0 tries  next try at" in adpulse("webhooks", "deliveries", "dashboard")[1]
+    assert adpulse("webhooks", "remove", "dashboard")[1] == "Webhook dashboard is removed.\n"
+    assert adpulse("webhooks", "list")[1] == ""
+
+
+def test_slacks_url_is_not_shown_again(adpulse, monkeypatch):
+    monkeypatch.setenv("ADPULSE_WEBHOOK_URL", URL)
+
+    code, out, told = adpulse("webhooks", "add", "channel", "--slack", "-e", "all")
+    listed = adpulse("webhooks", "list")[1]
+
+    assert (code, out) == (0, "")
+    assert "https://1.1.1.1  slack  sync.completed, " in listed
+    assert "very-secret-part" not in out + told + listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        (("add", "x"), "", "No URL given"),
+        (("add", "x"), "https://10.0.0.1/", "private network"),
+        (("add", "x", "-e", "nothing"), URL, "There is no event nothing. There are: sync.completed"),
+        (("test", "nobody"), "", "There is no webhook 'nobody'"),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_to_do(adpulse, arguments, stdin, said):
+    code, _, told = adpulse("webhooks", *arguments, stdin=stdin)
+
+    assert (code, said in told) == (2, True)

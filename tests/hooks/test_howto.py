@@ -1,0 +1,94 @@
+"""docs/howto/webhooks.md: its receiver runs and verifies, its payloads are what is sent, its queries answer."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from adpulse import events
+from adpulse.events import SUBSCRIBABLE, EventType
+from adpulse.model import ConnectionStatus
+from deployments import automations
+from storage.alert_query import Answer, ask
+from storage.outbox import DeliveryState
+
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+EXAMPLES = {each["type"]: each for each in map(json.loads, blocks("json"))}
+
+
+def test_the_receiver_of_the_page_takes_a_message_once_and_refuses_a_forged_one(hooks, installation, tmp_path):
+    program = tmp_path / "receiver.py"
+    program.write_text(blocks("python")[0])
+    hook, secret = hooks.add("http://127.0.0.1:9/")
+    wrong, _ = hooks.add("http://127.0.0.1:9/", "forged")
+    environment = {**os.environ, "WEBHOOK_SECRET": secret.get_secret_value(), "PORT": "0"}
+    with subprocess.Popen([sys.executable, program], env=environment, stdout=subprocess.PIPE, text=True) as receiver:
+        try:
+            url = f"http://127.0.0.1:{receiver.stdout.readline().split()[-1]}/"
+            for each in (hook, wrong):
+                installation.app.webhooks.change(each.id, url=SecretStr(url))
+            installation.app.webhooks.test(hook.id)
+            installation.app.webhooks.test(wrong.id)
+            with hooks.delivering():
+                hooks.until(lambda: hooks.only(hook).state is DeliveryState.DELIVERED and hooks.only(wrong).attempts)
+            told = receiver.stdout.readline()
+        finally:
+            receiver.terminate()
+
+    assert told.startswith("webhook.test {")
+    assert hooks.only(wrong).last_status == 401
+
+
+def test_every_event_has_an_example_on_the_page():
+    assert list(EXAMPLES) == list(EventType)
+    assert re.findall(r"^### (.*)", PAGE, re.MULTILINE) == list(EventType)
+    assert {each for each in ConnectionStatus if f"`{each}`" in PAGE} >= set(events.ATTENTION)
+
+
+def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox):
+    hook, _ = hooks.add("http://127.0.0.1:9/")
+    app, connection = installation.app, installation.connect("Corner Store 1", "5min")
+    installation.sync(connection)
+    sandbox.clock.advance(24 * 3600)
+    app.staleness.renew()
+    installation.sync(connection)
+    app.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
+    app.webhooks.test(hook.id)
+    alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
+    app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))
+
+    sent = {message["type"]: message for message in (json.loads(each.payload) for each in app.outbox.history(hook.id))}
+
+    assert set(sent) == {*SUBSCRIBABLE, EventType.TEST} - {EventType.SYNC_FAILED}  # tests/unit/test_outbox.py has that one
+    for kind, message in sent.items():
+        assert list(message) == list(EXAMPLES[kind])
+        assert list(message["data"]) == list(EXAMPLES[kind]["data"])
+
+
+def test_slack_has_a_sentence_for_every_example():
+    for message in EXAMPLES.values():
+        assert json.loads(events.slack_body(json.dumps(message)))["text"]
+
+
+@pytest.mark.parametrize("query", blocks("sql"))
+def test_the_queries_of_the_page_answer(installation, query):
+    installation.sync(installation.connect("Corner Store 1"))
+
+    assert ask(installation.published(), query).columns
+
+
+def test_the_page_names_the_automations():
+    for each in automations.AUTOMATIONS:
+        assert f"`{each.name}`" in PAGE
+    assert automations.SILENT_FOR.total_seconds() == 9 * 60

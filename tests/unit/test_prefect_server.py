@@ -1,0 +1,52 @@
+"""A Prefect server that others can reach asks them for a password."""
+
+import os
+
+import pytest
+from pydantic import SecretStr
+
+from adpulse import orchestrator
+from adpulse.errors import Usage
+from adpulse.settings import Settings
+from deployments import server
+
+
+@pytest.fixture
+def become(monkeypatch):
+    """What the process would become: its environment."""
+    became = []
+    monkeypatch.setattr(os, "execve", lambda _program, _command, environment: became.append(environment))
+
+    def run(config, host):
+        server.become_server(config, host, 4200)
+        return became[-1]
+
+    return run
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "prefect"])  # noqa: S104 - it is refused
+def test_without_a_password_nobody_else_may_reach_it(become, tmp_path, host):
+    with pytest.raises(Usage, match="ADPULSE_PREFECT_AUTH"):
+        become(Settings(home=tmp_path), host)
+
+
+def test_its_secrets_are_told_in_its_environment_and_its_settings_are_ours_unless_one_is_set(become, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS", "7")
+    config = Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel"), prefect_database_url=SecretStr("postgresql://u:pw@db/prefect"))
+
+    environment = become(config, "0.0.0.0")  # noqa: S104 - a container's
+
+    assert environment["PREFECT_SERVER_API_AUTH_STRING"] == "ops:sentinel"
+    assert environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://u:pw@db/prefect"
+    assert environment["PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS"] == "7"
+    assert environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] == "15"
+
+
+def test_every_process_of_ours_shows_the_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    orchestrator.use_running_server(Settings(home=tmp_path))
+    assert "PREFECT_API_AUTH_STRING" not in os.environ
+
+    orchestrator.use_running_server(Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel")))
+
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "ops:sentinel"

@@ -1,0 +1,167 @@
+"""Stale is: no sync completed within three intervals. Told once, and again only after it was fresh."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event as listening
+from sqlalchemy import update
+
+from adpulse.events import EventType
+from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.model import ConnectionStatus, Lane, Provider
+from storage.control import ConnectionRow
+from storage.runs import Leg
+
+FIVE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def hook(plane):
+    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), wanted=[EventType.DATA_STALE])[0]
+
+
+def sync(plane, connection):
+    plane.runs.request(connection.id)
+    for lease in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "flow-run"):
+        plane.runs.done(lease, Leg())
+
+
+def names(changed):
+    return [each.name for each in changed.stale]
+
+
+def stale_since(plane, connection):
+    return plane.connections.get(connection.id).stale_since
+
+
+@pytest.mark.parametrize("frequency", SCHEDULED)
+def test_three_intervals_after_its_last_sync_a_connection_is_fresh_and_a_moment_later_it_is_stale(plane, frequency):
+    plane.workspaces.grant_realtime(plane.workspace.id)
+    connection = plane.connect("1", frequency.value)
+    plane.clock.advance(seconds=1)
+    sync(plane, connection)
+
+    plane.clock.advance(seconds=3 * frequency.interval.total_seconds())
+    assert names(plane.staleness.renew()) == []
+    plane.clock.advance(microseconds=1)
+    assert names(plane.staleness.renew()) == [connection.name]
+    assert stale_since(plane, connection) == plane.clock.now()
+
+
+def test_it_is_told_once_until_it_was_fresh(plane, hook):
+    connection = plane.connect("1")
+    plane.clock.advance(minutes=16)
+    for _ in range(3):
+        plane.staleness.renew()
+        plane.clock.advance(hours=1)
+    assert len(plane.outbox.history(hook.id)) == 1
+
+    sync(plane, connection)
+    assert plane.staleness.renew().fresh == 1
+    assert stale_since(plane, connection) is None
+    plane.clock.advance(minutes=16)
+    plane.staleness.renew()
+
+    newest, _ = plane.outbox.history(hook.id)
+    data = json.loads(newest.payload)["data"]
+    assert (data["connection_id"], data["sync_frequency"]) == (connection.id, "5min")
+    assert data["last_sync_completed_at"] == (plane.clock.now() - timedelta(minutes=16)).isoformat()
+
+
+def test_manual_paused_and_disconnected_ones_are_never_stale(plane):
+    manual, paused, left = (plane.connect(number, frequency) for number, frequency in (("1", "manual"), ("2", "5min"), ("3", "5min")))
+    plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, "Paused.")
+    plane.connections.disconnect(left.id, "Disconnected.")
+    plane.clock.advance(days=30)
+
+    assert names(plane.staleness.renew()) == []
+    assert stale_since(plane, manual) is None
+
+
+def test_one_that_a_person_must_mend_goes_stale_like_any_other(plane):
+    connection = plane.connect("1")
+    plane.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
+    plane.clock.advance(minutes=16)
+
+    assert names(plane.staleness.renew()) == [connection.name]
+
+
+@pytest.mark.parametrize("stops", [ConnectionStatus.PAUSED, ConnectionStatus.CURRENCY_CHANGED])
+def test_one_that_is_not_to_be_synced_any_more_is_not_stale_any_more(plane, stops):
+    connection = plane.connect("1")
+    plane.clock.advance(minutes=16)
+    plane.staleness.renew()
+
+    plane.connections.set_status(connection.id, stops, "No longer.")
+
+    assert plane.staleness.renew().fresh == 1
+    assert stale_since(plane, connection) is None
+
+
+@pytest.mark.parametrize("again", ["frequency", "resume"])
+def test_a_connection_is_given_its_three_intervals_from_when_it_is_to_be_synced_so_often(plane, again):
+    connection = plane.connect("1", "manual" if again == "frequency" else "5min")
+    if again == "resume":
+        plane.connections.set_status(connection.id, ConnectionStatus.PAUSED, "Paused.")
+    plane.clock.advance(days=30)
+    if again == "resume":
+        plane.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    else:
+        plane.connections.set_frequency(connection.id, "5min")
+
+    assert names(plane.staleness.renew()) == []
+    plane.clock.advance(minutes=15, microseconds=1)
+    assert names(plane.staleness.renew()) == [connection.name]
+
+
+def test_a_stale_connection_that_is_resumed_stays_stale_until_a_sync_completed(plane, hook):
+    connection = plane.connect("1")
+    plane.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
+    plane.clock.advance(minutes=16)
+    plane.staleness.renew()
+    plane.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    plane.staleness.renew()
+    assert stale_since(plane, connection)
+
+    sync(plane, connection)
+    plane.staleness.renew()
+
+    assert stale_since(plane, connection) is None
+    assert len(plane.outbox.history(hook.id)) == 1
+
+
+def test_a_slower_frequency_may_make_it_fresh(plane):
+    connection = plane.connect("1")
+    sync(plane, connection)
+    plane.clock.advance(minutes=16)
+    plane.staleness.renew()
+
+    plane.connections.set_frequency(connection.id, Frequency.HOURLY.value)
+
+    assert plane.staleness.renew().fresh == 1
+
+
+def test_a_connection_of_before_there_was_staleness_counts(plane):
+    connection = plane.connect("1")
+    with plane.engine.begin() as session:
+        session.execute(update(ConnectionRow).values(expected_since=None, last_sync_completed_at=plane.clock.now()))
+    assert names(plane.staleness.renew()) == []
+    plane.clock.advance(minutes=16)
+
+    assert names(plane.staleness.renew()) == [connection.name]
+
+
+def test_a_thousand_connections_are_found_by_one_statement_and_told_by_another(plane, hook):
+    for number in range(1000):
+        plane.connect(str(number), "5min" if number % 2 else "daily")
+    plane.clock.advance(minutes=16)
+    statements = []
+    listening.listen(plane.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]))
+
+    changed = plane.staleness.renew()
+
+    assert len(changed.stale) == 500
+    assert {name: statements.count(name) for name in ("UPDATE", "INSERT")} == {"UPDATE": 2, "INSERT": 1}
+    assert len(plane.outbox.history(hook.id, 1000)) == 500
