@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from adpulse.errors import WarehouseDamaged
 from storage.sql import query
 
 _MEMORY = "SET memory_limit = '64MB'"  # measured: 2 million rows are copied as fast, in a quarter of the memory
@@ -24,11 +25,18 @@ class Contents:
 
 
 def contents(published: Path, connection_id: str) -> Contents:
-    """What a published copy holds of a connection; nothing when there is no copy."""
+    """What a published copy holds of a connection; nothing when there is no copy.
+
+    Raises:
+        WarehouseDamaged: the copy cannot be read.
+    """
     if not published.exists():
         return Contents()
-    with duckdb.connect(published, read_only=True) as copy:
-        row = copy.execute(query("contents"), [connection_id]).fetchone()
+    try:
+        with duckdb.connect(published, read_only=True) as copy:
+            row = copy.execute(query("contents"), [connection_id]).fetchone()
+    except duckdb.Error as error:
+        raise WarehouseDamaged(f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there.") from error
     rows, days, since, entities, changes = row or (0, 0, None, 0, 0)
     return Contents(rows=rows, days=days, since=since, entities=entities, changes=changes)
 

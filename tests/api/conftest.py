@@ -19,6 +19,7 @@ from adpulse.errors import BadRequest
 from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
+from storage import schema
 from storage.runs import Leg
 
 DOCUMENT = create_app().openapi()
@@ -44,12 +45,13 @@ def others(installation, team):  # noqa: ARG001 - the team's workspace is the fi
 
 @pytest.fixture
 def copied(installation):
-    """Puts an empty published copy in place, for alerts to look at; a sync would take the warehouse for lost."""
+    """Puts a published copy without rows in place, for alerts to look at; a sync would take the warehouse for lost."""
 
     def put(team):
         path = installation.app.published(team.workspace.id)
         path.parent.mkdir(exist_ok=True)
-        duckdb.connect(path).close()
+        with duckdb.connect(path) as empty:
+            schema.migrate(empty)
         return team
 
     return put
@@ -97,7 +99,7 @@ def require_documented(method, path, answer):
         told = route["responses"].get(str(answer.status_code))
         assert told is not None, f"{method} {path} answered {answer.status_code}, which its documentation does not name"
         content = answer.headers.get("content-type")
-        assert content in told.get("content", {None: None}), f"{method} {path} answered {content}"
+        assert (content and content.partition(";")[0]) in told.get("content", {None: None}), f"{method} {path} answered {content}"
 
 
 def route_of(method, path):
@@ -127,7 +129,9 @@ def _team(installation, workspace):
     installation.workspace = workspace
     connection = installation.connect()
     letter_id = app.runs.request(connection.id).run_id
-    (lease,) = [each for each in installation.claim() if each.run_id == letter_id]
+    claimed = installation.claim()
+    (lease,) = [each for each in claimed if each.run_id == letter_id]
+    app.leases.release([each for each in claimed if each is not lease])
     app.runs.dead(lease, Leg(), BadRequest("Meta refused a request.", "100"), next_due_at=app.clock.now())
     run_id = app.runs.request(connection.id).run_id
     made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}

@@ -149,7 +149,7 @@ def test_nothing_published_yet_says_what_to_do(ask, team, path):
 
 @pytest.mark.parametrize("asked", ["..%2Fcontrol", "..", "%2e%2e%2fsecret.key", "."])
 def test_no_path_leads_out_of_the_folder(ask, operator, asked):
-    assert ask("GET", f"/workspaces/{asked}/analytics.duckdb", operator).status_code == 404
+    assert ask("GET", f"/workspaces/{asked}/analytics.duckdb", operator).status_code in (404, 422)
 
 
 def test_a_head_request_needs_a_key_of_the_workspace_too(ask, team, others, path, publish):

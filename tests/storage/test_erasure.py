@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from adpulse.errors import WarehouseDamaged
 from storage.erasure import Contents
 
 TABLES = ("metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs", "connections")
@@ -57,6 +58,14 @@ def test_what_a_connection_has_is_counted_in_the_published_copy(three, build):
 
 def test_nothing_was_published_so_nothing_is_counted(workspace):
     assert workspace.warehouse.contents("c1") == Contents()
+
+
+def test_a_copy_that_cannot_be_read_is_told(three):
+    three.published.chmod(0o644)
+    three.published.write_bytes(b"notes of somebody")
+
+    with pytest.raises(WarehouseDamaged, match="the next sweep puts a new one there"):
+        three.warehouse.contents("c2")
 
 
 def test_a_connection_is_erased_and_the_others_keep_every_row(three):
