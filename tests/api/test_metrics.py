@@ -66,7 +66,7 @@ def test_what_it_counts_is_what_there_is(scrape, installation, team, others):
     assert values(found["adpulse_calls_last_hour"]) == {("meta",): run.calls, ("google",): 0}
     assert values(found["adpulse_account_calls_limit"]) == {(): 180}
     assert values(found["adpulse_scope_calls"]) == {("meta",): run.calls}
-    assert values(found["adpulse_runs_last_hour"]) == {("meta", "done"): 1}
+    assert values(found["adpulse_runs_last_hour"]) == {("meta", "done"): 1, ("meta", "dead"): 2}
     assert values(found["adpulse_freshness_seconds"])["+Inf", "meta"] == 1
     assert values(found["adpulse_freshness_oldest_seconds"]) == {("meta",): 0}
     assert 0 <= values(found["adpulse_worker_seen_seconds"])[()] < 60
