@@ -42,6 +42,7 @@ def told(tmp_path_factory, databases, request):
         "wrong Meta token": secrets.token_hex(24),  # of no shape that could be recognised
         "Meta app secret": secrets.token_hex(16),
         "Google refresh token": f"1//{secrets.token_urlsafe(32)}",
+        "Slack address": secrets.token_urlsafe(24),
         "Fernet key": Fernet.generate_key().decode(),
     }
     if databases:
@@ -155,13 +156,32 @@ def asks_wrongly(scene):
         assert scene.ask("POST", "/keys", key, data=key).status_code >= 400
 
 
+def hands_over(scene):
+    """A grant holds a pasted token until it is used; a webhook's secret, and a Slack webhook's address, are told once or never."""
+    workspace, key, meta = f"/workspaces/{scene.up.workspace.id}", scene.planted["editor's key"], scene.planted["Meta token"]
+    granted = scene.ask("POST", f"{workspace}/discover", key, json={"provider": "meta", "secret": meta})
+    scene.ask("GET", f"{workspace}/grants/{granted.json()['grant_id']}", key)
+    wrong = {"provider": "meta", "secret": scene.planted["wrong Meta token"]}
+    assert scene.ask("POST", f"{workspace}/discover", key, json=wrong).status_code >= 400
+    made = scene.ask("POST", f"{workspace}/webhooks", key, json={"name": "receiver", "url": "https://1.1.1.1/hooks"}).json()
+    scene.answers.pop()
+    scene.planted["webhook's secret"] = made["secret"]
+    slack = f"https://1.1.1.1/services/{scene.planted['Slack address']}"
+    assert (
+        scene.ask("POST", f"{workspace}/webhooks", key, json={"name": "slack", "url": slack, "format": "slack"}).status_code
+        == HTTPStatus.CREATED
+    )
+    scene.ask("GET", f"{workspace}/webhooks", key)
+    assert scene.ask("POST", f"{workspace}/webhooks", key, json={"name": "x", "url": f"http://127.0.0.1/{meta}"}).status_code >= 400
+
+
 def leaves(scene):
     """Tokens are erased, which must leave nothing of them behind either."""
     scene.cli("disconnect", META, "--yes")
     scene.cli("delete", GOOGLE, "--yes")
 
 
-PROVOKED = (makes_keys, connects, syncs_and_fails, asks_wrongly, leaves)
+PROVOKED = (makes_keys, connects, syncs_and_fails, asks_wrongly, hands_over, leaves)
 
 
 def test_no_secret_is_in_any_file(told):
