@@ -67,7 +67,7 @@ _ASKED: dict[str, tuple[str, str, str]] = {
     "sync-now": ("POST", "/connections/{}/sync-now", ""),
     "search": ("GET", "/connections/?limit=50&q=account&sort=last_completed", ""),
     "workspaces": ("GET", "/workspaces", ""),
-    "readyz": ("GET", "/readyz", ""),
+    "healthz": ("GET", "/healthz", ""),
 }
 
 

@@ -15,6 +15,7 @@ from storage.alerts import Alert
 
 router = routing.router(
     "alerts",
+    waits=True,  # for the child process that asks
     prefix="/workspaces/{workspace_id}/alerts",
     responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )

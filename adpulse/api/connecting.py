@@ -36,8 +36,8 @@ LONGEST_SECRET = 20_000
 _LONGEST_STATE, _LONGEST_CODE = 200, 4_000
 _COOKIE = "adpulse_authorization"
 
-router = routing.router("connecting", responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
-callback = routing.router("connecting")
+router = routing.router("connecting", waits=True, responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+callback = routing.router("connecting", waits=True)
 
 Secret = Annotated[
     SecretStr,

@@ -25,7 +25,7 @@ class Alive(BaseModel):
 
 
 @router.get("/healthz", summary="Whether the process answers")
-def check_alive() -> Alive:
+async def check_alive() -> Alive:
     """Asks nobody else; for whoever restarts processes that hang."""
     return Alive()
 

@@ -1,30 +1,57 @@
-"""Routes whose functions may wait for the database: each runs in a thread, and nothing else of its request does."""
+"""Routes whose functions may wait for the database: each runs in one thread, of which there are a few.
+
+FastAPI would take another thread to look at the answer, and forty of them under load. They all wait for the interpreter's one lock, so
+more threads only cost: with forty, a list of 50 connections took three times the CPU time that it takes with four (see ``bench/api.py``).
+"""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter
-from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
+_THREADS = 4
+_SAFE = {"GET", "HEAD"}
+_reading: RunVar[CapacityLimiter] = RunVar("reading")
+_writing: RunVar[CapacityLimiter] = RunVar("writing")
+"""Threads of their own: who only reads waits for no writer, and must not for one that waits for the database either."""
 
-class _OneThread(APIRoute):
-    """FastAPI would take a second thread to look at the answer: under load each change of threads costs more than that."""
 
+class _FewThreads(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint if iscoroutinefunction(endpoint) else _threaded(endpoint), **options)
+        reads = set(options.get("methods") or _SAFE) <= _SAFE
+        super().__init__(path, _threaded(endpoint, _reading if reads else _writing), **options)
 
 
-def router(tag: str, **options: Any) -> APIRouter:
-    """A router of such routes."""
-    return APIRouter(tags=[tag], route_class=_OneThread, **options)
+class _ManyThreads(APIRoute):
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, _threaded(endpoint, None), **options)
 
 
-def _threaded(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def router(tag: str, *, waits: bool = False, **options: Any) -> APIRouter:
+    """A router of such routes. Those that ``waits``, for a platform or a child process, have as many threads as the framework gives."""
+    return APIRouter(tags=[tag], route_class=_ManyThreads if waits else _FewThreads, **options)
+
+
+def _threaded(endpoint: Callable[..., Any], threads: RunVar[CapacityLimiter] | None) -> Callable[..., Any]:
+    if iscoroutinefunction(endpoint):
+        return endpoint
+
     @wraps(endpoint)
     async def run(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the route takes and answers
-        return await run_in_threadpool(endpoint, **arguments)
+        return await to_thread.run_sync(partial(endpoint, **arguments), limiter=_limiter(threads) if threads else None)
 
     return run
+
+
+def _limiter(threads: RunVar[CapacityLimiter]) -> CapacityLimiter:
+    """The one of this event loop."""
+    try:
+        return threads.get()
+    except LookupError:
+        threads.set(CapacityLimiter(_THREADS))
+        return threads.get()
