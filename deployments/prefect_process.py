@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 
-_YOUNG_SECONDS = 1
-_ROUNDS_TO_FULL = 60
+_EVERY_SECONDS = 1
+_STARTED_SECONDS = 20
 
 
 def collect_in_a_thread() -> None:
@@ -24,12 +24,17 @@ def collect_in_a_thread() -> None:
 
 
 def _collect() -> None:
-    """The young every second; everything once a minute: a full collection of a grown server holds the interpreter for a while."""
+    """Everything, every second: what a request that was broken off forgot may hold the write lock until it is freed.
+
+    What is there once the server has started stays for good, and is left out from then on: a round takes some 20 ms instead of 200.
+    """
+    frozen_at = time.monotonic() + _STARTED_SECONDS
     while True:
-        for _ in range(_ROUNDS_TO_FULL):
-            time.sleep(_YOUNG_SECONDS)
-            gc.collect(1)
+        time.sleep(_EVERY_SECONDS)
         gc.collect()
+        if frozen_at and time.monotonic() > frozen_at:
+            gc.freeze()
+            frozen_at = 0.0
 
 
 if __name__ == "__main__":

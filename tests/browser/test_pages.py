@@ -179,13 +179,13 @@ def test_an_account_is_connected_by_consent_at_the_platform_and_its_first_sync_s
 
 def test_a_token_is_pasted_and_a_wrong_one_is_told_where_one_is(visitor, page, running, address):
     page.goto(f"{address}/app/connect")
-    page.get_by_label(re.compile("token")).fill("wrong")
+    page.get_by_label("A System User's token").fill("wrong")
     page.get_by_role("button", name="Show its accounts").click()
     expect(page.get_by_role("alert")).to_contain_text("token")
     visitor.complaints.clear()  # the browser notes that the answer is an error
 
     page.goto(f"{address}/app/connect")
-    page.get_by_label(re.compile("token")).fill(running.secret(Provider.META).get_secret_value())
+    page.get_by_label("A System User's token").fill(running.secret(Provider.META).get_secret_value())
     page.get_by_role("button", name="Show its accounts").click()
     expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
 

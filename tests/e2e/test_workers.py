@@ -18,6 +18,7 @@ from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider, RunState, SyncStatus
 from adpulse.sandbox import Sandbox
+from deployments.child import began
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
 
@@ -86,6 +87,10 @@ class Fleet(Workers):
         return all(view.sync_status is SyncStatus.IDLE and view.last_sync_completed_at for view in views)
 
 
+def name_of(child):
+    return f"{os.uname().nodename}-{child.pid}-{began(child.pid)}"
+
+
 @pytest.fixture(scope="module")
 def sandbox():
     with Sandbox.start(extra=len(ACCOUNTS)) as running:
@@ -120,7 +125,7 @@ def test_two_workers_share_the_work_and_the_other_one_leads_when_the_leader_dies
     for connection, frequency in zip(connections, groups, strict=True):
         fleet.app.connections.set_frequency(connection.id, frequency.value)
     fleet.remote.fault("slow", seconds=1.0)  # the four groups need more places than one worker has for schedules
-    workers = {f"{os.uname().nodename}-{fleet.start_worker().pid}": fleet.child for _ in range(2)}
+    workers = {name_of(fleet.start_worker()): fleet.child for _ in range(2)}
     ticks = [fleet.tick(frequency) for frequency in groups]
     fleet.until(lambda: all(fleet.final(tick) for tick in ticks), told=fleet.told)
     fleet.remote.clear_faults()
