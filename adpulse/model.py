@@ -145,6 +145,13 @@ class ConnectionStatus(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
+"""Statuses after which a connection goes on as it is, once somebody resumes it."""
+
+WITHOUT_CREDENTIAL = (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED)
+"""Statuses that only a fresh credential ends."""
+
+
 class SyncStatus(StrEnum):
     """What a connection is doing now."""
 

@@ -1,6 +1,5 @@
 """API keys: who may use the HTTP API, in which workspace and how far. Of a key only a digest is kept."""
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, insert, select, true, update
 
 from adpulse.clock import utc_now
+from adpulse.crypto import digest
 from adpulse.errors import Usage
 from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, reading
@@ -42,8 +42,6 @@ class ApiKeys:
     def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
         """A new key, and its text, which is told this once.
 
-        256 random bits need no slow hash: nobody can try them out.
-
         Raises:
             Usage: a key of a workspace that is an operator's, or one of none that is not; or it ends in the past.
         """
@@ -64,7 +62,7 @@ class ApiKeys:
             expires_at=expires_at,
             revoked_at=None,
         )
-        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": _digest(text)}
+        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": digest(text)}
         with self._engine.begin() as session:
             session.execute(insert(ApiKeyRow).values(**values))
         return made, SecretStr(text)
@@ -74,7 +72,7 @@ class ApiKeys:
         prefix = "_".join(text.get_secret_value().split("_")[:2])
         with reading(self._engine).connect() as session:
             row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
-        if row is None or not hmac.compare_digest(row.digest, _digest(text.get_secret_value())):
+        if row is None or not hmac.compare_digest(row.digest, digest(text.get_secret_value())):
             return None
         ended = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now())
         return None if ended else _key(row)
@@ -101,10 +99,6 @@ class ApiKeys:
         if row is None:
             raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
         return _key(row)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer, WorkspaceId
 from adpulse.api.problems import answers
-from adpulse.errors import NotFound
 from storage.alerts import Alert
 
 router = APIRouter(
@@ -106,10 +105,7 @@ def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> F
 
 
 def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
-    found = caller.app.alerts.find(alert_id, caller.workspace(workspace_id).id)
-    if found is None:
-        raise NotFound(f"There is no alert '{alert_id}'.")
-    return found
+    return caller.app.alerts.get(alert_id, caller.workspace(workspace_id).id)
 
 
 def _out(alert: Alert) -> AlertOut:

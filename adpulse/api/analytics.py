@@ -4,11 +4,11 @@ import os
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Header
 from fastapi.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from adpulse.api.access import Viewer
+from adpulse.api.access import Viewer, WorkspaceId
 from adpulse.api.problems import Refused, answers
 
 router = APIRouter(tags=["analytics"])
@@ -30,7 +30,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.head(_PATH, include_in_schema=False)
 def analytics(
     caller: Viewer,
-    workspace_id: Annotated[str, Path(max_length=255)],
+    workspace_id: WorkspaceId,
     if_none_match: Annotated[str | None, Header(max_length=8192)] = None,
 ) -> Response:
     """The published copy, renewed seconds after a change. With Range and If-Range a download that broke off goes on."""

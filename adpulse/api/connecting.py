@@ -19,6 +19,7 @@ from adpulse.api.connections import Accepted, ConnectionId, ConnectionOut, accep
 from adpulse.api.problems import answers
 from adpulse.bootstrap import App
 from adpulse.connecting import Invitation, Returned
+from adpulse.crypto import digest
 from adpulse.model import Provider
 from storage import authorizations
 from storage.connections import ConnectionView
@@ -264,7 +265,7 @@ def _path(app: App) -> str:
 
 
 def _cookie(state: str) -> str:
-    return f"{_COOKIE}_{authorizations.digest(state)[:16]}"
+    return f"{_COOKIE}_{digest(state)[:16]}"
 
 
 def grant_out(app: App, grant: Grant) -> GrantOut:

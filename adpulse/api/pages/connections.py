@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import operations, orchestrator
+from adpulse import operations
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.connections import cursor_of, dispatch_soon, place_of
 from adpulse.api.pages.row import Row, choices
@@ -16,6 +16,7 @@ from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Provider
 from storage.connections import ConnectionView, Wanted
+from storage.workspaces import Workspace
 
 _AT_ONCE = 50
 _BUSY = "Adpulse-Busy"
@@ -54,14 +55,14 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
     """Every connection, by name."""
     wanted = chosen.wanted(caller)
     found = caller.app.connections.page(wanted, _AT_ONCE + 1, place_of(chosen.cursor) if chosen.cursor else None)
-    rows = rows_of(caller, found[:_AT_ONCE])
+    rows, workspaces = rows_of(caller, found[:_AT_ONCE]), caller.workspaces()
     more = cursor_of(found[_AT_ONCE - 1]) if len(found) > _AT_ONCE else ""
     answer = page(
         "connections.html",
         caller,
         rows=rows,
-        granted=_granted(caller),
-        workspaces={each.id: each.name for each in caller.workspaces()},
+        granted=_granted(workspaces),
+        workspaces={each.id: each.name for each in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
         more=str(request.url.include_query_params(cursor=more).query) if more else "",
@@ -78,16 +79,15 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
 def one(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
-    rows = rows_of(caller, [view])
+    rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
     answer = page(
         "connection.html",
         caller,
         row=rows[0],
-        granted=_granted(caller),
+        granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
-        workspace=next(each.name for each in caller.workspaces() if each.id == view.connection.workspace_id),
-        prefect=orchestrator.pages_url(),
+        workspace=owner.name,
     )
     return _told_if_busy(answer, rows)
 
@@ -96,8 +96,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
 def sync_now(request: Request, caller: Editor, connection_id: str) -> Response:
     """Queue a sync; Prefect is asked meanwhile."""
     found = caller.connection(connection_id).connection
-    caller.app.runs.request(found.id)
-    dispatch_soon(caller.app, found.provider)
+    operations.request_sync(caller.app, found.id, ask=dispatch_soon)
     return back(request, f"/connections/{found.id}")
 
 
@@ -121,7 +120,7 @@ def pause(request: Request, caller: Editor, connection_id: str) -> Response:
 def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     """Sync it again."""
     found = caller.connection(connection_id).connection
-    operations.resume(caller.app, found.id)
+    operations.resume(caller.app, found.id, ask=dispatch_soon)
     return back(request, f"/connections/{found.id}")
 
 
@@ -143,8 +142,8 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
     ]
 
 
-def _granted(caller: Caller) -> set[str]:
-    return {each.id for each in caller.workspaces() if each.realtime_granted}
+def _granted(workspaces: Sequence[Workspace]) -> set[str]:
+    return {each.id for each in workspaces if each.realtime_granted}
 
 
 def _told_if_busy(answer: Response, rows: list[Row]) -> Response:

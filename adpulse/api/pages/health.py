@@ -37,6 +37,7 @@ _KEPT_SECONDS = 60
 
 @router.get("/health")
 def health(
+    request: Request,
     caller: Viewer,
     workspace: Annotated[str, Query(max_length=255)] = "",
     q: Annotated[str, Query(max_length=255)] = "",
@@ -62,7 +63,7 @@ def health(
         letters=_letters(caller, rows),
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
-        query=f"workspace={workspace}&q={q}&mood={mood}&sort={order}",
+        query=request.url.query,
     )
 
 
@@ -72,8 +73,7 @@ def replay(request: Request, caller: Editor, run_id: str) -> Response:
     run = caller.app.runs.find(run_id, caller.workspace_id)
     if run is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
-    operations.replay(caller.app, run.id)
-    dispatch_soon(caller.app, caller.connection(run.connection_id).connection.provider)
+    operations.replay(caller.app, run.id, ask=dispatch_soon)
     return back(request, "/health")
 
 
