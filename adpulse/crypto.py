@@ -158,9 +158,14 @@ def new_key() -> str:
     return Fernet.generate_key().decode()
 
 
+def digest(text: str) -> str:
+    """What is kept of a text of 256 random bits, which needs no slow hash: nobody can try them out."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def fingerprint_of(key: str) -> str:
     """Eight characters that tell keys apart: a digest of 256 random bits gives nothing of them away."""
-    return hashlib.sha256(key.encode()).hexdigest()[:8]
+    return digest(key)[:8]
 
 
 def _fernets(keys: Sequence[str]) -> dict[str, Fernet]:

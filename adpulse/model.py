@@ -146,11 +146,12 @@ class ConnectionStatus(StrEnum):
     DELETING = "deleting"
     """Confirmed, and finished by the sweep; nothing brings it back."""
 
-    @property
-    def resumable(self) -> bool:
-        """Whether resuming can help: after a pause, or once the cause was mended at the platform."""
-        mendable = (ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
-        return self is ConnectionStatus.PAUSED or self in mendable
+
+RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
+"""Statuses after which a connection goes on as it is, once somebody resumes it."""
+
+WITHOUT_CREDENTIAL = (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED)
+"""Statuses that only a fresh credential ends."""
 
 
 class SyncStatus(StrEnum):

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
-from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
+from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
 from storage.connections import PAUSED, ConnectionView
 from storage.damage import Holdings, Restored
 from storage.runs import RunView
@@ -163,11 +163,11 @@ def resume(app: App, reference: str, ask: Ask = dispatch) -> Ticket:
     """
     view = app.connections.get(reference)
     connection = view.connection
-    if connection.status in (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED):
+    if connection.status in WITHOUT_CREDENTIAL:
         raise Usage(f"{connection.name} needs a fresh token. Run: adpulse reconnect {connection.id}")
     if connection.status is ConnectionStatus.CURRENCY_CHANGED:
         raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
-    if connection.status.resumable:
+    if connection.status in RESUMABLE:
         app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
     return request_sync(app, connection.id, ask=ask)
 
@@ -190,8 +190,9 @@ def reconnect(
         UnknownConnection, Usage: there is none, or the credential does not reach its account.
     """
     named = app.connections.get(reference).connection
-    require_reached(named, accounts)
-    accounts = discover(app, named.provider, secret) if accounts is None else accounts
+    if accounts is None:
+        require_reached(named, None)  # before the platform is asked
+        accounts = discover(app, named.provider, secret)
     require_reached(named, accounts)
     reached = {account.external_id: account for account in accounts}
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
@@ -268,7 +269,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
         Usage: no such workspace, the file is not damaged, or the copy is; nothing was changed.
         WarehouseBusy: somebody has the file open.
     """
-    workspace = app.workspaces.get(reference) if reference else app.workspaces.only()
+    workspace = app.workspaces.named(reference)
     connections = [view.connection for view in app.connections.every(workspace.id)]
 
     def forget(holdings: Holdings | None) -> None:

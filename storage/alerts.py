@@ -120,22 +120,17 @@ class Alerts:
         with self._engine.begin() as session:
             session.execute(delete(AlertRow).where(AlertRow.id == alert_id))
 
-    def get(self, alert_id: str) -> Alert:
-        """The alert with this id.
+    def get(self, alert_id: str, workspace_id: str | None = None) -> Alert:
+        """The alert with this id, of this workspace if one is given.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or it is another workspace's, which is told the same.
         """
-        found = self.find(alert_id)
-        if found is None:
-            raise NotFound(f"There is no alert '{alert_id}'.")
-        return found
-
-    def find(self, alert_id: str, workspace_id: str | None = None) -> Alert | None:
-        """The alert with this id, if there is one and, where one is given, it is the workspace's."""
         mine = (AlertRow.workspace_id == workspace_id) if workspace_id else true()
         found = self._select((AlertRow.id == alert_id) & mine)
-        return found[0] if found else None
+        if not found:
+            raise NotFound(f"There is no alert '{alert_id}'.")
+        return found[0]
 
     def named(self, reference: str) -> Alert:
         """The alert with this id, or the only one with this name.
@@ -168,8 +163,9 @@ class Alerts:
         ``published``: the copy was renewed since they were asked last.
         """
         now = utc_now()
-        soon = (AlertRow.checked_at < now - NEXT) & AlertRow.last_error.is_(None) if published else AlertRow.checked_at < now - LATEST
-        due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - LATEST, soon)
+        due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - LATEST)
+        if published:
+            due |= (AlertRow.checked_at < now - NEXT) & AlertRow.last_error.is_(None)
         taken = (AlertRow.workspace_id == workspace_id) & AlertRow.enabled.is_(True) & due
         with self._engine.begin() as session:
             claim = update(AlertRow).where(taken).values(checked_at=now).returning(*AlertRow.__table__.columns)

@@ -4,7 +4,6 @@ Who holds the link alone gets nowhere: the state, which both the platform and th
 browser that began holds, or with the API key that began.
 """
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, insert, select
 
 from adpulse.clock import utc_now
-from adpulse.crypto import Cipher
+from adpulse.crypto import Cipher, digest
 from adpulse.model import Provider
 from storage.control import AuthorizationRow, Engine
 
@@ -97,8 +96,3 @@ class Authorizations:
 def _began(kept: str, begun_by: str, browser: SecretStr | None, key_id: str | None) -> bool:
     same_browser = browser is not None and hmac.compare_digest(kept, digest(browser.get_secret_value()))
     return same_browser or (key_id is not None and hmac.compare_digest(begun_by, key_id))
-
-
-def digest(text: str) -> str:
-    """What is kept of a text that nobody can guess."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, select, update
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
-from adpulse.model import ConnectionStatus, Parts, Provider
+from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
 from storage import sync_requests
 from storage.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted
 from storage.control import ConnectionRow, Engine, Session, lock
@@ -88,7 +88,7 @@ class Bulk:
         now = self._clock.now()
         with self._engine.begin() as session:
             rows = _locked(session, choice)
-            resumed = [row for row in rows if ConnectionStatus(row.status).resumable]
+            resumed = [row for row in rows if ConnectionStatus(row.status) in RESUMABLE]
             fresh = {"expected_since": now, "status_reason": None, "consecutive_failures": 0, "consecutive_throttles": 0}
             for each in {row.sync_frequency for row in resumed}:
                 due = first_due(frequencies.Frequency(each), now)

@@ -12,12 +12,10 @@ from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.scopes import ScopeLimits
 from storage.control import CallRow, ConnectionRow, Engine, RunRow, Session, is_letter, is_open, reading
+from storage.staleness import INTERVALS
 
 AGES = (60, 120, 300, 600, 1800, 3600, 10_800, 86_400, 259_200)
 """Upper bounds in seconds of how long ago connections completed a sync."""
-
-LATE_INTERVALS = 3
-"""A connection that completed no sync for so many intervals of its frequency is stale."""
 
 _RECENT = timedelta(hours=1)
 _MOST_SCOPES = 50
@@ -160,7 +158,7 @@ def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
 
 
 def _stale(now: datetime) -> ColumnElement[bool]:
-    latest = {each.value: now - LATE_INTERVALS * each.interval for each in SCHEDULED if each.interval}
+    latest = {each.value: now - INTERVALS * each.interval for each in SCHEDULED if each.interval}
     since = case(latest, value=ConnectionRow.sync_frequency, else_=None)
     return (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & (ConnectionRow.last_sync_completed_at < since)
 

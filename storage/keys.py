@@ -1,6 +1,5 @@
 """API keys: who may use the HTTP API, in which workspace and how far. Of a key only a digest is kept."""
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -12,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, insert, select, true, update
 
 from adpulse.clock import utc_now
+from adpulse.crypto import digest
 from adpulse.errors import Usage
 from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, reading
@@ -52,8 +52,6 @@ class ApiKeys:
     def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
         """A new key, and its text, which is told this once.
 
-        256 random bits need no slow hash: nobody can try them out.
-
         Raises:
             Usage: a key of a workspace that is an operator's, or one of none that is not; or it ends in the past.
         """
@@ -74,7 +72,7 @@ class ApiKeys:
             expires_at=expires_at,
             revoked_at=None,
         )
-        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": _digest(text)}
+        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": digest(text)}
         with self._engine.begin() as session:
             session.execute(insert(ApiKeyRow).values(**values))
         return made, SecretStr(text)
@@ -84,18 +82,18 @@ class ApiKeys:
         prefix = "_".join(text.get_secret_value().split("_")[:2])
         with reading(self._engine).connect() as session:
             row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
-        digest = _digest(text.get_secret_value())
-        if row is None or not hmac.compare_digest(row.digest, digest):
+        hashed = digest(text.get_secret_value())
+        if row is None or not hmac.compare_digest(row.digest, hashed):
             return None
         key = _key(row)
         if key.ended:
             return None
-        self._valid[digest] = key, time.monotonic() + REMEMBERED_SECONDS
+        self._valid[hashed] = key, time.monotonic() + REMEMBERED_SECONDS
         return key
 
     def remembered(self, text: SecretStr) -> ApiKey | None:
         """The key with this text if it was valid a moment ago; asks no database, so one that another process revoked lives that long."""
-        key, until = self._valid.get(_digest(text.get_secret_value()), (None, 0.0))
+        key, until = self._valid.get(digest(text.get_secret_value()), (None, 0.0))
         return key if key is not None and time.monotonic() < until and not key.ended else None
 
     def forget(self) -> None:
@@ -131,10 +129,6 @@ class ApiKeys:
         if row is None:
             raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
         return _key(row)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:

@@ -1,6 +1,5 @@
 """Browser sessions: who is logged in to the pages, and the links that log somebody in once. Only digests are kept."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, insert, or_, select, update
 
 from adpulse.clock import utc_now
+from adpulse.crypto import digest
 from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, SessionRow, reading
 from storage.keys import ApiKey
@@ -44,8 +44,8 @@ class Sessions:
     def redeem(self, text: SecretStr) -> SecretStr | None:
         """The text of the session that a link stands for; None when there is no such link, or it was used or has ended."""
         fresh = secrets.token_urlsafe(32)
-        taken = (SessionRow.digest == _digest(text.get_secret_value())) & SessionRow.is_link & (SessionRow.expires_at > utc_now())
-        values = {"digest": _digest(fresh), "is_link": False, "expires_at": utc_now() + SESSION}
+        taken = (SessionRow.digest == digest(text.get_secret_value())) & SessionRow.is_link & (SessionRow.expires_at > utc_now())
+        values = {"digest": digest(fresh), "is_link": False, "expires_at": utc_now() + SESSION}
         with self._engine.begin() as session:  # one statement: of two that have the link only one is let in
             return SecretStr(fresh) if session.execute(update(SessionRow).where(taken).values(**values)).rowcount else None
 
@@ -56,7 +56,7 @@ class Sessions:
         query = (
             select(SessionRow.id, SessionRow.role, SessionRow.workspace_id)
             .outerjoin(ApiKeyRow, ApiKeyRow.id == SessionRow.api_key_id)
-            .where(SessionRow.digest == _digest(text.get_secret_value()), SessionRow.is_link.is_(False), SessionRow.expires_at > now)
+            .where(SessionRow.digest == digest(text.get_secret_value()), SessionRow.is_link.is_(False), SessionRow.expires_at > now)
             .where(SessionRow.api_key_id.is_(None) | alive)
         )
         with reading(self._engine).connect() as session:
@@ -64,7 +64,7 @@ class Sessions:
         return BrowserSession(id=row.id, role=Role(row.role), workspace_id=row.workspace_id) if row else None
 
     def end(self, session_id: str) -> None:
-        """Log out."""
+        """Log out; ending what is no session changes nothing."""
         with self._engine.begin() as session:
             session.execute(delete(SessionRow).where(SessionRow.id == session_id))
 
@@ -74,10 +74,5 @@ class Sessions:
         with self._engine.begin() as session:
             session.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
             ends = now + (LINK if link else SESSION)
-            session.execute(insert(SessionRow).values(id=str(uuid4()), digest=_digest(text), expires_at=ends, **values))
+            session.execute(insert(SessionRow).values(id=str(uuid4()), digest=digest(text), expires_at=ends, **values))
         return SecretStr(text)
-
-
-def _digest(text: str) -> str:
-    """256 random bits need no slow hash."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -15,6 +15,7 @@ from storage.control import ConnectionRow, Engine, lock
 from storage.outbox import publish
 
 INTERVALS = 3
+"""A connection that completed no sync for so many intervals of its frequency is stale."""
 
 _NOT_SYNCED = (ConnectionStatus.PAUSED.value, ConnectionStatus.DISCONNECTED.value, ConnectionStatus.CURRENCY_CHANGED.value)
 """Nobody expects fresh data of these. Of one that a person must mend people do, so it is stale like any other."""

@@ -165,22 +165,17 @@ class Webhooks:
         valid = known if row.rotated_at and utc_now() - row.rotated_at < OVERLAP else known[:1]
         return Address(url=SecretStr(row.url), format=Format.STANDARD, secrets=tuple(SecretStr(each) for each in valid))
 
-    def get(self, webhook_id: str) -> Webhook:
-        """The webhook with this id.
+    def get(self, webhook_id: str, workspace_id: str | None = None) -> Webhook:
+        """The webhook with this id, of this workspace if one is given.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or it is another workspace's, which is told the same.
         """
-        found = self.find(webhook_id)
-        if found is None:
-            raise NotFound(f"There is no webhook '{webhook_id}'.")
-        return found
-
-    def find(self, webhook_id: str, workspace_id: str | None = None) -> Webhook | None:
-        """The webhook with this id, if there is one and, where one is given, it is the workspace's."""
         mine = (WebhookRow.workspace_id == workspace_id) if workspace_id else true()
         found = self._select((WebhookRow.id == webhook_id) & mine)
-        return found[0] if found else None
+        if not found:
+            raise NotFound(f"There is no webhook '{webhook_id}'.")
+        return found[0]
 
     def named(self, reference: str) -> Webhook:
         """The webhook with this id, or the only one with this name.

@@ -55,12 +55,15 @@ class Workspaces:
         """The workspace with this id, if there is one."""
         return next(iter(self._select(workspace_id)), None)
 
-    def only(self) -> Workspace:
-        """The only workspace there is.
+    def named(self, reference: str | None) -> Workspace:
+        """The workspace with this id or name; the only one there is where none is named.
 
         Raises:
-            Usage: there are several, or none; lists those there are.
+            Usage: there is none, or several and none is named; lists those there are.
         """
+        return self.get(reference) if reference else self._only()
+
+    def _only(self) -> Workspace:
         found = self.all()
         if len(found) == 1:
             return found[0]

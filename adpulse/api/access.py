@@ -54,11 +54,10 @@ class Caller:
     """Somebody who was let in. ``workspace_id`` is the one workspace they see, None for an operator, who sees all."""
 
     id: str
-    """Of their key."""
+    """Of their key, or of their browser's session."""
     role: Role
     workspace_id: str | None
     app: App
-    session_id: str | None = None
 
     def may(self, role: Role) -> bool:
         """Whether the caller's role reaches this one."""
@@ -118,7 +117,7 @@ async def caller_of(request: Request, credentials: Presented, installation: Inst
     if session is None:
         raise LoggedOut("The session has ended. Log in again.")
     require_same_origin(request)
-    return Caller(id=session.id, role=session.role, workspace_id=session.workspace_id, app=installation, session_id=session.id)
+    return Caller(id=session.id, role=session.role, workspace_id=session.workspace_id, app=installation)
 
 
 def require_same_origin(request: Request) -> None:

@@ -10,7 +10,6 @@ from adpulse.api import routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
-from adpulse.errors import NotFound
 from storage.alerts import Alert
 
 router = routing.router(
@@ -108,10 +107,7 @@ def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> F
 
 
 def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
-    found = caller.app.alerts.find(alert_id, caller.workspace(workspace_id).id)
-    if found is None:
-        raise NotFound(f"There is no alert '{alert_id}'.")
-    return found
+    return caller.app.alerts.get(alert_id, caller.workspace(workspace_id).id)
 
 
 def _out(alert: Alert) -> AlertOut:

@@ -23,6 +23,7 @@ from adpulse.api.problems import CLOSED, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.connecting import Invitation, Returned
+from adpulse.crypto import digest
 from adpulse.model import Provider
 from storage import authorizations
 from storage.connections import ConnectionView
@@ -276,7 +277,7 @@ def _path(app: App) -> str:
 
 
 def _cookie(state: str) -> str:
-    return f"{_COOKIE}_{authorizations.digest(state)[:16]}"
+    return f"{_COOKIE}_{digest(state)[:16]}"
 
 
 def grant_out(app: App, grant: Grant) -> GrantOut:

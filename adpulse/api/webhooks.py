@@ -11,7 +11,6 @@ from adpulse.api import routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
-from adpulse.errors import NotFound
 from adpulse.events import TROUBLE, EventType
 from storage.outbox import Delivery, DeliveryState
 from storage.webhooks import Format, Webhook
@@ -140,10 +139,7 @@ def rotate_secret(caller: Editor, workspace_id: WorkspaceId, webhook_id: Webhook
 
 
 def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
-    found = caller.app.webhooks.find(webhook_id, caller.workspace(workspace_id).id)
-    if found is None:
-        raise NotFound(f"There is no webhook '{webhook_id}'.")
-    return found
+    return caller.app.webhooks.get(webhook_id, caller.workspace(workspace_id).id)
 
 
 def _out(webhook: Webhook) -> WebhookOut:

@@ -26,7 +26,7 @@ def add(
     from adpulse.bootstrap import app
 
     context = app()
-    owner = context.workspaces.get(workspace) if workspace else context.workspaces.only()
+    owner = context.workspaces.named(workspace)
     made = context.alerts.create(owner.id, name, query)
     typer.echo(f"Alert {made.name} ({made.id}) watches {owner.name}. See what it finds now with: adpulse alerts run {made.id}")
 

@@ -30,7 +30,7 @@ def create(
     context = app()
     owner = None
     if role is not Role.OPERATOR:
-        owner = context.workspaces.get(workspace) if workspace else context.workspaces.only()
+        owner = context.workspaces.named(workspace)
     expires = utc_now() + timedelta(days=days) if days else None
     made, secret = context.keys.create(name, role, owner.id if owner else None, expires)
     typer.echo(f"Key {made.prefix} for {owner.name if owner else 'every workspace'} ({role}). It is shown only now:", err=True)

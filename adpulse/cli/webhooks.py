@@ -36,7 +36,7 @@ def add(
     from storage.webhooks import Format
 
     context = app()
-    owner = context.workspaces.get(workspace) if workspace else context.workspaces.only()
+    owner = context.workspaces.named(workspace)
     unknown = sorted(set(event or ()) - {"all", *SUBSCRIBABLE})
     if unknown:
         raise Usage(f"There is no event {', '.join(unknown)}. There are: {', '.join(SUBSCRIBABLE)}, or all.")

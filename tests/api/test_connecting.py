@@ -12,11 +12,12 @@ from browsing import consent
 from pydantic import SecretStr
 
 from adpulse.clock import utc_now
+from adpulse.crypto import digest
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
 from adpulse.sandbox.google.login import CLIENT_SECRET
 from adpulse.sandbox.graph import APP_SECRET
-from storage import authorizations, grants
+from storage import grants
 
 HARBOR, ALPENGLOW = "Harbor Outdoor", "Alpenglow Reisen"
 NAMES = {"meta": HARBOR, "google": ALPENGLOW}
@@ -152,7 +153,7 @@ def test_a_cookie_of_another_authorisation_is_no_proof(browser, workspace):
 
 
 def name(state):
-    return f"adpulse_authorization_{authorizations.digest(state)[:16]}"
+    return f"adpulse_authorization_{digest(state)[:16]}"
 
 
 def test_two_at_once_in_one_browser_are_both_finished(browser, workspace):

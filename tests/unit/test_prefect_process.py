@@ -5,7 +5,6 @@ FORGOTTEN_STATEMENT = """
 import gc, sqlite3, sys, threading, weakref
 from deployments.prefect_process import collect_in_a_thread
 
-collect_in_a_thread()
 writing = sqlite3.connect(sys.argv[1], isolation_level=None)
 writing.execute("BEGIN IMMEDIATE")
 waiting = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20, check_same_thread=False)
@@ -31,6 +30,7 @@ asked = threading.Event()
 other = threading.Thread(target=wait_for_the_lock)
 other.start()
 asked.wait()
+collect_in_a_thread()  # not before: an object that a collection has seen alive is none that the next allocations look at
 del forgotten
 kept = []
 while not collected.is_set():  # allocations are what makes Python collect in this thread

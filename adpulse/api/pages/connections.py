@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import operations, orchestrator
+from adpulse import operations
 from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.pages.row import Row, choices
@@ -18,6 +18,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Provider
 from storage.connections import ConnectionView
 from storage.listing import Order, Wanted
+from storage.workspaces import Workspace
 
 _AT_ONCE = 50
 _BUSY = "Adpulse-Busy"
@@ -57,14 +58,14 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
     wanted = chosen.wanted(caller)
     after = cursors.decode(chosen.cursor, Order.NAME) if chosen.cursor else None
     found = caller.app.connections.page(wanted, _AT_ONCE + 1, Order.NAME, after)
-    rows = rows_of(caller, found[:_AT_ONCE])
+    rows, workspaces = rows_of(caller, found[:_AT_ONCE]), caller.workspaces()
     more = cursors.encode(found[_AT_ONCE - 1], Order.NAME) if len(found) > _AT_ONCE else ""
     answer = page(
         "connections.html",
         caller,
         rows=rows,
-        granted=_granted(caller),
-        workspaces={each.id: each.name for each in caller.workspaces()},
+        granted=_granted(workspaces),
+        workspaces={each.id: each.name for each in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
         more=str(request.url.include_query_params(cursor=more).query) if more else "",
@@ -81,16 +82,15 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
 def one(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
-    rows = rows_of(caller, [view])
+    rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
     answer = page(
         "connection.html",
         caller,
         row=rows[0],
-        granted=_granted(caller),
+        granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
-        workspace=next(each.name for each in caller.workspaces() if each.id == view.connection.workspace_id),
-        prefect=orchestrator.pages_url(),
+        workspace=owner.name,
     )
     return _told_if_busy(answer, rows)
 
@@ -99,8 +99,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
 def sync_now(request: Request, caller: Editor, connection_id: str) -> Response:
     """Queue a sync; Prefect is asked meanwhile."""
     found = caller.connection(connection_id).connection
-    caller.app.runs.request(found.id)
-    ask_prefect(caller.app, found.provider)
+    operations.request_sync(caller.app, found.id, ask=ask_prefect)
     return back(request, f"/connections/{found.id}")
 
 
@@ -124,7 +123,7 @@ def pause(request: Request, caller: Editor, connection_id: str) -> Response:
 def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     """Sync it again."""
     found = caller.connection(connection_id).connection
-    operations.resume(caller.app, found.id)
+    operations.resume(caller.app, found.id, ask=ask_prefect)
     return back(request, f"/connections/{found.id}")
 
 
@@ -146,8 +145,8 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
     ]
 
 
-def _granted(caller: Caller) -> set[str]:
-    return {each.id for each in caller.workspaces() if each.realtime_granted}
+def _granted(workspaces: Sequence[Workspace]) -> set[str]:
+    return {each.id for each in workspaces if each.realtime_granted}
 
 
 def _told_if_busy(answer: Response, rows: list[Row]) -> Response:

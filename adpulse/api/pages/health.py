@@ -37,6 +37,7 @@ _KEPT_SECONDS = 60
 
 @router.get("/health")
 def health(
+    request: Request,
     caller: Viewer,
     workspace: Annotated[str, Query(max_length=255)] = "",
     q: Annotated[str, Query(max_length=255)] = "",
@@ -62,7 +63,7 @@ def health(
         letters=_letters(caller, rows),
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
-        query=f"workspace={workspace}&q={q}&mood={mood}&sort={order}",
+        query=request.url.query,
     )
 
 

@@ -95,8 +95,7 @@ def log_in_once(request: Request, installation: Installation, text: str) -> Resp
 @router.post("/logout")
 def log_out(caller: Viewer) -> Response:
     """End the session."""
-    if caller.session_id:
-        caller.app.sessions.end(caller.session_id)
+    caller.app.sessions.end(caller.id)
     answer = RedirectResponse(f"{ROOT}/login", HTTPStatus.SEE_OTHER)
     answer.delete_cookie(COOKIE)
     return answer

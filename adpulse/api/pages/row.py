@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adpulse import telling
-from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import ConnectionStatus, RunState, SyncStatus
+from adpulse import frequency, telling
+from adpulse.frequency import Frequency
+from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, ConnectionStatus, RunState, SyncStatus
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from storage.connections import ConnectionView
 from storage.overview import Glance
 from storage.runs import RunView
+from storage.staleness import INTERVALS
 
 _WORKING = (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
-_FRESH, _STALE = 1.5, 3.0
+_FRESH, _STALE = 1.5, INTERVALS
 """Intervals without a completed sync until a connection counts as late, and as stale."""
 
 
@@ -98,15 +99,12 @@ class Row:
     @property
     def can_resume(self) -> bool:
         """Whether resuming may help."""
-        resumable = (
-            ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET
-        )  # fmt: skip
-        return self.view.connection.status in resumable
+        return self.view.connection.status in RESUMABLE
 
     @property
     def needs_reconnect(self) -> bool:
         """Whether only a fresh credential helps."""
-        return self.view.connection.status in (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED)
+        return self.view.connection.status in WITHOUT_CREDENTIAL
 
     def ago(self, moment: datetime | None) -> str:
         """``2 min ago``, ``never``."""
@@ -131,7 +129,6 @@ class Row:
         return "fresh" if self.lateness <= _FRESH else "late" if self.lateness <= _STALE else "stale"
 
 
-def choices(current: Frequency, *, realtime_granted: bool) -> list[Frequency]:
+def choices(current: Frequency, *, realtime_granted: bool) -> tuple[Frequency, ...]:
     """What the frequency may be changed to; realtime only where it was granted, or chosen already."""
-    allowed = [each for each in SCHEDULED if each is not Frequency.REALTIME or realtime_granted or current is Frequency.REALTIME]
-    return [Frequency.MANUAL, *allowed]
+    return frequency.allowed(realtime_granted=realtime_granted or current is Frequency.REALTIME)
