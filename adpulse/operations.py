@@ -11,9 +11,21 @@ from pydantic import SecretStr
 from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import Conflict, Unavailable, Usage
-from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, AccountFacts, Connection, ConnectionStatus, Heat, Lane, Parts, Provider
+from adpulse.model import (
+    RESUMABLE,
+    WITHOUT_CREDENTIAL,
+    AccountFacts,
+    Connection,
+    ConnectionStatus,
+    Heat,
+    Lane,
+    Parts,
+    Provider,
+    parse_margin,
+)
 from storage.connections import PAUSED, ConnectionView
 from storage.damage import Holdings, Restored
+from storage.labels import check
 from storage.runs import RunView
 from storage.sync_requests import Ticket
 
@@ -140,6 +152,30 @@ def set_margin(app: App, reference: str, gross_margin: Decimal, *, ask: Ask = di
     connection = app.connections.set_margin(reference, gross_margin).connection
     app.leases.release(app.runs.worked_on(connection.id))
     return request_sync(app, connection.id, ask=ask) if connection.status is ConnectionStatus.ACTIVE else None
+
+
+def change_connection(
+    app: App,
+    connection: Connection,
+    *,
+    name: str | None = None,
+    labels: Iterable[str] | None = None,
+    gross_margin: str | None = None,
+    ask: Ask = dispatch,
+) -> None:
+    """Change what is given, once all of it was checked; a new margin asks for the sync that brings stored profits to it.
+
+    Raises:
+        Usage: a label or the margin is none; nothing was changed.
+    """
+    wanted = check(labels) if labels is not None else None
+    margin = parse_margin(gross_margin) if gross_margin is not None else None
+    if name is not None:
+        app.connections.rename(connection.id, name)
+    if wanted is not None:
+        app.labels.change(connection.id, lambda _: wanted)
+    if margin is not None and margin != connection.gross_margin:
+        set_margin(app, connection.id, margin, ask=ask)
 
 
 def pause(app: App, reference: str) -> ConnectionView:

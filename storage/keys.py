@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, insert, select, true, update
 
 from adpulse.clock import utc_now
 from adpulse.crypto import digest
-from adpulse.errors import Usage
+from adpulse.errors import NotFound, Usage
 from adpulse.role import Role
 from storage.control import ApiKeyRow, Engine, reading
 
@@ -113,22 +113,34 @@ class ApiKeys:
             rows = session.execute(select(*_COLUMNS).where(condition).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id))
             return [_key(row) for row in rows]
 
-    def revoke(self, reference: str, workspace_id: str | None = None) -> ApiKey:
-        """End the key with this id or prefix, of this workspace if given; ending it again changes nothing.
+    def revoke(self, reference: str) -> ApiKey:
+        """End the key with this id or prefix, whosever it is; ending it again changes nothing.
 
         Raises:
             Usage: there is no such key.
         """
-        mine: ColumnElement[bool] = (ApiKeyRow.id == reference) | (ApiKeyRow.prefix == reference)
-        if workspace_id:
-            mine &= ApiKeyRow.workspace_id == workspace_id
+        ended = self._end((ApiKeyRow.id == reference) | (ApiKeyRow.prefix == reference))
+        if ended is None:
+            raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
+        return ended
+
+    def revoke_of(self, workspace_id: str | None, key_id: str) -> ApiKey:
+        """The same for a key of this workspace; None: of the operators.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's, which is told the same.
+        """
+        ended = self._end((ApiKeyRow.id == key_id) & ApiKeyRow.workspace_id.is_not_distinct_from(workspace_id))
+        if ended is None:
+            raise NotFound(f"There is no key '{key_id}'.")
+        return ended
+
+    def _end(self, mine: ColumnElement[bool]) -> ApiKey | None:
         with self._engine.begin() as session:
             session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=utc_now()))
             row = session.execute(select(*_COLUMNS).where(mine)).one_or_none()
         self.forget()
-        if row is None:
-            raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
-        return _key(row)
+        return _key(row) if row else None
 
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import delete, func, insert, select
 
 from adpulse.errors import Usage
-from storage.control import ConnectionLabelRow, ConnectionRow, Engine, lock
+from storage.control import ConnectionLabelRow, ConnectionRow, Engine, lock, reading
 
 BETWEEN = ","
 """Stands between labels where they are told as one text; none has it."""
@@ -30,6 +30,14 @@ class Labels:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def every(self, workspace_id: str | None = None) -> list[str]:
+        """Every label that a connection has, of this workspace if one is given, in order."""
+        labels = select(ConnectionLabelRow.label).distinct().order_by(ConnectionLabelRow.label)
+        if workspace_id:
+            labels = labels.join(ConnectionRow).where(ConnectionRow.workspace_id == workspace_id)
+        with reading(self._engine).connect() as session:
+            return list(session.scalars(labels))
 
     def change(self, connection_id: str, change: Callable[[frozenset[str]], Iterable[str]]) -> None:
         """Give a connection the labels that ``change`` makes of those it has.

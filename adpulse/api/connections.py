@@ -24,9 +24,8 @@ from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
-from adpulse.model import ConnectionStatus, Parts, parse_margin
+from adpulse.model import ConnectionStatus, Parts
 from storage.connections import ConnectionView
-from storage.labels import check
 from storage.runs import SHOWN
 
 router = routing.router("connections", responses=CLOSED)
@@ -52,14 +51,7 @@ def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOu
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
     """A new margin asks for a sync, which brings the profit of every stored day to it without a platform call."""
     found = caller.connection(connection_id).connection
-    labels = check(body.labels) if body.labels is not None else None
-    margin = parse_margin(body.gross_margin) if body.gross_margin is not None else None
-    if body.name is not None:
-        caller.app.connections.rename(found.id, body.name)
-    if labels is not None:
-        caller.app.labels.change(found.id, lambda _: labels)
-    if margin is not None and margin != found.gross_margin:
-        operations.set_margin(caller.app, found.id, margin, ask=ask_prefect)
+    operations.change_connection(caller.app, found, name=body.name, labels=body.labels, gross_margin=body.gross_margin, ask=ask_prefect)
     return told(caller, [caller.connection(found.id)])[0]
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StrictInt
 from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Operator
 from adpulse.api.fields import EXAMPLE_ID, ID, At, Body, Line, Ref, WorkspaceId
-from adpulse.api.problems import CHANGES, CLOSED, READS, Refused, answers
+from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.clock import utc_now
 from adpulse.role import Role
 from storage.keys import ApiKey
@@ -79,7 +79,7 @@ def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMad
 )
 def revoke_key(caller: Editor, workspace_id: WorkspaceId, key_id: KeyId) -> None:
     """It ends at once; ending it again changes nothing."""
-    _revoke(caller, caller.app.keys.every(caller.workspace(workspace_id).id), key_id)
+    caller.app.keys.revoke_of(caller.workspace(workspace_id).id, key_id)
 
 
 @router.get("/keys", summary="List the operators' keys")
@@ -99,19 +99,13 @@ def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
 )
 def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
     """It ends at once, also the one that asks; ending it again changes nothing."""
-    _revoke(caller, caller.app.keys.operators(), key_id)
+    caller.app.keys.revoke_of(None, key_id)
 
 
 def _make(caller: Caller, body: OperatorKeyIn, role: Role, workspace_id: str | None) -> KeyMade:
     expires_at = utc_now() + timedelta(days=body.days) if body.days else None
     made, text = caller.app.keys.create(body.name, role, workspace_id, expires_at)
     return KeyMade(**_told(made).model_dump(), key=text.get_secret_value())
-
-
-def _revoke(caller: Caller, among: list[ApiKey], key_id: str) -> None:
-    if key_id not in {key.id for key in among}:
-        raise Refused(HTTPStatus.NOT_FOUND, f"There is no key '{key_id}'.")
-    caller.app.keys.revoke(key_id)
 
 
 def _told(key: ApiKey) -> KeyOut:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from adpulse import bootstrap, connecting, settings
 from adpulse.api.app import create_app
+from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
 from adpulse.model import Provider
 from adpulse.role import Role
@@ -89,6 +90,30 @@ def ask(address):
         return answer
 
     send.address = address
+    return send
+
+
+@pytest.fixture
+def browser(address):
+    """Logs in with a key, as a browser that says where its requests come from."""
+
+    def log_in(key):
+        session = requests.Session()
+        session.headers["Origin"] = address
+        answer = session.post(f"{address}{ROOT}/login", data={"key": key}, timeout=30)
+        assert answer.url.endswith("/connections"), answer.text
+        return session
+
+    return log_in
+
+
+@pytest.fixture
+def visit(address):
+    """One request of a browser's session."""
+
+    def send(session, method, path, **options):
+        return session.request(method, f"{address}{ROOT}{path}", timeout=30, **options)
+
     return send
 
 

@@ -22,6 +22,10 @@ RULES = {
     ("POST", "/connections/{connection_id}/frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/resume"): "editor",
+    ("POST", "/connections/{connection_id}/edit"): "editor",
+    ("POST", "/connections/{connection_id}/disconnect"): "editor",
+    ("POST", "/connections/{connection_id}/delete"): "editor",
+    ("POST", "/workspaces/{workspace_id}/bulk"): "editor",
     ("GET", "/connect"): "editor",
     ("POST", "/connect/consent"): "editor",
     ("POST", "/connect/secret"): "editor",
@@ -29,9 +33,42 @@ RULES = {
     ("POST", "/connect/{workspace_id}/{grant_id}"): "editor",
     ("GET", "/health"): "viewer",
     ("POST", "/dead-letters/{run_id}/replay"): "editor",
+    ("GET", "/alerts"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/alerts"): "editor",
+    ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/run"): "editor",
+    ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/enabled"): "editor",
+    ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/remove"): "editor",
+    ("POST", "/workspaces/{workspace_id}/webhooks"): "editor",
+    ("GET", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/test"): "editor",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/enabled"): "editor",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret"): "editor",
+    ("POST", "/workspaces/{workspace_id}/webhooks/{webhook_id}/remove"): "editor",
+    ("GET", "/access"): "editor",
+    ("POST", "/workspaces/{workspace_id}/keys"): "editor",
+    ("POST", "/workspaces/{workspace_id}/keys/{key_id}/revoke"): "editor",
+    ("POST", "/workspaces/{workspace_id}/name"): "editor",
+    ("POST", "/workspaces/{workspace_id}/realtime"): "operator",
+    ("POST", "/workspaces/{workspace_id}/delete"): "operator",
+    ("POST", "/workspaces"): "operator",
+    ("POST", "/keys"): "operator",
+    ("POST", "/keys/{key_id}/revoke"): "operator",
 }
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
-FORMS = {"frequency": {"sync_frequency": "hourly"}, "consent": {"provider": "google"}, "secret": {"provider": "google"}}
+FORMS = {
+    "frequency": {"sync_frequency": "hourly"},
+    "consent": {"provider": "google"},
+    "secret": {"provider": "google"},
+    "edit": {"name": "Another name", "gross_margin": "12%"},
+    "bulk": {"label": "eu", "action": "pause"},
+    "alerts": {"name": "one", "query": "SELECT 1"},
+    "webhooks": {"name": "one", "url": "https://1.1.1.1/hooks"},
+    "enabled": {"enabled": "false"},
+    "keys": {"name": "one"},
+    "name": {"name": "Another name"},
+    "realtime": {"granted": "true"},
+    "workspaces": {"name": "Another"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -39,34 +76,17 @@ def _forgiven():
     _throttle._failures.clear()
 
 
-@pytest.fixture
-def browser(address):
-    """Logs in with a key, as a browser that says where its requests come from."""
-
-    def log_in(key):
-        session = requests.Session()
-        session.headers["Origin"] = address
-        answer = session.post(f"{address}{ROOT}/login", data={"key": key}, timeout=30)
-        assert answer.url.endswith("/connections"), answer.text
-        return session
-
-    return log_in
-
-
-@pytest.fixture
-def visit(address):
-    """One request of a browser's session."""
-
-    def send(session, method, path, **options):
-        return session.request(method, f"{address}{ROOT}{path}", timeout=30, **options)
-
-    return send
-
-
 def path_of(template, team):
     grant = team.grant() if "grant_id" in template else None
     return template.format(
-        connection_id=team.connection.id, run_id=team.run_id, workspace_id=team.workspace.id, grant_id=grant, text="nothing"
+        connection_id=team.connection.id,
+        run_id=team.run_id,
+        workspace_id=team.workspace.id,
+        webhook_id=team.webhook.id,
+        alert_id=team.alert.id,
+        key_id=team.key_id,
+        grant_id=grant,
+        text="nothing",
     )
 
 
@@ -94,14 +114,24 @@ def test_nobody_sees_a_page_without_logging_in(address, team, method, template):
 def test_a_viewer_looks_and_does_not_change(browser, visit, team, method, template):
     answer = visit(browser(team.viewer), method, path_of(template, team), data=form_of(template))
 
-    assert answer.status_code == (403 if RULES[method, template] == "editor" else 200)
+    assert answer.status_code == (200 if RULES[method, template] == "viewer" else 403)
+
+
+@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if RULES[route] == "operator"])
+def test_what_is_an_operators_is_no_editors(browser, visit, team, method, template):
+    before = team.app.workspaces.all(), team.app.keys.every()
+
+    answer = visit(browser(team.editor), method, path_of(template, team), data=form_of(template))
+
+    assert answer.status_code == 403
+    assert (team.app.workspaces.all(), team.app.keys.every()) == before
 
 
 @pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if "{" in route[1]])
 def test_another_workspaces_connection_is_not_there(browser, visit, team, others, method, template):
     answer = visit(browser(team.editor), method, path_of(template, others), data=form_of(template))
 
-    assert answer.status_code == 404
+    assert answer.status_code == (403 if RULES[method, template] == "operator" else 404)
     assert others.connection.name not in answer.text
 
 

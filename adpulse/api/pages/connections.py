@@ -7,9 +7,10 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import operations
+from adpulse import operations, telling
 from adpulse.api import cursors
 from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.api.soon import ask_prefect
@@ -40,6 +41,8 @@ class Filters(BaseModel):
     provider: Provider | Literal[""] = ""
     status: ConnectionStatus | Literal[""] = ""
     frequency: Frequency | Literal[""] = ""
+    label: str = Field("", max_length=255)
+    q: str = Field("", max_length=255)
     cursor: str = Field("", max_length=1024)
 
     def wanted(self, caller: Caller) -> Wanted:
@@ -49,6 +52,8 @@ class Filters(BaseModel):
             provider=self.provider or None,
             status=self.status or None,
             frequency=self.frequency or None,
+            label=self.label or None,
+            search=self.q.strip() or None,
         )
 
 
@@ -68,6 +73,8 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
         workspaces={each.id: each.name for each in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
+        labels=caller.app.labels.every(wanted.workspace_id),
+        actions=ACTIONS,
         more=str(request.url.include_query_params(cursor=more).query) if more else "",
         query=request.url.query,
         providers=list(Provider),
@@ -91,6 +98,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
         workspace=owner.name,
+        margin=telling.percent(view.connection.gross_margin),
     )
     return _told_if_busy(answer, rows)
 

@@ -3,6 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated
@@ -33,6 +35,8 @@ _ORDERS = {
     "change": lambda row: -(row.view.last_metrics_changed_at.timestamp() if row.view.last_metrics_changed_at else 0),
 }
 _KEPT_SECONDS = 60
+_AGES = (("1 min", 60), ("5 min", 300), ("15 min", 900), ("1 h", 3600), ("6 h", 21_600), ("1 day", 86_400), ("longer", None))
+"""Columns of the chart of delays: what happened within this time, in seconds, and not within the one before."""
 
 
 @router.get("/health")
@@ -59,8 +63,10 @@ def health(
         hidden=max(len(found) - _SHOWN, 0),
         chosen={"workspace": workspace, "q": q, "mood": mood, "sort": order},
         orders=list(_ORDERS),
+        ages=[label for label, _ in _AGES],
         workspaces={each.id: each.name for each in caller.workspaces()},
         letters=_letters(caller, rows),
+        delays=_delays(rows),
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
         query=request.url.query,
@@ -87,6 +93,40 @@ def _letters(caller: Caller, rows: Sequence[Row]) -> list[tuple[Row, RunView]]:
     """Dead letters with their connections, newest first."""
     by_id = {row.id: row for row in rows if row.glance.letters}
     return [(by_id[run.connection_id], run) for run in caller.app.runs.dead_letters() if run.connection_id in by_id] if by_id else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Of connections that are synced by a schedule: how many we synced, and how many the platform moved the numbers of, how long ago.
+
+    Columns as in ``_AGES``; and when it was for the connection in the middle.
+    """
+
+    ours: list[int]
+    theirs: list[int]
+    our_middle: datetime
+    their_middle: datetime | None
+
+
+def _delays(rows: Sequence[Row]) -> Delays | None:
+    """None while there is nothing to show."""
+    told = [row for row in rows if row.lateness is not None and row.view.last_sync_completed_at]
+    ours = sorted(row.view.last_sync_completed_at for row in told if row.view.last_sync_completed_at)
+    theirs = sorted(row.view.last_metrics_changed_at for row in told if row.view.last_metrics_changed_at)
+    if not ours:
+        return None
+    now = told[0].now
+    return Delays(
+        ours=_columns(ours, now),
+        theirs=_columns(theirs, now),
+        our_middle=ours[len(ours) // 2],
+        their_middle=theirs[len(theirs) // 2] if theirs else None,
+    )
+
+
+def _columns(moments: Sequence[datetime], now: datetime) -> list[int]:
+    within = [sum((now - each).total_seconds() <= seconds for each in moments) if seconds else len(moments) for _, seconds in _AGES]
+    return [count - before for count, before in zip(within, [0, *within], strict=False)]
 
 
 @lru_cache(maxsize=64)

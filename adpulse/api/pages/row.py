@@ -14,6 +14,7 @@ from storage.runs import RunView
 from storage.staleness import INTERVALS
 
 _WORKING = (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
+_OFF = (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)
 _FRESH, _STALE = 1.5, INTERVALS
 """Intervals without a completed sync until a connection counts as late, and as stale."""
 
@@ -43,7 +44,7 @@ class Row:
     def mood(self) -> str:
         """``off``, ``error``, ``busy`` or ``idle``."""
         if self.view.connection.status is not ConnectionStatus.ACTIVE:
-            return "off" if self.view.connection.status in (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED) else "error"
+            return "off" if self.view.connection.status in _OFF else "error"
         if self.view.sync_status in (SyncStatus.QUEUED, SyncStatus.SYNCING):
             return "busy"
         return "error" if self.view.sync_status is SyncStatus.ERROR else "idle"
@@ -102,6 +103,11 @@ class Row:
         return self.view.connection.status in RESUMABLE
 
     @property
+    def is_ending(self) -> bool:
+        """Whether it is being deleted."""
+        return self.view.connection.status is ConnectionStatus.DELETING
+
+    @property
     def needs_reconnect(self) -> bool:
         """Whether only a fresh credential helps."""
         return self.view.connection.status in WITHOUT_CREDENTIAL
@@ -129,6 +135,6 @@ class Row:
         return "fresh" if self.lateness <= _FRESH else "late" if self.lateness <= _STALE else "stale"
 
 
-def choices(current: Frequency, *, realtime_granted: bool) -> tuple[Frequency, ...]:
+def choices(current: Frequency | None, *, realtime_granted: bool) -> tuple[Frequency, ...]:
     """What the frequency may be changed to; realtime only where it was granted, or chosen already."""
     return frequency.allowed(realtime_granted=realtime_granted or current is Frequency.REALTIME)

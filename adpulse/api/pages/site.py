@@ -3,10 +3,10 @@
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
@@ -15,11 +15,21 @@ from starlette.types import Scope
 from adpulse import orchestrator
 from adpulse.api import problems
 from adpulse.api.access import Caller, LoggedOut
+from adpulse.api.fields import Line
 from adpulse.api.problems import Told
 from adpulse.role import Role
+from storage.workspaces import Workspace
 
 ROOT = "/app"
-_PLACES = {"connections": "Connections", "health": "Health"}
+Name = Annotated[Line, Form()]
+"""What somebody calls something, from a form."""
+
+_PLACES = {
+    "connections": ("Connections", Role.VIEWER),
+    "health": ("Health", Role.VIEWER),
+    "alerts": ("Alerts", Role.VIEWER),
+    "access": ("Access", Role.EDITOR),
+}
 _HERE = Path(__file__).parent
 
 
@@ -36,6 +46,11 @@ def page(template: str, caller: Caller | None, status: HTTPStatus = HTTPStatus.O
     edits, operates = (caller is not None and caller.may(role) for role in (Role.EDITOR, Role.OPERATOR))
     text = _templates().get_template(template).render(caller=caller, edits=edits, operates=operates, root=ROOT, **values)
     return HTMLResponse(text, status)
+
+
+def workspace_of(caller: Caller, workspace_id: str) -> Workspace | None:
+    """The workspace that a page is about: the one that was asked for, or else the first that the caller sees, if there is one."""
+    return caller.workspace(workspace_id) if workspace_id else next(iter(caller.workspaces()), None)
 
 
 def back(request: Request, otherwise: str) -> RedirectResponse:

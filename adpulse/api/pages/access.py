@@ -1,0 +1,98 @@
+"""Who may use a workspace: its API keys; and for operators the workspaces themselves and their own keys."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from adpulse import operations
+from adpulse.api.access import Caller, Editor, Operator
+from adpulse.api.pages.site import ROOT, Name, back, page, workspace_of
+from adpulse.clock import utc_now
+from adpulse.role import Role
+
+router = APIRouter()
+
+Days = Annotated[int, Form(ge=0, le=3650)]
+_TOLD_ONCE = "Send it as: Authorization: Bearer KEY. It is shown this once; whoever loses it makes another and revokes this one."
+
+
+@router.get("/access")
+def overview(caller: Editor, workspace: Annotated[str, Query(max_length=255)] = "") -> Response:
+    """A workspace's keys; an operator sees the operators' keys and every workspace, too."""
+    owner, app = workspace_of(caller, workspace), caller.app
+    return page(
+        "access.html",
+        caller,
+        owner=owner,
+        workspaces=caller.workspaces(),
+        keys=app.keys.every(owner.id) if owner else [],
+        operators=app.keys.operators() if caller.may(Role.OPERATOR) else [],
+        now=utc_now(),
+    )
+
+
+@router.post("/workspaces/{workspace_id}/keys")
+def make(caller: Editor, workspace_id: str, name: Name, role: Annotated[Role, Form()] = Role.VIEWER, days: Days = 0) -> Response:
+    """A new key of a workspace; it is on the page that answers, this once. ``days`` until it expires, 0: never."""
+    return _made(caller, caller.workspace(workspace_id).id, name, role, days)
+
+
+@router.post("/workspaces/{workspace_id}/keys/{key_id}/revoke")
+def revoke(request: Request, caller: Editor, workspace_id: str, key_id: str) -> Response:
+    """End a key of a workspace at once."""
+    owner = caller.workspace(workspace_id)
+    caller.app.keys.revoke_of(owner.id, key_id)
+    return back(request, f"/access?workspace={owner.id}")
+
+
+@router.post("/keys")
+def make_operators(caller: Operator, name: Name, days: Days = 0) -> Response:
+    """A new key of an operator."""
+    return _made(caller, None, name, Role.OPERATOR, days)
+
+
+@router.post("/keys/{key_id}/revoke")
+def revoke_operators(request: Request, caller: Operator, key_id: str) -> Response:
+    """End a key of an operator at once."""
+    caller.app.keys.revoke_of(None, key_id)
+    return back(request, "/access")
+
+
+@router.post("/workspaces")
+def make_workspace(caller: Operator, name: Name) -> Response:
+    """A new workspace."""
+    made = caller.app.workspaces.create(name)
+    return RedirectResponse(f"{ROOT}/access?workspace={made.id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/workspaces/{workspace_id}/name")
+def rename(request: Request, caller: Editor, workspace_id: str, name: Name) -> Response:
+    """Give a workspace another name."""
+    owner = caller.workspace(workspace_id)
+    caller.app.workspaces.change(owner.id, name=name)
+    return back(request, f"/access?workspace={owner.id}")
+
+
+@router.post("/workspaces/{workspace_id}/realtime")
+def grant(request: Request, caller: Operator, workspace_id: str, granted: Annotated[bool, Form()]) -> Response:
+    """Grant a workspace the realtime frequency, or no longer."""
+    owner = caller.workspace(workspace_id)
+    caller.app.workspaces.change(owner.id, realtime_granted=granted)
+    return back(request, f"/access?workspace={owner.id}")
+
+
+@router.post("/workspaces/{workspace_id}/delete")
+def delete(caller: Operator, workspace_id: str) -> Response:
+    """Delete a workspace without connections."""
+    operations.delete_workspace(caller.app, caller.workspace(workspace_id).id)
+    return RedirectResponse(f"{ROOT}/access", HTTPStatus.SEE_OTHER)
+
+
+def _made(caller: Caller, workspace_id: str | None, name: str, role: Role, days: int) -> Response:
+    expires_at = utc_now() + timedelta(days=days) if days else None
+    _, text = caller.app.keys.create(name, role, workspace_id, expires_at)
+    place = f"{ROOT}/access?workspace={workspace_id}" if workspace_id else f"{ROOT}/access"
+    return page("secret.html", caller, HTTPStatus.CREATED, title=f"The key of {name}", secret=text, told=_TOLD_ONCE, on=place)

@@ -1,0 +1,70 @@
+"""What a workspace is told of: queries over its numbers that are asked after each publish, and the webhooks that carry the news."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import Response
+
+from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.pages.site import Name, back, page, workspace_of
+from adpulse.events import SUBSCRIBABLE, TROUBLE
+from storage.alerts import Alert
+
+router = APIRouter()
+
+
+@router.get("/alerts")
+def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = "") -> Response:
+    """A workspace's data alerts and webhooks, by name."""
+    owner, app = workspace_of(caller, workspace), caller.app
+    return page(
+        "alerts.html",
+        caller,
+        owner=owner,
+        workspaces=caller.workspaces(),
+        alerts=app.alerts.every(owner.id) if owner else [],
+        webhooks=app.webhooks.every(owner.id) if owner else [],
+        events=SUBSCRIBABLE,
+        trouble=TROUBLE,
+    )
+
+
+@router.post("/workspaces/{workspace_id}/alerts")
+def make(
+    request: Request,
+    caller: Editor,
+    workspace_id: str,
+    name: Name,
+    query: Annotated[str, Form(min_length=1, max_length=10_000, pattern=PRINTABLE)],
+) -> Response:
+    """A new alert; it is asked soon."""
+    owner = caller.workspace(workspace_id)
+    caller.app.alerts.create(owner.id, name, query)
+    return back(request, f"/alerts?workspace={owner.id}")
+
+
+@router.post("/workspaces/{workspace_id}/alerts/{alert_id}/run")
+def run(caller: Editor, workspace_id: str, alert_id: str) -> Response:
+    """The rows that it finds now; nobody is told."""
+    alert = _alert(caller, workspace_id, alert_id)
+    return page("alert.html", caller, alert=alert, answer=caller.app.ask(alert))
+
+
+@router.post("/workspaces/{workspace_id}/alerts/{alert_id}/enabled")
+def enable(request: Request, caller: Editor, workspace_id: str, alert_id: str, enabled: Annotated[bool, Form()]) -> Response:
+    """Ask it from now on, or no longer."""
+    alert = _alert(caller, workspace_id, alert_id)
+    caller.app.alerts.change(alert.id, enabled=enabled)
+    return back(request, f"/alerts?workspace={alert.workspace_id}")
+
+
+@router.post("/workspaces/{workspace_id}/alerts/{alert_id}/remove")
+def remove(request: Request, caller: Editor, workspace_id: str, alert_id: str) -> Response:
+    """Forget it."""
+    alert = _alert(caller, workspace_id, alert_id)
+    caller.app.alerts.remove(alert.id)
+    return back(request, f"/alerts?workspace={alert.workspace_id}")
+
+
+def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
+    return caller.app.alerts.get(alert_id, caller.workspace(workspace_id).id)

@@ -1,0 +1,85 @@
+"""One webhook with its deliveries, and what may be done about it."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import SecretStr
+
+from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.pages.site import ROOT, Name, back, page
+from adpulse.events import TROUBLE, EventType
+from storage.webhooks import Format, Webhook
+
+router = APIRouter()
+
+_TOLD_ONCE = "Check the signature of each message with it. It is shown this once; a new one can be made at any time."
+
+
+@router.post("/workspaces/{workspace_id}/webhooks")
+def make(
+    caller: Editor,
+    workspace_id: str,
+    name: Name,
+    url: Annotated[SecretStr, Form(max_length=2048)],
+    form: Annotated[Format, Form(alias="format")] = Format.STANDARD,
+    event: Annotated[list[EventType], Form()] = list(TROUBLE),  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """A new webhook. The secret of its signatures is on the page that answers, this once."""
+    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, name, url, form, event)
+    if secret is None:
+        return RedirectResponse(_path(made), HTTPStatus.SEE_OTHER)
+    return _told(caller, made, secret)
+
+
+@router.get("/workspaces/{workspace_id}/webhooks/{webhook_id}")
+def one(caller: Viewer, workspace_id: str, webhook_id: str) -> Response:
+    """It and its newest messages, with what became of each."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    return page("webhook.html", caller, webhook=webhook, deliveries=caller.app.outbox.history(webhook.id))
+
+
+@router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/test")
+def test(request: Request, caller: Editor, workspace_id: str, webhook_id: str) -> Response:
+    """Queue a test message."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    caller.app.webhooks.test(webhook.id)
+    return back(request, _path(webhook).removeprefix(ROOT))
+
+
+@router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/enabled")
+def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str, enabled: Annotated[bool, Form()]) -> Response:
+    """Send to it from now on; or no longer, which gives up what waits."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    caller.app.webhooks.change(webhook.id, enabled=enabled)
+    return back(request, _path(webhook).removeprefix(ROOT))
+
+
+@router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret")
+def rotate(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
+    """A new secret; for a day messages carry a signature of the old one, too."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    return _told(caller, webhook, caller.app.webhooks.rotate(webhook.id))
+
+
+@router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/remove")
+def remove(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
+    """Forget it with its deliveries."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    caller.app.webhooks.remove(webhook.id)
+    return RedirectResponse(f"{ROOT}/alerts?workspace={webhook.workspace_id}", HTTPStatus.SEE_OTHER)
+
+
+def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
+    return caller.app.webhooks.get(webhook_id, caller.workspace(workspace_id).id)
+
+
+def _told(caller: Caller, webhook: Webhook, secret: SecretStr) -> Response:
+    return page(
+        "secret.html", caller, HTTPStatus.CREATED, title=f"The secret of {webhook.name}", secret=secret, told=_TOLD_ONCE, on=_path(webhook)
+    )
+
+
+def _path(webhook: Webhook) -> str:
+    return f"{ROOT}/workspaces/{webhook.workspace_id}/webhooks/{webhook.id}"

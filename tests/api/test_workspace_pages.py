@@ -1,0 +1,279 @@
+"""The pages of what belongs to a workspace: labels and bulk changes, alerts, webhooks, keys; and the end of a connection."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+import requests
+
+from adpulse import deletion
+from adpulse.api.pages import ROOT
+from adpulse.clock import utc_now
+from adpulse.errors import UnknownConnection
+from adpulse.frequency import Frequency
+from adpulse.model import ConnectionStatus, RunState
+from adpulse.role import Role
+
+
+@pytest.fixture
+def session(browser, team):
+    """The browser of the team's editor."""
+    return browser(team.editor)
+
+
+@pytest.fixture
+def operators(visit, installation):
+    """An operator's browser."""
+    opened = requests.Session()
+    home = visit(opened, "GET", f"/login/{installation.app.sessions.link().get_secret_value()}")
+    opened.headers["Origin"] = home.url.partition(ROOT)[0]
+    return opened
+
+
+def told_once(answer):
+    """The secret that a page shows."""
+    assert answer.status_code == 201
+    return unescape(re.search(r'id="secret"[^>]* value="([^"]+)"', answer.text)[1])
+
+
+def words(answer):
+    """What a page says, without markup."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", answer.text)))
+
+
+def test_name_labels_and_margin_are_changed_together_or_not_at_all(visit, session, installation, team):
+    path, find = f"/connections/{team.connection.id}", lambda: installation.app.connections.get(team.connection.id)
+
+    visit(session, "POST", f"{path}/edit", data={"name": " Harbor EU ", "labels": "eu, retail,, eu", "gross_margin": "35%"})
+    refused = visit(session, "POST", f"{path}/edit", data={"name": "Other", "labels": "x", "gross_margin": "twice"})
+
+    assert (refused.status_code, "'twice' is no margin" in words(refused)) == (400, True)
+    assert (find().connection.name, find().labels, str(find().connection.gross_margin)) == ("Harbor EU", ("eu", "retail"), "0.350000")
+    shown = visit(session, "GET", path).text
+    assert 'value="eu, retail"' in shown
+    assert 'value="35%"' in shown
+
+
+def test_connections_are_found_by_name_and_label(visit, session, installation, team):
+    other = installation.connect("Nordlicht Moebel")
+    installation.app.labels.change(other.id, lambda _: ["dach & <co>"])
+
+    by_label = visit(session, "GET", "/connections", params={"label": "dach & <co>"}).text
+    by_name = visit(session, "GET", "/connections", params={"q": team.connection.name.lower()[:6]}).text
+
+    assert (f"row-{other.id}" in by_label, f"row-{team.connection.id}" in by_label) == (True, False)
+    assert (f"row-{other.id}" in by_name, f"row-{team.connection.id}" in by_name) == (False, True)
+    assert "<co>" not in by_label
+    assert "label=dach%20%26%20%3Cco%3E" in by_label
+
+
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [
+        ("hourly", "2 changed, 0 unchanged, 0 refused"),
+        ("pause", "2 changed"),
+        ("sync_now", "1 changed, 1 unchanged"),
+        ("resume", "0 changed"),
+    ],
+)
+def test_all_with_a_label_are_changed_at_once_and_each_is_told(visit, session, installation, team, action, says):
+    two = [installation.connect("Nordlicht Moebel"), team.connection]
+    for each in two:
+        installation.app.labels.change(each.id, lambda _: ["eu"])
+
+    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/bulk", data={"label": "eu", "action": action})
+
+    assert says in words(answer)
+    assert all(each.name in words(answer) for each in two)
+    now = [installation.app.connections.get(each.id).connection for each in two]
+    assert {each.frequency for each in now} == ({Frequency.HOURLY} if action == "hourly" else {two[0].frequency, two[1].frequency})
+    assert {each.status for each in now} == ({ConnectionStatus.PAUSED} if action == "pause" else {ConnectionStatus.ACTIVE})
+    if action == "sync_now":
+        assert installation.app.runs.history(two[0].id, 1)[0].state is RunState.QUEUED
+
+
+def test_a_bulk_change_that_is_none_changes_nothing(visit, session, installation, team):
+    installation.app.labels.change(team.connection.id, lambda _: ["eu"])
+    place, find = f"/workspaces/{team.workspace.id}/bulk", lambda: installation.app.connections.get(team.connection.id)
+    before = find()
+
+    for label, action, status in (("eu", "delete", 400), ("eu", "realtime", 400), ("", "pause", 422), (" ", "pause", 422)):
+        assert visit(session, "POST", place, data={"label": label, "action": action}).status_code == status
+    assert "No connection of" in words(visit(session, "POST", place, data={"label": "none", "action": "pause"}))
+    assert find() == before
+
+
+def test_deleting_says_first_what_goes(visit, session, installation, team):
+    installation.sync(team.connection)
+    installation.app.warehouse(team.workspace.id).publish(min_interval_seconds=0)
+    path = f"/connections/{team.connection.id}/delete"
+
+    asked = visit(session, "POST", path)
+    wrong = visit(session, "POST", path, data={"confirmation": "made-up"})
+
+    assert re.search(r"With it go [\d,]+ rows of metrics of 90 days since", words(asked))
+    assert wrong.status_code == 400
+    assert installation.app.connections.get(team.connection.id).connection.status is ConnectionStatus.ACTIVE
+    confirmation = unescape(re.search(r'name="confirmation" value="([^"]+)"', asked.text)[1])
+    assert "Being deleted" in visit(session, "POST", path, data={"confirmation": confirmation}).text
+    for pending in deletion.pending(installation.app):
+        deletion.finish(installation.app, pending)
+    with pytest.raises(UnknownConnection):
+        installation.app.connections.get(team.connection.id)
+
+
+def test_a_disconnected_one_keeps_its_data_and_may_be_reconnected(visit, session, installation, team):
+    answer = visit(session, "POST", f"/connections/{team.connection.id}/disconnect")
+
+    assert "Disconnected" in answer.text
+    assert f"/connect?connection={team.connection.id}" in answer.text
+    assert installation.app.runs.history(team.connection.id)
+
+
+def test_a_webhooks_secret_is_on_one_page_and_never_again(visit, session, installation, team):
+    place = f"/workspaces/{team.workspace.id}/webhooks"
+    form = {"name": "ours", "url": "https://1.1.1.1/hooks", "event": ["sync.completed", "data.stale"]}
+
+    secret = told_once(visit(session, "POST", place, data=form))
+    made = installation.app.webhooks.named("ours")
+    again = told_once(visit(session, "POST", f"{place}/{made.id}/rotate-secret"))
+
+    assert [each.value for each in made.events] == ["sync.completed", "data.stale"]
+    assert [each.get_secret_value() for each in installation.app.webhooks.address(made.id).secrets] == [again, secret]
+    for path in (f"{place}/{made.id}", f"/alerts?workspace={team.workspace.id}"):
+        shown = visit(session, "GET", path).text
+        assert "ours" in shown
+        assert secret not in shown
+        assert again not in shown
+
+
+def test_a_slack_webhooks_address_is_not_shown(visit, session, team):
+    form = {"name": "slack", "url": "https://1.1.1.1/services/T000/secret-part", "format": "slack"}
+
+    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data=form)
+
+    assert (answer.status_code, "https://1.1.1.1" in answer.text, "secret-part" in answer.text) == (200, True, False)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/hooks", "https://10.0.0.1/", "ftp://1.1.1.1/", "nothing"])
+def test_an_address_that_is_none_of_the_internet_is_refused_on_a_page(visit, session, installation, team, url):
+    before = installation.app.webhooks.every()
+
+    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data={"name": "x", "url": url})
+
+    assert answer.status_code == 400
+    assert installation.app.webhooks.every() == before
+
+
+def test_a_test_message_is_queued_and_what_became_of_messages_is_shown(visit, session, installation, team):
+    path = f"/workspaces/{team.workspace.id}/webhooks/{team.webhook.id}"
+
+    shown = words(visit(session, "POST", f"{path}/test"))
+    assert "webhook.test pending" in shown
+
+    disabled = words(visit(session, "POST", f"{path}/enabled", data={"enabled": "false"}))
+    assert "Disabled by hand." in disabled
+    assert "webhook.test failed" in disabled
+    visit(session, "POST", f"{path}/remove")
+    assert team.webhook.id not in {each.id for each in installation.app.webhooks.every()}
+
+
+def test_a_data_alert_is_tried_out_disabled_and_removed(visit, session, copied, installation, team):
+    copied(team)
+    place = f"/workspaces/{team.workspace.id}/alerts"
+    visit(session, "POST", place, data={"name": "always", "query": "SELECT '<b>' AS what, 7 AS n"})
+    visit(session, "POST", place, data={"name": "never", "query": "SELECT 1 WHERE false"})
+    always, never = installation.app.alerts.named("always"), installation.app.alerts.named("never")
+
+    assert "always: it would tell of this now" in words(visit(session, "POST", f"{place}/{always.id}/run"))
+    assert "<b>" not in visit(session, "POST", f"{place}/{always.id}/run").text
+    assert "never: nothing to tell" in words(visit(session, "POST", f"{place}/{never.id}/run"))
+
+    visit(session, "POST", f"{place}/{always.id}/enabled", data={"enabled": "false"})
+    visit(session, "POST", f"{place}/{never.id}/remove")
+    left = {each.name: each.enabled for each in installation.app.alerts.every(team.workspace.id)}
+    assert (left["always"], "never" in left) == (False, False)
+    assert visit(session, "POST", place, data={"name": "always", "query": "SELECT 1"}).status_code == 409
+
+
+def test_a_query_that_fails_is_told_on_a_page(visit, session, copied, installation, team):
+    copied(team)
+    alert = installation.app.alerts.create(team.workspace.id, "wrong", "SELECT nothing FROM nowhere")
+
+    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/alerts/{alert.id}/run")
+
+    assert (answer.status_code, "nowhere" in words(answer)) == (400, True)
+
+
+def test_a_key_is_shown_once_works_and_is_revoked(ask, visit, session, team):
+    place = f"/workspaces/{team.workspace.id}/keys"
+
+    key = told_once(visit(session, "POST", place, data={"name": "board", "role": "viewer", "days": "30"}))
+    listed = visit(session, "GET", "/access")
+
+    assert ask("GET", "/connections/", key).status_code == 200
+    assert ask("POST", f"/connections/{team.connection.id}/pause", key).status_code == 403
+    assert key not in listed.text
+    (made,) = [each for each in team.app.keys.every(team.workspace.id) if each.name == "board"]
+    assert timedelta(days=29) < made.expires_at - utc_now() < timedelta(days=31)
+    assert "revoked" in words(visit(session, "POST", f"{place}/{made.id}/revoke"))
+    assert ask("GET", "/connections/", key).status_code == 401
+
+
+def test_nobody_makes_a_key_that_may_more_than_they(visit, session, team):
+    before = team.app.keys.every()
+
+    assert visit(session, "POST", f"/workspaces/{team.workspace.id}/keys", data={"name": "x", "role": "operator"}).status_code == 400
+    assert visit(session, "POST", "/keys", data={"name": "x"}).status_code == 403
+    assert team.app.keys.every() == before
+    assert "Operators" not in words(visit(session, "GET", "/access"))
+
+
+def test_a_viewer_sees_no_keys_and_no_forms(visit, browser, team):
+    viewer = browser(team.viewer)
+
+    assert visit(viewer, "GET", "/access").status_code == 403
+    for path in ("/alerts", f"/connections/{team.connection.id}", f"/workspaces/{team.workspace.id}/webhooks/{team.webhook.id}"):
+        shown = visit(viewer, "GET", path).text
+        assert "/access" not in shown
+        assert re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', shown) == [f"{ROOT}/logout"]
+
+
+def test_operators_make_name_grant_and_delete_workspaces(visit, operators, installation, team):
+    app = installation.app
+
+    visit(operators, "POST", "/workspaces", data={"name": "Cedar"})
+    made = app.workspaces.get("Cedar")
+    visit(operators, "POST", f"/workspaces/{made.id}/name", data={"name": "Cedar & Sons"})
+    visit(operators, "POST", f"/workspaces/{made.id}/realtime", data={"granted": "true"})
+    assert (app.workspaces.find(made.id).name, app.workspaces.find(made.id).realtime_granted) == ("Cedar & Sons", True)
+    assert visit(operators, "POST", f"/workspaces/{made.id}/name", data={"name": team.workspace.name}).status_code == 409
+
+    assert visit(operators, "POST", f"/workspaces/{team.workspace.id}/delete").status_code == 409
+    visit(operators, "POST", f"/workspaces/{made.id}/delete")
+    assert app.workspaces.find(made.id) is None
+
+
+def test_operators_keys_are_theirs(ask, visit, operators, installation, team):  # noqa: ARG001 - a workspace is there
+    key = told_once(visit(operators, "POST", "/keys", data={"name": "second operator"}))
+
+    assert ask("GET", "/keys", key).status_code == 200
+    (made,) = [each for each in installation.app.keys.operators() if each.name == "second operator"]
+    assert made.role is Role.OPERATOR
+    visit(operators, "POST", f"/keys/{made.id}/revoke")
+    assert ask("GET", "/keys", key).status_code == 401
+
+
+def test_the_health_page_shows_our_delay_beside_the_platforms(visit, session, installation, team):
+    assert "Delay" not in words(visit(session, "GET", "/health"))
+    installation.app.connections.set_frequency(team.connection.id, "5min")
+    installation.sync(team.connection)
+    installation.advance_to(installation.app.clock.now() + timedelta(minutes=4))
+
+    shown = visit(session, "GET", "/health").text
+
+    told = re.search(r'class="delays"[^>]*aria-label="([^"]+)"', shown)[1]
+    assert "Synced by us: 0 within 1 min, 1 within 5 min" in told
+    assert "Numbers moved at the platform: 0 within 1 min, 1 within 5 min" in told
+    assert "4 min ago" in shown
