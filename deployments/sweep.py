@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
+_PACE_SECONDS = 60.0
 _NAMED = 10
 
 
@@ -38,7 +39,7 @@ class Sweep:
         self._app = app
         self._owner = this_process()
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
-        self._prunes_at = time.monotonic()
+        self._prunes_at = self._paces_at = time.monotonic()
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -61,6 +62,7 @@ class Sweep:
             return
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
+        self._pace()
         self._renew_staleness()
         self._app.ledger.prune()
         self._app.grants.prune()
@@ -68,6 +70,15 @@ class Sweep:
         self._prune_runs()
         self._ask()
         self._switch()
+
+    def _pace(self) -> None:
+        """Now and then, as it looks at every connection: limits, and whoever shares one, change slowly."""
+        if time.monotonic() < self._paces_at:
+            return
+        for workspace in self._app.workspaces.all():
+            cadences = self._app.cadences(view.connection for view in self._app.connections.every(workspace.id))
+            self._app.staleness.pace({each: cadence.every if cadence.why else None for each, cadence in cadences.items()})
+        self._paces_at = time.monotonic() + _PACE_SECONDS
 
     def _renew_staleness(self) -> None:
         """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""

@@ -12,7 +12,7 @@ from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
 from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
 from storage import sync_requests
-from storage.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted
+from storage.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted, of_frequency
 from storage.control import ConnectionRow, Engine, Session, lock
 from storage.listing import labelled, ordered
 
@@ -69,8 +69,7 @@ class Bulk:
             chosen = frequencies.parse(value, realtime_granted=granted(session, choice.workspace_id))
             rows = _locked(session, choice)
             changed = [row for row in rows if row.sync_frequency != chosen]
-            now = self._clock.now()
-            _update(session, changed, sync_frequency=chosen.value, next_due_at=first_due(chosen, now), expected_since=now)
+            _update(session, changed, **of_frequency(chosen, self._clock.now()))
             return [_done(row, Outcome.UNCHANGED if row.sync_frequency == chosen else Outcome.DONE) for row in rows]
 
     def pause(self, choice: Choice) -> list[Done]:

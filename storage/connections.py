@@ -190,8 +190,7 @@ class Connections:
         connection = self.get(reference).connection
         with self._engine.begin() as session:
             chosen = frequencies.parse(value, realtime_granted=granted(session, connection.workspace_id))
-            now = self._clock.now()
-            self._update(session, connection.id, sync_frequency=chosen.value, next_due_at=first_due(chosen, now), expected_since=now)
+            self._update(session, connection.id, **of_frequency(chosen, self._clock.now()))
         return self.get(connection.id)
 
     def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
@@ -392,3 +391,10 @@ def granted(session: Session, workspace_id: str) -> bool:
 def first_due(frequency: Frequency, now: datetime) -> datetime | None:
     """When a connection that gets this frequency is due: at once, or never by itself."""
     return None if frequency is Frequency.MANUAL else now
+
+
+def of_frequency(frequency: Frequency, now: datetime) -> dict[str, Any]:
+    """What is stored of a connection that gets this frequency: it is due at once, and its pace is not known yet."""
+    return {
+        "sync_frequency": frequency.value, "next_due_at": first_due(frequency, now), "expected_since": now, "paced_seconds": None
+    }  # fmt: skip

@@ -205,6 +205,7 @@ class ConnectionRow(Base):
     expected_since: Mapped[datetime | None]
     """Since when it is to be synced as often as now: before that nobody could expect fresh data."""
     stale_since: Mapped[datetime | None]
+    paced_seconds: Mapped[int | None]
 
 
 class ConnectionLabelRow(Base):

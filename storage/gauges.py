@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, case, func, select
 
 from adpulse.clock import Clock, utc_now
-from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.scopes import ScopeLimits
 from storage.control import CallRow, ConnectionRow, Engine, RunRow, Session, is_letter, is_open, reading
-from storage.staleness import INTERVALS
+from storage.staleness import overdue
 
 AGES = (60, 120, 300, 600, 1800, 3600, 10_800, 86_400, 259_200)
 """Upper bounds in seconds of how long ago connections completed a sync."""
@@ -128,6 +128,7 @@ class Gauges:
 
 def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
     completed = ConnectionRow.last_sync_completed_at
+    stale = (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & overdue(session, now)
     group = (ConnectionRow.provider, ConnectionRow.status, ConnectionRow.sync_frequency)
     query = select(
         *group,
@@ -135,13 +136,13 @@ def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
         _how_many(ConnectionRow.postponed_until > now),
         _how_many(ConnectionRow.cooldown_until > now),
         _how_many(ConnectionRow.consecutive_failures > 0),
-        _how_many(_stale(now)),
+        _how_many(stale),
         _how_many(completed.is_(None)),
         func.min(completed),
         *(_how_many(completed >= now - timedelta(seconds=age)) for age in AGES),
     )
     for row in session.execute(query.group_by(*group)):
-        provider, status, frequency, count, postponed, cooling_down, failing, stale, never_synced, oldest, *within = row
+        provider, status, frequency, count, postponed, cooling_down, failing, overdue_ones, never_synced, oldest, *within = row
         yield ConnectionGroup(
             provider=Provider(provider),
             status=ConnectionStatus(status),
@@ -150,17 +151,11 @@ def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
             postponed=postponed,
             cooling_down=cooling_down,
             failing=failing,
-            stale=stale,
+            stale=overdue_ones,
             never_synced=never_synced,
             synced_within=tuple(within),
             oldest=oldest,
         )
-
-
-def _stale(now: datetime) -> ColumnElement[bool]:
-    latest = {each.value: now - INTERVALS * each.interval for each in SCHEDULED if each.interval}
-    since = case(latest, value=ConnectionRow.sync_frequency, else_=None)
-    return (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & (ConnectionRow.last_sync_completed_at < since)
 
 
 def _open_runs(session: Session) -> dict[tuple[Provider, RunState], int]:

@@ -1,21 +1,27 @@
-"""Which connections are stale: no sync completed for three intervals of their frequency. Found for all of them at once. After telemetry."""
+"""Which connections are stale: no sync completed for three of their intervals. Found for all of them at once. After telemetry.
 
-from collections.abc import Callable
+An interval is the chosen one, or the longer one that the platform's limits allow.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 
 from adpulse import events
 from adpulse.clock import Clock
 from adpulse.frequency import SCHEDULED
 from adpulse.model import Connection, ConnectionStatus
 from storage.connections import CONNECTION_COLUMNS, connection_of
-from storage.control import ConnectionRow, Engine, lock
+from storage.control import ConnectionRow, Engine, Session, lock, reading
 from storage.outbox import publish
 
 INTERVALS = 3
-"""A connection that completed no sync for so many intervals of its frequency is stale."""
+"""A connection that completed no sync for so many of its intervals is stale."""
+
+_HOUR, _MINUTE, _QUARTER = 3600, 60, 900
 
 _NOT_SYNCED = (ConnectionStatus.PAUSED.value, ConnectionStatus.DISCONNECTED.value, ConnectionStatus.CURRENCY_CHANGED.value)
 """Nobody expects fresh data of these. Of one that a person must mend people do, so it is stale like any other."""
@@ -36,16 +42,31 @@ class Staleness:
         self._engine = engine
         self._clock = clock
 
+    def pace(self, intervals: Mapping[str, timedelta | None]) -> None:
+        """Note how often connections are really read, by their ids, where that is less often than chosen; None: as chosen.
+
+        Rounded up to minutes, from an hour on to quarters of one, so that a few values stand for thousands of connections.
+        """
+        wanted = {connection_id: _rounded(every) for connection_id, every in intervals.items()}
+        with reading(self._engine).connect() as session:
+            known = dict(session.execute(select(ConnectionRow.id, ConnectionRow.paced_seconds)).tuples().all())
+        changes = [{"of": each, "seconds": wanted[each]} for each in sorted(wanted.keys() & known.keys()) if wanted[each] != known[each]]
+        if changes:
+            paced = update(ConnectionRow).where(ConnectionRow.id == bindparam("of")).values(paced_seconds=bindparam("seconds"))
+            with self._engine.begin() as session:
+                session.execute(paced, changes)
+
     def renew(self) -> Changed:
         """Mark who became stale, and tell the webhooks; unmark who no longer is. A connection is told of again only after that."""
         now = self._clock.now()
         watched = ConnectionRow.status.not_in(_NOT_SYNCED)
-        behind = watched & _each_frequency(now, _late) & ConnectionRow.stale_since.is_(None)
-        # Not the mere opposite: a connection that was resumed is given time, but is stale until a sync completed.
-        caught_up = ConnectionRow.stale_since.is_not(None) & or_(~watched, ~_each_frequency(now, _old))
-        mark = update(ConnectionRow).where(behind).values(stale_since=now).returning(*CONNECTION_COLUMNS)
-        unmark = update(ConnectionRow).where(caught_up).values(stale_since=None)
         with self._engine.begin() as session:
+            paces = _paces(session)
+            behind = watched & _each_interval(paces, now, _late) & ConnectionRow.stale_since.is_(None)
+            # Not the mere opposite: a connection that was resumed is given time, but is stale until a sync completed.
+            caught_up = ConnectionRow.stale_since.is_not(None) & or_(~watched, ~_each_interval(paces, now, _old))
+            mark = update(ConnectionRow).where(behind).values(stale_since=now).returning(*CONNECTION_COLUMNS)
+            unmark = update(ConnectionRow).where(caught_up).values(stale_since=None)
             lock(session, or_(behind, caught_up))
             fresh = session.execute(unmark).rowcount
             rows = session.execute(mark.execution_options(synchronize_session=False)).all()
@@ -53,10 +74,32 @@ class Staleness:
         return Changed(stale=[connection_of(row) for row in rows], fresh=fresh)
 
 
-def _each_frequency(now: datetime, holds: Callable[[datetime], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """The condition, with the oldest instant that each frequency allows for; never true for manual."""
-    oldest = {each: now - INTERVALS * each.interval for each in SCHEDULED if each.interval}
-    return or_(*(and_(ConnectionRow.sync_frequency == each.value, holds(at)) for each, at in oldest.items()))
+def overdue(session: Session, now: datetime) -> ColumnElement[bool]:
+    """True of connections that completed a sync once, but none for three of their intervals, whatever their status."""
+    return _each_interval(_paces(session), now, lambda oldest: ConnectionRow.last_sync_completed_at < oldest)
+
+
+def _rounded(every: timedelta | None) -> int | None:
+    if every is None:
+        return None
+    seconds = every.total_seconds()
+    step = _MINUTE if seconds <= _HOUR else _QUARTER
+    return math.ceil(seconds / step) * step
+
+
+def _paces(session: Session) -> list[int]:
+    """Every interval that is longer than chosen, in seconds."""
+    return [each for each in session.scalars(select(ConnectionRow.paced_seconds).distinct()) if each is not None]
+
+
+def _each_interval(paces: list[int], now: datetime, holds: Callable[[datetime], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """The condition, with the oldest instant that each connection's interval allows for; never true for manual."""
+    as_chosen = {each: now - INTERVALS * each.interval for each in SCHEDULED if each.interval}
+    kept, scheduled = ConnectionRow.paced_seconds.is_(None), ConnectionRow.sync_frequency.in_([each.value for each in as_chosen])
+    return or_(
+        *(and_(kept, ConnectionRow.sync_frequency == each.value, holds(at)) for each, at in as_chosen.items()),
+        *(and_(scheduled, ConnectionRow.paced_seconds == each, holds(now - INTERVALS * timedelta(seconds=each))) for each in paces),
+    )
 
 
 def _old(oldest: datetime) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ class ConnectionOut(SyncTelemetry):
     effective_interval_reason: str | None = Field(examples=["as chosen"])
     postponed_until: At | None
     postponed_reason: str | None = Field(examples=["the call budget of this hour is spent"])
-    stale_since: At | None = Field(description="Since when no sync completed for three intervals of its frequency; null is fresh.")
+    stale_since: At | None = Field(description="Since when no sync completed for three of its intervals; null is fresh.")
     credential_expires_at: At | None = Field(
         description="When its token ends by itself, if that is known. Reconnect it before, unless it is renewed by then."
     )

@@ -76,6 +76,15 @@ def test_stale_is_three_intervals_of_ones_own_frequency_and_only_of_what_is_poll
     assert [each.stale for each in found.connections if not each.polled] == [0, 0]
 
 
+def test_one_whose_limits_allow_less_is_stale_later(plane, gauges):
+    for name, minutes in (("kept", None), ("paced", timedelta(minutes=10))):
+        connection = plane.connect(name)
+        synced(plane, connection, timedelta(minutes=20))
+        plane.staleness.pace({connection.id: minutes})
+
+    assert [each.stale for each in gauges.read().connections] == [1]
+
+
 def test_ages_are_cumulative_and_the_bound_belongs_to_its_bucket(plane, gauges):
     for age in (AGES[0], AGES[0] + 1, AGES[-1] + 1):
         synced(plane, plane.connect(str(age)), timedelta(seconds=age))

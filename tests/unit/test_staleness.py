@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import event as listening
 from sqlalchemy import update
@@ -11,6 +13,8 @@ from sqlalchemy import update
 from adpulse.events import EventType
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ConnectionStatus, Lane, Provider
+from storage import staleness
+from storage.bulk import Choice
 from storage.control import ConnectionRow
 from storage.runs import Leg
 
@@ -165,3 +169,57 @@ def test_a_thousand_connections_are_found_by_one_statement_and_told_by_another(p
     assert len(changed.stale) == 500
     assert {name: statements.count(name) for name in ("UPDATE", "INSERT")} == {"UPDATE": 2, "INSERT": 1}
     assert len(plane.outbox.history(hook.id, 1000)) == 500
+
+
+def test_an_account_whose_limits_allow_less_is_stale_after_three_of_its_own_intervals(plane):
+    plane.workspaces.grant_realtime(plane.workspace.id)
+    slow, quick = plane.connect("1", "realtime"), plane.connect("2", "realtime")
+    for each in (slow, quick):
+        sync(plane, each)
+    plane.staleness.pace({slow.id: timedelta(minutes=11, seconds=30), quick.id: None, "gone": timedelta(1)})
+
+    plane.clock.advance(minutes=36)  # three intervals, rounded up to minutes
+    assert names(plane.staleness.renew()) == [quick.name]
+    plane.clock.advance(microseconds=1)
+    assert names(plane.staleness.renew()) == [slow.name]
+    plane.staleness.pace({slow.id: timedelta(minutes=20)})
+    assert plane.staleness.renew().fresh == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_another_frequency_forgets_the_pace_of_the_one_before(plane, many):
+    connection = plane.connect("1", "hourly")
+    plane.staleness.pace({connection.id: timedelta(days=2)})
+    if many:
+        plane.bulk.set_frequency(Choice(workspace_id=plane.workspace.id, ids=[connection.id]), "5min")
+    else:
+        plane.connections.set_frequency(connection.id, "5min")
+
+    plane.clock.advance(minutes=15, microseconds=1)
+
+    assert names(plane.staleness.renew()) == [connection.name]
+
+
+def test_a_pace_makes_nobody_stale_who_is_synced_by_hand(plane):
+    connection = plane.connect("1", "manual")
+    plane.staleness.pace({connection.id: timedelta(minutes=1)})
+    plane.clock.advance(days=1)
+
+    assert names(plane.staleness.renew()) == []
+
+
+@given(seconds=st.floats(min_value=0.001, max_value=10 * 86_400))
+def test_a_noted_pace_is_never_shorter_and_of_a_few_values(seconds):
+    noted = staleness._rounded(timedelta(seconds=seconds))
+
+    assert timedelta(seconds=seconds) <= timedelta(seconds=noted) <= timedelta(seconds=seconds) + timedelta(minutes=15)
+    assert noted % (60 if noted <= 3600 else 900) == 0
+
+
+def test_what_did_not_change_is_not_written(plane):
+    connection, written = plane.connect("1"), []
+    listening.listen(plane.engine, "before_cursor_execute", lambda *told: written.append(told[2]))
+    plane.staleness.pace({connection.id: timedelta(minutes=7)})
+    plane.staleness.pace({connection.id: timedelta(minutes=6, seconds=30)})
+
+    assert len([each for each in written if each.startswith("UPDATE")]) == 1
