@@ -277,3 +277,15 @@ def test_the_health_page_shows_our_delay_beside_the_platforms(visit, session, in
     assert "Synced by us: 0 within 1 min, 1 within 5 min" in told
     assert "Numbers moved at the platform: 0 within 1 min, 1 within 5 min" in told
     assert "4 min ago" in shown
+
+
+def test_a_first_sync_shows_how_many_days_have_come(set_up, visit, session, installation, team):
+    set_up(ADPULSE_CALLS_PER_HOUR="6")
+    (run,) = installation.leg(team.connection)
+    assert run.state is RunState.POSTPONED
+
+    shown = visit(session, "GET", "/connections").text
+
+    days = int(re.search(r"</progress> (\d+) of 90 days", shown)[1])
+    assert 0 < days < 90
+    assert f'<progress max="90" value="{days}"' in shown

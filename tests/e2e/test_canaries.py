@@ -3,8 +3,10 @@
 Who adds a secret plants it in ``planted`` and provokes it in ``PROVOKED``: it is then looked for everywhere.
 """
 
+import re
 import secrets
 from dataclasses import replace
+from html import unescape
 from http import HTTPStatus
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -15,6 +17,8 @@ from canaries import Canaries
 from cryptography.fernet import Fernet
 from running import Running, forget_prefect
 
+from adpulse.api.access import COOKIE
+from adpulse.api.pages import ROOT
 from adpulse.model import RunState
 from adpulse.sandbox import Sandbox, graph
 from adpulse.sandbox.world import Token
@@ -175,13 +179,42 @@ def hands_over(scene):
     assert scene.ask("POST", f"{workspace}/webhooks", key, json={"name": "x", "url": f"http://127.0.0.1/{meta}"}).status_code >= 400
 
 
+def looks_at_pages(scene):
+    """A login link, a session's cookie, and what is told once on a page; every page is kept, those that refuse something too."""
+    planted, place = scene.planted, f"/workspaces/{scene.up.workspace.id}"
+    planted["login link"] = scene.up.app.sessions.link().get_secret_value()
+    browser = requests.Session()
+    browser.headers["Origin"] = scene.address
+
+    def visit(method, path, status=HTTPStatus.OK, **options):
+        answer = browser.request(method, f"{scene.address}{ROOT}{path}", timeout=30, **options)
+        assert answer.status_code == status, (path, answer.text)
+        return answer
+
+    visit("GET", f"/login/{planted['login link']}")
+    planted["session"] = browser.cookies[COOKIE]
+    for name, path in (("a page's key", f"{place}/keys"), ("a page's webhook", f"{place}/webhooks")):
+        made = visit("POST", path, HTTPStatus.CREATED, data={"name": "from a page", "url": "https://1.1.1.1/hooks"})
+        planted[name] = unescape(re.search(r'id="secret"[^>]* value="([^"]+)"', made.text)[1])
+    for path in ("/connections", f"/connections/{scene.connection(META).id}", "/health", "/alerts", "/access", "/connect"):
+        scene.answers.append(visit("GET", path).text)
+    asked = {
+        "/connect/secret": {"provider": "meta", "secret": planted["wrong Meta token"]},
+        f"{place}/bulk": {"label": planted["Meta token"], "action": "pause"},
+        "/login": {"key": planted["editor's key"][:-1] + "~"},
+    }
+    for path, form in asked.items():
+        scene.answers.append(browser.post(f"{scene.address}{ROOT}{path}", data=form, timeout=30).text)
+    visit("POST", "/logout")
+
+
 def leaves(scene):
     """Tokens are erased, which must leave nothing of them behind either."""
     scene.cli("disconnect", META, "--yes")
     scene.cli("delete", GOOGLE, "--yes")
 
 
-PROVOKED = (makes_keys, connects, syncs_and_fails, asks_wrongly, hands_over, leaves)
+PROVOKED = (makes_keys, connects, syncs_and_fails, asks_wrongly, hands_over, looks_at_pages, leaves)
 
 
 def test_no_secret_is_in_any_file(told):
