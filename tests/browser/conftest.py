@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from receiver import receiving
 from running import Running, processes_of
 
 from adpulse.sandbox import Sandbox
@@ -29,7 +30,7 @@ def pytest_collection_modifyitems(items):
 def running(tmp_path_factory):
     home = tmp_path_factory.mktemp("installation")
     with Sandbox.start() as sandbox:
-        with Running(home, sandbox) as up:
+        with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
             yield up
         assert up.child.returncode == 0, "\n".join(up.printed[-30:])
         assert processes_of(home) == []
@@ -75,6 +76,13 @@ def page(visitor, running, address):
     opened = visitor()
     opened.goto(f"{address}/app/login/{running.app.sessions.link().get_secret_value()}")
     return opened
+
+
+@pytest.fixture
+def receiver():
+    """Where webhooks go."""
+    with receiving() as started:
+        yield started
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from pydantic import SecretStr
 
 from adpulse.model import ConnectionStatus, Provider, SyncStatus
 from adpulse.role import Role
@@ -246,11 +247,11 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
         page.get_by_role("link", name="Connections labelled outdoor").click()
 
 
-def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, running, address, shot):
+def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, running, address, receiver, shot):
     page.goto(f"{address}/app/alerts")
     page.get_by_text("Add a webhook").click()
     page.get_by_label("Name").first.fill("our board")
-    page.get_by_label("Address").fill("https://192.0.2.1/hooks")
+    page.get_by_label("Address").fill(receiver.url)
     page.get_by_label("sync.completed").check()
     shot(page, "webhook-new")
     page.get_by_role("button", name="Add it").first.click()
@@ -260,7 +261,8 @@ def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, ru
 
     page.get_by_role("link", name="I have kept it").click()
     page.get_by_role("button", name="Send a test message").click()
-    expect(page.get_by_role("row").filter(has_text="webhook.test")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="webhook.test")).to_contain_text("delivered", timeout=60_000)
+    assert [each["type"] for each in receiver.verified(SecretStr(secret))] == ["webhook.test"]
     assert nothing_serious(page) == []
     assert secret not in page.content()
     shot(page, "webhook")

@@ -11,6 +11,7 @@ from adpulse.api.access import Editor
 from adpulse.api.fields import Line
 from adpulse.api.pages.site import page
 from adpulse.api.soon import ask_prefect
+from adpulse.errors import NotFound
 from storage.bulk import Bulk, Choice, Done
 
 router = APIRouter()
@@ -34,6 +35,8 @@ def change(
     owner = caller.workspace(workspace_id)
     choice, bulk = Choice(workspace_id=owner.id, label=label), caller.app.bulk
     done = ACTIONS[action][1](bulk, choice) if action in ACTIONS else bulk.set_frequency(choice, action)
+    if not done:
+        raise NotFound(f"No connection of {owner.name} has this label.")
     for provider in {each.provider for each in done if each.run_id}:
         ask_prefect(caller.app, provider)
-    return page("bulk.html", caller, label=label, owner=owner, done=done, counts=Counter(each.outcome for each in done))
+    return page("bulk.html", caller, label=label, done=done, counts=Counter(each.outcome for each in done))
