@@ -5,6 +5,7 @@ STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
 VENV2 := .venv-duckdb2
 JOBS ?= 2
+SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 
 .PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types lock bench load ci
@@ -29,9 +30,9 @@ demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it 
 test: venv ## the tests, file by file in two processes (JOBS=1 for one)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test-browser: venv ## the pages in Chromium (apt-get install chromium), screenshots in SHOTS=folder
+test-browser: venv ## the pages in Chromium (apt-get install chromium), screenshots in build/screenshots (SHOTS=folder)
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	$(if $(SHOTS),SHOTS=$(SHOTS) )$(BIN)/python -m pytest -q -m browser tests/browser
+	SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m browser tests/browser
 
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
 	$(VENV2)/bin/python -m pytest -q -m "" tests/storage

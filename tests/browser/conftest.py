@@ -87,7 +87,7 @@ def receiver():
 
 @pytest.fixture
 def shot():
-    """Keeps a picture of a page, where somebody wants to see them (SHOTS=folder)."""
+    """Keeps a picture of a page, in the folder SHOTS; ``make test-browser`` names one."""
 
     def keep(page, name):
         if folder := os.environ.get("SHOTS"):

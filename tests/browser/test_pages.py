@@ -262,7 +262,7 @@ def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, ru
     page.get_by_role("link", name="I have kept it").click()
     page.get_by_role("button", name="Send a test message").click()
     expect(page.get_by_role("row").filter(has_text="webhook.test")).to_contain_text("delivered", timeout=60_000)
-    assert [each["type"] for each in receiver.verified(SecretStr(secret))] == ["webhook.test"]
+    assert "webhook.test" in {each["type"] for each in receiver.verified(SecretStr(secret))}
     assert nothing_serious(page) == []
     assert secret not in page.content()
     shot(page, "webhook")

@@ -1,13 +1,9 @@
 """Webhooks and alerts of a real installation: the worker that syncs delivers, too."""
 
-import pytest
+from pydantic import SecretStr
+from receiver import receiving
 
-pytest.register_assert_rewrite("hooks.receiver")
-
-from hooks.receiver import receiving  # noqa: E402 - its assertions are rewritten only when it is imported after that
-from pydantic import SecretStr  # noqa: E402 - the same
-
-from adpulse.events import EventType  # noqa: E402 - the same
+from adpulse.events import EventType
 
 
 def test_a_sync_and_an_alert_about_it_reach_a_receiver(running):

@@ -6,9 +6,9 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from hooks.receiver import receiving
 from installation import Installation
 from pydantic import SecretStr
+from receiver import receiving
 
 from adpulse.events import SUBSCRIBABLE
 from adpulse.sandbox import Sandbox

@@ -8,7 +8,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from hooks.receiver import receiving
+from receiver import receiving
 
 from adpulse import targets
 from adpulse.clock import utc_now

@@ -1,7 +1,7 @@
 """Alerts from a publish to the receiver: the query runs on the copy that readers have."""
 
 import pytest
-from hooks.receiver import Receiver
+from receiver import Receiver
 
 from adpulse.events import EventType
 from deployments.alerts import Watch
