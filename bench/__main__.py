@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, decode, runs, writes
+from bench import api, claim, clicks, decode, runs, writes
 
-MEASURES = {"writes": writes.measure, "runs": runs.measure, "claim": claim.measure, "decode": decode.measure, "api": api.measure}
+MEASURES = {each.__name__.rpartition(".")[2]: each.measure for each in (writes, runs, claim, decode, api, clicks)}
 
 
 def main() -> None:

@@ -1,0 +1,120 @@
+"""From the press of Sync now to the first call that the platform sees: ``adpulse up`` as it runs, pressed over HTTP, one press at a time.
+
+Each press waits until the sync before it has ended, and then a while that is spread over the worker's polling interval, so that
+no press is in step with it. The sandbox, the server and the worker share the machine with whoever presses.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import requests
+from pydantic import SecretStr
+
+from adpulse import bootstrap, operations, settings
+from adpulse.bootstrap import App
+from adpulse.model import Connection, Provider, RunState
+from adpulse.role import Role
+from adpulse.sandbox import Sandbox
+from bench import processes
+from storage import control, migrations
+
+CLICKS = 40
+ACCOUNTS = 6
+SIZE = 60
+_SPREAD = 0.618
+_POLL_SECONDS = 0.005
+_WAIT_SECONDS = 180.0
+
+
+def measure() -> list[dict[str, object]]:
+    """One row: seconds from the press to the platform's first call, and how long the press itself was answered after, in ms."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adpulse-clicks-")))
+        sandbox = stack.enter_context(Sandbox.start(rate=1.0, extra=ACCOUNTS, extra_ads=(SIZE,)))
+        app = stack.enter_context(_installation(home, sandbox))
+        connections, key = _connect(app, sandbox), app.keys.create("bench", Role.OPERATOR, None)[1]
+        stack.enter_context(processes.adpulse("up", log=home / "up.log", ready="Ready"))
+        press = _Presser(app, (home / "web.address").read_text(), key)
+        for each in connections:
+            press.until_ended(press.once(each))
+        seconds, answers = [], []
+        for number in range(CLICKS):
+            connection = connections[number % len(connections)]
+            time.sleep(1 + number * _SPREAD % 1)
+            seen, began = len(sandbox.calls.calls(connection.external_id)), time.perf_counter()
+            run_id = press.once(connection)
+            answers.append(1000 * (time.perf_counter() - began))
+            _wait(lambda: len(sandbox.calls.calls(connection.external_id)) > seen)  # noqa: B023 - called before the next turn
+            seconds.append(time.perf_counter() - began)
+            press.until_ended(run_id)
+    return [{"clicks": CLICKS, **_told("first_call_s", seconds, 2), **_told("answer_ms", answers, 1)}]
+
+
+class _Presser:
+    """Presses Sync now as a program does, over one connection."""
+
+    def __init__(self, app: App, address: str, key: SecretStr) -> None:
+        self._app = app
+        self._address = address
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+
+    def once(self, connection: Connection) -> str:
+        """The job that serves it."""
+        answer = self._session.post(f"{self._address}/connections/{connection.id}/sync-now", timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["job_id"])
+
+    def until_ended(self, run_id: str) -> None:
+        """Wait for the end of a sync; one that failed fails the measurement."""
+        _wait(lambda: self._app.runs.get(run_id).state not in (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED))
+        run = self._app.runs.get(run_id)
+        if run.state is not RunState.DONE:
+            raise RuntimeError(f"A sync ended as {run.state}: {run.error or run.reason}")
+
+
+@contextmanager
+def _installation(home: Path, sandbox: Sandbox) -> Iterator[App]:
+    """A migrated one of the sandbox's platforms, named in this process's environment until the end."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
+        del os.environ[name]
+    os.environ.update(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=sandbox.graph_url, ADPULSE_SANDBOX_URL=sandbox.control_url)
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
+    try:
+        migrations.migrate(control.connect(settings.load().control_url))
+        yield bootstrap.app()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        settings.load.cache_clear()
+        bootstrap.app.cache_clear()
+
+
+def _connect(app: App, sandbox: Sandbox) -> list[Connection]:
+    """Accounts of a usual size, none of them synced by a schedule."""
+    token = SecretStr(sandbox.world.token("full").value)
+    sized = {account.id for account in sandbox.world.accounts.values() if account.spec.ads == SIZE}
+    chosen = [account for account in operations.discover(app, Provider.META, token) if account.external_id in sized][:ACCOUNTS]
+    workspace = app.workspaces.create("bench")
+    made = operations.connect(app, workspace.id, Provider.META, token, chosen, "manual", ask=lambda _app, _provider: None)
+    return [view.connection for view in made]
+
+
+def _wait(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"It did not happen in {_WAIT_SECONDS:g} s.")
+        time.sleep(_POLL_SECONDS)
+
+
+def _told(name: str, values: list[float], digits: int) -> dict[str, object]:
+    ranks = {"median": statistics.median(values), "p95": statistics.quantiles(values, n=20)[18], "max": max(values)}
+    return {f"{name}_{rank}": round(value, digits) for rank, value in ranks.items()}
