@@ -107,6 +107,7 @@ class Cipher:
 
     def confirmation(self, of: str) -> str:
         """Text that shows, for a few minutes, that its bearer was told of something; it can be neither made nor changed outside."""
+        self._follow()
         return self._all().encrypt(json.dumps([_CONFIRMS, of]).encode()).decode()
 
     def confirms(self, text: str, of: str, seconds: int) -> bool:

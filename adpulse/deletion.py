@@ -15,7 +15,6 @@ from adpulse.operations import erase_unused
 from storage.erasure import Contents
 from storage.listing import Wanted
 
-_AT_ONCE = 100
 CONFIRMED_WITHIN = timedelta(minutes=10)
 
 
@@ -58,7 +57,7 @@ def confirm(app: App, connection: Connection, confirmation: str) -> None:
 
 def pending(app: App) -> list[Connection]:
     """Connections whose deletion was confirmed and is not finished."""
-    return [view.connection for view in app.connections.page(Wanted(status=ConnectionStatus.DELETING), _AT_ONCE)]
+    return [view.connection for view in app.connections.page(Wanted(status=ConnectionStatus.DELETING), None)]
 
 
 def finish(app: App, connection: Connection) -> None:

@@ -287,11 +287,10 @@ def delete_workspace(app: App, workspace_id: str) -> None:
     """Delete a workspace without connections, and then its files, in which nothing is left.
 
     Raises:
-        Conflict: it has connections; nothing was deleted.
+        Conflict, WarehouseBusy: it has connections, or its file is in use; nothing was deleted.
     """
-    app.workspaces.delete(workspace_id)
+    app.warehouse(workspace_id).remove(forget=lambda: app.workspaces.delete(workspace_id))
     app.keys.forget()
-    app.warehouse(workspace_id).remove()
 
 
 def restore(app: App, reference: str | None, *, force: bool = False) -> Restored:
@@ -322,13 +321,12 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
     return restored
 
 
-def replay(app: App, run_id: str, *, ask: Ask = dispatch) -> Ticket:
+def replay(app: App, letter: RunView, *, ask: Ask = dispatch) -> Ticket:
     """Ask again for the sync of a dead letter, and mark the letter as dealt with.
 
     Raises:
-        Usage: there is no such dead letter, or its connection is not synced at present; the message says why.
+        Usage: its connection is not synced at present; the message says why.
     """
-    letter = dead_letter(app, run_id)
     ticket = request_sync(app, letter.connection_id, letter.parts, force=letter.force_refresh, ask=ask)
     app.runs.resolve(letter.id, f"replayed as {ticket.run_id}")
     return ticket

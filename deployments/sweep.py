@@ -123,11 +123,15 @@ class Sweep:
 
     def _delete(self) -> None:
         """Finish what was confirmed; a workspace whose file cannot be written holds up no other."""
+        held_up = set[str]()
         for connection in deletion.pending(self._app):
+            if connection.workspace_id in held_up:
+                continue  # it would wait for the same file
             try:
                 deletion.finish(self._app, connection)
             except (AdpulseError, OSError) as error:
                 log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error)
+                held_up.add(connection.workspace_id)
             else:
                 log.info("connection %s (%s) is deleted with its data", connection.name, connection.id)
 

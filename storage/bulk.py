@@ -121,8 +121,8 @@ def _locked(session: Session, choice: Choice) -> Sequence[Row[Any]]:
     """
     chosen: ColumnElement[bool] = ConnectionRow.workspace_id == choice.workspace_id
     chosen &= labelled(choice.label) if choice.label is not None else ConnectionRow.id.in_(set(choice.ids))
-    lock(session, chosen)
-    rows = session.execute(ordered(select(*CONNECTION_COLUMNS).where(chosen))).all()
+    locked = ConnectionRow.id.in_(lock(session, chosen))  # one that is labelled only now is not among them
+    rows = session.execute(ordered(select(*CONNECTION_COLUMNS).where(locked))).all()
     unknown = sorted(set(choice.ids) - {row.id for row in rows}) if choice.label is None else []
     if unknown:
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""

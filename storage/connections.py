@@ -160,8 +160,8 @@ class Connections:
         found = self._select((ConnectionRow.id == connection_id) & mine)
         return found[0] if found else None
 
-    def page(self, wanted: Wanted, limit: int, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
-        """At most ``limit`` connections in this order, those after this place."""
+    def page(self, wanted: Wanted, limit: int | None, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
+        """At most ``limit`` connections (None: all) in this order, those after this place."""
         return self._select(wanted.condition(), limit, order, after)
 
     def every(self, workspace_id: str | None = None, label: str | None = None) -> list[ConnectionView]:
@@ -211,12 +211,13 @@ class Connections:
         """
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
-            lock(session, ConnectionRow.id == connection_id)
+            if not lock(session, ConnectionRow.id == connection_id):
+                raise UnknownConnection(f"There is no connection '{connection_id}'.")
             before = connection_of(session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one())
             if status is ConnectionStatus.ACTIVE:
                 now = self._clock.now()
-                values |= {"next_due_at": first_due(before.frequency, now), "consecutive_failures": 0, "consecutive_throttles": 0}
-                values["expected_since"] = now
+                values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
+                values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
             mine = (ConnectionRow.id == connection_id) & _STAYS
             changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:
@@ -395,6 +396,4 @@ def first_due(frequency: Frequency, now: datetime) -> datetime | None:
 
 def of_frequency(frequency: Frequency, now: datetime) -> dict[str, Any]:
     """What is stored of a connection that gets this frequency: it is due at once, and its pace is not known yet."""
-    return {
-        "sync_frequency": frequency.value, "next_due_at": first_due(frequency, now), "expected_since": now, "paced_seconds": None
-    }  # fmt: skip
+    return {"sync_frequency": frequency.value, "next_due_at": first_due(frequency, now), "expected_since": now, "paced_seconds": None}

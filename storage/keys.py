@@ -48,6 +48,7 @@ class ApiKeys:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._valid: dict[str, tuple[ApiKey, float]] = {}
+        self._forgotten = 0
 
     def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
         """A new key, and its text, which is told this once.
@@ -79,7 +80,7 @@ class ApiKeys:
 
     def authenticate(self, text: SecretStr) -> ApiKey | None:
         """The key with this text; None when there is none, or it was revoked or has expired."""
-        prefix = "_".join(text.get_secret_value().split("_")[:2])
+        prefix, forgotten = "_".join(text.get_secret_value().split("_")[:2]), self._forgotten
         with reading(self._engine).connect() as session:
             row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
         hashed = digest(text.get_secret_value())
@@ -88,7 +89,8 @@ class ApiKeys:
         key = _key(row)
         if key.ended:
             return None
-        self._valid[hashed] = key, time.monotonic() + REMEMBERED_SECONDS
+        if self._forgotten == forgotten:  # none was ended since it was looked up
+            self._valid[hashed] = key, time.monotonic() + REMEMBERED_SECONDS
         return key
 
     def remembered(self, text: SecretStr) -> ApiKey | None:
@@ -98,6 +100,7 @@ class ApiKeys:
 
     def forget(self) -> None:
         """Remember no key: one was ended."""
+        self._forgotten += 1
         self._valid.clear()
 
     def every(self, workspace_id: str | None = None) -> list[ApiKey]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import delete, func, insert, select
 
-from adpulse.errors import Usage
+from adpulse.errors import UnknownConnection, Usage
 from storage.control import ConnectionLabelRow, ConnectionRow, Engine, lock, reading
 
 BETWEEN = ","
@@ -43,11 +43,13 @@ class Labels:
         """Give a connection the labels that ``change`` makes of those it has.
 
         Raises:
+            UnknownConnection: there is none (any more).
             Usage: one is no label, or they are too many; nothing was changed.
         """
         mine = ConnectionLabelRow.connection_id == connection_id
         with self._engine.begin() as session:
-            lock(session, ConnectionRow.id == connection_id)
+            if not lock(session, ConnectionRow.id == connection_id):
+                raise UnknownConnection(f"There is no connection '{connection_id}'.")
             now = frozenset(session.scalars(select(ConnectionLabelRow.label).where(mine)))
             wanted = check(change(now))
             session.execute(delete(ConnectionLabelRow).where(mine, ConnectionLabelRow.label.in_(now - wanted)))

@@ -113,6 +113,12 @@ class Runs:
         found = self._select((RunRow.id == run_id) & mine, 1)
         return found[0] if found else None
 
+    def letter(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
+        """The open dead letter of this run, if it is one and, where one is given, it is of the workspace's."""
+        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        found = self._select((RunRow.id == run_id) & is_letter() & mine, 1)
+        return found[0] if found else None
+
     def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)

@@ -23,7 +23,12 @@ INTERVALS = 3
 
 _HOUR, _MINUTE, _QUARTER = 3600, 60, 900
 
-_NOT_SYNCED = (ConnectionStatus.PAUSED.value, ConnectionStatus.DISCONNECTED.value, ConnectionStatus.CURRENCY_CHANGED.value)
+_NOT_SYNCED = (
+    ConnectionStatus.PAUSED.value,
+    ConnectionStatus.DISCONNECTED.value,
+    ConnectionStatus.CURRENCY_CHANGED.value,
+    ConnectionStatus.DELETING.value,
+)
 """Nobody expects fresh data of these. Of one that a person must mend people do, so it is stale like any other."""
 
 

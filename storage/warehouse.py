@@ -116,9 +116,14 @@ class Warehouse:
         self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
         self._left = damage.mark(self._path)
 
-    def remove(self) -> None:
-        """Delete the file and its published copy; nothing happens when there is none. Nobody may use the workspace any more."""
+    def remove(self, forget: Callable[[], None]) -> None:
+        """Delete the file and its published copy, after ``forget`` made sure that nobody uses the workspace any more.
+
+        Raises:
+            WarehouseBusy: somebody has the file open; nothing was forgotten. And what ``forget`` raises.
+        """
         with self._exclusive():
+            forget()
             # The copy first: without its warehouse it would stand for a lost one.
             for each in (self._published, damage.log_of(self._path), self._path):
                 each.unlink(missing_ok=True)
@@ -255,15 +260,22 @@ class Warehouse:
         return True
 
     def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
-        """Build the file under another name: a process killed here leaves no warehouse without tables, and none half filled."""
+        """Build the file under another name: a process killed here leaves no warehouse without tables, and none half filled.
+
+        What was begun is removed after any error: on a full disk it would keep the others from writing.
+        """
         fresh = damage.unused(self._path)
-        with (
-            damage.explained(fresh, self._published),
-            duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
-        ):
-            schema.migrate(warehouse)
-            fill(warehouse)
-            warehouse.execute("CHECKPOINT")
+        try:
+            with (
+                damage.explained(fresh, self._published),
+                duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
+            ):
+                schema.migrate(warehouse)
+                fill(warehouse)
+                warehouse.execute("CHECKPOINT")
+        except BaseException:
+            damage.unused(self._path)
+            raise
         replace(fresh, self._path)
 
     def _examine(self) -> None:

@@ -40,16 +40,15 @@ class Workspaces:
         return made
 
     def get(self, reference: str) -> Workspace:
-        """The workspace with this id or name.
+        """The workspace with this id, or else the one with this name: whoever names theirs like another one's id does not become it.
 
         Raises:
             Usage: there is none; lists those there are.
         """
-        found = self.all()
-        for each in found:
-            if reference in (each.id, each.name):
-                return each
-        raise Usage(f"There is no workspace '{reference}'. There are: {_listed(found)}.")
+        found = self.find(reference) or next((each for each in self.all() if each.name == reference), None)
+        if found is None:
+            raise Usage(f"There is no workspace '{reference}'. There are: {_listed(self.all())}.")
+        return found
 
     def find(self, workspace_id: str) -> Workspace | None:
         """The workspace with this id, if there is one."""

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, StringConstraints, TypeAdapter
@@ -38,7 +39,8 @@ def decode(cursor: str, order: Order) -> Place:
     """
     try:
         told, *place = _PLACES.validate_json(base64.urlsafe_b64decode(cursor))
-    except (binascii.Error, ValueError):
+        place = [each.astimezone(UTC) if isinstance(each, datetime) else each for each in place]
+    except (binascii.Error, ValueError, OverflowError):
         told, place = None, []
     if told is not order:
         raise Usage("The cursor is none that this API gave out for this order. Begin without one.") from None

@@ -12,7 +12,6 @@ from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
 from adpulse.api.soon import ask_prefect
-from adpulse.model import RunState
 from storage.runs import RunView
 
 router = routing.router("dead letters", responses=CLOSED)
@@ -49,7 +48,7 @@ def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLet
 )
 def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId) -> Accepted:
     """The letter is dealt with; the answer is the new job."""
-    ticket = operations.replay(caller.app, _letter(caller, workspace_id, run_id).id, ask=ask_prefect)
+    ticket = operations.replay(caller.app, _letter(caller, workspace_id, run_id), ask=ask_prefect)
     return accepted(ticket)
 
 
@@ -67,8 +66,8 @@ def resolve_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId
 
 
 def _letter(caller: Caller, workspace_id: str, run_id: str) -> RunView:
-    found = caller.app.runs.find(run_id, caller.workspace(workspace_id).id)
-    if found is None or found.state is not RunState.DEAD or found.resolved_at is not None:
+    found = caller.app.runs.letter(run_id, caller.workspace(workspace_id).id)
+    if found is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}' that nobody has dealt with.")
     return found
 

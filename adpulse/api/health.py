@@ -15,7 +15,7 @@ from adpulse.errors import Unavailable
 from storage.control import INFRASTRUCTURE
 from storage.leader import SWEEP, TERM
 
-router = routing.router("health")
+router = routing.router("health", waits=True)  # for Prefect
 
 
 class Alive(BaseModel):

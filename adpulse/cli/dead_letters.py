@@ -80,7 +80,7 @@ def replay(letter: Letter) -> None:
     from adpulse import operations
     from adpulse.bootstrap import app
 
-    ticket = operations.replay(app(), letter)
+    ticket = operations.replay(app(), operations.dead_letter(app(), letter))
     typer.echo(f"Queued: {ticket.run_id}")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from adpulse.model import RunState
+from storage import runs
 
 
 def letters(ask, team):
@@ -47,3 +48,10 @@ def test_a_letter_of_a_paused_connection_stays_one(ask, team):
 
     assert (answer.status_code, "adpulse resume" in answer.json()["detail"]) == (400, True)
     assert len(letters(ask, team)) == 1
+
+
+def test_a_letter_is_replayed_however_many_others_have(ask, team, others, monkeypatch):
+    monkeypatch.setattr(runs, "_MOST_LETTERS", 1)
+    for mine in (team, others):
+        answer = ask("POST", f"/workspaces/{mine.workspace.id}/dead-letters/{mine.letter_id}/replay", mine.editor)
+        assert answer.status_code == 202, answer.text

@@ -2,16 +2,18 @@
 
 import json
 import time
+from datetime import timedelta
 
 import pytest
 from cryptography.fernet import Fernet
 from installation import share_credential
 from sqlalchemy import select
 
-from adpulse.errors import LeaseLost
-from adpulse.model import RunState
+from adpulse.errors import LeaseLost, WarehouseBusy
+from adpulse.model import ConnectionStatus, RunState
 from deployments.sweep import Sweep
 from storage.control import CallRow, CredentialRow, PartitionRow, RunRow
+from storage.warehouse import Warehouse
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.upsert import apply_changes
@@ -170,3 +172,29 @@ def test_nothing_brings_back_what_is_being_deleted(ask, delete, installation, te
     assert ask("GET", f"/connections/{team.connection.id}", team.viewer).json()["status"] == "deleting"
     Sweep(installation.app).once()
     assert ask("GET", f"/connections/{team.connection.id}", team.viewer).status_code == 404
+
+
+def test_nobody_is_told_as_stale_that_is_being_deleted(delete, installation, team):
+    app = installation.app
+    app.connections.set_frequency(team.connection.id, "5min")
+    app.connections.set_status(team.connection.id, ConnectionStatus.PAUSED, "Paused.")
+    installation.advance_to(app.clock.now() + timedelta(days=3))
+    delete(team.connection, delete(team.connection).json()["confirmation"])
+
+    assert app.staleness.renew().stale == []
+
+
+def test_a_workspace_that_holds_one_up_is_asked_once(delete, installation, two, monkeypatch):
+    for each in two:
+        delete(each, delete(each).json()["confirmation"])
+    asked = []
+
+    def busy(warehouse, connection_id):  # noqa: ARG001 - what is erased
+        asked.append(connection_id)
+        raise WarehouseBusy("Somebody has the file open.")
+
+    monkeypatch.setattr(Warehouse, "erase", busy)
+
+    Sweep(installation.app).once()
+
+    assert len(asked) == 1

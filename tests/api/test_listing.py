@@ -103,3 +103,12 @@ def test_a_new_margin_reaches_the_stored_days_with_the_sync_that_it_asks_for(ask
     assert (changed["gross_margin"], changed["sync_status"]) == ("0.350000", "queued")
     installation.work(installation.claim())
     assert installation.rows("SELECT count(*) FROM metric_facts WHERE abs(profit - (revenue * 0.35 - spend)) > 1") == [(0,)]
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_cursor_with_an_instant_that_is_none_is_refused(ask, team, instant):
+    cursor = base64.urlsafe_b64encode(json.dumps(["last_completed", instant, "n", "7a"]).encode()).decode()
+
+    answer = ask("GET", "/connections/", team.viewer, params={"sort": "last_completed", "cursor": cursor})
+
+    assert answer.status_code == 400

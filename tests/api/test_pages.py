@@ -62,7 +62,7 @@ FORMS = {
     "edit": {"name": "Another name", "gross_margin": "12%"},
     "bulk": {"label": "eu", "action": "pause"},
     "alerts": {"name": "one", "query": "SELECT 1"},
-    "webhooks": {"name": "one", "url": "https://1.1.1.1/hooks"},
+    "webhooks": {"name": "one", "url": "https://1.1.1.1/hooks", "event": "sync.failed"},
     "enabled": {"enabled": "false"},
     "keys": {"name": "one"},
     "name": {"name": "Another name"},

@@ -150,7 +150,7 @@ def test_a_webhooks_secret_is_on_one_page_and_never_again(visit, session, instal
 
 
 def test_a_slack_webhooks_address_is_not_shown(visit, session, team):
-    form = {"name": "slack", "url": "https://1.1.1.1/services/T000/secret-part", "format": "slack"}
+    form = {"name": "slack", "url": "https://1.1.1.1/services/T000/secret-part", "format": "slack", "event": "sync.failed"}
 
     answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data=form)
 
@@ -161,7 +161,7 @@ def test_a_slack_webhooks_address_is_not_shown(visit, session, team):
 def test_an_address_that_is_none_of_the_internet_is_refused_on_a_page(visit, session, installation, team, url):
     before = installation.app.webhooks.every()
 
-    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data={"name": "x", "url": url})
+    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data={"name": "x", "url": url, "event": "sync.failed"})
 
     assert answer.status_code == 400
     assert installation.app.webhooks.every() == before
@@ -290,3 +290,32 @@ def test_a_first_sync_shows_how_many_days_have_come(set_up, visit, session, inst
     days = int(re.search(r"</progress> (\d+) of 90 days", shown)[1])
     assert 0 < days < 90
     assert f'<progress max="90" value="{days}"' in shown
+
+
+@pytest.mark.parametrize("place", ["../connections/{connection}/disconnect?", "{other}", "x"])
+def test_an_address_does_not_choose_where_a_form_goes(visit, session, installation, team, others, place):
+    installation.app.labels.change(team.connection.id, lambda _: ["eu"])
+    wanted = place.format(connection=team.connection.id, other=others.workspace.id)
+
+    shown = visit(session, "GET", "/connections", params={"label": "eu", "workspace": wanted}).text
+
+    assert re.findall(r'action="([^"]+/bulk)"', shown) == [f"{ROOT}/workspaces/{team.workspace.id}/bulk"]
+
+
+@pytest.mark.parametrize("field", ["q", "label"])
+def test_a_filter_that_no_database_takes_is_refused(visit, session, field):
+    assert visit(session, "GET", "/connections", params={field: "a\x00"}).status_code == 422
+
+
+def test_a_webhook_of_no_event_is_none(visit, session, team):
+    form = {"name": "ours", "url": "https://1.1.1.1/hooks"}
+
+    assert visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data=form).status_code == 400
+
+
+def test_one_whose_token_ended_may_be_disconnected_too(visit, session, installation, team):
+    installation.app.connections.set_status(team.connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect it.")
+    path = f"/connections/{team.connection.id}"
+
+    assert f'action="{ROOT}{path}/disconnect"' in visit(session, "GET", path).text
+    assert f'action="{ROOT}{path}/disconnect"' not in visit(session, "POST", f"{path}/disconnect").text

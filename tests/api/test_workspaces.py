@@ -3,6 +3,7 @@
 import pytest
 
 from adpulse.role import Role
+from storage.files import exclusive
 
 
 @pytest.fixture
@@ -65,3 +66,30 @@ def test_a_workspace_with_connections_stays(ask, team, operator):
 
     assert (answer.status_code, "Delete them first" in answer.json()["detail"]) == (409, True)
     assert ask("GET", "/connections/", team.viewer).status_code == 200
+
+
+def test_a_workspace_named_like_anothers_id_does_not_become_it(ask, installation, team, others):
+    """Or the others' next account would be connected here."""
+    app, theirs = installation.app, others.workspace
+    assert ask("PATCH", f"/workspaces/{team.workspace.id}", team.editor, json={"name": theirs.id}).status_code == 200
+
+    assert app.workspaces.get(theirs.id) == theirs
+    assert app.workspaces.change(theirs.id, name="Borealis & Sons").name == "Borealis & Sons"
+    grant = others.grant()
+    body = {"grant_id": grant, "accounts": "all"}
+    made = ask("POST", f"/workspaces/{theirs.id}/connections", others.editor, json=body)
+    assert made.status_code < 300, made.text
+    assert {view.connection.id for view in app.connections.every(team.workspace.id)} == {team.connection.id}
+
+
+def test_a_workspace_whose_file_is_in_use_is_not_half_deleted(ask, installation, operator, empty, monkeypatch):
+    monkeypatch.setattr(installation.app.warehouse(empty["id"]), "_lock_timeout", 0.2)
+    path = installation.app.settings.home / "warehouse" / f"{empty['id']}.duckdb"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"nothing in it")
+
+    with exclusive(path.with_suffix(".lock"), 1):
+        assert ask("DELETE", f"/workspaces/{empty['id']}", operator).status_code == 503
+
+    assert ask("GET", f"/workspaces/{empty['id']}", operator).status_code == 200
+    assert path.exists()

@@ -194,7 +194,7 @@ def looks_at_pages(scene):
     visit("GET", f"/login/{planted['login link']}")
     planted["session"] = browser.cookies[COOKIE]
     for name, path in (("a page's key", f"{place}/keys"), ("a page's webhook", f"{place}/webhooks")):
-        made = visit("POST", path, HTTPStatus.CREATED, data={"name": "from a page", "url": "https://1.1.1.1/hooks"})
+        made = visit("POST", path, HTTPStatus.CREATED, data={"name": "from a page", "url": "https://1.1.1.1/hooks", "event": "sync.failed"})
         planted[name] = unescape(re.search(r'id="secret"[^>]* value="([^"]+)"', made.text)[1])
     for path in ("/connections", f"/connections/{scene.connection(META).id}", "/health", "/alerts", "/access", "/connect"):
         scene.answers.append(visit("GET", path).text)

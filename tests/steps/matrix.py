@@ -197,7 +197,7 @@ def recover(installation, connection, run, ending):
         operations.resume(app, connection.id)
     elif ending.state is RunState.DEAD:
         assert installation.claim() == []
-        operations.replay(app, run.id)
+        operations.replay(app, operations.dead_letter(app, run.id))
     if ending.state:
         (run,) = installation.work(installation.claim())
     return installation.finish(run)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from disk import files_no_longer_than
 
-from adpulse.errors import WarehouseDamaged
+from adpulse.errors import DiskFull, WarehouseDamaged
 from storage.erasure import Contents
 
 TABLES = ("metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs", "connections")
@@ -162,3 +163,16 @@ def test_a_process_killed_in_the_middle_is_followed_by_one_that_finishes(three, 
     assert three.value("SELECT count(*) FROM metric_facts WHERE connection_id = 'c2'") == 0
     assert three.warehouse.contents("c2") == Contents()
     assert three.warehouse.contents("c1").rows == 6
+
+
+def test_a_full_disk_is_not_kept_full_by_what_was_begun(three):
+    """People delete to have space again."""
+    before = three.value("SELECT count(*) FROM metric_facts")
+
+    with files_no_longer_than(64 * 1024), pytest.raises(DiskFull):
+        three.warehouse.erase("c2")
+
+    assert [path.name for path in three.path.parent.iterdir() if ".new" in path.name] == []
+    assert three.value("SELECT count(*) FROM metric_facts") == before
+    three.warehouse.erase("c2")
+    assert three.warehouse.contents("c2") == Contents()

@@ -229,3 +229,12 @@ def test_a_deleted_connection_leaves_nothing_but_the_calls_that_it_made(plane):
     plane.connections.delete(stays.id)
     with pytest.raises(Usage):
         plane.credentials.open(stays.credential_id)
+
+
+def test_what_is_gone_is_told_and_not_an_error_of_the_database(plane):
+    for change in (
+        lambda: plane.labels.change("gone", lambda _: ["eu"]),
+        lambda: plane.connections.set_status("gone", ConnectionStatus.ACTIVE, None),
+    ):
+        with pytest.raises(UnknownConnection):
+            change()

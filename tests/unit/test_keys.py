@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from adpulse.clock import utc_now
-from adpulse.errors import Usage
+from adpulse.errors import NotFound, Usage
 from adpulse.role import Role
 from storage import keys
 from storage.keys import REMEMBERED_SECONDS, ApiKeys
@@ -45,8 +46,9 @@ def test_a_workspace_lists_and_revokes_only_its_own(plane):
     theirs, text = plane.keys.create("theirs", Role.VIEWER, other.id)
     operators, _ = plane.keys.create("ops", Role.OPERATOR, None)
 
-    with pytest.raises(Usage, match="no key"):
-        plane.keys.revoke(theirs.id, plane.workspace.id)
+    for workspace_id in (plane.workspace.id, None):
+        with pytest.raises(NotFound, match="no key"):
+            plane.keys.revoke_of(workspace_id, theirs.id)
 
     assert plane.keys.authenticate(text) == theirs
     assert plane.keys.every(plane.workspace.id) == [mine]
@@ -93,5 +95,18 @@ def test_a_remembered_key_ends_when_it_expires(plane, monkeypatch):
     plane.keys.authenticate(text)
     later = utc_now() + timedelta(minutes=1)
     monkeypatch.setattr(keys, "utc_now", lambda: later)
+
+    assert plane.keys.remembered(text) is None
+
+
+def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(plane):
+    key, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id)
+
+    def revoke(_connection, _cursor, statement, *_):
+        if statement.startswith("SELECT") and "digest" in statement:
+            plane.keys.revoke(key.id)
+
+    event.listen(plane.engine, "after_cursor_execute", revoke)
+    plane.keys.authenticate(text)
 
     assert plane.keys.remembered(text) is None

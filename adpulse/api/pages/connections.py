@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from adpulse import operations, telling
 from adpulse.api import cursors
-from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
@@ -41,9 +41,9 @@ class Filters(BaseModel):
     provider: Provider | Literal[""] = ""
     status: ConnectionStatus | Literal[""] = ""
     frequency: Frequency | Literal[""] = ""
-    label: str = Field("", max_length=255)
-    q: str = Field("", max_length=255)
-    cursor: str = Field("", max_length=1024)
+    label: str = Field("", max_length=255, pattern=PRINTABLE)
+    q: str = Field("", max_length=255, pattern=PRINTABLE)
+    cursor: str = Field("", max_length=2048)
 
     def wanted(self, caller: Caller) -> Wanted:
         """The connections that the caller sees of these."""
@@ -70,6 +70,7 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
         caller,
         rows=rows,
         granted=_granted(workspaces),
+        place=_bulk_place(wanted, workspaces),
         workspaces={each.id: each.name for each in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
@@ -155,6 +156,12 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
 
 def _granted(workspaces: Sequence[Workspace]) -> set[str]:
     return {each.id for each in workspaces if each.realtime_granted}
+
+
+def _bulk_place(wanted: Wanted, workspaces: Sequence[Workspace]) -> str:
+    """The id of the one workspace that the list is of; empty if it is of several. Never what an address says, which anybody wrote."""
+    listed = [each.id for each in workspaces if wanted.workspace_id in (None, each.id)]
+    return listed[0] if len(listed) == 1 else ""
 
 
 def _told_if_busy(answer: Response, rows: list[Row]) -> Response:

@@ -65,7 +65,7 @@ def health(
         orders=list(_ORDERS),
         ages=[label for label, _ in _AGES],
         workspaces={each.id: each.name for each in caller.workspaces()},
-        letters=_letters(caller, rows),
+        letters=_letters(caller, rows, scope),
         delays=_delays(rows),
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
@@ -76,10 +76,10 @@ def health(
 @router.post("/dead-letters/{run_id}/replay")
 def replay(request: Request, caller: Editor, run_id: str) -> Response:
     """Ask for its sync again."""
-    run = caller.app.runs.find(run_id, caller.workspace_id)
-    if run is None:
+    letter = caller.app.runs.letter(run_id, caller.workspace_id)
+    if letter is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
-    operations.replay(caller.app, run.id, ask=ask_prefect)
+    operations.replay(caller.app, letter, ask=ask_prefect)
     return back(request, "/health")
 
 
@@ -89,10 +89,14 @@ def _matches(row: Row, text: str, mood: str) -> bool:
     return mood in ("", row.freshness) and text.casefold() in told
 
 
-def _letters(caller: Caller, rows: Sequence[Row]) -> list[tuple[Row, RunView]]:
+def _letters(caller: Caller, rows: Sequence[Row], scope: str | None) -> list[tuple[Row, RunView]]:
     """Dead letters with their connections, newest first."""
     by_id = {row.id: row for row in rows if row.glance.letters}
-    return [(by_id[run.connection_id], run) for run in caller.app.runs.dead_letters() if run.connection_id in by_id] if by_id else []
+    return (
+        [(by_id[run.connection_id], run) for run in caller.app.runs.dead_letters(workspace_id=scope) if run.connection_id in by_id]
+        if by_id
+        else []
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

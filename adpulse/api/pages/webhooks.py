@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.pages.site import ROOT, Name, back, page
-from adpulse.events import TROUBLE, EventType
+from adpulse.events import EventType
 from storage.webhooks import Format, Webhook
 
 router = APIRouter()
@@ -24,7 +24,7 @@ def make(
     name: Name,
     url: Annotated[SecretStr, Form(max_length=2048)],
     form: Annotated[Format, Form(alias="format")] = Format.STANDARD,
-    event: Annotated[list[EventType], Form()] = list(TROUBLE),  # noqa: B006 - FastAPI copies it
+    event: Annotated[list[EventType], Form()] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """A new webhook. The secret of its signatures is on the page that answers, this once."""
     made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, name, url, form, event)

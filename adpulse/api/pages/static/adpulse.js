@@ -9,12 +9,13 @@ function tell(text) {
   said.classList.toggle("shown", Boolean(text));
 }
 
-// A region is replaced piece by piece: what did not change stays, and so does a list that somebody has open.
+// A region is replaced piece by piece: what did not change stays, and so does what somebody has open.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   const pieces = (node) => [...node.children];
   const keyed = pieces(fresh).length > 0 && pieces(fresh).every((piece) => piece.id || piece.matches("thead, tbody"));
   if (!keyed) {
+    if (old.querySelector("details[open]")) return;
     if (!old.contains(document.activeElement) || !document.activeElement.matches("select, input")) old.replaceWith(fresh);
     return;
   }
