@@ -72,10 +72,11 @@ class _Presser:
 
     def until_ended(self, run_id: str) -> None:
         """Wait for the end of a sync; one that failed fails the measurement."""
-        _wait(lambda: self._app.runs.get(run_id).state not in (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED))
+        ended = (RunState.DONE, RunState.FAILED, RunState.DEAD)
+        _wait(lambda: self._app.runs.get(run_id).state in ended)
         run = self._app.runs.get(run_id)
         if run.state is not RunState.DONE:
-            raise RuntimeError(f"A sync ended as {run.state}: {run.error or run.reason}")
+            raise RuntimeError(f"A sync ended as {run.state}: {run.error}")
 
 
 @contextmanager
