@@ -98,6 +98,11 @@ class App:
                 self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
             return self._warehouses[workspace_id]
 
+    @property
+    def bell(self) -> Path:
+        """A file that is touched when Prefect was asked for a run: workers of this machine look at once, others with their next poll."""
+        return self.settings.home / "bell"
+
     def published(self, workspace_id: str) -> Path:
         """Where the workspace's copy for readers is, once something was published."""
         return self.settings.home / "published" / f"{workspace_id}.duckdb"

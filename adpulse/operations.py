@@ -49,6 +49,7 @@ def dispatch(app: App, provider: Provider) -> None:
     orchestrator.use_running_server(app.settings)
     try:
         orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
+        app.bell.touch()
     except Unavailable as error:
         log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
 

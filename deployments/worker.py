@@ -51,6 +51,7 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
 """At SIGTERM: how long running flow runs may end by themselves, and then how long giving their leases back may take."""
 
 _AFTER_SLOT_SECONDS = 0.02
+_BELL_SECONDS = 0.05
 _CANCEL_POLL_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
 _LOOP_END_SECONDS = 1.0
@@ -189,6 +190,16 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
             self.executions.pop(flow_run.id, None)
         return WarmResult(status_code=0, identifier=str(os.getpid()))
 
+    async def answer_the_bell(self, bell: Path) -> None:
+        """Look for work at once when somebody on this machine asked for a run. Runs until it is cancelled itself."""
+        heard = _touched(bell)
+        while True:
+            await asyncio.sleep(_BELL_SECONDS)
+            if (touched := _touched(bell)) != heard:
+                heard = touched
+                with contextlib.suppress(Exception):  # the next poll tells of what is wrong
+                    await self.get_and_submit_flow_runs()
+
     async def watch_cancellations(self) -> None:
         """Cancel what people cancel in Prefect's UI. Runs until it is cancelled itself."""
         while True:
@@ -217,6 +228,14 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
             if not self.executions:
                 return
             await asyncio.sleep(0.1)
+
+
+def _touched(bell: Path) -> int:
+    """When, in nanoseconds; 0 for never."""
+    try:
+        return bell.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 async def _until(slot: datetime | None) -> None:
@@ -314,6 +333,7 @@ async def _serve(config: Settings) -> None:
     worker.heartbeat_file = config.heartbeat_file
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
+    listening = asyncio.create_task(worker.answer_the_bell(bootstrap.app().bell))
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -322,7 +342,7 @@ async def _serve(config: Settings) -> None:
         await worker.drain()
     for each in beside:  # what was just sent to a webhook should be noted, so that it is not sent again
         await asyncio.to_thread(each.join, _LOOP_END_SECONDS)
-    tasks = (watching, settling, stopping, working)
+    tasks = (watching, listening, settling, stopping, working)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

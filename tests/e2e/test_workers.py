@@ -12,6 +12,7 @@ import pytest
 from kills.workers import Workers
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from running import ENDED
 
 from adpulse import orchestrator
 from adpulse.errors import Unavailable
@@ -22,7 +23,7 @@ from deployments.child import began
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
 
-ACCOUNTS = [f"Corner Store {number}" for number in range(1, 12)]
+ACCOUNTS = [f"Corner Store {number}" for number in range(1, 13)]
 """No two tests use the same: the sandbox logs the calls of all their installations."""
 MINUTE = 60
 
@@ -169,6 +170,18 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, s
     assert fleet.breaches() == []
 
 
+def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
+    fleet.environment["PREFECT_WORKER_QUERY_SECONDS"] = "3600"
+    connection = fleet.connect(ACCOUNTS[11])
+    worker = fleet.start_worker()
+    fleet.until(lambda: fleet.app.leadership.leader("sweep") == name_of(worker), told=fleet.told)
+
+    def pressed_and_ended():  # again and again: a worker that has just started does not look yet
+        return fleet.app.runs.get(fleet.ask(connection)).state in ENDED or fleet.synced([connection])
+
+    fleet.until(pressed_and_ended, told=fleet.told)
+
+
 def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeypatch):
     monkeypatch.setattr(orchestrator, "deployment_name", lambda *_: "meta-sync/another")
     orchestrator._deployment_id.cache_clear()
@@ -241,7 +254,7 @@ def first_sync_under_way(fleet):
 
 
 def test_a_slow_account_and_a_long_first_sync_keep_no_tick_waiting(fleet, sandbox):
-    quick = [fleet.connect(name) for name in ACCOUNTS[8:]]
+    quick = [fleet.connect(name) for name in ACCOUNTS[8:11]]
     fleet.start_worker()
     for connection in quick:
         fleet.ask(connection)

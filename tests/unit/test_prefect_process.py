@@ -48,3 +48,44 @@ def test_a_collection_that_waits_for_a_connection_does_not_stop_the_thread_that_
     )
 
     assert done.stdout == "locked, then written\n"
+
+
+READS_THEN_WRITES = """
+import asyncio, sys
+import sqlalchemy as sa
+from prefect.server.database.configurations import AioSqliteConfiguration
+from deployments.prefect_process import wait_for_ones_turn
+
+wait_for_ones_turn()
+
+async def main():
+    prefect = AioSqliteConfiguration(connection_url=f"sqlite+aiosqlite:///{sys.argv[1]}")
+    engine = await prefect.engine()
+    async with engine.begin() as session:
+        await session.execute(sa.text("CREATE TABLE seen (number INTEGER)"))
+
+    async def write(number, before=None):
+        async with await prefect.session(engine) as session, prefect.begin_transaction(session):
+            await session.execute(sa.text("SELECT max(number) FROM seen"))
+            other = asyncio.create_task(before()) if before else None
+            if other:
+                await asyncio.wait({other}, timeout=1)  # it commits now, or waits for us
+            await session.execute(sa.text("INSERT INTO seen VALUES (:number)"), {"number": number})
+        if other:
+            await other
+
+    await write(1, before=lambda: write(2))
+    async with engine.connect() as session:
+        print((await session.execute(sa.text("SELECT count(*) FROM seen"))).scalar_one())
+    await engine.dispose()
+
+asyncio.run(main())
+"""
+
+
+def test_a_transaction_of_prefects_is_not_refused_for_what_another_wrote_since_it_read(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", READS_THEN_WRITES, str(tmp_path / "prefect.db")], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr[-2000:]
