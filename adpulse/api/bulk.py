@@ -10,7 +10,8 @@ from adpulse.api.access import Editor
 from adpulse.api.fields import EXAMPLE_ID, Body, Id, Line, Name, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED
 from adpulse.api.soon import ask_prefect
-from storage.bulk import Bulk, Choice, Done, Outcome
+from adpulse.bootstrap import App
+from storage.bulk import Choice, Done, Outcome
 
 MOST = 10_000
 
@@ -80,16 +81,19 @@ class BulkOut(BaseModel):
 def change_connections(caller: Editor, workspace_id: WorkspaceId, body: BulkIn) -> BulkOut:
     """All or nothing as far as the request is concerned; a connection that cannot be changed as it is now is told as refused."""
     choice = Choice(workspace_id=caller.workspace(workspace_id).id, ids=body.ids, label=body.label or None)
-    done = _do(caller.app.bulk, choice, body)
-    for provider in {each.provider for each in done if each.run_id}:
-        ask_prefect(caller.app, provider)
+    done = act(caller.app, choice, body.action, body.sync_frequency)
     return BulkOut(results=[BulkResult.model_validate(_told(each)) for each in done])
 
 
-def _do(bulk: Bulk, choice: Choice, body: BulkIn) -> list[Done]:
-    if body.action is Action.SET_FREQUENCY:
-        return bulk.set_frequency(choice, body.sync_frequency)
-    return {Action.PAUSE: bulk.pause, Action.RESUME: bulk.resume, Action.SYNC_NOW: bulk.sync_now}[body.action](choice)
+def act(app: App, choice: Choice, action: Action, sync_frequency: str) -> list[Done]:
+    """Do it, and ask Prefect for the syncs that it takes; ``sync_frequency`` is looked at where the action sets one."""
+    if action is Action.SET_FREQUENCY:
+        done = app.bulk.set_frequency(choice, sync_frequency)
+    else:
+        done = {Action.PAUSE: app.bulk.pause, Action.RESUME: app.bulk.resume, Action.SYNC_NOW: app.bulk.sync_now}[action](choice)
+    for provider in {each.provider for each in done if each.run_id}:
+        ask_prefect(app, provider)
+    return done
 
 
 def _told(done: Done) -> dict[str, Any]:
