@@ -109,6 +109,12 @@ class Gauges:
                 scopes=[each for provider in Provider for each in self._scope_calls(session, provider, now)],
             )
 
+    def shared_calls(self) -> Mapping[str, int]:
+        """Calls that a platform counts together, within its window, by scope: those with the most calls."""
+        now = self._clock.now()
+        with reading(self._engine).connect() as session:
+            return {each.scope: each.calls for provider in Provider for each in self._scope_calls(session, provider, now)}
+
     def clock_drift(self) -> timedelta:
         """How far the database's clock is ahead of this machine's; SQLite has none of its own."""
         if self._engine.dialect.name == "sqlite":

@@ -319,3 +319,16 @@ def test_one_whose_token_ended_may_be_disconnected_too(visit, session, installat
 
     assert f'action="{ROOT}{path}/disconnect"' in visit(session, "GET", path).text
     assert f'action="{ROOT}{path}/disconnect"' not in visit(session, "POST", f"{path}/disconnect").text
+
+
+def test_the_health_page_shows_what_is_spent_of_a_limit_that_accounts_share(set_up, visit, session, installation):
+    app = set_up(ADPULSE_GOOGLE_ACCESS="basic")
+    made = installation.connect("Alpenglow Reisen")
+    installation.leg(made)
+    spent = app.ledger.spent(made.ledger_key, made.scope).calls
+    assert spent > 1
+
+    shown = words(visit(session, "GET", "/health"))
+
+    assert f"Google Cloud project {spent} of 15,000 operations a day" in shown
+    assert "Meta app" not in shown  # it has no limit here

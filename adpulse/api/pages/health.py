@@ -19,6 +19,8 @@ from adpulse.api.pages.row import Row
 from adpulse.api.pages.site import back, page
 from adpulse.api.problems import Refused
 from adpulse.api.soon import ask_prefect
+from adpulse.bootstrap import App
+from adpulse.planner.scopes import ScopeLimit
 from storage.overview import Overview, Written
 from storage.runs import RunView
 
@@ -67,6 +69,7 @@ def health(
         workspaces={each.id: each.name for each in caller.workspaces()},
         letters=_letters(caller, rows, scope),
         delays=_delays(rows),
+        budgets=_budgets(app, rows),
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
         query=request.url.query,
@@ -97,6 +100,13 @@ def _letters(caller: Caller, rows: Sequence[Row], scope: str | None) -> list[tup
         if by_id
         else []
     )
+
+
+def _budgets(app: App, rows: Sequence[Row]) -> list[tuple[ScopeLimit, int]]:
+    """The limits that these connections share with others, and the calls that count against each."""
+    limits = {scope: app.scopes.of(scope) for scope in sorted({row.view.connection.scope for row in rows})}
+    calls = app.gauges.shared_calls() if any(limits.values()) else {}
+    return [(limit, calls.get(scope, 0)) for scope, limit in limits.items() if limit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
