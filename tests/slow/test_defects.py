@@ -25,9 +25,9 @@ def copy(tmp_path_factory):
     return target
 
 
-def run(copy, tests):
+def run(copy, tests, seconds=280):
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "slow or not slow", *tests]
-    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 @pytest.mark.slow
@@ -36,9 +36,10 @@ def test_at_least_twenty_defects_are_planted():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_tests_are_green_without_a_defect(copy):
     tests = sorted({test for defect in DEFECTS for test in defect["tests"]})
-    done = run(copy, tests)
+    done = run(copy, tests, seconds=1700)
 
     assert done.returncode == 0, done.stdout[-4000:]
 
