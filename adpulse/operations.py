@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 
@@ -49,7 +50,8 @@ def dispatch(app: App, provider: Provider) -> None:
     orchestrator.use_running_server(app.settings)
     try:
         orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
-        app.bell.touch()
+        with suppress(OSError):  # then the worker's next poll finds it
+            app.bell.touch()
     except Unavailable as error:
         log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
 
