@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
 VENV2 := .venv-duckdb2
-JOBS ?= 2
+JOBS ?= 3
 SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 
@@ -27,7 +27,7 @@ $(STAMP2): $(STAMP) requirements-duckdb2.lock
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))
 
-test: venv ## the tests, file by file in two processes (JOBS=1 for one)
+test: venv ## the tests, file by file in three processes, as some only wait (JOBS=1 for one)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-browser: venv ## the pages in Chromium (apt-get install chromium), screenshots in build/screenshots (SHOTS=folder)

@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from prefect.server.database.configurations import AioSqliteConfiguration
-from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 _EVERY_SECONDS = 1
 _STARTED_SECONDS = 20
@@ -50,9 +50,9 @@ def wait_for_ones_turn() -> None:
 
     def begin(
         self: AioSqliteConfiguration,
-        session: AsyncSession,
+        session: Any,  # noqa: ANN401 - SQLAlchemy's, which is storage's alone here
         with_for_update: bool = False,  # noqa: ARG001, FBT001, FBT002 - as Prefect calls it; whoever says no waits, too
-    ) -> AbstractAsyncContextManager[AsyncSessionTransaction]:
+    ) -> AbstractAsyncContextManager[Any]:
         return deferred(self, session, with_for_update=True)
 
     setattr(AioSqliteConfiguration, "begin_transaction", begin)  # noqa: B010 - an assignment would have to have the decorator's type
