@@ -75,9 +75,8 @@ class Sweep:
         """Now and then, as it looks at every connection: limits, and whoever shares one, change slowly."""
         if time.monotonic() < self._paces_at:
             return
-        for workspace in self._app.workspaces.all():
-            cadences = self._app.cadences(view.connection for view in self._app.connections.every(workspace.id))
-            self._app.staleness.pace({each: cadence.every if cadence.why else None for each, cadence in cadences.items()})
+        cadences = self._app.cadences(view.connection for view in self._app.connections.every())
+        self._app.staleness.pace({each: cadence.every if cadence.why else None for each, cadence in cadences.items()})
         self._paces_at = time.monotonic() + _PACE_SECONDS
 
     def _renew_staleness(self) -> None:

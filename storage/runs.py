@@ -109,15 +109,11 @@ class Runs:
 
     def find(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
         """The run with this id, if there is one and, where one is given, it is of the workspace's."""
-        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
-        found = self._select((RunRow.id == run_id) & mine, 1)
-        return found[0] if found else None
+        return self._one(RunRow.id == run_id, workspace_id)
 
     def letter(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
         """The open dead letter of this run, if it is one and, where one is given, it is of the workspace's."""
-        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
-        found = self._select((RunRow.id == run_id) & is_letter() & mine, 1)
-        return found[0] if found else None
+        return self._one((RunRow.id == run_id) & is_letter(), workspace_id)
 
     def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
         """The connection's runs, newest first."""
@@ -164,6 +160,10 @@ class Runs:
             return 0
         with self._engine.begin() as session:
             return session.execute(delete(RunRow).where(RunRow.id.in_(ids))).rowcount
+
+    def _one(self, condition: ColumnElement[bool], workspace_id: str | None) -> RunView | None:
+        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return next(iter(self._select(condition & mine, 1)), None)
 
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:

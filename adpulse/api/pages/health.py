@@ -95,11 +95,8 @@ def _matches(row: Row, text: str, mood: str) -> bool:
 def _letters(caller: Caller, rows: Sequence[Row], scope: str | None) -> list[tuple[Row, RunView]]:
     """Dead letters with their connections, newest first."""
     by_id = {row.id: row for row in rows if row.glance.letters}
-    return (
-        [(by_id[run.connection_id], run) for run in caller.app.runs.dead_letters(workspace_id=scope) if run.connection_id in by_id]
-        if by_id
-        else []
-    )
+    letters = caller.app.runs.dead_letters(workspace_id=scope) if by_id else []
+    return [(by_id[run.connection_id], run) for run in letters if run.connection_id in by_id]
 
 
 def _budgets(app: App, rows: Sequence[Row]) -> list[tuple[ScopeLimit, int]]:
@@ -124,12 +121,12 @@ class Delays:
 
 def _delays(rows: Sequence[Row]) -> Delays | None:
     """None while there is nothing to show."""
-    told = [row for row in rows if row.lateness is not None and row.view.last_sync_completed_at]
-    ours = sorted(row.view.last_sync_completed_at for row in told if row.view.last_sync_completed_at)
-    theirs = sorted(row.view.last_metrics_changed_at for row in told if row.view.last_metrics_changed_at)
+    scheduled = [row.view for row in rows if row.lateness is not None and row.view.last_sync_completed_at]
+    ours = sorted(view.last_sync_completed_at for view in scheduled if view.last_sync_completed_at)
+    theirs = sorted(view.last_metrics_changed_at for view in scheduled if view.last_metrics_changed_at)
     if not ours:
         return None
-    now = told[0].now
+    now = rows[0].now
     return Delays(
         ours=_columns(ours, now),
         theirs=_columns(theirs, now),

@@ -29,7 +29,7 @@ def make(
     """A new webhook. The secret of its signatures is on the page that answers, this once."""
     made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, name, url, form, event)
     if secret is None:
-        return RedirectResponse(_path(made), HTTPStatus.SEE_OTHER)
+        return RedirectResponse(ROOT + _path(made), HTTPStatus.SEE_OTHER)
     return _told(caller, made, secret)
 
 
@@ -45,7 +45,7 @@ def test(request: Request, caller: Editor, workspace_id: str, webhook_id: str) -
     """Queue a test message."""
     webhook = _webhook(caller, workspace_id, webhook_id)
     caller.app.webhooks.test(webhook.id)
-    return back(request, _path(webhook).removeprefix(ROOT))
+    return back(request, _path(webhook))
 
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/enabled")
@@ -53,7 +53,7 @@ def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str,
     """Send to it from now on; or no longer, which gives up what waits."""
     webhook = _webhook(caller, workspace_id, webhook_id)
     caller.app.webhooks.change(webhook.id, enabled=enabled)
-    return back(request, _path(webhook).removeprefix(ROOT))
+    return back(request, _path(webhook))
 
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret")
@@ -77,9 +77,15 @@ def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
 
 def _told(caller: Caller, webhook: Webhook, secret: SecretStr) -> Response:
     return page(
-        "secret.html", caller, HTTPStatus.CREATED, title=f"The secret of {webhook.name}", secret=secret, told=_TOLD_ONCE, on=_path(webhook)
+        "secret.html",
+        caller,
+        HTTPStatus.CREATED,
+        title=f"The secret of {webhook.name}",
+        secret=secret,
+        told=_TOLD_ONCE,
+        on=ROOT + _path(webhook),
     )
 
 
 def _path(webhook: Webhook) -> str:
-    return f"{ROOT}/workspaces/{webhook.workspace_id}/webhooks/{webhook.id}"
+    return f"/workspaces/{webhook.workspace_id}/webhooks/{webhook.id}"
