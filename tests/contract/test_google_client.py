@@ -4,7 +4,6 @@ import base64
 import hashlib
 import importlib.metadata
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -468,14 +467,12 @@ def test_sixteen_threads_share_a_client(google):
 
 
 def test_a_call_that_takes_too_long_is_given_up(sandbox):
-    rig = GoogleRig(sandbox, timeout=0.2)
+    rig = GoogleRig(sandbox, timeout=2.0)
     rig.client.facts(rig.connection(), rig.slot)
-    sandbox.faults.add([{"action": "slow", "seconds": 1.0, "count": 1}])
-    began = time.monotonic()
+    sandbox.faults.add([{"action": "slow", "seconds": 4.0, "count": 1}])
 
     assert keyed(rig.totals()) == keyed(rig.truth(level="campaign"))
     assert len(rig.slept) == 1
-    assert time.monotonic() - began < 15
 
 
 def test_the_secret_of_a_credential_is_nowhere_in_a_client(google):

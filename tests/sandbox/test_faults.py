@@ -206,7 +206,7 @@ def row_that_comes_twice(wire):
 @case("slow")
 def answer_that_takes_long(wire):
     wire.arm("slow", seconds=3.0, count=1)
-    wire.ask.http.timeout = httpx.Timeout(30, read=0.2)
+    wire.ask.http.timeout = httpx.Timeout(30, read=1.5)
 
     with pytest.raises(httpx.ReadTimeout):
         wire.ads()

@@ -1,6 +1,5 @@
 """The small Google customers that are added for loads and demos."""
 
-import time
 from datetime import date
 
 import pytest
@@ -87,11 +86,9 @@ def test_the_same_seed_makes_the_same_ones_and_another_seed_others():
     assert told(first) == told(again) != told(other)
 
 
-def test_hundreds_are_made_at_once_and_built_when_asked_for():
-    began = time.perf_counter()
+def test_hundreds_are_made_and_built_when_asked_for():
     made = world.create(1, BEGINNING, MOST_EXTRA)
 
-    assert time.perf_counter() - began < 1
     assert not any("_nodes" in vars(customer) for customer in made.customers.values())
 
 

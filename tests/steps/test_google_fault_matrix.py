@@ -97,7 +97,7 @@ MATRIX = (
     ("server_error", {}, "token", NONE, NONE, NONE, NONE, NONE, NONE, NONE, LOOP),
     ("drop", {}, "UNAVAILABLE", again, again, AGAIN, again, again, again, again, NONE),
     ("drop_midway", {}, "UNAVAILABLE", again, again, again, AGAIN, again, again, AGAIN, NONE),
-    ("slow", {"seconds": 1.0}, "DEADLINE_EXCEEDED", again, again, again, AGAIN, again, again, again, NONE),
+    ("slow", {"seconds": 2 * PATIENCE}, "DEADLINE_EXCEEDED", again, again, again, AGAIN, again, again, again, NONE),
     ("slow", {"seconds": 0.1, "count": 1}, None, fine, fine, fine, fine, FINE, fine, fine, fine),
     ("duplicate_row", {}, None, FINE, FINE, fine, FINE, fine, fine, FINE, NONE),
     ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),

@@ -69,7 +69,7 @@ MATRIX = (
     ("html", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
     ("html_success", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
     ("no_error_body", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
-    ("slow", {"seconds": 1.0}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("slow", {"seconds": 2 * PATIENCE}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
     ("slow", {"seconds": 0.1, "count": 1}, None, SAME, SAME, SAME, FINE, SAME),
     ("empty_page", {"count": 1}, None, NONE, FINE, FINE, FINE, FINE),
     ("endless", {}, "paging", NONE, LOOP, LOOP, LOOP, SAME),
