@@ -233,6 +233,7 @@ def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
         version=config.meta_version,
         app_id=config.meta_app_id,
         app_secret=config.meta_app_secret,
+        configuration=config.meta_login_configuration,
         clock=clock,
     )
 

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
     meta_app_id: str | None = None
     meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
+    meta_login_configuration: str | None = Field(
+        None, pattern=r"^\d+$", description="Configuration of Facebook Login for Business, which then says what people are asked for."
+    )
     meta_page_size: int = Field(500, ge=1, le=5000, description="Rows asked for per page; halved when the platform says it is too much.")
     meta_timeout_seconds: float = Field(60.0, gt=0)
     meta_app_calls_per_hour: int | None = Field(None, ge=1, description="Calls of all accounts together in 60 minutes; default: no limit.")

@@ -7,7 +7,6 @@ The clients share the machine with the server. Latencies are in ms, of every req
 """
 
 import asyncio
-import os
 import re
 import statistics
 import tempfile
@@ -16,11 +15,10 @@ from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 
-from adpulse import bootstrap, settings
 from adpulse.role import Role
-from bench import processes
+from bench import environment, processes
 from bench.claim import fill
-from storage import control, migrations
+from storage import control
 
 CLIENTS = 50
 CONNECTIONS = 1_000
@@ -33,29 +31,16 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 def measure() -> list[dict[str, object]]:
     """Two rows per endpoint: median, 99th percentile and slowest answer, answers per second, and the server's CPU time for one."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="adpulse-api-") as folder:
-        home = Path(folder)
-        os.environ["ADPULSE_HOME"] = folder
-        settings.load.cache_clear()
-        bootstrap.app.cache_clear()
-        engine = control.connect(settings.load().control_url)
-        migrations.migrate(engine)
-        fill(engine, CONNECTIONS, HISTORY)
-        _, key = bootstrap.app().keys.create("bench", Role.OPERATOR, None)
-        ids = [view.connection.id for view in bootstrap.app().connections.every()]
-        log = home / "web.log"
-        try:
-            with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
-                port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
-                told = key.get_secret_value()
-                return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, _requests(told, *asked, ids))]
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            settings.load.cache_clear()
-            bootstrap.app.cache_clear()
-            engine.dispose()
+    with tempfile.TemporaryDirectory(prefix="adpulse-api-") as folder, environment.only(ADPULSE_HOME=folder):
+        app = environment.installed()
+        fill(control.connect(app.settings.control_url), CONNECTIONS, HISTORY)
+        _, key = app.keys.create("bench", Role.OPERATOR, None)
+        ids = [view.connection.id for view in app.connections.every()]
+        log = Path(folder) / "web.log"
+        with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
+            port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
+            told = key.get_secret_value()
+            return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, _requests(told, *asked, ids))]
 
 
 _ASKED: dict[str, tuple[str, str, str]] = {

@@ -4,24 +4,22 @@ Each press waits until the sync before it has ended, and then a while that is sp
 no press is in step with it. The sandbox, the server and the worker share the machine with whoever presses.
 """
 
-import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import requests
 from pydantic import SecretStr
 
-from adpulse import bootstrap, operations, settings
+from adpulse import operations
 from adpulse.bootstrap import App
 from adpulse.model import Connection, Provider, RunState
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
-from bench import processes
-from storage import control, migrations
+from bench import environment, processes
 
 CLICKS = 40
 ACCOUNTS = 6
@@ -36,7 +34,10 @@ def measure() -> list[dict[str, object]]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adpulse-clicks-")))
         sandbox = stack.enter_context(Sandbox.start(rate=1.0, extra=ACCOUNTS, extra_ads=(SIZE,)))
-        app = stack.enter_context(_installation(home, sandbox))
+        stack.enter_context(
+            environment.only(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=sandbox.graph_url, ADPULSE_SANDBOX_URL=sandbox.control_url)
+        )
+        app = environment.installed()
         connections, key = _connect(app, sandbox), app.keys.create("bench", Role.OPERATOR, None)[1]
         stack.enter_context(processes.adpulse("up", log=home / "up.log", ready="Ready"))
         press = _Presser(app, (home / "web.address").read_text(), key)
@@ -77,25 +78,6 @@ class _Presser:
         run = self._app.runs.get(run_id)
         if run.state is not RunState.DONE:
             raise RuntimeError(f"A sync ended as {run.state}: {run.error}")
-
-
-@contextmanager
-def _installation(home: Path, sandbox: Sandbox) -> Iterator[App]:
-    """A migrated one of the sandbox's platforms, named in this process's environment until the end."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
-        del os.environ[name]
-    os.environ.update(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=sandbox.graph_url, ADPULSE_SANDBOX_URL=sandbox.control_url)
-    settings.load.cache_clear()
-    bootstrap.app.cache_clear()
-    try:
-        migrations.migrate(control.connect(settings.load().control_url))
-        yield bootstrap.app()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        settings.load.cache_clear()
-        bootstrap.app.cache_clear()
 
 
 def _connect(app: App, sandbox: Sandbox) -> list[Connection]:

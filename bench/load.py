@@ -25,13 +25,13 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from adpulse import bootstrap, operations, settings
+from adpulse import bootstrap, operations
 from adpulse.clock import utc_now
 from adpulse.model import AccountFacts, Provider, RunState
 from adpulse.sandbox.google.world import MOST_EXTRA
 from adpulse.sandbox.remote import Remote
 from adpulse.sandbox.world import BEGINNING
-from bench import chart, claim, evidence, processes, report, verdict
+from bench import chart, claim, environment, evidence, processes, report, verdict
 from bench.evidence import REFRESH_SECONDS, Evidence, Installation
 from bench.verdict import SLOT, Figures
 from bench.watch import Watch
@@ -107,11 +107,7 @@ def _teller() -> Callable[[str], None]:
 
 def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, tell: Callable[[str], None]) -> tuple[Installation, Watch]:
     """Sandbox, ``adpulse up`` and the connections; the environment is put back at the end."""
-    before = dict(os.environ)
-    stack.callback(os.environ.update, before)
-    stack.callback(os.environ.clear)  # called in reverse order
-    for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
-        del os.environ[name]
+    stack.enter_context(environment.only())
     (home / "logs").mkdir()
     told = home / "logs" / "sandbox.log"
     meta, google = (str(connections[each]) for each in (Provider.META, Provider.GOOGLE))
@@ -120,9 +116,7 @@ def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, te
     sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=told, ready="control_url"))
     addresses = json.loads(told.read_text().splitlines()[-1])
     remote = Remote(addresses["control_url"])
-    os.environ.update(_environment(home, addresses))
-    settings.load.cache_clear()
-    bootstrap.app.cache_clear()
+    stack.enter_context(environment.only(**_environment(home, addresses)))
     ahead = _set_clock(remote)
     tell("Starting adpulse up …")
     up = stack.enter_context(processes.adpulse("up", log=home / "logs" / "up.log", ready="Ready"))

@@ -28,12 +28,12 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from adpulse import bootstrap, operations, orchestrator, settings
+from adpulse import bootstrap, operations, orchestrator
 from adpulse.bootstrap import App
 from adpulse.model import Lane, Provider, RunState
 from adpulse.sandbox import Sandbox
+from bench import environment
 from bench.processes import descendants, resident_mb, stop
-from storage import control, migrations
 
 ON_DEMAND = orchestrator.deployment_name(Provider.META, Lane.ON_DEMAND)
 QUEUE = "on-demand"
@@ -111,28 +111,18 @@ def _installation(home: Path, sandbox: Sandbox) -> Iterator[None]:
     """A migrated control plane and a Prefect server, named in this process's environment until the end."""
     from deployments.server import PrefectServer
 
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
-        del os.environ[name]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a process per run would compile Prefect anew every time
-    os.environ.update(
+    ours = environment.only(
         ADPULSE_HOME=str(home),
         ADPULSE_META_GRAPH_URL=sandbox.graph_url,
         ADPULSE_SANDBOX_URL=sandbox.control_url,
         PYTHONPYCACHEPREFIX=str(home / "bytecode"),
     )
-    settings.load.cache_clear()
-    bootstrap.app.cache_clear()
-    try:
-        migrations.migrate(control.connect(settings.load().control_url))
+    with ours:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a process per run would compile Prefect anew every time
+        environment.installed()
         with PrefectServer(home) as server:
             os.environ.update(server.environment())
             yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        settings.load.cache_clear()
-        bootstrap.app.cache_clear()
 
 
 async def _deploy() -> None:
@@ -167,14 +157,14 @@ def _row(worker: Worker, sandbox: Sandbox) -> dict[str, Any]:
 
 @contextmanager
 def _process(way: Way, home: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {**os.environ, "ADPULSE_WORK_POOL": way.name}
+    variables = {**os.environ, "ADPULSE_WORK_POOL": way.name}
     if way.prefect_defaults:
-        environment = {name: value for name, value in environment.items() if name not in _POLLING}
+        variables = {name: value for name, value in variables.items() if name not in _POLLING}
     pool = () if way.pool_type == "adpulse" else ("--pool", way.name)
     with (home / "logs" / f"{way.name}.log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", *way.command, *pool],
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _PACE_SECONDS = 60.0
+_SETTLES_SECONDS = 60.0
 _NAMED = 10
 
 
@@ -33,10 +34,16 @@ def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tupl
 
 
 class Sweep:
-    """Remembers what it switched last, so that Prefect is asked only when a group becomes empty or no longer is."""
+    """Remembers what it switched last, so that Prefect is asked only when a group becomes empty or no longer is.
 
-    def __init__(self, app: App) -> None:
+    ``settles_seconds``: for so long after it began to lead it calls nobody stale. When a worker is back, every connection of a short
+    interval is late by as long as it was away, and is about to be synced.
+    """
+
+    def __init__(self, app: App, settles_seconds: float = 0.0) -> None:
         self._app = app
+        self._settles_seconds = settles_seconds
+        self._led_since: float | None = None
         self._owner = this_process()
         self._switched: dict[tuple[Provider, Frequency], bool] = {}
         self._prunes_at = self._paces_at = time.monotonic()
@@ -59,11 +66,15 @@ class Sweep:
     def _lead(self) -> None:
         if not leads(self._app.leadership, _JOB, self._owner):
             self._switched.clear()  # whoever leads may switch them otherwise
+            self._led_since = None
             return
+        if self._led_since is None:
+            self._led_since = time.monotonic()
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
         self._pace()
-        self._renew_staleness()
+        if time.monotonic() - self._led_since >= self._settles_seconds:
+            self._renew_staleness()
         self._app.ledger.prune()
         self._app.grants.prune()
         self._app.authorizations.prune()
@@ -154,7 +165,7 @@ class Sweep:
 def sweep_until(stop: Event) -> None:
     """Sweep every few seconds, with jitter, until told to stop."""
     app = bootstrap.app()
-    sweep = Sweep(app)
+    sweep = Sweep(app, _SETTLES_SECONDS)
     while not stop.is_set():
         sweep.once()
         stop.wait(app.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter

@@ -1,7 +1,7 @@
 """Consent at Meta: the login dialog, and its code for a long-lived token.
 
-Source: Meta's pages "Manually Build a Login Flow", "Long-Lived Access Tokens", "Install Apps, Generate, Refresh, and Revoke Tokens"
-and the reference of ``/debug_token``.
+Source: Meta's pages "Manually Build a Login Flow", "Facebook Login for Business", "Long-Lived Access Tokens", "Install Apps, Generate,
+Refresh, and Revoke Tokens" and the reference of ``/debug_token``.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,17 @@ _SCOPE = "ads_read"
 _PLATFORM = "Meta"
 _UNKNOWN_APP = 101
 _ERRORS = 400
+_SHORT_LIVED = timedelta(days=1)
+"""What ends sooner is exchanged for a token that lasts; Meta's short-lived ones last an hour or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaConsent:
-    """The installation's Meta app. The dialog is on another host than the API."""
+    """The installation's Meta app. The dialog is on another host than the API.
+
+    ``configuration``: of Facebook Login for Business, which replaces the list of permissions: it names them, and says whether a token
+    is the person's own or of a System User of their business.
+    """
 
     login_url: str
     graph_url: str
@@ -34,16 +40,23 @@ class MetaConsent:
     app_id: str
     app_secret: SecretStr
     clock: Clock
+    configuration: str | None = None
 
     def url(self, asking: Asking) -> str:
         """The login dialog. Its flow for servers knows no code challenge: the app's secret stands for it."""
-        asked = {"client_id": self.app_id, "redirect_uri": asking.redirect_uri, "state": asking.state, "scope": _SCOPE}
-        return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode({**asked, 'response_type': 'code'})}"
+        asked = {"client_id": self.app_id, "redirect_uri": asking.redirect_uri, "state": asking.state, "response_type": "code"}
+        wanted = {"config_id": self.configuration} if self.configuration else {"scope": _SCOPE}
+        return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode(asked | wanted)}"
 
     def redeem(self, code: SecretStr, asking: Asking) -> Given:
-        """A long-lived token. The short-lived one that the code is good for is not kept."""
-        short = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri})
-        return self._exchanged(secret_in(short, "access_token", _PLATFORM))
+        """A long-lived token. A short-lived one that the code is good for is not kept."""
+        told = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri})
+        token = secret_in(told, "access_token", _PLATFORM)
+        if self.configuration:
+            ends_at = self.ends_at(token)
+            if ends_at is None or ends_at - self.clock.now() > _SHORT_LIVED:
+                return Given(secret=token, expires_at=ends_at)
+        return self._exchanged(token)
 
     def renew(self, secret: SecretStr) -> Given:
         """A new long-lived token for one that has not ended; the old one stays valid until its own end."""

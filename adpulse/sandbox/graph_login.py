@@ -1,11 +1,12 @@
 """Meta's login: the consent dialog, and the Graph endpoints that turn its code into tokens and tell about a token.
 
-Source: Meta's pages "Manually Build a Login Flow", "Long-Lived Access Tokens", "Error Codes" and the reference of ``/debug_token``.
+Source: Meta's pages "Manually Build a Login Flow", "Facebook Login for Business", "Long-Lived Access Tokens", "Error Codes" and the
+reference of ``/debug_token``.
 """
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -22,6 +23,8 @@ from adpulse.sandbox.world import Token, World
 DIALOG = "/dialog/oauth"
 SHORT, LONG, DATA_ACCESS = timedelta(hours=1), timedelta(days=60), timedelta(days=90)
 _SCOPES = ("public_profile", "email", "ads_read", "ads_management", "business_management")
+PERSON, SYSTEM_USER = "1270000000000201", "1270000000000202"
+"""Configurations of Login for Business; both ask for ``ads_read``. The second one's tokens are a System User's and do not end."""
 _USERS = ("full", "single", "none", "unscoped")
 """Whom a person can be signed in as: the world's tokens say what each reaches."""
 _EXCHANGE = "fb_exchange_token"
@@ -35,6 +38,7 @@ class _Asked:
     redirect_uri: str
     state: str | None
     scopes: tuple[str, ...]
+    system_user: bool
     user: str = ""
 
 
@@ -68,12 +72,15 @@ class MetaLogin:
             raise _wrong("Invalid parameter", "The parameter redirect_uri is required, and must be an absolute URI.")
         if not self._client.accepts(redirect_uri):
             raise _wrong("URL blocked", "This redirect URI is not among the valid ones of the app's client OAuth settings.")
-        scopes = tuple(params.get("scope", "").replace(",", " ").split())
+        configuration = params.get("config_id")
+        if configuration not in (None, PERSON, SYSTEM_USER):
+            raise _wrong("Invalid parameter", "The parameter config_id names no configuration of this app.")
+        scopes = ("ads_read",) if configuration else tuple(params.get("scope", "").replace(",", " ").split())
         if unknown := [each for each in scopes if each not in _SCOPES]:
             raise _wrong("Invalid Scopes", f"Invalid Scopes: {', '.join(unknown)}.")
         if params.get("response_type", "code") != "code":
             raise _wrong("Invalid parameter", "The sandbox knows no other response_type than code.")
-        return _Asked(redirect_uri=redirect_uri, state=params.get("state"), scopes=scopes)
+        return _Asked(redirect_uri=redirect_uri, state=params.get("state"), scopes=scopes, system_user=configuration == SYSTEM_USER)
 
     def decide(self, form: Params) -> Shown:
         """Back to the app, with a code or with what the person decided."""
@@ -87,7 +94,7 @@ class MetaLogin:
         user = form.get("user", "")
         if user not in _USERS:
             return _wrong("Sorry, something went wrong", "There is no such user.").shown
-        allowed = _Asked(redirect_uri=asked.redirect_uri, state=None, scopes=asked.scopes, user=user)
+        allowed = replace(asked, state=None, user=user)
         back = back_to(asked.redirect_uri, code=self._codes.keep(allowed, "AQ"), state=asked.state)
         return Shown(back.status, location=f"{back.location}#_=_")  # Meta's own habit
 
@@ -131,6 +138,8 @@ class MetaLogin:
             raise errors.bad_param(told, 36008)
         persona = self._world.token(allowed.user)
         scopes = ("public_profile", *allowed.scopes) if persona.scopes != ("public_profile",) else persona.scopes
+        if allowed.system_user:
+            return self._told(self._issue(persona.accounts, scopes, None, None))
         return self._told(self._issue(persona.accounts, scopes, SHORT, self._clock.now() + DATA_ACCESS))
 
     def _authenticate(self, params: Params) -> None:
@@ -148,21 +157,21 @@ class MetaLogin:
             raise errors.expired_token()
         return self._issue(token.accounts, token.scopes, LONG, token.data_access_until)
 
-    def _issue(self, accounts: tuple[str, ...], scopes: tuple[str, ...], lifetime: timedelta, data_access: datetime | None) -> Token:
+    def _issue(self, accounts: tuple[str, ...], scopes: tuple[str, ...], lifetime: timedelta | None, data_access: datetime | None) -> Token:
         made = Token(
             label=f"login-{next(self._numbers)}",
             value=f"EAAsandbox{secrets.token_hex(24)}",
             accounts=accounts,
             scopes=scopes,
-            expires_at=self._clock.now() + lifetime,
+            expires_at=self._clock.now() + lifetime if lifetime else None,
             data_access_until=data_access,
         )
         self._world.tokens[made.value] = made
         return made
 
     def _told(self, token: Token) -> dict[str, Any]:
-        left = (token.expires_at - self._clock.now()).total_seconds() if token.expires_at else 0
-        return {"access_token": token.value, "token_type": "bearer", "expires_in": int(left)}
+        told = {"access_token": token.value, "token_type": "bearer"}
+        return told | ({"expires_in": int((token.expires_at - self._clock.now()).total_seconds())} if token.expires_at else {})
 
     def _debug(self, params: Params) -> dict[str, Any]:
         """What is known of a token; only the app itself may ask here. Times are Unix times, 0 is never."""

@@ -14,6 +14,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, SCOPE
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.graph import APP_ID, APP_SECRET
+from adpulse.sandbox.graph_login import PERSON, SYSTEM_USER
 
 HOME = "http://localhost:8400/oauth/callback"
 PUBLIC = "https://ads.example/oauth/callback"
@@ -119,6 +120,7 @@ def test_a_page_that_nobody_asked_for_or_a_user_that_nobody_knows_is_no_consent(
         ("meta", {"redirect_uri": f"{PUBLIC}/more"}, "URL blocked"),
         ("meta", {"scope": "ads_read,ads_burn"}, "Invalid Scopes: ads_burn"),
         ("meta", {"response_type": "token"}, "response_type"),
+        ("meta", {"config_id": "1"}, "config_id"),
         ("google", {"client_id": "1-a.apps.googleusercontent.com"}, "Error 401: invalid_client"),
         ("google", {"redirect_uri": None}, "Required parameter is missing: redirect_uri"),
         ("google", {"redirect_uri": "https://evil.example/oauth/callback"}, "Error 400: redirect_uri_mismatch"),
@@ -174,6 +176,16 @@ def test_a_token_reaches_what_its_user_reaches_with_the_scopes_that_were_given(s
     assert len(ask_own.rows("me/adaccounts", token=token("single", "ads_read"))) == 1
     for user, scope in (("full", "public_profile"), ("unscoped", "ads_read")):
         assert ask_own("me/adaccounts", token=token(user, scope)).json()["error"]["code"] == 200
+
+
+@pytest.mark.parametrize(("configuration", "lasts"), [(PERSON, 3600), (SYSTEM_USER, None)])
+def test_a_configuration_says_what_is_asked_for_and_whose_token_it_is(sandbox, ask_own, configuration, lasts):
+    told = meta_code(sandbox, consented(sandbox, "meta", scope=None, config_id=configuration)["code"]).json()
+
+    assert told.get("expires_in") == lasts
+    assert ask_own.rows("me/adaccounts", token=told["access_token"])
+    sandbox.clock.advance(100 * 86_400)
+    assert ask_own("me", token=told["access_token"]).status_code == (400 if lasts else 200)
 
 
 @pytest.mark.parametrize(

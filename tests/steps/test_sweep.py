@@ -93,6 +93,28 @@ def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries
     assert app.outbox.history(hook.id) == []
 
 
+def test_who_has_just_begun_to_lead_calls_nobody_stale_yet(installation, sandbox):
+    connection, app = installation.connect("Corner Store 1", "5min"), installation.app
+    sandbox.clock.advance(16 * 60)
+    sweep = Sweep(app, settles_seconds=60)
+
+    def stale():
+        sweep.once()
+        return app.connections.get(connection.id).stale_since is not None
+
+    seen = [stale()]
+    sweep._led_since -= 60
+    app.leadership.give_up("sweep", this_process())
+    app.leadership.take("sweep", "elsewhere-1")
+    seen.append(stale())
+    app.leadership.give_up("sweep", "elsewhere-1")
+    seen.append(stale())
+    sweep._led_since -= 60
+    seen.append(stale())
+
+    assert seen == [False, False, False, True]
+
+
 def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, sandbox):
     connection = installation.connect("Corner Store 1")
     installation.sync(connection)

@@ -18,6 +18,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.graph import APP_ID, APP_SECRET
+from adpulse.sandbox.graph_login import PERSON, SYSTEM_USER
 
 ASKING = Asking(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
 
@@ -56,6 +57,9 @@ def test_the_real_addresses_are_the_platforms_own():
 
     assert dialog.startswith("https://www.facebook.com/v26.0/dialog/oauth?client_id=1&redirect_uri=http%3A%2F%2Flocalhost")
     assert parse_qs(urlsplit(dialog).query)["scope"] == ["ads_read"]
+    assert "config_id" not in dialog
+    with_it = parse_qs(urlsplit(MetaConsent(login_url="https://www.facebook.com", configuration="42", **told).url(ASKING)).query)
+    assert (with_it["config_id"], "scope" in with_it) == (["42"], False)
 
 
 def test_an_address_tells_the_challenge_and_not_the_verifier_nor_a_secret(sandbox):
@@ -69,6 +73,18 @@ def test_metas_code_becomes_a_token_of_sixty_days(sandbox):
 
     assert given.expires_at == sandbox.clock.now() + timedelta(days=60)
     assert sandbox.world.tokens[given.secret.get_secret_value()].accounts == sandbox.world.token("full").accounts
+
+
+@pytest.mark.parametrize(("configuration", "days"), [(PERSON, 60), (SYSTEM_USER, None)])
+def test_with_a_configuration_a_system_users_token_is_kept_as_it_is_and_a_persons_is_made_to_last(sandbox, configuration, days):
+    client = meta(sandbox, configuration=configuration)
+    given = client.redeem(code_of(client), ASKING)
+
+    assert given.expires_at == (sandbox.clock.now() + timedelta(days=days) if days else None)
+    assert sandbox.world.tokens[given.secret.get_secret_value()].scopes == ("public_profile", "ads_read")
+    assert [call.params.get("grant_type") for call in sandbox.calls.calls() if call.kind == "oauth/access_token"] == (
+        [None, "fb_exchange_token"] if days else [None]
+    )
 
 
 def test_googles_code_becomes_the_json_of_an_authorised_user_with_its_end_in_testing(sandbox):

@@ -1,0 +1,37 @@
+"""The environment of an installation that a measurement makes for itself, in this process and in those that it starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adpulse import bootstrap, settings
+from storage import control, migrations
+
+_OURS = ("ADPULSE_", "PREFECT_")
+
+
+@contextmanager
+def only(**variables: str) -> Iterator[None]:
+    """No settings of adpulse's and Prefect's but these; at the end of the block the whole environment is as it was."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+    os.environ.update(variables)
+    _read_anew()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        _read_anew()
+
+
+def installed() -> bootstrap.App:
+    """The installation that the environment names, with a control plane that is new."""
+    migrations.migrate(control.connect(settings.load().control_url))
+    return bootstrap.app()
+
+
+def _read_anew() -> None:
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
