@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
-from adpulse.planner.budget import WINDOW, Budget, hot_calls_per_hour, pace
+from adpulse.model import Connection, Heat, Lane, Parts
+from adpulse.planner.budget import WINDOW, Budget
 from adpulse.planner.costs import Costs, Size, costs_of, whole
 from adpulse.planner.demand import Demand, Rhythm, demand
+from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
-from adpulse.planner.windows import CATEGORIES_AGE, FIRST_SYNC_DAYS, HOUR, SLACK
+from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK
 
 CALLS_PER_TICK = 4
 """Most calls for older days where ticks are served: there they must not keep today's numbers of the next tick waiting."""
@@ -29,7 +30,8 @@ class Spent:
 class Account:
     """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background.
 
-    ``share`` is what the connection may call of a limit that it shares, None where there is none; ``spent`` what it did of it.
+    ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
+    none; ``spent`` what it did of it.
     """
 
     connection: Connection
@@ -38,6 +40,7 @@ class Account:
     page_size: int
     limit: int
     lane: Lane = Lane.BACKGROUND
+    first_sync: bool = False
     share: Share | None = None
     spent: Spent = Spent()
 
@@ -52,6 +55,11 @@ class Account:
         return demand(self.connection.frequency, self.costs, self.limit)
 
     @property
+    def hour(self) -> Hour:
+        """How its hour is divided."""
+        return Hour(frequency=self.connection.frequency, costs=self.costs, limit=self.limit, first_sync=self.first_sync)
+
+    @property
     def older_calls(self) -> int:
         """Most calls for older days in this leg."""
         return self.costs.per_leg if self.lane is Lane.BACKGROUND else CALLS_PER_TICK
@@ -59,10 +67,10 @@ class Account:
     @property
     def longest(self) -> int:
         """Most older days in one piece: a piece must fit into the share, too, beside the entities that are read again and again."""
-        share = self.older_share
-        if share is None or share.window > WINDOW:
-            return self.costs.longest(FIRST_SYNC_DAYS, self.limit)
-        return self.costs.longest(FIRST_SYNC_DAYS, min(self.limit, 4 * (share.limit - self.costs.changed_walk)))
+        share, piece = self.older_share, self.hour.piece
+        if share is not None and share.window <= WINDOW:
+            piece = min(piece, share.limit - self.costs.changed_walk)
+        return self.costs.longest(FIRST_SYNC_DAYS, piece)
 
     def days_cost(self, days: int) -> int:
         """Calls to read everything about this many days."""
@@ -94,20 +102,12 @@ class Account:
         """How old today's numbers may be when a tick comes."""
         if self.asked:
             return timedelta(0)
-        spread = account_pace(self.costs, self.limit)
-        age = max(spread, (self.connection.frequency.interval or HOUR) * 0.8)
+        age = max(self.hour.pace, (self.connection.frequency.interval or HOUR) * 0.8)
         rhythm = self.rhythm
         if rhythm is None or rhythm.every <= self.demand.interval:
             return age
         # Slots of a grid of its own, not an age: ticks every 5 min with a pace of 8 would else be reads every 10.
         return max(age, ((now - _EPOCH) % rhythm.every + _INSTANT) / SLACK)
-
-    @property
-    def hot_per_hour(self) -> int:
-        """Calls an hour kept for reads of today; never so many that older days find no room beside the changes of every hour."""
-        costs = self.costs
-        needed = hot_calls_per_hour(self.connection.frequency.interval, costs.read(FetchKind.ADS, 2), self.limit, _beside(costs))
-        return min(needed, max(self.limit - costs.changed_walk - whole(costs, 1), 0))
 
     @property
     def older_share(self) -> Budget | None:
@@ -122,16 +122,3 @@ class Account:
         needed = self.demand.other_per_day(rhythm) / windows + self.costs.changed_walk + whole(self.costs, 1)
         left = share.calls - self.demand.hot_per_day(rhythm.every) / windows
         return Budget(calls=self.spent.older, limit=int(max(needed, left)), hot_per_hour=0, window=share.limit.window)
-
-
-def account_pace(costs: Costs, limit: int) -> timedelta:
-    """Least time between two reads of today within the account's own ``limit`` an hour."""
-    return pace(costs.read(FetchKind.ADS, 2), limit, _beside(costs))
-
-
-def _beside(costs: Costs) -> int:
-    """Calls an hour for what days that are read whole need beside the leaves; where they are not, it is taken as it comes."""
-    if not costs.provider.reads_days_whole:
-        return 0
-    rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
-    return round(sum(HOUR / (age * SLACK) * costs.read(kind, 2) for kind, age in rare.items()))

@@ -7,9 +7,6 @@ from adpulse.model import Heat
 
 WINDOW = timedelta(hours=1)
 
-HOT_SHARE = 150
-"""Most calls an hour that reads of today may take, so that corrections of older days always get some."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -50,18 +47,3 @@ class Budget:
 def leaves_after(window: timedelta) -> timedelta:
     """How long a call counts: until the end of the window, that instant included, as no closed window may hold more than the limit."""
     return window + timedelta(milliseconds=1)
-
-
-def hot_calls_per_hour(interval: timedelta | None, cost: int, limit: int, beside: int = 0) -> int:
-    """Calls an hour that a read of today costing ``cost`` takes at this interval (None: only when asked), and what is read beside it."""
-    if interval is None:
-        return 0
-    return min((-(-WINDOW // interval) * cost if interval < WINDOW else cost) + beside, HOT_SHARE, limit)
-
-
-def pace(cost: int, limit: int, beside: int = 0) -> timedelta:
-    """Least time between two reads of today, so that they spread over the hour instead of spending it at once.
-
-    ``beside`` are the calls an hour for what is read along with today less often.
-    """
-    return WINDOW * cost / max(min(HOT_SHARE, limit) - beside, 1)

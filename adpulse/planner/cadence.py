@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency, spoken
 from adpulse.model import FetchKind
-from adpulse.planner.account import account_pace
 from adpulse.planner.costs import Costs
 from adpulse.planner.demand import Rhythm, demand
+from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
 
 
@@ -36,7 +36,7 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     if chosen is None:
         return Cadence(chosen=None, every=None, why=None, calls_per_hour=0.0)
     needs = demand(frequency, costs, limit)
-    paced = account_pace(costs, limit)
+    paced = Hour(frequency=frequency, costs=costs, limit=limit).pace
     rhythm = needs.within(share.per_day) if share else Rhythm(every=chosen)
     every = max(rhythm.every, paced)
     why = _shared(share) if share and rhythm.every > paced else _own(costs, limit)

@@ -69,8 +69,8 @@ class Costs(Protocol):
         """Calls to read these many consecutive days; 0 if the platform has no such read."""
         ...
 
-    def longest(self, days: int, limit: int) -> int:
-        """How many of ``days`` consecutive older days may be read in one piece, when the account may make ``limit`` calls an hour."""
+    def longest(self, days: int, calls: int) -> int:
+        """How many of ``days`` consecutive older days may be read in one piece of at most so many calls; always one."""
         ...
 
 
@@ -101,10 +101,10 @@ class MetaCosts:
             return 0
         return self._pages(self.size.ads if kind is FetchKind.ADS else self.size.campaigns, days)
 
-    def longest(self, days: int, limit: int) -> int:
-        """A piece must fit beside what every hour needs anyway, or with a small limit it would wait for ever."""
-        longest, most = 1, min(CALLS_PER_LEG, limit // 4)
-        while longest < days and whole(self, longest + 1) <= most:
+    def longest(self, days: int, calls: int) -> int:
+        """As long as its pages allow for."""
+        longest = 1
+        while longest < days and whole(self, longest + 1) <= calls:
             longest += 1
         return longest
 
@@ -134,7 +134,7 @@ class GoogleCosts:
         leaves = 1 if self.size.asset_groups == 0 else 2
         return 2 if kind is FetchKind.CAMPAIGNS else leaves
 
-    def longest(self, days: int, limit: int) -> int:  # noqa: ARG002 - a shorter piece costs no less
+    def longest(self, days: int, calls: int) -> int:  # noqa: ARG002 - a shorter piece costs no less
         """As long as its rows allow for, a month at most."""
         return max(1, min(days, _LONGEST_PIECE, _MOST_ROWS // self._leaves))
 

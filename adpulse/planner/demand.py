@@ -7,7 +7,8 @@ from functools import lru_cache
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.costs import Costs, whole
-from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, SLACK, WEEK
+from adpulse.planner.hour import Hour
+from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
 
 _LEAST_CALLS = 0.01
 """A share of nothing still has a rhythm: a call in a hundred days."""
@@ -79,26 +80,28 @@ class Demand:
 @lru_cache(maxsize=4096)
 def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
     """What a connection of this frequency needs, when its account may make ``limit`` calls an hour."""
+    piece = Hour(frequency=frequency, costs=costs, limit=limit).piece
     return Demand(
         frequency=frequency,
         ads=costs.read(FetchKind.ADS, 1),
         categories=costs.read(FetchKind.CATEGORIES, 1),
         totals=costs.read(FetchKind.CAMPAIGNS, 1),
         changes=costs.usual_changed_walk,
-        daily=1 + costs.full_walk + _older(costs, limit),
+        daily=1 + costs.full_walk + _older(costs, piece),
     )
 
 
-def _older(costs: Costs, limit: int) -> float:
-    """Calls a day to read the days again that may have been restated: daily, weekly until the week after they are final, or once."""
-    last: float = whole(costs, 1)
+def _older(costs: Costs, piece: int) -> float:
+    """Calls a day to read the days again that may have been restated: as often as their age says, and once after they are final."""
     if costs.provider.reads_days_whole:
-        last = _pieces(costs, costs.provider.lookback_days - DAILY_DAYS + WEEK // DAY, limit) * (DAY / WEEK)
-    return _pieces(costs, DAILY_DAYS - 1, limit) + last
+        weekly = _pieces(costs, costs.provider.lookback_days - DAILY_DAYS + WEEK // DAY, piece)
+        return _pieces(costs, DAILY_DAYS - 1, piece) + weekly * (DAY / WEEK)
+    recent = _pieces(costs, RECENT_DAYS - 1, piece)
+    return DAY / RECENT_AGE * recent + _pieces(costs, DAILY_DAYS - RECENT_DAYS, piece) + whole(costs, 1)
 
 
-def _pieces(costs: Costs, days: int, limit: int) -> int:
-    longest = costs.longest(days, limit)
+def _pieces(costs: Costs, days: int, piece: int) -> int:
+    longest = costs.longest(days, piece)
     return -(-days // longest) * whole(costs, longest)
 
 

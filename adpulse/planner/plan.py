@@ -1,7 +1,7 @@
 """Turns what is due into an ordered list of fetches that fits the call budget. Pure; the heart. Step: plan.
 
-Order: account facts and changed entities, today (with yesterday when due) and its campaign totals, corrections
-of older days, and last the missing days of the first sync. Older days are read newest first, everything about
+Order: account facts and changed entities, today (with yesterday when due) and its campaign totals, corrections of older days, the
+missing days of the first sync, and last the corrections of the last week. Older days are read newest first, everything about
 the same days together, in pieces whose cost is known beforehand: a piece is only started when all of its calls
 fit, so that no page is ever paid for twice.
 """
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
-from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans, hot_reads, missing_days, spans
+from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans, hot_reads, missing_days, recent_days, spans
 
 _NO_PROGRESS = timedelta(minutes=1)
 """Pause of a sync that has something left but can do nothing about it now."""
@@ -64,7 +64,8 @@ class _Room:
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
     ages = ages.as_of(now)
-    hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hot_per_hour)
+    account = replace(account, first_sync=bool(missing_days(now, account.connection, ages)))
+    hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hour.hot)
     room = _Room(account=account, hour=hour, share=account.older_share)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str]] = []
@@ -113,6 +114,7 @@ def _due(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
         return  # the cost of older days is unknown until the first walk told the account's size
     yield from _older(account, cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     yield from _older(account, spans(missing_days(now, account.connection, ages), account.longest), Heat.BACKFILL)
+    yield from _older(account, spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:

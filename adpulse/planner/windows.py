@@ -12,6 +12,9 @@ from datetime import date, datetime, time, timedelta
 from adpulse.model import Connection, Fetch, FetchKind
 
 FIRST_SYNC_DAYS = 90
+RECENT_DAYS = 7
+"""Days this recent are read again every six hours, when calls are left."""
+
 DAILY_DAYS = 28
 """Days this recent are read again daily; older ones, as far as the platform's lookback reaches, weekly: little of them changes."""
 
@@ -21,6 +24,7 @@ _LONGEST_PAUSE_DAYS = 61
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
+RECENT_AGE = timedelta(hours=6)
 CATEGORIES_AGE = timedelta(minutes=15)
 """How old the split of conversions may be: it costs as much as the spend, and conversions come in hours after their click."""
 
@@ -132,6 +136,17 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     # A day that was read weekly until it became final does not become urgent by that.
     older = weekly if connection.provider.reads_days_whole else now
     return [day for day, read_at in _open_days(now, connection, ages).items() if read_at < (daily if day >= recent else older)]
+
+
+def recent_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
+    """Days 2 to 7 that were read six hours ago, but less than a day; newest first. Most of what is restated is of them.
+
+    None where days are read whole: a block of a month would be read for them.
+    """
+    if connection.provider.reads_days_whole:
+        return []
+    last, recent, daily = connection.today(now) - DAY * RECENT_DAYS, now - RECENT_AGE * SLACK * stretch, now - DAY * SLACK * stretch
+    return [day for day, read_at in _open_days(now, connection, ages).items() if day >= last and daily <= read_at < recent]
 
 
 def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longest: int, stretch: float = 1.0) -> list[Span]:

@@ -10,31 +10,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import Fetch, FetchKind, Heat, Parts
+from adpulse.model import Fetch, FetchKind, Heat, Parts, Provider
 from adpulse.planner.plan import Account, plan
-from adpulse.planner.windows import PartitionAges, cold_days
+from adpulse.planner.windows import PartitionAges, cold_days, recent_days
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
 
-def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York"):
+def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York", **facts):
     return unstored(
         timezone=timezone,
         frequency=frequency,
         ad_count=ads,
         campaign_count=None if ads is None else max(1, ads // 20),
+        **facts,
     )
 
 
-def account(connection, *, parts=Parts.BOTH, asked=False):
-    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=180)
+def account(connection, *, parts=Parts.BOTH, asked=False, limit=180):
+    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit)
 
 
 class Simulation:
     """Applies plans as if every fetch took its whole cost at once, in business time."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, limit=180):
         self.connection = connection
+        self.limit = limit
+        self.now = NOW
         self.days = {}
         self.dateless = {}
         self.calls = []
@@ -45,7 +48,7 @@ class Simulation:
     def tick(self, now, *, asked=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
-        made = plan(now, account(self.connection, asked=asked), self.ages(), recent)
+        made = plan(now, account(self.connection, asked=asked, limit=self.limit), self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
             self.record(fetch, now)
@@ -59,6 +62,22 @@ class Simulation:
         while day <= fetch.until:
             self.days[fetch.kind, day] = now
             day += timedelta(days=1)
+
+    def run(self, hours):
+        """Ticks at the grid, and goes on as soon as what had to wait may be read; the instants of reads of today."""
+        hot, interval, until = [], self.connection.frequency.interval, self.now + timedelta(hours=hours)
+        while self.now < until:
+            made = self.tick(self.now)
+            if any(fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT for fetch in made.fetches):
+                hot.append(self.now)
+            tick = NOW + ((self.now - NOW) // interval + 1) * interval
+            self.now = tick if made.until is None else min(tick, max(made.until, self.now + timedelta(seconds=20)))
+        return hot
+
+    def oldest(self, first, last):
+        """How long ago the one of these days back was read that was read first."""
+        today, kinds = self.connection.today(self.now), self.connection.provider.metric_kinds
+        return max(self.now - self.days[kind, today - timedelta(days=n)] for kind in kinds for n in range(first, last + 1))
 
     def most_in_an_hour(self):
         times = sorted(at for at, _ in self.calls)
@@ -142,6 +161,36 @@ def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
     assert simulation.tick(NOW + timedelta(hours=26)).until is None
 
 
+@pytest.mark.parametrize(
+    ("account_", "limit", "hours", "hot"),
+    [
+        ({"ads": 600}, 180, 2, 2),
+        ({"ads": 2000}, 180, 6, 7),
+        ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 26),
+        ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 16, 12, 26),
+        ({"provider": Provider.GOOGLE, "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
+    ],
+)
+def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(account_, limit, hours, hot):
+    """With the hours that the first sync takes, and the minutes between two reads of today meanwhile."""
+    simulation = Simulation(connection(**account_), limit)
+    reads = simulation.run(hours)
+    assert simulation.oldest(0, 89) <= timedelta(hours=hours)
+    reads += simulation.run(30)
+
+    assert max(b - a for a, b in itertools.pairwise(reads)) <= timedelta(minutes=hot)
+    assert simulation.oldest(2, 28) <= timedelta(hours=25)
+    assert simulation.most_in_an_hour() <= limit
+
+
+@pytest.mark.parametrize("ads", [150, 2000])
+def test_the_last_week_of_a_realtime_account_is_hardly_ever_older_than_six_hours(ads):
+    simulation = Simulation(connection(ads=ads))
+    simulation.run(30)
+
+    assert simulation.oldest(2, 7) <= timedelta(hours=7)
+
+
 def test_a_large_realtime_account_is_paced_instead_of_going_blind():
     simulation = Simulation(connection(ads=2000))
     reads = []
@@ -180,15 +229,18 @@ def test_today_is_the_accounts_day_not_the_utc_day():
     assert next(f.until for f in made.fetches if f.kind is FetchKind.ADS) == date(2026, 3, 21)
 
 
-def test_days_2_to_28_are_read_again_once_a_day_and_older_ones_only_until_they_are_final():
+@pytest.mark.parametrize(
+    ("hours", "cold", "recent"),
+    [(5, [], []), (6, [], [2, 3, 4, 5, 6, 7]), (22, [29], [2, 3, 4, 5, 6, 7]), (24, [*range(2, 29), 29], [])],
+)
+def test_days_2_to_28_are_read_again_once_a_day_the_last_week_in_between_and_older_ones_only_until_they_are_final(hours, cold, recent):
     conn = connection(frequency=Frequency.DAILY)
     today = conn.today(NOW)
-    read_at = {today - timedelta(days=n): NOW - timedelta(hours=24) for n in range(90)}
+    read_at = {today - timedelta(days=n): NOW - timedelta(hours=hours) for n in range(90)}
     ages = PartitionAges(days={(kind, day): at for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS) for day, at in read_at.items()})
 
-    due = [(today - day).days for day in cold_days(NOW, conn, ages)]
-
-    assert due == [*range(2, 29), 29]
+    assert [(today - day).days for day in cold_days(NOW, conn, ages)] == cold
+    assert [(today - day).days for day in recent_days(NOW, conn, ages)] == recent
 
 
 def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never():
@@ -216,7 +268,7 @@ def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():
 
 
 def test_cold_reads_that_must_wait_do_not_hold_up_today():
-    calls = tuple((NOW - timedelta(minutes=5), Heat.COLD) for _ in range(60))
+    calls = tuple((NOW - timedelta(minutes=5), Heat.COLD) for _ in range(90))
     made = plan(NOW, account(connection()), PartitionAges(), calls)
 
     assert kinds(made)[:1] == [(FetchKind.ADS, Heat.HOT)]

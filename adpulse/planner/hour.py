@@ -1,0 +1,63 @@
+"""How an account's hour is divided between reads of today and everything else. Pure. Step: plan."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from adpulse.frequency import Frequency
+from adpulse.model import FetchKind
+from adpulse.planner.budget import WINDOW
+from adpulse.planner.costs import CALLS_PER_LEG, Costs, whole
+from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
+
+HOT_SHARE = 150
+"""Most calls an hour that reads of today may take, so that everything else always gets some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """The ``limit`` of calls in any 60 minutes of an account that is to be read this often and whose reads cost this.
+
+    While days of the first sync are missing, today has half of it: a large account would have no history for days.
+    """
+
+    frequency: Frequency
+    costs: Costs
+    limit: int
+    first_sync: bool = False
+
+    @property
+    def pace(self) -> timedelta:
+        """Least time between two reads of today, so that they spread over the hour instead of spending it at once."""
+        return WINDOW * self._today / max(self._most_hot - self._beside, 1)
+
+    @property
+    def hot(self) -> int:
+        """Calls that are kept for reads of today; none where they are made only when somebody asks."""
+        interval = self.frequency.interval
+        if interval is None:
+            return 0
+        reads = -(-WINDOW // interval) if interval < WINDOW else 1
+        return min(reads * self._today + self._beside, self._most_hot)
+
+    @property
+    def piece(self) -> int:
+        """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
+        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk)
+
+    @property
+    def _most_hot(self) -> int:
+        """What reads of today may take: beside it fit the changes of the hour, a whole day, and a full walk of no more than half."""
+        left, half = self.limit - self.costs.changed_walk, self.limit // 2
+        return max(0, min(half if self.first_sync else HOT_SHARE, left - whole(self.costs, 1), max(left - self.costs.full_walk, half)))
+
+    @property
+    def _today(self) -> int:
+        return self.costs.read(FetchKind.ADS, 2)
+
+    @property
+    def _beside(self) -> int:
+        """What days that are read whole need an hour beside the leaves; where they are not, it is taken as it comes."""
+        if not self.costs.provider.reads_days_whole:
+            return 0
+        rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
+        return round(sum(HOUR / (age * SLACK) * self.costs.read(kind, 2) for kind, age in rare.items()))
