@@ -113,13 +113,31 @@ def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr)
     return app.grants.fill(grant_id, secret, accounts, ends_at(app, provider, secret))
 
 
-def connect(app: App, grant: Grant, wanted: Sequence[str] | None, sync_frequency: str, ask: Ask = dispatch) -> list[ConnectionView]:
-    """Connect accounts that a grant reaches, by their ids; None takes all that can be synced and are not connected yet.
+def every_account(app: App, grant: Grant, manager_id: str | None = None) -> list[str]:
+    """The ids of all accounts that can be synced and are not connected yet; with a manager's id, those that are reached through it.
+
+    Raises:
+        Usage: there is none.
+    """
+    taken, manager = connected_accounts(app, grant), manager_id.replace("-", "") if manager_id else None
+    found = [
+        each.external_id
+        for each in grant.accounts
+        if each.enabled and not each.manager and each.external_id not in taken and manager in (None, each.login_customer_id)
+    ]
+    if not found:
+        through = f" through {manager}" if manager else ""
+        raise Usage(f"The credential reaches no account{through} that can be synced and is not connected yet.")
+    return found
+
+
+def connect(app: App, grant: Grant, wanted: Sequence[str], sync_frequency: str, ask: Ask = dispatch) -> list[ConnectionView]:
+    """Connect accounts that a grant reaches, by their ids.
 
     Raises:
         NotFound, FrequencyRefused, Conflict, Usage: nothing was stored, and the grant can still be used unless it is the cause.
     """
-    accounts = _chosen(app, grant, wanted)
+    accounts = _chosen(grant, wanted)
     operations.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
     secret = app.grants.take(grant.id, grant.workspace_id)
     return operations.connect(
@@ -211,13 +229,7 @@ def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
     return f"{base}{CALLBACK}"
 
 
-def _chosen(app: App, grant: Grant, wanted: Sequence[str] | None) -> list[AccountFacts]:
-    if wanted is None:
-        taken = connected_accounts(app, grant)
-        found = [each for each in grant.accounts if each.enabled and not each.manager and each.external_id not in taken]
-        if not found:
-            raise Usage("The credential reaches no account that can be synced and is not connected yet.")
-        return found
+def _chosen(grant: Grant, wanted: Sequence[str]) -> list[AccountFacts]:
     reached = {each.external_id: each for each in grant.accounts}
     bare = list(dict.fromkeys(each.removeprefix("act_").replace("-", "") for each in wanted))
     if not bare:

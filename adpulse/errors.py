@@ -23,11 +23,14 @@
         ├── FrequencyRefused
         └── Conflict            it exists already
 
-Messages say what happened, to which account, and what to do; they never hold a token.
+Messages say what happened, to which account, and what to do. They hold no secret: what a platform says is part of some, and it may
+repeat what it was sent, so every message is redacted when the error is made.
 Every class survives a pickle round trip: all state is in ``args`` or in ``__dict__``.
 """
 
 from typing import Literal
+
+from adpulse.redact import redact
 
 Scope = Literal["account", "app"]
 """What must pause: the account, or all that the platform counts together (the Meta app, the Google Cloud project)."""
@@ -40,6 +43,7 @@ class AdpulseError(Exception):
     """What was being read when it happened (``ads-2026-11-01-2026-11-07``); for whoever looks into it."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
+        message = redact(message)
         super().__init__(message, code)
         self.message = message
         self.code = code
@@ -67,7 +71,7 @@ class RateLimited(Transient):
         scope: Scope = "account",
     ) -> None:
         super().__init__(message, code)
-        self.args = (message, code, retry_after, scope)
+        self.args = (self.message, code, retry_after, scope)
         self.retry_after = retry_after
         self.scope: Scope = scope
 

@@ -1,4 +1,4 @@
-"""How long to wait before trying again. Pure. Steps: fetch (within a call), telemetry (between a connection's syncs)."""
+"""How long to wait before trying again. Pure. Steps: fetch (within a call), telemetry (between a connection's syncs), webhooks."""
 
 from random import Random
 
@@ -12,7 +12,7 @@ DELIVERIES = 30
 """Tries of a webhook's message, the first included: about a day."""
 
 LONGEST_BACKOFF = 3600.0
-_FIRST_BACKOFF = 60.0
+_FIRST_BACKOFF, _JITTER = 60.0, 0.1
 _FIRST_COOLDOWN, _LONGEST_COOLDOWN = 60.0, 900.0
 
 
@@ -24,17 +24,13 @@ def call_backoff(attempt: int, rng: Random) -> float:
     return 0.5 * 2.0 ** (attempt - 1) * (0.5 + rng.random() / 2)
 
 
-def connection_backoff(failures: int) -> float:
-    """Seconds before a failed connection is synced again: 60 s doubling to an hour."""
-    return min(_FIRST_BACKOFF * 2.0 ** min(max(failures - 1, 0), 10), LONGEST_BACKOFF)
+def backoff(failures: int, rng: Random) -> float:
+    """Seconds before a failed connection is synced, or a message sent, again: 60 s doubling to an hour, each up to a tenth longer.
 
-
-def delivery_backoff(attempt: int, rng: Random) -> float:
-    """Seconds before a message is sent again after so many tries: 60 s doubling to an hour, each a tenth longer at most.
-
-    The jitter spreads what a receiver that was down has to take when it is back.
+    The jitter spreads what a platform or a receiver that was down has to take when it is back.
     """
-    return connection_backoff(attempt) * (1 + rng.random() / 10)
+    doubled = _FIRST_BACKOFF * 2.0 ** min(max(failures - 1, 0), 10)
+    return min(doubled, LONGEST_BACKOFF / (1 + _JITTER)) * (1 + _JITTER * rng.random())
 
 
 def cooldown(throttles: int) -> float:

@@ -27,7 +27,7 @@ from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.events import slack_body
 from adpulse.redact import redact
-from adpulse.retry import DELIVERIES, LONGEST_BACKOFF, delivery_backoff
+from adpulse.retry import DELIVERIES, LONGEST_BACKOFF, backoff
 from deployments.owner import leads, this_process
 from storage.control import INFRASTRUCTURE
 from storage.outbox import Delivery
@@ -172,7 +172,7 @@ class Deliverer:
         elif tries >= DELIVERIES:
             outbox.failed(delivery, answer.status, error)
         else:
-            wait = max(delivery_backoff(tries, self._rng), answer.wait or 0.0)
+            wait = max(backoff(tries, self._rng), answer.wait or 0.0)
             outbox.postponed(delivery, answer.status, error, utc_now() + timedelta(seconds=wait))
 
 

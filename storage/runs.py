@@ -10,7 +10,6 @@ from adpulse.clock import Clock, utc_now
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
 from adpulse.events import needs_attention
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, Restated, RunCounts, RunState, SyncStatus
-from adpulse.redact import redact
 from adpulse.run_states import LEGAL_MOVES
 from storage import sync_requests
 from storage.connections import connection_of, resolve
@@ -31,6 +30,8 @@ SHOWN = 50
 class Leg:
     """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
 
+    ``idle``: nothing was due, or there was no room for it, so nothing was read and no data are fresher than before.
+
     If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros, and ``restated`` what it changed of
     days before today. ``slow``: None is unknown.
     """
@@ -41,6 +42,7 @@ class Leg:
     trailing_spend: int = 0
     restated: Restated | None = None
     slow: bool | None = None
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +286,7 @@ class Runs:
             resolve(session, others, f"superseded by {lease.run_id}")
             stopped = {"status": status.value, "status_reason": str(error)} if status else {}
             if status:
-                publish(session, needs_attention(lease.connection, status, redact(str(error))))
+                publish(session, needs_attention(lease.connection, status, str(error)))
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
     def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
@@ -294,8 +296,10 @@ class Runs:
         self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **told, **values, **_measured(leg))
 
     def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
-        fresh = {"last_sync_error": None, "consecutive_failures": 0, "consecutive_throttles": 0}
-        self._free(session, lease, last_sync_completed_at=self._clock.now(), **fresh, **values, **_measured(leg))
+        if not leg.idle:
+            values |= {"last_sync_completed_at": self._clock.now(), "last_sync_error": None}
+            values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
+        self._free(session, lease, **values, **_measured(leg))
 
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
@@ -348,7 +352,7 @@ def _measured(leg: Leg) -> dict[str, Any]:
 
 
 def _told(error: AdpulseError) -> dict[str, Any]:
-    return {"error": redact(str(error)), "error_code": error.code, "error_during": error.during}
+    return {"error": str(error), "error_code": error.code, "error_during": error.during}
 
 
 def _lost(run_id: str) -> LeaseLost:

@@ -6,6 +6,7 @@ Not Prefect tasks: the control plane is the truth, Prefect's run list only shows
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 
 from adpulse.bootstrap import App
 from adpulse.errors import (
@@ -21,10 +22,12 @@ from adpulse.errors import (
 )
 from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Plan, plan
-from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, connection_backoff, cooldown
+from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
 from storage.runs import Leg
 
 log = logging.getLogger(__name__)
+
+_rng = Random()  # noqa: S311 - jitter
 
 
 def prepare(app: App, lease: Lease) -> Plan:
@@ -108,8 +111,8 @@ def _leg(app: App, lease: Lease) -> Leg:
     """What the leg did, from the warehouse; a leg that wrote nothing is told by what it compared."""
     stored = app.runs.get(lease.run_id).state is RunState.APPLIED
     changes = app.staging.changes(lease.run_id) if stored else None
+    staged = app.staging.read(lease.run_id) if stored else []
     if stored:
-        staged = app.staging.read(lease.run_id)
         app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
         _record_size(app, lease, staged)
     if lease.adopts or (changes and not changes.empty):
@@ -121,8 +124,9 @@ def _leg(app: App, lease: Lease) -> Leg:
                 changed_at=applied.changed_at,
                 trailing_spend=applied.trailing_spend,
                 restated=applied.restated,
+                idle=not staged,
             )
-    return Leg(counts=changes.counts if changes else RunCounts())
+    return Leg(counts=changes.counts if changes else RunCounts(), idle=not staged)
 
 
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
@@ -189,7 +193,7 @@ def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) 
     if isinstance(error, Permanent) or failures >= DEAD_AFTER:
         app.runs.dead(lease, leg, error, next_due_at=now + timedelta(seconds=LONGEST_BACKOFF), status=status)
     else:
-        app.runs.failed(lease, leg, error, until=now + timedelta(seconds=connection_backoff(failures)))
+        app.runs.failed(lease, leg, error, until=now + timedelta(seconds=backoff(failures, _rng)))
 
 
 def _status_after(error: AdpulseError) -> ConnectionStatus | None:

@@ -105,7 +105,10 @@ class ReturnedIn(BaseModel):
 
 
 class ConnectIn(Body):
-    """Of a grant, or of a secret that was not looked at before. ``all`` takes what can be synced and is not connected yet."""
+    """Of a grant, or of a secret that was not looked at before.
+
+    ``all`` takes what can be synced and is not connected yet, with ``manager_id`` only what is reached through that manager.
+    """
 
     grant_id: Id | None = None
     provider: Provider | None = None
@@ -113,10 +116,13 @@ class ConnectIn(Body):
     accounts: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=5_000)] | Literal["all"] = Field(
         examples=["all"]
     )
+    manager_id: str | None = Field(None, examples=["4711000001"], max_length=64)
     sync_frequency: str = Field("manual", examples=["hourly"], max_length=64)
 
     @model_validator(mode="after")
     def _one_way(self) -> "ConnectIn":
+        if self.manager_id is not None and self.accounts != "all":
+            raise ValueError("manager_id goes with accounts: all")
         given = self.provider is not None and self.secret is not None
         if (self.grant_id is not None) == given or given != (self.provider is not None or self.secret is not None):
             raise ValueError("give either grant_id, or provider and secret")
@@ -212,7 +218,7 @@ def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn)
         grant = connecting.grant_of(app, workspace.id, body.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", workspace.id)
-    wanted = None if body.accounts == "all" else body.accounts
+    wanted = connecting.every_account(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
     return _connected(caller, connecting.connect(app, grant, wanted, body.sync_frequency, ask=ask_prefect))
 
 

@@ -9,7 +9,7 @@ from adpulse.sandbox.graph_errors import GraphError, expired_token, no_permissio
 
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
-    "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails",
+    "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",

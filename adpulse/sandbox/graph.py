@@ -345,7 +345,7 @@ class Graph:
             return
         if rule.action == "slow":
             time.sleep(rule.seconds)
-        error = error_of(rule)
+        error = errors.refused(call.params) if rule.action == "refused" else error_of(rule)
         if error:
             raise error
 

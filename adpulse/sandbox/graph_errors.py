@@ -1,7 +1,9 @@
 """Errors in the words and codes of Meta's Graph API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 JOB_FAILURE = {
     "error_code": 2,
@@ -54,6 +56,11 @@ def no_token() -> GraphError:
 def bad_token() -> GraphError:
     """A token that never was one."""
     return GraphError(400, 190, "Invalid OAuth access token - Cannot parse access token")
+
+
+def refused(params: Mapping[str, str]) -> GraphError:
+    """A request that is not liked, and repeated as it was sent: what a client shows of it must not tell the token."""
+    return GraphError(400, 100, f"(#100) Invalid request: {urlencode(params)}")
 
 
 def expired_token() -> GraphError:

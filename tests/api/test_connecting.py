@@ -301,6 +301,26 @@ def test_all_takes_what_can_be_synced_and_is_not_connected_yet(ask, installation
     assert (again.status_code, "not connected yet" in again.json()["detail"]) == (400, True)
 
 
+def test_all_through_a_manager_takes_only_what_is_reached_through_it(ask, installation, workspace):
+    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+    told = ask(
+        "POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json={"provider": "google", "secret": secret}
+    ).json()
+    through = {each["manager_id"] for each in told["accounts"] if each["can_be_synced"]}
+    manager = next(each for each in through if each)
+    wanted = {each["external_id"] for each in told["accounts"] if each["can_be_synced"] and each["manager_id"] == manager}
+    dashed = f"{manager[:3]}-{manager[3:6]}-{manager[6:]}"
+
+    nobody = connect(ask, workspace, grant_id=told["grant_id"], accounts="all", manager_id="999-999-9999")
+    listed = connect(ask, workspace, grant_id=told["grant_id"], accounts=sorted(wanted), manager_id=manager)
+    made = connect(ask, workspace, grant_id=told["grant_id"], accounts="all", manager_id=dashed)
+
+    assert (nobody.status_code, listed.status_code, made.status_code) == (400, 422, 201)
+    assert "through 9999999999" in nobody.json()["detail"]
+    assert len(through) > 1
+    assert {each["connection"]["external_id"] for each in made.json()} == wanted
+
+
 @pytest.mark.parametrize(
     ("body", "refusal"),
     [

@@ -1,6 +1,7 @@
 """The pages without a browser: who is let in, what forms do, and what another site cannot do."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import requests
@@ -299,6 +300,19 @@ def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installa
     assert "rows changed" in told
     assert "of 180" in told
     assert "Sync now" not in told  # a viewer
+
+
+def test_a_token_that_ends_soon_is_told_where_one_looks_with_the_way_out(browser, visit, installation, team, sandbox):
+    ends = sandbox.clock.now() + timedelta(days=5, hours=1)
+    fresh = installation.app.credentials.store(team.workspace.id, "meta", installation.secret(Provider.META), ends)
+    with installation.engine.begin() as session:
+        session.exec_driver_sql(f"UPDATE connection SET credential_id = '{fresh}' WHERE id = '{team.connection.id}'")
+
+    for role, offered in ((team.editor, True), (team.viewer, False)):
+        for path in ("/connections", f"/connections/{team.connection.id}"):
+            page = visit(browser(role), "GET", path).text
+            assert "Token ends in 5 days: reconnect" in page
+            assert (f"/connect?connection={team.connection.id}" in page) is offered
 
 
 def test_names_from_platforms_are_text_and_never_markup(browser, visit, installation, team):

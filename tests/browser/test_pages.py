@@ -121,11 +121,31 @@ def test_what_goes_wrong_is_told_where_one_looks_and_mended_by_the_next_sync(pag
     expect(row_of(page)).to_contain_text("Meta no longer accepts the token")
     shot(page, "needs-reauthorisation")
     running.remote.clear_faults()
-    running.app.connections.set_status(connected.id, ConnectionStatus.ACTIVE, None)
-    page.reload()
-    row_of(page).get_by_role("button", name="Sync now").click()
+    row_of(page).get_by_role("link", name="Reconnect").click()
+    page.get_by_label("A System User's token").fill(running.secret(Provider.META).get_secret_value())
+    page.get_by_role("button", name="Reconnect").click()
+
+    expect(page.get_by_role("heading", name=ACCOUNT)).to_be_visible()
     running.until(lambda: running.app.connections.get(connected.id).sync_status is SyncStatus.IDLE)
+    page.get_by_role("link", name="Connections").first.click()
     expect(row_of(page).locator(".badge")).to_have_text("Idle", timeout=60_000)
+    assert running.app.overview.glances([connected])[connected.id].days_read == 90, "its history went on"
+
+
+def test_a_dead_letter_is_replayed_from_the_health_page(page, running, address, connected, shot):
+    running.remote.fault("refused", kind="insights")
+    running.ended(running.ask(connected))
+    running.remote.clear_faults()
+    page.goto(f"{address}/app/health")
+    expect(page.locator("#attention")).to_contain_text(f"{ACCOUNT} gave up after 1 try: Meta refused a request")
+    assert "access_token=[redacted]" in page.content()
+    assert nothing_serious(page) == []
+    shot(page, "dead-letter")
+
+    page.get_by_role("button", name=f"Replay {ACCOUNT}").click()
+
+    expect(page.locator("#attention")).to_contain_text("No dead letters.", timeout=60_000)
+    running.until(lambda: running.app.connections.get(connected.id).sync_status is SyncStatus.IDLE)
 
 
 def test_pausing_and_resuming_from_the_keyboard(page, running, connected):
@@ -169,6 +189,14 @@ def test_an_account_is_connected_by_consent_at_the_platform_and_its_first_sync_s
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
     assert nothing_serious(page) == []
+    if platform == "Google Ads":
+        whole = page.get_by_role("checkbox", name="All clients of Summit Media Group")
+        whole.check()
+        expect(page.get_by_role("checkbox", name="Pacific Trail Outfitters")).to_be_checked()
+        expect(page.get_by_role("checkbox", name=account)).not_to_be_checked()
+        shot(page, "choose-clients")
+        whole.uncheck()
+        expect(page.get_by_role("checkbox", name="Pacific Trail Outfitters")).not_to_be_checked()
     shot(page, "choose")
     page.get_by_role("checkbox", name=account).check()
     page.get_by_label("Sync frequency").select_option("5min")
@@ -245,6 +273,31 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
         assert nothing_serious(page) == []
         assert running.app.connections.get(connected.id).connection.status is status
         page.get_by_role("link", name="Connections labelled outdoor").click()
+
+    page.get_by_label("All labelled outdoor").select_option("30min")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.get_by_role("heading", name="1 changed, 0 unchanged, 0 refused")).to_be_visible()
+    assert running.app.connections.get(connected.id).connection.frequency == "30min"
+
+
+def test_a_service_accounts_file_is_uploaded_and_one_of_its_accounts_connected_and_disconnected(page, running, address):
+    page.goto(f"{address}/app/connect")
+    page.locator("select[name=provider]").select_option(label="Google Ads")
+    page.get_by_label("Or a file").set_input_files(running.sandbox.google.files / "service-account.json")
+    page.get_by_role("button", name="Show its accounts").click()
+    expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
+    page.get_by_role("checkbox", name="Pacific Trail Outfitters").check()
+    page.get_by_label("Sync frequency").select_option("manual")
+    page.get_by_role("button", name="Connect").click()
+    made = row_of(page, "Pacific Trail Outfitters")
+    expect(made).to_be_visible()
+
+    made.get_by_role("link", name="Pacific Trail Outfitters").click()
+    page.locator("summary", has_text="Disconnect").click()
+    page.get_by_role("button", name="Disconnect Pacific Trail Outfitters").click()
+
+    expect(page.locator("#facts .badge").first).to_have_text("Disconnected")
+    assert running.app.connections.get("Pacific Trail Outfitters").connection.status is ConnectionStatus.DISCONNECTED
 
 
 def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, running, address, receiver, shot):

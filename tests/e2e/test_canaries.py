@@ -135,7 +135,7 @@ def syncs_and_fails(scene):
     """Each kind of failure of the platforms, down to dead letters with their tracebacks in the worker's log."""
     assert scene.sync(META).state is RunState.DONE
     assert scene.sync(GOOGLE).state is RunState.DONE
-    for action in ("drop", "html", "server_error", "expired_token"):
+    for action in ("drop", "html", "server_error", "refused", "expired_token"):
         assert scene.sync(META, action=action, platform="meta").state in (RunState.FAILED, RunState.DEAD)
     for action in ("drop", "permission_lost"):
         assert scene.sync(GOOGLE, action=action, platform="google").state in (RunState.FAILED, RunState.DEAD)

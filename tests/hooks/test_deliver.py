@@ -23,7 +23,7 @@ from storage.webhooks import Format
 @pytest.fixture
 def impatient(monkeypatch):
     """The next try comes at once."""
-    monkeypatch.setattr(deliver, "delivery_backoff", lambda *_: 0.0)
+    monkeypatch.setattr(deliver, "backoff", lambda *_: 0.0)
 
 
 def test_a_sync_is_told_to_its_receiver_who_verifies_it(hooks, installation, receiver):
@@ -77,7 +77,7 @@ def test_a_receiver_that_is_down_is_tried_again_later_and_given_up_after_a_day(h
         hooks.until(lambda: hooks.only(hook).attempts == 1)
     waiting = hooks.only(hook)
     monkeypatch.setattr(deliver, "DELIVERIES", 3)
-    monkeypatch.setattr(deliver, "delivery_backoff", lambda *_: 0.0)
+    monkeypatch.setattr(deliver, "backoff", lambda *_: 0.0)
     installation.app.outbox.postponed(waiting, None, "again", utc_now())
     with hooks.delivering():
         hooks.until(lambda: hooks.only(hook).state is DeliveryState.FAILED)

@@ -214,6 +214,16 @@ def answer_that_takes_long(wire):
     assert wire.struck() == [1]
 
 
+@case("refused")
+def request_that_is_refused_and_repeated(wire):
+    wire.arm("refused", count=1)
+
+    answer = wire.ads()
+
+    assert refusal(answer)[:2] == (400, 100)
+    assert wire.sandbox.world.token("full").value in answer.json()["error"]["message"]
+
+
 @case("too_much_data")
 def too_much_is_asked_for(wire):
     wire.arm("too_much_data", count=1)

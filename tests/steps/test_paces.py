@@ -18,7 +18,12 @@ def test_a_connection_that_its_limit_slows_down_is_not_stale(installation, monke
     every = app.cadences([connection])[connection.id].every
     assert every > timedelta(minutes=5)
 
-    installation.advance_to(app.clock.now() + 2 * every)
+    completed = app.connections.get(connection.id).last_sync_completed_at
+    installation.advance_to(app.clock.now() + every / 4)
+    installation.tick()
+    assert app.connections.get(connection.id).last_sync_completed_at == completed, "nothing was due yet, so nothing was read"
+
+    installation.advance_to(completed + 2 * every)
     Sweep(app).once()
     assert app.connections.get(connection.id).stale_since is None
     installation.advance_to(app.clock.now() + 2 * every)

@@ -31,6 +31,20 @@ def test_who_finds_the_apps_limit_used_up_is_postponed_until_there_is_room_and_n
     assert len(shared.remote.calls(first.external_id)) == 1
 
 
+def test_who_was_not_read_at_all_completed_nothing_and_goes_stale(shared, sandbox):
+    shared.connect("Corner Store 1")
+    connection = shared.connect("Corner Store 2", frequency="hourly")
+    for _ in range(12):
+        shared.app.ledger.take("meta:elsewhere", "meta", Heat.HOT)
+
+    shared.tick(Frequency.HOURLY)
+    told = shared.app.connections.get(connection.id)
+    assert (told.last_sync_completed_at, told.postponed_reason is None) == (None, False)
+    assert shared.remote.calls(connection.external_id) == []
+    sandbox.clock.advance(4 * 3600)
+    assert [each.name for each in shared.app.staleness.renew().stale] == ["Corner Store 2"]
+
+
 def test_a_first_sync_is_read_in_pieces_that_fit_the_share(shared):
     shared.connect("Corner Store 1")
     connection = shared.connect("Corner Store 2")

@@ -21,6 +21,15 @@ def test_error_survives_a_pickle_round_trip(kind):
     assert (type(error), str(error), error.code) == (kind, "what happened", "17/2446079")
 
 
+@pytest.mark.parametrize("kind", sorted(set(every_error()), key=lambda kind: kind.__name__))
+def test_no_error_repeats_the_token_that_a_platform_repeated(kind):
+    token = "EAA" + "b7" * 20
+    error = kind(f"Meta refused a request: Invalid request: fields=id&access_token={token}", "100")
+
+    assert token not in f"{error}{error!r}{error.args}{vars(error)}"
+    assert str(error).startswith("Meta refused a request")
+
+
 def test_rate_limited_keeps_its_hint_and_scope_through_pickle():
     error = pickle.loads(pickle.dumps(RateLimited("wait", "4", 90.0, "app")))  # noqa: S301 - our own bytes
 

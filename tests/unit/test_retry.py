@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.retry import call_backoff, connection_backoff
+from adpulse.retry import LONGEST_BACKOFF, backoff, call_backoff
 
 
 @given(st.integers(1, 6), st.integers())
@@ -15,5 +15,12 @@ def test_two_workers_do_not_come_back_at_the_same_instant():
     assert call_backoff(1, Random(1)) != call_backoff(1, Random(2))
 
 
-def test_a_connection_waits_a_minute_then_longer_and_never_more_than_an_hour():
-    assert [connection_backoff(failures) for failures in (0, 1, 2, 3, 7, 50)] == [60, 60, 120, 240, 3600, 3600]
+@given(st.integers(0, 50), st.integers())
+def test_a_failure_waits_a_minute_then_longer_and_never_more_than_an_hour(failures, seed):
+    doubled = 60 * 2 ** max(failures - 1, 0)
+
+    assert min(doubled, LONGEST_BACKOFF / 1.1) <= backoff(failures, Random(seed)) <= min(doubled * 1.1, LONGEST_BACKOFF)
+
+
+def test_what_failed_together_does_not_come_back_together():
+    assert len({backoff(failures, Random(seed)) for failures in (1, 50) for seed in range(20)}) == 40

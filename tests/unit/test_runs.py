@@ -110,6 +110,28 @@ def test_a_failure_is_told_and_counted_and_the_next_success_clears_it(plane):
     assert (view(plane, lease).last_sync_error, view(plane, lease).consecutive_failures) == (None, 0)
 
 
+@pytest.mark.parametrize("ends", ["done", "postponed"])
+def test_a_leg_that_read_nothing_completes_nothing_and_mends_nothing(plane, ends):
+    connection = plane.connect("1", "5min")
+    plane.runs.request(connection.id)
+    (lease,) = claim(plane)
+    plane.runs.done(lease, Leg())
+    completed = plane.clock.now()
+    plane.clock.advance(minutes=5)
+    plane.runs.request(connection.id)
+    plane.runs.failed(claim(plane)[0], Leg(), Unavailable("Meta did not answer", "2"), until=plane.clock.now())
+    plane.clock.advance(minutes=5)
+    (again,) = claim(plane)
+    if ends == "done":
+        plane.runs.done(again, Leg(idle=True))
+    else:
+        plane.runs.postponed(again, Leg(idle=True), until=plane.clock.now(), reason="the app's calls are used up")
+
+    told = view(plane, lease)
+    assert (told.last_sync_completed_at, told.last_sync_error, told.consecutive_failures) == (completed, "Meta did not answer", 1)
+    assert told.sync_status is SyncStatus.IDLE
+
+
 def test_every_call_is_counted_and_renews_the_lease(plane, lease):
     for _ in range(3):
         plane.runs.calling(lease)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from adpulse import connecting
 from adpulse.api.access import Caller, Editor
-from adpulse.api.connecting import LONGEST_SECRET, bind, grant_out
+from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind, grant_out
 from adpulse.api.pages.row import choices
 from adpulse.api.pages.site import ROOT, page
 from adpulse.api.soon import ask_prefect
@@ -80,7 +80,14 @@ def choose(caller: Editor, workspace_id: str, grant_id: str) -> Response:
     known = caller.connection(grant.connection_id, owner.id).connection if grant.connection_id else None
     offered = choices(Frequency.MANUAL, realtime_granted=owner.realtime_granted)
     told = grant_out(caller.app, grant)
-    return page("choose.html", caller, grant=told, owner=owner, connection=known, offered=offered)
+    names = {each.external_id: each.name.casefold() for each in told.accounts}
+
+    def place(each: AccountOut) -> tuple[str, bool, str]:
+        """Clients follow the manager that they are reached through."""
+        return names.get(each.manager_id or each.external_id, ""), each.manager_id is not None, each.name.casefold()
+
+    accounts = sorted(told.accounts, key=place)
+    return page("choose.html", caller, grant=told, accounts=accounts, owner=owner, connection=known, offered=offered)
 
 
 @router.post("/connect/{workspace_id}/{grant_id}")

@@ -93,6 +93,11 @@ class Row:
         return telling.waiting(self.view, self.now)
 
     @property
+    def token(self) -> str:
+        """``token ends in 6 days: reconnect``; empty while that is far off, and where somebody must reconnect already."""
+        return "" if self.needs_reconnect else telling.token_end(self.view, self.now)
+
+    @property
     def syncs(self) -> str:
         """``45 attempts | 12 changes (26.7%)``."""
         return telling.attempts(self.view.total_syncs_attempted, self.view.total_syncs_with_changes)

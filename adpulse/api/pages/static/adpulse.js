@@ -87,9 +87,14 @@ document.addEventListener("change", (event) => {
 });
 
 for (const table of document.querySelectorAll("[data-choices]")) {
-  const all = table.querySelector("[data-all]"), boxes = [...table.querySelectorAll("tbody input[type=checkbox]")];
+  const all = table.querySelector("[data-all]"), boxes = [...table.querySelectorAll("tbody [name=account]")];
   all.hidden = boxes.length < 2;
-  all.addEventListener("change", () => { for (const each of boxes) each.checked = all.checked; });
+  all.addEventListener("change", () => { for (const each of table.querySelectorAll("tbody input")) each.checked = all.checked; });
+  for (const whole of table.querySelectorAll("[data-under]")) {
+    const clients = boxes.filter((each) => each.dataset.manager === whole.dataset.under);
+    whole.hidden = clients.length === 0;
+    whole.addEventListener("change", () => { for (const each of clients) each.checked = whole.checked; });
+  }
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
