@@ -87,6 +87,7 @@ class MetaClient:
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._stop: dict[str, RateLimited] = {}
         self._usage: dict[str, float] = {}
+        self._app_usage = 0.0
 
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every account the token reaches."""
@@ -216,7 +217,10 @@ class MetaClient:
             response = self._api.call(method, tuple(path.split("/")), params=dict(params))
             headers, told = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
-            raise _from_sdk(error, about) from None
+            ours = _from_sdk(error, about)
+            if not isinstance(ours, RateLimited):  # which pauses the calls by itself
+                self._note_usage(_headers(error), about)
+            raise ours from None
         except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError):
             # The SDK mistypes broken bodies (HTML, truncated JSON), and a connection error's text holds the token.
             raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
@@ -226,19 +230,21 @@ class MetaClient:
         return told
 
     def _heed_usage(self, about: str) -> None:
-        """Meta's own meters are told with every answer: slow down before it blocks, and stop just before."""
+        """Meta's own meters are told with every answer, failures too: slow down before it blocks, and stop just before."""
         stop = self._stop.pop(about, None)
         if stop:
             raise stop
-        if self._usage.get(about, 0.0) >= SLOW_DOWN_PERCENT:
+        if max(self._usage.get(about, 0.0), self._app_usage) >= SLOW_DOWN_PERCENT:
             self._sleep(_SLOW_DOWN_SECONDS)
 
     def _note_usage(self, headers: dict[str, str], about: str) -> None:
-        percent = usage(headers)
-        self._usage[about] = percent
-        if percent >= STOP_PERCENT:
-            message = f"{percent:.0f} % of Meta's own limit is used up for {about}; its calls pause."
-            self._stop[about] = RateLimited(message, "usage", retry_after=wait_hint(headers))
+        used = usage(headers)
+        self._usage[about], self._app_usage = used["account"], used["app"]
+        for scope, percent in used.items():
+            if percent >= STOP_PERCENT:
+                whom = about if scope == "account" else "every account of the app"
+                message = f"{percent:.0f} % of Meta's own limit is used up for {whom}; its calls pause."
+                self._stop[about] = RateLimited(message, "usage", retry_after=wait_hint(headers), scope=scope)
 
 
 def _account(external_id: str) -> str:
@@ -259,5 +265,9 @@ def _insights(level: Level, since: date, until: date) -> Params:
 def _from_sdk(error: FacebookRequestError, about: str) -> AdpulseError:
     body = error.body()
     told = body.get("error") if isinstance(body, dict) else None
-    headers = {str(name): str(value) for name, value in (error.http_headers() or {}).items()}
-    return from_reply(Reply(status=int(error.http_status() or 0), error=told if isinstance(told, dict) else {}, headers=headers), about)
+    status = int(error.http_status() or 0)
+    return from_reply(Reply(status=status, error=told if isinstance(told, dict) else {}, headers=_headers(error)), about)
+
+
+def _headers(error: FacebookRequestError) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (error.http_headers() or {}).items()}

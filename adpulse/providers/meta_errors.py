@@ -9,10 +9,21 @@ from typing import Any
 
 import orjson
 
-from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    BadRequest,
+    RateLimited,
+    Scope,
+    TooMuchData,
+    Unavailable,
+    VersionSunset,
+)
 
 _APP_THROTTLE = frozenset({4})
 _ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
+_METERS = ("call_count", "total_cputime", "total_time")
 _TRANSIENT = frozenset({1, 2, 960})
 _TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
 """2642: a cursor died because its object was deleted while we paged; the next sync begins the list anew."""
@@ -90,15 +101,15 @@ def wait_hint(headers: Mapping[str, str]) -> float | None:
     return max([float(minute) * 60 for minute in minutes] + [float(seconds)]) or None
 
 
-def usage(headers: Mapping[str, str]) -> float:
-    """The highest share of any of Meta's own limits that is used up, in percent; 0 when it does not say."""
-    found = [0.0]
-    for uses in _json(headers, "x-business-use-case-usage").values():
-        found += [float(each.get(name, 0)) for each in uses for name in ("call_count", "total_cputime", "total_time")]
-    for header in ("x-ad-account-usage", "x-fb-ads-insights-throttle"):
-        told = _json(headers, header)
-        found += [float(told.get(name, 0)) for name in ("acc_id_util_pct", "app_id_util_pct")]
-    return max(found)
+def usage(headers: Mapping[str, str]) -> dict[Scope, float]:
+    """How much of Meta's own limits is used up, in percent: the fullest of the account's meters, and of the app's; 0 if it does not say."""
+    account, insights = (_json(headers, name) for name in ("x-ad-account-usage", "x-fb-ads-insights-throttle"))
+    cases = [each for uses in _json(headers, "x-business-use-case-usage").values() for each in uses]
+    mine = [float(told.get("acc_id_util_pct", 0)) for told in (account, insights)]
+    mine += [float(each.get(name, 0)) for each in cases for name in _METERS]
+    apps = _json(headers, "x-app-usage")
+    whole = [float(insights.get("app_id_util_pct", 0)), *(float(apps.get(name, 0)) for name in _METERS)]
+    return {"account": max(mine), "app": max(whole)}
 
 
 def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The Meta client against the sandbox, over the unmodified facebook-business SDK and real HTTP."""
 
 import inspect
+import json
 from datetime import date, timedelta
 
 import facebook_business.api
@@ -18,7 +19,7 @@ from adpulse.errors import (
     Unavailable,
 )
 from adpulse.model import Fetch, FetchKind, Heat, Level
-from adpulse.sandbox import Sandbox
+from adpulse.sandbox import Sandbox, graph
 
 DAY = timedelta(days=1)
 
@@ -178,6 +179,31 @@ def test_nearing_the_platforms_own_limit_slows_down_and_then_pauses(meta, sandbo
     with pytest.raises(RateLimited) as caught:
         meta.ads()
     assert caught.value.code == "usage"
+
+
+@pytest.mark.parametrize(("percent", "slept", "scope"), [(80, [2.0], None), (96, [], "app")])
+def test_nearing_the_limit_of_the_app_slows_down_and_pauses_all_of_its_accounts(meta, monkeypatch, percent, slept, scope):
+    meter = {"call_count": percent, "total_cputime": 1, "total_time": 1}
+    monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps(meter)})
+    meta.ads()
+
+    if scope is None:
+        meta.ads()
+    else:
+        with pytest.raises(RateLimited) as caught:
+            meta.ads()
+        assert (caught.value.code, caught.value.scope) == ("usage", scope)
+    assert meta.slept == slept
+
+
+def test_a_failure_tells_how_much_is_used_up_too(meta, sandbox, monkeypatch):
+    monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps({"call_count": 96})})
+    sandbox.faults.add([{"action": "refused", "count": 1}])
+    with pytest.raises(BadRequest):
+        meta.ads()
+
+    with pytest.raises(RateLimited):
+        meta.ads()
 
 
 @pytest.mark.parametrize("version", ["v25.0", "v26.0"])

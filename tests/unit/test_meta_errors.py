@@ -84,15 +84,17 @@ def test_the_longest_hint_counts_and_without_one_nothing_is_made_up():
     assert from_reply(reply(400, 17), "a").retry_after is None
 
 
-def test_usage_is_the_highest_of_all_meters():
+def test_usage_is_the_fullest_meter_of_the_account_and_of_the_app():
     headers = reply(
         x_business_use_case_usage={"1": [{"call_count": 12, "total_cputime": 41, "total_time": 3}]},
         x_fb_ads_insights_throttle={"app_id_util_pct": 5, "acc_id_util_pct": 40.5},
+        x_app_usage={"call_count": 3, "total_cputime": 7.5, "total_time": 6},
     ).headers
 
-    assert usage(headers) == 41
-    assert usage({}) == 0
-    assert usage({"x-ad-account-usage": "no json"}) == 0
+    assert usage(headers) == {"account": 41, "app": 7.5}
+    assert usage(reply(x_fb_ads_insights_throttle={"app_id_util_pct": 96, "acc_id_util_pct": 1}).headers) == {"account": 1, "app": 96}
+    for nothing in ({}, {"x-ad-account-usage": "no json"}):
+        assert usage(nothing) == {"account": 0, "app": 0}
     assert wait_hint({"x-ad-account-usage": "[1]"}) is None
 
 
