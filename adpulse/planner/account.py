@@ -72,10 +72,6 @@ class Account:
             piece = min(piece, share.limit - self.costs.changed_walk)
         return self.costs.longest(FIRST_SYNC_DAYS, piece)
 
-    def days_cost(self, days: int) -> int:
-        """Calls to read everything about this many days."""
-        return whole(self.costs, days)
-
     @property
     def rhythm(self) -> Rhythm | None:
         """How often its share lets it be read; None without one.

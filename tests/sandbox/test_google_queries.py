@@ -380,9 +380,11 @@ def test_numbers_of_parts_are_told_as_the_platform_tells_them(alpenglow):
 
 def test_ratios_are_made_of_the_sums(alpenglow):
     names = ("impressions", "clicks", "cost_micros", "conversions", "ctr", "average_cpc", "average_cpm", "cost_per_conversion")
-    for row in alpenglow.rows(
-        f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK} AND metrics.conversions > 0"
-    ):
+    asked = f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK} AND metrics.conversions > 0"
+    rows = alpenglow.rows(asked)
+
+    assert rows
+    for row in rows:
         impressions, clicks, cost, conversions, *ratios = (row[f"metrics.{name}"] for name in names)
 
         assert ratios == pytest.approx([clicks / impressions, cost / clicks, cost * 1000 / impressions, cost / conversions])
