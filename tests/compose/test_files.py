@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from typer.main import get_command
 
 from adpulse.cli import cli
+from adpulse.sandbox import graph
 from adpulse.sandbox.google import certificate, oauth
 from adpulse.settings import Settings
 
@@ -80,12 +81,15 @@ def test_the_sandboxs_settings_are_those_of_the_sandbox():
     told, command = env_file("docker/sandbox.env"), " ".join(OURS["sandbox"].command)
 
     assert (told["ADPULSE_GOOGLE_CLIENT_ID"], told["ADPULSE_GOOGLE_CLIENT_SECRET"]) == (oauth.CLIENT_ID, oauth.CLIENT_SECRET)
+    assert (told["ADPULSE_META_APP_ID"], told["ADPULSE_META_APP_SECRET"]) == (graph.APP_ID, graph.APP_SECRET)
     assert "sandbox" in certificate._NAMES
     for name, option in (
         ("META_GRAPH_URL", "graph"),
         ("SANDBOX_URL", "control"),
         ("GOOGLE_ENDPOINT", "ads"),
         ("GOOGLE_TOKEN_URL", "token"),
+        ("META_LOGIN_URL", "login"),
+        ("GOOGLE_AUTH_URL", "login"),
     ):
         assert f"--{option}-port {re.search(r':([0-9]+)', told[f'ADPULSE_{name}'])[1]}" in command
 

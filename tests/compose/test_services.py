@@ -8,6 +8,7 @@ import duckdb
 import psycopg
 import pytest
 import requests
+from browsing import consent
 from compose.reading import ROOT
 from compose.running import Services
 from postgres import Server
@@ -81,6 +82,19 @@ def test_what_is_asked_for_over_http_is_synced_by_the_workers_and_published(up, 
     up.run("web", *pull, stdin=f"{key}\n")
     with duckdb.connect(up.folder / "web" / "tmp" / "acme.duckdb", read_only=True) as copy:
         assert copy.sql("SELECT count(*) FROM daily").fetchone()[0] > 0
+
+
+@pytest.mark.parametrize("provider", ["meta", "google"])
+def test_a_browser_of_this_machine_connects_by_the_sandboxs_consent(up, workspace, provider):
+    made, key, _ = workspace
+    home, session = up.address("8400").replace("127.0.0.1", "localhost"), requests.Session()
+    place, headers = f"{home}/workspaces/{made}/authorizations", {"Authorization": f"Bearer {key}"}
+    begun = session.post(place, json={"provider": provider}, headers=headers, timeout=30).json()
+
+    granted = session.get(consent(begun["authorize_url"], "full"), timeout=60)
+
+    assert granted.status_code == 200, granted.text
+    assert len(granted.json()["accounts"]) > 1
 
 
 def test_every_health_check_and_readiness_say_yes_while_everything_runs(up, workspace):
