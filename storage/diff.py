@@ -5,7 +5,7 @@ into one :class:`RunChanges` per run. It only reads: the same code runs against 
 workspace without one, against an empty one in memory.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -76,6 +76,7 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     entities = _compare_entities(warehouse, batch)
     tell_removed = [run.connection_id for run in batch if run.provider.tells_removed]
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
+    warehouse.register("confirmed", _confirmed([run for run in batch if not run.provider.tells_removed]))
     margins = _new_margins(warehouse, batch)
     # A new margin changes every stored day, whatever was read: there is nothing to take in portions.
     in_portions = [batch] if margins else portions((part for run in batch for part in by_days(run, ROWS_AT_ONCE)), ROWS_AT_ONCE)
@@ -105,15 +106,19 @@ def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFe
     )
 
 
-def missing_leaves(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[str]:
-    """Ids of stored leaves with numbers that the answers lack and that are not known to be gone.
+def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> dict[str, list[str]]:
+    """Level → ids of stored leaves and campaigns with numbers that the answers lack and that are not known to be gone.
 
     They vanished or were deleted; which of the two only the platform knows.
     """
     _compare_entities(warehouse, [run])
-    warehouse.register("answer", _metric_answers([run], FetchKind.ADS))
-    warehouse.register("coverage", _coverage([run], FetchKind.ADS))
-    return [external_id for (external_id,) in warehouse.sql(query("missing_leaves")).fetchall()]
+    found = defaultdict[str, list[str]](list)
+    for kind, table in _TABLES.items():
+        warehouse.register("answer", _metric_answers([run], kind))
+        warehouse.register("coverage", _coverage([run], kind))
+        for level, external_id in warehouse.sql(query("missing_entities").format(table=table)).fetchall():
+            found[level].append(external_id)
+    return dict(found)
 
 
 def gone_entities(connection_id: str, level: str, ids: Sequence[str]) -> pa.Table:
@@ -194,8 +199,14 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
         warehouse.register("walks", walks)
         entities = warehouse.sql(query("diff_entities")).to_arrow_table().cast(ENTITY_SCHEMA)
     warehouse.register("entities_next", entities)
-    warehouse.execute(query("alive"))
     return entities
+
+
+def _confirmed(batch: Sequence[RunFetch]) -> pa.Table:
+    """The entities that the platform said live when it was asked about what its answers lack."""
+    tables = [one.table for run in batch for one in run.fetched if one.fetch.kind is FetchKind.ENTITIES_CONFIRMED]
+    found = pa.concat_tables([ENTITY_SCHEMA.empty_table(), *tables])
+    return found.filter(pc.invert(pc.is_in(found["status"], pa.array(GONE_STATUSES, pa.string()))))
 
 
 def _new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> Mapping[str, Decimal]:

@@ -132,8 +132,8 @@ class Warehouse:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
         return self._read(lambda warehouse: diff.compare(warehouse, batch))
 
-    def missing_leaves(self, connection: Connection, fetched: Sequence[Fetched]) -> list[str]:
-        """Ids of leaves that vanished from the answers, to be looked up before a diff may take them for zero."""
+    def missing_entities(self, connection: Connection, fetched: Sequence[Fetched]) -> dict[str, list[str]]:
+        """Level → ids that vanished from the answers: a diff takes them for zero only if they are looked up and live."""
         run = RunFetch(
             run_id="",
             generation=0,
@@ -143,7 +143,7 @@ class Warehouse:
             gross_margin=connection.gross_margin,
             fetched=fetched,
         )
-        return self._read(lambda warehouse: diff.missing_leaves(warehouse, run))
+        return self._read(lambda warehouse: diff.missing_entities(warehouse, run))
 
     def apply(
         self,

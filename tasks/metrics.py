@@ -4,7 +4,7 @@ import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease, Level
+from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease
 from storage.diff import gone_entities
 from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.retries import OPTIONS
@@ -28,22 +28,24 @@ def read_metrics(app: App, lease: Lease) -> None:
 
 
 def confirm_missing(app: App, lease: Lease) -> None:
-    """Ask the platform about ads whose stored numbers are missing from a complete answer.
+    """Ask the platform about ads and campaigns whose stored numbers are missing from a complete answer.
 
     A row can be missing because the platform took the delivery back (the numbers become zero) or because the
-    ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them.
+    ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them;
+    what could not be asked stays as it is stored, and is asked about when its day is read again.
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=1)
     connection = lease.connection
     if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
         return
-    ids = app.warehouse(connection.workspace_id).missing_leaves(connection, app.staging.read(lease.run_id))
-    if not ids:
+    absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))
+    if not absent:
         return
-    fetched_at = app.clock.now()
-    with during(fetch):
-        found = app.client(connection).entities_by_id(connection, Level.AD, ids, app.slot(lease, fetch.heat))
-    unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
-    table = pa.concat_tables([found, gone_entities(connection.id, Level.AD, unknown)])
-    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+    fetched_at, tables = app.clock.now(), []
+    for level, ids in absent.items():
+        with during(fetch):
+            found = app.client(connection).entities_by_id(connection, level, ids, app.slot(lease, fetch.heat))
+        unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
+        tables += [found, gone_entities(connection.id, level, unknown)]
+    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=pa.concat_tables(tables)))

@@ -1,8 +1,9 @@
 -- Rows of {table} that the answers change. coverage: the days the answers speak for, completely; told_days: with those that
 -- they speak of in part.
--- A stored row missing from them vanished: it becomes zero (null stays null) while its entity lives, and stays as it is
--- when the entity is gone or unknown, because a deleted ad leaves the report with its history. Not so for connections in
--- tell_removed, whose platform goes on to report what is gone: there whatever is missing is zero.
+-- A stored row missing from them vanished: it becomes zero (null stays null) if its entity is in confirmed, which the platform said
+-- lives when it was asked after these answers, and stays as it is without that proof, because a deleted ad leaves the report with
+-- its history. Not so for connections in tell_removed, whose platform goes on to report what is gone: there whatever is missing is
+-- zero. No connection is in both.
 -- at_new_margin: every stored row of connections whose margin changed; those that nothing else is said of follow it.
 WITH said AS (
     SELECT * EXCLUDE (ordinal) FROM answer
@@ -30,9 +31,9 @@ WITH said AS (
             profit * 0 AS profit
         )
     FROM (
-        SELECT * FROM absent SEMI JOIN alive USING (connection_id, level, external_id)
+        SELECT * FROM absent SEMI JOIN confirmed USING (connection_id, level, external_id)
         UNION ALL
-        SELECT * FROM absent SEMI JOIN tell_removed USING (connection_id) ANTI JOIN alive USING (connection_id, level, external_id)
+        SELECT * FROM absent SEMI JOIN tell_removed USING (connection_id)
     )
 ), wanted AS (
     SELECT *, 'said' AS origin FROM said

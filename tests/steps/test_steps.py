@@ -173,7 +173,7 @@ def test_a_failure_that_passes_is_told_backed_off_and_cleared_by_the_next_succes
     (failed,) = installation.tick(Frequency.EVERY_5_MIN)
     view = installation.app.connections.get(connection.id)
     sandbox.faults.clear()
-    sandbox.clock.advance(60)
+    sandbox.clock.advance(66)
     (fine,) = installation.tick(Frequency.EVERY_5_MIN)
 
     assert failed.state is RunState.FAILED

@@ -71,6 +71,10 @@ class Builder:
     def heard(self, *rows, kind=FetchKind.ENTITIES_CHANGED, at=NOW):
         return Fetched(fetch=self.fetch(kind), fetched_at=at, table=self.entities(*rows))
 
+    def confirmed(self, *rows, at=NOW):
+        """What a lookup found."""
+        return self.heard(*rows, kind=FetchKind.ENTITIES_CONFIRMED, at=at)
+
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
 

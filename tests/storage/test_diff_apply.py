@@ -99,6 +99,8 @@ class Dictionary:
 
     def _metrics(self, run, kind, table):
         wanted = {}
+        heard = [row for one in run.fetched if one.fetch.kind is FetchKind.ENTITIES_CONFIRMED for row in one.table.to_pylist()]
+        living = {(row["connection_id"], row["level"], row["external_id"]) for row in heard if row["status"] not in GONE_STATUSES}
         for day, one in self._days(run, kind).items():
             said = {}
             for row in one.table.to_pylist():
@@ -106,8 +108,7 @@ class Dictionary:
                     key = (row["connection_id"], row["level"], row["external_id"], day)
                     said[key] = row["campaign_id"], tuple(row[name] for name in METRICS), "platform"
             for key in self._on(table, run.connection_id, day):
-                entity = self.entities.get(key[:3])
-                if key not in said and entity and entity[0][2] not in GONE_STATUSES:
+                if key not in said and key[:3] in living:
                     campaign, values = table[key][:2]
                     said[key] = campaign, tuple(None if value is None else 0 for value in values), "vanished"
             wanted |= said
@@ -241,14 +242,15 @@ def answers(draw):
 
 FOUND = [{"external_id": f"a{n}", "name": "Spring"} for n in (1, 2, 9)]
 WALK = (FetchKind.ENTITIES_FULL, 0, None, None, [*FOUND, {"level": "campaign", "external_id": "k1"}])
+CONFIRMED = (FetchKind.ENTITIES_CONFIRMED, 2, None, None, WALK[-1])
 
 
 @st.composite
 def batches(draw):
-    """Answers per connection, often with a walk that finds most ads alive; whose lease is lost; time passed before."""
+    """Answers per connection, often with a lookup that finds most ads alive; whose lease is lost; time passed before."""
     answered = {}
     for connection_id in draw(st.sampled_from([["c1"], ["c1"], ["c1"], ["c1", "c2"]])):
-        walk = draw(st.sampled_from([[], [WALK]]))
+        walk = draw(st.sampled_from([[], [WALK], [CONFIRMED], [WALK, CONFIRMED]]))
         answered[connection_id] = walk + draw(st.lists(answers(), min_size=1, max_size=3))
     lost = draw(st.sampled_from(["", "", "", "", "c1", "c2"]))
     return answered, lost, draw(st.sampled_from([timedelta(0), timedelta(hours=1), timedelta(days=1)]))

@@ -73,7 +73,7 @@ def test_a_deleted_ads_history_follows_too_and_what_vanished_is_zero(workspace, 
     told = [at(HALF, revenue=100, external_id=name) for name in ("gone", "living")]
     workspace.sync(build.run(build.ads(*told), build.walk({"external_id": "gone"}, {"external_id": "living"}), gross_margin=HALF))
 
-    dead = build.heard({"external_id": "gone", "status": "DELETED"})
+    dead = build.confirmed({"external_id": "gone", "status": "DELETED"}, {"external_id": "living"})
     (change,) = workspace.warehouse.diff([build.run(build.ads(), dead, generation=2, gross_margin=THIRD)])
     workspace.apply([change])
 

@@ -102,7 +102,7 @@ def test_nothing_to_write_creates_no_file(workspace, build):
 
 def test_a_warehouse_that_does_not_exist_answers_like_an_empty_one(workspace, build):
     assert workspace.warehouse.applied_since("c1-r1", 0) is None
-    assert workspace.warehouse.missing_leaves(build.connection(), [build.ads()]) == []
+    assert workspace.warehouse.missing_entities(build.connection(), [build.ads()]) == {}
     assert not workspace.path.exists()
 
 
@@ -219,7 +219,7 @@ def test_rows_lie_in_the_order_of_connection_and_day(workspace, build):
 def test_a_row_that_a_living_ad_lost_becomes_zeros(workspace, build):
     workspace.sync(build.run(build.walk({}), build.ads(TEN, {"external_id": "a2"})))
 
-    (change,) = workspace.warehouse.diff([build.run(build.ads({"external_id": "a2"}), generation=2)])
+    (change,) = workspace.warehouse.diff([build.run(build.ads({"external_id": "a2"}), build.confirmed({}), generation=2)])
     workspace.apply([change])
 
     assert change.counts == RunCounts(fetched=1, updated=1, unchanged=1)
@@ -227,10 +227,20 @@ def test_a_row_that_a_living_ad_lost_becomes_zeros(workspace, build):
     assert workspace.row("SELECT changed, cause, external_id FROM metric_changes WHERE generation = 2") == (1023, "vanished", "a1")
 
 
+def test_without_a_lookup_a_lost_row_stays_though_its_ad_lived_at_the_last_walk(workspace, build):
+    campaign = {"level": "campaign", "external_id": "k1"}
+    workspace.sync(build.run(build.walk({}, campaign), build.ads(TEN), build.totals(TEN)))
+
+    (change,) = workspace.warehouse.diff([build.run(build.ads(), build.totals(), build.walk({}, campaign), generation=2)])
+
+    assert change.empty
+    assert workspace.rows(SPEND) == [("c1", "a1", 3)]
+
+
 def test_a_vanished_row_of_zeros_is_no_change(workspace, build):
     workspace.sync(build.run(build.walk({}), build.ads({})))
 
-    (change,) = workspace.warehouse.diff([build.run(build.ads(), generation=2)])
+    (change,) = workspace.warehouse.diff([build.run(build.ads(), build.confirmed({}), generation=2)])
 
     assert change.empty
     assert change.counts == RunCounts()
@@ -240,7 +250,7 @@ def test_a_vanished_total_of_a_living_campaign_becomes_zero_where_it_was_known(w
     campaign = {"level": "campaign", "external_id": "k1"}
     workspace.sync(build.run(build.walk(campaign), build.totals(TEN | {"leads": None})))
 
-    workspace.sync(build.run(build.totals(), generation=2))
+    workspace.sync(build.run(build.totals(), build.confirmed(campaign), generation=2))
 
     assert workspace.row("SELECT spend, leads, profit FROM platform_totals") == (0, None, 0)
 
@@ -266,7 +276,7 @@ def test_a_row_that_an_unknown_ad_lost_stays(workspace, build):
 def test_an_ad_found_deleted_in_the_same_batch_keeps_its_row(workspace, build):
     workspace.sync(build.run(build.walk({}), build.ads(TEN)))
 
-    deleted = build.heard({"status": "DELETED"}, kind=FetchKind.ENTITIES_CONFIRMED)
+    deleted = build.confirmed({"status": "DELETED"})
     workspace.sync(build.run(build.ads(), deleted, generation=2))
 
     assert workspace.rows(SPEND) == [("c1", "a1", 3)]
@@ -275,7 +285,7 @@ def test_an_ad_found_deleted_in_the_same_batch_keeps_its_row(workspace, build):
 def test_an_ad_found_alive_in_the_same_batch_loses_its_row(workspace, build):
     workspace.sync(build.run(build.ads(TEN)))
 
-    workspace.sync(build.run(build.ads(), build.heard({}, kind=FetchKind.ENTITIES_CONFIRMED), generation=2))
+    workspace.sync(build.run(build.ads(), build.confirmed({}), generation=2))
 
     assert workspace.rows(SPEND) == [("c1", "a1", 0)]
 
@@ -298,7 +308,8 @@ def test_days_are_changed_as_they_were_told_however_many_rows_are_taken_at_once(
     more = build.totals(*({**row, "clicks": 5} for row in totals[1:]), since=days[-1], until=days[1])
 
     with rows_at_once(count):
-        workspace.sync(build.run(build.ads(*ads[2:4], since=days[2]), more, generation=2))
+        found = build.confirmed({"external_id": "a1"}, {"external_id": "a2"})
+        workspace.sync(build.run(build.ads(*ads[2:4], since=days[2]), more, found, generation=2))
 
     clicks = workspace.rows("SELECT date, sum(clicks)::INTEGER FROM metric_facts GROUP BY date ORDER BY date DESC")
     assert clicks == [(days[0], 0), (days[1], 2), (days[2], 0), (days[3], 2)]
@@ -306,7 +317,7 @@ def test_days_are_changed_as_they_were_told_however_many_rows_are_taken_at_once(
     assert unreported == [(days[1], 3), (days[2], 5), (days[3], 3)]
 
 
-def test_missing_leaves_are_those_with_numbers_that_are_not_known_to_be_gone(workspace, build):
+def test_missing_are_those_with_numbers_that_are_not_known_to_be_gone(workspace, build):
     names = ["alive", "unknown", "zero", "deleted", "deleted-now", "answered", "other-day", "revived"]
     rows = [{"external_id": name, "clicks": 0 if name == "zero" else 1} for name in names]
     rows[6]["date"] = LAST_WEEK
@@ -321,16 +332,24 @@ def test_missing_leaves_are_those_with_numbers_that_are_not_known_to_be_gone(wor
     workspace.sync(build.run(walk, build.ads(*rows, since=LAST_WEEK)))
     heard = build.heard({"external_id": "deleted-now", "status": "DELETED"}, {"external_id": "revived"})
 
-    missing = workspace.warehouse.missing_leaves(build.connection(), [build.ads({"external_id": "answered"}), heard])
+    missing = workspace.warehouse.missing_entities(build.connection(), [build.ads({"external_id": "answered"}), heard])
 
-    assert missing == ["alive", "revived", "unknown"]
+    assert missing == {"ad": ["alive", "revived", "unknown"]}
 
 
-def test_missing_leaves_are_only_the_connections_own(workspace, build):
+def test_campaigns_whose_total_is_missing_are_told_too(workspace, build):
+    workspace.sync(build.run(build.ads(TEN), build.totals(TEN, {"external_id": "k2", "campaign_id": "k2"})))
+
+    missing = workspace.warehouse.missing_entities(build.connection(), [build.ads(), build.totals()])
+
+    assert missing == {"ad": ["a1"], "campaign": ["k1"]}
+
+
+def test_missing_are_only_the_connections_own(workspace, build):
     workspace.sync(build.run(build.ads(TEN)), build.run(build.ads(TEN | {"connection_id": "c2", "external_id": "b1"}), connection_id="c2"))
 
-    assert workspace.warehouse.missing_leaves(build.connection(), [build.ads()]) == ["a1"]
-    assert workspace.warehouse.missing_leaves(build.connection(), []) == []
+    assert workspace.warehouse.missing_entities(build.connection(), [build.ads()]) == {"ad": ["a1"]}
+    assert workspace.warehouse.missing_entities(build.connection(), []) == {}
 
 
 # Entities
@@ -606,7 +625,7 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
     everything = [
         lambda: warehouse.diff([build.run(build.ads(), generation=2)]),
         lambda: warehouse.apply(change, held=lambda *_: True, connections=[]),
-        lambda: warehouse.missing_leaves(build.connection(), []),
+        lambda: warehouse.missing_entities(build.connection(), []),
         lambda: warehouse.applied_since("r", 0),
         lambda: warehouse.publish(min_interval_seconds=0),
     ]

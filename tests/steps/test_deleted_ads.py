@@ -1,0 +1,66 @@
+"""An ad that is deleted between two walks leaves the report with its history, which stays, whatever goes wrong when it is looked up."""
+
+from datetime import timedelta
+
+import pytest
+
+from adpulse.frequency import Frequency
+from adpulse.model import Heat, Parts
+
+ACCOUNT = "Harbor Outdoor"
+MINUTE = timedelta(minutes=1)
+
+
+def lookup_fails(installation, _):
+    installation.sandbox.faults.add([{"action": "transient", "kind": "ads", "code": 2}])
+
+
+def lookup_is_throttled(installation, _):
+    installation.sandbox.faults.add([{"action": "throttle", "kind": "ads", "code": 17}])
+
+
+def hour_is_used_up(installation, connection):
+    """But for the one page of today."""
+    for _ in range(179 - len(installation.app.ledger.calls(connection.ledger_key))):
+        installation.app.ledger.take(connection.ledger_key, connection.scope, Heat.HOT)
+
+
+def totals_fail(installation, _):
+    """After the ads were read, so that nobody is looked up."""
+    installation.sandbox.faults.add([{"action": "server_error", "kind": "insights", "skip": 1}])
+
+
+@pytest.mark.parametrize("goes_wrong", [lookup_fails, lookup_is_throttled, hour_is_used_up, totals_fail])
+def test_a_deleted_ads_numbers_stay_when_it_cannot_be_looked_up(installation, goes_wrong):
+    app, account = installation.app, installation.sandbox.world.account(ACCOUNT)
+    app.workspaces.grant_realtime(installation.workspace.id)
+    connection = installation.connect(ACCOUNT, Frequency.REALTIME.value)
+    app.client(connection)._sleep = lambda _: None
+    installation.finish(*installation.tick())
+    deleted_at = min(at for at, _ in account.deletions if at > app.clock.now() + timedelta(hours=2))
+    gone = {account.ads[number].id for at, number in account.deletions if at == deleted_at}
+
+    def stored():
+        rows = installation.rows("SELECT external_id, date, spend FROM metric_facts WHERE spend > 0")
+        return {(external_id, day): spend for external_id, day, spend in rows if external_id in gone}
+
+    installation.advance_to(deleted_at - MINUTE)
+    installation.finish(*installation.tick())
+    before = stored()
+    installation.advance_to(deleted_at + 2 * MINUTE)
+    if goes_wrong is totals_fail:
+        app.runs.request(connection.id, Parts.METRICS)  # today's totals are due as well, and no walk tells of the ad
+    goes_wrong(installation, connection)
+    installation.work(installation.claim()) or installation.tick()
+    installation.sandbox.faults.clear()
+
+    assert before
+    assert stored() == before
+    for hours in (2, 30):
+        installation.advance_to(deleted_at + timedelta(hours=hours))
+        for run in installation.work(installation.claim()) or installation.tick():
+            installation.finish(run)
+        assert stored() == before
+    statuses = dict(installation.rows("SELECT external_id, status FROM entities"))
+    assert {statuses[each] for each in gone} == {"DELETED"}
+    assert installation.differences(connection) == []
