@@ -95,7 +95,10 @@ class Leases:
 
     @staticmethod
     def _open_runs(session: Session, rows: Sequence[Row[Any]], owner: str, lane: Lane) -> list[Lease]:
-        """Lease each connection's open run, or begin one. Only the first leg of a run that was asked for counts as asked."""
+        """Lease each connection's open run, or begin one.
+
+        A run that was asked for counts as asked until a leg of it read today's numbers: ``started_at`` is empty that long.
+        """
         columns = (RunRow.id, RunRow.connection_id, RunRow.parts, RunRow.force_refresh, RunRow.started_at)
         mine = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
         found = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(mine)) if rows else ()
@@ -120,7 +123,7 @@ class Leases:
                 connection=connection_of(row),
                 parts=Parts(run.parts) if run else Parts.BOTH,
                 force_refresh=bool(run and run.force_refresh),
-                asked=lane is Lane.ON_DEMAND and run is not None and run.started_at is None,
+                asked=run is not None and run.started_at is None,
                 lane=lane,
                 settled_generation=settled,
             )

@@ -30,7 +30,8 @@ SHOWN = 50
 class Leg:
     """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
 
-    ``idle``: nothing was due, or there was no room for it, so nothing was read and no data are fresher than before.
+    ``idle``: nothing was due, or there was no room for it, so nothing was read and no data are fresher than before. ``today``: the
+    numbers of today were read.
 
     If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros, and ``restated`` what it changed of
     days before today. ``slow``: None is unknown.
@@ -43,6 +44,7 @@ class Leg:
     restated: Restated | None = None
     slow: bool | None = None
     idle: bool = False
+    today: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +263,9 @@ class Runs:
 
     def postponed(self, lease: Lease, leg: Leg, *, until: datetime, reason: str, lane: Lane = Lane.ON_DEMAND) -> None:
         """Keep the run open until the rest of its plan fits; what was read is stored."""
+        owed = _owed(lease) if not leg.today else {}
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason, lane=lane.value)
+            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason, lane=lane.value, **owed)
             self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=until, postponed_reason=reason)
 
     def throttled(self, lease: Lease, leg: Leg, *, until: datetime, reason: str) -> None:
@@ -275,7 +278,7 @@ class Runs:
     def failed(self, lease: Lease, leg: Leg, error: AdpulseError, *, until: datetime) -> None:
         """Keep the run open and try it again at ``until``."""
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.FAILED, leg, until=until, **_told(error))
+            self._move(session, lease, RunState.FAILED, leg, until=until, **_told(error), **_owed(lease))
             self._fail(session, lease, leg, error, until)
 
     def dead(self, lease: Lease, leg: Leg, error: AdpulseError, *, next_due_at: datetime, status: ConnectionStatus | None = None) -> None:
@@ -349,6 +352,11 @@ def _measured(leg: Leg) -> dict[str, Any]:
         wrote = {"last_metrics_changed_at": leg.changed_at, "trailing_spend": leg.trailing_spend}
         values |= {"total_syncs_with_changes": changes, **wrote}
     return values
+
+
+def _owed(lease: Lease) -> dict[str, Any]:
+    """Who asked gets all of today's numbers in the end: the next leg counts as asked as well."""
+    return {"started_at": None} if lease.asked else {}
 
 
 def _told(error: AdpulseError) -> dict[str, Any]:

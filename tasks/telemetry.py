@@ -112,6 +112,7 @@ def _leg(app: App, lease: Lease) -> Leg:
     stored = app.runs.get(lease.run_id).state is RunState.APPLIED
     changes = app.staging.changes(lease.run_id) if stored else None
     staged = app.staging.read(lease.run_id) if stored else []
+    today = any(each.fetch.kind is FetchKind.ADS and each.fetch.heat is Heat.HOT for each in staged)
     if stored:
         app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
         _record_size(app, lease, staged)
@@ -125,8 +126,9 @@ def _leg(app: App, lease: Lease) -> Leg:
                 trailing_spend=applied.trailing_spend,
                 restated=applied.restated,
                 idle=not staged,
+                today=today,
             )
-    return Leg(counts=changes.counts if changes else RunCounts(), idle=not staged)
+    return Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
 
 
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:

@@ -56,8 +56,6 @@ class Hour:
 
     @property
     def _beside(self) -> int:
-        """What days that are read whole need an hour beside the leaves; where they are not, it is taken as it comes."""
-        if not self.costs.provider.reads_days_whole:
-            return 0
+        """What is read of today in an hour beside the leaves: campaign totals, and the split of conversions where it is told apart."""
         rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
         return round(sum(HOUR / (age * SLACK) * self.costs.read(kind, 2) for kind, age in rare.items()))

@@ -68,7 +68,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hour.hot)
     room = _Room(account=account, hour=hour, share=account.older_share)
     chosen: list[Fetch] = []
-    waiting: list[tuple[datetime, str]] = []
+    waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
     left = account.older_calls
     for piece in _due(now, account, ages):
@@ -80,18 +80,20 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         if waits is None and older and not _in_its_leg(account, heat, cost, left):
             waits = (now, "older days go on in the background")
         if waits is not None:
-            waiting.append(waits)
+            waiting.append((*waits, Lane.ON_DEMAND if heat is Heat.HOT else Lane.BACKGROUND))
             blocked.add(heat)
             continue
         chosen.extend(piece)
         room = room.after(now, piece)
         left -= cost if older else 0
     if account.connection.ad_count is None and account.parts is not Parts.ENTITIES and not waiting:
-        waiting.append((now, "older days follow now that the account's size is known"))
-    until, reason = min(waiting, default=(None, None))
-    if until == now and not chosen and account.lane is Lane.BACKGROUND:
+        waiting.append((now, "older days follow now that the account's size is known", Lane.BACKGROUND))
+    if not waiting:
+        return Plan(fetches=tuple(chosen))
+    until, reason, lane = min(waiting, key=lambda each: each[0])
+    if until == now and not chosen and lane is account.lane:
         until = now + _NO_PROGRESS
-    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=Lane.ON_DEMAND if Heat.HOT in blocked else Lane.BACKGROUND)
+    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane)
 
 
 def _in_its_leg(account: Account, heat: Heat, cost: int, left: int) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, FetchKind, Parts, Provider, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, Provider, RunState, SyncStatus
 from storage import leases
 from storage.control import ConnectionRow
 from tasks.batch import Batch, held, read_each
@@ -163,6 +163,24 @@ def test_a_connection_that_a_person_must_mend_is_left_alone_with_its_data(instal
     assert view.sync_status is SyncStatus.ERROR
     assert installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test") == []
     assert installation.rows("SELECT count(*) FROM metric_facts") == before
+
+
+def test_who_presses_while_the_hour_is_full_gets_todays_numbers_when_there_is_room(installation, sandbox):
+    connection = installation.connect("Corner Store 1", frequency="hourly")
+    installation.sync(connection)
+    sandbox.clock.advance(20 * 60)
+    ledger = installation.app.ledger
+    for _ in range(180 - len(ledger.calls(connection.ledger_key))):
+        ledger.take(connection.ledger_key, connection.scope, Heat.HOT)
+    installation.app.runs.request(connection.id)
+    (run,) = installation.work(installation.claim())
+    assert run.state is RunState.POSTPONED
+
+    installation.advance_to(run.until)
+    (run,) = installation.work(installation.claim())
+
+    today = connection.today(sandbox.clock.now())
+    assert installation.app.partitions.ages(connection.id).days[FetchKind.ADS, today] >= sandbox.clock.now() - timedelta(seconds=5)
 
 
 def test_a_failure_that_passes_is_told_backed_off_and_cleared_by_the_next_success(installation, sandbox):

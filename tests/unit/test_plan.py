@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from connecting import unstored
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import Fetch, FetchKind, Heat, Parts, Provider
+from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts, Provider
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, cold_days, recent_days
 
@@ -18,17 +18,12 @@ NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
 
 def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York", **facts):
-    return unstored(
-        timezone=timezone,
-        frequency=frequency,
-        ad_count=ads,
-        campaign_count=None if ads is None else max(1, ads // 20),
-        **facts,
-    )
+    sizes = {"ad_count": ads, "campaign_count": None if ads is None else max(1, ads // 20)}
+    return unstored(timezone=timezone, frequency=frequency, **sizes | facts)
 
 
-def account(connection, *, parts=Parts.BOTH, asked=False, limit=180):
-    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit)
+def account(connection, *, parts=Parts.BOTH, asked=False, limit=180, lane=Lane.BACKGROUND):
+    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit, lane=lane)
 
 
 class Simulation:
@@ -168,6 +163,7 @@ def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
         ({"ads": 2000}, 180, 6, 7),
         ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 26),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 16, 12, 26),
+        ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 12, 18, 26),
         ({"provider": Provider.GOOGLE, "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
     ],
 )
@@ -181,6 +177,35 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
     assert max(b - a for a, b in itertools.pairwise(reads)) <= timedelta(minutes=hot)
     assert simulation.oldest(2, 28) <= timedelta(hours=25)
     assert simulation.most_in_an_hour() <= limit
+
+
+@settings(max_examples=100)
+@given(
+    ads=st.sampled_from([150, 2000, 9000, 25_000]),
+    frequency=st.sampled_from(list(Frequency)),
+    used=st.integers(0, 180),
+    asked=st.booleans(),
+    lane=st.sampled_from([Lane.SCHEDULED, Lane.ON_DEMAND, Lane.BACKGROUND]),
+)
+@example(ads=9000, frequency=Frequency.MANUAL, used=145, asked=True, lane=Lane.ON_DEMAND)
+def test_a_sync_never_goes_round_without_reading(ads, frequency, used, asked, lane):
+    """Every day was read 30 hours ago, and ``used`` calls were made a while ago."""
+    simulation = Simulation(connection(ads=ads, frequency=frequency))
+    today = simulation.connection.today(NOW)
+    simulation.dateless = {FetchKind.ACCOUNT_FACTS: NOW, FetchKind.ENTITIES_FULL: NOW}
+    for kind, n in itertools.product((FetchKind.ADS, FetchKind.CAMPAIGNS), range(90)):
+        simulation.days[kind, today - timedelta(days=n)] = NOW - timedelta(hours=30)
+    simulation.calls = [(NOW - timedelta(minutes=45), Heat.HOT)] * used
+    for _ in range(200):
+        made = plan(NOW, account(simulation.connection, asked=asked, lane=lane), simulation.ages(), tuple(simulation.calls))
+        if made.until is None or made.until > NOW:
+            return
+        assert made.fetches or made.lane is not lane
+        for fetch in made.fetches:
+            simulation.calls += [(NOW, fetch.heat)] * fetch.cost
+            simulation.record(fetch, NOW)
+        lane, asked = made.lane, asked and not made.fetches
+    raise AssertionError("it went on and on")
 
 
 @pytest.mark.parametrize("ads", [150, 2000])

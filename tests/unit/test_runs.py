@@ -65,6 +65,15 @@ def test_only_the_first_leg_of_a_requested_run_counts_as_asked(plane, lease):
     assert (lease.asked, again.asked, again.run_id) == (True, False, lease.run_id)
 
 
+def test_who_asked_is_owed_todays_numbers_until_they_are_read(plane, lease):
+    plane.runs.postponed(lease, Leg(idle=True, today=False), until=plane.clock.now(), reason="the hour is full")
+    (again,) = claim(plane)
+    plane.runs.postponed(again, Leg(today=True), until=plane.clock.now(), reason="older days")
+    (last,) = claim(plane)
+
+    assert (lease.asked, again.asked, last.asked) == (True, True, False)
+
+
 def test_done_sets_the_eight_fields(plane, lease):
     plane.clock.advance(seconds=20)
     plane.runs.done(lease, CHANGED)
