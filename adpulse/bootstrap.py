@@ -160,7 +160,7 @@ class App:
             connection=lease.connection,
             parts=lease.parts,
             asked=lease.asked,
-            page_size=self.settings.meta_page_size,
+            page_size=self._page_size(lease.connection),
             limit=self.settings.calls_per_hour,
             lane=lease.lane,
         )
@@ -169,6 +169,12 @@ class App:
             return account
         spent = self.ledger.spent(lease.connection.ledger_key, lease.connection.scope)
         return replace(account, share=shares.of(account.demand), spent=spent)
+
+    def _page_size(self, connection: Connection) -> int:
+        """As its client asks, if it has one yet."""
+        with self._lock:
+            client = self._clients.get(connection.credential_id)
+        return (client.page_size(connection) if client else None) or self.settings.meta_page_size
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""

@@ -26,6 +26,10 @@ class PlatformClient(Protocol):
         """ENTITY_SCHEMA rows: all of them, or those changed since ``fetch.changed_since``."""
         ...
 
+    def page_size(self, connection: Connection) -> int | None:
+        """Rows of metrics that are asked for per page at present, which is what a read costs; None where answers come whole."""
+        ...
+
     def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
         """ENTITY_SCHEMA rows of these ids, deleted ones included; an id the platform no longer knows is missing."""
         ...

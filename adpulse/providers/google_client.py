@@ -99,6 +99,10 @@ class GoogleClient:
         found = (self._entities(connection, level, ids, slot) for level, ids in changed.items())
         return pa.concat_tables([ENTITY_SCHEMA.empty_table(), *found])
 
+    def page_size(self, connection: Connection) -> int | None:  # noqa: ARG002 - of every account
+        """None: an answer is a stream, and one call."""
+        return None
+
     def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
         """These entities of one level, removed ones too; an id that Google does not know is missing."""
         return self._entities(connection, Level(level), ids, slot)

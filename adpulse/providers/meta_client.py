@@ -35,6 +35,8 @@ EMPTY_PAGES = 10
 
 SLOW_DOWN_PERCENT, STOP_PERCENT = 75.0, 95.0
 _SLOW_DOWN_SECONDS = 2.0
+_GROWS_SECONDS, _MOST_DOUBLINGS = 3600.0, 16
+_INSIGHTS = "insights"
 _POLLS, _POLL_SECONDS = 120, 2.0
 _IDS_A_CALL = 100
 _CHANGE_OVERLAP = timedelta(seconds=60)
@@ -82,7 +84,7 @@ class MetaClient:
         session.GRAPH = endpoint.graph_url  # per instance, so that real and sandbox accounts live in one process
         self._api = FacebookAdsApi(session, api_version=endpoint.version)
         self._page_size = endpoint.page_size
-        self._page_sizes: dict[str, int] = {}
+        self._shrunk: dict[tuple[str, str], tuple[int, float]] = {}
         self._sleep = sleep
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._stop: dict[str, RateLimited] = {}
@@ -110,6 +112,10 @@ class MetaClient:
             tables.append(normalise.entities(level, rows, connection.id))
         return pa.concat_tables(tables)
 
+    def page_size(self, connection: Connection) -> int | None:
+        """Rows of metrics that are asked for per page at present; fewer after Meta found them too many."""
+        return self._rows_a_page(_account(connection.external_id), _INSIGHTS)
+
     def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
         """These entities of one level, deleted ones too; an id that Meta no longer knows is missing."""
         _, edge, fields = next(each for each in _EDGES if each[0] == level)
@@ -133,7 +139,7 @@ class MetaClient:
 
     def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[pa.Table]:
         """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
-        path, about = f"act_{connection.external_id}/insights", _account(connection.external_id)
+        path, about = f"act_{connection.external_id}/{_INSIGHTS}", _account(connection.external_id)
         params = _insights(level, since, until)
         try:
             return [normalise.metrics(level, page, connection) for page in self._pages(path, params, slot, about)]
@@ -152,7 +158,7 @@ class MetaClient:
             if state.get("async_status") in ("Job Failed", "Job Skipped"):
                 break
             if state.get("async_status") == "Job Completed" and state.get("async_percent_completion") == 100:  # noqa: PLR2004 - percent
-                return self._pages(f"{job}/insights", {}, slot, about)
+                return self._pages(f"{job}/{_INSIGHTS}", {}, slot, about)
             self._sleep(_POLL_SECONDS)
         raise TooMuchData(f"Meta could not compute a report of one day for {about}.", "async")
 
@@ -181,20 +187,27 @@ class MetaClient:
             seen.add(after)
 
     def _page(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
-        """One page; when it is too big, half of it from the same place, and smaller pages from then on."""
+        """One page; when it is too big, half of it from the same place, and smaller pages of this edge for some time."""
+        edge = path.rpartition("/")[2]
         while True:
-            size = self._page_sizes.get(about, self._page_size)
+            size = self._rows_a_page(about, edge)
             try:
                 page = self._get(path, {**params, "limit": size}, slot, about)
             except TooMuchData:
                 if size <= SMALLEST_PAGE:
                     raise
-                self._page_sizes[about] = max(SMALLEST_PAGE, size // 2)
-                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, self._page_sizes[about])
+                smaller = max(SMALLEST_PAGE, size // 2)
+                self._shrunk[about, edge] = smaller, time.monotonic()
+                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, smaller)
                 continue
             if not isinstance(page.get("data"), list):
                 raise Unavailable(f"Meta sent a page without data for {about}.", "malformed")
             return page
+
+    def _rows_a_page(self, about: str, edge: str) -> int:
+        """What is asked for: half as much for each time it was too big, and twice that for each hour since."""
+        size, at = self._shrunk.get((about, edge), (self._page_size, 0.0))
+        return min(self._page_size, size << min(int((time.monotonic() - at) / _GROWS_SECONDS), _MOST_DOUBLINGS))
 
     def _get(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
         return self._call("GET", path, params, slot, about)

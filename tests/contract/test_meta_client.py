@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import time
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import facebook_business.api
 import pytest
@@ -19,6 +21,7 @@ from adpulse.errors import (
     Unavailable,
 )
 from adpulse.model import Fetch, FetchKind, Heat, Level
+from adpulse.providers import meta_client
 from adpulse.sandbox import Sandbox, graph
 
 DAY = timedelta(days=1)
@@ -244,6 +247,25 @@ def test_many_ids_are_looked_up_a_hundred_a_call(meta, sandbox):
 
     assert sorted(found.column("external_id").to_pylist()) == sorted(ads)
     assert meta.slots == 3
+
+
+def test_pages_that_were_too_big_are_halved_of_that_edge_alone_and_grow_again_with_the_hours(sandbox, monkeypatch):
+    meta = MetaRig(sandbox, page_size=160)
+    connection = meta.connection()
+    sandbox.faults.add([{"action": "too_much_data", "kind": "ads", "above_limit": 40}])
+    meta.entities()
+    assert meta.client.page_size(connection) == 160
+    sandbox.faults.clear()
+    sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "above_limit": 40}])
+    assert keyed(meta.ads()) == keyed(meta.truth())
+    assert meta.client.page_size(connection) == 40
+
+    def after(hours):
+        monkeypatch.setattr(meta_client, "time", SimpleNamespace(monotonic=lambda: began + hours * 3600 + 60))
+        return meta.client.page_size(connection)
+
+    began = time.monotonic()
+    assert [after(hours) for hours in (0, 1, 2, 500)] == [40, 80, 160, 160]
 
 
 def test_the_sdk_is_the_one_from_the_package_index():
