@@ -156,8 +156,10 @@ class App:
 
     def account(self, lease: Lease) -> Account:
         """What the lease's sync is planned for, with what it may call of a limit that it shares."""
+        key = lease.connection.ledger_key
         account = Account(
             connection=lease.connection,
+            sharing=self.ledger.sharing(key).get(key, 1),
             parts=lease.parts,
             asked=lease.asked,
             page_size=self._page_size(lease.connection),
@@ -167,7 +169,7 @@ class App:
         shares = self.shares(lease.connection.scope)
         if shares is None:
             return account
-        spent = self.ledger.spent(lease.connection.ledger_key, lease.connection.scope)
+        spent = self.ledger.spent(key, lease.connection.scope)
         return replace(account, share=shares.of(account.demand), spent=spent)
 
     def _page_size(self, connection: Connection) -> int:
@@ -178,12 +180,12 @@ class App:
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
-        shares = cache(self.shares)
-        return {each.id: self._cadence(each, shares(each.scope)) for each in connections}
+        shares, sharing = cache(self.shares), self.ledger.sharing()
+        return {each.id: self._cadence(each, shares(each.scope), sharing.get(each.ledger_key, 1)) for each in connections}
 
-    def _cadence(self, connection: Connection, shares: Shares | None) -> Cadence:
+    def _cadence(self, connection: Connection, shares: Shares | None, sharing: int) -> Cadence:
         costs = costs_of(connection.provider, Size.of(connection), self.settings.meta_page_size)
-        limit = self.settings.calls_per_hour
+        limit = max(self.settings.calls_per_hour // sharing, 1)
         share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
         return cadence(connection.frequency, costs, limit, share)
 

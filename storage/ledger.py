@@ -12,12 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited, Scope
-from adpulse.frequency import spoken
-from adpulse.model import Heat
+from adpulse.frequency import Frequency, spoken
+from adpulse.model import ConnectionStatus, Heat
 from adpulse.planner.account import Spent
 from adpulse.planner.budget import WINDOW, leaves_after
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
-from storage.control import CallRow, Engine, Session, reading
+from storage.control import CallRow, ConnectionRow, Engine, Session, reading
 
 _PAST = timedelta(hours=1)
 """How much longer than its window a call is kept: for whoever looks, and for clocks that are not quite one."""
@@ -55,6 +55,17 @@ class Ledger:
         self._clock = clock
         self._limit = limit
         self._scopes = scopes or ScopeLimits()
+
+    def sharing(self, key: str | None = None) -> dict[str, int]:
+        """Key → how many connections that are synced by a schedule have that account's hour together, where they are several."""
+        theirs = [ConnectionRow.provider, ConnectionRow.external_id]
+        scheduled = (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & (ConnectionRow.sync_frequency != Frequency.MANUAL.value)
+        found = select(*theirs, func.count()).where(scheduled).group_by(*theirs).having(func.count() > 1)
+        if key is not None:
+            provider, _, external_id = key.partition(":")
+            found = found.where(ConnectionRow.provider == provider, ConnectionRow.external_id == external_id)
+        with reading(self._engine).connect() as session:
+            return {f"{provider}:{external_id}": count for provider, external_id, count in session.execute(found)}
 
     def take(self, key: str, scope: str, heat: Heat) -> None:
         """Take a slot, or refuse: check and insert are one statement. ``scope`` is what the platform counts the call together with.

@@ -30,6 +30,7 @@ class Spent:
 class Account:
     """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background.
 
+    ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
     none; ``spent`` what it did of it.
     """
@@ -40,6 +41,7 @@ class Account:
     page_size: int
     limit: int
     lane: Lane = Lane.BACKGROUND
+    sharing: int = 1
     first_sync: bool = False
     share: Share | None = None
     spent: Spent = Spent()
@@ -50,14 +52,19 @@ class Account:
         return costs_of(self.connection.provider, Size.of(self.connection), self.page_size)
 
     @property
+    def part(self) -> int:
+        """Calls an hour that are this connection's part of the account's."""
+        return max(self.limit // self.sharing, 1)
+
+    @property
     def demand(self) -> Demand:
         """What it needs to keep its frequency."""
-        return demand(self.connection.frequency, self.costs, self.limit)
+        return demand(self.connection.frequency, self.costs, self.part)
 
     @property
     def hour(self) -> Hour:
-        """How its hour is divided."""
-        return Hour(frequency=self.connection.frequency, costs=self.costs, limit=self.limit, first_sync=self.first_sync)
+        """How its part of the hour is divided."""
+        return Hour(frequency=self.connection.frequency, costs=self.costs, limit=self.part, first_sync=self.first_sync)
 
     @property
     def older_calls(self) -> int:

@@ -65,7 +65,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
     ages = ages.as_of(now)
     account = replace(account, first_sync=bool(missing_days(now, account.connection, ages)))
-    hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hour.hot)
+    hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hour.hot * account.sharing)
     room = _Room(account=account, hour=hour, share=account.older_share)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []

@@ -57,6 +57,18 @@ def test_accounts_do_not_share_an_hour(plane):
     assert taken(plane.ledger, "meta:2", 1) == 1
 
 
+def test_connections_that_have_an_accounts_hour_together_are_counted_where_they_are_synced_by_a_schedule(plane):
+    first = plane.workspace
+    plane.connect("1"), plane.connect("2")
+    plane.workspace = plane.workspaces.create("another")
+    plane.connect("1", frequency="hourly"), plane.connect("2", frequency="manual"), plane.connect("3")
+    plane.workspace = first
+    plane.connect("1", provider=Provider.GOOGLE)
+
+    assert plane.ledger.sharing() == plane.ledger.sharing("meta:1") == {"meta:1": 2}
+    assert plane.ledger.sharing("meta:2") == plane.ledger.sharing("google:1") == {}
+
+
 def test_a_closed_hour_never_holds_more_than_the_limit(plane):
     taken(plane.ledger, "meta:1", 180)
     plane.clock.advance(hours=1)

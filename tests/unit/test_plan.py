@@ -22,8 +22,8 @@ def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_Y
     return unstored(timezone=timezone, frequency=frequency, **sizes | facts)
 
 
-def account(connection, *, parts=Parts.BOTH, asked=False, limit=180, lane=Lane.BACKGROUND):
-    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit, lane=lane)
+def account(connection, *, parts=Parts.BOTH, asked=False, limit=180, lane=Lane.BACKGROUND, sharing=1):
+    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit, lane=lane, sharing=sharing)
 
 
 class Simulation:
@@ -32,6 +32,7 @@ class Simulation:
     def __init__(self, connection, limit=180):
         self.connection = connection
         self.limit = limit
+        self.sharing = 1
         self.now = NOW
         self.days = {}
         self.dateless = {}
@@ -43,7 +44,7 @@ class Simulation:
     def tick(self, now, *, asked=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
-        made = plan(now, account(self.connection, asked=asked, limit=self.limit), self.ages(), recent)
+        made = plan(now, account(self.connection, asked=asked, limit=self.limit, sharing=self.sharing), self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
             self.record(fetch, now)
@@ -177,6 +178,26 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
     assert max(b - a for a, b in itertools.pairwise(reads)) <= timedelta(minutes=hot)
     assert simulation.oldest(2, 28) <= timedelta(hours=25)
     assert simulation.most_in_an_hour() <= limit
+
+
+@pytest.mark.parametrize(("count", "facts", "hot"), [(2, {"ads": 150}, 10), (3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25)])
+def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot):
+    """As in two workspaces that have the same account."""
+    calls, simulations, reads = [], [Simulation(connection(**facts)) for _ in range(count)], [[] for _ in range(count)]
+    for each in simulations:
+        each.calls, each.sharing = calls, count
+    for hours in range(48):
+        for minute, (each, read) in itertools.product(range(60), zip(simulations, reads, strict=True)):
+            each.now = NOW + timedelta(hours=hours, minutes=minute)
+            made = each.tick(each.now)
+            if any(fetch.heat is Heat.HOT and fetch.kind is FetchKind.ADS for fetch in made.fetches):
+                read.append(each.now)
+
+    for each, read in zip(simulations, reads, strict=True):
+        assert each.oldest(2, 28) <= timedelta(hours=26)
+        assert each.oldest(29, 88) <= timedelta(hours=48)
+        assert max(b - a for a, b in itertools.pairwise(read)) <= timedelta(minutes=hot)
+    assert simulations[0].most_in_an_hour() <= 180
 
 
 @settings(max_examples=100)
