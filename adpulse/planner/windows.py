@@ -18,6 +18,9 @@ RECENT_DAYS = 7
 DAILY_DAYS = 28
 """Days this recent are read again daily; older ones, as far as the platform's lookback reaches, weekly: little of them changes."""
 
+_OLDEST_DAYS = 37 * 30
+"""Meta tells nothing that is older than 37 months."""
+
 _LONGEST_PAUSE_DAYS = 61
 """For so long after a day became final it is still read for the last time: a paused connection finds its history mended."""
 
@@ -174,9 +177,10 @@ def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> di
 
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
-    """Days of the first sync that were never read completely; newest first."""
-    read = _whole(connection, ages)
-    return [day for day in _days_back(now, connection, 2, FIRST_SYNC_DAYS - 1) if day not in read]
+    """Days of the first sync that were never read completely, and those of a pause that was longer than that; newest first."""
+    read, today = _whole(connection, ages), connection.today(now)
+    known = min((today - min(read, default=today)).days, _OLDEST_DAYS)
+    return [day for day in _days_back(now, connection, 2, max(known, FIRST_SYNC_DAYS - 1)) if day not in read]
 
 
 def spans(days: Iterable[date], longest: int) -> list[Span]:

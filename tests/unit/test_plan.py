@@ -303,6 +303,21 @@ def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never()
     assert simulation.days[FetchKind.ADS, day] == later
 
 
+@pytest.mark.parametrize("pause", [40, 95, 200])
+@pytest.mark.parametrize("provider", Provider)
+def test_a_pause_leaves_no_hole_however_long_it_was(provider, pause):
+    simulation = Simulation(connection(frequency=Frequency.HOURLY, provider=provider))
+    simulation.run(26)
+    begun = simulation.connection.today(simulation.now)
+    simulation.now += timedelta(days=pause)
+    simulation.run(6)
+
+    kinds = simulation.connection.provider.metric_kinds
+    missing = [n for n in range(pause) for kind in kinds if (kind, begun + timedelta(days=n)) not in simulation.days]
+    assert missing == []
+    assert simulation.most_in_an_hour() <= 180
+
+
 def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():
     calls = tuple((NOW - timedelta(minutes=59) + timedelta(seconds=n), Heat.HOT) for n in range(180))
     ages = PartitionAges(dateless={FetchKind.ACCOUNT_FACTS: NOW, FetchKind.ENTITIES_FULL: NOW})
