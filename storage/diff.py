@@ -113,7 +113,10 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> dic
     """
     _compare_entities(warehouse, [run])
     found = defaultdict[str, list[str]](list)
+    told = {one.fetch.kind for one in run.fetched}
     for kind, table in _TABLES.items():
+        if kind not in told:
+            continue
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("coverage", _coverage([run], kind))
         for level, external_id in warehouse.sql(query("missing_entities").format(table=table)).fetchall():

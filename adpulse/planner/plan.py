@@ -8,7 +8,7 @@ fit, so that no page is ever paid for twice.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
@@ -64,14 +64,15 @@ class _Room:
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
     ages = ages.as_of(now)
-    account = replace(account, first_sync=bool(missing_days(now, account.connection, ages)))
+    missing = missing_days(now, account.connection, ages)
+    account = replace(account, first_sync=bool(missing))
     hour = Budget(calls=calls, limit=account.limit, hot_per_hour=account.hour.hot * account.sharing)
     room = _Room(account=account, hour=hour, share=account.older_share)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
     left = account.older_calls
-    for piece in _due(now, account, ages):
+    for piece in _due(now, account, ages, missing):
         cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
         older = heat is not Heat.HOT and piece[0].kind.has_dates
         if heat in blocked or (older and blocked & {Heat.COLD, Heat.BACKFILL}):
@@ -105,7 +106,7 @@ def _in_its_leg(account: Account, heat: Heat, cost: int, left: int) -> bool:
     return in_its_lane and left >= min(cost, account.older_calls)
 
 
-def _due(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
+def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[date]) -> Iterator[tuple[Fetch, ...]]:
     """Everything due, most urgent first, in pieces that are fetched whole or not at all."""
     if account.parts is not Parts.METRICS or account.connection.ad_count is None:
         yield from _entities(now, account, ages)
@@ -115,7 +116,7 @@ def _due(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
     if account.connection.ad_count is None:
         return  # the cost of older days is unknown until the first walk told the account's size
     yield from _older(account, cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
-    yield from _older(account, spans(missing_days(now, account.connection, ages), account.longest), Heat.BACKFILL)
+    yield from _older(account, spans(missing, account.longest), Heat.BACKFILL)
     yield from _older(account, spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
 
 
