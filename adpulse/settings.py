@@ -14,6 +14,7 @@ from adpulse.errors import Usage
 
 SECRETS_DIR = "ADPULSE_SECRETS_DIR"
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+_SCHEME_PORTS = {"http": 80, "https": 443}
 
 
 class Settings(BaseSettings):
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     google_access: Literal["explorer", "basic", "standard"] = Field("explorer", description="Access level of the Google Cloud project.")
     google_timeout_seconds: float = Field(300.0, gt=0)
     prefect_auth: SecretStr | None = Field(None, description="user:password of the Prefect server; it must have one beyond loopback.")
+    prefect_origins: str | None = Field(None, description="Where else than on loopback the Prefect server is reached, with commas.")
     heartbeat_file: Path | None = Field(None, description="The worker touches it as long as it lives; for health checks.")
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
     calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
@@ -83,12 +85,30 @@ class Settings(BaseSettings):
             raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
         return value.rstrip("/")
 
+    @field_validator("prefect_origins")
+    @classmethod
+    def _as_browsers_write_them(cls, value: str | None) -> str | None:
+        return ",".join(origin_of(url) for url in value.split(",")) if value else None
+
     @property
     def control_url(self) -> str:
         """SQLAlchemy URL of the control plane; may contain a password, so never log it."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home.absolute() / 'control.db'}"
+
+
+def origin_of(url: str) -> str:
+    """The origin of a URL as browsers write it: lower case, without the scheme's own port.
+
+    Raises:
+        ValueError: it is not an address of the web.
+    """
+    parts = urlsplit(url.strip())
+    if parts.scheme not in _SCHEME_PORTS or not parts.hostname or parts.username is not None:
+        raise ValueError("must be addresses such as https://prefect.example.com, with commas between them")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, _SCHEME_PORTS[parts.scheme]) else "")
 
 
 def _place(url: SecretStr) -> tuple[str | None, int | None, str]:

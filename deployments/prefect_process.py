@@ -1,6 +1,7 @@
-"""``prefect server start`` in this process, so that its SQLite database neither stops it nor refuses what it could do.
+"""A Prefect server in this process: what ``prefect server start`` runs, for the pages of its own origins only.
 
-Two things about Prefect 3.8's server on SQLite, which runs on one event loop, its connections in threads:
+Its SQLite database neither stops it nor refuses what it could do. Two things about Prefect 3.8's server on SQLite, which runs on one
+event loop, its connections in threads:
 
 - Python collects garbage in whatever thread allocates, so usually in the loop's; and freeing a forgotten SQLite statement waits for
   its connection, which may be waiting for the write lock of another transaction, whose next statement only the stopped loop could
@@ -11,14 +12,19 @@ Two things about Prefect 3.8's server on SQLite, which runs on one event loop, i
 """
 
 import gc
-import runpy
+import os
 import sys
 import threading
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
+import uvicorn
+from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.settings import get_current_settings
+
+from deployments.origins import ORIGINS, OwnOrigins
 
 _EVERY_SECONDS = 1
 _STARTED_SECONDS = 20
@@ -58,8 +64,30 @@ def wait_for_ones_turn() -> None:
     setattr(AioSqliteConfiguration, "begin_transaction", begin)  # noqa: B010 - an assignment would have to have the decorator's type
 
 
+def serve() -> None:
+    """Serve at the address of Prefect's settings until SIGINT or SIGTERM.
+
+    Prefect's command builds the application inside and lets nobody wrap it, so this is its foreground part again
+    (``prefect.cli._server_utils`` of 3.8.8) from what Prefect and uvicorn document. The port is taken before the database is touched.
+    """
+    api = get_current_settings().server.api
+    config = uvicorn.Config(
+        OwnOrigins(create_app(final=True), os.environ[ORIGINS].split(",")),
+        host=str(api.host),
+        port=api.port,
+        timeout_keep_alive=api.keepalive_timeout,
+        ws_ping_interval=api.websocket_ping_interval,
+        ws_ping_timeout=api.websocket_ping_timeout,
+        log_level=get_current_settings().server.logging_level.lower(),
+    )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[config.bind_socket()])
+    if not server.started:
+        sys.exit(1)
+
+
 if __name__ == "__main__":
     collect_in_a_thread()
     wait_for_ones_turn()
-    sys.argv[1:] = ["server", "start"]
-    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+    serve()

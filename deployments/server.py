@@ -15,6 +15,7 @@ from adpulse import redact
 from adpulse.errors import Usage
 from adpulse.settings import LOOPBACK_HOSTS, Settings
 from deployments.child import LOOPBACK, Child, answers, began, end, reserved_port
+from deployments.origins import ORIGINS, own_origins
 
 _FIRST_PORT = 4200
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
@@ -48,7 +49,9 @@ class PrefectServer:
         *,
         database_url: SecretStr | None = None,
         auth: SecretStr | None = None,
+        origins: str | None = None,
     ) -> None:
+        self._origins = origins
         self._secrets = _secrets(database_url, auth)
         self._home = home.absolute()
         self._progress = progress
@@ -86,8 +89,7 @@ class PrefectServer:
             starting.callback(self.__exit__, None, None, None)
             self._port = self._reservation.enter_context(reserved_port(_FIRST_PORT))
             self._progress(f"Starting the Prefect server at {self.ui_url} …")
-            address = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(self._port)}
-            self._child.start({**self.environment(), **address, **self._secrets})
+            self._child.start({**self.environment(), **_place(LOOPBACK, self._port, self._origins), **self._secrets})
             starting.pop_all()
         return self
 
@@ -121,8 +123,15 @@ def become_server(config: Settings, host: str, port: int) -> None:
         raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
     home = config.home.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
-    address = {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_HOME": str(home)}
-    os.execve(sys.executable, _COMMAND, {**SETTINGS, **os.environ, **address, **_secrets(config.prefect_database_url, config.prefect_auth)})  # noqa: S606 - it is to be this process
+    own = {"PREFECT_HOME": str(home), **_place(host, port, config.prefect_origins)}
+    os.execve(sys.executable, _COMMAND, {**SETTINGS, **os.environ, **own, **_secrets(config.prefect_database_url, config.prefect_auth)})  # noqa: S606 - it is to be this process
+
+
+def _place(host: str, port: int, origins: str | None) -> dict[str, str]:
+    """Prefect's own variables for where the server listens, and for whose pages may use it."""
+    pages = os.environ.get("PREFECT_UI_API_URL", "")
+    named = own_origins(host, port, origins, pages if "://" in pages else None)
+    return {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port), ORIGINS: ",".join(named)}
 
 
 def _secrets(database_url: SecretStr | None, auth: SecretStr | None) -> dict[str, str]:

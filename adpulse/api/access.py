@@ -20,6 +20,7 @@ from adpulse.api.problems import Refused
 from adpulse.bootstrap import App, app
 from adpulse.errors import UnknownConnection
 from adpulse.role import Role
+from adpulse.settings import LOOPBACK_HOSTS
 from storage.connections import ConnectionView
 from storage.workspaces import Workspace
 
@@ -164,10 +165,14 @@ async def scraper(request: Request, credentials: Presented, installation: Instal
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the request comes from this machine itself, and not through a proxy on it."""
+    """Whether the request comes from this machine itself, and not through a proxy on it.
+
+    Nor from a page whose own name was rebound to this machine (DNS rebinding): its browser names that name as the host.
+    """
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
     try:
-        return ip_address(request.client.host).is_loopback
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        return host in LOOPBACK_HOSTS and ip_address(request.client.host).is_loopback
     except ValueError:
         return False

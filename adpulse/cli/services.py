@@ -35,7 +35,13 @@ def up() -> None:
     from adpulse.orchestrator import use_running_server
     from deployments.server import PrefectServer
 
-    with PrefectServer(config.home, progress=typer.echo, database_url=config.prefect_database_url, auth=config.prefect_auth) as server:
+    with PrefectServer(
+        config.home,
+        progress=typer.echo,
+        database_url=config.prefect_database_url,
+        auth=config.prefect_auth,
+        origins=config.prefect_origins,
+    ) as server:
         os.environ.update(server.environment())
         use_running_server(config)
         import asyncio

@@ -118,6 +118,18 @@ def test_this_machine_needs_no_key_only_where_the_setting_says_so_and_never_thro
         assert requests.get(ask.address + "/metrics", headers={header: "127.0.0.1"}, timeout=30).status_code == 401
 
 
+def test_a_page_whose_name_was_rebound_to_this_machine_needs_a_key(ask, set_up):
+    set_up(ADPULSE_METRICS_ON_LOOPBACK="true")
+    port = ask.address.rpartition(":")[2]
+
+    statuses = {
+        host: requests.get(ask.address + "/metrics", headers={"Host": host}, timeout=30).status_code
+        for host in (f"evil.example:{port}", f"evil_1.example:{port}", f"localhost:{port}", "[::1]", "[")
+    }
+
+    assert statuses == {f"evil.example:{port}": 401, f"evil_1.example:{port}": 401, f"localhost:{port}": 200, "[::1]": 200, "[": 401}
+
+
 def test_neither_a_key_nor_a_token_is_in_it(ask, operator, installation, team):
     text = ask("GET", "/metrics", operator).text
 

@@ -77,6 +77,14 @@ def test_every_setting_it_names_is_there_and_none_is_a_secret():
     assert not re.search(r"password\s*[:=]\s*\w|://[^/\s]*@", text, re.IGNORECASE)
 
 
+def test_the_prefect_server_is_known_by_the_name_that_the_others_call_it_by():
+    called = {
+        service.environment["PREFECT_API_URL"].removesuffix("/api") for service in OURS.values() if "PREFECT_API_URL" in service.environment
+    }
+
+    assert called == {OURS["prefect"].environment["ADPULSE_PREFECT_ORIGINS"]}
+
+
 def test_the_sandboxs_settings_are_those_of_the_sandbox():
     told, command = env_file("docker/sandbox.env"), " ".join(OURS["sandbox"].command)
 

@@ -1,0 +1,141 @@
+"""Prefect's own server behind the guard: what a page of another origin gets from it, and that programs go on."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+import requests
+from prefect.client.orchestration import get_client
+from running import forget_prefect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from deployments.deploy import deploy
+from deployments.server import PrefectServer
+
+EVIL = "http://127.0.0.1:4199"
+CREATE = "/deployments/{id}/create_flow_run"
+SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled", "/work_pools/adpulse/workers/connect")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with the deployments, and this process as its client."""
+    before = dict(os.environ)
+    with PrefectServer(tmp_path_factory.mktemp("server"), progress=lambda _: None, origins="http://prefect:4200") as started:
+        os.environ.update(started.environment())
+        forget_prefect()
+        asyncio.run(deploy("adpulse"))
+        yield started
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def deployment(server):  # noqa: ARG001 - it is asked
+    with get_client(sync_client=True) as client:
+        return client.read_deployment_by_name("meta-sync/meta-on-demand").id
+
+
+def flow_runs():
+    with get_client(sync_client=True) as client:
+        return {run.id for run in client.read_flow_runs() if run.auto_scheduled is False}
+
+
+def ask(server, path, method="GET", **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.request(method, f"{server.ui_url}/api{path}", headers=named, json={} if method == "POST" else None, timeout=30)
+
+
+def own(server):
+    return server.ui_url, server.ui_url.replace("127.0.0.1", "localhost"), "http://prefect:4200"
+
+
+def test_a_foreign_page_reads_nothing_and_starts_nothing(server, deployment):
+    before, path = flow_runs(), CREATE.format(id=deployment)
+    preflight = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type"}
+
+    answers = [
+        ask(server, "/flow_runs/filter", "POST", Origin=EVIL),
+        ask(server, path, "POST", Origin=EVIL),
+        ask(server, path, "POST", Origin="null"),
+        ask(server, path, "POST", Sec_Fetch_Site="cross-site"),
+        ask(server, path, "POST", Origin=EVIL, Content_Type="text/plain"),
+        ask(server, path, "OPTIONS", Origin=EVIL, **preflight),
+        ask(server, "/health", Origin=EVIL),
+    ]
+    rebound = [ask(server, path, method, Host="evil.example:4200", Origin="http://evil.example:4200") for method in ("GET", "POST")]
+
+    assert [answer.status_code for answer in answers] == [403] * len(answers)
+    assert [answer.status_code for answer in rebound] == [421, 421]
+    assert [name for answer in (*answers, *rebound) for name in answer.headers if name.lower().startswith("access-control")] == []
+    assert flow_runs() == before
+
+
+def test_a_page_of_the_servers_own_uses_it_and_no_answer_has_a_star(server, deployment):
+    before = flow_runs()
+    for origin in own(server):
+        first = ask(server, "/flows/count", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
+        then = ask(server, CREATE.format(id=deployment), "POST", Origin=origin)
+
+        assert (first.status_code, then.status_code) == (200, 201)
+        assert [each.headers["Access-Control-Allow-Origin"] for each in (first, then)] == [origin, origin]
+        assert "*" not in [*first.headers.values(), *then.headers.values()]
+    assert len(flow_runs() - before) == 3
+
+
+def test_a_link_from_elsewhere_leads_to_prefects_pages_and_no_page_frames_them(server):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    link, frame = (requests.get(server.ui_url, headers=headers | {"Sec-Fetch-Dest": kind}, timeout=30) for kind in ("document", "iframe"))
+
+    assert (link.status_code, link.headers["X-Frame-Options"], frame.status_code) == (200, "SAMEORIGIN", 403)
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+@pytest.mark.parametrize("origin", [EVIL, "null"])
+def test_a_foreign_pages_websocket_is_refused_before_it_is_accepted(server, path, origin):
+    with pytest.raises(InvalidStatus) as refused, connect(f"ws{server.ui_url[4:]}/api{path}", origin=origin, subprotocols=["prefect"]):
+        pass
+
+    assert refused.value.response.status_code == 403
+
+
+def test_the_websockets_of_the_servers_own_pages_and_of_programs_are_accepted(server):
+    for origin in (None, *own(server)):
+        with connect(f"ws{server.ui_url[4:]}/api/events/in", origin=origin, subprotocols=["prefect"]) as socket:
+            socket.send('{"type": "auth", "token": null}')
+
+            assert "auth_success" in socket.recv(timeout=30)
+
+
+@pytest.mark.usefixtures("server")
+def test_prefects_own_command_line_and_ours_work(tmp_path):
+    environment = {**os.environ, "ADPULSE_HOME": str(tmp_path)}
+    for command in (["prefect", "deployment", "ls"], ["adpulse", "deploy"]):
+        done = subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True, check=False)
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "meta" in done.stdout
+
+
+def test_what_the_check_against_forgery_refuses_has_no_star(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")
+    with PrefectServer(tmp_path, progress=lambda _: None) as server:
+        forged = {"Prefect_Csrf_Token": "wrong", "Prefect_Csrf_Client": "me"}
+
+        program, page = ask(server, "/flows/filter", "POST", **forged), ask(server, "/flows/filter", "POST", Origin=server.ui_url, **forged)
+
+    assert (program.status_code, page.status_code) == (403, 403)
+    assert "Invalid CSRF token" in program.text
+    assert "Access-Control-Allow-Origin" not in program.headers
+    assert page.headers["Access-Control-Allow-Origin"] == server.ui_url
+
+
+def test_a_setting_of_prefects_does_not_open_it_again(tmp_path, monkeypatch):
+    for name in ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"):
+        monkeypatch.setenv(name, "*")
+    with PrefectServer(tmp_path, progress=lambda _: None) as server:
+        assert ask(server, "/health", Origin=EVIL).status_code == 403
+        assert ask(server, "/health", Origin=server.ui_url).headers["Access-Control-Allow-Origin"] == server.ui_url
