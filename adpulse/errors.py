@@ -16,6 +16,7 @@
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
     ├── WarehouseDamaged        the workspace's warehouse file cannot be read: a person must restore it
     ├── ControlPlaneBusy        the control plane's database stayed locked too long
+    ├── AlreadyRunning          the home folder has one of these processes, and it lives
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
         ├── UnknownConnection
@@ -118,6 +119,10 @@ class WarehouseDamaged(AdpulseError):
 
 class ControlPlaneBusy(AdpulseError):
     """The control plane's database stayed locked by somebody else."""
+
+
+class AlreadyRunning(AdpulseError):
+    """Another process does this in the home folder; nothing was touched."""
 
 
 class DiskFull(AdpulseError):

@@ -17,9 +17,12 @@ import requests
 
 from adpulse import redact
 from adpulse.errors import Unavailable
+from deployments.owner import began, this_process
 from storage.files import exclusive
 
 LOOPBACK = "127.0.0.1"
+PARENT = "ADPULSE_PARENT"
+"""Variable of a child's environment that names the process that started it."""
 
 _START_SECONDS = 120
 _STOP_SECONDS = 20
@@ -80,7 +83,7 @@ class Child:
         with self._log.open(mode) as log:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, PARENT: this_process()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -134,14 +137,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def began(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is none (or no /proc)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
 def end(pid: int) -> None:
     """SIGTERM to a child's own process group, SIGKILL if it stays."""
     then = began(pid)
@@ -152,7 +147,7 @@ def end(pid: int) -> None:
             return
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            if _zombie_or_gone(pid, then):
+            if then is None or began(pid) != then:
                 return
             time.sleep(0.1)
 
@@ -171,11 +166,3 @@ def _listens(port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def _zombie_or_gone(pid: int, then: str | None) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z" or began(pid) != then

@@ -2,14 +2,23 @@
 
 import os
 import socket
+from pathlib import Path
 
-from deployments.child import began
 from storage.leader import Leadership
 
 
 def this_process() -> str:
     """``host-pid-start``: the name of this worker, and of its sweep. In a container every process that starts has the same id."""
     return f"{socket.gethostname()}-{os.getpid()}-{began(os.getpid()) or 0}"
+
+
+def began(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None when there is none (or no /proc), or only what nobody has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
 
 
 def died(owner: str) -> bool:

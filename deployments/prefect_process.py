@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -24,6 +25,8 @@ from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.settings import get_current_settings
 
+from adpulse.errors import AlreadyRunning
+from deployments.instance import Service, only
 from deployments.origins import ORIGINS, OwnOrigins
 
 _EVERY_SECONDS = 1
@@ -87,7 +90,18 @@ def serve() -> None:
         sys.exit(1)
 
 
+def main(home: Path) -> None:
+    """Be the Prefect server of this home folder; exits with 1 and a sentence when it has one."""
+    try:
+        with only(home, Service.PREFECT_SERVER) as note:
+            api = get_current_settings().server.api
+            note(f"http://{api.host}:{api.port}")
+            collect_in_a_thread()
+            wait_for_ones_turn()
+            serve()
+    except AlreadyRunning as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    collect_in_a_thread()
-    wait_for_ones_turn()
-    serve()
+    main(Path(sys.argv[1]))

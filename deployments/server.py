@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from adpulse import redact
 from adpulse.errors import Usage
 from adpulse.settings import LOOPBACK_HOSTS, Settings
-from deployments.child import LOOPBACK, Child, answers, began, end, reserved_port
+from deployments.child import LOOPBACK, Child, answers, reserved_port
+from deployments.instance import Service, make_room
 from deployments.origins import ORIGINS, own_origins
 
 _FIRST_PORT = 4200
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
-_COMMAND = [sys.executable, "-m", "deployments.prefect_process"]
 SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -38,8 +38,8 @@ SETTINGS: Mapping[str, str] = {
 class PrefectServer:
     """A server whose state lives in ``prefect`` of the home folder, or in ``database_url``; a context manager that stops it.
 
-    One that ends by itself is started again at the same address. ``server.json`` there tells other commands where it answers,
-    and the next start whom to stop first. Only the server itself is told the database's URL, and whom to let in.
+    One that ends by itself is started again at the same address. ``server.json`` there tells other commands where it answers.
+    Only the server itself is told the database's URL, and whom to let in.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PrefectServer:
         self._reservation = ExitStack()
         self._child = Child(
             "The Prefect server",
-            _COMMAND,
+            _command(self._home),
             self._home / "logs" / "prefect-server.log",
             progress,
             ready=lambda: answers(f"{self.ui_url}/api/health"),
@@ -81,10 +81,12 @@ class PrefectServer:
         """Start it, after stopping one that a killed predecessor left behind.
 
         Raises:
+            AlreadyRunning: the home folder's server is somebody else's.
             Unavailable: it did not get ready; the message has the end of its log.
         """
+        make_room(self._home, Service.PREFECT_SERVER, self._progress)
         self._state.parent.mkdir(parents=True, exist_ok=True)
-        self._stop_leftover()
+        self._state.unlink(missing_ok=True)
         with ExitStack() as starting:
             starting.callback(self.__exit__, None, None, None)
             self._port = self._reservation.enter_context(reserved_port(_FIRST_PORT))
@@ -100,31 +102,28 @@ class PrefectServer:
         self._state.unlink(missing_ok=True)
 
     def _record(self, pid: int) -> None:
-        self._state.write_text(json.dumps({"pid": pid, "started": began(pid), "environment": self.environment()}))
-
-    def _stop_leftover(self) -> None:
-        """Only the very process that was recorded: same id, same start."""
-        if not self._state.exists():
-            return
-        told = json.loads(self._state.read_text())
-        if told["started"] is not None and began(told["pid"]) == told["started"]:
-            self._progress("Stopping the Prefect server that a killed predecessor left.")
-            end(told["pid"])
-        self._state.unlink()
+        self._state.write_text(json.dumps({"pid": pid, "environment": self.environment()}))
 
 
 def become_server(config: Settings, host: str, port: int) -> None:
     """Make this process a Prefect server that listens on ``host``.
 
     Raises:
+        AlreadyRunning: the home folder has one.
         Usage: others could reach it, and it would ask nobody who they are.
     """
     if host not in LOOPBACK_HOSTS and not config.prefect_auth:
         raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
-    home = config.home.absolute() / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
-    own = {"PREFECT_HOME": str(home), **_place(host, port, config.prefect_origins)}
-    os.execve(sys.executable, _COMMAND, {**SETTINGS, **os.environ, **own, **_secrets(config.prefect_database_url, config.prefect_auth)})  # noqa: S606 - it is to be this process
+    home = config.home.absolute()
+    make_room(home, Service.PREFECT_SERVER, print)
+    (home / "prefect").mkdir(parents=True, exist_ok=True)
+    own = {"PREFECT_HOME": str(home / "prefect"), **_place(host, port, config.prefect_origins)}
+    environment = {**SETTINGS, **os.environ, **own, **_secrets(config.prefect_database_url, config.prefect_auth)}
+    os.execve(sys.executable, _command(home), environment)  # noqa: S606 - it is to be this process
+
+
+def _command(home: Path) -> list[str]:
+    return [sys.executable, "-m", "deployments.prefect_process", str(home)]
 
 
 def _place(host: str, port: int, origins: str | None) -> dict[str, str]:

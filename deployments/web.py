@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployments.child import LOOPBACK, Child, answers, reserved_port
+from deployments.instance import Service, make_room
 
 FIRST_PORT = 8400
 _STATE = "web.address"
@@ -16,8 +17,10 @@ def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
     """Its address, while the block lasts.
 
     Raises:
+        AlreadyRunning: the home folder's API is somebody else's.
         Unavailable: it did not get ready; the message has the end of its log.
     """
+    make_room(home, Service.WEB, progress)
     with reserved_port(FIRST_PORT) as port:
         address = f"http://{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "adpulse", "web", "--port", str(port)]

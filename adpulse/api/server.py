@@ -15,8 +15,10 @@ _TRIED = 100
 _DRAIN_SECONDS = 10
 
 
-def serve(host: str, port: int | None, progress: Callable[[str], None]) -> None:
+def serve(host: str, port: int | None, announce: Callable[[str], None]) -> None:
     """Listen on this port, or on the first free one from ``FIRST_PORT`` on; SIGINT and SIGTERM let requests under way end.
+
+    ``announce`` is called with the address as soon as it is taken.
 
     Raises:
         Usage: the address cannot be listened on.
@@ -28,7 +30,7 @@ def serve(host: str, port: int | None, progress: Callable[[str], None]) -> None:
         bound = listening.getsockname()
         orchestrator.warm_up()
         gc.freeze()  # what is loaded by now stays: looking through it again stops every request for a tenth of a second
-        progress(f"HTTP API: http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
+        announce(f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
         uvicorn.Server(config).run(sockets=[listening])
 
 

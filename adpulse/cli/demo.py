@@ -54,7 +54,7 @@ def demo(
 
 def _start(stack: ExitStack) -> dict[str, Any]:
     """Start the sandbox and the installation in a fresh folder; the sandbox's addresses and tokens."""
-    shutil.rmtree(HOME, ignore_errors=True)
+    _empty(HOME)
     told = stack.enter_context(process("sandbox", "--rate", "0", "--extra", "1", "--json", ready="control_url"))
     world: dict[str, Any] = json.loads(told[-1])
     google = world["google"]
@@ -81,6 +81,22 @@ def _start(stack: ExitStack) -> dict[str, Any]:
     for line in stack.enter_context(process("up", ready="Ready")):
         typer.echo(f"  {line}")
     return world
+
+
+def _empty(home: Path) -> None:
+    """Remove what the last demo left, but not its locks: whoever holds one would hold another file.
+
+    Raises:
+        AlreadyRunning: it is still going on.
+    """
+    from deployments.instance import LOCKS, Service, only
+
+    with only(home, Service.UP):
+        for path in home.iterdir():
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.name != LOCKS:
+                shutil.rmtree(path)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from adpulse.role import Role
 
 if TYPE_CHECKING:
     from adpulse.sandbox import Sandbox
+    from adpulse.settings import Settings
 
 Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
@@ -31,6 +33,16 @@ def up() -> None:
     from adpulse import settings
 
     config = settings.load()
+    from deployments.instance import Service, make_room, only
+
+    with only(config.home, Service.UP) as note:
+        for service in (Service.PREFECT_SERVER, Service.WEB):
+            make_room(config.home, service, typer.echo)
+        _run_everything(config, note)
+    typer.echo("Stopped.")
+
+
+def _run_everything(config: "Settings", note: Callable[[str], None]) -> None:
     migrate()
     from adpulse.orchestrator import use_running_server
     from deployments.server import PrefectServer
@@ -52,12 +64,12 @@ def up() -> None:
 
         asyncio.run(deploy_all(config.work_pool))
         with serving(config.home, progress=typer.echo) as address:
+            note(address)
             typer.echo(f"Prefect UI: {server.ui_url}")
             typer.echo(f"HTTP API: {address}")
             typer.echo(f"Pages: {_login_link(address)} (this link logs you in, once)")
             typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
             warm.serve(config)
-    typer.echo("Stopped.")
 
 
 def prefect_server(
@@ -82,10 +94,17 @@ def web(
     from adpulse.api.server import serve
     from adpulse.bootstrap import app
     from adpulse.orchestrator import use_running_server
+    from deployments.instance import Service, only
 
-    use_running_server(settings.load())
-    app()
-    serve(host, port, typer.echo)
+    with only(settings.load().home, Service.WEB) as note:
+        use_running_server(settings.load())
+        app()
+
+        def announce(address: str) -> None:
+            note(address)
+            typer.echo(f"HTTP API: {address}")
+
+        serve(host, port, announce)
 
 
 def login(

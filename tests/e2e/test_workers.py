@@ -19,8 +19,8 @@ from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider, RunState, SyncStatus
 from adpulse.sandbox import Sandbox
-from deployments.child import began
 from deployments.deploy import deploy
+from deployments.owner import began
 from deployments.server import PrefectServer
 
 ACCOUNTS = [f"Corner Store {number}" for number in range(1, 13)]

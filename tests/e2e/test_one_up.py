@@ -1,0 +1,183 @@
+"""A second ``adpulse up`` beside a living one, after a killed one, and at the same instant."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+from running import Running, processes_of
+
+from adpulse.model import RunState
+from adpulse.sandbox import Sandbox
+from deployments.owner import began
+
+SECONDS = 200
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, sandbox):
+    home = tmp_path_factory.mktemp("installation")
+    with Running(home, sandbox) as up:
+        yield up
+    assert processes_of(home) == []
+
+
+def home_of(running):
+    return running.app.settings.home
+
+
+def files_of(home):
+    return {path: path.read_bytes() for path in [home / "web.address", *(home / "prefect").glob("*.json"), *(home / "locks").iterdir()]}
+
+
+def test_the_second_is_refused_in_one_sentence_and_the_first_goes_on(running, tmp_path):
+    before, home = files_of(home_of(running)), home_of(running)
+    (tmp_path / "link").symlink_to(home)
+
+    refused = [running.cli("up"), running.cli("up", ADPULSE_HOME=str(tmp_path / "link"))]
+
+    address = (home / "web.address").read_text()
+    for code, told in refused:
+        assert (code, told.count("\n")) == (1, 1)
+        assert told.startswith(f"adpulse up is already running in {home} (process {running.child.pid}, since ")
+        assert address in told
+    assert files_of(home) == before
+    assert requests.get(running.prefect["PREFECT_API_URL"] + "/health", timeout=30).ok
+
+
+@pytest.mark.parametrize("command", ["web", "prefect-server"])
+def test_what_the_first_runs_is_not_started_a_second_time(running, command):
+    code, told = running.cli(command, "--port", "0")
+
+    assert (code, told.count("\n")) == (1, 1)
+    assert re.match(rf"adpulse {command} is already running in \S+ \(process \d+, since [^)]+ UTC, http://127.0.0.1:\d+\)", told)
+
+
+def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(running):
+    running.app.workspaces.grant_realtime(running.workspace.id)
+    connection = running.connect("Harbor Outdoor", frequency="realtime")
+    second = subprocess.Popen([sys.executable, "-m", "adpulse", "worker"], env=running.environment, start_new_session=True)
+
+    running.until(lambda: running.flow_runs("meta-realtime"))
+    run = running.ended(running.ask(connection))
+    codes = [running.cli(*command)[0] for command in (("status",), ("connections",), ("sweep", "--once"), ("login",))]
+    alive = second.poll()
+    second.send_signal(signal.SIGTERM)
+
+    assert run.state is RunState.DONE
+    assert codes == [0, 0, 0, 0]
+    assert alive is None
+    assert second.wait(60) in (0, -signal.SIGTERM)
+
+
+def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
+    """The Prefect server is stopped, so that it does not hear that it should end: it is left, and it holds its lock."""
+    server = json.loads((home_of(running) / "prefect" / "server.json").read_text())["pid"]
+    os.kill(server, signal.SIGSTOP)
+    running.stop(signal.SIGKILL)
+    left = began(server)
+
+    running.start()
+    run = running.ended(running.ask(running.connect("Sakura Tea"), force=True))
+
+    assert left is not None
+    assert began(server) != left
+    assert "Stopping the prefect-server that a killed predecessor left." in running.printed
+    assert run.state is RunState.DONE
+
+
+def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
+    home = tmp_path / "home"
+    environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
+    environment = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "adpulse", "up"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for _ in range(2)
+    ]
+    told, ready = [[], []], threading.Event()
+    for lines, child in zip(told, children, strict=True):
+        threading.Thread(target=_read, args=(child, lines, ready), daemon=True).start()
+
+    assert ready.wait(SECONDS), told
+    deadline = time.monotonic() + SECONDS
+    while all(child.poll() is None for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    codes = [child.poll() for child in children]
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+            child.wait(90)
+
+    assert sorted(codes, key=str) == [1, None]
+    assert "already running" in told[codes.index(1)][-1]
+    assert processes_of(home) == []
+
+
+def _read(child, lines, ready):
+    for line in child.stdout:
+        lines.append(line.rstrip())
+        if line.startswith("Ready"):
+            ready.set()
+
+
+@pytest.mark.parametrize("command", ["web", "prefect-server"])
+def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, command):
+    environment = {**os.environ, "ADPULSE_HOME": str(tmp_path / "home"), "ADPULSE_SANDBOX_URL": sandbox.control_url}
+    subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)
+    port = _free_port()
+    first = subprocess.Popen([sys.executable, "-m", "adpulse", command, "--port", str(port)], env=environment, start_new_session=True)
+    path = "/healthz" if command == "web" else "/api/health"
+    try:
+        _until_it_answers(first, f"http://127.0.0.1:{port}{path}")
+        refused = [
+            subprocess.run([sys.executable, "-m", "adpulse", *words], env=environment, capture_output=True, text=True, check=False)
+            for words in ([command, "--port", "0"], ["up"])
+        ]
+
+        assert [done.returncode for done in refused] == [1, 1]
+        for done in refused:
+            assert done.stderr.startswith(f"adpulse {command} is already running in {tmp_path / 'home'} (process {first.pid}, since ")
+            assert done.stderr.count("\n") == 1
+        assert requests.get(f"http://127.0.0.1:{port}{path}", timeout=30).ok
+        assert not (tmp_path / "home" / "prefect" / "server.json").exists()
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.wait(60)
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _until_it_answers(child, url):
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        assert child.poll() is None
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise AssertionError(url)
