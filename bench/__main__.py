@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, clicks, decode, runs, writes
+from bench import api, claim, clicks, decode, runs, storm, writes
 
-MEASURES = {each.__name__.rpartition(".")[2]: each.measure for each in (writes, runs, claim, decode, api, clicks)}
+MEASURES = {each.__name__.rpartition(".")[2]: each.measure for each in (writes, runs, claim, decode, api, clicks, storm)}
 
 
 def main() -> None:

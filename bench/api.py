@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def measure() -> list[dict[str, object]]:
         with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
             port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
             told = key.get_secret_value()
-            return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, _requests(told, *asked, ids))]
+            return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, requests(told, *asked, ids))]
 
 
 _ASKED: dict[str, tuple[str, str, str]] = {
@@ -56,7 +57,8 @@ _ASKED: dict[str, tuple[str, str, str]] = {
 }
 
 
-def _requests(key: str, method: str, path: str, body: str, ids: Sequence[str]) -> Callable[[], bytes]:
+def requests(key: str, method: str, path: str, body: str, ids: Sequence[str]) -> Callable[[], bytes]:
+    """Makes the bytes of a request, for each of these ids in turn."""
     wanted = cycle(ids)
 
     def request() -> bytes:
@@ -107,12 +109,18 @@ async def _client(port: int, request: Callable[[], bytes], count: int, pause: fl
         if pause:
             await asyncio.sleep(max(0.0, start + number * pause - time.perf_counter()))
         began = time.perf_counter() if not pause else start + number * pause
-        writer.write(request())
-        head = await reader.readuntil(b"\r\n\r\n")
-        if head.split(b" ", 2)[1] not in (b"200", b"202"):
-            raise RuntimeError(f"the API answered {head.splitlines()[0]!r}")
-        length = _LENGTH.search(head)
-        await reader.readexactly(int(length[1]) if length else 0)
+        status = await exchange(reader, writer, request())
+        if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
+            raise RuntimeError(f"the API answered {status}")
         took.append((time.perf_counter() - began) * 1000)
     writer.close()
     return took
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
+    """Send a request, read its whole answer; the answer's status."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    return int(head.split(b" ", 2)[1])

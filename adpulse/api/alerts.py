@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
-from adpulse.api import routing
+from adpulse import operations
+from adpulse.api import places, routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
@@ -14,10 +15,12 @@ from storage.alerts import Alert
 
 router = routing.router(
     "alerts",
-    waits=True,  # for the child process that asks
     prefix="/workspaces/{workspace_id}/alerts",
     responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
+
+_ASKED = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Those that start the child process that asks, of which a workspace may have one at a time."""
 
 AlertId = Annotated[str, Path(**ID)]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["spend over 500"])]
@@ -76,17 +79,19 @@ def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
     return [_out(each) for each in caller.app.alerts.every(caller.workspace(workspace_id).id)]
 
 
-@router.post("", status_code=HTTPStatus.CREATED, summary="Make an alert", responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT))
+@router.post("", status_code=HTTPStatus.CREATED, summary="Make an alert", responses=_ASKED | answers(HTTPStatus.CONFLICT))
+@places.ALERTS
 def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> AlertOut:
     """It is asked soon, and then after each publish."""
-    return _out(caller.app.alerts.create(caller.workspace(workspace_id).id, body.name, body.query))
+    return _out(operations.make_alert(caller.app, caller.workspace(workspace_id).id, body.name, body.query))
 
 
-@router.patch("/{alert_id}", summary="Change an alert", responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT))
+@router.patch("/{alert_id}", summary="Change an alert", responses=_ASKED | answers(HTTPStatus.CONFLICT))
+@places.ALERTS
 def change_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId, body: AlertChange) -> AlertOut:
     """Its name or query, or whether it is enabled."""
     found = _alert(caller, workspace_id, alert_id)
-    return _out(caller.app.alerts.change(found.id, name=body.name, query=body.query, enabled=body.enabled))
+    return _out(operations.change_alert(caller.app, found.id, name=body.name, query=body.query, enabled=body.enabled))
 
 
 @router.delete("/{alert_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove an alert")
@@ -95,11 +100,8 @@ def remove_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -
     caller.app.alerts.remove(_alert(caller, workspace_id, alert_id).id)
 
 
-@router.post(
-    "/{alert_id}/run",
-    summary="Ask an alert now",
-    responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
-)
+@router.post("/{alert_id}/run", summary="Ask an alert now", responses=_ASKED)
+@places.ALERTS
 def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> Found:
     """The rows that it finds, or why it cannot be asked; nobody is told."""
     answer = caller.app.ask(_alert(caller, workspace_id, alert_id))

@@ -1,7 +1,7 @@
 """Connecting accounts: consent in the browser, a pasted token or uploaded credentials, then a choice of accounts.
 
-What asks a platform is a plain function, which FastAPI runs in a thread of its own: it waits as long as the platform takes, and
-holds up nobody. The first syncs are only asked for, and nobody waits for those.
+What asks a platform waits as long as the platform takes, in threads of its own (``adpulse/api/places.py``), and holds up nobody.
+The first syncs are only asked for, and nobody waits for those.
 """
 
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from adpulse import connecting, operations
-from adpulse.api import routing
+from adpulse.api import places, routing
 from adpulse.api.access import Caller, Editor, Installation, MaybeCaller
 from adpulse.api.connection_models import ConnectionOut
 from adpulse.api.connections import told
@@ -37,8 +37,8 @@ LONGEST_SECRET = 20_000
 _LONGEST_STATE, _LONGEST_CODE = 200, 4_000
 _COOKIE = "adpulse_authorization"
 
-router = routing.router("connecting", waits=True, responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
-callback = routing.router("connecting", waits=True)
+router = routing.router("connecting", responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+callback = routing.router("connecting")
 
 Secret = Annotated[
     SecretStr,
@@ -150,6 +150,7 @@ class Connected(BaseModel):
 
 
 @router.post("/workspaces/{workspace_id}/discover", summary="What a credential reaches", responses=_ASKS_A_PLATFORM)
+@places.OUTSIDE
 def discover_accounts(caller: Editor, workspace_id: WorkspaceId, body: SecretIn) -> GrantOut:
     """Asks the platform, and keeps the credential, encrypted, for an hour or until it is used. A workspace may ask 30 times an hour."""
     workspace = caller.workspace(workspace_id)
@@ -180,6 +181,7 @@ def begin_authorization(
     summary="Where a platform sends the browser back to",
     responses=_ASKS_A_PLATFORM | answers(HTTPStatus.UNAUTHORIZED),
 )
+@places.OUTSIDE
 def finish_authorization(
     caller: MaybeCaller, installation: Installation, request: Request, response: Response, told: Annotated[ReturnedIn, Query()]
 ) -> GrantOut | Response:
@@ -211,6 +213,7 @@ def read_grant(caller: Editor, workspace_id: WorkspaceId, grant_id: GrantId) -> 
     summary="Connect accounts",
     responses=_ASKS_A_PLATFORM | answers(HTTPStatus.CONFLICT),
 )
+@places.OUTSIDE
 def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn) -> list[Connected]:
     """All of them or none. Their first syncs are queued."""
     workspace, app = caller.workspace(workspace_id), caller.app
@@ -223,6 +226,7 @@ def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn)
 
 
 @router.post("/connections/{connection_id}/reconnect", summary="Give a connection a fresh credential", responses=_ASKS_A_PLATFORM)
+@places.OUTSIDE
 def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: ReconnectIn) -> list[Connected]:
     """Its history goes on. Connections that shared the old credential get the new one too, if it reaches them."""
     connection, app = caller.connection(connection_id).connection, caller.app

@@ -18,6 +18,7 @@ _THREADS = 4
 _SAFE = {"GET", "HEAD"}
 _reading: RunVar[CapacityLimiter] = RunVar("reading")
 _writing: RunVar[CapacityLimiter] = RunVar("writing")
+_waiting: RunVar[CapacityLimiter] = RunVar("waiting")
 """Threads of their own: who only reads waits for no writer, and must not for one that waits for the database either."""
 
 
@@ -27,23 +28,26 @@ class _FewThreads(APIRoute):
         super().__init__(path, _threaded(endpoint, _reading if reads else _writing), **options)
 
 
-class _ManyThreads(APIRoute):
+class _WaitingThreads(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, _threaded(endpoint, None), **options)
+        super().__init__(path, _threaded(endpoint, _waiting), **options)
 
 
 def router(tag: str, *, waits: bool = False, **options: Any) -> APIRouter:
-    """A router of such routes. Those that ``waits``, for a platform or a child process, have as many threads as the framework gives."""
-    return APIRouter(tags=[tag], route_class=_ManyThreads if waits else _FewThreads, **options)
+    """A router of such routes. Those that ``waits``, for Prefect, have threads of their own.
+
+    A route that a workspace can make wait belongs in :mod:`adpulse.api.places`.
+    """
+    return APIRouter(tags=[tag], route_class=_WaitingThreads if waits else _FewThreads, **options)
 
 
-def _threaded(endpoint: Callable[..., Any], threads: RunVar[CapacityLimiter] | None) -> Callable[..., Any]:
+def _threaded(endpoint: Callable[..., Any], threads: RunVar[CapacityLimiter]) -> Callable[..., Any]:
     if iscoroutinefunction(endpoint):
         return endpoint
 
     @wraps(endpoint)
     async def run(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the route takes and answers
-        return await to_thread.run_sync(partial(endpoint, **arguments), limiter=_limiter(threads) if threads else None)
+        return await to_thread.run_sync(partial(endpoint, **arguments), limiter=_limiter(threads))
 
     return run
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from adpulse.api import routing
+from adpulse.api import places, routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
@@ -25,6 +25,8 @@ WebhookId = Annotated[str, Path(**ID)]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["our dashboard"])]
 Url = Annotated[SecretStr, Field(max_length=2048, examples=["https://example.com/hooks/adpulse"])]
 _BAD = answers(HTTPStatus.BAD_REQUEST)
+_RESOLVES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS)
+"""Those that ask a name server for the URL's host."""
 
 
 class WebhookOut(BaseModel):
@@ -99,14 +101,16 @@ def list_webhooks(caller: Viewer, workspace_id: WorkspaceId) -> list[WebhookOut]
     return [_out(each) for each in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
 
 
-@router.post("", status_code=HTTPStatus.CREATED, summary="Make a webhook", responses=_BAD)
+@router.post("", status_code=HTTPStatus.CREATED, summary="Make a webhook", responses=_RESOLVES)
+@places.OUTSIDE
 def make_webhook(caller: Editor, workspace_id: WorkspaceId, body: WebhookIn) -> WebhookMade:
     """The answer holds its secret, this once."""
     made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, body.name, body.url, body.format, body.events)
     return WebhookMade(**_out(made).model_dump(), secret=secret.get_secret_value() if secret else None)
 
 
-@router.patch("/{webhook_id}", summary="Change a webhook", responses=_BAD)
+@router.patch("/{webhook_id}", summary="Change a webhook", responses=_RESOLVES)
+@places.OUTSIDE
 def change_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId, body: WebhookChange) -> WebhookOut:
     """Its name, URL or events, or whether it is enabled."""
     found = _webhook(caller, workspace_id, webhook_id)

@@ -32,9 +32,17 @@ def test_an_alert_is_made_run_changed_and_removed(at, team):
     assert [each["id"] for each in at("GET").json()] == [team.alert.id]
 
 
-@pytest.mark.parametrize(
-    "query", ["COPY (SELECT 1) TO '/tmp/adpulse-never'", "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM nothing"]
-)
+@pytest.mark.parametrize("query", ["COPY (SELECT 1) TO '/tmp/adpulse-never'", "SELECT sleep_ms(1)", "SELECT 1 +"])
+def test_a_query_that_no_alert_may_have_is_refused_when_it_is_made_and_when_it_is_changed(at, team, query):
+    made = at("POST", name="bad", query=query)
+    changed = at("PATCH", f"/{team.alert.id}", query=query)
+
+    assert (made.status_code, changed.status_code) == (400, 400)
+    assert made.json()["detail"].startswith("The query failed.")
+    assert [each["query"] for each in at("GET").json()] == [team.alert.query]
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM nothing"])
 def test_a_query_that_may_not_or_cannot_is_told_as_a_problem(at, query):
     made = at("POST", name="bad", query=query).json()
 

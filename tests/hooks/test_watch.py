@@ -1,8 +1,12 @@
 """Alerts from a publish to the receiver: the query runs on the copy that readers have."""
 
+import shutil
+import threading
+
 import pytest
 from receiver import Receiver
 
+from adpulse.errors import Usage
 from adpulse.events import EventType
 from deployments.alerts import Watch
 from storage import alerts
@@ -12,7 +16,8 @@ from storage import alerts
 def watch(installation, monkeypatch):
     """Asks without waiting between two times."""
     monkeypatch.setattr(alerts, "NEXT", alerts.NEXT * 0)
-    return Watch(installation.app)
+    with Watch(installation.app) as made:
+        yield made
 
 
 def test_rows_after_a_publish_reach_the_receiver_once(hooks, installation, receiver: Receiver, watch):
@@ -21,12 +26,15 @@ def test_rows_after_a_publish_reach_the_receiver_once(hooks, installation, recei
         installation.workspace.id, "spend", "SELECT connection, sum(spend) AS spend FROM daily GROUP BY 1"
     )
     watch.once()
+    watch.finish()
     assert installation.app.alerts.get(alert.id).checked_at is None  # nothing is published yet
     connection = installation.connect("Corner Store 1")
     installation.sync(connection)
 
     watch.once()
+    watch.finish()
     watch.once()
+    watch.finish()
     with hooks.delivering():
         receiver.wait()
 
@@ -42,6 +50,58 @@ def test_a_query_that_is_wrong_is_told_on_the_alert_and_keeps_nobody_from_the_ot
     installation.sync(installation.connect("Corner Store 1"))
 
     watch.once()
+    watch.finish()
 
     assert "no_such_view" in hooks.app.alerts.get(wrong.id).last_error
     assert hooks.app.alerts.get(right.id).firing_since
+
+
+def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(installation, watch, monkeypatch):
+    app, slow = installation.app, installation.workspace
+    installation.sync(installation.connect("Corner Store 1"))
+    quick = app.workspaces.create("Borealis")
+    shutil.copy(app.published(slow.id), app.published(quick.id))
+    for number in range(3):
+        app.alerts.create(slow.id, f"slow {number}", "SELECT 1")
+        app.alerts.create(quick.id, f"quick {number}", "SELECT 1")
+    asked, under_way, free = [], [], threading.Event()
+    real = app.ask
+
+    def watched(alert):
+        under_way.append(alert.workspace_id)
+        asked.append((alert.workspace_id, under_way.count(alert.workspace_id)))
+        if alert.workspace_id == slow.id:
+            free.wait(60)
+        answer = real(alert)
+        under_way.remove(alert.workspace_id)
+        if asked.count((quick.id, 1)) == 3:
+            free.set()
+        return answer
+
+    monkeypatch.setattr(app, "ask", watched)
+
+    watch.once()
+    watch.finish()
+
+    assert sorted(asked[:4]) == sorted([(slow.id, 1), *[(quick.id, 1)] * 3])
+    assert asked[4:] == [(slow.id, 1)] * 2
+
+
+def test_what_is_still_queued_when_the_worker_ends_is_not_asked(installation, monkeypatch):
+    app = installation.app
+    installation.sync(installation.connect("Corner Store 1"))
+    for number in range(5):
+        app.alerts.create(installation.workspace.id, f"alert {number}", "SELECT 1")
+    asked, ending = [], threading.Event()
+
+    def slow(alert):
+        asked.append(alert.id)
+        ending.wait(30)
+        raise Usage("The query failed.")
+
+    monkeypatch.setattr(app, "ask", slow)
+    with Watch(app) as ended:
+        ended.once()
+        threading.Timer(0.5, ending.set).start()
+
+    assert len(asked) == 1

@@ -1,14 +1,18 @@
 """A query that somebody wrote answers from the published copy, and can do nothing else: not write, read files, reach out, or last."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 
-from adpulse.errors import Usage
+from adpulse.errors import Unavailable, Usage
 from storage import alert_query
-from storage.alert_query import ROWS, ask
+from storage.alert_query import ROWS, ask, check
 
 
 @pytest.fixture
@@ -106,8 +110,152 @@ def test_whatever_is_no_look_at_the_copy_is_refused_and_leaves_nothing(published
 def test_what_would_take_for_ever_or_all_memory_is_ended(published, query, monkeypatch):
     monkeypatch.setattr(alert_query, "SECONDS", 1)
 
-    with pytest.raises(Usage, match=r"took more than 1 s or 256MB|Out of Memory"):
+    with pytest.raises(Usage, match=r"took more than 1 s and was stopped|took more than 256MB of memory|Out of Memory"):
         ask(published, query)
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """Runs another program as the child; what it wrote to the file ``pid`` tells whether it lives."""
+
+    def put(program):
+        script = tmp_path / "child.py"
+        script.write_text(f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n{program}")
+        monkeypatch.setattr(alert_query, "_CHILD", script)
+
+    def lives():
+        try:
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    return SimpleNamespace(put=put, lives=lives)
+
+
+def test_a_query_that_waits_without_using_the_processor_is_stopped_and_its_process_is_gone(published, child, monkeypatch):
+    monkeypatch.setattr(alert_query, "SECONDS", 1)
+    child.put("print('ready', flush=True)\ntime.sleep(3600)")
+
+    with pytest.raises(Usage, match="took more than 1 s and was stopped"):
+        ask(published, "SELECT 1")
+
+    assert not child.lives()
+
+
+def test_a_child_that_does_not_begin_is_not_blamed_on_the_query(published, child, monkeypatch):
+    monkeypatch.setattr(alert_query, "_START_SECONDS", 1)
+    child.put("time.sleep(3600)")
+
+    with pytest.raises(Unavailable, match="too busy"):
+        ask(published, "SELECT 1")
+
+    assert not child.lives()
+
+
+def test_a_child_that_breaks_off_in_the_middle_of_its_answer_is_told(published, child):
+    child.put("print('ready', flush=True)\nprint('{', flush=True)\nos.abort()")
+
+    with pytest.raises(Usage, match="DuckDB failed on it"):
+        ask(published, "SELECT 1")
+
+
+def test_a_child_whose_parent_died_ends_by_itself():
+    request = {"published": None, "query": "SELECT 1", "rows": 1, "seconds": 1, "memory_limit": "256MB", "address_space": 1 << 30}
+    program = "import runpy, sys, time; runpy.run_path(sys.argv[1])['main'](); time.sleep(3600)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(alert_query._CHILD)], input=json.dumps(request), capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout.splitlines()[0]) == (-signal.SIGALRM, "ready")
+
+
+SLEEPING = sorted(
+    name
+    for (name,) in duckdb.sql(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_name ILIKE '%sleep%' OR macro_definition ILIKE '%sleep%'"
+    ).fetchall()
+)
+DISGUISES = {
+    "plain": "SELECT {name}(1)",
+    "upper case and quotes": 'SELECT "{upper}"(1)',
+    "a comment": "SELECT {name}/* */ (1)",
+    "a schema": "SELECT system.{schema}.{name}(1)",
+    "a method": "SELECT (1).{name}()",
+    "a lambda": "SELECT list_transform([1], lambda each: {name}(each))",
+    "an expression of a table": "WITH t AS MATERIALIZED (SELECT {name}(1)) SELECT 1 FROM t",
+    "a sort": "SELECT 1 ORDER BY {name}(1)",
+    "a window": "SELECT count(*) OVER (ORDER BY {name}(1))",
+    "a summary": "SUMMARIZE SELECT {name}(1)",
+    "a value": "FROM (VALUES ({name}(1)))",
+    "depth": "SELECT {deep}{name}(1){closed}",
+    "text that is run": "SELECT * FROM query('SELECT {name}(1)')",
+    "a serialised query that is run": "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT {name}(1)'))",
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("name", SLEEPING)
+def test_no_function_that_sleeps_may_be_called_however_it_is_written(name, disguise):
+    schema = "pg_catalog" if name.startswith("pg_") else "main"
+    words = {"name": name, "upper": name.upper(), "schema": schema, "deep": "abs(" * 400, "closed": ")" * 400}
+
+    with pytest.raises(Usage, match="is not allowed"):
+        check(DISGUISES[disguise].format(**words))
+
+
+def test_a_query_that_was_stored_before_is_refused_when_it_is_asked(published):
+    with pytest.raises(Usage, match="The function sleep_ms is not allowed: an alert does not wait"):
+        ask(published, "SELECT pg_typeof(sleep_ms(1)) FROM spend")
+
+
+def test_duckdb_has_the_sleeping_functions_that_are_known():
+    """Another one may have come with another version: see that its name is refused."""
+    assert SLEEPING == ["pg_sleep", "sleep_ms"]
+
+
+def test_every_function_that_runs_text_as_sql_is_refused():
+    with duckdb.connect() as here:
+        serialised = here.execute("SELECT json_serialize_sql('SELECT 4711 AS ran')").fetchone()[0]
+        found = {
+            name
+            for (name,) in here.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE len(parameters) >= 1").fetchall()
+            for text in ("SELECT 4711 AS ran", serialised)
+            if _value(here, f'SELECT * FROM "{name}"(?)', text) == 4711 or _value(here, f'SELECT "{name}"(?)', text) == 4711
+        }
+
+    assert found == {"query", "json_execute_serialized_sql"}
+    for name in found:
+        with pytest.raises(Usage, match="write the SQL itself"):
+            check(f"SELECT * FROM {name}('SELECT 1')")
+
+
+def _value(connection, query, text):
+    try:
+        return connection.execute(query, [text]).fetchone()[0]
+    except (duckdb.Error, TypeError):
+        return None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "FROM spend",
+        "SELECT 'sleep_ms(1)' AS sleep, \"sleep\" FROM (SELECT 1 AS sleep)",
+        "SELECT * FROM (PIVOT spend ON connection IN ('Harbor') USING sum(spend))",
+        "DESCRIBE spend",
+    ],
+)
+def test_what_only_looks_like_a_refused_query_is_answered(published, query):
+    check(query)
+
+    assert ask(published, query).rows
+
+
+@pytest.mark.parametrize("query", ["DELETE FROM spend", "SELECT 1; SELECT 2", "SELECT 1 +", "", "SET threads = 4", "COPY spend TO 'x'"])
+def test_what_is_not_one_select_is_refused_before_there_are_numbers(query):
+    with pytest.raises(Usage, match="The query failed"):
+        check(query)
 
 
 def test_nothing_published_yet_is_told(tmp_path):
@@ -118,13 +266,13 @@ def test_nothing_published_yet_is_told(tmp_path):
 def test_the_child_knows_no_secret_of_ours(published, monkeypatch):
     monkeypatch.setenv("ADPULSE_SECRET_KEY", "canary")
     seen = {}
-    real = subprocess.run
+    real = subprocess.Popen
 
     def watched(command, **options):
         seen.update(command=command, **options)
         return real(command, **options)
 
-    monkeypatch.setattr(alert_query.subprocess, "run", watched)
+    monkeypatch.setattr(alert_query.subprocess, "Popen", watched)
     ask(published, "SELECT 1")
 
     assert seen["env"] == {}

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
+from adpulse import operations
+from adpulse.api import places
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
@@ -30,6 +32,7 @@ def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = 
 
 
 @router.post("/workspaces/{workspace_id}/alerts")
+@places.ALERTS
 def make(
     request: Request,
     caller: Editor,
@@ -39,11 +42,12 @@ def make(
 ) -> Response:
     """A new alert; it is asked soon."""
     owner = caller.workspace(workspace_id)
-    caller.app.alerts.create(owner.id, name, query)
+    operations.make_alert(caller.app, owner.id, name, query)
     return back(request, f"/alerts?workspace={owner.id}")
 
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/run")
+@places.ALERTS
 def run(caller: Editor, workspace_id: str, alert_id: str) -> Response:
     """The rows that it finds now; nobody is told."""
     alert = _alert(caller, workspace_id, alert_id)

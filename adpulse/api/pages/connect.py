@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import SecretStr
 
 from adpulse import connecting
+from adpulse.api import places
 from adpulse.api.access import Caller, Editor
 from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind, grant_out
 from adpulse.api.pages.row import choices
@@ -51,6 +52,7 @@ def consent(
 
 
 @router.post("/connect/secret")
+@places.OUTSIDE
 def give(
     caller: Editor,
     provider: Annotated[Provider, Form()],

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import SecretStr
 
+from adpulse.api import places
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.events import EventType
@@ -18,6 +19,7 @@ _TOLD_ONCE = "Check the signature of each message with it. It is shown this once
 
 
 @router.post("/workspaces/{workspace_id}/webhooks")
+@places.OUTSIDE
 def make(
     caller: Editor,
     workspace_id: str,
