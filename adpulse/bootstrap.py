@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from adpulse import redact, settings
+from adpulse import home, redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
 from adpulse.model import Connection, Heat, Lease, Provider
@@ -86,6 +86,7 @@ class App:
         self.staleness = Staleness(engine, self.clock)
         self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
+        self._readers = home.readers(config)
         self._clients: dict[str, PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
         self._lock = Lock()
@@ -95,7 +96,7 @@ class App:
         with self._lock:
             if workspace_id not in self._warehouses:
                 live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
-                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id))
+                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id), readers=self._readers)
             return self._warehouses[workspace_id]
 
     @property
@@ -105,7 +106,7 @@ class App:
 
     def published(self, workspace_id: str) -> Path:
         """Where the workspace's copy for readers is, once something was published."""
-        return self.settings.home / "published" / f"{workspace_id}.duckdb"
+        return self.settings.home / home.PUBLISHED / f"{workspace_id}.duckdb"
 
     def ask(self, alert: Alert) -> Answer:
         """The rows that an alert finds now.
@@ -270,6 +271,7 @@ def app() -> App:
     """
     redact.install()
     config = settings.load()
+    home.close(config)
     engine = control.connect(redact.protect_url(config.control_url))
     migrations.require_current(engine)
     return App(config, engine)

@@ -1,18 +1,18 @@
 """Looks an installation over: what keeps it from its work, and with ``production`` what should not go live as it is."""
 
 import os
+import pwd
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from adpulse import orchestrator
+from adpulse import home, orchestrator
 from adpulse.bootstrap import App, app
 from adpulse.crypto import KEY_FILE
-from adpulse.errors import AdpulseError
+from adpulse.errors import AdpulseError, Usage
 from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings
@@ -41,7 +41,10 @@ class Finding:
 
 
 def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
-    """Every finding; those that need the control plane only when it answers. Changes nothing and calls no platform."""
+    """Every finding; those that need the control plane only when it answers. Calls no platform.
+
+    Changes nothing, but closes the home to other users, as every process does when it begins.
+    """
     try:
         installation = app()
     except (AdpulseError, OSError) as error:
@@ -57,9 +60,9 @@ def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
 
 
 def _disk(config: Settings) -> Iterator[Finding]:
-    home = config.home.absolute()
-    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
-    largest = max((path.stat().st_size for path in home.glob("warehouse/*.duckdb")), default=0)
+    folder = config.home.absolute()
+    free = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
+    largest = max((path.stat().st_size for path in folder.glob("warehouse/*.duckdb")), default=0)
     told = f"{free / 1e9:.1f} GB are free where {config.home} is"
     if free < max(_LEAST_FREE, 2 * largest):
         yield _wrong(
@@ -69,15 +72,25 @@ def _disk(config: Settings) -> Iterator[Finding]:
         yield _ok("disk", f"{told}.")
 
 
-def _key_file(config: Settings) -> Iterator[Finding]:
-    path = config.home / KEY_FILE
-    if config.secret_key or not path.exists():
+def _home(config: Settings) -> Iterator[Finding]:
+    try:
+        exposed = home.open_to_others(config)
+    except Usage as error:
+        yield _wrong("home", str(error))
         return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        yield _wrong("key file", f"{path} may be read by others ({mode:04o}). Run: chmod 600 {path}")
-    else:
-        yield _ok("key file", f"Only its owner may read {path}.")
+    if not exposed:
+        yield _ok("home", f"Only its owner may use what is in {config.home}.")
+        return
+    path, more = exposed[0], f" and {len(exposed) - 1} more in it" if len(exposed) > 1 else ""
+    told = f"Other users may use {path}{more}, and it could not be closed: it belongs to {_name_of(path.stat().st_uid)}."
+    yield _wrong("home", f"{told} Let its owner run: chmod -R go= {config.home}. Or give it to the user that runs adpulse.")
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
 
 
 def _prefect(config: Settings) -> Iterator[Finding]:
@@ -172,7 +185,7 @@ def _allowances(installation: App) -> Iterator[Finding]:
         yield _look("Google", "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?")
 
 
-_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _key_file)
+_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _home)
 _BEFORE_PRODUCTION = (_platforms, _database_kind, _prefect_access, _user)
 _LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secrets)
 _LOOKS_BEFORE_PRODUCTION = (_key_backup, _api_keys, _allowances)

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
 
     home: Path = Field(Path(".adpulse"), description="Where everything that lasts is kept.")
+    published_group: str | None = Field(None, description="Group of this machine, by name or number, that may read the published copies.")
     database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
     prefect_database_url: SecretStr | None = Field(None, description="Prefect's own database; default: SQLite in the home folder.")
     secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage
-from storage.files import filling, replace
+from storage.files import filling, give, replace
 
 
 def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
@@ -29,13 +29,14 @@ def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
     return changed and not 0 <= time.time() - copy.st_ctime < min_interval_seconds
 
 
-def publish(warehouse: Path, published: Path, lock: int) -> None:
+def publish(warehouse: Path, published: Path, lock: int, readers: int | None = None) -> None:
     """Replace the copy in one step; a reader keeps the copy it opened.
 
     Args:
         warehouse: the file, checkpointed and not open in any process.
         published: where the copy goes.
         lock: descriptor of the writer's lock. ``cp`` inherits it, so that nobody writes under an orphaned ``cp``.
+        readers: the group that may read the copy; without one only this process's user may.
 
     Raises:
         DiskFull, OSError: the copy could not be written; the one before is still there.
@@ -46,7 +47,7 @@ def publish(warehouse: Path, published: Path, lock: int) -> None:
     with filling(fresh):
         copy(warehouse, fresh, lock)
         # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
-        fresh.chmod(0o444)
+        give(fresh, readers, 0o400 if readers is None else 0o440)
         replace(fresh, published)
 
 

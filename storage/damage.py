@@ -153,7 +153,7 @@ def _bring_back(published: Path, fresh: Path, lock: int, *, force: bool) -> Hold
     fresh.parent.mkdir(parents=True, exist_ok=True)
     with filling(fresh):
         analytics.copy(published, fresh, lock)
-    fresh.chmod(0o644)
+    fresh.chmod(0o600)
     try:
         with explained(fresh, published), duckdb.connect(fresh) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")

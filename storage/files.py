@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,18 @@ def replace(source: Path, target: Path) -> None:
     _flush(source)
     source.replace(target)
     _flush(target.parent)
+
+
+def give(path: Path, group: int | None, mode: int) -> None:
+    """Set a file's mode and, if one is given, the group that it is for; at no moment may another group do what the mode allows.
+
+    Raises:
+        PermissionError: it belongs to another user.
+    """
+    path.chmod(mode & stat.S_IRWXU)
+    if group is not None:
+        os.chown(path, -1, group, follow_symlinks=False)
+        path.chmod(mode)
 
 
 def _lock(descriptor: int, deadline: float) -> None:

@@ -79,9 +79,10 @@ class Warehouse:
     file is not what was written, DiskFull when there is no space, and Permanent when a newer adpulse wrote the file.
     """
 
-    def __init__(self, path: Path, published: Path, *, lock_timeout: float = 60.0) -> None:
+    def __init__(self, path: Path, published: Path, *, readers: int | None = None, lock_timeout: float = 60.0) -> None:
         self._path = path
         self._published = published
+        self._readers = readers
         self._lock_timeout = lock_timeout
         self._left: damage.Mark = ()
         self._damage: tuple[damage.Mark, str] | None = None
@@ -203,7 +204,7 @@ class Warehouse:
             if not analytics.due(self._path, self._published, min_interval_seconds):
                 return False
             _DUCKDB.run(self._checkpoint)
-            analytics.publish(self._path, self._published, lock)
+            analytics.publish(self._path, self._published, lock, self._readers)
         return True
 
     def _checkpoint(self) -> None:

@@ -44,7 +44,13 @@ class Running(Installation):
         """Start ``adpulse up`` and wait until it says that it is ready."""
         command = [sys.executable, "-m", "adpulse", "up"]
         self.child = subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            umask=0o022,  # as most people's shells have it
         )
         self.printed, ready = [], threading.Event()
         threading.Thread(target=self._read, args=(ready,), daemon=True).start()

@@ -30,9 +30,10 @@ def up() -> None:
     from deployments.footprint import keep_small
 
     keep_small()
-    from adpulse import settings
+    from adpulse import home, settings
 
     config = settings.load()
+    home.close(config)
     from deployments.instance import Service, make_room, only
 
     with only(config.home, Service.UP) as note:
@@ -90,12 +91,13 @@ def web(
     port: Annotated[int | None, typer.Option(help="Port; the first free one from 8400 on unless told; 0 takes any.")] = None,
 ) -> None:
     """Serve the HTTP API. Ctrl-C ends it."""
-    from adpulse import settings
+    from adpulse import home, settings
     from adpulse.api.server import serve
     from adpulse.bootstrap import app
     from adpulse.orchestrator import use_running_server
     from deployments.instance import Service, only
 
+    home.close(settings.load())
     with only(settings.load().home, Service.WEB) as note:
         use_running_server(settings.load())
         app()
@@ -134,9 +136,10 @@ def worker() -> None:
     from deployments.footprint import keep_small
 
     keep_small()
-    from adpulse import settings
+    from adpulse import home, settings
     from adpulse.orchestrator import use_running_server
 
+    home.close(settings.load())
     use_running_server(settings.load())
     from deployments.server import SETTINGS
 
@@ -173,9 +176,10 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
 
 def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:
     """Create work pool, queues and deployments; again is harmless."""
-    from adpulse import settings
+    from adpulse import home, settings
     from adpulse.orchestrator import use_running_server
 
+    home.close(settings.load())
     use_running_server(settings.load())
     import asyncio
 
@@ -187,10 +191,11 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
 
 def migrate() -> None:
     """Bring the control plane's schema up to date."""
-    from adpulse import settings
+    from adpulse import home, settings
     from storage import control, migrations
 
     config = settings.load()
+    home.close(config)
     migrations.migrate(control.connect(config.control_url))
     typer.echo("The control plane's schema is current.")
 

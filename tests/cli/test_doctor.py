@@ -3,14 +3,19 @@
 import json
 import os
 import shutil
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from users import as_nobody
 
 from adpulse import bootstrap, orchestrator, settings
+from adpulse import doctor as doctor_of
 from adpulse.role import Role
+from adpulse.settings import Settings
 from storage.leader import SWEEP
 
 
@@ -74,18 +79,37 @@ def test_an_installation_that_does_its_work_is_right(doctor, installation, prefe
 
     assert code == 0
     assert set(verdicts(found).values()) == {"ok"}
-    assert {"database", "Prefect", "worker", "disk", "clock", "key file", "secrets"} == set(found)
+    assert {"database", "Prefect", "worker", "disk", "clock", "home", "secrets"} == set(found)
 
 
-def test_what_is_missing_is_wrong_and_says_what_to_do(doctor, installation):
-    installation.app.settings.home.joinpath("secret.key").chmod(0o640)
-
+@pytest.mark.usefixtures("installation")
+def test_what_is_missing_is_wrong_and_says_what_to_do(doctor):
     code, found = doctor()
 
     assert code == 1
-    for about, remedy in (("Prefect", "adpulse up"), ("worker", "adpulse worker"), ("key file", "chmod 600")):
+    for about, remedy in (("Prefect", "adpulse up"), ("worker", "adpulse worker")):
         verdict, told = found[about]
         assert (verdict, remedy in told) == ("wrong", True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_home_that_is_open_and_somebody_elses_is_wrong(shared):
+    said = as_nobody(lambda: " ".join(each.told for each in doctor_of._home(shared) if each.verdict is doctor_of.Verdict.WRONG))
+
+    assert said.startswith(f"Other users may use {shared.home} and 1 more in it, and it could not be closed: it belongs to root.")
+
+
+@pytest.fixture
+def shared():
+    """The settings of a home that is root's and open to everybody."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        home.mkdir()
+        (home / "control.db").touch()
+        home.chmod(0o755)
+        (home / "control.db").chmod(0o644)
+        yield Settings(home=home)
 
 
 def test_a_schema_that_is_not_current_is_wrong_and_the_rest_is_told_all_the_same(doctor, installation):

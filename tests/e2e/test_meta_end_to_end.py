@@ -242,3 +242,12 @@ def test_nothing_of_a_token_is_in_the_logs_or_in_prefects_database(running):
     assert len(files) > 5
     assert [str(path) for path in files if secret in path.read_bytes()] == []
     assert secret.decode() not in "\n".join(running.printed)
+
+
+def test_no_other_user_of_the_machine_may_use_anything_in_the_home(running):
+    """Of everything that ``adpulse up`` wrote, in a shell with the usual umask: Prefect's files, too, and logs that are open."""
+    home = running.app.settings.home
+    found = [path for path in [home, *home.rglob("*")] if not path.is_symlink()]
+
+    assert {"prefect.db", "control.db", "secret.key", "worker.log", "bell"} <= {path.name for path in found}
+    assert [(str(path.relative_to(home)), oct(path.stat().st_mode)) for path in found if path.stat().st_mode & 0o077] == []

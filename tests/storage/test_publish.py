@@ -120,12 +120,12 @@ def test_leftovers_of_a_killed_copy_do_not_matter(workspace, spend):
     assert not leftover.exists()
 
 
-def test_the_copy_may_only_be_read(workspace, spend):
+def test_the_copy_may_only_be_read_and_only_by_its_owner(workspace, spend):
     spend(1)
 
     workspace.warehouse.publish(min_interval_seconds=0)
 
-    assert workspace.published.stat().st_mode & 0o777 == 0o444
+    assert workspace.published.stat().st_mode & 0o777 == 0o400
 
 
 def test_an_open_reader_keeps_its_copy_while_a_new_one_is_put_in_place(workspace, spend):
