@@ -154,7 +154,7 @@ def test_what_a_killed_up_left_is_ended(process, tmp_path):
     held(process())
 
 
-@pytest.mark.parametrize("parent", [None, this_process()])
+@pytest.mark.parametrize("parent", [None, this_process()], ids=["of nobody", "of a living up"])
 def test_what_nobody_left_stays(process, tmp_path, parent):
     other = held(process(**({PARENT: parent} if parent else {})))
 
