@@ -3,6 +3,7 @@
 Source: Marketing API error reference and the throttling pages; codes that public connectors meet in practice.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ _REFUSED = frozenset({3, 10, *range(200, 300)})
 _SUNSET = frozenset({2635})
 _GONE_SUBCODE = 33
 _TOO_MUCH_WORDS = "reduce the amount of data"
+_LONGEST_WAIT = 7 * 86_400.0
+"""Seconds; far beyond the windows of Meta's limits, which are hours. A longer hint is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +97,35 @@ def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimite
 
 def wait_hint(headers: Mapping[str, str]) -> float | None:
     """Seconds until Meta says calls are welcome again; None when it does not say."""
-    minutes = [
-        each.get("estimated_time_to_regain_access", 0) for uses in _json(headers, "x-business-use-case-usage").values() for each in uses
-    ]
-    seconds = _json(headers, "x-ad-account-usage").get("reset_time_duration", 0)
-    return max([float(minute) * 60 for minute in minutes] + [float(seconds)]) or None
+    minutes = [_number(each, "estimated_time_to_regain_access") for each in _cases(headers)]
+    seconds = _number(_json(headers, "x-ad-account-usage"), "reset_time_duration")
+    waits = [minute * 60 for minute in minutes] + [seconds]
+    return max((wait for wait in waits if 0 < wait <= _LONGEST_WAIT), default=None)
 
 
 def usage(headers: Mapping[str, str]) -> dict[Scope, float]:
     """How much of Meta's own limits is used up, in percent: the fullest of the account's meters, and of the app's; 0 if it does not say."""
     account, insights = (_json(headers, name) for name in ("x-ad-account-usage", "x-fb-ads-insights-throttle"))
-    cases = [each for uses in _json(headers, "x-business-use-case-usage").values() for each in uses]
-    mine = [float(told.get("acc_id_util_pct", 0)) for told in (account, insights)]
-    mine += [float(each.get(name, 0)) for each in cases for name in _METERS]
+    mine = [_number(told, "acc_id_util_pct") for told in (account, insights)]
+    mine += [_number(each, name) for each in _cases(headers) for name in _METERS]
     apps = _json(headers, "x-app-usage")
-    whole = [float(insights.get("app_id_util_pct", 0)), *(float(apps.get(name, 0)) for name in _METERS)]
+    whole = [_number(insights, "app_id_util_pct"), *(_number(apps, name) for name in _METERS)]
     return {"account": max(mine), "app": max(whole)}
+
+
+def _cases(headers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The meters of each kind of call, of every account that the header names."""
+    accounts = _json(headers, "x-business-use-case-usage").values()
+    return [each for uses in accounts if isinstance(uses, list) for each in uses if isinstance(each, dict)]
+
+
+def _number(meters: Mapping[str, Any], name: str) -> float:
+    """A meter's value; 0 when it is absent, null or no number: an answer is not lost because its meter cannot be read."""
+    try:
+        value = float(meters[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:

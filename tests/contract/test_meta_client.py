@@ -199,6 +199,22 @@ def test_nearing_the_limit_of_the_app_slows_down_and_pauses_all_of_its_accounts(
     assert meta.slept == slept
 
 
+def test_an_answer_is_not_lost_because_its_meters_hold_nulls(meta, monkeypatch):
+    nulls = dict.fromkeys(("call_count", "total_cputime", "total_time", "estimated_time_to_regain_access"))
+    cases = {meta.connection().external_id: [{"type": "ads_insights", **nulls}]}
+    account = {"acc_id_util_pct": None, "app_id_util_pct": None, "reset_time_duration": None}
+    told = {
+        "x-app-usage": nulls,
+        "x-business-use-case-usage": cases,
+        "x-ad-account-usage": account,
+        "x-fb-ads-insights-throttle": account,
+    }
+    monkeypatch.setattr(graph, "_APP_USAGE", {name: json.dumps(value) for name, value in told.items()})
+
+    assert keyed(meta.ads()) == keyed(meta.truth())
+    assert meta.slept == []
+
+
 def test_a_failure_tells_how_much_is_used_up_too(meta, sandbox, monkeypatch):
     monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps({"call_count": 96})})
     sandbox.faults.add([{"action": "refused", "count": 1}])
