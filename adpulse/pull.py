@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from pydantic import SecretStr
@@ -37,9 +37,18 @@ class _Source:
     key: SecretStr
 
     def ask(self, **headers: str) -> requests.Response:
-        """Begin a download; a redirect is not followed, it might lead the key elsewhere."""
+        """Begin a download; a redirect is not followed, it might lead the key elsewhere.
+
+        Raises:
+            Usage: it redirects to something that is no address, on which ``requests`` stumbles.
+        """
         headers |= {"Authorization": f"Bearer {self.key.get_secret_value()}", "Accept-Encoding": "identity"}
-        return requests.get(self.url, headers=headers, timeout=_TIMEOUT, stream=True, allow_redirects=False)
+        try:
+            return requests.get(self.url, headers=headers, timeout=_TIMEOUT, stream=True, allow_redirects=False)
+        except ValueError as error:
+            if isinstance(error, requests.RequestException):
+                raise
+            raise Usage(f"{self.url} redirects to something that is no address.") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +76,7 @@ def pull(url: str, workspace_id: str, target: Path, key: SecretStr) -> Pulled:
     """Make ``target`` the workspace's published file; what is there stays until the new one is whole and opens.
 
     Raises:
-        AuthExpired, Usage: the other installation does not give it; its answer says why.
+        AuthExpired, Usage: the other installation does not give it, or redirects elsewhere; the message says why.
         Usage: another pull writes the file now.
         Unavailable: the connection broke off again and again. What came is kept, and the next pull goes on from there.
         DiskFull: there was no space.
@@ -180,6 +189,8 @@ def _refuse(answer: requests.Response) -> None:
     """
     if answer.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         return
+    if answer.is_redirect:
+        raise Usage(_redirected(answer))
     try:
         said = str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
@@ -189,3 +200,14 @@ def _refuse(answer: requests.Response) -> None:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise Unavailable(f"{answer.url}: {said}")
     raise Usage(f"{answer.url}: {said}")
+
+
+def _redirected(answer: requests.Response) -> str:
+    """Names the address that the answer points to, without what may be secret in it: user, password and query."""
+    parts = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+    host = parts.netloc.rpartition("@")[2]
+    where = "".join(sign for sign in f"{parts.scheme}://{host}{parts.path}" if sign.isprintable())[:200]
+    return (
+        f"{answer.url} redirects to {where}. That was not followed, because the API key would be sent there. "
+        "If the installation has moved there, give its new address with --url."
+    )

@@ -1,6 +1,7 @@
 """``adpulse pull`` against a server that breaks off, changes its file and lies: the file here is whole, or the one before."""
 
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import duckdb
@@ -49,8 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
         published = self.published
         published.requests.append(self.headers)
         if published.refuses:
-            status, body = published.refuses
-            return self._answer(status, body, {"content-type": "application/problem+json"})
+            status, body, headers = published.refuses
+            return self._answer(status, body, headers)
         if self.headers["If-None-Match"] == published.tag:
             return self._answer(304, b"", {"ETag": published.tag})
         start = 0
@@ -79,13 +80,20 @@ def published(files):
     return Published(files[0])
 
 
-@pytest.fixture
-def address(published):
+@contextmanager
+def serving(published):
+    """A server of its own for what is published; its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"published": published}))
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def address(published):
+    with serving(published) as found:
+        yield found
 
 
 @pytest.fixture
@@ -177,7 +185,7 @@ def test_a_file_that_somebody_changed_or_removed_here_is_fetched_again(pull, tar
 
 @pytest.mark.parametrize(("status", "code"), [(401, 1), (403, 1), (404, 2), (503, 1), (302, 2)])
 def test_a_refusal_is_told_as_the_installation_says_it(pull, target, published, status, code):
-    published.refuses = (status, b'{"detail": "Because."}')
+    published.refuses = (status, b'{"detail": "Because."}', {"content-type": "application/problem+json"})
 
     ended, _, err = pull()
 
@@ -185,6 +193,28 @@ def test_a_refusal_is_told_as_the_installation_says_it(pull, target, published, 
     assert "Because." in err
     assert KEY not in err
     assert not target.exists()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_because_the_key_would_go_elsewhere(pull, target, published, files, status):
+    elsewhere = Published(files[0])
+    with serving(elsewhere) as other:
+        published.refuses = (status, b"", {"Location": f"{other.replace('//', '//user:hidden@')}/moved/analytics.duckdb?token=hidden"})
+
+        code, _, err = pull()
+
+    assert (code, elsewhere.requests) == (2, [])
+    assert f"redirects to {other}/moved/analytics.duckdb. That was not followed" in err.replace("\n", " ")
+    assert "hidden" not in err
+    assert not target.exists()
+
+
+def test_a_redirect_to_what_is_no_address_is_told_as_well(pull, published):
+    published.refuses = (302, b"", {"Location": "http://[::1/"})
+
+    code, _, err = pull()
+
+    assert (code, "redirects to something that is no address" in err.replace("\n", " ")) == (2, True)
 
 
 def test_the_key_may_be_a_file_and_is_never_an_argument(pull, published, tmp_path):
