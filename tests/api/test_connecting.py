@@ -290,6 +290,23 @@ def test_a_pasted_credential_tells_every_account_with_its_manager_and_what_is_co
     assert read.json() == granted.json()
 
 
+def test_an_equal_account_id_on_the_other_platform_is_not_taken_for_connected(ask, installation, workspace):
+    meta = installation.connect(HARBOR)
+    secret = installation.secret(Provider.GOOGLE, "service account").get_secret_value()
+    path, body = f"/workspaces/{workspace.workspace.id}/discover", {"provider": "google", "secret": secret}
+    chosen = account(ask("POST", path, workspace.editor, json=body).json(), ALPENGLOW)
+    with installation.engine.begin() as session:
+        session.exec_driver_sql(
+            f"UPDATE connection SET external_id = '{chosen['external_id']}', currency = '{chosen['currency']}' WHERE id = '{meta.id}'"
+        )
+
+    granted = ask("POST", path, workspace.editor, json=body).json()
+    made = connect(ask, workspace, grant_id=granted["grant_id"], accounts=[chosen["external_id"]])
+
+    assert account(granted, ALPENGLOW)["connected"] is False
+    assert made.status_code == 201, made.text
+
+
 def test_all_takes_what_can_be_synced_and_is_not_connected_yet(ask, installation, workspace):
     installation.connect(HARBOR)
     secret = installation.secret(Provider.META).get_secret_value()

@@ -147,7 +147,13 @@ def test_what_is_another_workspaces_is_not_there(browser, visit, team, others):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Origin": None}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Origin": None},
+        *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site", "none")),
+    ],
 )
 def test_another_sites_form_changes_nothing(visit, installation, team, headers):
     session, app = requests.Session(), installation.app

@@ -67,6 +67,18 @@ def test_a_fresh_token_mends_every_connection_that_shared_the_old_one(adpulse, i
     assert adpulse("dead-letters", "list")[1] == "No dead letters.\n"
 
 
+def test_a_fresh_token_leaves_connections_of_other_credentials_alone(adpulse, installation, stopped):
+    """Though it reaches them too: who connected them chose the token that they are read with."""
+    other = installation.connect("Corner Store 2")
+
+    code, told, _ = adpulse("reconnect", stopped.name, stdin=token(installation) + "\n")
+
+    assert (code, told.count("Reconnected")) == (0, 1)
+    assert installation.app.connections.get(other.id).connection == other
+    assert installation.app.connections.get(stopped.id).connection.credential_id not in (stopped.credential_id, other.credential_id)
+    assert {lease.connection.id for lease in installation.claim()} == {stopped.id}
+
+
 def test_a_token_that_does_not_reach_the_account_changes_nothing(adpulse, installation, stopped):
     code, _, told = adpulse("reconnect", stopped.name, stdin=token(installation, "single") + "\n")
 

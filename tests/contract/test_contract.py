@@ -12,7 +12,7 @@ from adpulse.model import METRICS, Fetch, FetchKind, Heat, Level
 from adpulse.retry import TRIES
 from adpulse.sandbox import Sandbox
 
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 RIGS = (MetaRig, GoogleRig)
 EVERY = [(kind, fault) for kind in RIGS for fault in kind.FAULTS]
 PASSING = [(kind, fault) for kind, fault in EVERY if fault.error is Unavailable and fault.rule["action"] != "endless"]
@@ -127,6 +127,19 @@ def test_exactly_what_changed_since_is_read_again(rig):
     expected = rig.changed_since(rig.SMALL, before - rig.CHANGE_OVERLAP)
     assert set(changed["external_id"].to_pylist()) == expected
     assert 0 < len(expected) < rig.entities().num_rows
+
+
+def test_changes_of_the_overlap_are_read_again_and_earlier_ones_are_not(rig):
+    """What a platform shows late has an instant before the last walk."""
+    rig.sandbox.clock.set(rig.sandbox.clock.now() + timedelta(days=60))
+    at, renamed = rig.sandbox.clock.now(), rig.rename(rig.SMALL, "Another name")
+    rig.sandbox.clock.advance(600)
+    end = at + rig.CHANGE_OVERLAP
+
+    within, before = (rig.entities(changed_since=each) for each in (end - SECOND, end + SECOND))
+
+    assert within["external_id"].to_pylist() == [renamed]
+    assert before.num_rows == 0
 
 
 def test_what_is_read_again_reads_like_in_a_full_walk(rig):

@@ -50,6 +50,19 @@ def test_trap_01_the_first_type_present_tells_all_of_them(meta, metric, kinds):
         assert ten(row, meta)[metric] == (place + 1) * 1_000_000
 
 
+@pytest.mark.parametrize("level", [Level.AD, Level.CAMPAIGN])
+def test_every_metric_is_stored_in_its_unit(meta, level):
+    counted = actions(purchase="1.5", lead="2.25", mobile_app_install="3.125", landing_page_view="4.0625")
+    delivery = {"campaign_id": "3", "impressions": "100", "clicks": "7", "spend": "12.34"}
+
+    told = ten(delivery | {"actions": counted, "action_values": actions(purchase="50.25")}, meta, level)
+
+    assert {name: told[name] for name in METRICS} == {
+        "impressions": 100, "clicks": 7, "spend": 12_340_000, "conversions": 6_875_000, "revenue": 50_250_000,
+        "leads": 2_250_000, "installs": 3_125_000, "purchases": 1_500_000, "visitors": 4_062_500, "profit": 37_910_000,
+    }  # fmt: skip
+
+
 def test_trap_02_a_living_ads_vanished_day_becomes_zero_and_a_deleted_ads_day_stays(installation, sandbox):
     connection = installation.connect()
     installation.sync(connection)

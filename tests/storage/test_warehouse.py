@@ -534,6 +534,24 @@ def test_what_a_run_changed_of_days_before_today_is_told_and_first_numbers_and_t
     assert second.restated == Restated(rows=1, since=LAST_WEEK, until=LAST_WEEK)
 
 
+@pytest.mark.parametrize(
+    ("timezone", "now", "restated"),
+    [
+        ("UTC", datetime(2026, 3, 20, 23, 59, tzinfo=UTC), None),
+        ("UTC", datetime(2026, 3, 21, 0, 1, tzinfo=UTC), Restated(rows=1, since=TODAY, until=TODAY)),
+        ("Pacific/Auckland", datetime(2026, 3, 20, 15, tzinfo=UTC), Restated(rows=1, since=TODAY, until=TODAY)),
+        ("America/Los_Angeles", datetime(2026, 3, 21, 2, tzinfo=UTC), None),
+    ],
+)
+def test_which_day_is_over_is_told_by_the_accounts_clock(workspace, build, timezone, now, restated):
+    connections = [build.connection(timezone=timezone)]
+    workspace.sync(build.run(build.ads({"spend": 1}), now=now - timedelta(hours=1)), connections=connections)
+
+    workspace.sync(build.run(build.ads({"spend": 2}), generation=2, now=now), connections=connections)
+
+    assert workspace.warehouse.applied_since("c1-r2", 0).restated == restated
+
+
 def test_connections_with_equal_ad_ids_stay_separate(workspace, build):
     def told(name, spend, generation):
         row = {"connection_id": name, "spend": spend}

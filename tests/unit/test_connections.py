@@ -94,6 +94,18 @@ def test_an_app_wide_cooldown_stops_every_connection_of_the_provider(plane):
     assert claim(plane) == []
 
 
+@pytest.mark.parametrize("minutes", [(30, 3), (3, 30)])
+@pytest.mark.parametrize("scope", ["account", "app"])
+def test_of_two_cooldowns_the_longer_one_counts_whichever_came_first(plane, minutes, scope):
+    connection, now = plane.connect("1"), plane.clock.now()
+    for each in minutes:
+        plane.connections.cool_down(connection, scope, now + timedelta(minutes=each), f"{each} minutes")
+
+    view = plane.connections.get(connection.id)
+    assert (view.cooldown_until - now, view.cooldown_reason) == (timedelta(minutes=30), "30 minutes")
+    assert view.consecutive_throttles == 2
+
+
 def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lost_it(plane, monkeypatch):
     plane.connect("1")
     monkeypatch.setattr("storage.leases.LEASE", timedelta(0))

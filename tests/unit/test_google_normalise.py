@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from connecting import unstored
+from google.ads.googleads.v26.enums.types.conversion_action_category import ConversionActionCategoryEnum
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
-from adpulse.model import METRIC_SCHEMA, MICROS, Level, Provider
+from adpulse.model import METRIC_SCHEMA, METRICS, MICROS, Level, Provider
 from adpulse.providers import google_normalise as normalise
 from adpulse.providers.google_queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 
@@ -149,6 +150,30 @@ def test_a_category_counts_as_one_metric(category, metric):
 @pytest.mark.parametrize("category", ["IMPORTED_LEAD", "QUALIFIED_LEAD", "CONVERTED_LEAD", "SIGNUP", "DEFAULT", "UNKNOWN", ""])
 def test_later_stages_of_a_lead_and_other_categories_count_as_nothing(category):
     assert split((1, 10, category, 5.0)).num_rows == 0
+
+
+def test_of_all_categories_in_the_sdk_only_eight_count():
+    every = [each.name for each in ConversionActionCategoryEnum.ConversionActionCategory]
+
+    counted = [category for category in every if split((1, 10, category, 1.0)).num_rows]
+
+    assert len(every) > 20
+    assert sorted(counted) == sorted(
+        ["PURCHASE", "SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT", "DOWNLOAD", "PAGE_VIEW"]
+    )
+
+
+def test_every_metric_is_stored_in_its_unit():
+    answer = told((1, 10, 3, 100, 5_000_000, 2.5))
+    kinds = categories((1, 10, "PURCHASE", 1.25), (1, 10, "CONTACT", 2.25), (1, 10, "DOWNLOAD", 3.25), (1, 10, "PAGE_VIEW", 4.25))
+    parts = [normalise.base(ADS.level, answer, ADS.within, ADS.fields), normalise.split(ADS.level, kinds, ADS.within, ADS.fields)]
+
+    (row,) = normalise.rows([normalise.joined(parts)], CONNECTION).to_pylist()
+
+    assert {name: row[name] for name in METRICS} == {
+        "impressions": 100, "clicks": 1, "spend": 5_000_000, "conversions": 2_500_000, "revenue": 25_000_000,
+        "leads": 2_250_000, "installs": 3_250_000, "purchases": 1_250_000, "visitors": 4_250_000, "profit": 7_500_000,
+    }  # fmt: skip
 
 
 def test_categories_of_one_metric_add_up():

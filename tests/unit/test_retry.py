@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.retry import LONGEST_BACKOFF, backoff, call_backoff
+from adpulse.retry import LONGEST_BACKOFF, backoff, call_backoff, cooldown
 
 
 @given(st.integers(1, 6), st.integers())
@@ -24,3 +24,8 @@ def test_a_failure_waits_a_minute_then_longer_and_never_more_than_an_hour(failur
 
 def test_what_failed_together_does_not_come_back_together():
     assert len({backoff(failures, Random(seed)) for failures in (1, 50) for seed in range(20)}) == 40
+
+
+@given(st.integers(0, 100))
+def test_a_cooldown_begins_with_a_minute_doubles_and_never_exceeds_a_quarter_of_an_hour(throttles):
+    assert cooldown(throttles) == min(60 * 2**throttles, 900)

@@ -1,5 +1,7 @@
 """Where webhooks may go: nowhere that leads into the installation's own network."""
 
+import socket
+
 import pytest
 
 from adpulse.errors import Usage
@@ -65,3 +67,18 @@ def test_plain_http_is_only_for_ones_own_network():
 def test_a_name_that_leads_nowhere_is_told():
     with pytest.raises(Usage, match=r"nowhere\.invalid.*cannot be found"):
         STRICT.check("https://nowhere.invalid/x")
+
+
+@pytest.mark.parametrize(
+    "addresses", [("1.1.1.1", "10.0.0.1"), ("10.0.0.1", "1.1.1.1"), ("1.1.1.1", "::1"), ("1.1.1.1", "8.8.8.8", "127.0.0.1")]
+)
+def test_a_name_with_one_private_address_among_public_ones_is_refused(monkeypatch, addresses):
+    """Which of them is connected to is not for whoever owns the name to choose."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _, *rest, **options: [each for one in addresses for each in real(one, *rest, **options)]
+    )
+
+    with pytest.raises(Usage, match=r"two-faced\.example is in a private network"):
+        STRICT.check("https://two-faced.example/hooks")
+    assert OPEN.resolve("https://two-faced.example/hooks") == list(addresses)
