@@ -35,7 +35,7 @@ test-browser: venv ## the pages in Chromium (apt-get install chromium), screensh
 	SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m browser tests/browser
 
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
-	$(VENV2)/bin/python -m pytest -q -m "" tests/storage
+	$(VENV2)/bin/python -m pytest -q -m "not slow" tests/storage
 
 test-slow: venv test-duckdb2 test-browser ## the slow proofs too: one-line defects that the tests must catch
 	$(BIN)/python -m pytest -q -m "not duckdb2 and not browser" -n $(JOBS) --dist loadfile --no-loadscope-reorder

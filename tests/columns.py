@@ -1,0 +1,185 @@
+"""Each of the ten metrics on its own, through every statement that lists them by hand.
+
+A part lets a new warehouse live through a few syncs in which one leaf, or one campaign, stands for each metric: only that metric
+moves, is left over or is not zero there, and all columns hold different numbers. So one that is swapped or forgotten shows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from adpulse.model import METRICS, SPLIT_METRICS, Provider
+
+VALUE = {name: 7_000_001 + 1_000_003 * n for n, name in enumerate(METRICS)}
+MORE = {name: 100 + n for n, name in enumerate(METRICS)}
+REST = {name: 29_999 + 20_006 * n for n, name in enumerate(METRICS)}
+ZERO = dict.fromkeys(METRICS, 0)
+HALF, THIRD = Decimal("0.5"), Decimal("0.333333")
+COLUMNS = ", ".join(METRICS)
+BASE = tuple(name for name in METRICS if name not in (*SPLIT_METRICS, "profit"))
+
+Look = tuple[str, dict[str, Any], dict[str, Any]]
+"""What was looked at, and of each metric what was there and what should be."""
+
+
+def earned(row: Mapping[str, int], margin: Decimal) -> dict[str, int]:
+    """The row with the profit that its revenue and spend make."""
+    revenue = (row["revenue"] * margin).quantize(Decimal(1), ROUND_HALF_EVEN)
+    return {**row, "profit": int(revenue) - row["spend"]}
+
+
+def moved(by: int, left: int = 0) -> dict[str, dict[str, int]]:
+    """For each metric a row in which that metric alone is so many times ``MORE`` and ``REST`` above ``VALUE``."""
+    return {name: VALUE | {name: VALUE[name] + by * MORE[name] + left * REST[name]} for name in METRICS}
+
+
+def alone(row: Mapping[str, int], times: int = 1) -> dict[str, dict[str, int]]:
+    """For each metric a row in which all others are zero."""
+    return {name: ZERO | {name: times * row[name]} for name in METRICS}
+
+
+def entities(rows: Mapping[str, Mapping[str, int | None]]) -> list[dict[str, Any]]:
+    """Each metric's row as one of an entity and a campaign that are called like it."""
+    return [{"external_id": name, "campaign_id": name, **row} for name, row in rows.items()]
+
+
+def by_name(told: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """Answers whose first column is a metric's name."""
+    return {name: tuple(rest) for name, *rest in told}
+
+
+def numbers(rows: Mapping[str, Mapping[str, int | None]]) -> dict[str, Any]:
+    """Rows as a query answers them."""
+    return {name: tuple(row.values()) for name, row in rows.items()}
+
+
+def in_units(row: Mapping[str, int]) -> tuple[Decimal, ...]:
+    """A row as the views tell it: counts as they are, the rest in units instead of micros."""
+    return tuple(Decimal(row[name]) / (1 if name in ("impressions", "clicks") else 1_000_000) for name in METRICS)
+
+
+def changes(workspace: Any, build: Any) -> Iterator[Look]:
+    """A leaf and a campaign's total of each metric are stored; then that metric alone moves; then nothing does."""
+
+    def told(generation: int) -> Any:
+        by = min(generation, 2) - 1
+        leaves, totals = entities(moved(by)), entities(moved(by, by + 1))
+        return build.run(build.ads(*leaves), build.totals(*totals), generation=generation)
+
+    for generation in (1, 2):
+        workspace.sync(told(generation))
+        by = generation - 1
+        with workspace.reading() as ask:
+            found = {table: by_name(ask(f"SELECT external_id, {COLUMNS} FROM {table}")) for table in ("metric_facts", "platform_totals")}
+            history = by_name(ask(f"SELECT external_id, changed, cause, {COLUMNS} FROM metric_changes WHERE generation = {generation}"))
+            left = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM unreported"))
+        mask = {name: (2**bit if by else 1023, "margin" if by and name == "profit" else "platform") for bit, name in enumerate(METRICS)}
+        yield f"leaves {generation}", found["metric_facts"], numbers(moved(by))
+        yield f"totals {generation}", found["platform_totals"], numbers(moved(by, generation))
+        yield f"changes {generation}", history, {name: mask[name] + row for name, row in numbers(moved(by)).items()}
+        yield f"remainder {generation}", left, numbers(alone(REST, generation))
+    (again,) = workspace.warehouse.diff([told(3)])
+    written = [row["campaign_id"] for table in (again.facts, again.totals, again.unreported) for row in table.to_pylist()]
+    yield "written again", {name: written.count(name) for name in METRICS}, ZERO
+    with workspace.reading() as ask:
+        yield from views(ask)
+
+
+def views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
+    """The views of what ``changes`` left."""
+    before, after = (dict(zip(METRICS, in_units({n: row[n][n] for n in METRICS}), strict=True)) for row in (moved(0), moved(1)))
+    for level, rows in (("ad", moved(1)), ("unreported", alone(REST, 2))):
+        found = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM daily WHERE level = '{level}'"))
+        yield f"daily, {level}", found, {name: in_units(row) for name, row in rows.items()}
+    columns = zip(*ask(f"SELECT {COLUMNS} FROM intraday ORDER BY changed_at"), strict=True)
+    sums = zip(*(in_units({name: 10 * VALUE[name] + by * MORE[name] for name in METRICS}) for by in (0, 1)), strict=True)
+    yield "intraday", dict(zip(METRICS, columns, strict=True)), dict(zip(METRICS, sums, strict=True))
+    restated: dict[str, Any] = {name: [] for name in METRICS}
+    for name, *row in ask("SELECT external_id, metric, before, after, delta FROM restatements ORDER BY ALL"):
+        restated[name].append(tuple(row))
+    expected = {name: [(name, before[name], after[name], after[name] - before[name])] for name in METRICS}
+    yield "restatements", restated, expected
+
+
+def spending(workspace: Any, build: Any) -> Iterator[Look]:
+    """What a connection spent in a week is its spend."""
+    workspace.sync(build.run(build.ads(VALUE)))
+    spent = workspace.warehouse.applied_since("c1-r1", 0).trailing_spend
+    yield "trailing spend", dict.fromkeys(METRICS, spent), dict.fromkeys(METRICS, VALUE["spend"])
+
+
+def missing(workspace: Any, build: Any) -> Iterator[Look]:
+    """Leaves and totals that vanish are missed by their one metric that is not zero."""
+    rows = entities(alone(VALUE))
+    workspace.sync(build.run(build.ads(*rows), build.totals(*rows)))
+    found = workspace.warehouse.missing_entities(build.connection(), [build.ads(), build.totals()])
+    for level in ("ad", "campaign"):
+        yield f"missing, {level}", {name: name in found.get(level, ()) for name in METRICS}, dict.fromkeys(METRICS, True)
+
+
+def vanishing(workspace: Any, build: Any) -> Iterator[Look]:
+    """Leaves and totals that vanished are zero in every metric, but for the one that the total did not tell."""
+    unknown: dict[str, dict[str, int | None]] = {name: {**VALUE, name: None} for name in METRICS}
+    workspace.sync(build.run(build.ads(*entities(moved(0))), build.totals(*entities(unknown))))
+    living = build.confirmed(*({"level": level, "external_id": name} for level in ("ad", "campaign") for name in METRICS))
+    workspace.sync(build.run(build.ads(), build.totals(), living, generation=2))
+    with workspace.reading() as ask:
+        leaves, totals = (by_name(ask(f"SELECT external_id, {COLUMNS} FROM {table}")) for table in ("metric_facts", "platform_totals"))
+    yield "leaves", leaves, numbers(dict.fromkeys(METRICS, ZERO))
+    yield "totals", totals, numbers({name: {**ZERO, name: None} for name in METRICS})
+
+
+def remargined(workspace: Any, build: Any) -> Iterator[Look]:
+    """The margin changes after one metric of the leaves ran ahead of the totals; ``profit``'s leaf did not run at all."""
+    leaf, total = (earned(row, HALF) for row in (VALUE, {name: VALUE[name] + REST[name] for name in METRICS}))
+    ahead = {name: earned(row, HALF) for name, row in moved(1).items()}
+    both = [build.ads(*entities(dict.fromkeys(METRICS, leaf))), build.totals(*entities(dict.fromkeys(METRICS, total)))]
+    workspace.sync(build.run(*both, gross_margin=HALF))
+    workspace.sync(build.run(build.ads(*entities(ahead)), generation=2, gross_margin=HALF))
+    workspace.sync(build.run(generation=3, gross_margin=THIRD))
+    with workspace.reading() as ask:
+        found = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM unreported"))
+    kept = earned(REST, THIRD)
+    exact = REST | {"profit": earned(total, THIRD)["profit"] - earned(leaf, THIRD)["profit"]}
+    assert kept != exact, "rounding makes no difference here"
+    yield "remainder", found, numbers(dict.fromkeys(METRICS, kept) | {"profit": exact})
+
+
+def split(workspace: Any, build: Any) -> Iterator[Look]:
+    """Google's leaf, whose row is made of two answers: both, then one, then the other. Beside it a connection whose answer is whole.
+
+    Of each kind of conversions there is also a leaf that has nothing else, and that the second answer does not tell any more.
+    """
+    base, kinds = {name: VALUE[name] for name in BASE}, {name: VALUE[name] for name in SPLIT_METRICS}
+    others = [{"external_id": name, name: VALUE[name]} for name in SPLIT_METRICS]
+    answers = [
+        ((1, 1), [build.base(base), build.split(kinds, *others)]),
+        ((1, 2), [build.split({name: 2 * value for name, value in kinds.items()})]),
+        ((2, 2), [build.base({name: 2 * value for name, value in base.items()})]),
+    ]
+    for generation, ((of_base, of_split), fetched) in enumerate(answers, start=1):
+        whole = build.run(build.ads({**VALUE, "connection_id": "c2"}), connection_id="c2", generation=generation, gross_margin=HALF)
+        workspace.sync(build.run(*fetched, provider=Provider.GOOGLE, generation=generation, gross_margin=HALF), whole)
+        with workspace.reading() as ask:
+            stored = {
+                (connection, ad): row for connection, ad, *row in ask(f"SELECT connection_id, external_id, {COLUMNS} FROM metric_facts")
+            }
+        mine, beside = (dict(zip(METRICS, stored[connection, "a1"], strict=True)) for connection in ("c1", "c2"))
+        lone = {ad: row[METRICS.index(ad)] for (_, ad), row in stored.items() if ad != "a1"}
+        times = {name: of_base if name in BASE else of_split for name in METRICS}
+        yield f"both answers {generation}", mine, earned({name: VALUE[name] * times[name] for name in METRICS}, HALF)
+        yield f"whole answer {generation}", beside, earned(VALUE, HALF)
+        yield f"one kind {generation}", ZERO | lone, ZERO | (kinds if generation == 1 else {})
+
+
+PARTS = {
+    "0002_views.sql": (changes,),
+    "0003_ad_groups.sql": (changes,),
+    "applied_since.sql": (spending,),
+    "complete_leaves.sql": (split,),
+    "diff_metrics.sql": (changes, vanishing),
+    "diff_unreported.sql": (changes, remargined),
+    "missing_entities.sql": (missing,),
+    "update_metrics.sql": (changes,),
+}
+"""The files that list metrics by hand, and the parts that go through all of their lines."""

@@ -1,0 +1,127 @@
+"""One-column defects, generated over the text of every statement that lists metrics: the parts of ``columns`` must notice each."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from columns import PARTS, changes, views
+
+from adpulse.model import METRICS
+from storage import sql
+
+FOLDER = Path(sql.__file__).parent
+METRIC = f"({'|'.join(METRICS)})"
+AFTER = dict(zip(METRICS, (*METRICS[1:], METRICS[0]), strict=True))
+BEGINS = {"0002_views.sql": "-- How a day's running total grew"}
+"""Where the part of a file begins that still holds: the view above it is replaced by a later migration."""
+
+FORGOTTEN = (
+    (rf"(?:\b\w\.)?\b{METRIC} <> 0", r"false"),
+    (rf"\b(\w)\.{METRIC} IS DISTINCT FROM (\w)\.\2\b", r"false"),
+    (rf"coalesce\(r\.{METRIC}, 0\) = coalesce\(k\.\1, 0\)", r"true"),
+    (rf"\b{METRIC} \* 0 AS \1\b", r"\1 AS \1"),
+    (rf"\b{METRIC} = change\.\1\b", r"\1 = stored.\1"),
+    (rf"\bsum\({METRIC}\) AS \1\b", r"0 AS \1"),
+)
+"""A metric's term or assignment, and what is the same as leaving it out."""
+
+UNSCALED = ((rf"\* 0\.000001::DECIMAL\(7, 6\) AS {METRIC}\b", r"* 1::DECIMAL(7, 6) AS \1"), (r", 0\.000001::DECIMAL", ", 1::DECIMAL"))
+ANOTHER_BIT = (
+    (r"(?m)^        \(w\.", "        2 * (w."),
+    *((rf"\b{2**bit} \* \(w\.", f"{2 ** (bit + 1)} * (w.") for bit in range(1, 10)),
+    *((rf"('\w+'), {2**bit}, ", rf"\1, {2 ** (bit + 1)}, ") for bit in range(10)),
+)
+ANOTHER_DIRECTION = ((r"\blag\(", "lead("),)
+ANOTHER_COLUMN = tuple((rf"(?<![a-z]){name}(?![a-z_])", AFTER[name]) for name in METRICS)
+KINDS = {
+    "another column": ANOTHER_COLUMN,
+    "forgotten": FORGOTTEN,
+    "unscaled": UNSCALED,
+    "another bit": ANOTHER_BIT,
+    "another direction": ANOTHER_DIRECTION,
+}
+
+
+def defects(text, begins=""):
+    """Every defect of a file: what it is, and the whole text with it."""
+    for kind, patterns in KINDS.items():
+        for pattern, broken in patterns:
+            for found in re.finditer(pattern, text):
+                start = text.rfind("\n", 0, found.start()) + 1
+                if found.start() < text.index(begins) or text.startswith("--", start):
+                    continue
+                line = text[start : text.find("\n", start)].strip()
+                yield f"{kind}: {found.group()} in {line}", text[: found.start()] + found.expand(broken) + text[found.end() :]
+
+
+@pytest.fixture
+def plant(tmp_path, monkeypatch):
+    """Puts a text in the place of one of the files, for whoever asks for it from now on."""
+    for file in FOLDER.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    monkeypatch.setattr(sql, "_FOLDER", tmp_path)
+
+    def put(name, text):
+        (tmp_path / name).write_text(text)
+        sql.query.cache_clear()
+
+    yield put
+    monkeypatch.undo()
+    sql.query.cache_clear()
+
+
+def notices(looks):
+    """Whether anything is otherwise than it should be: an error counts, as nobody would get past it."""
+    try:
+        return any(seen != expected for _, seen, expected in looks)
+    except (duckdb.Error, pa.ArrowException, KeyError, ValueError):
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", [name for name in PARTS if not name[0].isdigit()])
+def test_every_one_column_defect_of_a_statement_is_noticed(name, plant, new_workspace, build):
+    sound, missed = (FOLDER / name).read_text(), []
+
+    def noticed(text):
+        plant(name, text)
+        return any(notices(part(new_workspace(), build)) for part in PARTS[name])
+
+    assert not noticed(sound)
+    for told, broken in defects(sound):
+        if not noticed(broken):
+            missed.append(told)
+
+    assert missed == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", [name for name in PARTS if name[0].isdigit()])
+def test_every_one_column_defect_of_a_view_is_noticed(name, new_workspace, build):
+    workspace, planted, missed = new_workspace(), 0, []
+    assert not notices(changes(workspace, build))
+    text = (FOLDER / name).read_text().replace("CREATE VIEW", "CREATE OR REPLACE VIEW")
+    with duckdb.connect(workspace.path) as database:
+        for told, broken in defects(text, BEGINS.get(name, "")):
+            planted += 1
+            if not breaks(database, broken[broken.index(BEGINS.get(name, "")) :]):
+                missed.append(told)
+
+    assert missed == []
+    assert planted > 50
+
+
+def breaks(database, statements):
+    """Whether views as these statements make them tell something else, or cannot be made; the file stays as it is."""
+    database.execute("BEGIN")
+    try:
+        database.execute(statements)
+        return notices(views(lambda query: database.sql(query).fetchall()))
+    except duckdb.Error:
+        return True
+    finally:
+        database.execute("ROLLBACK")
