@@ -130,7 +130,7 @@ class App:
         Raises:
             Usage: the credential is incomplete.
         """
-        return _google_client(self.settings, secret) if provider is Provider.GOOGLE else _meta_client(self.settings, secret)
+        return _google_client(self.settings, secret, self.clock) if provider is Provider.GOOGLE else _meta_client(self.settings, secret)
 
     def scope_of(self, provider: Provider, secret: SecretStr) -> str:
         """What the platform counts this credential's calls together with.
@@ -215,12 +215,12 @@ def _meta_client(config: Settings, token: SecretStr) -> PlatformClient:
     return MetaClient(token, endpoint)
 
 
-def _google_client(config: Settings, secret: SecretStr) -> PlatformClient:
+def _google_client(config: Settings, secret: SecretStr, clock: Clock) -> PlatformClient:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
     from adpulse.providers.google_client import Endpoint, GoogleClient
 
     endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
-    return GoogleClient(_google_key(config, secret), endpoint)
+    return GoogleClient(_google_key(config, secret), endpoint, clock)
 
 
 def _google_key(config: Settings, secret: SecretStr) -> "Key":

@@ -190,7 +190,7 @@ class GoogleRig:
         self.secrets = (self.secret, oauth.CLIENT_SECRET, "ya29.")
         client = OauthClient(token_url=sandbox.google.token_url, id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
         endpoint = google_client.Endpoint(address=sandbox.google.endpoint, version=version, timeout=timeout)
-        self.client = GoogleClient(parse(SecretStr(self.secret), client), endpoint, sleep=self.slept.append)
+        self.client = GoogleClient(parse(SecretStr(self.secret), client), endpoint, sandbox.clock, sleep=self.slept.append)
 
     @classmethod
     def in_parts(cls, sandbox):
@@ -233,6 +233,19 @@ class GoogleRig:
         object.__setattr__(ad, "changes", (*ad.changes, Change(at=self.sandbox.clock.now(), name=to)))
         vars(customer).pop("_instants", None)
         return str(ad.id)
+
+    def campaigns(self, name):
+        return self.sandbox.google.world.customer(name).of("campaign")
+
+    def set_budget(self, campaign, amount_micros):
+        """Whoever spends this campaign's budget may spend so much a day from now on."""
+        budget = campaign.refs["campaign_budget"]
+        change = Change(at=self.sandbox.clock.now(), amount_micros=amount_micros)
+        object.__setattr__(budget, "changes", (*budget.changes, change))
+
+    def share_budget(self, campaign, other):
+        """The other campaign has always spent this campaign's budget."""
+        object.__setattr__(other, "refs", {**other.refs, "campaign_budget": campaign.refs["campaign_budget"]})
 
     def take_back(self, leaf):
         """The platform finds that a leaf never delivered anything: it was removed at once."""

@@ -22,6 +22,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
+from adpulse.clock import Clock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.providers import google_normalise as normalise
@@ -30,7 +31,7 @@ from adpulse.providers.base import CallSlot
 from adpulse.providers.google_credentials import Key
 from adpulse.providers.google_errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
 from adpulse.providers.google_messages import columns, failure_reader, request_class
-from adpulse.providers.google_queries import CAMPAIGNS, HIERARCHY, PROFILE, Report, change_range, gaql, leaf_reports
+from adpulse.providers.google_queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors tell
@@ -57,9 +58,10 @@ class Endpoint:
 class GoogleClient:
     """What one credential reaches. Blocking; safe to share between threads."""
 
-    def __init__(self, key: Key, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, key: Key, endpoint: Endpoint, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
         self._credentials: Any = key.credentials()
         self._endpoint = endpoint
+        self._clock = clock
         self._sleep = sleep
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._services: dict[tuple[str, str | None], Any] = {}
@@ -152,21 +154,19 @@ class GoogleClient:
         return found if ids is None or where else found.filter(pc.is_in(found["external_id"], pa.array(ids)))
 
     def _changed(self, connection: Connection, since: datetime, slot: CallSlot) -> dict[Level, list[str] | None]:
-        """Ids of what changed by level; None for all of them, when there were more changes than Google tells."""
-        fields = ["change_status.last_change_date_time", *(f"change_status.{kind.resource}" for kind in HIERARCHY.values())]
-        types = ", ".join(f"'{kind.resource.upper()}'" for kind in HIERARCHY.values())
-        begin, end = change_range(since, connection)
-        where = f"change_status.last_change_date_time BETWEEN '{begin}' AND '{end}' AND change_status.resource_type IN ({types})"
-        told = self._query(connection, "change_status", [*fields, "change_status.resource_type"], slot, where=where, limit=MOST_CHANGES)
+        """Ids of what changed by level; None where every entity of a level is read.
+
+        That is every level if there were more changes than Google returns, and the campaigns if a budget changed: several campaigns
+        may spend one budget, and reading all of them is one operation as well.
+        """
+        fields, where = changes(since, self._clock.now(), connection)
+        told = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
         if told.num_rows >= MOST_CHANGES:
             log.info("%s changed in more places than Google tells at once; everything is read", _about(connection.external_id))
             return dict.fromkeys(HIERARCHY)
-        changed: dict[Level, set[str]] = {}
-        for level, kind in HIERARCHY.items():
-            mine = told.filter(pc.equal(told["change_status.resource_type"], kind.resource.upper()))
-            names = mine[f"change_status.{kind.resource}"].to_pylist()
-            changed[level] = {name.rpartition("/")[2].rpartition("~")[2] for name in names if name}
-        return {level: sorted(ids) for level, ids in changed.items() if ids}
+        ids = {level: _changed_ids(told, kind.resource) for level, kind in HIERARCHY.items()}
+        all_campaigns: dict[Level, list[str] | None] = {Level.CAMPAIGN: None} if _changed_ids(told, BUDGET) else {}
+        return {level: found for level, found in ids.items() if found} | all_campaigns
 
     def _accessible(self, slot: CallSlot) -> list[str]:
         """Ids of the customers that the credential's user reaches directly; none for a user who has nothing to do with Google Ads."""
@@ -287,6 +287,12 @@ class _Translation:
 def _with_timeout(request: Request) -> Callable[..., Any]:
     """google-auth waits two minutes by itself."""
     return lambda *arguments, **options: request(*arguments, **{"timeout": _TOKEN_SECONDS, **options})
+
+
+def _changed_ids(rows: pa.Table, resource: str) -> list[str]:
+    """Ids of the entities of one resource in rows of ``change_status``."""
+    names = rows.filter(pc.equal(rows["change_status.resource_type"], resource.upper()))[f"change_status.{resource}"].to_pylist()
+    return sorted({name.rpartition("/")[2].rpartition("~")[2] for name in names if name})
 
 
 def _unreadable(customer: str, error: AdpulseError) -> AccountFacts:

@@ -43,11 +43,12 @@ class AccountSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """From ``at`` on, ``name`` or ``status`` has this value."""
+    """From ``at`` on, ``name``, ``status`` or, of a Google budget, ``amount_micros`` has this value."""
 
     at: datetime
     name: str | None = None
     status: str | None = None
+    amount_micros: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

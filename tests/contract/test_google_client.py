@@ -16,6 +16,7 @@ from google_sdk import Ads, told
 from adpulse import operations
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
 from adpulse.model import Fetch, FetchKind, Heat, Provider
+from adpulse.planner.costs import GoogleCosts, Size
 from adpulse.providers import google_client
 from adpulse.providers.google_queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.sandbox import Sandbox
@@ -291,6 +292,62 @@ def test_only_the_kinds_that_changed_are_read_again(google):
     assert asked_for(google) == ["change_status", "ad_group_ad"]
 
 
+def budgets(table):
+    return {row["external_id"]: json.loads(row["attributes"])["budget_micros"] for row in table.to_pylist() if row["level"] == "campaign"}
+
+
+def test_a_new_budget_is_found_although_its_campaign_did_not_change(google):
+    google.sandbox.clock.set(google.sandbox.clock.now() + 60 * DAY)
+    before, campaign = google.sandbox.clock.now(), google.campaigns(google.SMALL)[0]
+    old = budgets(google.entities())
+    google.set_budget(campaign, 77_000_000)
+    google.sandbox.clock.advance(300)
+    google.sandbox.calls.clear()
+
+    changed = google.entities(changed_since=before)
+
+    assert budgets(changed) == old | {str(campaign.id): 77_000_000}
+    assert asked_for(google) == ["change_status", "campaign"]
+
+
+def test_a_new_amount_of_a_shared_budget_is_found_for_every_campaign_that_spends_it(google):
+    google.sandbox.clock.set(google.sandbox.clock.now() + 60 * DAY)
+    before, (campaign, other, *_) = google.sandbox.clock.now(), google.campaigns(google.SMALL)
+    google.share_budget(campaign, other)
+    google.set_budget(campaign, 88_000_000)
+    google.sandbox.clock.advance(300)
+
+    changed = budgets(google.entities(changed_since=before))
+
+    assert changed[str(campaign.id)] == changed[str(other.id)] == 88_000_000
+
+
+def test_what_changed_is_asked_for_until_tomorrow_with_googles_largest_limit(google):
+    """A range that ends later is not documented, and one that is infinite, or without a limit, is refused."""
+    google.sandbox.clock.set(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
+
+    google.entities(changed_since=datetime(2026, 7, 1, 11, 0, tzinfo=UTC))
+
+    types = "'CAMPAIGN', 'AD_GROUP', 'AD_GROUP_AD', 'ASSET_GROUP', 'CAMPAIGN_BUDGET'"
+    assert queries(google)[0].partition(" WHERE ")[2] == (
+        "change_status.last_change_date_time BETWEEN '2026-07-01 12:55:00' AND '2026-07-02 14:00:00' "
+        f"AND change_status.resource_type IN ({types}) LIMIT 10000 PARAMETERS omit_unselected_resource_names = true"
+    )
+
+
+@pytest.mark.parametrize("most", [1, 10_000])
+def test_what_changed_never_takes_more_operations_than_planned(google, monkeypatch, most):
+    """With everything changed, a budget too, and with more changes than Google returns at once."""
+    before = google.sandbox.clock.now()
+    google.set_budget(google.campaigns(google.SMALL)[0], 77_000_000)
+    google.sandbox.clock.advance(86_400)
+    monkeypatch.setattr(google_client, "MOST_CHANGES", most)
+
+    google.entities(changed_since=before)
+
+    assert len(queries(google)) <= GoogleCosts(size=Size(ads=None)).changed_walk
+
+
 def test_a_change_that_shows_late_is_found_by_the_overlap(google):
     google.sandbox.clock.set(google.sandbox.clock.now() + 60 * DAY)
     renamed = google.rename(google.SMALL, "Another name")
@@ -349,24 +406,24 @@ def test_where_the_clock_is_put_back_both_hours_are_asked_for(google, name, nigh
     for minutes in range(-180, 181, 10):
         since = night + timedelta(minutes=minutes)
 
-        begin, end = change_range(since, connection)
-
         for later in range(0, 300, 5):
-            change = since + timedelta(minutes=later)
-            assert begin <= f"{change.astimezone(zone):%Y-%m-%d %H:%M:%S}" <= end, (since, change)
+            now = since + timedelta(minutes=later)
+            begin, end = change_range(since, now, connection)
+            assert begin <= f"{now.astimezone(zone):%Y-%m-%d %H:%M:%S}" <= end, (since, now)
         earliest = since - timedelta(hours=1, minutes=5)
         assert begin >= f"{earliest.astimezone(zone).replace(tzinfo=None) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
 
 
 @pytest.mark.parametrize("name", ["Alpenglow Reisen", "Pacific Trail Outfitters"])
-def test_the_range_of_changes_begins_five_minutes_early_and_ends_after_now(google, name):
+def test_the_range_of_changes_begins_five_minutes_early_and_ends_a_day_after_now(google, name):
     connection = google.connection(name)
     since = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+    now = since + timedelta(hours=7)
 
-    begin, end = change_range(since, connection)
+    begin, end = change_range(since, now, connection)
 
     assert begin == f"{(since - timedelta(minutes=5)).astimezone(connection.zone):%Y-%m-%d %H:%M:%S}"
-    assert end > f"{(since + 90 * DAY).astimezone(connection.zone):%Y-%m-%d %H:%M:%S}"
+    assert end == f"{(now + DAY).astimezone(connection.zone):%Y-%m-%d %H:%M:%S}"
 
 
 def test_a_change_in_the_hour_that_comes_twice_is_read():

@@ -14,6 +14,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google import rules
 from adpulse.sandbox.google.fields import DATES, schema
 from adpulse.sandbox.google.running import Options
+from adpulse.sandbox.world import Change
 
 YESTERDAY = date(2026, 3, 19)
 WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"
@@ -309,6 +310,29 @@ def test_changes_are_told_once_per_resource_with_the_latest_after_three_minutes(
         last = after[-1]
         assert last["change_status.last_change_date_time"] == soon.astimezone(ads.customer.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
         assert {row["change_status.resource_status"] for row in after} == {"CHANGED", "REMOVED"}
+
+
+def test_a_new_budget_is_a_change_of_the_budget_alone():
+    with Sandbox.start() as sandbox:
+        ads = Ads(sandbox.google, "Grand Catalogue")
+        sandbox.clock.advance(60 * 86_400)
+        budget = ads.customer.of("campaign_budget")[0]
+        object.__setattr__(budget, "changes", (Change(at=sandbox.clock.now(), amount_micros=5_000_000),))
+        sandbox.clock.advance(180)
+        today = "DURING TODAY ORDER BY {0} LIMIT 10000"
+        status = "SELECT change_status.resource_type, change_status.campaign_budget FROM change_status WHERE {0} "
+        fields = "change_event.change_resource_type, change_event.changed_fields, change_event.new_resource"
+        event = f"SELECT {fields} FROM change_event WHERE {{0}} "
+
+        (changed,) = ads.rows((status + today).format("change_status.last_change_date_time"))
+        (happened,) = ads.rows((event + today).format("change_event.change_date_time"))
+
+        assert changed["change_status.resource_type"] == happened["change_event.change_resource_type"] == "CAMPAIGN_BUDGET"
+        assert changed["change_status.campaign_budget"].endswith(f"/campaignBudgets/{budget.id}")
+        assert list(happened["change_event.changed_fields"].paths) == ["amount_micros"]
+        assert happened["change_event.new_resource"].campaign_budget.amount_micros == 5_000_000
+        (row,) = ads.rows(f"SELECT campaign_budget.amount_micros FROM campaign_budget WHERE campaign_budget.id = {budget.id}")
+        assert row["campaign_budget.amount_micros"] == 5_000_000
 
 
 def test_events_tell_what_was_changed_and_to_what():

@@ -18,7 +18,7 @@ import numpy as np
 from adpulse.sandbox.google import catalogue
 from adpulse.sandbox.world import DAY, Change
 
-CAMPAIGN, AD_GROUP, AD, ASSET_GROUP = "campaign", "ad_group", "ad_group_ad", "asset_group"
+CAMPAIGN, AD_GROUP, AD, ASSET_GROUP, BUDGET = "campaign", "ad_group", "ad_group_ad", "asset_group", "campaign_budget"
 _BUILDING = threading.RLock()
 
 
@@ -62,6 +62,11 @@ class Node:
     def name_at(self, at: datetime) -> str:
         """The name at an instant."""
         return next((change.name for change in reversed(self.changes) if change.name and change.at <= at), self.name)
+
+    def amount_at(self, at: datetime) -> int | None:
+        """A budget's amount at an instant; None of what is no budget."""
+        amounts = (change.amount_micros for change in reversed(self.changes) if change.amount_micros and change.at <= at)
+        return next(amounts, self.facts.get("amount_micros"))
 
     def changed_at(self, at: datetime) -> datetime:
         """When it last changed, its creation included."""
@@ -278,10 +283,10 @@ class _Builder:
     def campaign(self, channel: str, groups: int, leaves: int) -> None:
         number = len(self.nodes.get(CAMPAIGN, ()))
         strategies = self.nodes.get("bidding_strategy", [])
-        budget = self._add("campaign_budget", f"Budget {number:03d}", catalogue.budget(int(self._rng.integers(10, 400)), channel), age=130)
+        budget = self._add(BUDGET, f"Budget {number:03d}", catalogue.budget(int(self._rng.integers(10, 400)), channel), age=130)
         shared = {"bidding_strategy": strategies[0]} if strategies and channel == "SEARCH" and number % 5 == 2 else {}  # noqa: PLR2004 - every fifth
         facts = catalogue.campaign(channel, portfolio=bool(shared))
-        campaign = self._add(CAMPAIGN, f"{channel} {number:03d}", facts, {"campaign_budget": budget, **shared}, age=120)
+        campaign = self._add(CAMPAIGN, f"{channel} {number:03d}", facts, {BUDGET: budget, **shared}, age=120)
         if number % 3 == 0:
             label = self.nodes["label"][number % 2]
             self._add("campaign_label", "", {}, {CAMPAIGN: campaign, "label": label}, age=0)
