@@ -14,6 +14,7 @@ import pyarrow as pa
 from connecting import unstored
 from pydantic import SecretStr
 from trust import trust
+from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
 from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Fetch, FetchKind, Heat, Provider
@@ -74,7 +75,7 @@ class MetaRig:
         known = {each.label: each.value for each in sandbox.world.tokens.values()}
         self.secret = known.get(token, token)
         self.secrets = (self.secret,)
-        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=5)
+        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=PATIENCE_SECONDS)
         self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append)
 
     @classmethod
@@ -180,7 +181,7 @@ class GoogleRig:
         Fault({"action": "drop_midway"}, Unavailable),
     )
 
-    def __init__(self, sandbox, token="full", version="v26", timeout=20):
+    def __init__(self, sandbox, token="full", version="v26", timeout=PATIENCE_SECONDS):
         trust()
         self.sandbox = sandbox
         self.slots = 0

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 from standardwebhooks import Webhook
+from waiting import PATIENCE_SECONDS
 
 
 class Got(NamedTuple):
@@ -48,7 +49,7 @@ class Receiver:
     def wait(self, count=1):
         """Until so many more requests came."""
         for _ in range(count):
-            assert self.arrived.acquire(timeout=60), "no request came"
+            assert self.arrived.acquire(timeout=PATIENCE_SECONDS), "no request came"
 
     @property
     def ids(self):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 from installation import Installation
@@ -14,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import refresh_global_settings_context
+from waiting import until
 
 from adpulse import operations, orchestrator
 from adpulse.model import Parts, RunState
@@ -86,17 +86,14 @@ class Running(Installation):
         """Press Sync now."""
         return operations.request_sync(self.app, connection.id, parts, force=force).run_id
 
-    def ended(self, run_id, seconds=120):
+    def ended(self, run_id):
         """The run once it is closed."""
-        self.until(lambda: self.app.runs.get(run_id).state in ENDED, seconds, lambda: self.app.runs.get(run_id))
+        self.until(lambda: self.app.runs.get(run_id).state in ENDED, told=lambda: self.app.runs.get(run_id))
         return self.app.runs.get(run_id)
 
-    def until(self, holds, seconds=90, told=lambda: ""):
-        """Wait for something that must come; a bound, not a measurement."""
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, f"it did not happen in {seconds} s. {told()}\n" + "\n".join(self.printed[-30:])
-            time.sleep(0.1)
+    def until(self, holds, told=lambda: ""):
+        """Wait for something that must come; a failure shows the end of what the child printed."""
+        until(holds, lambda: "\n".join([str(told()), *self.printed[-30:]]))
 
     def note(self, connection):
         """Remember when each day was read, for the comparison with the truth."""

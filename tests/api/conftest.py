@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from http import HTTPStatus
 from threading import Thread
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ import pytest
 import requests
 import uvicorn
 from pydantic import SecretStr
+from waiting import until
 
 from adpulse import bootstrap, connecting, settings
 from adpulse.api.app import create_app
@@ -70,10 +70,7 @@ def address():
     server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=0, log_level="critical"))
     serving = Thread(target=server.run, daemon=True)
     serving.start()
-    for _ in range(200):
-        if server.started:
-            break
-        time.sleep(0.05)
+    until(lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     serving.join(10)

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import socket
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from waiting import until
 
 from adpulse.api.analytics import _Opened
 
@@ -170,8 +170,4 @@ def test_no_file_stays_open(get, publish):
     def still_open():
         return [path for path in map(os.path.realpath, Path("/dev/fd").iterdir()) if str(path).endswith(".duckdb")]
 
-    for _ in range(100):  # an answer has come before the server is through with it
-        if not still_open():
-            break
-        time.sleep(0.05)
-    assert still_open() == []
+    until(lambda: not still_open(), still_open)  # an answer has come before the server is through with it

@@ -4,10 +4,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
+from waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -29,22 +29,23 @@ def web(installation, tmp_path):  # noqa: ARG001 - the command works on its fold
 
 
 def address_in(child, log):
-    for _ in range(600):
-        if found := re.search(r"HTTP API: (\S+)", log.read_text()):
-            return found[1]
+    def printed():
         assert child.poll() is None, log.read_text()
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+        return re.search(r"HTTP API: (\S+)", log.read_text())
+
+    return until(printed, log.read_text)[1]
 
 
 def answering(address, path, **options):
     """It is told where it listens before it answers."""
-    for _ in range(100):
+
+    def answers():
         try:
-            return requests.get(address + path, timeout=10, **options)
+            return [requests.get(address + path, timeout=60, **options)]
         except requests.ConnectionError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer")
+            return []
+
+    return until(answers)[0]
 
 
 def test_it_answers_and_ends_at_sigterm(web, team):
@@ -56,12 +57,12 @@ def test_it_answers_and_ends_at_sigterm(web, team):
     assert [each["id"] for each in answer.json()["connections"]] == [team.connection.id]
     assert "server" not in answer.headers
     child.send_signal(signal.SIGTERM)
-    assert child.wait(30) in (0, -signal.SIGTERM)
+    assert child.wait(PATIENCE_SECONDS) in (0, -signal.SIGTERM)
     assert team.viewer not in log.read_text()
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_exit_2(web, address):
     child, log = web("--port", address.rpartition(":")[2])
 
-    assert child.wait(60) == 2
+    assert child.wait(PATIENCE_SECONDS) == 2
     assert log.read_text().startswith("Cannot listen on 127.0.0.1, port ")

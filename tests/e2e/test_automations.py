@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import time
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.events.actions import CancelFlowRun
 from prefect.events.schemas.automations import AutomationCore
 from running import forget_prefect
+from waiting import until
 
 from adpulse import orchestrator
 from deployments import automations
@@ -66,8 +66,10 @@ def test_what_an_operator_made_of_one_stays(server):  # noqa: ARG001 - it is ask
 def test_stale_connections_reach_the_automation(server):  # noqa: ARG001 - it is asked by its environment
     orchestrator.emit(orchestrator.STALE, {"connections": 2, "among_them": ["Harbor", "Acme"]})
 
-    wanted, deadline = str(installed()[automations.AUTOMATIONS[0].name].id), time.monotonic() + 90
-    while not any(wanted in str(each) for each in happened("prefect.automation.triggered")):
-        assert time.monotonic() < deadline, [each["event"] for each in happened(orchestrator.STALE)]
-        time.sleep(0.5)
+    wanted = str(installed()[automations.AUTOMATIONS[0].name].id)
+
+    def triggered():
+        return any(wanted in str(each) for each in happened("prefect.automation.triggered"))
+
+    until(triggered, lambda: [each["event"] for each in happened(orchestrator.STALE)], pause=0.5)
     assert len(happened(orchestrator.STALE)) == 1

@@ -154,7 +154,7 @@ def test_ninety_days_of_2000_ads_under_180_calls_an_hour_resume_without_a_page_t
             running.advance_to(run.until)
         return run.state in (RunState.DONE, RunState.FAILED)
 
-    running.until(ended, 280)
+    running.until(ended)
     running.note(connection)
 
     calls = running.remote.calls(connection.external_id)

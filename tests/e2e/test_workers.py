@@ -33,6 +33,7 @@ class Fleet(Workers):
 
     def __init__(self, home, sandbox, **variables):
         super().__init__(home, sandbox, **variables)
+        self.environment["PYTHONFAULTHANDLER"] = "1"
         self.children = []
 
     def start_worker(self):
@@ -41,8 +42,10 @@ class Fleet(Workers):
         return self.child
 
     def start(self, *command):
-        """Any other process of the installation."""
-        child = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        """Any other process of the installation; it prints into a file."""
+        log = self.home / f"child-{len(self.children)}.log"
+        with log.open("wb") as output:
+            child = subprocess.Popen(command, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
         self.children.append(child)
         return child
 
@@ -51,9 +54,19 @@ class Fleet(Workers):
         for child in self.children:
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
-        codes = [child.wait(timeout=90) for child in self.children]
+        codes = [self._code(child) for child in self.children]
         self.children.clear()
         return codes
+
+    def _code(self, child):
+        """A child's exit code; one that does not end prints the stacks of its threads first."""
+        try:
+            return child.wait(timeout=90)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGABRT)
+            child.wait()
+            printed = [*self.printed, *(line for log in sorted(self.home.glob("child-*.log")) for line in log.read_text().splitlines())]
+            raise AssertionError(f"{child.args} did not end:\n" + "\n".join(printed[-150:])) from None
 
     def delete_waiting(self):
         """Flow runs that nobody took: the next test's installation counts its requests from one again, at the same server."""

@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
 from installation import Installation
 from pydantic import SecretStr
 from receiver import receiving
+from waiting import until
 
 from adpulse.events import SUBSCRIBABLE
 from adpulse.sandbox import Sandbox
@@ -65,11 +65,8 @@ class Hooks:
         return found
 
     def until(self, holds):
-        """Wait for something that must come; a bound, not a measurement."""
-        deadline = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
+        """Wait for something that must come."""
+        until(holds, pause=0.02)
 
 
 @pytest.fixture

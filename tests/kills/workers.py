@@ -12,6 +12,7 @@ from kills import invariants
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from running import ENDED, Running, forget_prefect
+from waiting import PATIENCE_SECONDS
 
 from adpulse.model import RunState
 from deployments.deploy import deploy
@@ -74,7 +75,7 @@ class Workers(Running):
         """Every connection's newest runs."""
         return [run for view in self.app.connections.every() for run in self.app.runs.history(view.connection.id, 3)]
 
-    def all_ended(self, seconds=150):
+    def all_ended(self, seconds=PATIENCE_SECONDS):
         """Wait until nothing is open: what is postponed gets its time."""
         deadline = time.monotonic() + seconds
         while True:

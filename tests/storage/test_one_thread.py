@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from storage.one_thread import OneThread
 
@@ -41,4 +42,4 @@ def test_what_was_worked_on_is_not_kept():
     one.run(lambda _: None, large)
     del large
 
-    assert gone.wait(10)
+    assert gone.wait(PATIENCE_SECONDS)
