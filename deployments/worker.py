@@ -26,9 +26,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
-from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow_async
-from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
@@ -38,6 +36,7 @@ from adpulse.model import Lane
 from adpulse.settings import Settings
 from deployments.alerts import watch_until
 from deployments.deliver import deliver_until
+from deployments.flush import flush
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
 from storage.control import INFRASTRUCTURE
@@ -53,7 +52,6 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
 _AFTER_SLOT_SECONDS = 0.02
 _BELL_SECONDS = 0.05
 _CANCEL_POLL_SECONDS = 1.0
-_FLUSH_SECONDS = 2.0
 _LOOP_END_SECONDS = 1.0
 _OUTAGE_SECONDS = 5.0
 _SERVER_ERROR = 500
@@ -312,9 +310,7 @@ def serve(config: Settings) -> None:
     """Run the worker, its sweep, deliveries and alerts until SIGINT or SIGTERM."""
     logs.to_file(config.home / "logs" / "worker.log")
     asyncio.run(_serve(config))
-    # Now, while the server still answers: at exit Prefect would try for a minute to reach one that has stopped.
-    for service in (APILogWorker, EventsWorker):
-        service.drain_all(timeout=_FLUSH_SECONDS)
+    flush()  # now, while the server still answers
 
 
 async def _serve(config: Settings) -> None:

@@ -158,6 +158,7 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     from adpulse.bootstrap import app
     from deployments.alerts import watch_until
     from deployments.deliver import deliver_until
+    from deployments.flush import flush
     from deployments.sweep import Sweep, sweep_until
 
     context = app()
@@ -172,6 +173,7 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     for name, loop in (("deliver", deliver_until), ("alerts", watch_until)):
         threading.Thread(target=loop, args=(ended,), name=name, daemon=True).start()
     sweep_until(ended)
+    flush()
 
 
 def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:

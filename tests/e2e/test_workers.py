@@ -1,6 +1,7 @@
 """Real workers in trouble and in company: two at once, told to stop, without a server, beside Prefect's own, behind a slow account."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -193,6 +194,24 @@ def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
         return fleet.app.runs.get(fleet.ask(connection)).state in ENDED or fleet.synced([connection])
 
     fleet.until(pressed_and_ended, told=fleet.told)
+
+
+def test_a_worker_ends_although_the_server_takes_its_connections_and_answers_none(fleet, server):
+    worker = fleet.start_worker()
+    fleet.until(lambda: fleet.app.leadership.leader("sweep") == name_of(worker), told=fleet.told)
+    fleet.until(lambda: asyncio.run(online(worker, fleet.environment["ADPULSE_WORK_POOL"])), told=fleet.told)
+    pid = json.loads(server._state.read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert fleet.stop_all() == [0]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def online(worker, pool):
+    """Whether the worker has reported to the server, and so sends events and logs."""
+    async with get_client() as client:
+        return any(each.name == name_of(worker) for each in await client.read_workers_for_work_pool(pool))
 
 
 def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeypatch):
