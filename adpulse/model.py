@@ -236,9 +236,9 @@ class Connection:
     scope: str
     """What the platform counts together with other accounts: ``meta`` (the app), ``google:<Cloud project>``."""
     ad_count: int | None
-    """Ads of the last full entity walk that are not deleted; None before the first walk."""
+    """Ads of the last full entity walk that are not gone; None before the first walk."""
     campaign_count: int | None = None
-    """Campaigns of the last full entity walk, deleted ones included; None before the first walk."""
+    """Campaigns that the last full entity walk listed; None before the first walk."""
     asset_group_count: int | None = None
     """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
     login_customer_id: str | None = None

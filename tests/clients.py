@@ -43,7 +43,7 @@ class MetaRig:
     """The product's client over the unmodified SDK; counts the slots it takes and notes how long it would have slept."""
 
     SMALL, LARGE, ABROAD, CLOSED = "Harbor Outdoor", "Nordlicht Moebel", "Sakura Tea", "Closed Shop"
-    GONE = "DELETED"
+    GONE, LISTS_GONE = "DELETED", False
     BREAKS_OFF = Fault({"action": "drop_midway", "page": 2}, Unavailable)
     ENDED_VERSION = "v21.0"
     VERSION_SETTING = "ADPULSE_META_VERSION"
@@ -101,7 +101,8 @@ class MetaRig:
     def changed_since(self, name, since):
         """Ids of what has changed, and shows, since an instant."""
         account, now = self.sandbox.world.account(name), self.sandbox.clock.now()
-        return {each.id for each in account.by_id.values() if each.created_at <= now and since < each.updated_at(now)}
+        listed = [each for each in account.by_id.values() if each.created_at <= now and each.effective_status(now) != self.GONE]
+        return {each.id for each in listed if since < each.updated_at(now)}
 
     def change(self, name, **spec):
         """The account itself is another from now on."""
@@ -158,7 +159,7 @@ class GoogleRig:
 
     SMALL, LARGE, ABROAD, CLOSED = "Alpenglow Reisen", "Grand Catalogue", "Pacific Trail Outfitters", "Closed Bakery"
     MANAGER, SUB_MANAGER = "Summit Media Group", "Summit Media West"
-    GONE = "REMOVED"
+    GONE, LISTS_GONE = "REMOVED", True
     BREAKS_OFF = Fault({"action": "drop_midway", "kind": "search_stream"}, Unavailable)
     ENDED_VERSION = "v22"
     VERSION_SETTING = "ADPULSE_GOOGLE_VERSION"

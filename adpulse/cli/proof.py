@@ -2,7 +2,8 @@
 
 What must be equal is what the platform answered when we last read a day. A day is compared with the truth as of
 that read. Where deleted ads leave the report, one that was deleted since keeps its history, so its days are compared with the
-truth as of the last read before it was deleted. Where the split of conversions is read by itself, those metrics are compared
+truth as of the last read before it was deleted; such a platform does not list what is deleted either, so there an entity is either
+stored as gone or was never seen. Where the split of conversions is read by itself, those metrics are compared
 with the truth as of that read.
 """
 
@@ -23,6 +24,9 @@ from adpulse.sandbox.remote import Remote
 from storage.analytics import read
 
 Row = tuple[int | None, ...]
+Entity = tuple[str | None, str | None, str]
+"""Parent, name and status."""
+
 Key = tuple[str, str, date]
 """Level, external id and day."""
 
@@ -88,8 +92,15 @@ class Proof:
         columns = truth.select(["level", "external_id", "parent_id", "name", "effective_status"])
         expected = {row[:2]: row[2:] for row in _rows(columns)}
         for key in sorted(stored.keys() | expected.keys()):
-            if stored.get(key) != expected.get(key):
-                yield f"entity {key}: {stored.get(key)} instead of {expected.get(key)}"
+            mine, told = stored.get(key), expected.get(key)
+            if mine != told and not self._is_gone(mine, told):
+                yield f"entity {key}: {mine} instead of {told}"
+
+    def _is_gone(self, mine: Entity | None, told: Entity | None) -> bool:
+        """Whether it was deleted and is stored as such, or was never listed; where deleted ones are listed, nothing is forgiven."""
+        if self._connection.provider.tells_removed or told is None or told[-1] not in GONE_STATUSES:
+            return False
+        return mine is None or (mine[0] == told[0] and mine[1] is not None and mine[-1] in GONE_STATUSES)
 
     @cached_property
     def _deleted(self) -> list[tuple[str, str, datetime]]:

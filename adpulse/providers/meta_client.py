@@ -26,6 +26,7 @@ from adpulse.providers import meta_normalise as normalise
 from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+from adpulse.providers.meta_statuses import edge_statuses, report_statuses
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,6 @@ _INSIGHTS = "insights"
 _POLLS, _POLL_SECONDS = 120, 2.0
 _IDS_A_CALL = 100
 _CHANGE_OVERLAP = timedelta(seconds=60)
-STATUSES = (
-    "ACTIVE", "PAUSED", "DELETED", "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED", "PENDING_BILLING_INFO", "CAMPAIGN_PAUSED", "ARCHIVED",
-    "ADSET_PAUSED", "IN_PROCESS", "WITH_ISSUES",
-)  # fmt: skip
-"""Without them in the request, archived and deleted objects are left out of every answer."""
-
 _COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
 _EDGES = (
     (Level.CAMPAIGN, "campaigns", f"{_COMMON},objective,buying_type,bid_strategy,daily_budget,lifetime_budget,spend_cap"),
@@ -101,14 +96,15 @@ class MetaClient:
         return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)))
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
-        """Campaigns, ad sets and ads, deleted and archived ones too: all, or those changed since the fetch's instant."""
-        params: Params = {"effective_status": list(STATUSES)}
+        """Campaigns, ad sets and ads, archived ones too: all, or those changed since the fetch's instant. Meta lists no deleted ones."""
+        params: Params = {}
         if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
             since = int((fetch.changed_since - _CHANGE_OVERLAP).timestamp())
             params["filtering"] = [{"field": "updated_time", "operator": "GREATER_THAN", "value": since}]
         tables = [ENTITY_SCHEMA.empty_table()]
         for level, edge, fields in _EDGES:
-            rows = self._list(f"act_{connection.external_id}/{edge}", {**params, "fields": fields}, slot, _account(connection.external_id))
+            asked = {**params, "fields": fields, "effective_status": edge_statuses(level)}
+            rows = self._list(f"act_{connection.external_id}/{edge}", asked, slot, _account(connection.external_id))
             tables.append(normalise.entities(level, rows, connection.id))
         return pa.concat_tables(tables)
 
@@ -122,7 +118,7 @@ class MetaClient:
         tables = [ENTITY_SCHEMA.empty_table()]
         for start in range(0, len(ids), _IDS_A_CALL):
             some = {"field": "id", "operator": "IN", "value": ids[start : start + _IDS_A_CALL]}
-            params = {"fields": fields, "effective_status": list(STATUSES), "filtering": [some]}
+            params = {"fields": fields, "effective_status": edge_statuses(Level(level)), "filtering": [some]}
             rows = self._list(f"act_{connection.external_id}/{edge}", params, slot, _account(connection.external_id))
             tables.append(normalise.entities(Level(level), rows, connection.id))
         return pa.concat_tables(tables)
@@ -271,7 +267,7 @@ def _insights(level: Level, since: date, until: date) -> Params:
         "fields": f"{ids},{_METRICS}",
         "time_increment": 1,
         "time_range": {"since": since.isoformat(), "until": until.isoformat()},
-        "filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": list(STATUSES)}],
+        "filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": report_statuses(level)}],
     }
 
 

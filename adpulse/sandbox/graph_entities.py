@@ -7,14 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adpulse.sandbox.graph_errors import bad_param, unknown_field
+from adpulse.sandbox.graph_statuses import DELETED, check_edge
 from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, GOALS, Account, Entity
 
 NODES = {"account": "AdAccount", CAMPAIGN: "Campaign", AD_SET: "AdSet", AD: "Ad", "creative": "AdCreative"}
-HIDDEN = ("ARCHIVED", "DELETED")
-STATUSES = (
-    "ACTIVE", "PAUSED", "DELETED", "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED", "PENDING_BILLING_INFO", "CAMPAIGN_PAUSED", "ARCHIVED",
-    "ADSET_PAUSED", "IN_PROCESS", "WITH_ISSUES",
-)  # fmt: skip
+HIDDEN = ("ARCHIVED", DELETED)
 
 Fields = dict[str, "Fields | None"]
 
@@ -208,6 +205,11 @@ class Condition:
     operator: str
     value: Any
 
+    @property
+    def values(self) -> list[Any]:
+        """What it compares with, one or several."""
+        return self.value if isinstance(self.value, list) else [self.value]
+
     def holds(self, value: Any) -> bool:
         """Whether a value satisfies it.
 
@@ -269,16 +271,19 @@ ENTITY_FILTERS = ("updated_time", "created_time", "effective_status", "id", "nam
 def listed(
     account: Account, level: str, at: datetime, parent: Entity | None, statuses: list[str] | None, conditions: list[Condition]
 ) -> list[Entity]:
-    """The entities of an edge, deleted and archived ones only when asked for."""
-    for status in statuses or []:
-        if status not in STATUSES:
-            raise bad_param(f"param effective_status[0] must be one of the following values: {', '.join(STATUSES)}")
-    asked = statuses or next((condition.value for condition in conditions if condition.field == "effective_status"), None)
+    """The entities of an edge, archived ones only when asked for, deleted ones never.
+
+    Raises:
+        GraphError: statuses that the edge does not take, as parameter or as filter.
+    """
+    by_status = [condition for condition in conditions if condition.field == "effective_status"]
+    check_edge(level, [*(statuses or []), *(status for condition in by_status for status in condition.values)])
+    asked = statuses or [status for condition in by_status if condition.operator in ("IN", "EQUAL") for status in condition.values]
     found = []
     for entity in account.entities(level, at):
         shown = Shown(account, entity, at)
         status = entity.effective_status(at)
-        if status not in asked if asked else status in HIDDEN:
+        if status == DELETED or (status not in asked if asked else status in HIDDEN):
             continue
         if parent and parent.id not in _line(entity):
             continue

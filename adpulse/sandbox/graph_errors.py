@@ -93,6 +93,30 @@ def bad_param(message: str, subcode: int | None = None) -> GraphError:
     return GraphError(400, 100, f"(#100) {message}", subcode)
 
 
+def deleted_asked() -> GraphError:
+    """An edge that is asked for deleted objects: the body as recorded on /campaigns and /adsets, live 2026-05 and 2026-10."""
+    told = {
+        "error_user_title": "Cannot Request for Deleted Objects",
+        "error_user_msg": "Requesting for deleted objects is not supported in this endpoint.",
+    }
+    return GraphError(400, 100, "Invalid parameter", 1815001, extra=told)
+
+
+def bad_status() -> GraphError:
+    """A status that this kind of object does not have: the body of issue 388 of facebook-python-business-sdk."""
+    told = {
+        "is_transient": False,
+        "error_user_title": "Run Status not valid",
+        "error_user_msg": "Only certain values may be specified for run status.  The value specified was invalid.",
+    }
+    return GraphError(400, 100, "Invalid parameter", 1487561, extra=told)
+
+
+def bad_filter(field: str) -> GraphError:
+    """A field that this account's reports cannot be filtered by."""
+    return bad_param(f"Filtering field {field} with operation in is not supported")
+
+
 def unknown_field(name: str, node: str) -> GraphError:
     """A field the node does not have."""
     return GraphError(400, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})")

@@ -9,11 +9,13 @@ import numpy as np
 
 from adpulse.sandbox.graph_entities import HIDDEN, Condition, Fields, parse_fields, parse_filtering, parse_json
 from adpulse.sandbox.graph_errors import bad_param, too_old
+from adpulse.sandbox.graph_statuses import check_report
 from adpulse.sandbox.truth import Day, Truth, campaign_of
 from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 LEVELS = ("account", CAMPAIGN, AD_SET, AD)
 WINDOWS = ("1d_view", "1d_click", "7d_click", "28d_click", "1d_ev", "dda", "default", "skan_view", "skan_click")
+STATUS_FIELD = ".effective_status"
 FILTERS = (
     *(f"{level}.{name}" for level in (AD, AD_SET, CAMPAIGN) for name in ("id", "effective_status")),
     "spend",
@@ -78,6 +80,10 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now
     for unsupported in ("breakdowns", "action_breakdowns", "summary_action_breakdowns", "time_ranges", "product_id_limit"):
         if unsupported in params:
             raise bad_param(f"param {unsupported} is not supported in this combination")
+    conditions = parse_filtering(params.get("filtering"), FILTERS)
+    for condition in conditions:
+        if condition.field.endswith(STATUS_FIELD):
+            check_report(condition.field.removesuffix(STATUS_FIELD), condition.values)
     since, until = _range(account, params, now)
     return Query(
         account=account,
@@ -87,7 +93,7 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now
         since=since,
         until=until,
         increment=_increment(params.get("time_increment")),
-        conditions=tuple(parse_filtering(params.get("filtering"), FILTERS)),
+        conditions=tuple(conditions),
         windows=_windows(params.get("action_attribution_windows")),
     )
 

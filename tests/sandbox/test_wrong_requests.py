@@ -48,6 +48,10 @@ def write(what, method, path, **params):
     return Wrong(what, path, (403, 200, None, NO_WRITE), params, method=method)
 
 
+def filtering_status(what, level, status):
+    return param(what, INSIGHTS, "Invalid parameter", 1487561, filtering=rule(f"{level}.effective_status", "IN", ["ACTIVE", status]))
+
+
 def field_of(what, path, name, node, fields="id", **params):
     return param(what, path, f"Tried accessing nonexisting field ({name}) on node type ({node})", fields=fields, **params)
 
@@ -147,8 +151,29 @@ FILTERS = [
     filtering(
         "time compared with a date", "must be a number to compare updated_time", rule("updated_time", "LESS_THAN", "2026-03-20"), ADS
     ),
-    param("unknown status", ADS, "effective_status[0] must be one of the following values: ACTIVE", effective_status=["BANANA"]),
     param("statuses that are no list", ADS, "param effective_status must be", effective_status="ACTIVE"),
+]
+STATUSES = [
+    *(
+        param(f"deleted {edge}", f"{{harbor}}/{edge}", "Invalid parameter", 1815001, effective_status=["ACTIVE", "DELETED"])
+        for edge in ("campaigns", "adsets", "ads")
+    ),
+    param("deleted ads of a campaign", "{campaign}/ads", "Invalid parameter", 1815001, effective_status=["DELETED"]),
+    param("deleted ads by a filter", ADS, "Invalid parameter", 1815001, filtering=rule("effective_status", "IN", ["DELETED"])),
+    param("all but deleted ads", ADS, "Invalid parameter", 1815001, filtering=rule("effective_status", "NOT_IN", ["DELETED"])),
+    param("unknown status", ADS, "Invalid parameter", 1487561, effective_status=["BANANA"]),
+    param("ad's status of ad sets", "{harbor}/adsets", "Invalid parameter", 1487561, effective_status=["PENDING_REVIEW"]),
+    param("ad set's status of campaigns", "{harbor}/campaigns", "Invalid parameter", 1487561, effective_status=["CAMPAIGN_PAUSED"]),
+    param(
+        "ad's status of campaigns by a filter",
+        "{harbor}/campaigns",
+        "Invalid parameter",
+        1487561,
+        filtering=rule("effective_status", "EQUAL", "ADSET_PAUSED"),
+    ),
+    filtering_status("report by an ad's status at the level of campaigns", "campaign", "ADSET_PAUSED"),
+    filtering_status("report by an ad's status at the level of ad sets", "adset", "DISAPPROVED"),
+    filtering_status("report by an unknown status", "ad", "BANANA"),
 ]
 PAGES = [
     param("limit of nothing", INSIGHTS, "limit must be an integer between 1 and 5000", limit="0"),
@@ -199,7 +224,7 @@ JOBS_AND_BATCHES = [
     Wrong("batch of words", "", (400, 100, None, "an array of objects"), {"batch": ["me"]}, method="POST"),
     Wrong("batch to an ended version", "", (400, 2635, None, "deprecated version"), {"batch": []}, method="POST", version="v23.0"),
 ]  # fmt: skip
-REQUESTS = [*VERSIONS, *TOKENS, *OBJECTS, *FIELDS, *RANGES, *WINDOWS, *FILTERS, *PAGES, *WRITES, *JOBS_AND_BATCHES]
+REQUESTS = [*VERSIONS, *TOKENS, *OBJECTS, *FIELDS, *RANGES, *WINDOWS, *FILTERS, *STATUSES, *PAGES, *WRITES, *JOBS_AND_BATCHES]
 wrong_requests = pytest.mark.parametrize("wrong", REQUESTS, ids=[each.what for each in REQUESTS])
 
 
@@ -253,6 +278,8 @@ def test_an_error_has_the_shape_of_metas(send, wrong):
     body = answer.json()
     _, code, subcode, _ = wrong.expected
     expected = {"message", "type", "code", "fbtrace_id"} | ({"error_subcode"} if subcode else set())
+    expected |= {"error_user_title", "error_user_msg"} if subcode in (1815001, 1487561) else set()
+    expected |= {"is_transient"} if subcode == 1487561 else set()
     assert set(body) == {"error"}
     assert set(body["error"]) == expected
     assert body["error"]["type"] == ("GraphMethodException" if (code, subcode) == (100, 33) else "OAuthException")

@@ -1,0 +1,35 @@
+"""Which statuses each of Meta's edges and reports is asked for. Without any it leaves archived objects out. Step: fetch.
+
+Edges refuse the status of deleted objects (error 100/1815001: Meta's blog of 2014-09-24, reported live 2026-05) and those of
+another kind of object (100/1487561: issue 388 of facebook-python-business-sdk). Reports may be asked for deleted objects (page "Manage
+your ad object's status").
+"""
+
+from facebook_business.adobjects.ad import Ad
+from facebook_business.adobjects.adset import AdSet
+from facebook_business.adobjects.campaign import Campaign
+
+from adpulse.model import Level
+
+DELETED = "DELETED"
+
+
+def _values(names: type) -> tuple[str, ...]:
+    return tuple(sorted(value for name, value in vars(names).items() if not name.startswith("_")))
+
+
+_OF_LEVEL = {
+    Level.CAMPAIGN: _values(Campaign.EffectiveStatus),
+    Level.AD_SET: _values(AdSet.EffectiveStatus),
+    Level.AD: _values(Ad.EffectiveStatus),
+}
+
+
+def edge_statuses(level: Level) -> list[str]:
+    """What the edge of a level can list: every status of its objects but deleted."""
+    return [status for status in _OF_LEVEL[level] if status != DELETED]
+
+
+def report_statuses(level: Level) -> list[str]:
+    """What a report of a level is filtered by: every status of its objects."""
+    return list(_OF_LEVEL[level])
