@@ -10,7 +10,8 @@
     │   ├── AuthExpired         the credential must be renewed by a person
     │   ├── AccountRefused      the credential is valid, the account is not ours to read
     │   ├── BadRequest          the platform refuses what we asked: our bug, or a range out of reach
-    │   │   └── TooMuchData     the answer is too big: ask for less, never the same again
+    │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
+    │   │   └── ObjectGone      what was asked for by its id is there no more
     │   └── VersionSunset       the pinned API version has ended
     ├── LeaseLost               another worker owns the connection now; our result is dropped
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
@@ -99,6 +100,10 @@ class BadRequest(Permanent):
 
 class TooMuchData(BadRequest):
     """The platform cannot answer a request this big."""
+
+
+class ObjectGone(BadRequest):
+    """A campaign, ad set, ad or report that was asked for by its id is there no more."""
 
 
 class VersionSunset(Permanent):

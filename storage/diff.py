@@ -5,7 +5,7 @@ into one :class:`RunChanges` per run. It only reads: the same code runs against 
 workspace without one, against an empty one in memory.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adpulse.absent import Absent
 from adpulse.model import (
     ENTITY_SCHEMA,
     GONE_STATUSES,
@@ -25,6 +26,7 @@ from adpulse.model import (
     SPLIT_METRICS,
     Fetched,
     FetchKind,
+    Level,
     RunCounts,
     with_profit,
 )
@@ -106,29 +108,23 @@ def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFe
     )
 
 
-def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> dict[str, list[str]]:
-    """Level → ids of stored leaves and campaigns with numbers that the answers lack and that are not known to be gone.
+def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[Absent]:
+    """Stored leaves and campaigns with numbers that the answers lack and that are not known to be gone.
 
     They vanished or were deleted; which of the two only the platform knows.
     """
     _compare_entities(warehouse, [run])
-    found = defaultdict[str, list[str]](list)
+    found: list[Absent] = []
     told = {one.fetch.kind for one in run.fetched}
     for kind, table in _TABLES.items():
         if kind not in told:
             continue
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("coverage", _coverage([run], kind))
-        for level, external_id in warehouse.sql(query("missing_entities").format(table=table)).fetchall():
-            found[level].append(external_id)
-    return dict(found)
-
-
-def gone_entities(connection_id: str, level: str, ids: Sequence[str]) -> pa.Table:
-    """ENTITY_SCHEMA rows for ids the platform no longer knows; what is stored of them is kept but for the status."""
-    count = len(ids)
-    columns = [[connection_id] * count, [level] * count, list(ids), [None] * count, [None] * count, ["GONE"] * count, [None] * count]
-    return pa.table([*columns, ["{}"] * count], schema=ENTITY_SCHEMA)
+        for level, external_id, campaign, ad_set, gone in warehouse.sql(query("missing_entities").format(table=table)).fetchall():
+            parents = {"campaign_id": campaign, "ad_set_id": ad_set, "gone_parent": gone}
+            found.append(Absent(level=Level(level), external_id=external_id, **parents))
+    return found
 
 
 def _in_time(fetched: Sequence[Fetched]) -> list[Fetched]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from adpulse.absent import Absent
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.model import MARGIN_UNIT, Connection, Fetched, Restated, RunCounts
 from storage import analytics, damage, diff, erasure, schema
@@ -133,8 +134,8 @@ class Warehouse:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
         return self._read(lambda warehouse: diff.compare(warehouse, batch))
 
-    def missing_entities(self, connection: Connection, fetched: Sequence[Fetched]) -> dict[str, list[str]]:
-        """Level → ids that vanished from the answers: a diff takes them for zero only if they are looked up and live."""
+    def missing_entities(self, connection: Connection, fetched: Sequence[Fetched]) -> list[Absent]:
+        """What vanished from the answers: a diff takes them for zero only if they are looked up and live."""
         run = RunFetch(
             run_id="",
             generation=0,

@@ -1,11 +1,9 @@
 """Reads metrics per leaf and day, and campaign totals. Step: fetch."""
 
-import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease
-from storage.diff import gone_entities
 from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.retries import OPTIONS
 
@@ -35,17 +33,14 @@ def confirm_missing(app: App, lease: Lease) -> None:
     what could not be asked stays as it is stored, and is asked about when its day is read again.
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
-    fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=1)
     connection = lease.connection
+    fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=app.account(lease).costs.lookup)
     if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
         return
     absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))
     if not absent:
         return
-    fetched_at, tables = app.clock.now(), []
-    for level, ids in absent.items():
-        with during(fetch):
-            found = app.client(connection).entities_by_id(connection, level, ids, app.slot(lease, fetch.heat))
-        unknown = sorted(set(ids) - set(found.column("external_id").to_pylist()))
-        tables += [found, gone_entities(connection.id, level, unknown)]
-    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=pa.concat_tables(tables)))
+    fetched_at = app.clock.now()
+    with during(fetch):
+        found = app.client(connection).look_up(connection, absent, app.slot(lease, fetch.heat))
+    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=found))

@@ -11,6 +11,9 @@ from adpulse.model import Connection, FetchKind, Provider
 CALLS_PER_LEG = 40
 """Most calls for older days in one leg in the background: numbers appear as they come, and other accounts get their turn."""
 
+LOOKUP_EDGE_CALLS, LOOKUP_BY_ID = 3, 10
+"""Most calls of one lookup with Meta: for each of its three edges, and by id."""
+
 _GROWTH = 1.05
 """Ads created since the last walk: the cost of a piece must stay an upper bound."""
 
@@ -57,6 +60,11 @@ class Costs(Protocol):
         ...
 
     @property
+    def lookup(self) -> int:
+        """Calls to find out what became of the entities that a report lacks."""
+        ...
+
+    @property
     def per_leg(self) -> int:
         """Most calls for older days in one leg in the background."""
         ...
@@ -88,6 +96,7 @@ class MetaCosts:
     provider: Provider = Provider.META
     changed_walk: int = 3
     usual_changed_walk: float = 3.0
+    lookup: int = 3 * LOOKUP_EDGE_CALLS + LOOKUP_BY_ID
     per_leg: int = CALLS_PER_LEG
 
     @property
@@ -122,6 +131,8 @@ class GoogleCosts:
     changed_walk: int = 5
     usual_changed_walk: float = 1.5
     """What changed is one query, and half of the time something did: then one more for each kind of entity."""
+    lookup: int = 0
+    """Nothing is looked up: reports tell the numbers of what was removed."""
 
     @property
     def per_leg(self) -> int:

@@ -42,12 +42,12 @@ class Hour:
     @property
     def piece(self) -> int:
         """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
-        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk)
+        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self.costs.lookup)
 
     @property
     def _most_hot(self) -> int:
-        """What reads of today may take: beside it fit the changes of the hour, a whole day, and a full walk of no more than half."""
-        left, half = self.limit - self.costs.changed_walk, self.limit // 2
+        """What reads of today may take: beside it fit the changes of the hour, a lookup, a whole day, and a full walk of at most half."""
+        left, half = self.limit - self.costs.changed_walk - self.costs.lookup, self.limit // 2
         return max(0, min(half if self.first_sync else HOT_SHARE, left - whole(self.costs, 1), max(left - self.costs.full_walk, half)))
 
     @property

@@ -1,10 +1,11 @@
 """What a sync needs from a platform; declared here, implemented once per platform. Step: fetch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
+from adpulse.absent import Absent
 from adpulse.model import AccountFacts, Connection, Fetch
 
 CallSlot = Callable[[], None]
@@ -30,8 +31,11 @@ class PlatformClient(Protocol):
         """Rows of metrics that are asked for per page at present, which is what a read costs; None where answers come whole."""
         ...
 
-    def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
-        """ENTITY_SCHEMA rows of these ids, deleted ones included; an id the platform no longer knows is missing."""
+    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+        """ENTITY_SCHEMA rows of these, deleted ones too, maybe of their parents; GONE is what the platform no longer knows.
+
+        Those that would take too many calls are missing.
+        """
         ...
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:

@@ -23,6 +23,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
 from adpulse.clock import Clock
+from adpulse.absent import Absent, status_only
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.providers import google_normalise as normalise
@@ -105,9 +106,15 @@ class GoogleClient:
         """None: an answer is a stream, and one call."""
         return None
 
-    def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
-        """These entities of one level, removed ones too; an id that Google does not know is missing."""
-        return self._entities(connection, Level(level), ids, slot)
+    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+        """These entities, removed ones too, in a query for each level; an id that Google does not know is GONE."""
+        tables = [ENTITY_SCHEMA.empty_table()]
+        for level in sorted({each.level for each in absent}):
+            ids = [each.external_id for each in absent if each.level is level]
+            found = self._entities(connection, level, ids, slot)
+            unknown = sorted(set(ids) - set(found["external_id"].to_pylist()))
+            tables += [found, status_only(connection.id, {(level, each): "GONE" for each in unknown})]
+        return pa.concat_tables(tables)
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
         """One row per leaf (or campaign) and day of the fetch's range: complete, or an error.

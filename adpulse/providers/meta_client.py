@@ -6,7 +6,7 @@ none is ever chained to ours.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -20,12 +20,14 @@ from facebook_business.exceptions import FacebookError, FacebookRequestError
 from facebook_business.session import FacebookSession
 from pydantic import SecretStr
 
-from adpulse.errors import AdpulseError, RateLimited, TooMuchData, Unavailable
+from adpulse.absent import Absent, status_only
+from adpulse.errors import AdpulseError, ObjectGone, RateLimited, TooMuchData, Unavailable
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.providers import meta_normalise as normalise
 from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+from adpulse.providers.meta_lookup import Asks, look_up
 from adpulse.providers.meta_statuses import edge_statuses, report_statuses
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,6 @@ _SLOW_DOWN_SECONDS = 2.0
 _GROWS_SECONDS, _MOST_DOUBLINGS = 3600.0, 16
 _INSIGHTS = "insights"
 _POLLS, _POLL_SECONDS = 120, 2.0
-_IDS_A_CALL = 100
 _CHANGE_OVERLAP = timedelta(seconds=60)
 _COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
 _EDGES = (
@@ -112,16 +113,25 @@ class MetaClient:
         """Rows of metrics that are asked for per page at present; fewer after Meta found them too many."""
         return self._rows_a_page(_account(connection.external_id), _INSIGHTS)
 
-    def entities_by_id(self, connection: Connection, level: str, ids: list[str], slot: CallSlot) -> pa.Table:
-        """These entities of one level, deleted ones too; an id that Meta no longer knows is missing."""
-        _, edge, fields = next(each for each in _EDGES if each[0] == level)
-        tables = [ENTITY_SCHEMA.empty_table()]
-        for start in range(0, len(ids), _IDS_A_CALL):
-            some = {"field": "id", "operator": "IN", "value": ids[start : start + _IDS_A_CALL]}
-            params = {"fields": fields, "effective_status": edge_statuses(Level(level)), "filtering": [some]}
-            rows = self._list(f"act_{connection.external_id}/{edge}", params, slot, _account(connection.external_id))
-            tables.append(normalise.entities(Level(level), rows, connection.id))
-        return pa.concat_tables(tables)
+    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+        """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
+        about, of_level = _account(connection.external_id), {level: (edge, fields) for level, edge, fields in _EDGES}
+
+        def edge(level: Level, ids: list[str]) -> list[Page]:
+            name, fields = of_level[level]
+            some = {"field": "id", "operator": "IN", "value": ids}
+            params = {"fields": fields, "effective_status": edge_statuses(level), "filtering": [some]}
+            return self._list(f"act_{connection.external_id}/{name}", params, slot, about)
+
+        def node(level: Level, external_id: str) -> Page | None:
+            try:
+                return self._get(external_id, {"fields": of_level[level][1]}, slot, about)
+            except ObjectGone:
+                return None
+
+        found = look_up(absent, Asks(edge=edge, node=node))
+        rows = (normalise.entities(level, [row], connection.id) for (level, _), row in found.rows.items())
+        return pa.concat_tables([*rows, status_only(connection.id, found.gone)])
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
         """One row per ad (or campaign) and day of the fetch's range: complete, or an error.
@@ -131,7 +141,10 @@ class MetaClient:
         if fetch.since is None or fetch.until is None:
             raise ValueError("a metrics fetch needs its dates")
         level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
-        return normalise.latest(pa.concat_tables(self._days(connection, level, fetch.since, fetch.until, slot)))
+        try:
+            return normalise.latest(pa.concat_tables(self._days(connection, level, fetch.since, fetch.until, slot)))
+        except ObjectGone as error:  # the report of an async job is the only thing that is asked for by its id here
+            raise Unavailable(f"Meta lost a report of {_account(connection.external_id)}.", error.code) from None
 
     def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[pa.Table]:
         """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
@@ -226,7 +239,7 @@ class MetaClient:
             response = self._api.call(method, tuple(path.split("/")), params=dict(params))
             headers, told = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
-            ours = _from_sdk(error, about)
+            ours = _from_sdk(error, path, about)
             if not isinstance(ours, RateLimited):  # which pauses the calls by itself
                 self._note_usage(_headers(error), about)
             raise ours from None
@@ -271,11 +284,16 @@ def _insights(level: Level, since: date, until: date) -> Params:
     }
 
 
-def _from_sdk(error: FacebookRequestError, about: str) -> AdpulseError:
+def _from_sdk(error: FacebookRequestError, path: str, about: str) -> AdpulseError:
     body = error.body()
     told = body.get("error") if isinstance(body, dict) else None
-    status = int(error.http_status() or 0)
-    return from_reply(Reply(status=status, error=told if isinstance(told, dict) else {}, headers=_headers(error)), about)
+    reply = Reply(
+        status=int(error.http_status() or 0),
+        error=told if isinstance(told, dict) else {},
+        headers=_headers(error),
+        of_account=not path.partition("/")[0].isdecimal(),
+    )
+    return from_reply(reply, about)
 
 
 def _headers(error: FacebookRequestError) -> dict[str, str]:

@@ -15,6 +15,7 @@ from adpulse.errors import (
     AdpulseError,
     AuthExpired,
     BadRequest,
+    ObjectGone,
     RateLimited,
     Scope,
     TooMuchData,
@@ -33,7 +34,9 @@ _TOO_MUCH_SUBCODES = frozenset({1487534})
 _AUTH = frozenset({102, 190})
 _REFUSED = frozenset({3, 10, *range(200, 300)})
 _SUNSET = frozenset({2635})
+_WRONG = 100
 _GONE_SUBCODE = 33
+"""On an account it means that the token must not see it, on what is inside one that it is there no more: Meta does not say which."""
 _TOO_MUCH_WORDS = "reduce the amount of data"
 _LONGEST_WAIT = 7 * 86_400.0
 """Seconds; far beyond the windows of Meta's limits, which are hours. A longer hint is not believed."""
@@ -41,23 +44,38 @@ _LONGEST_WAIT = 7 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What Meta answered instead of data: HTTP status, the ``error`` object (empty when there was none), headers."""
+    """What Meta answered instead of data: HTTP status, the ``error`` object (empty when there was none), headers.
+
+    ``of_account``: the account itself was asked, or one of its edges, not something inside it by its own id.
+    """
 
     status: int
     error: Mapping[str, Any]
     headers: Mapping[str, str]
+    of_account: bool = True
 
 
 def from_reply(reply: Reply, account: str) -> AdpulseError:
     """Our error for an answer. ``account`` is named in the message; nothing of the request is, as it holds the token."""
     code, subcode = _int(reply.error.get("code")), _int(reply.error.get("error_subcode"))
     raw = f"{code}/{subcode}" if subcode else str(code or f"http-{reply.status}")
-    said = str(reply.error.get("message", f"HTTP {reply.status}"))[:200]
+    said = _said(reply)
     if subcode in _TOO_MUCH_SUBCODES or _TOO_MUCH_WORDS in said.lower():
         return TooMuchData(f"Meta cannot answer a request this big for {account}.", raw)
     if code in _APP_THROTTLE | _ACCOUNT_THROTTLE:
         return _throttled(reply, account, raw, app=code in _APP_THROTTLE)
+    if subcode == _GONE_SUBCODE and not reply.of_account:
+        return ObjectGone(f"Meta no longer knows what was asked for in {account}: {said}", raw)
     return _permanent(code, subcode, said, raw, account) or _other(reply, code, subcode, said, raw, account)
+
+
+def _said(reply: Reply) -> str:
+    """The message, and for wrong requests Meta's title and text for people, which hold the reason: the message is "Invalid parameter"."""
+    message = str(reply.error.get("message", f"HTTP {reply.status}"))[:200]
+    if _int(reply.error.get("code")) != _WRONG:
+        return message
+    title, text = (str(reply.error.get(name) or "")[:300] for name in ("error_user_title", "error_user_msg"))
+    return ". ".join(part.strip().removesuffix(".") for part in (message, title, text) if part.strip())
 
 
 def _permanent(code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:

@@ -1,6 +1,6 @@
 -- Entities whose row differs from the stored one. ordinal grows with the time of the answer: the last word wins.
 -- walks: where each connection's last complete walk begins; who is not heard of since is GONE.
--- A GONE row keeps what was known of the entity; nobody can say anything new about it.
+-- A row that is GONE, or that says of a gone entity nothing but its status (bare), keeps what was known of the entity.
 WITH last_word AS (
     SELECT max(ordinal) AS ordinal
     FROM answer
@@ -16,10 +16,12 @@ WITH last_word AS (
     SEMI JOIN last_word USING (ordinal)
     LEFT JOIN walks USING (connection_id)
 ), wanted AS (
-    SELECT * EXCLUDE (ordinal)
+    SELECT
+        * EXCLUDE (ordinal),
+        status = 'GONE' OR (status IN (FROM gone) AND coalesce(name, parent_id, objective) IS NULL AND attributes = '{}') AS bare
     FROM said
     UNION ALL BY NAME
-    SELECT * EXCLUDE (first_seen_at, changed_at, run_id) REPLACE ('GONE' AS status)
+    SELECT * EXCLUDE (first_seen_at, changed_at, run_id) REPLACE ('GONE' AS status), true AS bare
     FROM entities
     SEMI JOIN walks USING (connection_id)
     ANTI JOIN said USING (connection_id, level, external_id)
@@ -29,15 +31,15 @@ SELECT
     w.connection_id,
     w.level,
     w.external_id,
-    CASE WHEN w.status = 'GONE' THEN coalesce(s.parent_id, w.parent_id) ELSE w.parent_id END AS parent_id,
-    CASE WHEN w.status = 'GONE' THEN coalesce(s.name, w.name) ELSE w.name END AS name,
+    CASE WHEN w.bare THEN coalesce(s.parent_id, w.parent_id) ELSE w.parent_id END AS parent_id,
+    CASE WHEN w.bare THEN coalesce(s.name, w.name) ELSE w.name END AS name,
     w.status,
-    CASE WHEN w.status = 'GONE' THEN coalesce(s.objective, w.objective) ELSE w.objective END AS objective,
-    CASE WHEN w.status = 'GONE' THEN coalesce(s.attributes, w.attributes) ELSE w.attributes END AS attributes
+    CASE WHEN w.bare THEN coalesce(s.objective, w.objective) ELSE w.objective END AS objective,
+    CASE WHEN w.bare THEN coalesce(s.attributes, w.attributes) ELSE w.attributes END AS attributes
 FROM wanted w
 LEFT JOIN entities s USING (connection_id, level, external_id)
 WHERE w.status IS DISTINCT FROM s.status
-    OR w.status <> 'GONE' AND (
+    OR NOT w.bare AND (
         w.parent_id IS DISTINCT FROM s.parent_id
         OR w.name IS DISTINCT FROM s.name
         OR w.objective IS DISTINCT FROM s.objective

@@ -1,13 +1,29 @@
--- Entities with numbers in {table} on the covered days that the answers lack and that are not known to be gone.
-SELECT DISTINCT f.level, f.external_id
-FROM {table} f
-SEMI JOIN coverage USING (connection_id, date)
-ANTI JOIN answer USING (connection_id, level, external_id, date)
-LEFT JOIN entities_next n USING (connection_id, level, external_id)
-LEFT JOIN entities e USING (connection_id, level, external_id)
-WHERE coalesce(n.status, e.status, '') NOT IN (FROM gone)
-    AND (
-        f.impressions <> 0 OR f.clicks <> 0 OR f.spend <> 0 OR f.conversions <> 0 OR f.revenue <> 0
+-- Entities with numbers in {table} on the covered days that the answers lack and that are not known to be gone, with their parents:
+-- the ad set as stored, and the status of a campaign or ad set that is known to be gone.
+WITH absent AS (
+    SELECT f.connection_id, f.level, f.external_id, max(f.campaign_id) AS campaign_id
+    FROM {table} f
+    SEMI JOIN coverage USING (connection_id, date)
+    ANTI JOIN answer USING (connection_id, level, external_id, date)
+    WHERE f.impressions <> 0 OR f.clicks <> 0 OR f.spend <> 0 OR f.conversions <> 0 OR f.revenue <> 0
         OR f.leads <> 0 OR f.installs <> 0 OR f.purchases <> 0 OR f.visitors <> 0 OR f.profit <> 0
-    )
-ORDER BY f.level, f.external_id
+    GROUP BY f.connection_id, f.level, f.external_id
+), known AS (
+    SELECT connection_id, level, external_id, coalesce(n.parent_id, e.parent_id) AS parent_id, coalesce(n.status, e.status) AS status
+    FROM entities e
+    FULL JOIN entities_next n USING (connection_id, level, external_id)
+), gone_parents AS (
+    SELECT connection_id, external_id, status FROM known WHERE level IN ('campaign', 'adset') AND status IN (FROM gone)
+)
+SELECT
+    a.level,
+    a.external_id,
+    a.campaign_id,
+    k.parent_id AS ad_set_id,
+    CASE WHEN a.level <> 'campaign' THEN coalesce(campaign.status, ad_set.status) END AS gone_parent
+FROM absent a
+LEFT JOIN known k USING (connection_id, level, external_id)
+LEFT JOIN gone_parents campaign ON campaign.connection_id = a.connection_id AND campaign.external_id = a.campaign_id
+LEFT JOIN gone_parents ad_set ON ad_set.connection_id = a.connection_id AND ad_set.external_id = k.parent_id
+WHERE coalesce(k.status, '') NOT IN (FROM gone)
+ORDER BY a.level, a.external_id

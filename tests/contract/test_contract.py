@@ -7,6 +7,7 @@ from clients import TODAY, GoogleRig, MetaRig, assert_free_of, keyed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, Unavailable, VersionSunset
 from adpulse.model import METRICS, Fetch, FetchKind, Heat, Level
 from adpulse.retry import TRIES
@@ -160,13 +161,16 @@ def test_nothing_is_read_again_when_nothing_changed(rig):
     assert rig.entities(changed_since=rig.sandbox.clock.now()).num_rows == 0
 
 
-def test_ads_are_found_by_id_gone_or_not_and_unknown_ones_are_missing(rig):
+def test_ads_are_looked_up_gone_or_not(rig):
     ads = [row for row in rig.entities_truth(rig.SMALL).to_pylist() if row["level"] == Level.AD]
-    asked = {row["external_id"]: row["effective_status"] for row in ads[:3] + [row for row in ads if row["effective_status"] == rig.GONE]}
+    gone = [row for row in ads if row["effective_status"] == rig.GONE][:5]
+    asked = {row["external_id"]: row["effective_status"] for row in ads[:3] + gone}
 
-    found = rig.client.entities_by_id(rig.connection(), Level.AD, [*asked, "999999999999"], rig.slot)
+    absent = [Absent(level=Level.AD, external_id=each) for each in (*asked, "999999999999")]
+    found = rig.client.look_up(rig.connection(), absent, rig.slot)
 
-    assert dict(zip(found["external_id"].to_pylist(), found["status"].to_pylist(), strict=True)) == asked
+    told = dict(zip(found["external_id"].to_pylist(), found["status"].to_pylist(), strict=True))
+    assert told == {**asked, "999999999999": "GONE"}
     assert rig.GONE in asked.values()
 
 

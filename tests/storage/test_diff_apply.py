@@ -58,9 +58,10 @@ class Dictionary:
         for key, said in self._wanted_entities(run).items():
             stored, first_seen = self.entities[key][:2] if key in self.entities else (None, run.now)
             row = said
-            if said[2] == "GONE" and stored:
+            bare = said[2] in GONE_STATUSES and said[:2] == (None, None) and said[3:] == (None, "{}")
+            if (said[2] == "GONE" or bare) and stored:
                 kept = tuple(new if old is None else old for old, new in zip(stored, said, strict=True))
-                row = stored if stored[2] == "GONE" else (*kept[:2], "GONE", *kept[3:])
+                row = stored if stored[2] == said[2] else (*kept[:2], said[2], *kept[3:])
             if row != stored:
                 changed += 1
                 self.entities[key] = (row, first_seen, run.now, run.run_id)

@@ -15,9 +15,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from adpulse.absent import status_only
 from adpulse.errors import Permanent, WarehouseBusy
-from adpulse.model import METRICS, FetchKind, Restated, RunCounts
-from storage.diff import gone_entities
+from adpulse.model import METRICS, Level, Restated, RunCounts
 from storage.files import exclusive
 from storage.sql import migrations
 from storage.warehouse import Warehouse
@@ -102,7 +102,7 @@ def test_nothing_to_write_creates_no_file(workspace, build):
 
 def test_a_warehouse_that_does_not_exist_answers_like_an_empty_one(workspace, build):
     assert workspace.warehouse.applied_since("c1-r1", 0) is None
-    assert workspace.warehouse.missing_entities(build.connection(), [build.ads()]) == {}
+    assert workspace.warehouse.missing_entities(build.connection(), [build.ads()]) == []
     assert not workspace.path.exists()
 
 
@@ -317,6 +317,10 @@ def test_days_are_changed_as_they_were_told_however_many_rows_are_taken_at_once(
     assert unreported == [(days[1], 3), (days[2], 5), (days[3], 3)]
 
 
+def keys(missing):
+    return sorted((each.level, each.external_id) for each in missing)
+
+
 def test_missing_are_those_with_numbers_that_are_not_known_to_be_gone(workspace, build):
     names = ["alive", "unknown", "zero", "deleted", "deleted-now", "answered", "other-day", "revived"]
     rows = [{"external_id": name, "clicks": 0 if name == "zero" else 1} for name in names]
@@ -334,7 +338,7 @@ def test_missing_are_those_with_numbers_that_are_not_known_to_be_gone(workspace,
 
     missing = workspace.warehouse.missing_entities(build.connection(), [build.ads({"external_id": "answered"}), heard])
 
-    assert missing == {"ad": ["alive", "revived", "unknown"]}
+    assert keys(missing) == [("ad", "alive"), ("ad", "revived"), ("ad", "unknown")]
 
 
 def test_campaigns_whose_total_is_missing_are_told_too(workspace, build):
@@ -342,14 +346,33 @@ def test_campaigns_whose_total_is_missing_are_told_too(workspace, build):
 
     missing = workspace.warehouse.missing_entities(build.connection(), [build.ads(), build.totals()])
 
-    assert missing == {"ad": ["a1"], "campaign": ["k1"]}
+    assert keys(missing) == [("ad", "a1"), ("campaign", "k1")]
+
+
+def test_missing_are_told_with_their_parents_and_with_one_that_is_known_to_be_gone(workspace, build):
+    rows = [TEN | {"external_id": name, "campaign_id": campaign} for name, campaign in (("a1", "k1"), ("a2", "k2"), ("a3", "k1"))]
+    walk = build.walk(
+        *({"external_id": name, "parent_id": parent} for name, parent in (("a1", "s1"), ("a2", "s2"), ("a3", "s3"))),
+        {"level": "campaign", "external_id": "k2", "status": "DELETED"},
+        {"level": "adset", "external_id": "s3", "status": "GONE"},
+        {"level": "adset", "external_id": "s1"},
+    )
+    workspace.sync(build.run(walk, build.ads(*rows)))
+
+    missing = workspace.warehouse.missing_entities(build.connection(), [build.ads()])
+
+    assert [(each.external_id, each.campaign_id, each.ad_set_id, each.gone_parent) for each in missing] == [
+        ("a1", "k1", "s1", None),
+        ("a2", "k2", "s2", "DELETED"),
+        ("a3", "k1", "s3", "GONE"),
+    ]
 
 
 def test_missing_are_only_the_connections_own(workspace, build):
     workspace.sync(build.run(build.ads(TEN)), build.run(build.ads(TEN | {"connection_id": "c2", "external_id": "b1"}), connection_id="c2"))
 
-    assert workspace.warehouse.missing_entities(build.connection(), [build.ads()]) == {"ad": ["a1"]}
-    assert workspace.warehouse.missing_entities(build.connection(), []) == {}
+    assert keys(workspace.warehouse.missing_entities(build.connection(), [build.ads()])) == [("ad", "a1")]
+    assert workspace.warehouse.missing_entities(build.connection(), []) == []
 
 
 # Entities
@@ -396,16 +419,17 @@ def test_an_entity_heard_of_after_the_walk_lives(workspace, build):
     assert statuses(workspace) == {"a1": "ACTIVE", "a2": "ACTIVE"}
 
 
-def test_gone_entities_keep_what_was_known_of_them(workspace, build):
+@pytest.mark.parametrize("status", ["GONE", "DELETED"])
+def test_entities_of_which_only_a_status_is_said_keep_what_was_known_of_them(workspace, build, status):
     known = {"name": "Spring", "parent_id": "s1", "objective": "SALES", "attributes": '{"budget":1}'}
     workspace.sync(build.run(build.walk(known)))
-    gone = build.heard(*gone_entities("c1", "ad", ["a1", "a2"]).to_pylist(), kind=FetchKind.ENTITIES_CONFIRMED)
+    gone = build.confirmed(*status_only("c1", {(Level.AD, "a1"): status, (Level.AD, "a2"): status}).to_pylist())
 
     workspace.sync(build.run(gone, generation=2))
     (again,) = workspace.warehouse.diff([build.run(gone, generation=3)])
 
     rows = workspace.rows("SELECT external_id, parent_id, name, status, objective, attributes FROM entities ORDER BY ALL")
-    assert rows == [("a1", "s1", "Spring", "GONE", "SALES", '{"budget":1}'), ("a2", None, None, "GONE", None, "{}")]
+    assert rows == [("a1", "s1", "Spring", status, "SALES", '{"budget":1}'), ("a2", None, None, status, None, "{}")]
     assert again.empty
 
 

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    BadRequest,
+    ObjectGone,
+    RateLimited,
+    TooMuchData,
+    Unavailable,
+    VersionSunset,
+)
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+from adpulse.redact import protect
 
 TABLE = [
     (400, 4, 1504022, RateLimited),
@@ -57,6 +68,35 @@ def test_every_documented_code_has_its_class(status, code, subcode, expected):
 
     assert type(error) is expected
     assert "account 7" in str(error) or expected is VersionSunset or getattr(error, "scope", None) == "app"
+
+
+def test_what_is_not_there_is_gone_by_its_own_id_and_a_matter_of_permission_on_an_account():
+    def of(*, of_account):
+        return type(from_reply(Reply(status=400, error={"code": 100, "error_subcode": 33}, headers={}, of_account=of_account), "account 7"))
+
+    assert (of(of_account=True), of(of_account=False)) == (AccountRefused, ObjectGone)
+
+
+def test_the_reason_that_meta_gives_people_for_a_wrong_request_is_told_and_redacted():
+    protect("hunter2-hunter2")
+    error = {
+        "message": "Invalid parameter",
+        "code": 100,
+        "error_subcode": 1815001,
+        "error_user_title": "Cannot Request for Deleted Objects",
+        "error_user_msg": "Requesting for deleted objects is not supported in this endpoint. hunter2-hunter2",
+    }
+
+    told = str(from_reply(Reply(status=400, error=error, headers={}), "account 7"))
+
+    assert "Invalid parameter. Cannot Request for Deleted Objects. Requesting for deleted objects is not supported" in told
+    assert "hunter2" not in told
+
+
+def test_titles_of_other_errors_are_not_told():
+    error = {"message": "An unknown error occurred", "code": 1, "error_user_title": "A title"}
+
+    assert "A title" not in str(from_reply(Reply(status=500, error=error, headers={}), "account 7"))
 
 
 def test_an_answer_too_big_is_known_by_its_words_whatever_the_code():

@@ -1,0 +1,36 @@
+"""Entities that a complete answer lacks, and rows about those of which only a status is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from adpulse.model import ENTITY_SCHEMA, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """A campaign or leaf with stored numbers that a complete answer lacks, and what is known of its parents."""
+
+    level: Level
+    external_id: str
+    campaign_id: str | None = None
+    ad_set_id: str | None = None
+    gone_parent: str | None = None
+    """The status of a parent that is known to be gone, if one is."""
+
+    @property
+    def parents(self) -> tuple[tuple[Level, str], ...]:
+        """The campaign and the ad set that it is in, as far as they are known."""
+        if self.level is Level.CAMPAIGN:
+            return ()
+        above = ((Level.CAMPAIGN, self.campaign_id), (Level.AD_SET, self.ad_set_id))
+        return tuple((level, external_id) for level, external_id in above if external_id)
+
+
+def status_only(connection_id: str, statuses: Mapping[tuple[Level, str], str]) -> pa.Table:
+    """ENTITY_SCHEMA rows that say nothing but a status, by level and id; what is stored of these entities is kept but for it."""
+    keys = list(statuses)
+    nothing = [None] * len(keys)
+    columns = [[connection_id] * len(keys), [level for level, _ in keys], [each for _, each in keys], nothing, nothing]
+    return pa.table([*columns, list(statuses.values()), nothing, ["{}"] * len(keys)], schema=ENTITY_SCHEMA)

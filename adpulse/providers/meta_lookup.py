@@ -1,0 +1,92 @@
+"""Finds out what became of campaigns and ads that a report lacks, in few calls. Step: fetch.
+
+Edges list a hundred ids a call, but nothing that is deleted; a deleted object answers only by its own id, one call each (page "Manage
+your ad object's status"). So the edges are asked first, for the parents of what they do not list too. What no edge lists is then asked
+for by its own id, parents first: whatever is below a deleted parent is deleted with it. Every call by id settles an
+entity for good, so the next sync's calls go on with the rest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adpulse.absent import Absent
+from adpulse.model import GONE_STATUSES, Level
+from adpulse.planner.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
+
+IDS_A_CALL = 100
+_MOST_LISTED = LOOKUP_EDGE_CALLS * IDS_A_CALL
+
+Row = Mapping[str, Any]
+Key = tuple[Level, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """The two ways of asking Meta: the rows of an edge with these ids, and one node, None when Meta says that there is none."""
+
+    edge: Callable[[Level, list[str]], Sequence[Row]]
+    node: Callable[[Level, str], Row | None]
+
+
+@dataclass(slots=True)
+class Found:
+    """What Meta said: rows of entities, and the status of those that it says nothing else about."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    gone: dict[Key, str] = field(default_factory=dict)
+    _unlisted: dict[Level, list[str]] = field(default_factory=dict)
+    _left: int = LOOKUP_BY_ID
+
+    def list(self, asks: Asks, level: Level, ids: Iterable[str | None]) -> None:
+        """Ask the level's edge, for as many ids as one lookup may."""
+        asked = sorted({each for each in ids if each})[:_MOST_LISTED]
+        for start in range(0, len(asked), IDS_A_CALL):
+            rows = asks.edge(level, asked[start : start + IDS_A_CALL])
+            self.rows.update({(level, str(row["id"])): row for row in rows})
+        self._unlisted[level] = [each for each in asked if (level, each) not in self.rows]
+
+    def settle(self, asks: Asks, level: Level, parents: Mapping[str, Sequence[Key]]) -> None:
+        """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone."""
+        for external_id in self._unlisted[level]:
+            if self._left and not self.gone_above(parents.get(external_id, ())):
+                self._left -= 1
+                row = asks.node(level, external_id)
+                if row is None:
+                    self.gone[level, external_id] = "GONE"
+                else:
+                    self.rows[level, external_id] = row
+
+    def gone_above(self, parents: Iterable[Key]) -> str | None:
+        """The status of the first of these that is gone."""
+        return next((status for parent in parents if (status := self._status_of(parent)) in GONE_STATUSES), None)
+
+    def _status_of(self, key: Key) -> str | None:
+        return self.rows[key]["effective_status"] if key in self.rows else self.gone.get(key)
+
+    def is_listed(self, key: Key) -> bool:
+        """Whether an edge listed it."""
+        return key in self.rows
+
+
+def look_up(absent: Sequence[Absent], asks: Asks) -> Found:
+    """What became of these entities; those that could not be asked about within the calls of one lookup are missing.
+
+    At most ``LOOKUP_EDGE_CALLS`` calls for each of the three edges and ``LOOKUP_BY_ID`` by id.
+    """
+    found = Found()
+    open_ = [each for each in absent if not each.gone_parent]
+    ads = {each.external_id: each for each in open_ if each.level is Level.AD}
+    found.list(asks, Level.AD, ads)
+    unlisted = [each for each in ads.values() if not found.is_listed((Level.AD, each.external_id))]
+    campaigns = [each.external_id for each in open_ if each.level is Level.CAMPAIGN]
+    found.list(asks, Level.CAMPAIGN, [*campaigns, *(each.campaign_id for each in unlisted)])
+    found.list(asks, Level.AD_SET, [each.ad_set_id for each in unlisted])
+    found.settle(asks, Level.CAMPAIGN, {})
+    found.settle(asks, Level.AD_SET, {each.ad_set_id: each.parents[:1] for each in unlisted if each.ad_set_id})
+    found.settle(asks, Level.AD, {each.external_id: each.parents for each in unlisted})
+    for each in absent:
+        status = each.gone_parent or found.gone_above(each.parents)
+        if status and (each.level, each.external_id) not in found.rows:
+            found.gone[each.level, each.external_id] = status
+    return found
