@@ -31,6 +31,7 @@ from storage.authorizations import Authorizations
 from storage.bulk import Bulk
 from storage.connections import Connections
 from storage.credentials import Credentials
+from storage.filters import Filters
 from storage.gauges import Gauges
 from storage.grants import Grants
 from storage.keys import ApiKeys
@@ -71,6 +72,7 @@ class App:
         self.rotation = Rotation(engine, self.cipher)
         self.connections = Connections(engine, self.clock)
         self.labels = Labels(engine)
+        self.filters = Filters(engine)
         self.bulk = Bulk(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)

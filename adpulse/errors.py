@@ -11,6 +11,7 @@
     │   ├── AccountRefused      the credential is valid, the account is not ours to read
     │   ├── BadRequest          the platform refuses what we asked: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
+    │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
     │   │   └── ObjectGone      what was asked for by its id is there no more
     │   └── VersionSunset       the pinned API version has ended
     ├── LeaseLost               another worker owns the connection now; our result is dropped
@@ -100,6 +101,10 @@ class BadRequest(Permanent):
 
 class TooMuchData(BadRequest):
     """The platform cannot answer a request this big."""
+
+
+class StatusRefused(BadRequest):
+    """The platform does not take the statuses that were asked for, as a list or as a filter."""
 
 
 class ObjectGone(BadRequest):

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
+from adpulse.status_filter import WIDEST, ReportFilters
 
 MICROS = 1_000_000
 MARGIN_UNIT = Decimal("0.000001")
@@ -242,6 +243,8 @@ class Connection:
     asset_group_count: int | None = None
     """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
     login_customer_id: str | None = None
+    filters: ReportFilters = WIDEST
+    """By which statuses Meta's reports are filtered."""
 
     @property
     def zone(self) -> ZoneInfo:

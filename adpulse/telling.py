@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.frequency import spoken
-from adpulse.model import ConnectionStatus
+from adpulse.model import Connection, ConnectionStatus
 from adpulse.planner.cadence import Cadence
+from adpulse.status_filter import StatusFilter
 from storage.connections import ConnectionView
 
 _STATUS = {
@@ -74,6 +75,14 @@ def token_end(view: ConnectionView, now: datetime) -> str:
     return f"token ends in {spoken}: reconnect"
 
 
+def reports(connection: Connection) -> str:
+    """Which filters of statuses the account refuses, and what its reports may lack for it; empty if it refuses none."""
+    lacks = {StatusFilter.NOT_DELETED: "deleted ones may be missing", StatusFilter.NONE: "archived and deleted ones may be missing"}
+    filters = (("ads", connection.filters.ad), ("campaigns", connection.filters.campaign))
+    told = [f"{what}: {lacks[chosen]}" for what, chosen in filters if chosen in lacks]
+    return f"the account refuses a filter by status; {'; '.join(told)}" if told else ""
+
+
 def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
     """The eight telemetry fields, what identifies the connection, and how often it is really read, ready for JSON."""
     connection = view.connection
@@ -127,6 +136,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Why", view.status_reason or ""),
         ("Token", token_end(view, now)),
         ("Error", view.last_sync_error or ""),
+        ("Reports", reports(connection)),
     ]
     return [(label, value) for label, value in told if value]
 

@@ -38,6 +38,8 @@ class RunFetch:
     now: datetime
     gross_margin: Decimal
     fetched: Sequence[Fetched]
+    left_out: frozenset[tuple[str, str]] = frozenset()
+    """Level and status of entities whose rows its answers may lack whatever they delivered, beside those that are gone."""
 
     @property
     def rows(self) -> int:

@@ -35,6 +35,7 @@ from storage.control import (
     lock,
     reading,
 )
+from storage.filters import filters_of
 from storage.listing import Order, Place, Wanted, ordered
 from storage.outbox import publish
 
@@ -76,7 +77,7 @@ class ConnectionView:
     """When its credential ends by itself (business time); None if it does not, or nobody says."""
 
 
-_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status"))
+_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters"))
 _SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status"))
 
 
@@ -171,9 +172,8 @@ class Connections:
     def _select(
         self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
     ) -> list[ConnectionView]:
-        found = ordered(_VIEWS.where(condition).limit(limit), order, after)
         with reading(self._engine).connect() as session:
-            rows = session.execute(found).all()
+            rows = session.execute(ordered(_VIEWS.where(condition).limit(limit), order, after)).all()
         return [_view(row) for row in rows]
 
     def rename(self, connection_id: str, name: str) -> None:
@@ -353,12 +353,13 @@ def connection_of(row: Row[Any]) -> Connection:
 
 
 def _connection(told: Mapping[str, Any]) -> Connection:
-    enums: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "provider": Provider(told["provider"]),
         "frequency": Frequency(told["sync_frequency"]),
         "status": ConnectionStatus(told["status"]),
+        "filters": filters_of(told),
     }
-    return Connection(**enums, **{name: told[name] for name in _PLAIN})
+    return Connection(**parts, **{name: told[name] for name in _PLAIN})
 
 
 def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:

@@ -206,6 +206,10 @@ class ConnectionRow(Base):
     """Since when it is to be synced as often as now: before that nobody could expect fresh data."""
     stale_since: Mapped[datetime | None]
     paced_seconds: Mapped[int | None]
+    ad_filter: Mapped[str | None]
+    campaign_filter: Mapped[str | None]
+    """By which statuses reports are filtered, where the account refused the widest filter."""
+    filters_noted_at: Mapped[datetime | None]
 
 
 class ConnectionLabelRow(Base):

@@ -114,6 +114,8 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
     They vanished or were deleted; which of the two only the platform knows.
     """
     _compare_entities(warehouse, [run])
+    levels, statuses = ([pair[place] for pair in sorted(run.left_out)] for place in (0, 1))
+    warehouse.register("left_out", pa.table([pa.array(levels, pa.string()), pa.array(statuses, pa.string())], names=["level", "status"]))
     found: list[Absent] = []
     told = {one.fetch.kind for one in run.fetched}
     for kind, table in _TABLES.items():
@@ -202,10 +204,15 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
 
 
 def _confirmed(batch: Sequence[RunFetch]) -> pa.Table:
-    """The entities that the platform said live when it was asked about what its answers lack."""
-    tables = [one.table for run in batch for one in run.fetched if one.fetch.kind is FetchKind.ENTITIES_CONFIRMED]
-    found = pa.concat_tables([ENTITY_SCHEMA.empty_table(), *tables])
-    return found.filter(pc.invert(pc.is_in(found["status"], pa.array(GONE_STATUSES, pa.string()))))
+    """The entities that the platform said live when it was asked about what its answers lack, and that these would hold."""
+    tables = [ENTITY_SCHEMA.empty_table()]
+    for run in batch:
+        for one in run.fetched:
+            if one.fetch.kind is FetchKind.ENTITIES_CONFIRMED:
+                told = zip(one.table["level"].to_pylist(), one.table["status"].to_pylist(), strict=True)
+                held = [status not in GONE_STATUSES and (level, status) not in run.left_out for level, status in told]
+                tables.append(one.table.filter(pa.array(held, pa.bool_())))
+    return pa.concat_tables(tables)
 
 
 def _new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> Mapping[str, Decimal]:

@@ -144,6 +144,7 @@ class Warehouse:
             now=datetime.now(UTC),  # does not matter here
             gross_margin=connection.gross_margin,
             fetched=fetched,
+            left_out=connection.filters.left_out,
         )
         return self._read(lambda warehouse: diff.missing_entities(warehouse, run))
 

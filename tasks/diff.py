@@ -49,6 +49,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         provider=lease.connection.provider,
         now=context.clock.now(),
         gross_margin=lease.connection.gross_margin,
+        left_out=lease.connection.filters.left_out,
         fetched=[_at_margin(each, lease.connection.gross_margin) for each in context.staging.read(lease.run_id)],
     )
 

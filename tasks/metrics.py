@@ -1,11 +1,20 @@
 """Reads metrics per leaf and day, and campaign totals. Step: fetch."""
 
+import logging
+from dataclasses import replace
+
+import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lease
+from adpulse.errors import StatusRefused
+from adpulse.model import Connection, Fetch, Fetched, FetchKind, Heat, Lease, Level
+from adpulse.planner.costs import Size, costs_of
+from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.retries import OPTIONS
+
+log = logging.getLogger(__name__)
 
 
 @task(task_run_name="fetch · {batch.label}", **OPTIONS)
@@ -16,16 +25,52 @@ async def fetch_metrics(batch: Batch) -> list[Outcome]:
 
 def read_metrics(app: App, lease: Lease) -> None:
     """Make the planned reads that have dates, each complete or not at all; what is staged already is not read again."""
-    client = app.client(lease.connection)
+    connection = _with_living_filters(app, lease.connection)
     for fetch in missing(app, lease, dates=True):
         fetched_at = app.clock.now()
         with during(fetch):
-            table = client.metrics(lease.connection, fetch, app.slot(lease, fetch.heat))
+            table, connection = _by_the_widest_filter(app, lease, connection, fetch)
         app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
-    confirm_missing(app, lease)
+    confirm_missing(app, lease, connection)
 
 
-def confirm_missing(app: App, lease: Lease) -> None:
+def _with_living_filters(app: App, connection: Connection) -> Connection:
+    """The connection; with the widest filters again, where it is a week since the account refused them."""
+    if not connection.filters.lapsed(app.clock.now()):
+        return connection
+    log.info("connection %s is asked with the widest filters again", connection.id)
+    return _noted(app, connection, WIDEST)
+
+
+def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[pa.Table, Connection]:
+    """The read's rows by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
+
+    Raises:
+        StatusRefused: not even a report without a filter was answered.
+    """
+    level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
+    first = connection.filters.of(level)
+    for chosen in first.and_narrower:
+        filters = connection.filters.with_level(level, chosen)
+        try:
+            table = app.client(connection).metrics(replace(connection, filters=filters), fetch, app.slot(lease, fetch.heat))
+        except StatusRefused as refused:
+            if chosen is StatusFilter.NONE:
+                raise
+            log.warning("connection %s refuses the filter '%s' of its %s reports: %s", connection.id, chosen, level, refused)
+            continue
+        if chosen is not first:
+            connection = _noted(app, connection, replace(filters, noted_at=app.clock.now()))
+        return table, connection
+    raise AssertionError("unreachable: the last filter returns or raises")
+
+
+def _noted(app: App, connection: Connection, filters: ReportFilters) -> Connection:
+    app.filters.note(connection.id, filters)
+    return replace(connection, filters=filters)
+
+
+def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     """Ask the platform about ads and campaigns whose stored numbers are missing from a complete answer.
 
     A row can be missing because the platform took the delivery back (the numbers become zero) or because the
@@ -33,8 +78,8 @@ def confirm_missing(app: App, lease: Lease) -> None:
     what could not be asked stays as it is stored, and is asked about when its day is read again.
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
-    connection = lease.connection
-    fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=app.account(lease).costs.lookup)
+    costs = costs_of(connection.provider, Size.of(connection), app.settings.meta_page_size)
+    fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=costs.lookup)
     if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
         return
     absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))

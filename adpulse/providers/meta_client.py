@@ -28,7 +28,7 @@ from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
 from adpulse.providers.meta_lookup import Asks, look_up
-from adpulse.providers.meta_statuses import edge_statuses, report_statuses
+from adpulse.providers.meta_statuses import edge_statuses, report_filter
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +137,9 @@ class MetaClient:
         """One row per ad (or campaign) and day of the fetch's range: complete, or an error.
 
         An answer that is too big is asked for in smaller pages, then for half the days at a time, then as an async job.
+
+        Raises:
+            StatusRefused: the account does not take the connection's filter of statuses.
         """
         if fetch.since is None or fetch.until is None:
             raise ValueError("a metrics fetch needs its dates")
@@ -149,7 +152,7 @@ class MetaClient:
     def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[pa.Table]:
         """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
         path, about = f"act_{connection.external_id}/{_INSIGHTS}", _account(connection.external_id)
-        params = _insights(level, since, until)
+        params = _insights(level, since, until) | report_filter(level, connection.filters.of(level))
         try:
             return [normalise.metrics(level, page, connection) for page in self._pages(path, params, slot, about)]
         except TooMuchData:
@@ -280,7 +283,6 @@ def _insights(level: Level, since: date, until: date) -> Params:
         "fields": f"{ids},{_METRICS}",
         "time_increment": 1,
         "time_range": {"since": since.isoformat(), "until": until.isoformat()},
-        "filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": report_statuses(level)}],
     }
 
 

@@ -18,6 +18,7 @@ from adpulse.errors import (
     ObjectGone,
     RateLimited,
     Scope,
+    StatusRefused,
     TooMuchData,
     Unavailable,
     VersionSunset,
@@ -35,6 +36,8 @@ _AUTH = frozenset({102, 190})
 _REFUSED = frozenset({3, 10, *range(200, 300)})
 _SUNSET = frozenset({2635})
 _WRONG = 100
+_STATUS_SUBCODES = frozenset({1815001, 1487561})
+_STATUS_WORDS = ("filter", "effective_status")
 _GONE_SUBCODE = 33
 """On an account it means that the token must not see it, on what is inside one that it is there no more: Meta does not say which."""
 _TOO_MUCH_WORDS = "reduce the amount of data"
@@ -90,6 +93,8 @@ def _permanent(code: int | None, subcode: int | None, said: str, raw: str, accou
 
 
 def _other(reply: Reply, code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError:
+    if subcode in _STATUS_SUBCODES or (code == _WRONG and subcode is None and any(word in said.lower() for word in _STATUS_WORDS)):
+        return StatusRefused(f"Meta refused the statuses asked for in {account}: {said}", raw)
     if _is_transient(reply, code, subcode):
         return Unavailable(f"Meta failed to answer for {account} ({said}).", raw)
     return BadRequest(f"Meta refused a request for {account}: {said}", raw)

@@ -10,6 +10,7 @@ from facebook_business.adobjects.adset import AdSet
 from facebook_business.adobjects.campaign import Campaign
 
 from adpulse.model import Level
+from adpulse.status_filter import StatusFilter
 
 DELETED = "DELETED"
 
@@ -30,6 +31,9 @@ def edge_statuses(level: Level) -> list[str]:
     return [status for status in _OF_LEVEL[level] if status != DELETED]
 
 
-def report_statuses(level: Level) -> list[str]:
-    """What a report of a level is filtered by: every status of its objects."""
-    return list(_OF_LEVEL[level])
+def report_filter(level: Level, chosen: StatusFilter) -> dict[str, object]:
+    """The parameter by which a report is filtered by the statuses of its objects; nothing where the account takes no such filter."""
+    if chosen is StatusFilter.NONE:
+        return {}
+    statuses = list(_OF_LEVEL[level]) if chosen is StatusFilter.EVERY else edge_statuses(level)
+    return {"filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": statuses}]}

@@ -5,11 +5,12 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from adpulse.sandbox.graph_errors import GraphError, expired_token, no_permission
+from adpulse.sandbox.graph_errors import GraphError, bad_filter, deleted_asked, expired_token, no_permission
 
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
+    "filter_refused",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
@@ -71,6 +72,8 @@ class Request:
     platform: str = "meta"
     resource: str = ""
     """What a query of Google's asks, the name after FROM."""
+    filtering: str = ""
+    """What Meta's edges and reports are to be filtered by, as it was sent."""
     named_only: bool = False
     """Whether only rules that name this kind strike it."""
 
@@ -144,7 +147,8 @@ class Faults:
         if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _ALIKE):
             return False
         bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days))
-        if any(bound is not None and got <= bound for bound, got in bounds):
+        filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
+        if not filtered or any(bound is not None and got <= bound for bound, got in bounds):
             return False
         armed.seen += 1
         if armed.seen <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
@@ -172,5 +176,7 @@ def error_of(rule: Rule) -> GraphError | None:
         if rule.code == 1:
             return GraphError(500, 1, "Please reduce the amount of data you're asking for, then retry your request")
         return GraphError(400, 100, "(#100) Please reduce the amount of data you're asking for, then retry your request", 1487534)
+    if rule.action == "filter_refused":
+        return deleted_asked() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
     simple = {"expired_token": expired_token, "permission_lost": no_permission}
     return simple[rule.action]() if rule.action in simple else None

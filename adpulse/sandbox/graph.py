@@ -338,9 +338,9 @@ class Graph:
 
     def _strike(self, call: _Call) -> None:
         """Let the script spoil the call; faults that are proper errors are raised here."""
-        page = call.offset // call.limit + 1
-        rule = self.faults.strike(Request(account=call.account, kind=call.kind, page=page, limit=call.limit, days=call.days))
-        call.rule = rule
+        page, filtering = call.offset // call.limit + 1, call.params.get("filtering", "")
+        request = Request(account=call.account, kind=call.kind, page=page, limit=call.limit, days=call.days, filtering=filtering)
+        call.rule = rule = self.faults.strike(request)
         if rule is None:
             return
         if rule.action == "slow":

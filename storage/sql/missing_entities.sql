@@ -1,5 +1,6 @@
 -- Entities with numbers in {table} on the covered days that the answers lack and that are not known to be gone, with their parents:
--- the ad set as stored, and the status of a campaign or ad set that is known to be gone.
+-- the ad set as stored, and the status of a campaign or ad set that is known to be gone. Not those whose status is left out of the
+-- answers: their missing rows say nothing.
 WITH absent AS (
     SELECT f.connection_id, f.level, f.external_id, max(f.campaign_id) AS campaign_id
     FROM {table} f
@@ -25,5 +26,6 @@ FROM absent a
 LEFT JOIN known k USING (connection_id, level, external_id)
 LEFT JOIN gone_parents campaign ON campaign.connection_id = a.connection_id AND campaign.external_id = a.campaign_id
 LEFT JOIN gone_parents ad_set ON ad_set.connection_id = a.connection_id AND ad_set.external_id = k.parent_id
+ANTI JOIN left_out o ON o.level = a.level AND o.status = k.status
 WHERE coalesce(k.status, '') NOT IN (FROM gone)
 ORDER BY a.level, a.external_id

@@ -224,6 +224,20 @@ def request_that_is_refused_and_repeated(wire):
     assert wire.sandbox.world.token("full").value in answer.json()["error"]["message"]
 
 
+@case("filter_refused")
+def filter_by_status_is_refused(wire):
+    wire.arm("filter_refused", value="DELETED")
+    wire.arm("filter_refused", value="campaign.effective_status")
+
+    def by(level, *statuses):
+        filtering = [{"field": f"{level}.effective_status", "operator": "IN", "value": ["ACTIVE", *statuses]}]
+        return wire.insights(level=level, filtering=filtering)
+
+    assert refusal(by("ad", "DELETED")) == (400, 100, 1815001, False)
+    assert refusal(by("campaign")) == (400, 100, None, False)
+    assert (by("ad").status_code, wire.insights().status_code) == (200, 200)
+
+
 @case("too_much_data")
 def too_much_is_asked_for(wire):
     wire.arm("too_much_data", count=1)
@@ -273,7 +287,10 @@ def test_an_action_is_seen_on_the_wire(wire, action):
     assert action in [call.fault for call in wire.sandbox.calls.calls()] or action == "slow"
 
 
-@pytest.mark.parametrize("action", [action for action in ACTIONS if action not in ("endless", "slow", "null_batch_item", "job_fails")])
+OF_OTHER_REQUESTS = ("endless", "slow", "null_batch_item", "job_fails", "filter_refused")
+
+
+@pytest.mark.parametrize("action", [action for action in ACTIONS if action not in OF_OTHER_REQUESTS])
 def test_after_a_fault_struck_once_the_same_request_is_answered_rightly(wire, action):
     right = wire.ads().json()
     wire.arm(action, count=1)

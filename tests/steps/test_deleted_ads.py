@@ -64,3 +64,39 @@ def test_a_deleted_ads_numbers_stay_when_it_cannot_be_looked_up(installation, go
     statuses = dict(installation.rows("SELECT external_id, status FROM entities"))
     assert {statuses[each] for each in gone} == {"DELETED"}
     assert installation.differences(connection) == []
+
+
+def test_a_full_sync_asks_nothing_that_meta_refuses_and_equals_the_truth(installation):
+    connection, now = installation.connect(ACCOUNT), installation.app.clock.now()
+    account = installation.sandbox.world.account(ACCOUNT)
+    world = {(each.level, each.effective_status(now)) for each in account.by_id.values() if each.created_at <= now}
+
+    installation.sync(connection)
+
+    assert {("ad", "DELETED"), ("ad", "ARCHIVED"), ("ad", "PAUSED")} <= world
+    calls = [call for call in installation.sandbox.calls.calls() if call.account == account.id]
+    assert {call.status for call in calls} == {200}
+    assert not [call for call in calls if "ids" in call.params]
+    assert installation.differences(connection) == []
+
+
+def test_a_deleted_ad_is_looked_up_once_and_keeps_its_name(installation):
+    app, account = installation.app, installation.sandbox.world.account(ACCOUNT)
+    app.workspaces.grant_realtime(installation.workspace.id)
+    installation.connect(ACCOUNT, Frequency.REALTIME.value)
+    installation.finish(*installation.tick())
+    now = app.clock.now()
+    deleted_at = min(at for at, _ in account.deletions if at > now + timedelta(hours=2))
+    gone = {account.ads[number].id: account.ads[number].name(now) for at, number in account.deletions if at == deleted_at}
+    installation.advance_to(deleted_at - MINUTE)
+    installation.finish(*installation.tick())
+
+    for minutes in (2, 4, 6):
+        installation.advance_to(deleted_at + minutes * MINUTE)
+        installation.finish(*installation.tick())
+
+    by_id = [call.path for call in installation.sandbox.calls.calls() if call.kind == "node" and call.path.isdecimal()]
+    assert by_id
+    assert len(by_id) == len(set(by_id))
+    names = {row[0]: row[1] for row in installation.rows("SELECT external_id, name FROM entities WHERE status = 'DELETED'")}
+    assert {each: names.get(each) for each in gone} == gone

@@ -80,6 +80,7 @@ MATRIX = (
     ("too_much_data", {}, "100/1487534", LETTER, LETTER, FINE, FINE, LETTER),
     ("job_fails", {"kind": "insights_job"}, "async", NONE, NONE, NONE, NONE, LETTER),
     ("refused", {}, "100", LETTER, LETTER, LETTER, SAME, SAME),
+    ("filter_refused", {}, None, NONE, NONE, FINE, FINE, FINE),
     ("null_batch_item", {}, None, SAME, SAME, SAME, FINE, SAME),  # we make no batches
 )
 

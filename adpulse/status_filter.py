@@ -1,0 +1,62 @@
+"""By which statuses an account's reports are filtered, and whose rows they therefore lack."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+_GONE = ("DELETED", "REMOVED", "GONE")
+_UNFILTERABLE = ("CREDIT_CARD_NEEDED", "DISABLED", "PENDING_PROCESS")
+_KEPT = timedelta(days=7)
+"""How long a filter that an account refused is not tried again: each try costs a call."""
+
+
+class StatusFilter(StrEnum):
+    """The filters that Meta's reports are asked with, widest answer first. Without one, Meta leaves archived objects out."""
+
+    EVERY = "every"
+    NOT_DELETED = "not_deleted"
+    NONE = "none"
+
+    @property
+    def and_narrower(self) -> tuple["StatusFilter", ...]:
+        """This one and those to try after it when the account refuses it."""
+        every = tuple(StatusFilter)
+        return every[every.index(self) :]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Statuses whose rows a report may lack whatever was delivered: a missing row of theirs says nothing.
+
+        Deleted objects may be left out under any filter. Meta's pages name three statuses that no filter of the SDK's enums holds.
+        """
+        return (*_GONE, "ARCHIVED") if self is StatusFilter.NONE else (*_GONE, *_UNFILTERABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFilters:
+    """The filters of one account's reports: narrower where it refused the widest, as noted last at ``noted_at`` (business time)."""
+
+    ad: StatusFilter = StatusFilter.EVERY
+    campaign: StatusFilter = StatusFilter.EVERY
+    noted_at: datetime | None = None
+
+    def of(self, level: str) -> StatusFilter:
+        """The filter of reports of a level: of ads, or of campaigns."""
+        return self.ad if level == "ad" else self.campaign
+
+    def with_level(self, level: str, chosen: StatusFilter) -> "ReportFilters":
+        """These, with another filter of a level."""
+        return replace(self, ad=chosen) if level == "ad" else replace(self, campaign=chosen)
+
+    def lapsed(self, now: datetime) -> bool:
+        """Whether it is so long since a filter was refused that the widest are to be tried again."""
+        return self.noted_at is not None and now - self.noted_at >= _KEPT
+
+    @property
+    def left_out(self) -> frozenset[tuple[str, str]]:
+        """Level and status of the entities whose rows the reports may lack whatever they delivered."""
+        return frozenset((level, status) for level in ("ad", "campaign") for status in self.of(level).left_out)
+
+
+WIDEST = ReportFilters()
+"""What is asked of an account that never refused a filter."""
