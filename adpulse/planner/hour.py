@@ -12,6 +12,9 @@ from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
 HOT_SHARE = 150
 """Most calls an hour that reads of today may take, so that everything else always gets some."""
 
+_LOOKUPS_FIT = 5
+"""How many lookups an hour must hold before room is kept for one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
@@ -42,13 +45,18 @@ class Hour:
     @property
     def piece(self) -> int:
         """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
-        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self.costs.lookup)
+        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self._lookup)
 
     @property
     def _most_hot(self) -> int:
         """What reads of today may take: beside it fit the changes of the hour, a lookup, a whole day, and a full walk of at most half."""
-        left, half = self.limit - self.costs.changed_walk - self.costs.lookup, self.limit // 2
+        left, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
         return max(0, min(half if self.first_sync else HOT_SHARE, left - whole(self.costs, 1), max(left - self.costs.full_walk, half)))
+
+    @property
+    def _lookup(self) -> int:
+        """What is kept for finding out what became of absent entities; a small hour has nothing to keep, there it takes what is left."""
+        return self.costs.lookup if self.limit >= _LOOKUPS_FIT * self.costs.lookup else 0
 
     @property
     def _today(self) -> int:
