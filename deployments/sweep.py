@@ -7,6 +7,7 @@ schedules and prunes. Files belong to their machine, so every sweep looks after 
 import logging
 import random
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
@@ -16,7 +17,6 @@ from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from deployments.owner import leads, this_process
-from storage.control import INFRASTRUCTURE
 from storage.leader import SWEEP
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,16 @@ class Sweep:
 
     def once(self) -> None:
         """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
-        for part in (self._lead, self._delete, self._publish, self._clear_staging, self._renew):
+        self._try(self._lead, self._delete, self._publish, self._clear_staging, self._renew)
+
+    @staticmethod
+    def _try(*parts: Callable[[], object]) -> None:
+        for part in parts:
             try:
                 part()
             except AdpulseError as error:
                 log.warning("a part of the sweep failed, the next one tries again: %s", error)
-            except (OSError, *INFRASTRUCTURE):
+            except Exception:
                 log.exception("a part of the sweep failed; the next one tries again")
 
     def end(self) -> None:
@@ -70,28 +74,25 @@ class Sweep:
             return
         if self._led_since is None:
             self._led_since = time.monotonic()
+        prunes = (self._app.ledger.prune, self._app.grants.prune, self._app.authorizations.prune, self._prune_runs)
+        self._try(self._heal_clock, self._pace, self._renew_staleness, *prunes, self._ask, self._switch)
+
+    def _heal_clock(self) -> None:
         if healed := self._app.connections.heal_clock():
             log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
-        self._pace()
-        if time.monotonic() - self._led_since >= self._settles_seconds:
-            self._renew_staleness()
-        self._app.ledger.prune()
-        self._app.grants.prune()
-        self._app.authorizations.prune()
-        self._prune_runs()
-        self._ask()
-        self._switch()
 
     def _pace(self) -> None:
         """Now and then, as it looks at every connection: limits, and whoever shares one, change slowly."""
         if time.monotonic() < self._paces_at:
             return
+        self._paces_at = time.monotonic() + _PACE_SECONDS
         cadences = self._app.cadences(view.connection for view in self._app.connections.every())
         self._app.staleness.pace({each: cadence.every if cadence.why else None for each, cadence in cadences.items()})
-        self._paces_at = time.monotonic() + _PACE_SECONDS
 
     def _renew_staleness(self) -> None:
         """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""
+        if self._led_since is None or time.monotonic() - self._led_since < self._settles_seconds:
+            return
         changed = self._app.staleness.renew()
         if changed.stale:
             names = [each.name for each in changed.stale]
@@ -139,8 +140,8 @@ class Sweep:
                 continue  # it would wait for the same file
             try:
                 deletion.finish(self._app, connection)
-            except (AdpulseError, OSError) as error:
-                log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error)
+            except Exception as error:
+                log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error, exc_info=True)
                 held_up.add(connection.workspace_id)
             else:
                 log.info("connection %s (%s) is deleted with its data", connection.name, connection.id)
@@ -150,7 +151,7 @@ class Sweep:
         for workspace in self._app.workspaces.all():
             try:
                 self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
-            except (AdpulseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - it holds up no other workspace
                 if self._unpublished.get(workspace.id) != str(error):
                     log.error("workspace %s is not published: %s", workspace.name, error)  # noqa: TRY400 - the sentence says it all
                 self._unpublished[workspace.id] = str(error)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
 from prefect import State
 from prefect.artifacts import acreate_table_artifact
@@ -13,13 +15,13 @@ from prefect.states import Completed, Failed
 
 from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
-from adpulse.errors import AdpulseError, Unavailable
+from adpulse.errors import AdpulseError, Unavailable, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
 from adpulse.planner.plan import Plan
 from storage.control import INFRASTRUCTURE
 from storage.leases import NO_FLOW_RUN
-from tasks.batch import Batch, Outcome
+from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities
 from tasks.metrics import fetch_metrics
@@ -38,6 +40,11 @@ PATIENCE_SECONDS = 10.0
 """How long a batch waits for its reads; a slower account goes on by itself, and next time in the background."""
 
 _RENEW_SECONDS = 60.0
+
+_PAUSES = (2.0, 4.0)
+"""Seconds between the tries of a step that is not a task, when our database or warehouse is locked; as long as a task's."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -97,9 +104,7 @@ async def sync(request: Request) -> State[None]:
         await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
     finally:
         renewing.cancel()
-        unfinished = [each.lease for each in syncs if not each.settled]
-        if unfinished:  # cancelled or crashed in the middle: others may have the connections at once
-            app.leases.release(unfinished)
+        _give_back(app, [each.lease for each in syncs if not each.settled])
     await _report(request, syncs)
     await _continue(app, request.provider)
     return _verdict(syncs)
@@ -111,18 +116,39 @@ async def _renew(app: App, syncs: list[Sync]) -> None:
         await asyncio.sleep(_RENEW_SECONDS)
         try:
             await asyncio.to_thread(app.leases.renew, [each.lease for each in syncs if not each.settled])
-        except INFRASTRUCTURE:
+        except Exception:
             log.warning("the leases could not be renewed; the next minute tries again", exc_info=True)
+
+
+def _give_back(app: App, unfinished: list[Lease]) -> None:
+    """Let others have these connections at once: the flow run was cancelled, or their syncs could not be settled."""
+    if not unfinished:
+        return
+    try:
+        app.leases.release(unfinished)
+    except Exception:  # the leases run out, or the worker gives them back when it finds that this flow run is over
+        log.exception("the leases of %s connections could not be given back", len(unfinished))
 
 
 def _claim(app: App, request: Request) -> list[Lease]:
     owner = str(flow_run.id or NO_FLOW_RUN)
     if request.frequency is not None:
         return app.leases.claim_due(request.provider, request.frequency, owner)
-    for reference in request.connections:
+    refused = [error for reference in request.connections if (error := _ask_for(app, request, reference))]
+    if refused and len(refused) == len(request.connections):
+        raise refused[0]
+    return app.leases.claim_waiting(request.provider, request.lane, owner)
+
+
+def _ask_for(app: App, request: Request, reference: str) -> Usage | None:
+    """Ask for the sync of a connection that the flow run was started for; why it cannot be synced."""
+    try:
         connection = app.connections.get(reference).connection
         app.runs.request(connection.id, request.parts, force=request.force_refresh)
-    return app.leases.claim_waiting(request.provider, request.lane, owner)
+    except Usage as error:
+        log.warning("%s is left out: %s", reference, error)
+        return error
+    return None
 
 
 def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
@@ -140,7 +166,7 @@ async def _run_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> 
         for member in members:
             await _prepare(app, member)
         await _finish(app, members, PATIENCE_SECONDS)
-    await asyncio.gather(*(_finish(app, [member], None) for member in members if not member.settled))
+    await asyncio.gather(*(_finish(app, [member], None) for member in members if member.late))
 
 
 async def _finish(app: App, members: list[Sync], patience: float | None) -> None:
@@ -156,15 +182,39 @@ async def _finish(app: App, members: list[Sync], patience: float | None) -> None
     for member in members:
         member.late |= member.lease.run_id in late
         if member.lease.run_id not in late:
-            member.counts = await asyncio.to_thread(settle, app, member.lease, member.plan, member.error, late=member.late)
-            member.settled = True
+            await _settle(app, member)
 
 
 async def _prepare(app: App, member: Sync) -> None:
     try:
-        member.plan = await asyncio.to_thread(prepare, app, member.lease)
-    except AdpulseError as error:
-        member.error = error
+        member.plan = await _patiently(partial(prepare, app, member.lease))
+    except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
+        member.error = failure(member.lease.run_id, error)
+
+
+async def _settle(app: App, member: Sync) -> None:
+    """Close the sync. One that cannot be closed stays unsettled: its lease is given back when the flow run ends."""
+    try:
+        member.counts = await _patiently(partial(settle, app, member.lease, member.plan, member.error, late=member.late))
+        member.settled = True
+    except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
+        unsettled = failure(member.lease.run_id, error)
+        member.error = member.error or unsettled
+
+
+async def _patiently(step: Callable[[], T]) -> T:
+    """The step's answer, from a thread; what a lock keeps it from is tried again.
+
+    Raises:
+        one of INFRASTRUCTURE: it stayed locked. And what the step raises.
+    """
+    for pause in _PAUSES:
+        try:
+            return await asyncio.to_thread(step)
+        except INFRASTRUCTURE as error:
+            log.warning("a database or the warehouse is locked (%s); trying again", type(error).__name__)
+            await asyncio.sleep(pause)
+    return await asyncio.to_thread(step)
 
 
 async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
@@ -188,7 +238,7 @@ async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
         _note(members, outcomes)
         changed = ready.only({outcome.run_id for outcome in outcomes if outcome.changed})
         if changed.runs:
-            await upsert_metrics(changed)
+            _note(members, await upsert_metrics(changed))
     return late
 
 
@@ -231,17 +281,20 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
         for each in syncs
     ]
     key = f"{request.provider}-{request.frequency or request.lane}"
-    await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {request.provider.label}")
+    try:
+        await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {request.provider.label}")
+    except Exception:  # what was synced is synced; only Prefect's UI lacks the table
+        log.warning("the table of the syncs could not be stored", exc_info=True)
 
 
 async def _continue(app: App, provider: Provider) -> None:
     """When a sync can go on at once (first syncs do), ask for the next run now instead of waiting for the sweep."""
     for lane in ON_DEMAND_LANES:
-        if await asyncio.to_thread(app.runs.waiting, provider, lane):
-            try:
+        try:
+            if await asyncio.to_thread(app.runs.waiting, provider, lane):
                 await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs)
-            except Unavailable as error:
-                log.warning("%s The sweep asks again.", error)
+        except Exception:
+            log.warning("the next run of %s-%s could not be asked for; the sweep asks again", provider, lane, exc_info=True)
 
 
 def _verdict(syncs: list[Sync]) -> State[None]:

@@ -299,7 +299,7 @@ class Connections:
         """How many active connections each scheduled group has; groups without any are missing."""
         query = (
             select(ConnectionRow.provider, ConnectionRow.sync_frequency, func.count())
-            .where(ConnectionRow.status == ConnectionStatus.ACTIVE.value, ConnectionRow.sync_frequency != Frequency.MANUAL.value)
+            .where(ConnectionRow.status == ConnectionStatus.ACTIVE.value, ConnectionRow.sync_frequency.in_(frequencies.SCHEDULED))
             .group_by(ConnectionRow.provider, ConnectionRow.sync_frequency)
         )
         with reading(self._engine).connect() as session:
@@ -315,6 +315,7 @@ class Connections:
                 case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
             )
             .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
+            .where(ConnectionRow.sync_frequency.in_(tuple(Frequency)))  # an odd row is no reason that the others cannot be planned
             .subquery()
         )
         with reading(self._engine).connect() as session:

@@ -1,6 +1,7 @@
 """Leases: who may sync which connection now, in the order of what matters most. Step: claim."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,17 +10,35 @@ from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
+from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
 from adpulse.planner.windows import CLOCK_SLACK
 from storage.connections import CONNECTION_COLUMNS, connection_of
-from storage.control import WORKING, ConnectionRow, DispatchRow, Engine, RunRow, Session, insert_or_update, is_open, lock, reading
+from storage.control import (
+    INFRASTRUCTURE,
+    WORKING,
+    ConnectionRow,
+    DispatchRow,
+    Engine,
+    RunRow,
+    Session,
+    insert_or_update,
+    is_open,
+    lock,
+    reading,
+)
+from storage.unsettled import refuse, unusable
+
+log = logging.getLogger(__name__)
 
 NO_FLOW_RUN = "local"
 """The owner of leases claimed outside Prefect."""
 
 LEASE = timedelta(minutes=3)
 """How long a lease lasts; renewed by the flow run that holds it (every minute) and with every platform call."""
+
+_Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 
 
 class Leases:
@@ -36,15 +55,12 @@ class Leases:
         """
         now = self._clock.now()
         lane = Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED
-        with self._engine.begin() as session:
-            claimed = self._claim(
-                session,
-                _due(provider, frequency, now) & ConnectionRow.slow.is_(False),
-                owner,
-                now,
-                next_due_at=frequencies.next_slot(frequency, now),
-            )
-            return self._open_runs(session, claimed, owner, lane)
+        slot = frequencies.next_slot(frequency, now)
+
+        def claim(session: Session, wanted: ColumnElement[bool]) -> list[Lease]:
+            return self._open_runs(session, self._claim(session, wanted, owner, now, next_due_at=slot), owner, lane)
+
+        return self._together(claim, _due(provider, frequency, now) & ConnectionRow.slow.is_(False), now)
 
     def claim_waiting(self, provider: Provider, lane: Lane, owner: str) -> list[Lease]:
         """Lease what waits in a lane: runs that were asked for, go on or are tried again, and connections their tick has missed.
@@ -52,11 +68,49 @@ class Leases:
         Requests from now on need a new flow run.
         """
         now = self._clock.now()
-        with self._engine.begin() as session:
+
+        def claim(session: Session, wanted: ColumnElement[bool]) -> list[Lease]:
             bump(session, provider, lane)
-            claimed = self._claim(session, waits(provider, lane, now), owner, now)
+            claimed = self._claim(session, wanted, owner, now)
             self._move_on(session, claimed, now)
             return self._open_runs(session, claimed, owner, lane)
+
+        return self._together(claim, waits(provider, lane, now), now)
+
+    def _together(self, claim: _Claim, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
+        """Claim all that is wanted in one transaction; if a row makes it fail, each connection in its own, so that only that one fails."""
+        try:
+            with self._engine.begin() as session:
+                return claim(session, wanted)
+        except (AdpulseError, *INFRASTRUCTURE):
+            raise
+        except Exception:
+            log.warning("a claim failed; looking for the connection at fault", exc_info=True)
+        with reading(self._engine).connect() as session:
+            ids = session.scalars(select(ConnectionRow.id).where(wanted, *free(now))).all()
+        leases = list[Lease]()
+        try:
+            for each in ids:
+                leases += self._alone(claim, each, wanted, now)
+        except BaseException:
+            self.release(leases)
+            raise
+        return leases
+
+    def _alone(self, claim: _Claim, connection_id: str, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
+        """Claim one connection; one whose row cannot be used fails."""
+        mine = ConnectionRow.id == connection_id
+        try:
+            with self._engine.begin() as session:
+                return claim(session, wanted & mine)
+        except (AdpulseError, *INFRASTRUCTURE):
+            raise
+        except Exception as error:
+            log.exception("connection %s cannot be claimed", connection_id)
+            with self._engine.begin() as session:
+                if lock(session, mine, *free(now)):
+                    refuse(session, connection_id, unusable(connection_id, error), now)
+            return []
 
     @staticmethod
     def _move_on(session: Session, claimed: Sequence[Row[Any]], now: datetime) -> None:

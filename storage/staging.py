@@ -30,6 +30,9 @@ _PLAN = "plan.json"
 _CHANGES = "changes.zip"
 _HEADER = b"adpulse"
 _TABLES = ("facts", "totals", "entities", "unreported")
+_OTHER_CONTENT = (ArithmeticError, ValueError, KeyError, TypeError)
+_DAMAGES = (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, OSError, *_OTHER_CONTENT)
+"""What the parser of a damaged file raises; a number that is none is an ArithmeticError, from Decimal."""
 
 
 class Staging:
@@ -70,7 +73,10 @@ class Staging:
     def planned_generation(self, run_id: str) -> int | None:
         """The generation whose plan and answers are here; None when there is no plan."""
         told = self._planned(run_id)
-        return int(told["generation"]) if told else None
+        if told is None:
+            return None
+        with _reading(self._root / run_id / _PLAN):
+            return int(told["generation"])
 
     def _planned(self, run_id: str) -> dict[str, Any] | None:
         path = self._root / run_id / _PLAN
@@ -198,7 +204,17 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file makes its parser raise into one sentence."""
     try:
         yield
-    except (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+    except (
+        pa.ArrowException,
+        zipfile.BadZipFile,
+        EOFError,
+        RuntimeError,
+        ArithmeticError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OSError,
+    ) as error:
         raise Permanent(f"{path} is damaged. Nothing of the run was applied; remove its folder and sync again.") from error
 
 

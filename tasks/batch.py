@@ -3,21 +3,27 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import TypeVar
 
 from adpulse.bootstrap import App, app
 from adpulse.errors import AdpulseError, LeaseLost, Unavailable
 from adpulse.model import Fetch, Lease
-from adpulse.redact import redact
 from storage.control import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[App, Lease], None]
+T = TypeVar("T")
+
+_MOST_SAID = 300
+"""Characters of an unexpected error's text that a connection shows; the log has all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +81,44 @@ async def read_each(batch: Batch, step: Step) -> list[Outcome]:
             read.cancel()  # the waiting, not the reading: this event loop may be gone when the read ends
 
 
-def held(batch: Batch) -> list[Lease]:
-    """The batch's leases that are still ours; a lost one is left out, its successor has what was staged."""
-    found = []
-    for run_id, generation in batch.runs:
-        try:
-            found.append(app().runs.lease(run_id, generation))
-        except LeaseLost as error:
-            log.warning("run %s: %s", run_id, error)
-    return found
+def for_each(batch: Batch, action: Callable[[Lease], None]) -> dict[str, Outcome]:
+    """One connection's part of a step, for every lease of the batch that is still ours; the outcomes by run.
+
+    A lost lease is left out: its successor has what was staged.
+
+    Raises:
+        one of INFRASTRUCTURE: worth a retry of the task.
+    """
+
+    def act(run_id: str, generation: int) -> None:
+        action(app().runs.lease(run_id, generation))
+
+    outcomes = [attempt(run_id, partial(act, run_id, generation)) for run_id, generation in batch.runs]
+    return {each.run_id: each for each in outcomes if not isinstance(each.error, LeaseLost)}
+
+
+def together(items: Mapping[str, T], action: Callable[[list[T]], None]) -> dict[str, Outcome]:
+    """Act on several connections in one go; if that fails, on each half of them, so that only the connection at fault fails.
+
+    Args:
+        items: what the action takes, by run.
+        action: may be repeated for a connection whose part it did already.
+
+    Raises:
+        one of INFRASTRUCTURE: worth a retry of the task. Another AdpulseError: the warehouse's, which all of them share.
+    """
+    if len(items) <= 1:
+        return {run_id: attempt(run_id, partial(action, [item])) for run_id, item in items.items()}
+    try:
+        action(list(items.values()))
+    except (AdpulseError, *INFRASTRUCTURE):
+        raise
+    except Exception:
+        log.warning("a step failed for %s connections at once; looking for the one at fault", len(items), exc_info=True)
+        half = len(items) // 2
+        first, rest = dict(islice(items.items(), half)), dict(islice(items.items(), half, None))
+        return together(first, action) | together(rest, action)
+    return {run_id: Outcome(run_id=run_id) for run_id in items}
 
 
 def missing(app: App, lease: Lease, *, dates: bool) -> Iterator[Fetch]:
@@ -114,13 +149,21 @@ def attempt(run_id: str, action: Callable[[], None]) -> Outcome:
         action()
     except INFRASTRUCTURE:
         raise
-    except AdpulseError as error:
-        log.warning("run %s: %s", run_id, error, exc_info=True)
-        return Outcome(run_id=run_id, error=error)
-    except Exception as error:
-        log.exception("run %s failed unexpectedly", run_id)
-        return Outcome(run_id=run_id, error=Unavailable(f"Unexpected {type(error).__name__}: {redact(str(error))}"))
+    except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
+        return Outcome(run_id=run_id, error=failure(run_id, error))
     return Outcome(run_id=run_id)
+
+
+def failure(run_id: str, error: Exception) -> AdpulseError:
+    """The error as the connection shows it, and logged; one that nobody expected is a failure that may pass."""
+    if isinstance(error, AdpulseError):
+        log.warning("run %s: %s", run_id, error, exc_info=None if isinstance(error, LeaseLost) else error)
+        return error
+    log.error("run %s failed unexpectedly", run_id, exc_info=error)
+    said = str(error).partition("\n")[0][:_MOST_SAID]  # the rest is SQL and its values
+    return Unavailable(
+        f"Unexpected {type(error).__name__}: {said}. It is tried again; if it keeps failing, look for run {run_id} in the worker's log."
+    )
 
 
 def _begin(run: tuple[str, int], step: Step) -> Future[Outcome]:

@@ -9,8 +9,8 @@ from prefect import task
 
 from adpulse.bootstrap import App, app
 from adpulse.model import Fetched, Lease, with_profit
-from storage.batches import RunFetch
-from tasks.batch import Batch, Outcome, attempt, held
+from storage.batches import RunChanges, RunFetch
+from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS
 
 
@@ -21,21 +21,27 @@ async def diff_metrics(batch: Batch) -> list[Outcome]:
 
 
 def stage_changes(batch: Batch) -> list[Outcome]:
-    """Write each run's changes beside what it fetched. A run whose staged answers are damaged fails alone."""
+    """Write each run's changes beside what it fetched. A run whose answers are damaged, or cannot be compared, fails alone."""
     context = app()
-    fetched: dict[str, RunFetch] = {}
-    leases = {lease.run_id: lease for lease in held(batch)}
+    leases, fetched, changes = dict[str, Lease](), dict[str, RunFetch](), dict[str, RunChanges]()
 
     def gather(lease: Lease) -> None:
-        fetched[lease.run_id] = _fetched(context, lease)
+        leases[lease.run_id], fetched[lease.run_id] = lease, _fetched(context, lease)
 
-    outcomes = {run_id: attempt(run_id, partial(gather, lease)) for run_id, lease in leases.items()}
-    for change in context.warehouse(batch.workspace_id).diff(list(fetched.values())):
-        context.staging.write_changes(change)
-        if change.empty:
-            context.runs.applied(leases[change.run_id])  # the warehouse says the same already
-        outcomes[change.run_id] = Outcome(run_id=change.run_id, changed=not change.empty)
+    def compare(runs: list[RunFetch]) -> None:
+        changes.update({found.run_id: found for found in context.warehouse(batch.workspace_id).diff(runs)})
+
+    outcomes = for_each(batch, gather) | together(fetched, compare)
+    for run_id, found in changes.items():
+        staged = attempt(run_id, partial(_stage, context, leases[run_id], found))
+        outcomes[run_id] = replace(staged, changed=not (staged.error or found.empty))
     return list(outcomes.values())
+
+
+def _stage(context: App, lease: Lease, changes: RunChanges) -> None:
+    context.staging.write_changes(changes)
+    if changes.empty:
+        context.runs.applied(lease)  # the warehouse says the same already
 
 
 def _fetched(context: App, lease: Lease) -> RunFetch:

@@ -4,6 +4,7 @@ Not Prefect tasks: the control plane is the truth, Prefect's run list only shows
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -18,16 +19,22 @@ from adpulse.errors import (
     RateLimited,
     UnknownConnection,
     VersionSunset,
-    WarehouseDamaged,
 )
 from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
 from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
+from storage.control import INFRASTRUCTURE
 from storage.runs import Leg
+from tasks.batch import failure
 
 log = logging.getLogger(__name__)
 
 _rng = Random()  # noqa: S311 - jitter
+
+_PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
+"""Not the connection's failure: its lease is lost, it is deleted, or our database is locked."""
+
+_UNREAD = Leg(idle=True, today=False)
 
 
 def prepare(app: App, lease: Lease) -> Plan:
@@ -87,19 +94,40 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
 
     Only what the warehouse holds counts as read: after a failed upsert everything is due again. What was written is what
     the warehouse says, so a worker killed between its commit and this loses nothing. A lost lease changes nothing.
+    What cannot be told or closed as it is fails the run.
+
+    Raises:
+        one of INFRASTRUCTURE: nothing was settled; worth another try.
     """
     try:
         now_leased = app.runs.lease(lease.run_id, lease.generation)
-        try:
-            leg = _leg(app, lease)
-        except WarehouseDamaged as damaged:  # it cannot tell what was written; a sync that ends is one that can wait
-            leg, error = Leg(), error or damaged
+        leg, error = _told(app, lease, error)
         leg = replace(leg, slow=_slow(lease, late=late))
-        _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
+        try:
+            _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
+        except _PASSED_ON:
+            raise
+        except Exception as odd:  # noqa: BLE001 - it is this connection's failure, and logged as that
+            failed = failure(lease.run_id, odd)
+            _fail(app, lease, error or failed, replace(leg, restated=None), app.clock.now())
     except (LeaseLost, UnknownConnection):  # taken over, or deleted meanwhile
         return RunCounts()
     app.staging.remove(lease.run_id)
     return leg.counts
+
+
+def _told(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
+    """What the leg did; if its answers cannot be told any more, what the warehouse says of it, and if that cannot either, nothing."""
+    looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _written)
+    for look in looks:
+        try:
+            return look(app, lease), error
+        except _PASSED_ON:
+            raise
+        except Exception as odd:  # noqa: BLE001 - it is this connection's failure, and logged as that
+            failed = failure(lease.run_id, odd)
+            error = error or failed
+    return _UNREAD, error
 
 
 def _slow(lease: Lease, *, late: bool) -> bool | None:
@@ -116,19 +144,25 @@ def _leg(app: App, lease: Lease) -> Leg:
     if stored:
         app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
         _record_size(app, lease, staged)
+    leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
-        applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
-        if applied is not None:
-            return Leg(
-                counts=applied.counts,
-                changes=applied.changes,
-                changed_at=applied.changed_at,
-                trailing_spend=applied.trailing_spend,
-                restated=applied.restated,
-                idle=not staged,
-                today=today,
-            )
-    return Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
+        return _written(app, lease, leg)
+    return leg
+
+
+def _written(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
+    """The leg with what the warehouse holds of it."""
+    applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
+    if applied is None:
+        return leg
+    return replace(
+        leg,
+        counts=applied.counts,
+        changes=applied.changes,
+        changed_at=applied.changed_at,
+        trailing_spend=applied.trailing_spend,
+        restated=applied.restated,
+    )
 
 
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:

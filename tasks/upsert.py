@@ -2,37 +2,43 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from prefect import task
 
 from adpulse.bootstrap import app
-from adpulse.errors import AdpulseError
-from tasks.batch import Batch, held
+from adpulse.model import Lease
+from storage.batches import RunChanges
+from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
 
 
 @task(task_run_name="upsert · {batch.label}", **OPTIONS)
-async def upsert_metrics(batch: Batch) -> int:
-    """Apply the batch's staged changes; returns how many runs were applied."""
+async def upsert_metrics(batch: Batch) -> list[Outcome]:
+    """Apply the batch's staged changes in one transaction; a run that cannot be applied fails alone."""
     return await asyncio.to_thread(apply_changes, batch)
 
 
-def apply_changes(batch: Batch) -> int:
-    """Apply the staged changes of every run whose lease still holds, then publish the workspace's copy."""
+def apply_changes(batch: Batch) -> list[Outcome]:
+    """Apply the staged changes of every run whose lease still holds, then publish the workspace's copy; the outcomes of those runs."""
     context = app()
-    leases = held(batch)
-    staged = (context.staging.changes(lease.run_id) for lease in leases)
     warehouse = context.warehouse(batch.workspace_id)
-    applied = warehouse.apply(
-        [changes for changes in staged if changes], held=context.runs.held, connections=[lease.connection for lease in leases]
-    )
-    for lease in leases:
-        if lease.run_id in applied:
-            context.runs.applied(lease)
+    leases, staged, applied = dict[str, Lease](), dict[str, RunChanges](), set[str]()
+
+    def load(lease: Lease) -> None:
+        if changes := context.staging.changes(lease.run_id):
+            leases[lease.run_id], staged[lease.run_id] = lease, changes
+
+    def apply(changes: list[RunChanges]) -> None:
+        connections = [leases[each.run_id].connection for each in changes]
+        applied.update(warehouse.apply(changes, held=context.runs.held, connections=connections))
+
+    outcomes = for_each(batch, load) | together(staged, apply)
+    outcomes |= {run_id: attempt(run_id, partial(context.runs.applied, leases[run_id])) for run_id in applied}
     try:
         warehouse.publish(min_interval_seconds=context.settings.publish_seconds)
-    except (AdpulseError, OSError) as error:  # what was written is written; the sweep renews the copy
-        log.warning("workspace %s was not published: %s", batch.workspace_id, error)
-    return len(applied)
+    except Exception as error:  # what was written is written; the sweep renews the copy
+        log.warning("workspace %s was not published: %s", batch.workspace_id, error, exc_info=True)
+    return list(outcomes.values())

@@ -137,8 +137,10 @@ class Installation:
     @staticmethod
     def _store(lease):
         batch = Batch(label="test", workspace_id=lease.connection.workspace_id, runs=((lease.run_id, lease.generation),))
-        stage_changes(batch)
-        apply_changes(batch)
+        for step in (stage_changes, apply_changes):
+            for outcome in step(batch):
+                if outcome.error:
+                    raise outcome.error
 
     def sync(self, connection, *, force=False, legs=20):
         """Legs until the run is closed; time moves to where a postponed run goes on."""

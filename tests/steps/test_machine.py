@@ -28,7 +28,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.world import BEGINNING
 from storage.control import WORKING, ConnectionRow, RunRow, reading
-from tasks.batch import Batch, held
+from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
 from tasks.metrics import read_metrics
@@ -133,7 +133,7 @@ class Worker:
 
     def _commit(self, work):
         """The warehouse has it, the control plane does not know yet."""
-        mine = held(work.batch)
+        mine = self._app.runs.held(work.lease.run_id, work.lease.generation)
         changes = self._app.staging.changes(work.lease.run_id)
         warehouse = self._app.warehouse(work.batch.workspace_id)
         if mine and changes and warehouse.apply([changes], held=self._app.runs.held, connections=[work.lease.connection]):

@@ -68,7 +68,7 @@ def test_whoever_syncs_it_meanwhile_begins_again_with_the_new_margin(installatio
 
     now = changed(installation, connection)
 
-    assert apply_changes(batch) == 0
+    assert apply_changes(batch) == []
     settle(installation.app, lease, made, None)
     (run,) = installation.work(installation.claim())
     assert (run.id, run.state) == (lease.run_id, RunState.DONE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from pydantic import SecretStr
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from adpulse.clock import utc_now
 from deployments.owner import died, this_process
@@ -70,6 +70,17 @@ def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
     pass_over()
 
     assert kept == [60, 50, 110, 50]
+
+
+def test_a_row_that_cannot_be_used_ends_no_other_part_of_the_sweep(installation):
+    odd, fine = installation.connect("Corner Store 1"), installation.connect("Corner Store 2")
+    ended_long_ago(installation, fine, 60)
+    with installation.engine.begin() as session:
+        session.execute(update(control.ConnectionRow).where(control.ConnectionRow.id == odd.id).values(sync_frequency="fortnightly"))
+
+    Sweep(installation.app).once()
+
+    assert len(installation.app.runs.history(fine.id, 1000)) == 50
 
 
 def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries(installation, sandbox, monkeypatch):
