@@ -287,6 +287,8 @@ class Lease:
     """Where it is worked on; only the background has time for older days."""
     settled_generation: int = 0
     """The last generation whose leg was closed; what later ones wrote or staged was left by a worker that died."""
+    worker_deaths: int = 0
+    """Workers that died in a row while they had this connection leased."""
 
     @property
     def adopts(self) -> bool:

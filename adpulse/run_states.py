@@ -17,5 +17,5 @@ LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
 
 Back to queued: the lease was given back, or somebody asked again. Leased again: it ran out and was adopted. The same again: a
 step was tried again. From leased to applied: a part of the plan was read before an error, and is stored. Dead without a
-lease: the connection was disconnected.
+lease: the connection was disconnected, or its claims ended unsettled too often.
 """

@@ -40,6 +40,7 @@ from deployments.flush import flush
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
 from storage.control import INFRASTRUCTURE
+from storage.unsettled import Ending
 
 log = logging.getLogger(__name__)
 
@@ -263,14 +264,19 @@ async def settle(pool: str) -> int:
             if _abandoned(flow_run):
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 crashed += 1
-        leases, runs = bootstrap.app().leases, bootstrap.app().runs
-        if owners := await asyncio.to_thread(leases.owners):
-            going = await client.read_flow_runs(
-                flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(owners)}, "state": {"type": {"any_": _ALIVE}}})
-            )
-            for owner in owners - {str(flow_run.id) for flow_run in going}:
-                await asyncio.to_thread(lambda gone: leases.release(runs.held_by(gone)), owner)
+        if owners := await asyncio.to_thread(bootstrap.app().leases.owners):
+            found = await client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(owners)}}))
+            states = {str(flow_run.id): flow_run.state_type for flow_run in found}
+            for owner in (each for each in owners if states.get(each) not in _ALIVE):
+                await asyncio.to_thread(_give_back, owner, states.get(owner))
     return crashed
+
+
+def _give_back(owner: str, ended: StateType | None) -> None:
+    """Give back the leases of a flow run that is over; one that crashed and still had some did so because its process died."""
+    app = bootstrap.app()
+    ending = Ending.WORKER_DIED if ended is StateType.CRASHED else Ending.GIVEN_BACK
+    app.leases.release(app.runs.held_by(owner), ending)
 
 
 def _abandoned(flow_run: FlowRun) -> bool:

@@ -21,6 +21,7 @@ from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCoun
 from adpulse.planner.plan import Plan
 from storage.control import INFRASTRUCTURE
 from storage.leases import NO_FLOW_RUN
+from storage.unsettled import Ending
 from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities
@@ -57,6 +58,8 @@ class Sync:
     counts: RunCounts = field(default_factory=RunCounts)
     late: bool = False
     settled: bool = False
+    ending: Ending = Ending.GIVEN_BACK
+    """How its claim ends if it is not settled."""
 
     @property
     def is_compared(self) -> bool:
@@ -102,9 +105,14 @@ async def sync(request: Request) -> State[None]:
     renewing = asyncio.create_task(_renew(app, syncs))
     try:
         await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
+    except Exception:
+        for each in syncs:
+            each.ending = Ending.UNSETTLED
+        raise
     finally:
         renewing.cancel()
-        _give_back(app, [each.lease for each in syncs if not each.settled])
+        for ending in Ending:
+            _give_back(app, [each.lease for each in syncs if not each.settled and each.ending is ending], ending)
     await _report(request, syncs)
     await _continue(app, request.provider)
     return _verdict(syncs)
@@ -120,12 +128,12 @@ async def _renew(app: App, syncs: list[Sync]) -> None:
             log.warning("the leases could not be renewed; the next minute tries again", exc_info=True)
 
 
-def _give_back(app: App, unfinished: list[Lease]) -> None:
+def _give_back(app: App, unfinished: list[Lease], ending: Ending) -> None:
     """Let others have these connections at once: the flow run was cancelled, or their syncs could not be settled."""
     if not unfinished:
         return
     try:
-        app.leases.release(unfinished)
+        app.leases.release(unfinished, ending)
     except Exception:  # the leases run out, or the worker gives them back when it finds that this flow run is over
         log.exception("the leases of %s connections could not be given back", len(unfinished))
 
@@ -197,9 +205,12 @@ async def _settle(app: App, member: Sync) -> None:
     try:
         member.counts = await _patiently(partial(settle, app, member.lease, member.plan, member.error, late=member.late))
         member.settled = True
+    except INFRASTRUCTURE as error:
+        log.warning("run %s: %s", member.lease.run_id, error, exc_info=True)
+        member.error = member.error or _as_ours(error)
     except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
         unsettled = failure(member.lease.run_id, error)
-        member.error = member.error or unsettled
+        member.error, member.ending = member.error or unsettled, Ending.UNSETTLED
 
 
 async def _patiently(step: Callable[[], T]) -> T:

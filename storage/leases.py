@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, insert, or_, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
@@ -28,7 +28,7 @@ from storage.control import (
     lock,
     reading,
 )
-from storage.unsettled import refuse, unusable
+from storage.unsettled import Ending, note, refuse, unusable
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +136,7 @@ class Leases:
                 sync_status=SyncStatus.SYNCING.value,
                 last_sync_attempted_at=now,
                 total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1,
+                worker_deaths=case((ConnectionRow.lease_until < real, ConnectionRow.worker_deaths + 1), else_=ConnectionRow.worker_deaths),
                 **values,
             )
             .returning(*CONNECTION_COLUMNS)
@@ -180,6 +181,7 @@ class Leases:
                 asked=run is not None and run.started_at is None,
                 lane=lane,
                 settled_generation=settled,
+                worker_deaths=row.worker_deaths,
             )
             leases.append(lease)
             if not run:
@@ -205,8 +207,20 @@ class Leases:
             for lease in leases:
                 session.execute(update(ConnectionRow).where(_still_leased(lease)).values(lease_until=utc_now() + LEASE))
 
-    def release(self, leases: Sequence[Lease]) -> None:
-        """Give leases back unfinished: their runs are queued again, and whoever still works on them has lost them."""
+    def release(self, leases: Sequence[Lease], ending: Ending = Ending.GIVEN_BACK) -> None:
+        """Give leases back unfinished: their runs are queued again, and whoever still works on them has lost them.
+
+        ``ending`` tells why; what happens too often makes a dead letter. One that cannot be counted is given back all the same.
+        """
+        try:
+            self._release(leases, ending)
+        except (AdpulseError, *INFRASTRUCTURE):
+            raise
+        except Exception:
+            log.exception("how the claims of %s connections ended could not be counted", len(leases))
+            self._release(leases, Ending.GIVEN_BACK)
+
+    def _release(self, leases: Sequence[Lease], ending: Ending) -> None:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_([lease.connection.id for lease in leases]))
             for lease in leases:
@@ -217,6 +231,7 @@ class Leases:
                     continue
                 run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(WORKING)
                 session.execute(update(RunRow).where(run).values(state=RunState.QUEUED.value, started_at=None))
+                note(session, lease, ending, self._clock.now())
 
 
 def _still_leased(lease: Lease) -> ColumnElement[bool]:

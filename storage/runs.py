@@ -307,7 +307,7 @@ class Runs:
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
         mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-        session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, **values))
+        session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
 
     @staticmethod
     def _move(session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:

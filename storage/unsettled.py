@@ -1,6 +1,8 @@
-"""Claims that end without a settled sync: of rows that cannot be used. Steps: claim, telemetry."""
+"""Claims that end without a settled sync, and when that is given up. Steps: claim, telemetry."""
 
+import json
 from datetime import datetime, timedelta
+from enum import StrEnum
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -8,13 +10,81 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, insert, select, update
 
 from adpulse.clock import utc_now
-from adpulse.errors import AdpulseError, Unavailable
-from adpulse.model import Lane, Parts, RunState, SyncStatus
+from adpulse.errors import AdpulseError, Permanent, Unavailable
+from adpulse.model import Lane, Lease, Parts, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff
 from storage.connections import resolve
 from storage.control import ConnectionRow, RunRow, Session, is_open
+from storage.outbox import publish, settled
+
+MOST_UNSETTLED, UNSETTLED_WITHIN = 5, timedelta(minutes=10)
+"""So many claims of a connection that end unsettled in so short a time (real time) are a dead letter: it must not be tried for ever."""
+
+MOST_DEATHS = 3
+"""Workers that died in a row while they had a connection leased: it is suspected of killing them, for example by needing their memory."""
 
 _rng = Random()  # noqa: S311 - jitter
+
+
+class Ending(StrEnum):
+    """How a claim ended whose sync was not settled."""
+
+    GIVEN_BACK = "given back"
+    """Not the connection's doing: a worker stops, somebody cancels or disconnects, the database is locked."""
+
+    UNSETTLED = "unsettled"
+    """The worker lived, but the sync could not be closed, or the flow run crashed."""
+
+    WORKER_DIED = "worker died"
+    """Killed, out of memory, or its machine is gone."""
+
+
+def note(session: Session, lease: Lease, ending: Ending, now: datetime) -> None:
+    """Count a claim that ended so; one unsettled claim too many makes a dead letter. The lease must be given back already."""
+    mine = ConnectionRow.id == lease.connection.id
+    if ending is Ending.WORKER_DIED:
+        session.execute(update(ConnectionRow).where(mine).values(worker_deaths=ConnectionRow.worker_deaths + 1))
+    elif ending is Ending.UNSETTLED:
+        at = utc_now()
+        before = json.loads(session.scalar(select(ConnectionRow.unsettled_at).where(mine)) or "[]")
+        recent = [each for each in before if at - UNSETTLED_WITHIN <= datetime.fromisoformat(each) <= at]
+        if len(recent) + 1 < MOST_UNSETTLED:
+            session.execute(update(ConnectionRow).where(mine).values(unsettled_at=json.dumps([*recent, at.isoformat()])))
+        else:
+            _give_up(session, lease, now)
+
+
+def _give_up(session: Session, lease: Lease, now: datetime) -> None:
+    """Close the run as a dead letter and let the connection rest as after any other.
+
+    What its last legs wrote is stored, but not in the run's counts: that it could not be told is what went wrong.
+    """
+    name, minutes = lease.connection.name, UNSETTLED_WITHIN // timedelta(minutes=1)
+    error = Permanent(
+        f"The sync of {name} ended {MOST_UNSETTLED} times within {minutes} minutes without a result, while its worker went on. "
+        f"Look for run {lease.run_id} in the worker's log and mend the cause, then replay this letter; it is tried again in an hour.",
+        "unsettled",
+    )
+    run, letter = RunRow.id == lease.run_id, {"state": RunState.DEAD.value, "finished_at": utc_now(), **_said(error)}
+    closed = update(RunRow).where(run).values(**letter, attempts=RunRow.attempts + 1).returning(*RunRow.__table__.columns)
+    row = session.execute(closed.execution_options(synchronize_session=False)).one()
+    resolve(session, (RunRow.connection_id == lease.connection.id) & ~run, f"superseded by {lease.run_id}")
+    publish(session, *settled(lease.connection, row, None))
+    next_due_at = now + timedelta(seconds=LONGEST_BACKOFF)
+    _fail(session, ConnectionRow.id == lease.connection.id, error, next_due_at, unsettled_at=None)
+
+
+def suspected(lease: Lease) -> AdpulseError | None:
+    """The error of a connection that is suspected of killing workers; None if it is not."""
+    if lease.worker_deaths < MOST_DEATHS:
+        return None
+    name = lease.connection.name
+    return Permanent(
+        f"{lease.worker_deaths} workers in a row died while they synced {name}: killed, out of memory, or their machines are gone. "
+        f"{name} may be the cause, or a connection that was synced beside it. Look at the worker's memory and the kernel's log, "
+        "then replay this letter; it is tried again in an hour.",
+        "worker_died",
+    )
 
 
 def unusable(connection_id: str, error: Exception) -> AdpulseError:

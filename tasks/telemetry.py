@@ -25,6 +25,7 @@ from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
 from storage.control import INFRASTRUCTURE
 from storage.runs import Leg
+from storage.unsettled import MOST_DEATHS, suspected
 from tasks.batch import failure
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ def prepare(app: App, lease: Lease) -> Plan:
 
     Raises:
         WarehouseDamaged: it is known to be; nothing is asked of the platform that could not be stored.
+        Permanent: the connection is suspected of killing workers.
     """
+    if error := suspected(lease):
+        raise error
     app.warehouse(lease.connection.workspace_id).require_sound()
     left = _left(app, lease)
     ages = app.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
@@ -118,6 +122,8 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
 
 def _told(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
     """What the leg did; if its answers cannot be told any more, what the warehouse says of it, and if that cannot either, nothing."""
+    if lease.worker_deaths > MOST_DEATHS:  # the last one died of looking
+        return _UNREAD, error
     looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _written)
     for look in looks:
         try:

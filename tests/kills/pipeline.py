@@ -98,7 +98,10 @@ def _obey(channel, notes):
 
 
 def settle_predecessors(context, owners):
-    """What the worker does at its start for flow runs whose process is dead."""
+    """What the worker does at its start for flow runs whose process is dead.
+
+    Given back as if the processes had stopped: here so many die that every connection would be suspected of it.
+    """
     for owner in owners:
         context.leases.release(context.runs.held_by(owner))
 

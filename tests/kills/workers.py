@@ -59,10 +59,10 @@ class Workers(Running):
         """Runs that somebody holds a lease for: state and calls so far."""
         return [(run.state.value, run.calls) for run in self.newest() if run.state in WORKING]
 
-    def until_it_calls(self):
-        """Wait until the platform was called once more."""
+    def until_it_calls(self, or_holds=lambda: False):
+        """Wait until the platform was called once more, or until this holds."""
         before = len(self.sandbox.calls.calls())
-        self.until(lambda: len(self.sandbox.calls.calls()) > before, told=self.told)
+        self.until(lambda: len(self.sandbox.calls.calls()) > before or or_holds(), 200, told=self.told)
 
     def told(self):
         """Where everything is, for a failure's message."""

@@ -28,6 +28,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.world import BEGINNING
 from storage.control import WORKING, ConnectionRow, RunRow, reading
+from storage.unsettled import Ending
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -105,17 +106,20 @@ class Worker:
                 work.at += 1
 
     def _plan(self, work):
-        with suppress(AdpulseError):
+        try:
             work.plan = prepare(self._app, work.lease)
+        except AdpulseError as error:
+            work.error = error
 
     def _entities(self, work):
         self._read(work, read_entities)
 
     def _metrics(self, work):
-        if not work.error:
-            self._read(work, read_metrics)
+        self._read(work, read_metrics)
 
     def _read(self, work, step):
+        if work.error:
+            return
         try:
             self._app.client(work.lease.connection)._sleep = lambda _: None
             step(self._app, work.lease)
@@ -129,18 +133,20 @@ class Worker:
                 self._app.staging.drop(work.lease.run_id, fetch)
 
     def _diff(self, work):
-        stage_changes(work.batch)
+        if work.plan:
+            stage_changes(work.batch)
 
     def _commit(self, work):
         """The warehouse has it, the control plane does not know yet."""
         mine = self._app.runs.held(work.lease.run_id, work.lease.generation)
         changes = self._app.staging.changes(work.lease.run_id)
         warehouse = self._app.warehouse(work.batch.workspace_id)
-        if mine and changes and warehouse.apply([changes], held=self._app.runs.held, connections=[work.lease.connection]):
+        if work.plan and mine and changes and warehouse.apply([changes], held=self._app.runs.held, connections=[work.lease.connection]):
             self._installation.noted(work.lease)
 
     def _apply(self, work):
-        apply_changes(work.batch)
+        if work.plan:
+            apply_changes(work.batch)
 
     def _settle(self, work):
         settle(self._app, work.lease, work.plan, work.error)
@@ -224,7 +230,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def a_successor_gives_back_what_the_dead_held(self):
         for worker in self.dead:
-            self.app.leases.release(self.app.runs.held_by(worker.owner))
+            self.app.leases.release(self.app.runs.held_by(worker.owner), Ending.WORKER_DIED)
         self.dead.clear()
 
     @precondition(lambda self: self.dead or self.late)
@@ -363,8 +369,13 @@ class Machine(RuleBasedStateMachine):
             runs = [self.app.runs.history(view.connection.id, 1)[0] for view in self.app.connections.every()]
             left = [run for run in runs if run.state not in (RunState.DONE, RunState.DEAD)]
             if not left:
-                assert {run.state for run in runs} <= {RunState.DONE}, runs
-                return
+                suspected = [run for run in runs if run.error_code == "worker_died"]
+                assert {run.state for run in runs if run not in suspected} <= {RunState.DONE}, runs
+                if not suspected:
+                    return
+                for run in suspected:
+                    operations.request_sync(self.app, run.connection_id, force=True)
+                continue
             cooling = [view.cooldown_until for view in self.app.connections.every() if view.cooldown_until]
             self.installation.advance_to(min(run.until or max(cooling, default=self.app.clock.now()) for run in left))
         raise AssertionError(f"there is always something left to do: {left}")

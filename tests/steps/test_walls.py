@@ -15,11 +15,13 @@ from sqlalchemy.exc import OperationalError
 import flows.sync
 from adpulse.model import Provider, RunState
 from adpulse.sandbox import Sandbox
+from storage.unsettled import Ending
 
 NAMES = ("Corner Store 1", "Corner Store 2", "Corner Store 3")
 TASKS = ("sync_entities", "fetch_metrics", "diff_metrics", "upsert_metrics")
 ENDED_WELL = (RunState.DONE, RunState.POSTPONED)
 LARGEST = 2**63 - 1
+WORKER_DIED = Ending.WORKER_DIED
 
 
 @pytest.fixture
@@ -270,6 +272,65 @@ def test_a_sync_that_cannot_be_settled_gives_its_lease_back_and_ends_nobody_else
     street.neighbours_are_stored_and_true()
     assert street.newest(street.culprit).state is RunState.QUEUED
     assert street.app.runs.worked_on(street.culprit.id) == []
+
+
+def test_a_sync_that_can_never_be_settled_is_a_dead_letter_after_five_claims_and_its_neighbours_go_on(street, monkeypatch):
+    settling(street, monkeypatch, lambda: TypeError("no such thing"))
+
+    for _ in range(5):
+        street.ask()
+        assert street.flow().is_completed()
+
+    street.neighbours_are_stored_and_true()
+    (letter,) = street.app.runs.dead_letters()
+    assert (letter.connection_id, letter.error_code, letter.lane) == (street.culprit.id, "unsettled", "on-demand")
+    assert street.app.runs.worked_on(street.culprit.id) == []
+
+
+def test_a_lock_that_stays_gives_the_lease_back_and_is_not_counted(street, monkeypatch):
+    settling(street, monkeypatch, locked)
+
+    for _ in range(5):
+        street.ask()
+        assert street.flow().is_completed()
+
+    street.neighbours_are_stored_and_true()
+    assert (street.app.runs.dead_letters(), street.newest(street.culprit).state) == ([], RunState.QUEUED)
+
+
+def test_a_cancelled_flow_run_is_not_counted(street, monkeypatch):
+    def cancelled(*_):
+        raise asyncio.CancelledError
+
+    real = flows.sync.prepare
+    monkeypatch.setattr(flows.sync, "prepare", cancelled)
+    street.ask()
+
+    for _ in range(5):
+        with pytest.raises(asyncio.CancelledError):
+            street.flow()
+        assert street.app.leases.owners() == set()
+    monkeypatch.setattr(flows.sync, "prepare", real)
+    street.flow()
+
+    assert street.app.runs.dead_letters() == []
+    assert street.newest(street.culprit).state in ENDED_WELL
+
+
+def test_who_is_suspected_of_killing_workers_is_a_dead_letter_without_a_call_and_its_neighbours_go_on(street):
+    for _ in range(3):
+        street.ask()
+        street.app.leases.release([each for each in street.installation.claim() if each.connection.id == street.culprit.id], WORKER_DIED)
+        street.app.leases.release(street.app.runs.held_by("test"))
+    street.ask()
+
+    assert street.flow().is_completed()
+    street.neighbours_are_stored_and_true()
+    street.culprit_failed("3 workers in a row died while they synced Corner Store 2", RunState.DEAD)
+    assert street.newest(street.culprit).calls == 0
+    street.ask()
+    street.flow()
+    assert street.newest(street.culprit).state in ENDED_WELL
 
 
 def test_a_settling_that_a_lock_keeps_off_is_tried_again(street, monkeypatch):

@@ -1,5 +1,6 @@
 """Sync runs: legal moves only, one open run per connection, telemetry that tells what happened."""
 
+from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +10,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from plane import ControlPlane
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from adpulse.clock import utc_now
 from adpulse.errors import LeaseLost, Unavailable, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Parts, Provider, RunCounts, RunState, SyncStatus
+from storage.control import ConnectionRow
 from storage.runs import LEGAL_MOVES, Leg
+from storage.unsettled import Ending, suspected
 
 AT = datetime(2026, 3, 20, 14, 59, tzinfo=UTC)
 CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=AT)
@@ -189,7 +193,10 @@ def test_a_paused_connection_waits_for_nobody(plane):
 
 
 class Machine(RuleBasedStateMachine):
-    """Random requests, claims and endings: closed stays closed, and a connection never has two open runs."""
+    """Random requests, claims and endings: closed stays closed, and a connection never has two open runs.
+
+    Claims that end unsettled, and workers that die, are counted beside the product: it gives up exactly when it should.
+    """
 
     def __init__(self, new_engine):
         super().__init__()
@@ -203,6 +210,7 @@ class Machine(RuleBasedStateMachine):
         self.ids = [self.plane.connect(str(number)).id for number in range(3)]
         self.leases = []
         self.before = {}
+        self.unsettled, self.deaths, self.ran_out = Counter(), Counter(), set()
 
     @rule(which=st.integers(0, 2), force=st.booleans())
     def request(self, which, force):
@@ -212,23 +220,54 @@ class Machine(RuleBasedStateMachine):
     def claim(self, queued, seconds):
         self.plane.clock.advance(seconds=seconds)
         claimed = claim(self.plane) if queued else self.plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w")
+        again = {lease.connection.id for lease in claimed}
+        self.deaths.update(self.ran_out & again)
+        self.ran_out -= again
         self.leases += claimed
+        for lease in claimed:
+            assert lease.worker_deaths == self.deaths[lease.connection.id]
+            assert bool(suspected(lease)) is (self.deaths[lease.connection.id] >= 3)
 
-    @rule(index=st.integers(0, 99), ending=st.sampled_from(["done", "postponed", "failed", "release", "fetched", "applied"]))
+    @rule(which=st.integers(0, 2))
+    def lease_runs_out(self, which):
+        held = (ConnectionRow.id == self.ids[which]) & ConnectionRow.lease_owner.is_not(None)
+        with self.engine.begin() as session:
+            if session.execute(update(ConnectionRow).where(held).values(lease_until=utc_now() - timedelta(seconds=1))).rowcount:
+                self.ran_out.add(self.ids[which])
+
+    @rule(index=st.integers(0, 99), ending=st.sampled_from(Ending))
+    def give_back(self, index, ending):
+        if not self.leases:
+            return
+        lease = self.leases[index % len(self.leases)]
+        connection_id, held = lease.connection.id, self.plane.runs.held(lease.run_id, lease.generation)
+        self.plane.leases.release([lease], ending)
+        if not held:
+            return
+        self.ran_out.discard(connection_id)
+        self.deaths[connection_id] += ending is Ending.WORKER_DIED
+        self.unsettled[connection_id] += ending is Ending.UNSETTLED
+        given_up = self.unsettled[connection_id] == 5
+        if given_up:
+            del self.unsettled[connection_id]
+        assert self.plane.runs.get(lease.run_id).state is (RunState.DEAD if given_up else RunState.QUEUED)
+
+    @rule(index=st.integers(0, 99), ending=st.sampled_from(["done", "postponed", "failed", "fetched", "applied"]))
     def end(self, index, ending):
         if not self.leases:
             return
         lease = self.leases[index % len(self.leases)]
         try:
             self.finish(lease, ending)
+            if ending in ("done", "postponed", "failed"):
+                del self.deaths[lease.connection.id]
+                self.ran_out.discard(lease.connection.id)
         except LeaseLost:
             assert not self.plane.runs.held(lease.run_id, lease.generation) or ending in ("applied", "fetched")
 
     def finish(self, lease, ending):
         runs = self.plane.runs
-        if ending == "release":
-            self.plane.leases.release([lease])
-        elif ending in ("fetched", "applied"):
+        if ending in ("fetched", "applied"):
             getattr(runs, ending)(lease)
         elif ending == "done":
             runs.done(lease, CHANGED)
