@@ -276,7 +276,12 @@ def _give_back(owner: str, ended: StateType | None) -> None:
     """Give back the leases of a flow run that is over; one that crashed and still had some did so because its process died."""
     app = bootstrap.app()
     ending = Ending.WORKER_DIED if ended is StateType.CRASHED else Ending.GIVEN_BACK
-    app.leases.release(app.runs.held_by(owner), ending)
+    try:
+        app.leases.release(app.runs.held_by(owner), ending)
+    except INFRASTRUCTURE:
+        raise
+    except Exception:
+        log.exception("the leases of flow run %s could not be given back; they run out", owner)
 
 
 def _abandoned(flow_run: FlowRun) -> bool:

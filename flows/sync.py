@@ -148,13 +148,15 @@ def _claim(app: App, request: Request) -> list[Lease]:
     return app.leases.claim_waiting(request.provider, request.lane, owner)
 
 
-def _ask_for(app: App, request: Request, reference: str) -> Usage | None:
+def _ask_for(app: App, request: Request, reference: str) -> Exception | None:
     """Ask for the sync of a connection that the flow run was started for; why it cannot be synced."""
     try:
         connection = app.connections.get(reference).connection
         app.runs.request(connection.id, request.parts, force=request.force_refresh)
-    except Usage as error:
-        log.warning("%s is left out: %s", reference, error)
+    except INFRASTRUCTURE:
+        raise
+    except Exception as error:
+        log.warning("%s is left out: %s", reference, error, exc_info=not isinstance(error, Usage))
         return error
     return None
 

@@ -99,18 +99,25 @@ class Leases:
 
     def _alone(self, claim: _Claim, connection_id: str, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
         """Claim one connection; one whose row cannot be used fails."""
-        mine = ConnectionRow.id == connection_id
         try:
             with self._engine.begin() as session:
-                return claim(session, wanted & mine)
+                return claim(session, wanted & (ConnectionRow.id == connection_id))
         except (AdpulseError, *INFRASTRUCTURE):
             raise
         except Exception as error:
             log.exception("connection %s cannot be claimed", connection_id)
-            with self._engine.begin() as session:
-                if lock(session, mine, *free(now)):
-                    refuse(session, connection_id, unusable(connection_id, error), now)
+            self._refuse(connection_id, error, now)
             return []
+
+    def _refuse(self, connection_id: str, error: Exception, now: datetime) -> None:
+        try:
+            with self._engine.begin() as session:
+                if lock(session, ConnectionRow.id == connection_id, *free(now)):
+                    refuse(session, connection_id, unusable(connection_id, error), now)
+        except (AdpulseError, *INFRASTRUCTURE):
+            raise
+        except Exception:
+            log.exception("that connection %s cannot be claimed could not be noted", connection_id)
 
     @staticmethod
     def _move_on(session: Session, claimed: Sequence[Row[Any]], now: datetime) -> None:

@@ -204,17 +204,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file makes its parser raise into one sentence."""
     try:
         yield
-    except (
-        pa.ArrowException,
-        zipfile.BadZipFile,
-        EOFError,
-        RuntimeError,
-        ArithmeticError,
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-    ) as error:
+    except _DAMAGES as error:
         raise Permanent(f"{path} is damaged. Nothing of the run was applied; remove its folder and sync again.") from error
 
 
