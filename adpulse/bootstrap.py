@@ -29,6 +29,7 @@ from storage.alert_query import Answer, ask
 from storage.alerts import Alert, Alerts
 from storage.authorizations import Authorizations
 from storage.bulk import Bulk
+from storage.connection_warnings import ConnectionWarnings
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.filters import Filters
@@ -45,6 +46,7 @@ from storage.partitions import Partitions
 from storage.rotation import Rotation
 from storage.runs import Runs
 from storage.sessions import Sessions
+from storage.sizes import Sizes
 from storage.staging import Staging
 from storage.staleness import Staleness
 from storage.warehouse import Warehouse
@@ -71,6 +73,8 @@ class App:
         self.authorizations = Authorizations(engine, self.cipher)
         self.rotation = Rotation(engine, self.cipher)
         self.connections = Connections(engine, self.clock)
+        self.sizes = Sizes(engine)
+        self.warnings = ConnectionWarnings(engine, self.clock)
         self.labels = Labels(engine)
         self.filters = Filters(engine)
         self.bulk = Bulk(engine, self.clock)
@@ -168,6 +172,7 @@ class App:
             page_size=self._page_size(lease.connection),
             limit=self.settings.calls_per_hour,
             lane=lease.lane,
+            resting=self.warnings.resting(lease.connection.id),
         )
         shares = self.shares(lease.connection.scope)
         if shares is None:

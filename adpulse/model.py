@@ -242,6 +242,10 @@ class Connection:
     """Campaigns that the last full entity walk listed; None before the first walk."""
     asset_group_count: int | None = None
     """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
+    delivering_ads: int | None = None
+    """Most leaves that a day had numbers of, as read before the first walk: an estimate of the size. None: no day was read yet."""
+    delivering_campaigns: int | None = None
+    """The same of campaigns."""
     login_customer_id: str | None = None
     filters: ReportFilters = WIDEST
     """By which statuses Meta's reports are filtered."""
@@ -318,6 +322,9 @@ class FetchKind(StrEnum):
     def has_dates(self) -> bool:
         """Whether the fetch covers days (metrics) or the present (entities, facts)."""
         return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS)
+
+
+WALKS = frozenset({FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED})
 
 
 class Heat(StrEnum):

@@ -12,6 +12,9 @@ DELIVERIES = 30
 """Tries of a webhook's message, the first included: about a day."""
 
 LONGEST_BACKOFF = 3600.0
+LONGEST_WARNING_BACKOFF = 6 * 3600.0
+"""Longest pause of what fails without stopping a connection's numbers: nobody waits for it."""
+
 _FIRST_BACKOFF, _JITTER = 60.0, 0.1
 _FIRST_COOLDOWN, _LONGEST_COOLDOWN = 60.0, 900.0
 
@@ -24,13 +27,13 @@ def call_backoff(attempt: int, rng: Random) -> float:
     return 0.5 * 2.0 ** (attempt - 1) * (0.5 + rng.random() / 2)
 
 
-def backoff(failures: int, rng: Random) -> float:
-    """Seconds before a failed connection is synced, or a message sent, again: 60 s doubling to an hour, each up to a tenth longer.
+def backoff(failures: int, rng: Random, longest: float = LONGEST_BACKOFF) -> float:
+    """Seconds before what failed is tried again: 60 s doubling to ``longest``, each up to a tenth longer.
 
     The jitter spreads what a platform or a receiver that was down has to take when it is back.
     """
     doubled = _FIRST_BACKOFF * 2.0 ** min(max(failures - 1, 0), 10)
-    return min(doubled, LONGEST_BACKOFF / (1 + _JITTER)) * (1 + _JITTER * rng.random())
+    return min(doubled, longest / (1 + _JITTER)) * (1 + _JITTER * rng.random())
 
 
 def cooldown(throttles: int) -> float:

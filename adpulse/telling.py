@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.frequency import spoken
-from adpulse.model import Connection, ConnectionStatus
+from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
 from adpulse.status_filter import StatusFilter
+from storage.connection_warnings import ConnectionWarning
 from storage.connections import ConnectionView
 
 _STATUS = {
@@ -21,6 +22,14 @@ _STATUS = {
     ConnectionStatus.DELETING: "Being deleted",
 }
 
+
+_WARNED = {
+    FetchKind.ACCOUNT_FACTS.value: "the account's currency, time zone and state",
+    FetchKind.ENTITIES_FULL.value: "the list of campaigns and all below them",
+    FetchKind.ENTITIES_CHANGED.value: "changes of campaigns and all below them",
+    FetchKind.ENTITIES_CONFIRMED.value: "whether ads that left the report were deleted",
+}
+"""What could not be read, by the warning's kind."""
 
 TOKEN_WARNED = timedelta(days=14)
 """How long before its credential ends a connection says so."""
@@ -49,9 +58,20 @@ def percent(share: Decimal) -> str:
 
 
 def state(view: ConnectionView) -> str:
-    """Idle, Queued, Syncing, Error, or why it is not synced at all; and whether its data are stale."""
-    told = _STATUS.get(view.connection.status, view.sync_status.value.capitalize())
-    return f"{told}, stale" if view.stale_since else told
+    """Idle, Queued, Syncing, Error, or why it is not synced at all; whether its data are stale, and how many warnings it has."""
+    told = [_STATUS.get(view.connection.status, view.sync_status.value.capitalize())]
+    if view.stale_since:
+        told.append("stale")
+    if count := len(view.warnings):
+        told.append(f"{count} warning{'s' if count > 1 else ''}")
+    return ", ".join(told)
+
+
+def warning(one: ConnectionWarning, now: datetime) -> str:
+    """What cannot be read, for how long, why, and when it is tried again."""
+    tries = f"{one.times} tries" if one.times > 1 else "1 try"
+    what = f"Cannot read {_WARNED.get(one.kind, one.kind)} (first {ago(one.first_at, now)}, {tries}): {one.message}"
+    return f"{what} Numbers go on; it is tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC."
 
 
 def waiting(view: ConnectionView, now: datetime) -> str:
@@ -114,7 +134,13 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "cooldown_reason": view.cooldown_reason,
         "stale_since": _iso(view.stale_since),
         "credential_expires_at": _iso(view.credential_expires_at),
+        "warnings": [_warning_fields(each) for each in view.warnings],
     }
+
+
+def _warning_fields(one: ConnectionWarning) -> dict[str, Any]:
+    instants = {name: _iso(getattr(one, name)) for name in ("first_at", "last_at", "retry_at")}
+    return {"kind": one.kind, "message": one.message, "code": one.code, "times": one.times, **instants}
 
 
 def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[str, str]]:
@@ -137,6 +163,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Token", token_end(view, now)),
         ("Error", view.last_sync_error or ""),
         ("Reports", reports(connection)),
+        *(("Warning", warning(each, now)) for each in view.warnings),
     ]
     return [(label, value) for label, value in told if value]
 

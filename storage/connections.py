@@ -1,6 +1,7 @@
 """Connections: what is synced, how often, and what its syncs told."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +10,6 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, case, exists, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock, utc_now
@@ -21,6 +21,7 @@ from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.retry import LONGEST_BACKOFF
 from storage import labels
+from storage.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
 from storage.control import (
     ConnectionRow,
     CredentialRow,
@@ -75,10 +76,12 @@ class ConnectionView:
     stale_since: datetime | None
     credential_expires_at: datetime | None
     """When its credential ends by itself (business time); None if it does not, or nobody says."""
+    warnings: tuple[ConnectionWarning, ...] = ()
+    """What fails without stopping its numbers, the longest first."""
 
 
 _PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters"))
-_SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status"))
+_SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status", "warnings"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +175,14 @@ class Connections:
     def _select(
         self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
     ) -> list[ConnectionView]:
+        found = ordered(_VIEWS.where(condition).limit(limit), order, after)
+        warned = ConnectionWarningRow.connection_id.in_(select(ConnectionRow.id).where(condition))
+        warnings = defaultdict[str, list[ConnectionWarning]](list)
         with reading(self._engine).connect() as session:
-            rows = session.execute(ordered(_VIEWS.where(condition).limit(limit), order, after)).all()
-        return [_view(row) for row in rows]
+            rows = session.execute(found).all()
+            for connection_id, each in select_warnings(session, warned):
+                warnings[connection_id].append(each)
+        return [_view(row, warnings[row.id]) for row in rows]
 
     def rename(self, connection_id: str, name: str) -> None:
         """Call it otherwise; people refer to it by its name or its id."""
@@ -270,16 +278,6 @@ class Connections:
         with self._engine.begin() as session:
             self._update(session, connection_id, timezone=facts.timezone)
 
-    def set_size(self, connection_id: str, *, ad_count: int, campaign_count: int) -> None:
-        """Remember the account's size: later reads' costs depend on it."""
-        with self._engine.begin() as session:
-            self._update(session, connection_id, ad_count=ad_count, campaign_count=campaign_count)
-
-    def set_asset_groups(self, connection_id: str, count: int) -> None:
-        """Remember how many asset groups there are; their numbers are asked for unless it is none."""
-        with self._engine.begin() as session:
-            self._update(session, connection_id, asset_group_count=count)
-
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
         """Make no call before ``until`` (business time) for the account, whoever connected it, or for all that is counted together."""
         condition = ConnectionRow.scope == connection.scope
@@ -310,8 +308,8 @@ class Connections:
         each = (
             select(
                 ConnectionRow.sync_frequency,
-                _rounded(ConnectionRow.ad_count, step).label("ads"),
-                _rounded(ConnectionRow.campaign_count, step).label("campaigns"),
+                _rounded(func.coalesce(ConnectionRow.ad_count, ConnectionRow.delivering_ads), step).label("ads"),
+                _rounded(func.coalesce(ConnectionRow.campaign_count, ConnectionRow.delivering_campaigns), step).label("campaigns"),
                 case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
             )
             .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
@@ -368,14 +366,15 @@ def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -
     return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=utc_now(), resolution=resolution)).rowcount
 
 
-def _view(row: Row[Any]) -> ConnectionView:
+def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionView:
     told = columns(row)
     same = {name: told[name] for name in _SAME}
     mine = tuple(sorted(told["labels"].split(labels.BETWEEN))) if told["labels"] else ()
-    return ConnectionView(connection=_connection(told), labels=mine, sync_status=SyncStatus(told["sync_status"]), **same)
+    own: dict[str, Any] = {"labels": mine, "sync_status": SyncStatus(told["sync_status"]), "warnings": tuple(warnings)}
+    return ConnectionView(connection=_connection(told), **own, **same)
 
 
-def _rounded(count: InstrumentedAttribute[int | None], step: int) -> ColumnElement[int | None]:
+def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:
     return (count + (step - 1)) // step * step
 
 

@@ -181,6 +181,8 @@ class ConnectionRow(Base):
     ad_count: Mapped[int | None]
     campaign_count: Mapped[int | None]
     asset_group_count: Mapped[int | None]
+    delivering_ads: Mapped[int | None]
+    delivering_campaigns: Mapped[int | None]
     trailing_spend: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros of its own currency, of the seven days until its metrics changed last: who spends more is synced first."""
     sync_frequency: Mapped[str]

@@ -292,6 +292,18 @@ class Runs:
                 publish(session, needs_attention(lease.connection, status, str(error)))
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
+    def unfulfilled(self, lease: Lease, leg: Leg, error: AdpulseError) -> None:
+        """Close a run that asked for entities alone and did not get them, as a dead letter; the connection goes on as before.
+
+        It is not kept open to be tried again: ticks would go on with it and read no numbers.
+        """
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
+            resolve(session, others, f"superseded by {lease.run_id}")
+            waits = {"postponed_until": None, "postponed_reason": None}
+            self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(leg))
+
     def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
         if lease.connection.frequency.interval is not None:
             values["next_due_at"] = next_due_at

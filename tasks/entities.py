@@ -1,12 +1,16 @@
 """Reads campaigns and what is below them, and the account's own facts. Step: fetch."""
 
+from functools import partial
+
+import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused
-from adpulse.model import ENTITY_SCHEMA, Fetched, FetchKind, Lease
-from adpulse.providers.base import CallSlot
-from tasks.batch import Batch, Outcome, during, missing, read_each
+from adpulse.model import ENTITY_SCHEMA, Fetch, Fetched, FetchKind, Lease
+from adpulse.providers.base import CallSlot, PlatformClient
+from tasks.batch import Batch, Outcome, missing, read_each
+from tasks.optional import optional
 from tasks.retries import OPTIONS
 
 
@@ -17,17 +21,26 @@ async def sync_entities(batch: Batch) -> list[Outcome]:
 
 
 def read_entities(app: App, lease: Lease) -> None:
-    """Make the planned reads that have no dates; what is staged already is not read again."""
-    client = app.client(lease.connection)
+    """Make the planned reads that have no dates; what is staged already, or failed in this leg, is not read again.
+
+    A read that fails leaves a warning, and the numbers are read all the same.
+    """
+    client, failed = app.client(lease.connection), app.warnings.of_leg(lease)
     for fetch in missing(app, lease, dates=False):
-        fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
-        with during(fetch):
-            if fetch.kind is FetchKind.ACCOUNT_FACTS:
-                check_facts(app, lease, slot)
-                table = ENTITY_SCHEMA.empty_table()
-            else:
-                table = client.entities(lease.connection, fetch, slot)
-        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+        if fetch.kind in failed:
+            continue
+        fetched_at = app.clock.now()
+        table = optional(app, lease, fetch, partial(_read, app, client, lease, fetch))
+        if table is not None:
+            app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+
+
+def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> pa.Table:
+    slot = app.slot(lease, fetch.heat)
+    if fetch.kind is FetchKind.ACCOUNT_FACTS:
+        check_facts(app, lease, slot)
+        return ENTITY_SCHEMA.empty_table()
+    return client.entities(lease.connection, fetch, slot)
 
 
 def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:

@@ -12,6 +12,7 @@ from adpulse.model import Connection, Fetch, Fetched, FetchKind, Heat, Lease, Le
 from adpulse.planner.costs import Size, costs_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from tasks.batch import Batch, Outcome, during, missing, read_each
+from tasks.optional import optional
 from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
 
     A row can be missing because the platform took the delivery back (the numbers become zero) or because the
     ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them;
-    what could not be asked stays as it is stored, and is asked about when its day is read again.
+    what could not be asked stays as it is stored, and is asked about when its day is read again; a lookup that fails is a warning.
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
     costs = costs_of(connection.provider, Size.of(connection), app.settings.meta_page_size)
@@ -83,9 +84,9 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
         return
     absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))
-    if not absent:
+    if not absent or fetch.kind in app.warnings.resting(connection.id):
         return
-    fetched_at = app.clock.now()
-    with during(fetch):
-        found = app.client(connection).look_up(connection, absent, app.slot(lease, fetch.heat))
-    app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=found))
+    fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
+    table = optional(app, lease, fetch, lambda: app.client(connection).look_up(connection, absent, slot))
+    if table is not None:
+        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
+import pyarrow as pa
+
 from adpulse.bootstrap import App
 from adpulse.errors import (
     AccountRefused,
@@ -20,9 +22,24 @@ from adpulse.errors import (
     UnknownConnection,
     VersionSunset,
 )
-from adpulse.model import GONE_STATUSES, ConnectionStatus, Fetch, Fetched, FetchKind, Heat, Lane, Lease, Level, RunCounts, RunState
+from adpulse.model import (
+    GONE_STATUSES,
+    WALKS,
+    ConnectionStatus,
+    Fetch,
+    Fetched,
+    FetchKind,
+    Heat,
+    Lane,
+    Lease,
+    Level,
+    Parts,
+    RunCounts,
+    RunState,
+)
 from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
+from storage.connection_warnings import ConnectionWarning
 from storage.control import INFRASTRUCTURE
 from storage.runs import Leg
 from storage.unsettled import MOST_DEATHS, suspected
@@ -150,6 +167,7 @@ def _leg(app: App, lease: Lease) -> Leg:
     if stored:
         app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
         _record_size(app, lease, staged)
+        app.warnings.clear(lease.connection.id, _mended(staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
         return _written(app, lease, leg)
@@ -171,15 +189,36 @@ def _written(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
     )
 
 
+def _mended(staged: list[Fetched]) -> set[FetchKind]:
+    """The reads that work again. After a full walk nothing is left that a smaller one could not read."""
+    kinds = {each.fetch.kind for each in staged if not each.fetch.kind.has_dates}
+    return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
+
+
 def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
     """Remember how many campaigns and living ads there are: what later reads cost depends on it."""
+    if lease.connection.ad_count is None:
+        _estimate_size(app, lease, staged)
     for each in staged:
         if each.fetch.kind is FetchKind.ENTITIES_FULL:
             levels, statuses = (each.table.column(name).to_pylist() for name in ("level", "status"))
             ads = sum(level == Level.AD and status not in GONE_STATUSES for level, status in zip(levels, statuses, strict=True))
-            app.connections.set_size(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
+            app.sizes.set_walked(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
         if not each.fetch.kind.has_dates:
             _record_asset_groups(app, lease, each)
+
+
+def _estimate_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
+    """Before any walk: the most leaves and campaigns that one of the days read has numbers of."""
+    leaves = [each.table for each in staged if each.fetch.kind is FetchKind.ADS]
+    totals = [each.table for each in staged if each.fetch.kind is FetchKind.CAMPAIGNS]
+    if leaves:
+        app.sizes.set_estimate(lease.connection, ads=max(map(_most_a_day, leaves)), campaigns=max(map(_most_a_day, totals), default=0))
+
+
+def _most_a_day(rows: pa.Table) -> int:
+    """Rows of the day that has most: each entity has one."""
+    return max(rows.group_by("date").aggregate([("date", "count")])["date_count"].to_pylist(), default=0)
 
 
 def _record_asset_groups(app: App, lease: Lease, entities: Fetched) -> None:
@@ -189,7 +228,7 @@ def _record_asset_groups(app: App, lease: Lease, entities: Fetched) -> None:
     """
     seen, known = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
     if seen > (known or 0) or (known is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
-        app.connections.set_asset_groups(lease.connection.id, seen)
+        app.sizes.set_asset_groups(lease.connection.id, seen)
 
 
 def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:
@@ -201,7 +240,8 @@ def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Pl
         return replace(made, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
         return replace(made, until=now, reason="more was asked for while it ran")
-    if not all(app.staging.has(lease.run_id, fetch) for fetch in made.fetches):
+    failed = app.warnings.of_leg(lease)
+    if not all(app.staging.has(lease.run_id, fetch) or fetch.kind in failed for fetch in made.fetches):
         return replace(made, until=now, reason="the rest of its plan")
     return made
 
@@ -214,8 +254,16 @@ def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
         _fail(app, lease, error, leg, now)
     elif made is not None and made.until is not None:
         app.runs.postponed(lease, leg, until=made.until, reason=made.reason or "", lane=made.lane)
+    elif lease.parts is Parts.ENTITIES and (failed := [each for kind, each in app.warnings.of_leg(lease).items() if kind in WALKS]):
+        app.runs.unfulfilled(lease, leg, _as_error(failed[0]))
     else:
         app.runs.done(lease, leg)
+
+
+def _as_error(warning: ConnectionWarning) -> AdpulseError:
+    error = AdpulseError(warning.message, warning.code)
+    error.during = warning.kind
+    return error
 
 
 def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -> None:

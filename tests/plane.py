@@ -11,6 +11,7 @@ from adpulse.targets import Targets
 from storage.alerts import Alerts
 from storage.authorizations import Authorizations
 from storage.bulk import Bulk
+from storage.connection_warnings import ConnectionWarnings
 from storage.connections import Connections
 from storage.credentials import Credentials
 from storage.grants import Grants
@@ -21,6 +22,7 @@ from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.partitions import Partitions
 from storage.runs import Runs
+from storage.sizes import Sizes
 from storage.staleness import Staleness
 from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
@@ -43,6 +45,8 @@ class ControlPlane:
         self.grants = Grants(engine, cipher)
         self.authorizations = Authorizations(engine, cipher)
         self.connections = Connections(engine, clock)
+        self.sizes = Sizes(engine)
+        self.warnings = ConnectionWarnings(engine, clock)
         self.labels = Labels(engine)
         self.bulk = Bulk(engine, clock)
         self.leases = Leases(engine, clock)

@@ -27,6 +27,21 @@ class SyncTelemetry(BaseModel):
     last_sync_error: str | None = Field(examples=["Meta does not answer. It is tried again."])
 
 
+class WarningOut(BaseModel):
+    """Something that fails without stopping the connection's numbers. It ends with the next try that succeeds."""
+
+    kind: str = Field(
+        examples=["entities_full"],
+        description="`entities_full`, `entities_changed`, `entities_confirmed` or `account_facts`; later versions may add others.",
+    )
+    message: str = Field(examples=["Meta refused a request for account 1270000000007919."])
+    code: str | None = Field(examples=["100/2446289"], description="The platform's own code.")
+    times: Count = Field(description="How often it failed since it worked last.")
+    first_at: At
+    last_at: At
+    retry_at: At = Field(description="When it is tried again; a sync that somebody asks for tries at once.")
+
+
 class ConnectionOut(SyncTelemetry):
     """A connection with its telemetry, how often it is really read, and what holds it up."""
 
@@ -51,6 +66,7 @@ class ConnectionOut(SyncTelemetry):
     )
     cooldown_until: At | None
     cooldown_reason: str | None = Field(examples=["Meta throttles the account."])
+    warnings: list[WarningOut] = Field(description="What fails without stopping its numbers; empty when all is well.")
 
 
 class ConnectionPage(BaseModel):

@@ -86,6 +86,8 @@ class Proof:
         query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
         stored = {row[:2]: row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
         last = self._reads.notes[-1].dateless
+        if FetchKind.ENTITIES_FULL not in last:
+            return  # no walk worked yet
         if last[FetchKind.ENTITIES_FULL] < last.get(FetchKind.ENTITIES_CHANGED, last[FetchKind.ENTITIES_FULL]):
             return  # since the full walk only what changed by itself was read, not what follows from a parent
         truth = self._remote.truth_entities(self._connection.external_id, as_of=last[FetchKind.ENTITIES_FULL])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from adpulse.model import Connection, Heat, Lane, Parts
+from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
 from adpulse.planner.costs import Costs, Size, costs_of, whole
 from adpulse.planner.demand import Demand, Rhythm, demand
@@ -13,6 +13,9 @@ from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK
 
 CALLS_PER_TICK = 4
 """Most calls for older days where ticks are served: there they must not keep today's numbers of the next tick waiting."""
+
+ESTIMATED_DAYS = 7
+"""Most older days in one piece while the size is an estimate: a day may have had many more ads than those that were read."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -32,7 +35,7 @@ class Account:
 
     ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
-    none; ``spent`` what it did of it.
+    none; ``spent`` what it did of it. ``resting``: reads without dates that failed and are not due again yet.
     """
 
     connection: Connection
@@ -45,11 +48,21 @@ class Account:
     first_sync: bool = False
     share: Share | None = None
     spent: Spent = Spent()
+    resting: frozenset[FetchKind] = frozenset()
+
+    @property
+    def size(self) -> Size:
+        """How much it holds, as far as that is known."""
+        return Size.of(self.connection)
 
     @property
     def costs(self) -> Costs:
         """What its reads cost."""
-        return costs_of(self.connection.provider, Size.of(self.connection), self.page_size)
+        return costs_of(self.connection.provider, self.size, self.page_size)
+
+    def may_read(self, kind: FetchKind) -> bool:
+        """Whether a read without dates may be tried: a person who asks does not wait for its pause after a failure."""
+        return self.asked or self.parts is Parts.ENTITIES or kind not in self.resting
 
     @property
     def part(self) -> int:
@@ -77,7 +90,8 @@ class Account:
         share, piece = self.older_share, self.hour.piece
         if share is not None and share.window <= WINDOW:
             piece = min(piece, share.limit - self.costs.changed_walk)
-        return self.costs.longest(FIRST_SYNC_DAYS, piece)
+        days = FIRST_SYNC_DAYS if self.connection.ad_count is not None else ESTIMATED_DAYS
+        return self.costs.longest(days, piece)
 
     @property
     def rhythm(self) -> Rhythm | None:

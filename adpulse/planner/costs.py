@@ -24,7 +24,7 @@ _MOST_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much an account holds, as of the last full walk; None before the first one."""
+    """How much an account holds, as of the last full walk, or as its numbers show before the first one; None: nothing was read."""
 
     ads: int | None
     campaigns: int | None = None
@@ -32,7 +32,10 @@ class Size:
 
     @classmethod
     def of(cls, connection: Connection) -> "Size":
-        """A connection's size."""
+        """A connection's size. Before the first walk it is estimated: pages are rows with delivery, so what delivers is what costs."""
+        if connection.ad_count is None:
+            ads, campaigns = connection.delivering_ads, connection.delivering_campaigns
+            return cls(ads=ads, campaigns=campaigns, asset_groups=connection.asset_group_count)
         return cls(ads=connection.ad_count, campaigns=connection.campaign_count, asset_groups=connection.asset_group_count)
 
 

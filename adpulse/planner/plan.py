@@ -87,7 +87,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         chosen.extend(piece)
         room = room.after(now, piece)
         left -= cost if older else 0
-    if account.connection.ad_count is None and account.parts is not Parts.ENTITIES and not waiting:
+    if account.size.ads is None and account.parts is not Parts.ENTITIES and not waiting:
         waiting.append((now, "older days follow now that the account's size is known", Lane.BACKGROUND))
     if not waiting:
         return Plan(fetches=tuple(chosen))
@@ -113,8 +113,8 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     if account.parts is Parts.ENTITIES:
         return
     yield from _hot(now, account, ages)
-    if account.connection.ad_count is None:
-        return  # the cost of older days is unknown until the first walk told the account's size
+    if account.size.ads is None:
+        return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     yield from _older(account, cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     yield from _older(account, spans(missing, account.longest), Heat.BACKFILL)
     yield from _older(account, spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
@@ -122,12 +122,14 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
     day = DAY * account.stretch
-    if ages.stale(FetchKind.ACCOUNT_FACTS, now, day):
+    if ages.stale(FetchKind.ACCOUNT_FACTS, now, day) and account.may_read(FetchKind.ACCOUNT_FACTS):
         yield (Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1),)
-    if ages.stale(FetchKind.ENTITIES_FULL, now, day):
+    if ages.stale(FetchKind.ENTITIES_FULL, now, day) and account.may_read(FetchKind.ENTITIES_FULL):
         yield (Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=account.costs.full_walk),)
         return
     walks = [ages.dateless[kind] for kind in (FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED) if kind in ages.dateless]
+    if not walks or not account.may_read(FetchKind.ENTITIES_CHANGED):
+        return
     last = max(walks)
     if account.asked or now - last >= account.changes_age * SLACK:
         yield (Fetch(kind=FetchKind.ENTITIES_CHANGED, heat=Heat.COLD, cost=account.costs.changed_walk, changed_since=last),)

@@ -22,8 +22,8 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
-from adpulse.clock import Clock
 from adpulse.absent import Absent, status_only
+from adpulse.clock import Clock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.providers import google_normalise as normalise

@@ -147,3 +147,19 @@ def test_every_answer_carries_the_headers_that_protect_a_browser(ask, team):
     for answer in (ask("GET", "/healthz"), ask("GET", "/nowhere"), ask("GET", "/connections/", team.viewer)):
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_warning_is_told_until_its_cause_has_passed(ask, installation, team, sandbox):
+    installation.app.client(team.connection)._sleep = lambda _: None
+    sandbox.faults.add([{"action": "refused", "kind": "ads", "account": team.connection.external_id}])
+    installation.sync(team.connection)
+    sandbox.faults.clear()
+    path = f"/connections/{team.connection.id}"
+
+    answer = ask("GET", path, team.viewer).json()
+    installation.sync(team.connection)
+
+    (warning,) = answer["warnings"]
+    assert (warning["kind"], warning["code"], warning["times"], answer["last_sync_error"]) == ("entities_full", "100", 1, None)
+    assert warning["first_at"] == warning["last_at"] < warning["retry_at"]
+    assert ask("GET", path, team.viewer).json()["warnings"] == []

@@ -1,5 +1,6 @@
 """The pages without a browser: who is let in, what forms do, and what another site cannot do."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -452,3 +453,18 @@ def _leg():
     from storage.runs import Leg  # noqa: PLC0415 - only here
 
     return Leg()
+
+
+def test_a_warning_is_told_where_one_looks(browser, visit, installation, team, sandbox):
+    installation.app.client(team.connection)._sleep = lambda _: None
+    sandbox.faults.add([{"action": "refused", "kind": "ads", "account": team.connection.external_id}])
+    installation.sync(team.connection)
+    sandbox.faults.clear()
+
+    listed = visit(browser(team.viewer), "GET", "/connections").text
+    page = visit(browser(team.viewer), "GET", f"/connections/{team.connection.id}").text
+
+    (warning,) = installation.app.connections.get(team.connection.id).warnings
+    assert "Idle, 1 warning" in listed
+    assert "Cannot read the list of campaigns and all below them" in page
+    assert warning.message in html.unescape(page)

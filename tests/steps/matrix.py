@@ -24,7 +24,10 @@ FACTS, ENTITIES = frozenset({FetchKind.ACCOUNT_FACTS}), frozenset({FetchKind.ACC
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """What a fault leads to: how often the call is made, the run's and the connection's state, who rests, for how many seconds."""
+    """What a fault leads to: how often the call is made, the run's and the connection's state, who rests, for how many seconds.
+
+    ``warned``: the sync goes on without the read, and the connection has a warning.
+    """
 
     told: str
     state: RunState | None = None
@@ -33,6 +36,7 @@ class Ending:
     rests: str | None = None
     seconds: int = 0
     often: bool = True
+    warned: bool = False
 
 
 def seldom(ending):
@@ -58,12 +62,21 @@ SAME = NONE
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A call of a sync: how a rule is aimed at it, and what was read completely before it is made."""
+    """A call of a sync: how a rule is aimed at it, and what was read completely before it is made.
+
+    ``optional``: the numbers do not need it, so what would fail the sync is only a warning.
+    """
 
     aim: dict
     at: datetime = LATER
     before: frozenset = frozenset()
     also: list = field(default_factory=list)
+    optional: bool = False
+
+    def ends(self, ending):
+        """How a fault that ends so elsewhere ends here."""
+        fails = ending.state in (RunState.FAILED, RunState.DEAD) and ending.status is ConnectionStatus.ACTIVE
+        return replace(ending, told="warning", state=None, seconds=0, warned=True) if self.optional and fails else ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +99,9 @@ def cells(matrix, places):
             if ending is not NONE:
                 marks = () if ending.often else pytest.mark.slow
                 rules = [{"action": action, **place.aim, **how}, *place.also]
-                told = code if ending.state else None
-                cell = Cell(fault=fault, name=name, place=place, rules=rules, code=told, ending=ending)
+                ends = place.ends(ending)
+                told = code if ends.state or ends.warned else None
+                cell = Cell(fault=fault, name=name, place=place, rules=rules, code=told, ending=ends)
                 yield pytest.param(cell, id=f"{fault} at {name}", marks=marks)
 
 
@@ -126,7 +140,10 @@ def told_and_waited_for(installation, run, cell, neighbours):
     view = installation.app.connections.get(run.connection_id)
     struck = installation.sandbox.faults.as_json()[0]["struck"]
     assert struck == ending.tries or (ending.tries is None and struck)
-    assert (run.error_code, view.connection.status) == (cell.code, ending.status)
+    assert (run.error_code, view.connection.status) == (None if ending.warned else cell.code, ending.status)
+    if ending.warned:
+        assert ({each.code for each in view.warnings}, run.state) == ({cell.code}, RunState.DONE)
+        assert view.last_sync_completed_at == now
     assert (view.cooldown_until is not None) == (ending.rests is not None)
     for name, counted_together in neighbours.items():
         assert (installation.app.connections.get(name).cooldown_until is not None) == (ending.rests == "app" and counted_together)
@@ -185,6 +202,9 @@ def recover(installation, connection, run, ending):
     """The fault is over; time passes, or a person does what the error says. Nothing is tried before."""
     app, clock = installation.app, installation.sandbox.clock
     installation.sandbox.faults.clear()
+    if ending.warned:
+        clock.set(max(each.retry_at for each in app.connections.get(connection.id).warnings))
+        (run,) = installation.leg(connection)
     if ending.state in (RunState.POSTPONED, RunState.FAILED):
         if run.until > clock.now():
             clock.set(run.until - SECOND)
@@ -209,5 +229,5 @@ def in_order_again(installation, connection, run):
     view = installation.app.connections.get(connection.id)
     assert run.state is RunState.DONE
     assert (view.connection.status, view.last_sync_error, view.consecutive_failures) == (ConnectionStatus.ACTIVE, None, 0)
-    assert installation.app.runs.dead_letters() == []
+    assert (installation.app.runs.dead_letters(), view.warnings) == ([], ())
     assert installation.differences(view.connection) == []

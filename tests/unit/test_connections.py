@@ -191,8 +191,8 @@ def test_who_shares_a_scope_is_told_in_groups_of_what_their_reads_cost(plane):
     for number, (ads, campaigns, groups) in enumerate(sizes):
         made = plane.connect(str(number), provider=Provider.GOOGLE, scope="google:acme")
         if ads is not None:
-            plane.connections.set_size(made.id, ad_count=ads, campaign_count=campaigns)
-            plane.connections.set_asset_groups(made.id, groups)
+            plane.sizes.set_walked(made.id, ad_count=ads, campaign_count=campaigns)
+            plane.sizes.set_asset_groups(made.id, groups)
     plane.connect("other", provider=Provider.GOOGLE, scope="google:other")
     paused = plane.connect("paused", provider=Provider.GOOGLE, scope="google:acme")
     plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, None)

@@ -2,6 +2,7 @@
 
 import itertools
 from bisect import bisect_left
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts, Provider
+from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
-from adpulse.planner.windows import PartitionAges, cold_days, recent_days
+from adpulse.planner.windows import PartitionAges, cold_days, missing_days, recent_days
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
@@ -33,6 +35,7 @@ class Simulation:
         self.connection = connection
         self.limit = limit
         self.sharing = 1
+        self.resting = frozenset()
         self.now = NOW
         self.days = {}
         self.dateless = {}
@@ -44,7 +47,8 @@ class Simulation:
     def tick(self, now, *, asked=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
-        made = plan(now, account(self.connection, asked=asked, limit=self.limit, sharing=self.sharing), self.ages(), recent)
+        mine = replace(account(self.connection, asked=asked, limit=self.limit, sharing=self.sharing), resting=self.resting)
+        made = plan(now, mine, self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
             self.record(fetch, now)
@@ -364,3 +368,61 @@ def test_no_sequence_of_plans_exceeds_the_hour(ads, frequency, steps, asked):
         simulation.tick(now, asked=asked)
 
     assert simulation.most_in_an_hour() <= 180
+
+
+RESTING = frozenset({FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED})
+
+
+def asked_kinds(made):
+    return {fetch.kind for fetch in made.fetches}
+
+
+def test_a_walk_in_its_pause_is_not_planned_and_numbers_are():
+    made = plan(NOW, replace(account(connection()), resting=RESTING), PartitionAges(), ())
+
+    assert not asked_kinds(made) & RESTING
+    assert FetchKind.ADS in asked_kinds(made)
+
+
+@pytest.mark.parametrize("by", [{"asked": True}, {"parts": Parts.ENTITIES}])
+def test_who_asks_does_not_wait_for_the_pause_of_a_walk(by):
+    made = plan(NOW, replace(account(connection(), **by), resting=RESTING), PartitionAges(), ())
+
+    assert {FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL} <= asked_kinds(made)
+
+
+def test_changes_are_read_while_only_the_full_walk_is_in_its_pause():
+    walked = dict.fromkeys((FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL), NOW - timedelta(days=2))
+    resting = frozenset({FetchKind.ENTITIES_FULL})
+
+    made = plan(NOW, replace(account(connection()), resting=resting), PartitionAges(dateless=walked), ())
+
+    assert FetchKind.ENTITIES_CHANGED in asked_kinds(made)
+    assert FetchKind.ENTITIES_FULL not in asked_kinds(made)
+
+
+def test_before_any_walk_older_days_are_read_by_the_size_that_the_numbers_show():
+    estimated = connection(ads=None, delivering_ads=1000, delivering_campaigns=50)
+
+    made = plan(NOW, replace(account(estimated), resting=RESTING), PartitionAges(), ())
+
+    backfill = [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
+    assert backfill
+    assert max(len(fetch.days) for fetch in backfill) == ESTIMATED_DAYS
+    assert all(fetch.cost >= len(fetch.days) * 1000 // 500 for fetch in backfill if fetch.kind is FetchKind.ADS)
+
+
+@settings(max_examples=30)
+@given(ads=st.integers(min_value=0, max_value=3000), frequency=st.sampled_from(list(Frequency)))
+def test_without_any_walk_the_first_sync_ends_whatever_the_estimate(ads, frequency):
+    estimated = connection(ads=None, delivering_ads=ads, delivering_campaigns=max(1, ads // 20), frequency=frequency)
+    simulation = Simulation(estimated)
+    simulation.resting = RESTING
+    now = NOW
+    for _ in range(600):
+        made = simulation.tick(now)
+        assert not asked_kinds(made) & RESTING
+        if made.until is None and not missing_days(now, estimated, simulation.ages()):
+            return
+        now = max(made.until or now, now + timedelta(minutes=1))
+    raise AssertionError("days are missing")

@@ -93,6 +93,11 @@ class Row:
         return telling.waiting(self.view, self.now)
 
     @property
+    def warnings(self) -> list[str]:
+        """What fails without stopping its numbers, in sentences."""
+        return [telling.warning(each, self.now) for each in self.view.warnings]
+
+    @property
     def token(self) -> str:
         """``token ends in 6 days: reconnect``; empty while that is far off, and where somebody must reconnect already."""
         return "" if self.needs_reconnect else telling.token_end(self.view, self.now)

@@ -1,0 +1,51 @@
+"""Reads that the numbers do not need: their failure is a warning on the connection, and its sync goes on. Step: fetch."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from adpulse.bootstrap import App
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    DiskFull,
+    LeaseLost,
+    RateLimited,
+    Unavailable,
+    VersionSunset,
+    WarehouseDamaged,
+)
+from adpulse.model import Fetch, Lease
+from adpulse.redact import redact
+from storage.control import INFRASTRUCTURE
+from tasks.batch import during
+
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+STOPS = (AuthExpired, AccountRefused, VersionSunset, RateLimited, LeaseLost, WarehouseDamaged, DiskFull, *INFRASTRUCTURE)
+"""What stops the connection whatever was being read: its numbers would meet the same."""
+
+
+def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -> Answer | None:
+    """The read's answer, or None after its failure was noted as a warning.
+
+    Unexpected exceptions are warnings as well: one entity that a platform tells in an unknown form must not stop the numbers.
+
+    Raises:
+        one of STOPS.
+    """
+    try:
+        with during(fetch):
+            return read()
+    except STOPS:
+        raise
+    except AdpulseError as error:
+        log.warning("run %s goes on without %s: %s", lease.run_id, fetch.label, error)
+        failure = error
+    except Exception as error:
+        log.exception("run %s goes on without %s", lease.run_id, fetch.label)
+        failure = Unavailable(f"Unexpected {type(error).__name__}: {redact(str(error))}")
+    app.warnings.record(lease, fetch.kind, failure)
+    return None
