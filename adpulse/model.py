@@ -1,6 +1,6 @@
 """The words of the domain: connections, leases, fetches, and the Arrow schemas that flow between the steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adpulse import names
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.status_filter import WIDEST, ReportFilters
@@ -369,11 +370,12 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A fetch's complete answer: METRIC_SCHEMA or ENTITY_SCHEMA rows, as asked for at ``fetched_at`` (business time)."""
+    """A fetch's complete answer, as asked for at ``fetched_at``: METRIC_SCHEMA (with ``names``) or ENTITY_SCHEMA rows."""
 
     fetch: Fetch
     fetched_at: datetime
     table: pa.Table
+    names: pa.Table = field(default_factory=names.SCHEMA.empty_table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adpulse import names
 from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, Fetched, Provider, RunCounts
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -21,6 +22,9 @@ METRIC_CHANGE_SCHEMA = pa.schema(
     ]
 )
 """A row to store, whether its key is new, a bit per metric that differs (in ``METRICS`` order) and why it changed."""
+
+NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *names.SCHEMA])
+"""What an entity that no walk has named is called; counted nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class RunFetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChanges:
-    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA and REMAINDER_SCHEMA rows.
+    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, REMAINDER_SCHEMA and NAME_CHANGE_SCHEMA rows.
 
     ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
     """
@@ -70,16 +74,17 @@ class RunChanges:
     totals: pa.Table
     entities: pa.Table
     unreported: pa.Table
+    names: pa.Table
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write. A moved remainder alone is something, though no counted row changed."""
+        """Whether there is nothing to write. A moved remainder or a name alone is something, though no counted row changed."""
         return not (self.remargined or self.rows)
 
     @property
     def rows(self) -> int:
         """How many rows there are to write."""
-        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported))
+        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported, self.names))
 
 
 Sized = TypeVar("Sized", RunFetch, RunChanges)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adpulse import names
 from adpulse.absent import Absent
 from adpulse.model import (
     ENTITY_SCHEMA,
@@ -30,7 +31,7 @@ from adpulse.model import (
     RunCounts,
     with_profit,
 )
-from storage.batches import METRIC_CHANGE_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
+from storage.batches import METRIC_CHANGE_SCHEMA, NAME_CHANGE_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
 from storage.sql import query
 
 REMAINDER_SCHEMA = pa.schema([METRIC_SCHEMA.field(name) for name in ("connection_id", "campaign_id", "date", *METRICS)])
@@ -76,6 +77,7 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     if len({run.connection_id for run in batch}) < len(batch):
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
+    found_names = _compare_names(warehouse, batch)
     tell_removed = [run.connection_id for run in batch if run.provider.tells_removed]
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
     warehouse.register("confirmed", _confirmed([run for run in batch if not run.provider.tells_removed]))
@@ -88,7 +90,7 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     return [
         _changes_of(
             run,
-            {**tables, "entities": entities},
+            {**tables, "entities": entities, "names": found_names},
             (keys[run.connection_id], changed[run.connection_id]),
             remargined=run.connection_id in margins,
         )
@@ -201,6 +203,20 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
         entities = warehouse.sql(query("diff_entities")).to_arrow_table().cast(ENTITY_SCHEMA)
     warehouse.register("entities_next", entities)
     return entities
+
+
+def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
+    """Names of entities that no walk has named, this batch's walks included, where they are new or changed."""
+    found, answers, rows = [NAME_CHANGE_SCHEMA.empty_table()], list[pa.Table](), 0
+    for run in batch:
+        told = names.merged(one.names for one in _in_time(run.fetched))
+        answers.append(told.add_column(0, NAME_CHANGE_SCHEMA.field(0), pa.array([run.connection_id] * told.num_rows, pa.string())))
+        rows += told.num_rows
+        if rows >= ROWS_AT_ONCE or run is batch[-1]:
+            warehouse.register("names_answer", pa.concat_tables(answers))
+            found.append(warehouse.sql(query("diff_names")).to_arrow_table().cast(NAME_CHANGE_SCHEMA))
+            answers, rows = [], 0
+    return pa.concat_tables(found)
 
 
 def _confirmed(batch: Sequence[RunFetch]) -> pa.Table:

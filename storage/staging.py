@@ -20,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from adpulse import names
 from adpulse.errors import Permanent
 from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
@@ -28,8 +29,8 @@ from storage.files import filling, replace
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
-_HEADER = b"adpulse"
-_TABLES = ("facts", "totals", "entities", "unreported")
+_HEADER, _NAMES = b"adpulse", b"names"
+_TABLES = ("facts", "totals", "entities", "unreported", "names")
 _OTHER_CONTENT = (ArithmeticError, ValueError, KeyError, TypeError)
 _DAMAGES = (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, OSError, *_OTHER_CONTENT)
 """What the parser of a damaged file raises; a number that is none is an ArithmeticError, from Decimal."""
@@ -88,7 +89,7 @@ class Staging:
     def write(self, run_id: str, fetched: Fetched) -> None:
         """Keep a complete answer; the same fetch again replaces it."""
         header = {"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat(), "rows": fetched.table.num_rows}
-        table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header)})
+        table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), _NAMES: _bytes_of(fetched.names)})
         with self._writing(run_id, _file_name(fetched.fetch)) as path:
             _write_table(path, table)
 
@@ -187,16 +188,25 @@ def _read_fetched(path: Path) -> Fetched:
         header = json.loads(table.schema.metadata[_HEADER])
         if table.num_rows != header["rows"]:
             raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
+        kept = table.schema.metadata.get(_NAMES)  # what an older version staged has none
         return Fetched(
             fetch=_fetch_from_json(header["fetch"]),
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
             table=table.replace_schema_metadata(None),
+            names=pa.ipc.open_stream(kept).read_all() if kept else names.SCHEMA.empty_table(),
         )
 
 
 def _write_table(sink: Any, table: pa.Table) -> None:  # noqa: ANN401 - a path or an open file, as Arrow takes them
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
+
+
+def _bytes_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 @contextmanager

@@ -349,6 +349,9 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
     if _register(warehouse, "entity_rows", [run.entities for run in pending]).num_rows:
         warehouse.execute(query("merge_entities"))
         warehouse.execute(query("insert_entity_changes"))
+        warehouse.execute(query("drop_names"))
+    if _register(warehouse, "name_rows", [run.names for run in pending]).num_rows:
+        warehouse.execute(query("merge_names"))
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         warehouse.execute(query("merge_unreported"))
     warehouse.execute(query("merge_connections"))

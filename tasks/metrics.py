@@ -3,12 +3,12 @@
 import logging
 from dataclasses import replace
 
-import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.errors import StatusRefused
 from adpulse.model import Connection, Fetch, Fetched, FetchKind, Heat, Lease, Level
+from adpulse.names import Numbers
 from adpulse.planner.costs import Size, costs_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from tasks.batch import Batch, Outcome, during, missing, read_each
@@ -30,8 +30,8 @@ def read_metrics(app: App, lease: Lease) -> None:
     for fetch in missing(app, lease, dates=True):
         fetched_at = app.clock.now()
         with during(fetch):
-            table, connection = _by_the_widest_filter(app, lease, connection, fetch)
-        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+            numbers, connection = _by_the_widest_filter(app, lease, connection, fetch)
+        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=numbers.rows, names=numbers.names))
     confirm_missing(app, lease, connection)
 
 
@@ -43,7 +43,7 @@ def _with_living_filters(app: App, connection: Connection) -> Connection:
     return _noted(app, connection, WIDEST)
 
 
-def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[pa.Table, Connection]:
+def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[Numbers, Connection]:
     """The read's rows by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
 
     Raises:
@@ -54,7 +54,7 @@ def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch:
     for chosen in first.and_narrower:
         filters = connection.filters.with_level(level, chosen)
         try:
-            table = app.client(connection).metrics(replace(connection, filters=filters), fetch, app.slot(lease, fetch.heat))
+            numbers = app.client(connection).metrics(replace(connection, filters=filters), fetch, app.slot(lease, fetch.heat))
         except StatusRefused as refused:
             if chosen is StatusFilter.NONE:
                 raise
@@ -62,7 +62,7 @@ def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch:
             continue
         if chosen is not first:
             connection = _noted(app, connection, replace(filters, noted_at=app.clock.now()))
-        return table, connection
+        return numbers, connection
     raise AssertionError("unreachable: the last filter returns or raises")
 
 

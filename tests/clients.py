@@ -138,7 +138,7 @@ class MetaRig:
 
     def _metrics(self, kind, name, since, until, margin):
         fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-        return self.client.metrics(self.connection(name, margin), fetch, self.slot)
+        return self.client.metrics(self.connection(name, margin), fetch, self.slot).rows
 
     def entities(self, name="Harbor Outdoor", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL
@@ -294,7 +294,7 @@ class GoogleRig:
 
     def _metrics(self, kind, name, since, until, margin):
         fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-        return self.client.metrics(self.connection(name, margin), fetch, self.slot)
+        return self.client.metrics(self.connection(name, margin), fetch, self.slot).rows
 
     def entities(self, name="Alpenglow Reisen", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL

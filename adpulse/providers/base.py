@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from adpulse.absent import Absent
 from adpulse.model import AccountFacts, Connection, Fetch
+from adpulse.names import Numbers
 
 CallSlot = Callable[[], None]
 """Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
@@ -38,6 +39,6 @@ class PlatformClient(Protocol):
         """
         ...
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
-        """METRIC_SCHEMA rows of the fetch's days: complete, or an error."""
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+        """METRIC_SCHEMA rows of the fetch's days, complete or an error, and the names that came with them."""
         ...

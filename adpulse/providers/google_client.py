@@ -25,7 +25,8 @@ from google.auth.transport.requests import Request
 from adpulse.absent import Absent, status_only
 from adpulse.clock import Clock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
-from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
+from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Heat, Level
+from adpulse.names import Numbers, merged
 from adpulse.providers import google_normalise as normalise
 from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
@@ -116,24 +117,39 @@ class GoogleClient:
             tables += [found, status_only(connection.id, {(level, each): "GONE" for each in unknown})]
         return pa.concat_tables(tables)
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
-        """One row per leaf (or campaign) and day of the fetch's range: complete, or an error.
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+        """One row per leaf (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
 
         Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both. An answer that is
-        too big is asked for in halves of its days.
+        too big is asked for in halves of its days. Names are asked for with today's numbers, and with all before the first walk:
+        they cost no operation, but a walk tells removed entities too, and months of rows need not repeat what it told.
         """
         if fetch.since is None or fetch.until is None:
             raise ValueError("a metrics fetch needs its dates")
-        span = fetch.since, fetch.until
-        if fetch.kind is FetchKind.CAMPAIGNS:
-            parts = [self._base(connection, CAMPAIGNS, span, slot), self._split(connection, CAMPAIGNS, span, slot)]
-            return normalise.rows([normalise.joined(parts)], connection)
-        read = self._split if fetch.kind is FetchKind.CATEGORIES else self._base
-        return normalise.rows([read(connection, report, span, slot) for report in leaf_reports(connection)], connection)
+        span, names = (fetch.since, fetch.until), list[pa.Table]()
+        named = fetch.heat is Heat.HOT or connection.ad_count is None
 
-    def _base(self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot) -> pa.Table:
+        def read(report: Report) -> pa.Table:
+            rows, told = self._base(connection, report, span, slot, named=named)
+            names.append(told)
+            return rows
+
+        if fetch.kind is FetchKind.CAMPAIGNS:
+            parts = [normalise.joined([read(CAMPAIGNS), self._split(connection, CAMPAIGNS, span, slot)])]
+        elif fetch.kind is FetchKind.CATEGORIES:
+            parts = [self._split(connection, report, span, slot) for report in leaf_reports(connection)]
+        else:
+            parts = [read(report) for report in leaf_reports(connection)]
+        return Numbers(normalise.rows(parts, connection), merged(names))
+
+    def _base(
+        self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool
+    ) -> tuple[pa.Table, pa.Table]:
+        """The numbers without the split of conversions, and the names if they are asked for."""
         fields = [*report.fields.values(), report.within, normalise.DATE, *normalise.BASE_FIELDS]
-        return normalise.base(report.level, self._days(connection, report, fields, span, slot), report.within, report.fields)
+        told = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
+        rows = normalise.base(report.level, told, report.within, report.fields)
+        return rows, normalise.names(told, {level: HIERARCHY[level].fields for level in report.named} if named else {})
 
     def _split(self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot) -> pa.Table:
         fields = [*report.fields.values(), report.within, normalise.DATE, normalise.CATEGORY, "metrics.conversions"]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from adpulse.errors import Unavailable
 from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, MICROS, SPLIT_METRICS, AccountFacts, Connection, Level, with_profit
+from adpulse.names import table as named
 
 CATEGORIES: Mapping[str, str] = {
     "PURCHASE": "purchases",
@@ -77,6 +78,21 @@ def _attributes(row: Row, fields: Mapping[str, str]) -> str:
     """What is set of them, as canonical JSON: the same entity always reads the same."""
     kept = {name: row[column] for name, column in fields.items() if row[column]}
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def names(told: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
+    """The entities that an answer tells of, each once, and what they belong to; most ads of Google's have no name.
+
+    Of the ad groups of one ad it is always the same one, whatever the order of the answer.
+    """
+    found: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    for level, fields in kinds.items():
+        own = {name: fields[name] for name in ("id", "parent", "name") if name in fields}
+        distinct = told.group_by(list(own.values()), use_threads=False).aggregate([])
+        for row in distinct.sort_by([(column, "ascending") for column in own.values()]).to_pylist():
+            parent = str(row[own["parent"]]) if "parent" in own else None
+            found[level.value, str(row[own["id"]])] = parent, row[own["name"]] or None
+    return named(found)
 
 
 def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:

@@ -88,17 +88,39 @@ HIERARCHY: Mapping[Level, Kind] = {
 
 
 class Report(NamedTuple):
-    """Where numbers of a level come from. ``within`` tells apart rows of one entity and day that add up."""
+    """Where numbers of a level come from. ``within`` tells apart rows of one entity and day that add up.
+
+    ``named``: whose names may be selected beside them: the resource itself and its attributed resources.
+    """
 
     level: Level
     resource: str
     fields: Mapping[str, str]
     within: str
+    named: tuple[Level, ...]
+
+    @property
+    def name_fields(self) -> list[str]:
+        """What tells the names of what it is of, and of what that belongs to."""
+        kinds = (HIERARCHY[level].fields for level in self.named)
+        return [fields[name] for fields in kinds for name in ("id", "parent", "name") if name in fields]
 
 
-ADS = Report(Level.AD, "ad_group_ad", {"id": "ad_group_ad.ad.id", "campaign": "campaign.id"}, "ad_group.id")
-ASSET_GROUPS = Report(Level.ASSET_GROUP, "asset_group", {"id": "asset_group.id", "campaign": "campaign.id"}, "asset_group.id")
-CAMPAIGNS = Report(Level.CAMPAIGN, "campaign", {"id": "campaign.id", "campaign": "campaign.id"}, "campaign.id")
+ADS = Report(
+    Level.AD,
+    "ad_group_ad",
+    {"id": "ad_group_ad.ad.id", "campaign": "campaign.id"},
+    "ad_group.id",
+    (Level.AD, Level.AD_GROUP, Level.CAMPAIGN),
+)
+ASSET_GROUPS = Report(
+    Level.ASSET_GROUP,
+    "asset_group",
+    {"id": "asset_group.id", "campaign": "campaign.id"},
+    "asset_group.id",
+    (Level.ASSET_GROUP, Level.CAMPAIGN),
+)
+CAMPAIGNS = Report(Level.CAMPAIGN, "campaign", {"id": "campaign.id", "campaign": "campaign.id"}, "campaign.id", (Level.CAMPAIGN,))
 
 
 def leaf_reports(connection: Connection) -> Iterator[Report]:

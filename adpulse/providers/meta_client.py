@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from adpulse.absent import Absent, status_only
 from adpulse.errors import AdpulseError, ObjectGone, RateLimited, TooMuchData, Unavailable
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
+from adpulse.names import Numbers, merged
 from adpulse.providers import meta_normalise as normalise
 from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
@@ -133,8 +134,8 @@ class MetaClient:
         rows = (normalise.entities(level, [row], connection.id) for (level, _), row in found.rows.items())
         return pa.concat_tables([*rows, status_only(connection.id, found.gone)])
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
-        """One row per ad (or campaign) and day of the fetch's range: complete, or an error.
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+        """One row per ad (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
 
         An answer that is too big is asked for in smaller pages, then for half the days at a time, then as an async job.
 
@@ -145,19 +146,20 @@ class MetaClient:
             raise ValueError("a metrics fetch needs its dates")
         level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
         try:
-            return normalise.latest(pa.concat_tables(self._days(connection, level, fetch.since, fetch.until, slot)))
+            pages = self._days(connection, level, fetch.since, fetch.until, slot)
         except ObjectGone as error:  # the report of an async job is the only thing that is asked for by its id here
             raise Unavailable(f"Meta lost a report of {_account(connection.external_id)}.", error.code) from None
+        return Numbers(normalise.latest(pa.concat_tables(page.rows for page in pages)), merged(page.names for page in pages))
 
-    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[pa.Table]:
+    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[Numbers]:
         """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
         path, about = f"act_{connection.external_id}/{_INSIGHTS}", _account(connection.external_id)
         params = _insights(level, since, until) | report_filter(level, connection.filters.of(level))
         try:
-            return [normalise.metrics(level, page, connection) for page in self._pages(path, params, slot, about)]
+            return [_numbers(level, page, connection) for page in self._pages(path, params, slot, about)]
         except TooMuchData:
             if since == until:
-                return [normalise.metrics(level, page, connection) for page in self._job(path, params, slot, about)]
+                return [_numbers(level, page, connection) for page in self._job(path, params, slot, about)]
             middle = since + (until - since) // 2
             newer = self._days(connection, level, middle + timedelta(days=1), until, slot)
             return self._days(connection, level, since, middle, slot) + newer
@@ -276,8 +278,15 @@ def _account(external_id: str) -> str:
     return f"account {external_id}"
 
 
+def _numbers(level: Level, page: list[Page], connection: Connection) -> Numbers:
+    return Numbers(normalise.metrics(level, page, connection), normalise.names(page))
+
+
 def _insights(level: Level, since: date, until: date) -> Params:
-    ids = "ad_id,adset_id,campaign_id" if level is Level.AD else "campaign_id"
+    """The names cost no call (Insights API, "Fields": ``ad_name``, ``adset_name``, ``campaign_name``)."""
+    ids = "campaign_id,campaign_name"
+    if level is Level.AD:
+        ids = f"ad_id,ad_name,adset_id,adset_name,{ids}"
     return {
         "level": level.value,
         "fields": f"{ids},{_METRICS}",

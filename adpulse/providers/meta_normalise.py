@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from adpulse.errors import Unavailable
 from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, METRICS, MICROS, AccountFacts, Connection, Level, with_profit
+from adpulse.names import table as named
 
 PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
 LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
@@ -25,6 +26,8 @@ _READABLE = (1, 3, 8, 9)
 _NOT_ATTRIBUTES = frozenset(
     {"id", "name", "effective_status", "updated_time", "account_id", "campaign_id", "adset_id", "objective", "optimization_goal"}
 )
+
+_NAMED = ((Level.AD, "adset_id"), (Level.AD_SET, "campaign_id"), (Level.CAMPAIGN, None))
 
 Row = Mapping[str, Any]
 
@@ -87,6 +90,18 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
     ]
     columns += [pa.array([each.get(name) for each in told], pa.int64()) for name in METRICS]
     return with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
+
+
+def names(rows: Iterable[Row]) -> pa.Table:
+    """The entities that one page of numbers names, each once. A name that is absent names nothing."""
+    found: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    for row in rows:
+        for level, parent in _NAMED:
+            key, name = row.get(f"{level}_id"), row.get(f"{level}_name")
+            if key is not None and name is not None:
+                above = row.get(parent) if parent else None
+                found[level.value, str(key)] = None if above is None else str(above), str(name)
+    return named(found)
 
 
 def latest(table: pa.Table) -> pa.Table:

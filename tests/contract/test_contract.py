@@ -1,5 +1,6 @@
 """What both clients promise, over the unmodified SDKs and the wire: one suite for both platforms."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -450,3 +451,24 @@ def test_what_may_pass_is_tried_three_times_with_growing_waits(rig, action):
 
     assert (len(rig.log()), rig.slots) == (3, 3)
     assert [0.25 * 2**n <= wait <= 0.5 * 2**n for n, wait in enumerate(rig.slept)] == [True, True]
+
+
+def test_an_answer_names_what_its_numbers_are_of_and_what_that_belongs_to(rig):
+    """As the walk does, in the same call."""
+    walked = {row["external_id"]: row for row in rig.entities().to_pylist()}
+    calls = len(rig.log())
+    fetch = Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=1, since=TODAY, until=TODAY)
+
+    rows, names = rig.client.metrics(rig.connection(), fetch, rig.slot)
+
+    told = {row["external_id"]: row for row in names.to_pylist()}
+    assert told
+    assert set(rows["campaign_id"].to_pylist()) <= told.keys()
+    assert {key: (row["level"], row["parent_id"], row["name"]) for key, row in told.items()} == {
+        key: (walked[key]["level"], walked[key]["parent_id"], walked[key]["name"] or None) for key in told
+    }
+    assert set(rows["external_id"].to_pylist()) <= told.keys()
+    assert len(told) == names.num_rows
+    with_names = len(rig.log()) - calls
+    rig.client.metrics(replace(rig.connection(), ad_count=1), replace(fetch, heat=Heat.COLD), rig.slot)
+    assert len(rig.log()) - calls == 2 * with_names

@@ -38,7 +38,7 @@ def asked_for(rig):
 
 def read(rig, kind, since=TODAY, until=TODAY, **facts):
     fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-    return rig.client.metrics(rig.connection(**facts), fetch, rig.slot)
+    return rig.client.metrics(rig.connection(**facts), fetch, rig.slot).rows
 
 
 def test_clients_two_levels_below_are_reached_through_the_manager_that_the_user_reaches(google):

@@ -250,3 +250,27 @@ def test_status_tells_the_warning(installation):
     assert told["Warning"].startswith("Cannot read the list of campaigns and all below them (first ")
     assert warning.message in told["Warning"]
     assert f"tried again at {warning.retry_at:%Y-%m-%d %H:%M} UTC" in told["Warning"]
+
+
+@pytest.mark.parametrize("name", [META, GOOGLE])
+def test_names_come_with_the_numbers_and_a_walks_names_win_for_good(installation, name):
+    connection = connect(installation, name)
+    installation.sandbox.faults.add(aimed(name, "server_error"))
+    installation.sync(connection)
+    unnamed = "SELECT count(*) FROM daily WHERE campaign IS NULL"
+    before = installation.rows(unnamed)
+    seen = dict(installation.rows("SELECT external_id, name FROM seen_names WHERE name IS NOT NULL"))
+    installation.sandbox.faults.clear()
+
+    installation.sync(connection)
+    walked = dict(installation.rows("SELECT external_id, name FROM entities"))
+    changes = installation.rows("SELECT count(*) FROM entity_changes")
+    installation.sandbox.clock.advance(120)
+    run = installation.sync(connection)
+
+    assert before == [(0,)]
+    assert seen
+    assert seen.items() <= walked.items()
+    assert installation.rows("SELECT count(*) FROM seen_names") == [(0,)]
+    assert dict(installation.rows("SELECT external_id, name FROM entities")).keys() == walked.keys()
+    assert changes == installation.rows("SELECT count(*) FROM entity_changes") or run.counts.entities_changed

@@ -1,0 +1,42 @@
+"""Names that come with an answer's numbers: for entities that no walk has read yet. Pure. Steps: fetch, diff."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+SCHEMA = pa.schema(
+    [
+        pa.field("level", pa.string(), nullable=False),
+        pa.field("external_id", pa.string(), nullable=False),
+        pa.field("parent_id", pa.string()),
+        pa.field("name", pa.string()),
+    ]
+)
+"""One row per entity, as the platform calls it at the time of the answer, whatever day the numbers are of; null has no name."""
+
+Named = Mapping[tuple[str, str], tuple[str | None, str | None]]
+"""(level, id) → (parent's id, name)."""
+
+
+class Numbers(NamedTuple):
+    """An answer's METRIC_SCHEMA rows, and the names that came with them."""
+
+    rows: pa.Table
+    names: pa.Table
+
+
+def table(named: Named) -> pa.Table:
+    """The rows of these names."""
+    levels, ids = zip(*named, strict=True) if named else ((), ())
+    parents, names = zip(*named.values(), strict=True) if named else ((), ())
+    return pa.table([pa.array(column, pa.string()) for column in (levels, ids, parents, names)], schema=SCHEMA)
+
+
+def merged(tables: Iterable[pa.Table]) -> pa.Table:
+    """Every entity once: what the last of the tables says."""
+    last: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    for each in tables:
+        columns = (each[name].to_pylist() for name in SCHEMA.names)
+        last.update({(level, key): (parent, name) for level, key, parent, name in zip(*columns, strict=True)})
+    return table(last)
