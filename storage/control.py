@@ -210,12 +210,10 @@ class ConnectionRow(Base):
     paced_seconds: Mapped[int | None]
     ad_filter: Mapped[str | None]
     campaign_filter: Mapped[str | None]
-    """By which statuses reports are filtered, where the account refused the widest filter."""
     filters_noted_at: Mapped[datetime | None]
     unsettled_at: Mapped[str | None] = mapped_column(Text)
     """When claims ended unsettled although their worker lived, the last few (real time, as JSON)."""
     worker_deaths: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Workers that died in a row while they had it leased."""
 
 
 class ConnectionLabelRow(Base):
