@@ -1,7 +1,5 @@
 """A strict Meta Graph API: versions, tokens, paging, async jobs, batches, usage headers, faults. Knows nothing of sockets."""
 
-import hashlib
-import hmac
 import json
 import threading
 import time
@@ -30,12 +28,13 @@ from adpulse.sandbox.graph_entities import (
     parse_json,
 )  # fmt: skip
 from adpulse.sandbox.graph_errors import GraphError
+from adpulse.sandbox.tokens import OWN_APP, Token, checked
 from adpulse.sandbox.truth import Truth
-from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity, Token, World
+from adpulse.sandbox.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
 
 VERSIONS = ("v25.0", "v26.0")
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
-APP_ID, APP_SECRET = "1270000000000042", "sandbox-app-secret"  # the sandbox's own
+APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
 _MOST_IN_BATCH = 50
 _APP_USAGE = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
 _HOURLY_CALLS = 600
@@ -108,7 +107,7 @@ class Graph:
     def _call(self, method: str, path: list[str], params: dict[str, str], base: str) -> Answer:
         call = _Call(token=Token(label="", value="", accounts=()), params=params, base="/".join([base, *path]))
         try:
-            call.token = self._token(params)
+            call.token = checked(self.world.tokens, params, self.clock.now())
             answer = self._struck(call, self._route(method, path, call))
         except GraphError as error:
             answer = rendered(error.status, error.body(f"A{len(self.calls.calls())}"))
@@ -137,7 +136,8 @@ class Graph:
         done = []
         for item in items:
             target = urlsplit(item.get("relative_url", ""))
-            inner = {**dict(parse_qsl(target.query)), "access_token": params.get("access_token", "")}
+            outer = {name: params[name] for name in ("access_token", "appsecret_proof") if name in params}
+            inner = {**dict(parse_qsl(target.query)), **outer}
             rest = [part for part in target.path.split("/") if part and part != version]
             answer = self._call(item.get("method", "GET"), rest, inner, f"{base}/{version}")
             headers = [{"name": name, "value": value} for name, value in answer.headers.items()]
@@ -145,25 +145,11 @@ class Graph:
             done.append(None if lost else {"code": answer.status, "headers": headers, "body": answer.body.decode()})
         return rendered(200, done)
 
-    def _token(self, params: Mapping[str, str]) -> Token:
-        value = params.get("access_token")
-        if not value:
-            raise errors.no_token()
-        token = self.world.tokens.get(value)
-        if token is None:
-            raise errors.bad_token()
-        if token.ended(self.clock.now()):
-            raise errors.expired_token()
-        proof = params.get("appsecret_proof")
-        if proof and not hmac.compare_digest(proof, hmac.new(APP_SECRET.encode(), value.encode(), hashlib.sha256).hexdigest()):
-            raise errors.bad_param("Invalid appsecret_proof provided in the API argument")
-        return token
-
     def _route(self, method: str, path: list[str], call: _Call) -> Any:
         if not path:
             return self._by_ids(method, call)
-        if path[0] == "me":
-            return self._me(method, path[1:], call)
+        if path[0] in ("me", "app"):
+            return self._own(method, path, call)
         if path[0] in self._jobs:
             return self._job(method, path, call)
         account, scope = self._object(path[0], call)
@@ -218,21 +204,21 @@ class Graph:
         self._strike(call)
         return nodes
 
-    def _me(self, method: str, edge: list[str], call: _Call) -> dict[str, Any]:
+    def _own(self, method: str, path: list[str], call: _Call) -> dict[str, Any]:
+        """The nodes ``me`` and ``app``: whose the token is, and the app that issued it."""
         if method != "GET":
             raise errors.write_refused()
-        if edge not in ([], ["adaccounts"]):
-            raise errors.unknown_field("/".join(edge), "User")
-        call.kind = "/".join(["me", *edge])
+        call.kind, edge = "/".join(path), "/".join(path[1:])
         if not edge:
-            return {"id": "1000042", "name": "Sandbox User"}
-        if "ads_read" not in call.token.scopes:
-            raise errors.no_permission()
+            self._strike(call)
+            return call.token.me() if path == ["me"] else {"id": call.token.app.id, "name": call.token.app.name}
+        if path[0] == "app":
+            raise errors.unknown_field(edge, "Application")
+        found = [self.world.accounts[each] for each in call.token.listed(edge)]
         fields = parse_fields(call.params.get("fields", "account_id,id"))
-        found = [self.world.accounts[account_id] for account_id in call.token.accounts]
         for account in found:
             account_node(account, fields)
-        return self._page(call, "me/adaccounts", [partial(account_node, account, fields) for account in found])
+        return self._page(call, call.kind, [partial(account_node, account, fields) for account in found])
 
     def _edge(self, account: Account, parent: Entity | None, edge: str, call: _Call) -> dict[str, Any]:
         call.kind = edge

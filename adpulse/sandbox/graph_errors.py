@@ -74,6 +74,31 @@ def no_permission() -> GraphError:
     return GraphError(403, 200, message)
 
 
+def needs_permission(scope: str) -> GraphError:
+    """A valid token without a scope that the edge needs. Source: recorded answers of other clients."""
+    return GraphError(403, 200, f"(#200) Requires {scope} permission to manage the object")
+
+
+def proof_invalid() -> GraphError:
+    """A proof made with another secret than that of the token's app. Source: facebook-python-business-sdk#155."""
+    return GraphError(400, 100, "Invalid appsecret_proof provided in the API argument", kind="GraphMethodException")
+
+
+def proof_missing() -> GraphError:
+    """A call without a proof, for an app that requires one. Source: Meta's page "Securing Graph API Requests", reports of live calls."""
+    return GraphError(400, 100, "API calls from the server require an appsecret_proof argument", kind="GraphMethodException")
+
+
+def foreign_token() -> GraphError:
+    """An app asked about a token of another app. Source: jeduan/cordova-plugin-facebook4#690."""
+    return GraphError(400, 100, "(#100) The App_id in the input_token did not match the Viewing App")
+
+
+def not_authorized(app_id: str) -> GraphError:
+    """A token that its person did not give to this app. That an exchange of a foreign token answers this is an assumption."""
+    return GraphError(400, 190, f"Error validating access token: The user has not authorized application {app_id}.", 458)
+
+
 def unreachable(object_id: str) -> GraphError:
     """An object that does not exist or that the token must not see; Meta does not say which."""
     message = (
@@ -85,7 +110,7 @@ def unreachable(object_id: str) -> GraphError:
 
 def write_refused() -> GraphError:
     """Any write: the sandbox is read-only like our scopes."""
-    return GraphError(403, 200, "(#200) Requires ads_management permission to manage the object")
+    return needs_permission("ads_management")
 
 
 def bad_param(message: str, subcode: int | None = None) -> GraphError:

@@ -18,12 +18,13 @@ from adpulse.sandbox.consent import Client, Once, Params, Shown, Spent, Wrong, b
 from adpulse.sandbox.faults import Faults, Request, error_of
 from adpulse.sandbox.graph import APP_ID, APP_SECRET, VERSIONS, Answer, rendered, version_of
 from adpulse.sandbox.graph_errors import GraphError
-from adpulse.sandbox.world import Token, World
+from adpulse.sandbox.tokens import OWN_APP, SYSTEM_USER, Token
+from adpulse.sandbox.world import World
 
 DIALOG = "/dialog/oauth"
 SHORT, LONG, DATA_ACCESS = timedelta(hours=1), timedelta(days=60), timedelta(days=90)
 _SCOPES = ("public_profile", "email", "ads_read", "ads_management", "business_management")
-PERSON, SYSTEM_USER = "1270000000000201", "1270000000000202"
+PERSON, BUSINESS = "1270000000000201", "1270000000000202"
 """Configurations of Login for Business; both ask for ``ads_read``. The second one's tokens are a System User's and do not end."""
 _USERS = ("full", "single", "none", "unscoped")
 """Whom a person can be signed in as: the world's tokens say what each reaches."""
@@ -73,14 +74,14 @@ class MetaLogin:
         if not self._client.accepts(redirect_uri):
             raise _wrong("URL blocked", "This redirect URI is not among the valid ones of the app's client OAuth settings.")
         configuration = params.get("config_id")
-        if configuration not in (None, PERSON, SYSTEM_USER):
+        if configuration not in (None, PERSON, BUSINESS):
             raise _wrong("Invalid parameter", "The parameter config_id names no configuration of this app.")
         scopes = ("ads_read",) if configuration else tuple(params.get("scope", "").replace(",", " ").split())
         if unknown := [each for each in scopes if each not in _SCOPES]:
             raise _wrong("Invalid Scopes", f"Invalid Scopes: {', '.join(unknown)}.")
         if params.get("response_type", "code") != "code":
             raise _wrong("Invalid parameter", "The sandbox knows no other response_type than code.")
-        return _Asked(redirect_uri=redirect_uri, state=params.get("state"), scopes=scopes, system_user=configuration == SYSTEM_USER)
+        return _Asked(redirect_uri=redirect_uri, state=params.get("state"), scopes=scopes, system_user=configuration == BUSINESS)
 
     def decide(self, form: Params) -> Shown:
         """Back to the app, with a code or with what the person decided."""
@@ -139,8 +140,9 @@ class MetaLogin:
         persona = self._world.token(allowed.user)
         scopes = ("public_profile", *allowed.scopes) if persona.scopes != ("public_profile",) else persona.scopes
         if allowed.system_user:
-            return self._told(self._issue(persona.accounts, scopes, None, None))
-        return self._told(self._issue(persona.accounts, scopes, SHORT, self._clock.now() + DATA_ACCESS))
+            business = replace(persona, kind=SYSTEM_USER, assigned=persona.accounts, lists_accounts=False, issued_at=self._clock.now())
+            return self._told(self._issue(business, scopes, None, None))
+        return self._told(self._issue(persona, scopes, SHORT, self._clock.now() + DATA_ACCESS))
 
     def _authenticate(self, params: Params) -> None:
         if params.get("client_id") != self._client.id:
@@ -155,13 +157,15 @@ class MetaLogin:
             raise errors.bad_token()
         if token.ended(self._clock.now()):
             raise errors.expired_token()
-        return self._issue(token.accounts, token.scopes, LONG, token.data_access_until)
+        if token.app != OWN_APP:
+            raise errors.not_authorized(self._client.id)
+        return self._issue(token, token.scopes, LONG, token.data_access_until)
 
-    def _issue(self, accounts: tuple[str, ...], scopes: tuple[str, ...], lifetime: timedelta | None, data_access: datetime | None) -> Token:
-        made = Token(
+    def _issue(self, like: Token, scopes: tuple[str, ...], lifetime: timedelta | None, data_access: datetime | None) -> Token:
+        made = replace(
+            like,
             label=f"login-{next(self._numbers)}",
             value=f"EAAsandbox{secrets.token_hex(24)}",
-            accounts=accounts,
             scopes=scopes,
             expires_at=self._clock.now() + lifetime if lifetime else None,
             data_access_until=data_access,
@@ -174,15 +178,15 @@ class MetaLogin:
         return told | ({"expires_in": int((token.expires_at - self._clock.now()).total_seconds())} if token.expires_at else {})
 
     def _debug(self, params: Params) -> dict[str, Any]:
-        """What is known of a token; only the app itself may ask here. Times are Unix times, 0 is never."""
+        """What is known of a token of the app; only the app itself may ask here."""
         if not hmac.compare_digest(params.get("access_token", ""), f"{self._client.id}|{self._client.secret}"):
             raise errors.bad_token()
         token = self._world.tokens.get(params.get("input_token", ""))
         if token is None:
             return {"data": {"is_valid": False, "scopes": [], "error": {"code": 190, "message": "Malformed access token"}}}
-        ends, data_access = (int(at.timestamp()) if at else 0 for at in (token.expires_at, token.data_access_until))
-        told = {"app_id": self._client.id, "type": "USER", "is_valid": not token.ended(self._clock.now()), "scopes": list(token.scopes)}
-        return {"data": {**told, "expires_at": ends, "data_access_expires_at": data_access}}
+        if token.app != OWN_APP:
+            raise errors.foreign_token()
+        return {"data": token.debugged(self._clock.now())}
 
 
 _CODES: dict[str, tuple[str, int | None]] = {

@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from adpulse.sandbox import tokens
+from adpulse.sandbox.tokens import Token
+
 BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 """The default beginning: the 90 days before it contain the clock changes of the USA, those after it Europe's."""
 
@@ -146,25 +149,6 @@ class Account:
         return [entity for entity in found if entity.created_at <= at]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """An access token: which accounts it reaches, with which scopes, until when.
-
-    ``data_access_until``: when the consent of its user has to be given again, whatever becomes of the token.
-    """
-
-    label: str
-    value: str
-    accounts: tuple[str, ...]
-    scopes: tuple[str, ...] = ("ads_read",)
-    expires_at: datetime | None = None
-    data_access_until: datetime | None = None
-
-    def ended(self, now: datetime) -> bool:
-        """Whether it is good for nothing any more."""
-        return any(until is not None and until <= now for until in (self.expires_at, self.data_access_until))
-
-
 @dataclass(frozen=True, eq=False)
 class World:
     """All accounts and tokens."""
@@ -205,16 +189,8 @@ def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra
     """The standard world, with ``extra`` small accounts more; the same arguments make the same world in any process."""
     specs = [*STANDARD, *_extra_specs(extra, extra_ads)]
     accounts = {account.id: account for account in (_account(seed, spec, beginning) for spec in specs)}
-    every = tuple(accounts)
-    tokens = (
-        Token(label="full", value=f"EAAsandboxfullaccess{seed:04d}", accounts=every),
-        Token(label="single", value=f"EAAsandboxoneaccount{seed:04d}", accounts=every[:1]),
-        Token(label="none", value=f"EAAsandboxnoaccount{seed:04d}", accounts=()),
-        Token(label="unscoped", value=f"EAAsandboxwithoutscope{seed:04d}", accounts=every, scopes=("public_profile",)),
-        Token(label="expired", value=f"EAAsandboxexpired{seed:04d}", accounts=every, expires_at=beginning - DAY),
-        Token(label="expiring", value=f"EAAsandboxexpiring{seed:04d}", accounts=every, expires_at=beginning + timedelta(hours=2)),
-    )
-    return World(seed=seed, beginning=beginning, accounts=accounts, tokens={token.value: token for token in tokens})
+    made = {token.value: token for token in tokens.standard(seed, beginning, tuple(accounts))}
+    return World(seed=seed, beginning=beginning, accounts=accounts, tokens=made)
 
 
 def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:

@@ -21,7 +21,7 @@ from adpulse.api.access import COOKIE
 from adpulse.api.pages import ROOT
 from adpulse.model import RunState
 from adpulse.sandbox import Sandbox, graph
-from adpulse.sandbox.world import Token
+from adpulse.sandbox.tokens import Token
 
 META, GOOGLE = "Harbor Outdoor", "Alpenglow Reisen"
 

@@ -182,7 +182,10 @@ def test_the_world_is_described(control, sandbox):
         ("Sakura Tea", "JPY", "Asia/Tokyo", 1, 60),
         ("Closed Shop", "USD", "America/Chicago", 2, 4),
     ]
-    assert set(told["tokens"]) == {"full", "single", "none", "unscoped", "expired", "expiring"}
+    assert set(told["tokens"]) == {
+        "full", "single", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both", "business_system_user", "page",
+        "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
+    }  # fmt: skip
 
 
 def test_truth_comes_as_arrow(control, sandbox):

@@ -14,7 +14,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, SCOPE
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.graph import APP_ID, APP_SECRET
-from adpulse.sandbox.graph_login import PERSON, SYSTEM_USER
+from adpulse.sandbox.graph_login import BUSINESS, PERSON
 
 HOME = "http://localhost:8400/oauth/callback"
 PUBLIC = "https://ads.example/oauth/callback"
@@ -178,12 +178,13 @@ def test_a_token_reaches_what_its_user_reaches_with_the_scopes_that_were_given(s
         assert ask_own("me/adaccounts", token=token(user, scope)).json()["error"]["code"] == 200
 
 
-@pytest.mark.parametrize(("configuration", "lasts"), [(PERSON, 3600), (SYSTEM_USER, None)])
+@pytest.mark.parametrize(("configuration", "lasts"), [(PERSON, 3600), (BUSINESS, None)])
 def test_a_configuration_says_what_is_asked_for_and_whose_token_it_is(sandbox, ask_own, configuration, lasts):
     told = meta_code(sandbox, consented(sandbox, "meta", scope=None, config_id=configuration)["code"]).json()
 
     assert told.get("expires_in") == lasts
-    assert ask_own.rows("me/adaccounts", token=told["access_token"])
+    edge = "assigned_ad_accounts" if configuration == BUSINESS else "adaccounts"
+    assert ask_own.rows(f"me/{edge}", token=told["access_token"])
     sandbox.clock.advance(100 * 86_400)
     assert ask_own("me", token=told["access_token"]).status_code == (400 if lasts else 200)
 

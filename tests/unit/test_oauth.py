@@ -18,7 +18,7 @@ from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.graph import APP_ID, APP_SECRET
-from adpulse.sandbox.graph_login import PERSON, SYSTEM_USER
+from adpulse.sandbox.graph_login import BUSINESS, PERSON
 
 ASKING = Asking(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
 
@@ -75,7 +75,7 @@ def test_metas_code_becomes_a_token_of_sixty_days(sandbox):
     assert sandbox.world.tokens[given.secret.get_secret_value()].accounts == sandbox.world.token("full").accounts
 
 
-@pytest.mark.parametrize(("configuration", "days"), [(PERSON, 60), (SYSTEM_USER, None)])
+@pytest.mark.parametrize(("configuration", "days"), [(PERSON, 60), (BUSINESS, None)])
 def test_with_a_configuration_a_system_users_token_is_kept_as_it_is_and_a_persons_is_made_to_last(sandbox, configuration, days):
     client = meta(sandbox, configuration=configuration)
     given = client.redeem(code_of(client), ASKING)
