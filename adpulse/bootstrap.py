@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.providers.base import CallSlot, PlatformClient
+from adpulse.providers.meta_tokens import issuer_in
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage import control, migrations
@@ -93,7 +94,7 @@ class App:
         self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
         self._readers = home.readers(config)
-        self._clients: dict[str, PlatformClient] = {}
+        self._clients: dict[tuple[str, str], PlatformClient] = {}
         self._warehouses: dict[str, Warehouse] = {}
         self._lock = Lock()
 
@@ -123,28 +124,34 @@ class App:
         return ask(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
-        """The platform client of the connection's credential, kept warm."""
+        """The platform client of the connection's credential, kept warm. What it learns of its scope is stored, for every worker."""
+        known = connection.credential_id, connection.scope
         with self._lock:
-            if connection.credential_id not in self._clients:
+            if known not in self._clients:
                 secret = self.credentials.open(connection.credential_id)
-                self._clients[connection.credential_id] = self.client_for(connection.provider, secret)
-            return self._clients[connection.credential_id]
+                self._clients[known] = self._client(connection, secret)
+            return self._clients[known]
 
-    def client_for(self, provider: Provider, secret: SecretStr) -> PlatformClient:
-        """A client for a credential that is not stored (yet).
+    def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
+        if connection.provider is Provider.GOOGLE:
+            return _google_client(self.settings, secret, self.clock)
+        learned = partial(self.credentials.set_scope, connection.credential_id)
+        client = _meta_client(self.settings, secret, issuer_in(connection.scope), learned)
+        if client.scope != connection.scope:  # the app that issued the token has become the installation's own
+            learned(client.scope)
+        return client
+
+    def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
+        """A client for a credential that is not stored (yet), issued by this app; None takes it for the installation's own.
 
         Raises:
             Usage: the credential is incomplete.
         """
-        return _google_client(self.settings, secret, self.clock) if provider is Provider.GOOGLE else _meta_client(self.settings, secret)
-
-    def scope_of(self, provider: Provider, secret: SecretStr) -> str:
-        """What the platform counts this credential's calls together with.
-
-        Raises:
-            Usage: the credential is incomplete.
-        """
-        return f"{provider}:{_google_key(self.settings, secret).project}" if provider is Provider.GOOGLE else provider.value
+        return (
+            _google_client(self.settings, secret, self.clock)
+            if provider is Provider.GOOGLE
+            else _meta_client(self.settings, secret, app_id)
+        )
 
     def consent(self, provider: Provider) -> "Consent | None":
         """How a person consents in the browser; None without an app of the installation's own at the platform."""
@@ -183,7 +190,7 @@ class App:
     def _page_size(self, connection: Connection) -> int:
         """As its client asks, if it has one yet."""
         with self._lock:
-            client = self._clients.get(connection.credential_id)
+            client = self._clients.get((connection.credential_id, connection.scope))
         return (client.page_size(connection) if client else None) or self.settings.meta_page_size
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
@@ -207,8 +214,11 @@ class App:
         return take
 
 
-def _meta_client(config: Settings, token: SecretStr) -> PlatformClient:
-    from adpulse.providers.meta_client import Endpoint, MetaClient
+def _meta_client(
+    config: Settings, token: SecretStr, issuer: str | None = None, learned: Callable[[str], None] = lambda _: None
+) -> PlatformClient:
+    from adpulse.providers.meta_client import MetaClient
+    from adpulse.providers.meta_session import Endpoint
 
     redact.protect(token.get_secret_value())
     endpoint = Endpoint(
@@ -219,7 +229,7 @@ def _meta_client(config: Settings, token: SecretStr) -> PlatformClient:
         page_size=config.meta_page_size,
         timeout=config.meta_timeout_seconds,
     )
-    return MetaClient(token, endpoint)
+    return MetaClient(token, endpoint, issuer=issuer, learned=learned)
 
 
 def _google_client(config: Settings, secret: SecretStr, clock: Clock) -> PlatformClient:

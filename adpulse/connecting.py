@@ -7,17 +7,20 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from adpulse import operations
 from adpulse.bootstrap import App
+from adpulse.discovery import discover
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
 from adpulse.operations import Ask, dispatch
-from adpulse.providers.oauth import Asking, Consent
+from adpulse.providers.meta_tokens import SCOPE as OWN_SCOPE
+from adpulse.providers.oauth import Asking, Consent, Issued
+from adpulse.reached import Reached
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.authorizations import Begun
 from storage.connections import ConnectionView
@@ -97,8 +100,8 @@ def finish_authorisation(app: App, returned: Returned) -> Grant:
     consent = _consent(app, asked.provider)
     grant_id = app.grants.reserve(asked.workspace_id, asked.provider, asked.connection_id)
     given = consent.redeem(returned.code, Asking(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri))
-    accounts = operations.discover(app, asked.provider, given.secret)
-    return app.grants.fill(grant_id, given.secret, accounts, given.expires_at)
+    reached = discover(app, asked.provider, given.secret, Issued(ends_at=given.expires_at))
+    return app.grants.fill(grant_id, given.secret, reached)
 
 
 def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr) -> Grant:
@@ -109,8 +112,7 @@ def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr)
         Usage: it is incomplete.
     """
     grant_id = app.grants.reserve(workspace_id, provider)
-    accounts = operations.discover(app, provider, secret)
-    return app.grants.fill(grant_id, secret, accounts, ends_at(app, provider, secret))
+    return app.grants.fill(grant_id, secret, discover(app, provider, secret))
 
 
 def every_account(app: App, grant: Grant, manager_id: str | None = None) -> list[str]:
@@ -140,9 +142,7 @@ def connect(app: App, grant: Grant, wanted: Sequence[str], sync_frequency: str, 
     accounts = _chosen(grant, wanted)
     operations.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return operations.connect(
-        app, grant.workspace_id, grant.provider, secret, accounts, sync_frequency, expires_at=grant.credential_expires_at, ask=ask
-    )
+    return operations.connect(app, grant.workspace_id, grant.provider, secret, _reached(grant, accounts), sync_frequency, ask=ask)
 
 
 def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatch) -> list[ConnectionView]:
@@ -155,7 +155,7 @@ def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatc
         raise Usage(f"{connection.name} is a connection of {connection.provider.label}; this was granted by {grant.provider.label}.")
     operations.require_reached(connection, grant.accounts)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return operations.reconnect(app, connection.id, secret, grant.accounts, expires_at=grant.credential_expires_at, ask=ask)
+    return operations.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), ask=ask)
 
 
 def connected_accounts(app: App, grant: Grant) -> set[str]:
@@ -165,28 +165,17 @@ def connected_accounts(app: App, grant: Grant) -> set[str]:
     return {each.external_id for each in grant.accounts if (each.external_id, each.currency) in taken}
 
 
-def ends_at(app: App, provider: Provider, secret: SecretStr) -> datetime | None:
-    """When a credential ends by itself, as far as the platform tells; not knowing it keeps nobody from connecting."""
-    consent = app.consent(provider)
-    if consent is None:
-        return None
-    try:
-        return consent.ends_at(secret)
-    except AdpulseError as error:
-        log.info("%s does not tell when a credential ends: %s", provider.label, error.code)
-        return None
-
-
 def renew(app: App) -> int:
     """Exchange credentials that end soon for ones that end later, each at most once a day; returns how many were.
 
+    Meta exchanges an app's own tokens only, so those of another app are left as they are.
     What cannot be renewed is told with its connections, whose end comes nearer.
     """
     consent, now = app.consent(Provider.META), app.clock.now()
     if consent is None:
         return 0
     done = 0
-    for ending in app.credentials.ending(Provider.META, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
+    for ending in app.credentials.ending(OWN_SCOPE, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
         try:
             done += _renewed(app, consent, ending)
         except (RateLimited, Unavailable) as error:
@@ -227,6 +216,10 @@ def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
         port = f":{parts.port}" if parts.port else ""
         raise Usage(f"Without https, Meta sends people back to localhost only. Open this at http://localhost{port}{parts.path} instead.")
     return f"{base}{CALLBACK}"
+
+
+def _reached(grant: Grant, accounts: Sequence[AccountFacts]) -> Reached:
+    return Reached(accounts=accounts, scope=grant.scope, expires_at=grant.credential_expires_at)
 
 
 def _chosen(grant: Grant, wanted: Sequence[str]) -> list[AccountFacts]:

@@ -1,16 +1,15 @@
-"""What a person can ask of an installation, by command line or by HTTP: discover, connect, sync, pause, mend, disconnect."""
+"""What a person can ask of an installation, by command line or by HTTP: connect, sync, pause, mend, disconnect."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
 
 from pydantic import SecretStr
 
 from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
+from adpulse.discovery import discover
 from adpulse.errors import Conflict, Unavailable, Usage
 from adpulse.model import (
     RESUMABLE,
@@ -18,12 +17,12 @@ from adpulse.model import (
     AccountFacts,
     Connection,
     ConnectionStatus,
-    Heat,
     Lane,
     Parts,
     Provider,
     parse_margin,
 )
+from adpulse.reached import Reached
 from storage import alert_query
 from storage.alerts import Alert
 from storage.connections import PAUSED, ConnectionView
@@ -33,18 +32,6 @@ from storage.runs import RunView
 from storage.sync_requests import Ticket
 
 log = logging.getLogger(__name__)
-
-
-def discover(app: App, provider: Provider, secret: SecretStr) -> list[AccountFacts]:
-    """Every account the credential reaches, managers too; the calls are counted under its fingerprint, as there is no account yet.
-
-    Raises:
-        AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was stored.
-        Usage: it is incomplete.
-    """
-    fingerprint = hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:16]
-    scope = app.scope_of(provider, secret)
-    return app.client_for(provider, secret).accounts(lambda: app.ledger.take(f"{provider}:token:{fingerprint}", scope, Heat.HOT))
 
 
 def dispatch(app: App, provider: Provider) -> None:
@@ -67,13 +54,12 @@ def connect(  # noqa: PLR0913 - what makes connections
     workspace: str,
     provider: Provider,
     secret: SecretStr,
-    accounts: Sequence[AccountFacts],
+    chosen: Reached,
     sync_frequency: str,
     *,
-    expires_at: datetime | None = None,
     ask: Ask = dispatch,
 ) -> list[ConnectionView]:
-    """Store the credential once, connect the accounts with it, and ask for their first sync.
+    """Store the credential once, connect the accounts chosen of those it reaches, and ask for their first sync.
 
     Everything is checked before anything is written. An account that is connected with another currency is not synced there any
     more; its history stays as it is.
@@ -82,12 +68,12 @@ def connect(  # noqa: PLR0913 - what makes connections
         FrequencyRefused, Conflict, Usage: and nothing was stored.
     """
     owner = app.workspaces.get(workspace)
+    accounts, margin = chosen.accounts, app.settings.gross_margin
     connected = require_connectable(app, owner.id, provider, accounts, sync_frequency)
-    scope, margin = app.scope_of(provider, secret), app.settings.gross_margin
-    credential = app.credentials.store(owner.id, provider.value, secret, expires_at)
+    credential = app.credentials.store(owner.id, provider.value, secret, chosen.expires_at)
     made = [
         app.connections.create(
-            owner.id, provider, account, credential_id=credential, scope=scope, frequency=sync_frequency, gross_margin=margin
+            owner.id, provider, account, credential_id=credential, scope=chosen.scope, frequency=sync_frequency, gross_margin=margin
         )
         for account in accounts
     ]
@@ -217,33 +203,31 @@ def reconnect(
     app: App,
     reference: str,
     secret: SecretStr,
-    accounts: Sequence[AccountFacts] | None = None,
+    reached: Reached | None = None,
     *,
-    expires_at: datetime | None = None,
     ask: Ask = dispatch,
 ) -> list[ConnectionView]:
     """Give a connection, and every other that shared its credential and that the new one reaches, a fresh one; sync them at once.
 
-    ``accounts`` is what the credential reaches, if that was asked already.
+    ``reached`` is what the credential reaches, if that was asked already.
 
     Raises:
         AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was changed.
         UnknownConnection, Usage: there is none, or the credential does not reach its account.
     """
     named = app.connections.get(reference).connection
-    if accounts is None:
+    if reached is None:
         require_reached(named, None)  # before the platform is asked
-        accounts = discover(app, named.provider, secret)
-    require_reached(named, accounts)
-    reached = {account.external_id: account for account in accounts}
+        reached = discover(app, named.provider, secret)
+    require_reached(named, reached.accounts)
+    accounts = {account.external_id: account for account in reached.accounts}
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
     together = [
         view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
     ]
-    mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in reached)]
-    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, expires_at)
-    scope = app.scope_of(named.provider, secret)
-    app.connections.use_credential({each.id: reached[each.external_id] for each in mended}, credential, scope)
+    mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in accounts)]
+    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, reached.expires_at)
+    app.connections.use_credential({each.id: accounts[each.external_id] for each in mended}, credential, reached.scope)
     erase_unused(app, named)
     return _synced(app, named.provider, mended, ask)
 

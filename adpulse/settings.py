@@ -35,13 +35,15 @@ class Settings(BaseSettings):
     meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is.")
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
     meta_app_id: str | None = None
-    meta_app_secret: SecretStr | None = Field(None, description="With it every call carries an appsecret_proof.")
+    meta_app_secret: SecretStr | None = Field(None, description="With it every call with a token of this app carries an appsecret_proof.")
     meta_login_configuration: str | None = Field(
         None, pattern=r"^\d+$", description="Configuration of Facebook Login for Business, which then says what people are asked for."
     )
     meta_page_size: int = Field(500, ge=1, le=5000, description="Rows asked for per page; halved when the platform says it is too much.")
     meta_timeout_seconds: float = Field(60.0, gt=0)
-    meta_app_calls_per_hour: int | None = Field(None, ge=1, description="Calls of all accounts together in 60 minutes; default: no limit.")
+    meta_app_calls_per_hour: int | None = Field(
+        None, ge=1, description="Calls of an app's accounts together in 60 minutes; default: no limit."
+    )
     google_endpoint: str = Field("googleads.googleapis.com", description="Where the Google Ads API answers, host or host:port.")
     google_auth_url: str = Field(
         "https://accounts.google.com/o/oauth2/v2/auth", description="Google's page that asks a person for consent."

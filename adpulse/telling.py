@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.frequency import spoken
-from adpulse.model import Connection, ConnectionStatus, FetchKind
+from adpulse.model import Connection, ConnectionStatus, FetchKind, Provider
 from adpulse.planner.cadence import Cadence
+from adpulse.providers.meta_tokens import UNNAMED_APP, issuer_in
 from adpulse.status_filter import StatusFilter
 from storage.connection_warnings import ConnectionWarning
 from storage.connections import ConnectionView
@@ -103,6 +104,15 @@ def reports(connection: Connection) -> str:
     return f"the account refuses a filter by status; {'; '.join(told)}" if told else ""
 
 
+def issued_elsewhere(connection: Connection) -> str:
+    """That its token is of another app than the installation's, and what follows; empty when it is not."""
+    app_id = issuer_in(connection.scope) if connection.provider is Provider.META else None
+    if app_id is None:
+        return ""
+    which = "another app" if app_id == UNNAMED_APP else f"the app {app_id}"
+    return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
+
+
 def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
     """The eight telemetry fields, what identifies the connection, and how often it is really read, ready for JSON."""
     connection = view.connection
@@ -161,6 +171,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Waits", waiting(view, now)),
         ("Why", view.status_reason or ""),
         ("Token", token_end(view, now)),
+        ("Token's app", issued_elsewhere(connection)),
         ("Error", view.last_sync_error or ""),
         ("Reports", reports(connection)),
         *(("Warning", warning(each, now)) for each in view.warnings),

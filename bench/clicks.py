@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import requests
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from adpulse import operations
 from adpulse.bootstrap import App
+from adpulse.discovery import discover
 from adpulse.model import Connection, Provider, RunState
 from adpulse.role import Role
 from adpulse.sandbox import Sandbox
@@ -84,7 +86,8 @@ def _connect(app: App, sandbox: Sandbox) -> list[Connection]:
     """Accounts of a usual size, none of them synced by a schedule."""
     token = SecretStr(sandbox.world.token("full").value)
     sized = {account.id for account in sandbox.world.accounts.values() if account.spec.ads == SIZE}
-    chosen = [account for account in operations.discover(app, Provider.META, token) if account.external_id in sized][:ACCOUNTS]
+    reached = discover(app, Provider.META, token)
+    chosen = replace(reached, accounts=[account for account in reached.accounts if account.external_id in sized][:ACCOUNTS])
     workspace = app.workspaces.create("bench")
     made = operations.connect(app, workspace.id, Provider.META, token, chosen, "manual", ask=lambda _app, _provider: None)
     return [view.connection for view in made]

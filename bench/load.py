@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from sqlalchemy import func, select
 
 from adpulse import bootstrap, operations
 from adpulse.clock import utc_now
+from adpulse.discovery import discover
 from adpulse.model import AccountFacts, Provider, RunState
 from adpulse.sandbox.google.world import MOST_EXTRA
 from adpulse.sandbox.remote import Remote
@@ -161,11 +163,12 @@ def _connect(ours: Installation, connections: Mapping[Provider, int], addresses:
         ours.app.workspaces.grant_realtime(workspace.id)
     for provider in [each for each, count in connections.items() if count]:
         secret = SecretStr(secrets[provider])
-        found = [each for each in operations.discover(ours.app, provider, secret) if _fits(provider, each)]
+        reached = discover(ours.app, provider, secret)
+        found = [each for each in reached.accounts if _fits(provider, each)]
         for number, workspace in enumerate(workspaces):
             chosen = found[: connections[provider]][number :: len(WORKSPACES)]
             if chosen:
-                operations.connect(ours.app, workspace.id, provider, secret, chosen, "realtime")
+                operations.connect(ours.app, workspace.id, provider, secret, replace(reached, accounts=chosen), "realtime")
 
 
 def _fits(provider: Provider, account: AccountFacts) -> bool:

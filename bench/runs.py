@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -30,6 +30,7 @@ from pydantic import SecretStr
 
 from adpulse import bootstrap, operations, orchestrator
 from adpulse.bootstrap import App
+from adpulse.discovery import discover
 from adpulse.model import Lane, Provider, RunState
 from adpulse.sandbox import Sandbox
 from bench import environment
@@ -210,7 +211,8 @@ def _sync(worker: Worker, sandbox: Sandbox) -> int:
     app: App = bootstrap.app()
     token = SecretStr(sandbox.world.token("full").value)
     workspace = app.workspaces.create(worker.way.name)
-    chosen = [account for account in operations.discover(app, Provider.META, token) if account.name in ACCOUNTS]
+    reached = discover(app, Provider.META, token)
+    chosen = replace(reached, accounts=[account for account in reached.accounts if account.name in ACCOUNTS])
     connected = [view.connection.id for view in operations.connect(app, workspace.id, Provider.META, token, chosen, "manual")]
     deadline = time.monotonic() + _SYNC_SECONDS
     while True:

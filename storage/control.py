@@ -150,6 +150,7 @@ class GrantRow(Base):
     connection_id: Mapped[str | None] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
     ciphertext: Mapped[bytes]
     accounts: Mapped[str] = mapped_column(Text)
+    scope: Mapped[str | None]
     credential_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -10,10 +10,11 @@ from sqlalchemy import exists, insert, or_, select, update
 from adpulse.clock import utc_now
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
-from adpulse.model import ConnectionStatus, Provider
-from storage.control import ConnectionRow, CredentialRow, Engine, reading
+from adpulse.model import ConnectionStatus
+from storage.control import ConnectionRow, CredentialRow, Engine, lock, reading
 
-_IN_USE = exists().where(ConnectionRow.credential_id == CredentialRow.id, ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
+_USES = (ConnectionRow.credential_id == CredentialRow.id) & (ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
+_IN_USE = exists().where(_USES)
 _THERE = CredentialRow.ciphertext != b""
 _UNUSED_FOR = timedelta(hours=1)
 """How long a credential without connections is kept: somebody may be connecting with it, or still be reading with it."""
@@ -47,12 +48,11 @@ class Credentials:
             )
         return credential_id
 
-    def ending(self, provider: Provider, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
-        """Those that end before then and that nobody tried to renew since, soonest first; they count as tried from now on."""
+    def ending(self, scope: str, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
+        """Those of a scope that end before then and that nobody tried to renew since, soonest first; they count as tried from now on."""
         due = (
-            (CredentialRow.kind == provider.value)
+            exists().where(_USES, ConnectionRow.scope == scope)
             & _THERE
-            & _IN_USE
             & (CredentialRow.expires_at > now)
             & (CredentialRow.expires_at < before)
         )
@@ -65,6 +65,12 @@ class Credentials:
                 tried = CredentialRow.id.in_([row.id for row in rows])
                 session.execute(update(CredentialRow).where(tried).values(renewal_tried_at=now))
         return [Ending(id=row.id, workspace_id=row.workspace_id, expires_at=row.expires_at) for row in rows]
+
+    def set_scope(self, credential_id: str, scope: str) -> None:
+        """Note what the platform counts a credential's calls together with, for all connections that use it."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.credential_id == credential_id)
+            session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == credential_id).values(scope=scope))
 
     def erase_unused(self, now: datetime) -> int:
         """Forget the secrets that no connection uses any more; returns how many."""

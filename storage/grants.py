@@ -15,6 +15,7 @@ from adpulse.clock import utc_now
 from adpulse.crypto import Cipher
 from adpulse.errors import NotFound, RateLimited
 from adpulse.model import AccountFacts, Provider
+from adpulse.reached import Reached
 from storage.control import Engine, GrantRow, reading
 
 LIFETIME = timedelta(hours=1)
@@ -26,13 +27,17 @@ _COLUMNS = tuple(column for column in GrantRow.__table__.columns if column.name 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What was given, without the secret. ``connection_id``: the connection that it was asked for, if it was for one."""
+    """What was given, without the secret. ``connection_id``: the connection that it was asked for, if it was for one.
+
+    ``scope``: what the platform counts its calls together with.
+    """
 
     id: str
     workspace_id: str
     provider: Provider
     connection_id: str | None
     accounts: tuple[AccountFacts, ...]
+    scope: str
     credential_expires_at: datetime | None
     expires_at: datetime
 
@@ -64,10 +69,11 @@ class Grants:
             session.execute(insert(GrantRow).values(id=grant_id, **values, **times, ciphertext=b"", accounts="[]"))
         return grant_id
 
-    def fill(self, grant_id: str, secret: SecretStr, accounts: list[AccountFacts], credential_expires_at: datetime | None) -> Grant:
+    def fill(self, grant_id: str, secret: SecretStr, reached: Reached) -> Grant:
         """Keep the credential, encrypted for this grant, with what it reaches."""
-        told = json.dumps([asdict(each) for each in accounts])
-        values = {"ciphertext": self._cipher.seal(grant_id, secret), "accounts": told, "credential_expires_at": credential_expires_at}
+        accounts = json.dumps([asdict(each) for each in reached.accounts])
+        told = {"accounts": accounts, "scope": reached.scope, "credential_expires_at": reached.expires_at}
+        values = {"ciphertext": self._cipher.seal(grant_id, secret), **told}
         with self._engine.begin() as session:
             session.execute(update(GrantRow).where(GrantRow.id == grant_id).values(**values))
             return _grant(session.execute(select(*_COLUMNS).where(GrantRow.id == grant_id)).one())
@@ -120,6 +126,7 @@ def _grant(row: Row[tuple[object, ...]]) -> Grant:
         provider=Provider(row.provider),
         connection_id=row.connection_id,
         accounts=tuple(AccountFacts(**each) for each in json.loads(row.accounts)),
+        scope=row.scope,
         credential_expires_at=row.credential_expires_at,
         expires_at=row.expires_at,
     )

@@ -21,7 +21,8 @@ from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Fetch, FetchKin
 from adpulse.providers import google_client
 from adpulse.providers.google_client import GoogleClient
 from adpulse.providers.google_credentials import OauthClient, parse
-from adpulse.providers.meta_client import Endpoint, MetaClient
+from adpulse.providers.meta_client import MetaClient
+from adpulse.providers.meta_session import Endpoint
 from adpulse.sandbox.google import oauth
 from adpulse.sandbox.google import truth as google_truth
 from adpulse.sandbox.google.describe import CHANGE_DELAY
@@ -68,15 +69,16 @@ class MetaRig:
         Fault({"action": "endless"}, Unavailable),
     )
 
-    def __init__(self, sandbox, token="full", page_size=500, version="v26.0"):
+    def __init__(self, sandbox, token="full", page_size=500, version="v26.0", app=None, **client):
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []
         known = {each.label: each.value for each in sandbox.world.tokens.values()}
         self.secret = known.get(token, token)
         self.secrets = (self.secret,)
-        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=PATIENCE_SECONDS)
-        self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append)
+        own = {"app_id": app.id, "app_secret": SecretStr(app.secret)} if app else {}
+        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=PATIENCE_SECONDS, **own)
+        self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append, **client)
 
     @classmethod
     def in_parts(cls, sandbox):

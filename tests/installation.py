@@ -74,13 +74,14 @@ class Installation:
         customers = self.sandbox.google.world.customers.values()
         provider = Provider.GOOGLE if any(each.spec.name == name for each in customers) else Provider.META
         secret = self.secret(provider, token)
-        (facts,) = [each for each in self.app.client_for(provider, secret).accounts(lambda: None) if each.name == name]
+        client = self.app.client_for(provider, secret)
+        (facts,) = [each for each in client.accounts(lambda: None) if each.name == name]
         made = self.app.connections.create(
             self.workspace.id,
             provider,
             facts,
             credential_id=self.app.credentials.store(self.workspace.id, provider.value, secret, None),
-            scope=self.app.scope_of(provider, secret),
+            scope=client.scope,
             frequency=frequency,
             gross_margin=self.app.settings.gross_margin,
         )

@@ -12,6 +12,8 @@ from pydantic import SecretStr
 from adpulse.errors import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adpulse.bootstrap import App
     from adpulse.model import AccountFacts, Provider
     from storage.connections import ConnectionView
@@ -68,20 +70,27 @@ def connect_google(workspace: Workspace, account: Accounts = None, frequency: Ch
 
 
 def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
-    from adpulse import connecting, operations
+    from dataclasses import replace
+
+    from adpulse import operations, telling
     from adpulse.bootstrap import app
+    from adpulse.discovery import discover
     from adpulse.frequency import allowed
 
     context = app()
     owner = context.workspaces.get(workspace)
     secret = _read_secret(provider)
-    chosen = _choose(operations.discover(context, provider, secret), wanted)
+    reached = discover(context, provider, secret)
+    chosen = replace(reached, accounts=_choose(reached.accounts, wanted))
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
-    ends = connecting.ends_at(context, provider, secret)
-    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency, expires_at=ends):
+    elsewhere = ""
+    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
+        elsewhere = telling.issued_elsewhere(view.connection)
+    if elsewhere:
+        typer.echo(f"The token was {elsewhere}.")
 
 
 def _read_secret(provider: "Provider") -> SecretStr:
@@ -94,7 +103,7 @@ def _read_secret(provider: "Provider") -> SecretStr:
     return SecretStr(value)
 
 
-def _choose(reached: "list[AccountFacts]", wanted: list[str] | None) -> "list[AccountFacts]":
+def _choose(reached: "Sequence[AccountFacts]", wanted: list[str] | None) -> "Sequence[AccountFacts]":
     """The accounts named, all of them, the only one there is, or what the person picks."""
     if not reached:
         raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
@@ -286,14 +295,13 @@ def reconnect(connection: Reference) -> None:
 
     It comes from the environment variable ADPULSE_META_TOKEN (or ADPULSE_GOOGLE_CREDENTIALS), from standard input, or from a prompt.
     """
-    from adpulse import connecting, operations
+    from adpulse import operations
     from adpulse.bootstrap import app
 
     context = app()
     provider = context.connections.get(connection).connection.provider  # before anybody types a token
     secret = _read_secret(provider)
-    ends = connecting.ends_at(context, provider, secret)
-    for view in operations.reconnect(context, connection, secret, expires_at=ends):
+    for view in operations.reconnect(context, connection, secret):
         typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
 
 

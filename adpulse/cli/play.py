@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,12 @@ from rich.table import Table
 from adpulse import operations, telling
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.discovery import discover
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState
+from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
+from adpulse.reached import Reached
 from adpulse.sandbox.remote import Remote
 from storage.analytics import read
 from storage.connections import ConnectionView
@@ -74,17 +76,18 @@ class Play:
             (Provider.GOOGLE, ((acme.id, SEARCH, "manual"), (tea.id, MIXED, "manual"))),
         ):
             secret = SecretStr(secrets[provider])
-            reached = {account.name: account for account in operations.discover(self._app, provider, secret)}
+            reached = discover(self._app, provider, secret)
             for workspace, name, frequency in casting:
-                self._add(workspace, provider, secret, reached[name], frequency)
+                chosen = replace(reached, accounts=[each for each in reached.accounts if each.name == name])
+                self._add(workspace, provider, secret, chosen, frequency)
         self._until("the first syncs end", lambda: all(self._idle(view) for view in self._views()))
         fetched = sum(run.counts.fetched for figures in self._cast.values() for run in self._runs(figures.connection))
         self._check(fetched >= FEWEST_ROWS, f"{fetched} rows fetched, at least {FEWEST_ROWS} expected")
         self._note()
 
-    def _add(self, workspace: str, provider: Provider, secret: SecretStr, account: AccountFacts, frequency: str) -> None:
-        (view,) = operations.connect(self._app, workspace, provider, secret, [account], frequency)
-        self._cast[account.name] = Figures(connection=view.connection)
+    def _add(self, workspace: str, provider: Provider, secret: SecretStr, chosen: Reached, frequency: str) -> None:
+        (view,) = operations.connect(self._app, workspace, provider, secret, chosen, frequency)
+        self._cast[view.connection.name] = Figures(connection=view.connection)
 
     def _second_sync(self) -> None:
         self._tell("A second sync of the whole lookback, the clock not moved: nothing is written.")

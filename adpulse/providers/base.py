@@ -16,6 +16,11 @@ CallSlot = Callable[[], None]
 class PlatformClient(Protocol):
     """One credential's view of a platform. Every method is blocking; every call takes a slot first."""
 
+    @property
+    def scope(self) -> str:
+        """What the platform counts this credential's calls together with, as far as it is known by now."""
+        ...
+
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every account the credential reaches, managers too."""
         ...

@@ -61,6 +61,7 @@ class GoogleClient:
     """What one credential reaches. Blocking; safe to share between threads."""
 
     def __init__(self, key: Key, endpoint: Endpoint, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._project = key.project
         self._credentials: Any = key.credentials()
         self._endpoint = endpoint
         self._clock = clock
@@ -68,6 +69,11 @@ class GoogleClient:
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._services: dict[tuple[str, str | None], Any] = {}
         self._lock = threading.RLock()
+
+    @property
+    def scope(self) -> str:
+        """The Google Cloud project of the OAuth client or service account."""
+        return f"google:{self._project}"
 
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every customer the credential reaches, through managers too, each once; how it is reached is part of it.

@@ -7,14 +7,14 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
 from adpulse.clock import Clock
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, Usage
-from adpulse.providers.oauth import Answer, Asking, Given, ask, secret_in
+from adpulse.providers.oauth import Answer, Asking, Given, Issued, ask, secret_in
 from adpulse.redact import protect
 
 _SCOPE = "https://www.googleapis.com/auth/adwords"
@@ -69,9 +69,9 @@ class GoogleConsent:
     def renew(self, secret: SecretStr) -> None:
         """A refresh token is as long as it is."""
 
-    def ends_at(self, secret: SecretStr) -> datetime | None:  # noqa: ARG002 - what both platforms are asked
-        """Google tells it only when the token is issued."""
-        return None
+    def about(self, secret: SecretStr) -> Issued:  # noqa: ARG002 - what both platforms are asked
+        """Nothing: Google tells when a token ends only as it issues it."""
+        return Issued()
 
 
 def _refusal(answer: Answer) -> AdpulseError:

@@ -7,7 +7,6 @@ none is ever chained to ours.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -15,20 +14,20 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import requests
-from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookError, FacebookRequestError
-from facebook_business.session import FacebookSession
 from pydantic import SecretStr
 
 from adpulse.absent import Absent, status_only
-from adpulse.errors import AdpulseError, ObjectGone, RateLimited, TooMuchData, Unavailable
+from adpulse.errors import AccountRefused, AdpulseError, BadRequest, ObjectGone, RateLimited, TooMuchData, Unavailable
 from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.names import Numbers, merged
 from adpulse.providers import meta_normalise as normalise
+from adpulse.providers import meta_tokens as tokens
 from adpulse.providers.attempts import Attempts
 from adpulse.providers.base import CallSlot
 from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
 from adpulse.providers.meta_lookup import Asks, look_up
+from adpulse.providers.meta_session import Endpoint, TokenSession, error_of
 from adpulse.providers.meta_statuses import edge_statuses, report_filter
 
 log = logging.getLogger(__name__)
@@ -60,26 +59,23 @@ Params = dict[str, Any]
 Page = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where and how Meta is asked: what all tokens have in common."""
-
-    graph_url: str
-    version: str
-    app_id: str | None = None
-    app_secret: SecretStr | None = None
-    page_size: int = 500
-    timeout: float = 60.0
-
-
 class MetaClient:
-    """What one token reaches. Blocking; safe to share between threads."""
+    """What one token reaches. Blocking; safe to share between threads.
 
-    def __init__(self, token: SecretStr, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        secret = endpoint.app_secret.get_secret_value() if endpoint.app_secret else None
-        session = FacebookSession(endpoint.app_id, secret, token.get_secret_value(), timeout=endpoint.timeout)
-        session.GRAPH = endpoint.graph_url  # per instance, so that real and sandbox accounts live in one process
-        self._api = FacebookAdsApi(session, api_version=endpoint.version)
+    ``issuer`` is the id of the app that issued the token; None takes it for the installation's own, until Meta refuses that app's proof.
+    ``learned`` is then called with the new scope.
+    """
+
+    def __init__(
+        self,
+        token: SecretStr,
+        endpoint: Endpoint,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        issuer: str | None = None,
+        learned: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._session = TokenSession(token, endpoint, issuer, learned)
         self._page_size = endpoint.page_size
         self._shrunk: dict[tuple[str, str], tuple[int, float]] = {}
         self._sleep = sleep
@@ -88,9 +84,38 @@ class MetaClient:
         self._usage: dict[str, float] = {}
         self._app_usage = 0.0
 
+    @property
+    def scope(self) -> str:
+        """The installation's own Meta app, or the other one that issued the token."""
+        return self._session.scope
+
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
-        """Every account the token reaches."""
-        return [normalise.account(node) for node in self._list("me/adaccounts", {"fields": _ACCOUNT}, slot, "this token's accounts")]
+        """Every account the token reaches: its user's own list, and what a System User was assigned, which is often not in the first.
+
+        Raises:
+            AccountRefused: the token is of a kind that reaches none, or not allowed to read them.
+        """
+        if refusal := tokens.wrong_kind(tokens.kind_of(self._session.token.get_secret_value())):
+            raise refusal
+        own, assigned = (self._listed(edge, slot) for edge in ("me/adaccounts", "me/assigned_ad_accounts"))
+        found = {facts.external_id: facts for each in (own, assigned) if isinstance(each, list) for facts in each}
+        if isinstance(own, AdpulseError) and not found:
+            if not tokens.lacks_own_list(own):
+                raise own
+            if isinstance(assigned, AdpulseError):
+                raise assigned
+        return list(found.values())
+
+    def _listed(self, edge: str, slot: CallSlot) -> list[AccountFacts] | AdpulseError:
+        """The accounts of one edge of ``me``, or why it has none: a user may lack the one, a System User the other."""
+        try:
+            return [normalise.account(node) for node in self._list(edge, {"fields": _ACCOUNT}, slot, "this token's accounts")]
+        except TooMuchData:
+            raise
+        except (AccountRefused, BadRequest) as refused:
+            if refusal := tokens.wrong_kind(tokens.kind_in(refused)):
+                raise refusal from None
+            return refused
 
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Meta says about the connection's account now."""
@@ -237,11 +262,25 @@ class MetaClient:
             self._heed_usage(about)
             slot()
 
-        return self._attempts.make(lambda: self._once(method, path, params, about), before, about)
+        def attempts() -> Page:
+            return self._attempts.make(lambda: self._once(method, path, params, about), before, about)
+
+        try:
+            return attempts()
+        except tokens.ProofRefused:
+            self._session.find_issuer(lambda: self._issuer(slot))
+            return attempts()
+
+    def _issuer(self, slot: CallSlot) -> str:
+        """The id of the app that issued the token."""
+        try:
+            return tokens.issuer_told(self._get("app", {"fields": "id"}, slot, "the app of a token"))
+        except BadRequest:
+            return tokens.UNNAMED_APP
 
     def _once(self, method: str, path: str, params: Params, about: str) -> Page:
         try:
-            response = self._api.call(method, tuple(path.split("/")), params=dict(params))
+            response = self._session.call(method, path, params)
             headers, told = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
             ours = _from_sdk(error, path, about)
@@ -296,11 +335,9 @@ def _insights(level: Level, since: date, until: date) -> Params:
 
 
 def _from_sdk(error: FacebookRequestError, path: str, about: str) -> AdpulseError:
-    body = error.body()
-    told = body.get("error") if isinstance(body, dict) else None
     reply = Reply(
         status=int(error.http_status() or 0),
-        error=told if isinstance(told, dict) else {},
+        error=error_of(error),
         headers=_headers(error),
         of_account=not path.partition("/")[0].isdecimal(),
     )

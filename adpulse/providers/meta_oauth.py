@@ -15,7 +15,16 @@ from pydantic import SecretStr
 from adpulse.clock import Clock
 from adpulse.errors import AdpulseError, BadRequest, Unavailable, Usage
 from adpulse.providers.meta_errors import Reply, from_reply
-from adpulse.providers.oauth import Asking, Given, ask, secret_in
+from adpulse.providers.meta_tokens import (
+    UNNAMED_APP,
+    is_about_proof,
+    is_of_another_app,
+    issuer_told,
+    kind_of,
+    proof_required,
+    wrong_kind,
+)
+from adpulse.providers.oauth import Answer, Asking, Given, Issued, ask, secret_in
 from adpulse.redact import protect
 
 _SCOPE = "ads_read"
@@ -53,7 +62,7 @@ class MetaConsent:
         told = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri})
         token = secret_in(told, "access_token", _PLATFORM)
         if self.configuration:
-            ends_at = self.ends_at(token)
+            ends_at = self.about(token).ends_at
             if ends_at is None or ends_at - self.clock.now() > _SHORT_LIVED:
                 return Given(secret=token, expires_at=ends_at)
         return self._exchanged(token)
@@ -62,14 +71,35 @@ class MetaConsent:
         """A new long-lived token for one that has not ended; the old one stays valid until its own end."""
         return self._exchanged(secret)
 
-    def ends_at(self, secret: SecretStr) -> datetime | None:
-        """When the token ends, or what its user consented to, whatever comes first."""
-        asker = f"{self.app_id}|{self.app_secret.get_secret_value()}"
-        told = self._graph("debug_token", {"input_token": secret.get_secret_value(), "access_token": asker}).get("data")
+    def about(self, secret: SecretStr) -> Issued:
+        """Which app issued the token, and when it ends, or what its user consented to, whatever comes first.
+
+        Meta tells an app the end of its own tokens only.
+        """
+        token, asker = secret.get_secret_value(), f"{self.app_id}|{self.app_secret.get_secret_value()}"
+        if refusal := wrong_kind(kind_of(token)):
+            raise refusal
+        answer = self._ask("debug_token", {"input_token": token, "access_token": asker})
+        if is_of_another_app(answer.told.get("error")):
+            return Issued(app_id=self._issuer(token))
+        told = _accepted(answer).get("data")
         if not isinstance(told, dict):
             raise Unavailable("Meta's answer about a token is not what was asked for.", "malformed")
+        if refusal := wrong_kind(str(told.get("type"))):
+            raise refusal
         ends = [told.get(name) for name in ("expires_at", "data_access_expires_at")]
-        return min((datetime.fromtimestamp(at, UTC) for at in ends if isinstance(at, int) and at > 0), default=None)
+        ends_at = min((datetime.fromtimestamp(at, UTC) for at in ends if isinstance(at, int) and at > 0), default=None)
+        return Issued(ends_at=ends_at, app_id=str(told["app_id"]) if told.get("app_id") else None)
+
+    def _issuer(self, token: str) -> str:
+        """The app of a token that is not of ours: what the token itself gets for the node ``app``."""
+        answer = self._ask("app", {"fields": "id", "access_token": token})
+        if is_about_proof(answer.told.get("error")):
+            raise proof_required(None, self.app_id)
+        try:
+            return issuer_told(_accepted(answer))
+        except BadRequest:
+            return UNNAMED_APP
 
     def _exchanged(self, secret: SecretStr) -> Given:
         # The last parameter is for tokens of System Users, which are renewed here as well.
@@ -77,19 +107,24 @@ class MetaConsent:
         told = self._tokens(wanted)
         token = secret_in(told, "access_token", _PLATFORM)
         try:
-            return Given(secret=token, expires_at=self.ends_at(token))
+            return Given(secret=token, expires_at=self.about(token).ends_at)
         except AdpulseError:
             lasts = told.get("expires_in")
             return Given(secret=token, expires_at=self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None)
 
     def _tokens(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
-        return self._graph("oauth/access_token", {"client_id": self.app_id, "client_secret": self.app_secret.get_secret_value(), **wanted})
+        app = {"client_id": self.app_id, "client_secret": self.app_secret.get_secret_value()}
+        return _accepted(self._ask("oauth/access_token", {**app, **wanted}))
 
-    def _graph(self, path: str, sent: Mapping[str, str]) -> Mapping[str, Any]:
-        answer = ask("GET", f"{self.graph_url.rstrip('/')}/{self.version}/{path}", sent, _PLATFORM)
-        if answer.status >= _ERRORS or "error" in answer.told:
-            raise _refusal(answer.status, answer.told.get("error"))
-        return answer.told
+    def _ask(self, path: str, sent: Mapping[str, str]) -> Answer:
+        return ask("GET", f"{self.graph_url.rstrip('/')}/{self.version}/{path}", sent, _PLATFORM)
+
+
+def _accepted(answer: Answer) -> Mapping[str, Any]:
+    """What was answered, unless it is a refusal."""
+    if answer.status >= _ERRORS or "error" in answer.told:
+        raise _refusal(answer.status, answer.told.get("error"))
+    return answer.told
 
 
 def _refusal(status: int, told: object) -> AdpulseError:

@@ -36,6 +36,17 @@ class Given:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What a platform tells of a credential: when it ends by itself (business time), and the id of the app that issued it.
+
+    None: it does not end, is of the installation's own app, or nobody says.
+    """
+
+    ends_at: datetime | None = None
+    app_id: str | None = None
+
+
 class Consent(Protocol):
     """One platform's consent, for the installation's own app there."""
 
@@ -63,8 +74,13 @@ class Consent(Protocol):
         """
         ...
 
-    def ends_at(self, secret: SecretStr) -> datetime | None:
-        """When a credential ends, as far as the platform tells the installation's app."""
+    def about(self, secret: SecretStr) -> Issued:
+        """What the platform tells the installation's app of a credential, whoever's app issued it.
+
+        Raises:
+            AccountRefused: a credential of this kind, or of that app, cannot be used; says why.
+            AuthExpired, BadRequest, Usage, RateLimited, Unavailable: it does not tell.
+        """
         ...
 
 

@@ -17,6 +17,8 @@ from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
 from adpulse.sandbox.google.login import CLIENT_SECRET
 from adpulse.sandbox.graph import APP_SECRET
+from adpulse.sandbox.graph_login import BUSINESS
+from adpulse.sandbox.tokens import OTHER_APP, OWN_APP
 from storage import grants
 
 HARBOR, ALPENGLOW = "Harbor Outdoor", "Alpenglow Reisen"
@@ -509,3 +511,59 @@ def database(installation):
     """Every byte of it, the write-ahead log too."""
     found = installation.app.settings.home.glob("control.db*")
     return "".join(path.read_bytes().decode("latin-1") for path in found)
+
+
+@pytest.mark.parametrize("way", ["a grant", "the secret itself"])
+@pytest.mark.parametrize("token", ["system_user", "business_system_user", "other_app"])
+def test_a_pasted_token_of_a_system_user_or_of_another_app_connects_its_accounts(ask, installation, workspace, token, way):
+    given = {"provider": "meta", "secret": installation.secret(Provider.META, token).get_secret_value()}
+    if way == "a grant":
+        granted = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json=given).json()
+        assert len(granted["accounts"]) == len(installation.sandbox.world.accounts)
+        given = {"grant_id": granted["grant_id"]}
+
+    (made,) = connect(ask, workspace, **given, accounts=[installation.sandbox.world.account(HARBOR).id]).json()
+
+    connection = installation.app.connections.get(made["connection"]["id"]).connection
+    assert connection.scope == (f"meta:{OTHER_APP.id}" if token == "other_app" else "meta")
+    runs = [installation.finish(run) for run in installation.work(installation.claim()) if run.id == made["job_id"]]
+    assert [run.state for run in runs] == [RunState.DONE]
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("page", "This is a Page's token, which reaches no ad account. Give a user's or a System User's token."),
+        ("app", "This is an app's own token"),
+        ("other_apps_own", "This is an app's own token"),
+        ("strict_app", f"issued by an app and not by yours ({OWN_APP.id}), and that app accepts calls only with a proof"),
+    ],
+)
+def test_a_token_that_cannot_be_used_is_told_with_what_to_do_and_not_kept(ask, installation, workspace, token, said):
+    secret = installation.secret(Provider.META, token).get_secret_value()
+
+    answer = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json={"provider": "meta", "secret": secret})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:adpulse:account-refused")
+    assert said in answer.json()["detail"]
+    assert secret not in answer.text
+
+
+def test_login_for_business_gives_a_system_users_token_and_its_assigned_accounts(ask, installation, browser, workspace, set_up):
+    set_up(ADPULSE_META_LOGIN_CONFIGURATION=BUSINESS)
+
+    granted = browser.consents(workspace, "meta").json()
+
+    assert len(granted["accounts"]) == len(installation.sandbox.world.accounts)
+    (made,) = connect(ask, workspace, grant_id=granted["grant_id"], accounts=[account(granted, HARBOR)["external_id"]]).json()
+    runs = [installation.finish(run) for run in installation.work(installation.claim()) if run.id == made["job_id"]]
+    assert [run.state for run in runs] == [RunState.DONE]
+
+
+def test_a_connection_is_reconnected_with_a_token_of_another_app(ask, installation, team):
+    secret = installation.secret(Provider.META, "other_app").get_secret_value()
+
+    answer = ask("POST", f"/connections/{team.connection.id}/reconnect", team.editor, json={"secret": secret})
+
+    assert answer.status_code == 200
+    assert installation.app.connections.get(team.connection.id).connection.scope == f"meta:{OTHER_APP.id}"

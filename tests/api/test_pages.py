@@ -11,6 +11,7 @@ from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
+from adpulse.sandbox.tokens import OTHER_APP
 
 RULES = {
     ("GET", "/login"): "anybody",
@@ -392,6 +393,25 @@ def test_a_fresh_token_reconnects_and_the_history_stays(browser, visit, installa
 
     assert app.connections.get(team.connection.id).connection.status is ConnectionStatus.ACTIVE
     assert team.run_id in {run.id for run in app.runs.history(team.connection.id)}
+
+
+@pytest.mark.parametrize(("token", "scope"), [("other_app", f"meta:{OTHER_APP.id}"), ("business_system_user", "meta")])
+def test_a_fresh_token_may_be_a_system_users_or_of_another_app(browser, visit, installation, team, token, scope):
+    form = {"provider": "meta", "connection": team.connection.id, "secret": installation.secret(Provider.META, token).get_secret_value()}
+
+    visit(browser(team.editor), "POST", "/connect/secret", data=form, files={"file": ("", b"")})
+
+    assert installation.app.connections.get(team.connection.id).connection.scope == scope
+
+
+def test_a_pages_token_is_told_apart_on_the_page(browser, visit, installation, team):
+    secret = installation.secret(Provider.META, "page").get_secret_value()
+    form = {"provider": "meta", "connection": team.connection.id, "secret": secret}
+
+    shown = visit(browser(team.editor), "POST", "/connect/secret", data=form, files={"file": ("", b"")})
+
+    assert "This is a Page&#39;s token, which reaches no ad account" in shown.text
+    assert secret not in shown.text
 
 
 def test_the_first_workspace_is_made_with_the_first_account(visit, installation):

@@ -6,6 +6,7 @@ import pytest
 
 from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.sandbox.tokens import OTHER_APP
 
 
 @pytest.fixture
@@ -91,6 +92,33 @@ def test_a_token_that_does_not_work_is_refused_before_anything_is_stored(adpulse
     assert code == 1
     assert told in err
     assert installation.app.connections.every() == []
+
+
+@pytest.mark.parametrize(
+    ("token_label", "told"), [("page", "a Page's token"), ("app", "an app's own token"), ("strict_app", "Turn off 'Require app secret'")]
+)
+def test_a_token_that_cannot_be_used_says_what_to_give_or_to_do(adpulse, installation, sandbox, token_label, told):
+    token = sandbox.world.token(token_label).value
+
+    code, out, err = adpulse("connect", "meta", "-w", "Acme", "-a", "all", stdin=token)
+
+    assert (code, installation.app.connections.every()) == (1, [])
+    assert told in err
+    assert token not in out + err
+
+
+def test_a_token_of_another_app_is_connected_and_named(adpulse, installation, sandbox):
+    told = f"issued by the app {OTHER_APP.id}, not by yours: its calls carry no proof, and it is not renewed here"
+    token, account = sandbox.world.token("other_app").value, sandbox.world.account("Sakura Tea").id
+
+    code, out, _ = adpulse("connect", "meta", "-w", "Acme", "-a", account, stdin=token)
+
+    (view,) = installation.app.connections.every()
+    assert (code, view.connection.scope) == (0, f"meta:{OTHER_APP.id}")
+    assert f"The token was {told}." in out
+    assert told in adpulse("status", "Sakura Tea")[1]
+    assert adpulse("reconnect", "Sakura Tea", stdin=sandbox.world.token("full").value)[0] == 0
+    assert told not in adpulse("status", "Sakura Tea")[1]
 
 
 def test_the_same_account_again_is_a_conflict(adpulse, installation, connected, token):

@@ -19,6 +19,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Provider
 from adpulse.planner.costs import GoogleCosts, Size
 from adpulse.providers import google_client
 from adpulse.providers.google_queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
+from adpulse.reached import Reached
 from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google import oauth
 
@@ -110,8 +111,10 @@ def test_a_manager_is_not_asked_for_numbers_that_it_does_not_have(google):
 def test_a_manager_is_not_connected_and_its_clients_are_named_as_the_way(installation, google):
     (manager,) = [facts for facts in google.client.accounts(google.slot) if facts.name == google.MANAGER]
 
+    chosen = Reached(accounts=[manager], scope="google")
+
     with pytest.raises(Usage, match="manager account, which has no numbers of its own"):
-        operations.connect(installation.app, "Acme", Provider.GOOGLE, installation.secret(Provider.GOOGLE), [manager], "manual")
+        operations.connect(installation.app, "Acme", Provider.GOOGLE, installation.secret(Provider.GOOGLE), chosen, "manual")
 
     assert installation.app.connections.every(installation.workspace.id) == []
 

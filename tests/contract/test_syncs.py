@@ -1,11 +1,13 @@
 """What a sync stores of either platform, through all of its steps; traps are numbered as in the project's list."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from clients import TODAY, GoogleRig, MetaRig, keyed
 
 from adpulse import operations
+from adpulse.discovery import discover
 from adpulse.errors import Conflict
 from adpulse.model import METRICS, ConnectionStatus, RunState
 from storage.analytics import read
@@ -121,10 +123,11 @@ def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(
         installation.leg(old)
 
     app, secret = installation.app, installation.secret(old.provider)
-    accounts = [each for each in operations.discover(app, old.provider, secret) if each.external_id == old.external_id]
-    (made,) = operations.connect(app, installation.workspace.id, old.provider, secret, accounts, "manual")
+    reached = discover(app, old.provider, secret)
+    chosen = replace(reached, accounts=[each for each in reached.accounts if each.external_id == old.external_id])
+    (made,) = operations.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
     with pytest.raises(Conflict, match="connected already"):
-        operations.connect(app, installation.workspace.id, old.provider, secret, accounts, "manual")
+        operations.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
     installation.sync(made.connection)
 
     assert app.connections.get(old.id).connection.status is ConnectionStatus.CURRENCY_CHANGED

@@ -17,6 +17,7 @@ from prefect.states import Cancelling
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
 from adpulse.model import Parts, Provider, RunState, SyncStatus
+from adpulse.sandbox.tokens import OTHER_APP
 
 HOUR = timedelta(hours=1)
 
@@ -215,6 +216,20 @@ def test_a_prefect_server_that_dies_is_started_again_and_syncs_go_on(running):
     assert any("starting it again" in line for line in running.printed)
 
 
+def test_a_token_of_another_app_is_synced_although_the_installations_app_has_a_secret(running):
+    token, account = running.sandbox.world.token("other_app").value, running.sandbox.world.account("Corner Store 43").id
+
+    code, told = running.cli("connect", "meta", "-w", running.workspace.name, "-a", account, stdin=token)
+
+    connection = running.app.connections.get("Corner Store 43").connection
+    run = running.ended(running.app.runs.history(connection.id)[0].id)
+    running.note(connection)
+    assert (code, run.state, connection.scope) == (0, RunState.DONE, f"meta:{OTHER_APP.id}")
+    assert f"issued by the app {OTHER_APP.id}, not by yours" in told
+    assert running.differences(connection) == []
+    assert [call for call in running.remote.calls(connection.external_id) if call["status"] != 200] == []
+
+
 def test_the_command_line_tells_what_happened(running):
     code, status = running.cli("status", "Corner Store 7", "--json")
     waited, told = running.cli("sync", "Corner Store 7", "--wait")
@@ -236,12 +251,13 @@ def test_an_unknown_connection_is_wrong_usage(running, command):
 
 
 def test_nothing_of_a_token_is_in_the_logs_or_in_prefects_database(running):
-    secret = running.sandbox.world.token("full").value.encode()
+    secrets = [running.sandbox.world.token(label).value for label in ("full", "other_app")]
     files = [path for path in running.app.settings.home.rglob("*") if path.is_file()]
 
     assert len(files) > 5
-    assert [str(path) for path in files if secret in path.read_bytes()] == []
-    assert secret.decode() not in "\n".join(running.printed)
+    for secret in secrets:
+        assert [str(path) for path in files if secret.encode() in path.read_bytes()] == []
+        assert secret not in "\n".join(running.printed)
 
 
 def test_no_other_user_of_the_machine_may_use_anything_in_the_home(running):

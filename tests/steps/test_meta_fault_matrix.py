@@ -144,7 +144,7 @@ def test_a_fault_leads_where_the_error_tables_say_and_recovery_to_the_truth(inst
 
 def strike(installation, connection, cell):
     """One leg under the fault; a slow answer is one that takes longer than our patience, not the test's."""
-    session = installation.app.client(connection)._api._session
+    session = installation.app.client(connection)._session._opened[0]._session
     patient = session.timeout
     session.timeout = PATIENCE if cell.ending.tries == AGAIN.tries and cell.fault.startswith("slow") else patient
     try:

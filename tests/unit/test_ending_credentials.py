@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
-from adpulse.model import ConnectionStatus, Provider
+from adpulse.model import ConnectionStatus
 from storage import credentials
 
 DAY = timedelta(days=1)
@@ -26,7 +26,7 @@ def ending(plane):
 
 def due(plane, limit=10):
     now = plane.clock.now()
-    return [each.id for each in plane.credentials.ending(Provider.META, now, now + 14 * DAY, untried_since=now - DAY, limit=limit)]
+    return [each.id for each in plane.credentials.ending("meta", now, now + 14 * DAY, untried_since=now - DAY, limit=limit)]
 
 
 def test_those_that_end_soon_are_due_soonest_first_and_once_a_day(plane, ending):
@@ -48,6 +48,13 @@ def test_one_that_nobody_uses_or_that_is_erased_is_not_due(plane, ending):
     plane.credentials.erase(erased)
 
     assert due(plane) == []
+
+
+def test_one_of_another_app_is_not_due(plane, ending):
+    (_, foreign), (_, own) = ending(5, "1"), ending(5, "2")
+    plane.credentials.set_scope(foreign, "meta:7")
+
+    assert due(plane) == [own]
 
 
 def test_whoever_shares_a_credential_gets_the_renewed_one_and_others_keep_theirs(plane, ending):

@@ -11,6 +11,7 @@ from sqlalchemy import delete, text, update
 from adpulse.clock import utc_now
 from adpulse.errors import NotFound, RateLimited, Usage
 from adpulse.model import AccountFacts, Provider
+from adpulse.reached import Reached
 from storage import authorizations, grants
 from storage.control import AuthorizationRow, ConnectionRow, GrantRow
 
@@ -21,7 +22,7 @@ HOME = "http://localhost:8400/oauth/callback"
 
 def given(plane, **more):
     grant_id = plane.grants.reserve(plane.workspace.id, Provider.META, **more)
-    return plane.grants.fill(grant_id, SECRET, [ACCOUNT], plane.clock.now())
+    return plane.grants.fill(grant_id, SECRET, Reached(accounts=[ACCOUNT], scope="meta:7", expires_at=plane.clock.now()))
 
 
 def begun(plane, key="key-1", **more):
@@ -37,7 +38,7 @@ def test_a_grant_is_read_as_it_was_given_and_taken_once(plane):
     made = given(plane)
 
     assert plane.grants.get(made.id, plane.workspace.id) == made
-    assert (made.accounts, made.credential_expires_at) == ((ACCOUNT,), plane.clock.now())
+    assert (made.accounts, made.scope, made.credential_expires_at) == ((ACCOUNT,), "meta:7", plane.clock.now())
     assert plane.grants.take(made.id, plane.workspace.id) == SECRET
     for again in (plane.grants.take, plane.grants.get):
         with pytest.raises(NotFound):

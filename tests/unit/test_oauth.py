@@ -12,13 +12,15 @@ from adpulse.clock import SandboxClock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, Unavailable, Usage
 from adpulse.providers.google_oauth import GoogleConsent
 from adpulse.providers.meta_oauth import MetaConsent
-from adpulse.providers.oauth import Asking
+from adpulse.providers.meta_tokens import UNNAMED_APP
+from adpulse.providers.oauth import Asking, Issued
 from adpulse.redact import MASK, redact
 from adpulse.sandbox import Sandbox
 from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH
 from adpulse.sandbox.google.running import Options
 from adpulse.sandbox.graph import APP_ID, APP_SECRET
 from adpulse.sandbox.graph_login import BUSINESS, PERSON
+from adpulse.sandbox.tokens import OTHER_APP
 
 ASKING = Asking(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
 
@@ -177,10 +179,27 @@ def test_when_a_pasted_token_ends_is_told_where_the_app_may_know(sandbox):
     client, tokens = meta(sandbox), sandbox.world
     expiring = SecretStr(tokens.token("expiring").value)
 
-    assert client.ends_at(expiring) == tokens.token("expiring").expires_at
-    assert client.ends_at(SecretStr(tokens.token("full").value)) is None
+    assert client.about(expiring).ends_at == tokens.token("expiring").expires_at
+    assert client.about(SecretStr(tokens.token("full").value)) == Issued(app_id=APP_ID)
     with pytest.raises(AdpulseError):
-        meta(sandbox, app_secret=SecretStr("wrong")).ends_at(expiring)
+        meta(sandbox, app_secret=SecretStr("wrong")).about(expiring)
+
+
+@pytest.mark.parametrize("label", ["other_app", "other_app_user"])
+def test_whose_a_token_is_that_is_not_the_apps_own_the_token_itself_tells(sandbox, label):
+    client, token = meta(sandbox), SecretStr(sandbox.world.token(label).value)
+
+    assert client.about(token) == Issued(app_id=OTHER_APP.id)
+    sandbox.faults.add([{"action": "refused", "kind": "app"}])
+    assert client.about(token) == Issued(app_id=UNNAMED_APP)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("page", "a Page's token"), ("app", "an app's own token"), ("strict_app", "Turn off 'Require app secret'")]
+)
+def test_a_token_that_cannot_be_used_says_why(sandbox, label, said):
+    with pytest.raises(AccountRefused, match=said):
+        meta(sandbox).about(SecretStr(sandbox.world.token(label).value))
 
 
 def test_without_what_the_app_may_know_the_answer_tells_when_the_token_ends(sandbox):

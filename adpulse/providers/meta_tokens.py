@@ -1,0 +1,94 @@
+"""Whose a Meta token is: the app that issued it, and its kind. Pure. Step: fetch.
+
+A call may carry a proof of the app's secret (``appsecret_proof``), and Meta accepts the proof only from the app that issued the token.
+Source: Meta's pages "Securing Graph API Requests" and the reference of ``/debug_token``; refusals as people met them live
+(facebook-python-business-sdk#155, jeduan/cordova-plugin-facebook4#690). Meta's texts are translated, the names of parameters are not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adpulse.errors import AccountRefused, AdpulseError, BadRequest
+
+SCOPE = "meta"
+"""What calls with tokens of the installation's own app are counted together as, and with tokens of which nobody knows the app."""
+
+UNNAMED_APP = "another-app"
+"""An app that is not the installation's, and of which Meta did not tell the id."""
+
+_BAD_PARAMETER = 100
+_PAGE, _APP = "PAGE", "APP"
+_KINDS = {_PAGE: "a Page's token", _APP: "an app's own token"}
+
+
+class ProofRefused(Exception):
+    """Meta did not accept the proof: the token is of another app than the one whose secret made it, or the secret is wrong."""
+
+
+def scope_of(issuer: str | None, own_app: str | None) -> str:
+    """What Meta counts the calls of a token together with: those of another app than ours have a limit of their own."""
+    return SCOPE if issuer in (None, own_app) else f"{SCOPE}:{issuer}"
+
+
+def issuer_in(scope: str) -> str | None:
+    """The id of the app in a scope; None: the installation's own, as far as anybody knows."""
+    return scope.partition(":")[2] or None
+
+
+def is_about_proof(error: object) -> bool:
+    """Whether an ``error`` object complains of the proof: a wrong one, or none where the app requires one."""
+    return _refuses(error, "appsecret_proof")
+
+
+def is_of_another_app(error: object) -> bool:
+    """Whether ``/debug_token`` refused to tell an app about a token that it did not issue."""
+    return _refuses(error, "input_token")
+
+
+def lacks_own_list(error: AdpulseError) -> bool:
+    """Whether ``me`` has no edge ``adaccounts``, as it is for some System Users."""
+    return "(adaccounts)" in error.message
+
+
+def kind_of(token: str) -> str | None:
+    """The kind that a token shows: an app's own is its id and secret."""
+    return _APP if "|" in token else None
+
+
+def kind_in(error: AdpulseError) -> str | None:
+    """The kind that a refusal tells: what ``me`` is."""
+    return _PAGE if "(Page)" in error.message else None
+
+
+def wrong_kind(kind: str | None) -> AccountRefused | None:
+    """The refusal of a token that reaches no ad account whatever it is allowed; ``kind`` is the ``type`` of ``/debug_token``."""
+    if kind is None or kind not in _KINDS:
+        return None
+    return AccountRefused(f"This is {_KINDS[kind]}, which reaches no ad account. Give a user's or a System User's token.", kind.lower())
+
+
+def proof_required(issuer: str | None, own_app: str | None) -> AccountRefused:
+    """The app that issued the token wants a proof, and its secret is not set."""
+    app = "an app" if issuer in (None, UNNAMED_APP) else f"the app {issuer}"
+    ours = f" and not by yours ({own_app})" if own_app and issuer != own_app else ""
+    message = (
+        f"This token was issued by {app}{ours}, and that app accepts calls only with a proof of its secret. Turn off 'Require app secret' "
+        "in its settings at Meta, or set its id and secret in ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET."
+    )
+    return AccountRefused(message, "appsecret_proof")
+
+
+def secret_refused(own_app: str) -> BadRequest:
+    """The token is of our own app and Meta does not accept the proof all the same."""
+    message = f"Meta does not accept the secret of the app {own_app}, which issued this token. Check ADPULSE_META_APP_SECRET."
+    return BadRequest(message, "appsecret_proof")
+
+
+def issuer_told(told: Mapping[str, Any]) -> str:
+    """The id in an answer of ``/app``, which is the app that issued the token that asks."""
+    value = told.get("id")
+    return str(value) if isinstance(value, str | int) and str(value).isdecimal() else UNNAMED_APP
+
+
+def _refuses(error: object, parameter: str) -> bool:
+    return isinstance(error, Mapping) and error.get("code") == _BAD_PARAMETER and parameter in str(error.get("message"))
