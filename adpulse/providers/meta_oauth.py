@@ -76,7 +76,7 @@ class MetaConsent:
 
         Meta tells an app the end of its own tokens only.
         """
-        token, asker = secret.get_secret_value(), f"{self.app_id}|{self.app_secret.get_secret_value()}"
+        token, asker = protect(secret.get_secret_value()), f"{self.app_id}|{self.app_secret.get_secret_value()}"
         if refusal := wrong_kind(kind_of(token)):
             raise refusal
         answer = self._ask("debug_token", {"input_token": token, "access_token": asker})

@@ -36,15 +36,15 @@ class TokenSession:
     def __init__(self, token: SecretStr, endpoint: Endpoint, issuer: str | None, learned: Callable[[str], None]) -> None:
         self.token = token
         self._endpoint, self._issuer, self._learned = endpoint, issuer, learned
-        self._proves = endpoint.app_secret is not None and issuer in (None, endpoint.app_id)
-        self._api = self._opened()
+        self._opened = self._open(proves=endpoint.app_secret is not None and issuer in (None, endpoint.app_id))
 
-    def _opened(self) -> FacebookAdsApi:
+    def _open(self, *, proves: bool) -> tuple[FacebookAdsApi, bool]:
+        """The SDK, and whether its calls carry a proof: one value, as other threads call meanwhile."""
         endpoint = self._endpoint
-        secret = endpoint.app_secret.get_secret_value() if endpoint.app_secret and self._proves else None
+        secret = endpoint.app_secret.get_secret_value() if endpoint.app_secret and proves else None
         session = FacebookSession(endpoint.app_id, secret, self.token.get_secret_value(), timeout=endpoint.timeout)
         session.GRAPH = endpoint.graph_url  # per instance, so that real and sandbox accounts live in one process
-        return FacebookAdsApi(session, api_version=endpoint.version)
+        return FacebookAdsApi(session, api_version=endpoint.version), proves
 
     @property
     def scope(self) -> str:
@@ -59,7 +59,7 @@ class TokenSession:
             AccountRefused: it had no proof, and the app requires one.
             FacebookRequestError and what the SDK does not catch: Meta's refusal, or no answer that can be read.
         """
-        api, proved = self._api, self._proves
+        api, proved = self._opened
         try:
             return api.call(method, tuple(path.split("/")), params=dict(params))
         except FacebookRequestError as error:
@@ -73,24 +73,20 @@ class TokenSession:
         Raises:
             BadRequest: it is our own app, so its secret is wrong; proofs are sent again.
         """
-        if not self._proves:  # another thread found out
+        with_proof, own, issuer = self._opened, self._endpoint.app_id, None
+        if not with_proof[1]:  # another thread found out
             return
-        own, issuer = self._endpoint.app_id, None
-        self._prove(proves=False)
+        self._opened = self._open(proves=False)
         try:
             issuer = ask()
         finally:
             if issuer in (None, own):
-                self._prove(proves=True)
+                self._opened = with_proof
         if issuer == own:
             raise tokens.secret_refused(issuer)
         self._issuer = issuer
         log.info("a token was issued by the app %s, not by %s: its calls carry no proof", issuer, own)
         self._learned(self.scope)
-
-    def _prove(self, *, proves: bool) -> None:
-        self._proves = proves
-        self._api = self._opened()
 
 
 def error_of(error: FacebookRequestError) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whose token, whose accounts: the client over the unmodified SDK, with tokens of every kind, and of other apps."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -80,6 +81,16 @@ def test_a_refused_proof_shows_whose_token_it_is_once_and_no_proof_is_sent_again
     assert paths(sandbox)[:4] == ["me/adaccounts", "app", "me/adaccounts", "me/assigned_ad_accounts"]
     assert len([call for call in sandbox.calls.calls() if call.status == 400]) == 1
     assert rig.slots == len(sandbox.calls.calls())
+
+
+def test_threads_that_are_refused_at_once_all_get_their_answer(sandbox):
+    rig = MetaRig(sandbox, "other_app", app=OWN_APP)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: reached(rig), range(8)))
+
+    assert found == [sorted(sandbox.world.accounts)] * 8
+    assert rig.client.scope == f"meta:{OTHER_APP.id}"
 
 
 def test_no_proof_is_sent_where_the_app_is_known_to_be_another(sandbox):
