@@ -36,8 +36,7 @@ METRIC_SCHEMA = pa.schema(
 )
 """One row per entity and day. Null means that the answer does not say: stored leaves keep what they have, totals stay null.
 
-``campaign_id`` is on the row because an ad's first numbers arrive before its entity does.
-In account totals it is empty.
+``campaign_id`` is on the row because an ad's first numbers arrive before its entity does. In account totals it is empty.
 """
 
 ENTITY_SCHEMA = pa.schema(
@@ -244,9 +243,8 @@ class Connection:
     asset_group_count: int | None = None
     """Most asset groups that any walk has seen, removed ones included; None before the first walk."""
     delivering_ads: int | None = None
-    """Most leaves that a day had numbers of, as read before the first walk: an estimate of the size. None: no day was read yet."""
     delivering_campaigns: int | None = None
-    """The same of campaigns."""
+    """Most leaves, and campaigns, that a day read before the first walk had numbers of: an estimate. None: no day was read yet."""
     login_customer_id: str | None = None
     filters: ReportFilters = WIDEST
     """By which statuses Meta's reports are filtered."""
