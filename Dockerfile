@@ -5,6 +5,7 @@ RUN python -m venv /opt/adpulse
 COPY requirements-runtime.lock ./
 RUN /opt/adpulse/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-runtime.lock
 COPY adpulse adpulse
+COPY adpulse_sandbox adpulse_sandbox
 COPY storage storage
 COPY tasks tasks
 COPY flows flows
@@ -12,7 +13,7 @@ COPY deployments deployments
 COPY prefect.yaml pyproject.toml README.md LICENSE ./
 # Editable, because prefect.yaml lies beside the packages; the lock has setuptools, so nothing else is fetched.
 RUN /opt/adpulse/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation -e . \
-    && /opt/adpulse/bin/python -m compileall -q adpulse storage tasks flows deployments
+    && /opt/adpulse/bin/python -m compileall -q adpulse adpulse_sandbox storage tasks flows deployments
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 adpulse \

@@ -21,8 +21,8 @@ from adpulse.planner.costs import Size, costs_of
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
-from adpulse.providers.base import CallSlot, PlatformClient
-from adpulse.providers.meta_tokens import issuer_in
+from adpulse.platforms.base import CallSlot, PlatformClient
+from adpulse.platforms.meta.tokens import issuer_in
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage import control, migrations
@@ -55,8 +55,8 @@ from storage.webhooks import Webhooks
 from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
-    from adpulse.providers.google_credentials import Key
-    from adpulse.providers.oauth import Consent
+    from adpulse.platforms.consent import Consent
+    from adpulse.platforms.google.credentials import Key
 
 
 class App:
@@ -217,8 +217,8 @@ class App:
 def _meta_client(
     config: Settings, token: SecretStr, issuer: str | None = None, learned: Callable[[str], None] = lambda _: None
 ) -> PlatformClient:
-    from adpulse.providers.meta_client import MetaClient
-    from adpulse.providers.meta_session import Endpoint
+    from adpulse.platforms.meta.client import MetaClient
+    from adpulse.platforms.meta.session import Endpoint
 
     redact.protect(token.get_secret_value())
     endpoint = Endpoint(
@@ -234,21 +234,21 @@ def _meta_client(
 
 def _google_client(config: Settings, secret: SecretStr, clock: Clock) -> PlatformClient:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
-    from adpulse.providers.google_client import Endpoint, GoogleClient
+    from adpulse.platforms.google.client import Endpoint, GoogleClient
 
     endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
     return GoogleClient(_google_key(config, secret), endpoint, clock)
 
 
 def _google_key(config: Settings, secret: SecretStr) -> "Key":
-    from adpulse.providers.google_credentials import OauthClient, parse
+    from adpulse.platforms.google.credentials import OauthClient, parse
 
     client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
     return parse(secret, client)
 
 
 def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
-    from adpulse.providers.meta_oauth import MetaConsent
+    from adpulse.platforms.meta.consent import MetaConsent
 
     if not config.meta_app_id or not config.meta_app_secret:
         return None
@@ -265,7 +265,7 @@ def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
 
 
 def _google_consent(config: Settings, clock: Clock) -> "Consent | None":
-    from adpulse.providers.google_oauth import GoogleConsent
+    from adpulse.platforms.google.consent import GoogleConsent
 
     if not config.google_client_id or not config.google_client_secret:
         return None

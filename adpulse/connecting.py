@@ -18,8 +18,8 @@ from adpulse.discovery import discover
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
 from adpulse.operations import Ask, dispatch
-from adpulse.providers.meta_tokens import SCOPE as OWN_SCOPE
-from adpulse.providers.oauth import Asking, Consent, Issued
+from adpulse.platforms.consent import Asking, Consent, Issued
+from adpulse.platforms.meta.tokens import SCOPE as OWN_SCOPE
 from adpulse.reached import Reached
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.authorizations import Begun

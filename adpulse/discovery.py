@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.model import Heat, Provider
-from adpulse.providers.oauth import Issued
+from adpulse.platforms.consent import Issued
 from adpulse.reached import Reached
 
 log = logging.getLogger(__name__)

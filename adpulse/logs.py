@@ -4,7 +4,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-OURS = ("adpulse", "storage", "tasks", "flows", "deployments")
+OURS = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 _BYTES, _OLD_FILES = 10_000_000, 5
 
 

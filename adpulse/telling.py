@@ -7,7 +7,7 @@ from typing import Any
 from adpulse.frequency import spoken
 from adpulse.model import Connection, ConnectionStatus, FetchKind, Provider
 from adpulse.planner.cadence import Cadence
-from adpulse.providers.meta_tokens import UNNAMED_APP, issuer_in
+from adpulse.platforms.meta.tokens import UNNAMED_APP, issuer_in
 from adpulse.status_filter import StatusFilter
 from storage.connection_warnings import ConnectionWarning
 from storage.connections import ConnectionView

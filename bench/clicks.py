@@ -20,7 +20,7 @@ from adpulse.bootstrap import App
 from adpulse.discovery import discover
 from adpulse.model import Connection, Provider, RunState
 from adpulse.role import Role
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from bench import environment, processes
 
 CLICKS = 40

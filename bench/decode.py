@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 from pydantic import SecretStr
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google import oauth
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google import oauth
+from adpulse_sandbox.meta.world import BEGINNING
 from bench.processes import resident_mb
 
 WAYS = ("selected", "plain", "plus")
@@ -59,8 +59,8 @@ def _read(way: str, told: dict[str, str]) -> dict[str, Any]:
     """Read the stream once to warm up, on a single day, and then whole."""
     from google.ads.googleads.client import GoogleAdsClient
 
-    from adpulse.providers.google_credentials import OauthClient, parse
-    from adpulse.providers.google_messages import columns, request_class
+    from adpulse.platforms.google.credentials import OauthClient, parse
+    from adpulse.platforms.google.messages import columns, request_class
 
     client = OauthClient(token_url=told["token_url"], id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
     credentials = parse(SecretStr(told["refresh_token"]), client).credentials()

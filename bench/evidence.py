@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from adpulse.bootstrap import App
 from adpulse.model import METRICS, Connection, Provider, RunState
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.remote import Remote
 from bench import verdict
 from bench.verdict import Change, Stored, Sync, Values
 from storage import control

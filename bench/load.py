@@ -30,9 +30,9 @@ from adpulse import bootstrap, operations
 from adpulse.clock import utc_now
 from adpulse.discovery import discover
 from adpulse.model import AccountFacts, Provider, RunState
-from adpulse.sandbox.google.world import MOST_EXTRA
-from adpulse.sandbox.remote import Remote
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox.google.world import MOST_EXTRA
+from adpulse_sandbox.meta.world import BEGINNING
+from adpulse_sandbox.remote import Remote
 from bench import chart, claim, environment, evidence, processes, report, verdict
 from bench.evidence import REFRESH_SECONDS, Evidence, Installation
 from bench.verdict import SLOT, Figures

@@ -32,7 +32,7 @@ from adpulse import bootstrap, operations, orchestrator
 from adpulse.bootstrap import App
 from adpulse.discovery import discover
 from adpulse.model import Lane, Provider, RunState
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from bench import environment
 from bench.processes import descendants, resident_mb, stop
 

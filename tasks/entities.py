@@ -8,7 +8,7 @@ from prefect import task
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused
 from adpulse.model import ENTITY_SCHEMA, Fetch, Fetched, FetchKind, Lease
-from adpulse.providers.base import CallSlot, PlatformClient
+from adpulse.platforms.base import CallSlot, PlatformClient
 from tasks.batch import Batch, Outcome, missing, read_each
 from tasks.optional import optional
 from tasks.retries import OPTIONS

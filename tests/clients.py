@@ -18,15 +18,15 @@ from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
 from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Fetch, FetchKind, Heat, Provider
-from adpulse.providers import google_client
-from adpulse.providers.google_client import GoogleClient
-from adpulse.providers.google_credentials import OauthClient, parse
-from adpulse.providers.meta_client import MetaClient
-from adpulse.providers.meta_session import Endpoint
-from adpulse.sandbox.google import oauth
-from adpulse.sandbox.google import truth as google_truth
-from adpulse.sandbox.google.describe import CHANGE_DELAY
-from adpulse.sandbox.world import Change
+from adpulse.platforms.google import client as google_client
+from adpulse.platforms.google.client import GoogleClient
+from adpulse.platforms.google.credentials import OauthClient, parse
+from adpulse.platforms.meta.client import MetaClient
+from adpulse.platforms.meta.session import Endpoint
+from adpulse_sandbox.google import oauth
+from adpulse_sandbox.google import truth as google_truth
+from adpulse_sandbox.google.describe import CHANGE_DELAY
+from adpulse_sandbox.meta.world import Change
 
 TODAY = date(2026, 3, 20)
 

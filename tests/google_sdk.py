@@ -5,7 +5,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.oauth2.credentials import Credentials
 from trust import trust
 
-from adpulse.sandbox.google import oauth
+from adpulse_sandbox.google import oauth
 
 
 def client(google, *, label="full", login="Summit Media Group", plus=False, version="v26"):

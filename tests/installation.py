@@ -14,9 +14,9 @@ from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, Provider, RunState
-from adpulse.sandbox import graph
-from adpulse.sandbox.google import login as google
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.google import login as google
+from adpulse_sandbox.meta import graph
+from adpulse_sandbox.remote import Remote
 from storage import control, migrations
 from storage.analytics import read
 from storage.control import ConnectionRow

@@ -5,7 +5,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-from adpulse.sandbox.google.certificate import key_and_certificate
+from adpulse_sandbox.google.certificate import key_and_certificate
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
 from adpulse.reached import Reached
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.remote import Remote
 from storage.analytics import read
 from storage.connections import ConnectionView
 from storage.runs import RunView

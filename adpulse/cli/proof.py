@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from adpulse.model import GONE_STATUSES, METRICS, SPLIT_METRICS, Connection, FetchKind
 from adpulse.planner.windows import PartitionAges
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.remote import Remote
 from storage.analytics import read
 
 Row = tuple[int | None, ...]

@@ -13,8 +13,8 @@ import typer
 from adpulse.role import Role
 
 if TYPE_CHECKING:
-    from adpulse.sandbox import Sandbox
     from adpulse.settings import Settings
+    from adpulse_sandbox import Sandbox
 
 Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.")]
 
@@ -223,9 +223,9 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     """Run the sandbox alone and print what points any SDK client at it."""
     import json
 
-    from adpulse.sandbox import Sandbox
-    from adpulse.sandbox.google.running import Options
-    from adpulse.sandbox.graph import APP_ID, APP_SECRET
+    from adpulse_sandbox import Sandbox
+    from adpulse_sandbox.google.running import Options
+    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
     made = Sandbox.start(
         seed=seed,
@@ -268,8 +268,8 @@ def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | No
 
 
 def _describe(running: "Sandbox") -> None:
-    from adpulse.sandbox.google import login as google
-    from adpulse.sandbox.graph import APP_ID, APP_SECRET
+    from adpulse_sandbox.google import login as google
+    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")

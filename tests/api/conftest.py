@@ -19,7 +19,7 @@ from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
 from adpulse.model import Provider
 from adpulse.role import Role
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from storage import schema
 from storage.runs import Leg
 

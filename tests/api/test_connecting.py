@@ -15,10 +15,10 @@ from adpulse.clock import utc_now
 from adpulse.crypto import digest
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
-from adpulse.sandbox.google.login import CLIENT_SECRET
-from adpulse.sandbox.graph import APP_SECRET
-from adpulse.sandbox.graph_login import BUSINESS
-from adpulse.sandbox.tokens import OTHER_APP, OWN_APP
+from adpulse_sandbox.google.login import CLIENT_SECRET
+from adpulse_sandbox.meta.graph import APP_SECRET
+from adpulse_sandbox.meta.login import BUSINESS
+from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP
 from storage import grants
 
 HARBOR, ALPENGLOW = "Harbor Outdoor", "Alpenglow Reisen"

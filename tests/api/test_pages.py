@@ -11,7 +11,7 @@ from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.role import Role
-from adpulse.sandbox.tokens import OTHER_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP
 
 RULES = {
     ("GET", "/login"): "anybody",

@@ -8,7 +8,7 @@ from playwright.sync_api import sync_playwright
 from receiver import receiving
 from running import Running, processes_of
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 QUIET = [
     "--no-sandbox",  # as root it has none

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from adpulse import cli
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 
 @pytest.fixture(scope="package")

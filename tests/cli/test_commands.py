@@ -6,7 +6,7 @@ import pytest
 
 from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
-from adpulse.sandbox.tokens import OTHER_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from typer.main import get_command
 
 from adpulse.cli import cli
-from adpulse.sandbox import graph
-from adpulse.sandbox.google import certificate, oauth
 from adpulse.settings import Settings
+from adpulse_sandbox.google import certificate, oauth
+from adpulse_sandbox.meta import graph
 
 COMPOSE = compose()
 OURS = {name: service for name, service in COMPOSE.services.items() if service.image == "adpulse"}

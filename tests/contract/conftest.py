@@ -3,7 +3,7 @@
 import pytest
 from clients import GoogleRig, MetaRig
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, Unavailable, VersionSunset
 from adpulse.model import METRICS, Fetch, FetchKind, Heat, Level
 from adpulse.retry import TRIES
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 RIGS = (MetaRig, GoogleRig)

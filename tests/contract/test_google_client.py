@@ -17,11 +17,11 @@ from adpulse import operations
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
 from adpulse.model import Fetch, FetchKind, Heat, Provider
 from adpulse.planner.costs import GoogleCosts, Size
-from adpulse.providers import google_client
-from adpulse.providers.google_queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
+from adpulse.platforms.google import client as google_client
+from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.reached import Reached
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google import oauth
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google import oauth
 
 DAY = timedelta(days=1)
 VERSIONS = ("v23", "v24", "v25", "v26")

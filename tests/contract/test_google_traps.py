@@ -11,9 +11,9 @@ from clients import TODAY, GoogleRig, keyed
 from google_sdk import Ads
 
 from adpulse.model import METRICS, FetchKind
-from adpulse.providers import google_normalise as normalise
-from adpulse.providers.google_queries import ADS
-from adpulse.sandbox import Sandbox
+from adpulse.platforms.google import normalise
+from adpulse.platforms.google.queries import ADS
+from adpulse_sandbox import Sandbox
 from storage.analytics import read
 
 DAY = timedelta(days=1)

@@ -21,8 +21,9 @@ from adpulse.errors import (
     Unavailable,
 )
 from adpulse.model import Fetch, FetchKind, Heat
-from adpulse.providers import meta_client
-from adpulse.sandbox import Sandbox, graph
+from adpulse.platforms.meta import client as meta_client
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.meta import graph
 
 DAY = timedelta(days=1)
 

@@ -7,7 +7,7 @@ import pytest
 from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired
 from adpulse.model import Level
-from adpulse.sandbox.world import Change
+from adpulse_sandbox.meta.world import Change
 
 ACCOUNT = "Nordlicht Moebel"
 

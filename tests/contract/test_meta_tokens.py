@@ -7,7 +7,7 @@ import pytest
 from clients import MetaRig
 
 from adpulse.errors import AccountRefused, BadRequest, Unavailable
-from adpulse.sandbox.tokens import OTHER_APP, OWN_APP, STRICT_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 
 
 def reached(rig):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
 from adpulse.model import METRICS, Level, RunState
-from adpulse.providers import meta_normalise as normalise
-from adpulse.sandbox import Sandbox
+from adpulse.platforms.meta import normalise
+from adpulse_sandbox import Sandbox
 
 DAY = timedelta(days=1)
 ROW = {"ad_id": "1", "adset_id": "2", "campaign_id": "3", "date_start": "2026-03-20", "date_stop": "2026-03-20"}

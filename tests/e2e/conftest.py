@@ -3,7 +3,7 @@
 import pytest
 from running import Running, processes_of
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 
 @pytest.fixture(scope="package")

@@ -20,8 +20,9 @@ from running import Running, forget_prefect
 from adpulse.api.access import COOKIE
 from adpulse.api.pages import ROOT
 from adpulse.model import RunState
-from adpulse.sandbox import Sandbox, graph
-from adpulse.sandbox.tokens import Token
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.meta import graph
+from adpulse_sandbox.meta.tokens import Token
 
 META, GOOGLE = "Harbor Outdoor", "Alpenglow Reisen"
 

@@ -17,7 +17,7 @@ from prefect.states import Cancelling
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
 from adpulse.model import Parts, Provider, RunState, SyncStatus
-from adpulse.sandbox.tokens import OTHER_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP
 
 HOUR = timedelta(hours=1)
 

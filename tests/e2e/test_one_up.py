@@ -15,7 +15,7 @@ import requests
 from running import Running, processes_of
 
 from adpulse.model import RunState
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from deployments.owner import began
 
 SECONDS = 200

@@ -8,7 +8,7 @@ import pytest
 from running import Running, forget_prefect, processes_of
 
 from adpulse.model import RunState
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from adpulse import orchestrator
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider, RunState, SyncStatus
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from deployments.deploy import deploy
 from deployments.owner import began
 from deployments.server import PrefectServer

@@ -11,7 +11,7 @@ from receiver import receiving
 from waiting import until
 
 from adpulse.events import SUBSCRIBABLE
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from deployments import deliver
 from deployments.deliver import Deliverer
 

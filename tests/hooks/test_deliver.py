@@ -13,8 +13,8 @@ from receiver import receiving
 from adpulse import targets
 from adpulse.clock import utc_now
 from adpulse.events import EventType
-from adpulse.sandbox.google.certificate import key_and_certificate
 from adpulse.targets import Targets
+from adpulse_sandbox.google.certificate import key_and_certificate
 from deployments import deliver
 from storage.outbox import DeliveryState
 from storage.webhooks import Format

@@ -23,7 +23,7 @@ from kills.steps import PROVEN, Step
 
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.remote import Remote
 
 PACKET = 65536
 READY_SECONDS = 120

@@ -27,9 +27,9 @@ import flows.sync
 from adpulse import bootstrap
 from adpulse.frequency import Frequency
 from adpulse.model import Provider
-from adpulse.providers import google_messages
-from adpulse.providers.google_client import GoogleClient
-from adpulse.providers.meta_client import MetaClient
+from adpulse.platforms.google import messages as google_messages
+from adpulse.platforms.google.client import GoogleClient
+from adpulse.platforms.meta.client import MetaClient
 from adpulse.settings import Settings
 from storage import analytics
 from storage.leases import Leases

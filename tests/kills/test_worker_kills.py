@@ -8,8 +8,8 @@ from installation import shrink
 from kills.workers import WORKING, Workers
 
 from adpulse.model import RunState
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.running import Options
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.running import Options
 from deployments.server import PrefectServer
 from storage.unsettled import MOST_DEATHS
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from google_sdk import Ads
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 
 class Bare:

@@ -8,8 +8,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.remote import Remote
 
 NOON = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
 QUESTION = {"since": "2026-03-01", "until": "2026-03-03", "as_of": "2026-03-20T15:00:00+00:00"}

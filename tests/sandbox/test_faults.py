@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.faults import ACTIONS
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.faults import ACTIONS
 
 CASES = {}
 DAY = {"since": "2026-03-01", "until": "2026-03-01"}

@@ -15,9 +15,9 @@ from google.api_core.exceptions import MethodNotImplemented, ServiceUnavailable
 from google.auth import crypt, jwt
 from google_sdk import Ads, client, code, told, trust
 
-from adpulse.sandbox.google import oauth, rules
-from adpulse.sandbox.google.certificate import key_and_certificate
-from adpulse.sandbox.google.fields import schema
+from adpulse_sandbox.google import oauth, rules
+from adpulse_sandbox.google.certificate import key_and_certificate
+from adpulse_sandbox.google.fields import schema
 
 QUERY = "SELECT customer.id FROM customer"
 

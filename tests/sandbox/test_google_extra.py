@@ -7,12 +7,12 @@ from google_sdk import Ads
 from typer.testing import CliRunner
 
 from adpulse.cli import cli
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google import world
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.google.world import CAMPAIGN, MOST_EXTRA
-from adpulse.sandbox.remote import Remote
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google import world
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.google.world import CAMPAIGN, MOST_EXTRA
+from adpulse_sandbox.meta.world import BEGINNING
+from adpulse_sandbox.remote import Remote
 
 MANY, SIZES = 300, (6, 20, 60, 150, 1)
 LEVELS = ("campaign", "ad_group", "ad_group_ad", "asset_group")

@@ -8,8 +8,8 @@ from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import InternalServerError, ResourceExhausted, ServiceUnavailable
 from google_sdk import Ads, code
 
-from adpulse.sandbox.faults import Faults
-from adpulse.sandbox.remote import Remote
+from adpulse_sandbox.faults import Faults
+from adpulse_sandbox.remote import Remote
 
 QUERY = "SELECT ad_group_ad.ad.id, metrics.clicks FROM ad_group_ad WHERE segments.date DURING LAST_7_DAYS"
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.sandbox.google import gaql
-from adpulse.sandbox.google.conditions import test as ready
-from adpulse.sandbox.google.days import finite_range, segment_of
-from adpulse.sandbox.google.errors import AdsError
-from adpulse.sandbox.google.fields import schema
+from adpulse_sandbox.google import gaql
+from adpulse_sandbox.google.conditions import test as ready
+from adpulse_sandbox.google.days import finite_range, segment_of
+from adpulse_sandbox.google.errors import AdsError
+from adpulse_sandbox.google.fields import schema
 
 WEDNESDAY = date(2026, 3, 18)
 WRONG = {

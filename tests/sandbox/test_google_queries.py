@@ -10,11 +10,11 @@ from google_sdk import Ads, client, code, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google import rules
-from adpulse.sandbox.google.fields import DATES, schema
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.world import Change
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google import rules
+from adpulse_sandbox.google.fields import DATES, schema
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.meta.world import Change
 
 YESTERDAY = date(2026, 3, 19)
 WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"

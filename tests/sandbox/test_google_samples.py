@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 ABSENT = "SearchPagedResponse"
 """What three samples import, to annotate a variable, from a module of the SDK that does not have it."""

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse.sandbox.google import world
-from adpulse.sandbox.google.truth import LAGS_DAYS, GoogleTruth
-from adpulse.sandbox.remote import Remote
-from adpulse.sandbox.truth import METRICS
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox.google import world
+from adpulse_sandbox.google.truth import LAGS_DAYS, GoogleTruth
+from adpulse_sandbox.meta.truth import METRICS
+from adpulse_sandbox.meta.world import BEGINNING
+from adpulse_sandbox.remote import Remote
 
 NAMES = ("Alpenglow Reisen", "Pacific Trail Outfitters")
 DAY = date(2026, 3, 2)
@@ -26,9 +26,9 @@ LATE = datetime(2026, 9, 1, tzinfo=UTC)
 IMPORTS = """
 import hashlib
 from datetime import date
-from adpulse.sandbox.google import world
-from adpulse.sandbox.google.truth import GoogleTruth
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox.google import world
+from adpulse_sandbox.google.truth import GoogleTruth
+from adpulse_sandbox.meta.world import BEGINNING
 """
 
 

@@ -10,11 +10,11 @@ import pytest
 import requests
 from browsing import Form, decide, fields
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, SCOPE
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.graph import APP_ID, APP_SECRET
-from adpulse.sandbox.graph_login import BUSINESS, PERSON
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, SCOPE
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+from adpulse_sandbox.meta.login import BUSINESS, PERSON
 
 HOME = "http://localhost:8400/oauth/callback"
 PUBLIC = "https://ads.example/oauth/callback"

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.graph import APP_SECRET
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.meta.graph import APP_SECRET
 
 FIRST_OF_MARCH = {"since": "2026-03-01", "until": "2026-03-01"}
 LISTED_STATUS = ["ACTIVE", "PAUSED", "CAMPAIGN_PAUSED", "ARCHIVED", "ADSET_PAUSED"]

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from adpulse.sandbox.tokens import OTHER_APP, OWN_APP, STRICT_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 
 INVALID, REQUIRED = "Invalid appsecret_proof provided in the API argument", "API calls from the server require an appsecret_proof argument"
 FOREIGN = "(#100) The App_id in the input_token did not match the Viewing App"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse.sandbox import world
-from adpulse.sandbox.truth import ACTION_METRICS, METRICS, Truth, mixed_settings
+from adpulse_sandbox.meta import world
+from adpulse_sandbox.meta.truth import ACTION_METRICS, METRICS, Truth, mixed_settings
 
 NAMES = ("Harbor Outdoor", "Nordlicht Moebel", "Sakura Tea")
 ANY_STATUS = [
@@ -26,8 +26,8 @@ ONE_DAY = timedelta(days=1)
 IMPORTS = """
 import hashlib
 from datetime import date
-from adpulse.sandbox import world
-from adpulse.sandbox.truth import Truth
+from adpulse_sandbox.meta import world
+from adpulse_sandbox.meta.truth import Truth
 """
 
 

@@ -13,8 +13,8 @@ import pytest
 from typer.main import get_command
 
 from adpulse.cli import cli
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.faults import ACTIONS, GOOGLE_ACTIONS, Rule
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.faults import ACTIONS, GOOGLE_ACTIONS, Rule
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "sandbox-with-your-own-client.md").read_text()
 HARBOR = "Harbor Outdoor"

@@ -10,7 +10,7 @@ import pytest
 from running import Running, processes_of
 
 from adpulse.model import RunState
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent

@@ -4,8 +4,8 @@ import pytest
 from installation import shrink
 from kills.killing import ROWS_IN_MESSAGE, Killing
 
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.running import Options
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.running import Options
 
 pytestmark = pytest.mark.slow
 KILLS, EACH_STEP = 200, 5

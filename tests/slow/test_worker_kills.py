@@ -16,8 +16,8 @@ from running import processes_of
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
 from adpulse.model import Provider, RunState
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.running import Options
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.running import Options
 
 pytestmark = pytest.mark.slow
 ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")

@@ -3,7 +3,7 @@
 import pytest
 from installation import Installation
 
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 pytest.register_assert_rewrite("steps.matrix")
 

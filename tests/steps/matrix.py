@@ -10,7 +10,7 @@ import pytest
 from adpulse import operations
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, RunState, SyncStatus
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox.meta.world import BEGINNING
 
 LATER = BEGINNING + timedelta(hours=26)
 """When the sync is due that the faults strike: facts, entities and today's numbers."""

@@ -9,10 +9,11 @@ from adpulse import telling
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
-from adpulse.providers import google_normalise, meta_normalise
+from adpulse.platforms.google import normalise as google_normalise
+from adpulse.platforms.meta import normalise as meta_normalise
 from adpulse.retry import LONGEST_WARNING_BACKOFF
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.running import Options
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.running import Options
 
 META, GOOGLE = "Corner Store 1", "Alpenglow Reisen"
 MINUTE = timedelta(minutes=1)

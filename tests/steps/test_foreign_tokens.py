@@ -9,7 +9,7 @@ from sqlalchemy import select
 from adpulse import bootstrap, connecting, operations, settings
 from adpulse.discovery import discover
 from adpulse.model import ConnectionStatus, Provider, RunState
-from adpulse.sandbox.tokens import OTHER_APP, OWN_APP, STRICT_APP
+from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 from storage.control import CallRow
 
 HARBOR, SAKURA = "Harbor Outdoor", "Sakura Tea"

@@ -41,10 +41,10 @@ from steps.matrix import (
 from adpulse import bootstrap, operations
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.faults import GOOGLE_ACTIONS
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.faults import GOOGLE_ACTIONS
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.meta.world import BEGINNING
 
 ACCOUNT = "Alpenglow Reisen"
 SAME_PROJECT, OTHER_PROJECT, OTHER_PLATFORM = "Side Street 1", "Side Street 2", "Corner Store 1"

@@ -8,7 +8,7 @@ from installation import Installation
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 
 HOURS = 4
 

@@ -24,9 +24,9 @@ from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ConnectionStatus, Lane, Provider, RunState, parse_margin
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.world import BEGINNING
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.meta.world import BEGINNING
 from storage.control import WORKING, ConnectionRow, RunRow, reading
 from storage.unsettled import Ending
 from tasks.batch import Batch

@@ -36,8 +36,8 @@ from steps.matrix import (
 
 from adpulse import bootstrap
 from adpulse.model import Parts, RunState
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.faults import ACTIONS
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.faults import ACTIONS
 
 SMALLEST = {"action": "too_much_data", "kind": "insights"}
 """No page of metrics is small enough, so each day becomes a report."""

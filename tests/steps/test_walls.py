@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 import flows.sync
 from adpulse.model import Provider, RunState
-from adpulse.sandbox import Sandbox
+from adpulse_sandbox import Sandbox
 from storage.unsettled import Ending
 
 NAMES = ("Corner Store 1", "Corner Store 2", "Corner Store 3")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from adpulse.errors import Usage
-from adpulse.providers.google_credentials import OauthClient, parse
+from adpulse.platforms.google.credentials import OauthClient, parse
 from adpulse.redact import MASK, redact
 
 TOKEN_URL = "https://oauth2.example/token"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
-from adpulse.providers.google_errors import TOO_HEAVY, Failure, failure_of, from_failure, too_heavy_for_less
-from adpulse.providers.google_messages import failure_reader
+from adpulse.platforms.google.errors import TOO_HEAVY, Failure, failure_of, from_failure, too_heavy_for_less
+from adpulse.platforms.google.messages import failure_reader
 
 TABLE = [
     ("quota_error", "RESOURCE_EXHAUSTED", RateLimited),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
 from adpulse.model import METRIC_SCHEMA, METRICS, MICROS, Level, Provider
-from adpulse.providers import google_normalise as normalise
-from adpulse.providers.google_queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
+from adpulse.platforms.google import normalise
+from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 
 DAY = "2026-03-20"
 CONNECTION = unstored(id="g", provider=Provider.GOOGLE, gross_margin=Decimal("0.5"), scope="google:1")

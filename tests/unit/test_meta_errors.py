@@ -19,7 +19,7 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
 )
-from adpulse.providers.meta_errors import Reply, from_reply, usage, wait_hint
+from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
 from adpulse.redact import protect
 
 TABLE = [

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from adpulse.absent import Absent
 from adpulse.model import GONE_STATUSES, Level, Provider
 from adpulse.planner.costs import LOOKUP_BY_ID, Size, costs_of
-from adpulse.providers.meta_lookup import Asks, look_up
+from adpulse.platforms.meta.lookup import Asks, look_up
 
 COST = costs_of(Provider.META, Size(ads=5_000), 500).lookup
 

@@ -10,17 +10,17 @@ from pydantic import SecretStr
 
 from adpulse.clock import SandboxClock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, Unavailable, Usage
-from adpulse.providers.google_oauth import GoogleConsent
-from adpulse.providers.meta_oauth import MetaConsent
-from adpulse.providers.meta_tokens import UNNAMED_APP
-from adpulse.providers.oauth import Asking, Issued
+from adpulse.platforms.consent import Asking, Issued
+from adpulse.platforms.google.consent import GoogleConsent
+from adpulse.platforms.meta.consent import MetaConsent
+from adpulse.platforms.meta.tokens import UNNAMED_APP
 from adpulse.redact import MASK, redact
-from adpulse.sandbox import Sandbox
-from adpulse.sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH
-from adpulse.sandbox.google.running import Options
-from adpulse.sandbox.graph import APP_ID, APP_SECRET
-from adpulse.sandbox.graph_login import BUSINESS, PERSON
-from adpulse.sandbox.tokens import OTHER_APP
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH
+from adpulse_sandbox.google.running import Options
+from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+from adpulse_sandbox.meta.login import BUSINESS, PERSON
+from adpulse_sandbox.meta.tokens import OTHER_APP
 
 ASKING = Asking(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
 

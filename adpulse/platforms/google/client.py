@@ -1,0 +1,333 @@
+"""Reads Google Ads accounts with the official SDK: managers, queries, streams, retries, answers too big. Step: fetch.
+
+Every query is one operation whatever its size, and takes a ledger slot first, also when it is tried again. Exceptions of gRPC and
+google-auth may hold a token in their text, so none is ever chained to ours.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import grpc
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.ads.googleads.client import GoogleAdsClient
+from google.ads.googleads.errors import GoogleAdsException
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.auth.transport.requests import Request
+
+from adpulse.absent import Absent, status_only
+from adpulse.clock import Clock
+from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
+from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Heat, Level
+from adpulse.names import Numbers, merged
+from adpulse.platforms.attempts import Attempts
+from adpulse.platforms.base import CallSlot
+from adpulse.platforms.google import normalise
+from adpulse.platforms.google.credentials import Key
+from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
+from adpulse.platforms.google.messages import columns, failure_reader, request_class
+from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
+
+log = logging.getLogger(__name__)
+logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors tell
+
+MOST_CHANGES = 10_000
+"""The platform tells no more changes than this at once; exactly so many are not all."""
+
+MOST_IDS = 1_000
+"""Of more changed entities than this, every entity of the kind is read: it is one operation either way."""
+
+_DAY = timedelta(days=1)
+_TOKEN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where and how Google is asked: what all credentials have in common."""
+
+    address: str
+    version: str
+    timeout: float = 300.0
+
+
+class GoogleClient:
+    """What one credential reaches. Blocking; safe to share between threads."""
+
+    def __init__(self, key: Key, endpoint: Endpoint, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._project = key.project
+        self._credentials: Any = key.credentials()
+        self._endpoint = endpoint
+        self._clock = clock
+        self._sleep = sleep
+        self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
+        self._services: dict[tuple[str, str | None], Any] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def scope(self) -> str:
+        """The Google Cloud project of the OAuth client or service account."""
+        return f"google:{self._project}"
+
+    def accounts(self, slot: CallSlot) -> list[AccountFacts]:
+        """Every customer the credential reaches, through managers too, each once; how it is reached is part of it.
+
+        A customer that is closed has no clients to ask for, and is told as what it is.
+        """
+        found: dict[str, AccountFacts] = {}
+        closed: list[AccountFacts] = []
+        for customer in self._accessible(slot):
+            try:
+                clients = self._clients_of(customer, slot)
+            except AccountRefused as error:
+                closed.append(_unreadable(customer, error))
+                continue
+            for each in clients:
+                if each.external_id not in found or each.login_customer_id is None:
+                    found[each.external_id] = each
+        return [*found.values(), *(each for each in closed if each.external_id not in found)]
+
+    def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
+        """What Google says about the connection's customer now."""
+        rows = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist()
+        if not rows:
+            raise Unavailable(f"Google told nothing about {_about(connection.external_id)}.", "malformed")
+        return normalise.account(rows[-1], "customer", connection.login_customer_id)
+
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+        """Campaigns, ad groups, ads and asset groups, removed ones too: all, or those changed since the fetch's instant."""
+        if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
+            changed = self._changed(connection, fetch.changed_since, slot)
+        else:
+            changed = dict.fromkeys(HIERARCHY)
+        found = (self._entities(connection, level, ids, slot) for level, ids in changed.items())
+        return pa.concat_tables([ENTITY_SCHEMA.empty_table(), *found])
+
+    def page_size(self, connection: Connection) -> int | None:  # noqa: ARG002 - of every account
+        """None: an answer is a stream, and one call."""
+        return None
+
+    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+        """These entities, removed ones too, in a query for each level; an id that Google does not know is GONE."""
+        tables = [ENTITY_SCHEMA.empty_table()]
+        for level in sorted({each.level for each in absent}):
+            ids = [each.external_id for each in absent if each.level is level]
+            found = self._entities(connection, level, ids, slot)
+            unknown = sorted(set(ids) - set(found["external_id"].to_pylist()))
+            tables += [found, status_only(connection.id, {(level, each): "GONE" for each in unknown})]
+        return pa.concat_tables(tables)
+
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+        """One row per leaf (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
+
+        Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both. An answer that is
+        too big is asked for in halves of its days. Names are asked for with today's numbers, and with all before the first walk:
+        they cost no operation, but a walk tells removed entities too, and months of rows need not repeat what it told.
+        """
+        if fetch.since is None or fetch.until is None:
+            raise ValueError("a metrics fetch needs its dates")
+        span, names = (fetch.since, fetch.until), list[pa.Table]()
+        named = fetch.heat is Heat.HOT or connection.ad_count is None
+
+        def read(report: Report) -> pa.Table:
+            rows, told = self._base(connection, report, span, slot, named=named)
+            names.append(told)
+            return rows
+
+        if fetch.kind is FetchKind.CAMPAIGNS:
+            parts = [normalise.joined([read(CAMPAIGNS), self._split(connection, CAMPAIGNS, span, slot)])]
+        elif fetch.kind is FetchKind.CATEGORIES:
+            parts = [self._split(connection, report, span, slot) for report in leaf_reports(connection)]
+        else:
+            parts = [read(report) for report in leaf_reports(connection)]
+        return Numbers(normalise.rows(parts, connection), merged(names))
+
+    def _base(
+        self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool
+    ) -> tuple[pa.Table, pa.Table]:
+        """The numbers without the split of conversions, and the names if they are asked for."""
+        fields = [*report.fields.values(), report.within, normalise.DATE, *normalise.BASE_FIELDS]
+        told = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
+        rows = normalise.base(report.level, told, report.within, report.fields)
+        return rows, normalise.names(told, {level: HIERARCHY[level].fields for level in report.named} if named else {})
+
+    def _split(self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot) -> pa.Table:
+        fields = [*report.fields.values(), report.within, normalise.DATE, normalise.CATEGORY, "metrics.conversions"]
+        return normalise.split(report.level, self._days(connection, report, fields, span, slot), report.within, report.fields)
+
+    def _days(self, connection: Connection, report: Report, fields: list[str], span: tuple[date, date], slot: CallSlot) -> pa.Table:
+        """The answer for these days; asked for in halves when it is too big."""
+        since, until = span
+        where = f"segments.date BETWEEN '{since}' AND '{until}'"
+        try:
+            return self._ask(connection, report.resource, fields, slot, where=where)
+        except TooMuchData as error:
+            if since == until:
+                raise too_heavy_for_less(error, _about(connection.external_id)) from None
+        middle = since + (until - since) // 2
+        halves = ((since, middle), (middle + _DAY, until))
+        return pa.concat_tables([self._days(connection, report, fields, half, slot) for half in halves])
+
+    def _entities(self, connection: Connection, level: Level, ids: Sequence[str] | None, slot: CallSlot) -> pa.Table:
+        """The entities of one level: those with these ids, or all."""
+        resource, fields = HIERARCHY[level]
+        where = "" if ids is None or len(ids) > MOST_IDS else f"{fields['id']} IN ({', '.join(ids)})"
+        told = self._query(connection, resource, fields.values(), slot, where=where)
+        found = normalise.entities(level, told, connection.id, fields)
+        return found if ids is None or where else found.filter(pc.is_in(found["external_id"], pa.array(ids)))
+
+    def _changed(self, connection: Connection, since: datetime, slot: CallSlot) -> dict[Level, list[str] | None]:
+        """Ids of what changed by level; None where every entity of a level is read.
+
+        That is every level if there were more changes than Google returns, and the campaigns if a budget changed: several campaigns
+        may spend one budget, and reading all of them is one operation as well.
+        """
+        fields, where = changes(since, self._clock.now(), connection)
+        told = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
+        if told.num_rows >= MOST_CHANGES:
+            log.info("%s changed in more places than Google tells at once; everything is read", _about(connection.external_id))
+            return dict.fromkeys(HIERARCHY)
+        ids = {level: _changed_ids(told, kind.resource) for level, kind in HIERARCHY.items()}
+        all_campaigns: dict[Level, list[str] | None] = {Level.CAMPAIGN: None} if _changed_ids(told, BUDGET) else {}
+        return {level: found for level, found in ids.items() if found} | all_campaigns
+
+    def _accessible(self, slot: CallSlot) -> list[str]:
+        """Ids of the customers that the credential's user reaches directly; none for a user who has nothing to do with Google Ads."""
+        about = "these credentials' accounts"
+
+        def once() -> list[str]:
+            service = self._service("CustomerService", None, about)
+            with self._translated(about):
+                told = service.list_accessible_customers(timeout=self._endpoint.timeout)
+            return [name.rpartition("/")[2] for name in told.resource_names]
+
+        try:
+            return self._attempts.make(once, slot, about)
+        except AuthExpired as error:
+            if error.code == "NOT_ADS_USER":
+                return []
+            raise
+
+    def _clients_of(self, customer: str, slot: CallSlot) -> list[AccountFacts]:
+        """A customer itself and, of a manager, everything below it."""
+        fields = [f"customer_client.{name}" for name in PROFILE]
+        told = self._rows_of(customer, customer, gaql("customer_client", fields), fields, slot)
+        return [
+            normalise.account(row, "customer_client", None if str(row["customer_client.id"]) == customer else customer)
+            for row in told.to_pylist()
+        ]
+
+    def _query(
+        self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
+    ) -> pa.Table:
+        """The answer of a query that cannot be asked for in parts."""
+        try:
+            return self._ask(connection, resource, fields, slot, where=where, limit=limit)
+        except TooMuchData as error:
+            raise too_heavy_for_less(error, _about(connection.external_id)) from None
+
+    def _ask(
+        self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
+    ) -> pa.Table:
+        selected = list(dict.fromkeys(fields))
+        text = gaql(resource, selected, where, limit)
+        return self._rows_of(connection.external_id, connection.login_customer_id, text, selected, slot)
+
+    def _rows_of(self, customer: str, login: str | None, text: str, fields: Sequence[str], slot: CallSlot) -> pa.Table:
+        """All rows of a query's stream, or an error: of a stream that breaks off nothing is kept."""
+        about = _about(customer)
+        return self._attempts.make(lambda: self._stream(customer, login, text, fields), slot, about)
+
+    def _stream(self, customer: str, login: str | None, text: str, fields: Sequence[str]) -> pa.Table:
+        about = _about(customer)
+        service = self._service("GoogleAdsService", login, about)
+        version = self._endpoint.version
+        decoder, kind = columns(version, tuple(fields)), request_class(version)
+        call = service.transport.grpc_channel.unary_stream(
+            f"/google.ads.googleads.{version}.services.GoogleAdsService/SearchStream",
+            request_serializer=kind.serialize,
+            response_deserializer=decoder.deserialize,
+        )
+        tables = [decoder.schema.empty_table()]
+        with self._translated(about):
+            metadata = (("x-goog-request-params", f"customer_id={customer}"),)
+            for message in call(kind(customer_id=customer, query=text), timeout=self._endpoint.timeout, metadata=metadata):
+                tables.append(decoder.table(message))  # noqa: PERF401 - each message is let go before the next one comes
+        return pa.concat_tables(tables)
+
+    def _service(self, name: str, login: str | None, about: str) -> Any:  # noqa: ANN401 - the SDK has no types
+        """The SDK's service for a login customer, kept: its channel ends with the last reference to it."""
+        with self._lock:
+            self._authorise(about)
+            if (name, login) not in self._services:
+                sdk = GoogleAdsClient(
+                    self._credentials,
+                    endpoint=self._endpoint.address,
+                    version=self._endpoint.version,
+                    login_customer_id=login,
+                    use_proto_plus=False,
+                )
+                try:
+                    self._services[name, login] = sdk.get_service(name)
+                except ValueError:
+                    message = f"This adpulse does not know the Google Ads API {self._endpoint.version}. Set ADPULSE_GOOGLE_VERSION."
+                    raise VersionSunset(message, "UNSUPPORTED_VERSION") from None
+            return self._services[name, login]
+
+    def _authorise(self, about: str) -> None:
+        """Get an access token before the call: within a call a revoked credential looks like an outage."""
+        if self._credentials.valid:
+            return
+        try:
+            self._credentials.refresh(_with_timeout(Request()))
+        except RefreshError as error:
+            if error.retryable:
+                raise Unavailable(f"Google's token endpoint failed to answer for {about}.", "token") from None
+            raise from_failure(Failure(status="UNAUTHENTICATED", code="invalid_grant"), about) from None
+        except (GoogleAuthError, OSError):
+            raise Unavailable(f"Google's token endpoint does not answer for {about}.", "token") from None
+
+    def _translated(self, about: str) -> "_Translation":
+        return _Translation(about, failure_reader(self._endpoint.version))
+
+
+class _Translation:
+    """Turns whatever a call raises into our error. A class, because a generator would keep the SDK's exception in our traceback."""
+
+    def __init__(self, about: str, read: Callable[[bytes], Any]) -> None:
+        self._about, self._read = about, read
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (grpc.RpcError, GoogleAdsException, GoogleAPICallError)):
+            raise from_failure(failure_of(error, self._read), self._about) from None
+        if isinstance(error, GoogleAuthError):
+            raise Unavailable(f"Google's token endpoint does not answer for {self._about}.", "token") from None
+
+
+def _with_timeout(request: Request) -> Callable[..., Any]:
+    """google-auth waits two minutes by itself."""
+    return lambda *arguments, **options: request(*arguments, **{"timeout": _TOKEN_SECONDS, **options})
+
+
+def _changed_ids(rows: pa.Table, resource: str) -> list[str]:
+    """Ids of the entities of one resource in rows of ``change_status``."""
+    names = rows.filter(pc.equal(rows["change_status.resource_type"], resource.upper()))[f"change_status.{resource}"].to_pylist()
+    return sorted({name.rpartition("/")[2].rpartition("~")[2] for name in names if name})
+
+
+def _unreadable(customer: str, error: AdpulseError) -> AccountFacts:
+    status = "closed or not enabled" if error.code == CLOSED else "not readable"
+    return AccountFacts(external_id=customer, name=f"Customer {customer}", currency="", timezone="", enabled=False, status=status)
+
+
+def _about(customer: str) -> str:
+    return f"customer {customer}"

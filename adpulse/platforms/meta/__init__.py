@@ -1,0 +1,1 @@
+"""Meta Ads: the client, what its answers mean, its errors, its consent."""

@@ -1,0 +1,172 @@
+"""The control endpoint: clock, faults, call log and truth, on loopback only."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pyarrow as pa
+
+from adpulse_sandbox.clock import CallLog, SandboxClock
+from adpulse_sandbox.faults import Faults
+from adpulse_sandbox.google.running import Google
+from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+from adpulse_sandbox.meta.truth import Truth
+from adpulse_sandbox.meta.world import World
+from adpulse_sandbox.serving import listen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What can be asked and told; every method takes the parameters of the request."""
+
+    world: World
+    truth: Truth
+    clock: SandboxClock
+    calls: CallLog
+    faults: Faults
+    graph_url: str
+    login_url: str
+    google: Google
+
+    def get_health(self, _: dict[str, Any]) -> dict[str, Any]:
+        """It answers."""
+        return {"status": "ok"}
+
+    def get_clock(self, _: dict[str, Any]) -> dict[str, Any]:
+        """What time it is."""
+        return {"now": self.clock.now().isoformat(), "rate": self.clock.rate}
+
+    def post_clock(self, told: dict[str, Any]) -> dict[str, Any]:
+        """``set`` to an instant, ``advance_seconds``, or run at a ``rate``."""
+        if "set" in told:
+            self.clock.set(_instant(told["set"]))
+        if "advance_seconds" in told:
+            self.clock.advance(float(told["advance_seconds"]))
+        if "rate" in told:
+            self.clock.run(float(told["rate"]))
+        return self.get_clock({})
+
+    def get_faults(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """The script and how often each rule struck."""
+        return self.faults.as_json()
+
+    def post_faults(self, told: dict[str, Any]) -> list[dict[str, Any]]:
+        """Arm more rules."""
+        self.faults.add(told["rules"])
+        return self.faults.as_json()
+
+    def delete_faults(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """Disarm all."""
+        self.faults.clear()
+        return []
+
+    def get_calls(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """The call log, of one ``account`` if given."""
+        return [call.as_json() for call in self.calls.calls(asked.get("account"))]
+
+    def delete_calls(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """Forget the calls."""
+        self.calls.clear()
+        return []
+
+    def get_world(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Accounts, tokens by label, and where the Graph API answers; all about Google's half under ``google``."""
+        accounts = [
+            {
+                "id": account.id,
+                "name": account.spec.name,
+                "currency": account.spec.currency,
+                "timezone": account.spec.timezone,
+                "status": account.spec.status,
+                "ads": len(account.ads),
+            }
+            for account in self.world.accounts.values()
+        ]
+        tokens = {token.label: token.value for token in self.world.tokens.values()}
+        meta = {"graph_url": self.graph_url, "login_url": self.login_url, "app_id": APP_ID, "app_secret": APP_SECRET}
+        return {**meta, "accounts": accounts, "tokens": tokens, "google": self.google.describe(self.login_url)}
+
+    def get_truth_metrics(self, asked: dict[str, Any]) -> pa.Table:
+        """Rows at ad level, with Google also of asset groups."""
+        return (self.google.truth if self._is_google(asked) else self.truth).metrics(*_question(asked))
+
+    def get_truth_totals(self, asked: dict[str, Any]) -> pa.Table:
+        """Rows at campaign level; ``complete=1`` with what Meta does not tell."""
+        if self._is_google(asked):
+            return self.google.truth.totals(*_question(asked))
+        return self.truth.totals(*_question(asked), complete=asked.get("complete") == "1")
+
+    def get_truth_entities(self, asked: dict[str, Any]) -> pa.Table:
+        """Every entity as of an instant."""
+        return (self.google.truth if self._is_google(asked) else self.truth).entities(asked["account"], _instant(asked["as_of"]))
+
+    def _is_google(self, asked: dict[str, Any]) -> bool:
+        return asked["account"] in self.google.world.customers
+
+
+def _question(asked: dict[str, Any]) -> tuple[str, date, date, datetime, Decimal]:
+    since, until = (date.fromisoformat(asked[name]) for name in ("since", "until"))
+    return asked["account"], since, until, _instant(asked["as_of"]), Decimal(asked.get("margin", "1"))
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return instant
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    controls: Controls
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _serve(self) -> None:
+        target = urlsplit(self.path)
+        name = f"{self.command}_{target.path.strip('/').replace('/', '_')}".lower()
+        action: Callable[[dict[str, Any]], Any] | None = getattr(self.controls, name, None)
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        if action is None:
+            self._json(404, {"error": f"There is no {self.command} {target.path} here."})
+            return
+        try:
+            answer = action({**dict(parse_qsl(target.query)), **(json.loads(body) if body else {})})
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+            self._json(400, {"error": f"{type(error).__name__}: {error}"})
+            return
+        if isinstance(answer, pa.Table):
+            self._arrow(answer)
+        else:
+            self._json(200, answer)
+
+    def _json(self, status: int, value: object) -> None:
+        self._write(status, "application/json", json.dumps(value).encode())
+
+    def _arrow(self, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        self._write(200, "application/vnd.apache.arrow.stream", sink.getvalue().to_pybytes())
+
+    def _write(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the standard library looks these names up
+
+
+def serve(controls: Controls, host: str, port: int) -> ThreadingHTTPServer:
+    """Start answering in background threads; ``server_port`` says where."""
+    return listen(type("Handler", (_Handler,), {"controls": controls}), host, port)

@@ -1,0 +1,182 @@
+"""Faults by script: which calls go wrong, how, and how often."""
+
+import random
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from adpulse_sandbox.meta.errors import GraphError, bad_filter, deleted_asked, expired_token, no_permission
+
+ACTIONS = (
+    "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
+    "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
+    "filter_refused",
+)  # fmt: skip
+GOOGLE_ACTIONS = (
+    "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
+    "duplicate_row", "slow", "too_much_data", "oversized", "currency_changed", "time_zone_changed",
+)  # fmt: skip
+REASONS = {
+    "throttle": ("RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"),
+    "transient": ("INTERNAL_ERROR", "TRANSIENT_ERROR", "DEADLINE_EXCEEDED"),
+}
+"""Google's codes for an action, where it has several."""
+
+SCOPES = ("ACCOUNT", "DEVELOPER")
+QUERIES = ("search", "search_stream")
+"""Google's kinds of calls that ask a resource."""
+
+_ALIKE = ("account", "kind", "resource", "page")
+_ACTIONS_OF = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
+_MESSAGES = {
+    4: "Application request limit reached",
+    17: "User request limit reached",
+    613: "Calls to this api have exceeded the rate limit.",
+    80004: "There have been too many calls to this ad-account. Wait a bit and try again.",
+}
+THROTTLES = {4: 1504022, 17: 2446079, 613: 1487742, 80004: 2446079}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One scripted fault. What is None matches everything; ``count`` is how often it strikes, ``skip`` how often it lets pass first."""
+
+    action: str
+    platform: str | None = None
+    account: str | None = None
+    kind: str | None = None
+    resource: str | None = None
+    page: int | None = None
+    count: int | None = None
+    skip: int = 0
+    probability: float = 1.0
+    code: int = 17
+    minutes: int = 5
+    seconds: float = 1.0
+    above_limit: int | None = None
+    above_days: int | None = None
+    reason: str | None = None
+    scope: str = "ACCOUNT"
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a rule is matched against."""
+
+    account: str
+    kind: str
+    page: int
+    limit: int
+    days: int
+    platform: str = "meta"
+    resource: str = ""
+    """What a query of Google's asks, the name after FROM."""
+    filtering: str = ""
+    """What Meta's edges and reports are to be filtered by, as it was sent."""
+    named_only: bool = False
+    """Whether only rules that name this kind strike it."""
+
+
+@dataclass(slots=True)
+class _Armed:
+    rule: Rule
+    seen: int = 0
+    struck: int = 0
+
+
+@dataclass(slots=True)
+class Faults:
+    """The script. Thread-safe; probabilities are drawn from a seed."""
+
+    seed: int = 1
+    _armed: list[_Armed] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Seed the dice."""
+        self._random = random.Random(self.seed)  # noqa: S311 - scripted faults, no secrets
+
+    def add(self, rules: list[dict[str, Any]]) -> None:
+        """Arm rules; all or none.
+
+        Raises:
+            ValueError: an unknown action or field; the sentence says which.
+        """
+        made = []
+        for each in rules:
+            unknown = set(each) - set(Rule.__dataclass_fields__)
+            if unknown or each.get("action") not in (*ACTIONS, *GOOGLE_ACTIONS):
+                known = f"actions: {', '.join(dict.fromkeys((*ACTIONS, *GOOGLE_ACTIONS)))}; fields: {', '.join(Rule.__dataclass_fields__)}"
+                raise ValueError(f"This is not a fault: {each}. Known {known}.")
+            rule = Rule(**each)
+            if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
+                raise ValueError(f"This is not a fault: {each}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            if rule.resource is not None and not _queries(rule):
+                raise ValueError(f"This is not a fault: {each}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
+            made.append(_Armed(rule))
+        with self._lock:
+            self._armed += made
+
+    def clear(self) -> None:
+        """Disarm everything."""
+        with self._lock:
+            self._armed.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The rules and how often each struck."""
+        with self._lock:
+            return [{**asdict(armed.rule), "struck": armed.struck} for armed in self._armed]
+
+    def strike(self, request: Request) -> Rule | None:
+        """The rule that strikes this request, if one does."""
+        with self._lock:
+            for armed in self._armed:
+                if self._matches(armed, request):
+                    armed.struck += 1
+                    return armed.rule
+        return None
+
+    def _matches(self, armed: _Armed, request: Request) -> bool:
+        rule = armed.rule
+        if rule.action not in _ACTIONS_OF[request.platform] or rule.platform not in (None, request.platform):
+            return False
+        if request.named_only and rule.kind is None:
+            return False
+        if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _ALIKE):
+            return False
+        bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days))
+        filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
+        if not filtered or any(bound is not None and got <= bound for bound, got in bounds):
+            return False
+        armed.seen += 1
+        if armed.seen <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
+            return False
+        return self._random.random() < rule.probability
+
+
+def _queries(rule: Rule) -> bool:
+    return rule.action in GOOGLE_ACTIONS and rule.platform in (None, "google") and rule.kind in (None, *QUERIES)
+
+
+def error_of(rule: Rule) -> GraphError | None:
+    """The error a rule answers with; None for faults that are not a well-formed error."""
+    if rule.action == "throttle":
+        message = f"(#{rule.code}) {_MESSAGES.get(rule.code, _MESSAGES[17])}"
+        return GraphError(400, rule.code, message, THROTTLES.get(rule.code), transient=True)
+    if rule.action == "transient":
+        return GraphError(
+            500,
+            rule.code if rule.code in (1, 2) else 2,
+            "An unexpected error has occurred. Please retry your request later.",
+            transient=True,
+        )
+    if rule.action == "too_much_data":
+        if rule.code == 1:
+            return GraphError(500, 1, "Please reduce the amount of data you're asking for, then retry your request")
+        return GraphError(400, 100, "(#100) Please reduce the amount of data you're asking for, then retry your request", 1487534)
+    if rule.action == "filter_refused":
+        return deleted_asked() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
+    simple = {"expired_token": expired_token, "permission_lost": no_permission}
+    return simple[rule.action]() if rule.action in simple else None

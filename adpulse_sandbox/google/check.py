@@ -1,0 +1,178 @@
+"""From a parsed query to a plan, against the schema and the rules of what goes together; raises the platform's QueryError codes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from adpulse_sandbox.google import rules
+from adpulse_sandbox.google.conditions import Test, test
+from adpulse_sandbox.google.days import finite_range
+from adpulse_sandbox.google.errors import AdsError, query_error
+from adpulse_sandbox.google.fields import DATES, Field, Schema
+from adpulse_sandbox.google.gaql import Query
+
+_CHANGES = {"change_status": ("change_status.last_change_date_time", 90), "change_event": ("change_event.change_date_time", 30)}
+"""The resources that tell changes: the field that must be filtered, and how many days back they reach."""
+
+_MOST_CHANGES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A query that can be answered. ``days`` is the finite range if dates are filtered; ``day_tests`` are met by the days in it."""
+
+    resource: str
+    select: tuple[Field, ...]
+    tests: tuple[Test, ...]
+    day_tests: tuple[Test, ...]
+    days: tuple[date, date] | None
+    order_by: tuple[tuple[Field, bool], ...]
+    limit: int | None
+    with_names: bool
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The names of the selected segments."""
+        return tuple(field.name for field in self.select if field.category == "SEGMENT")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the selected metrics."""
+        return tuple(field.name for field in self.select if field.category == "METRIC")
+
+    @property
+    def measured(self) -> bool:
+        """Whether numbers are needed to answer it."""
+        return bool(self.metrics or self.segments or self.days or any(each.field.category == "METRIC" for each in self.tests))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources whose names are told without being asked for."""
+        selected = [field.resource for field in self.select if field.category == "ATTRIBUTE"]
+        return tuple(dict.fromkeys([self.resource, *selected])) if self.with_names else ()
+
+
+def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manager: bool) -> Plan:
+    """Decide how to answer a query to one customer.
+
+    Raises:
+        AdsError: with the platform's code for what cannot be asked.
+    """
+    today = now.astimezone(zone).date()
+    _check_resource(query.resource, schema)
+    select = tuple(_field(name, schema) for name in dict.fromkeys(query.select))
+    filtered = tuple((condition, _field(condition.field, schema)) for condition in query.where)
+    ordered = tuple((_field(ordering.field, schema), ordering.descending) for ordering in query.order_by)
+    _check_together(query.resource, schema, select, [field for _, field in filtered])
+    tests = tuple(test(condition, field, today) for condition, field in filtered)
+    _check_references(query.resource, select, [field for _, field in filtered], [field for field, _ in ordered])
+    metrics = [field for field in (*select, *(field for _, field in filtered)) if field.category == "METRIC"]
+    if manager and metrics:
+        raise query_error(
+            "REQUESTED_METRICS_FOR_MANAGER",
+            "Metrics cannot be requested for a manager account. To retrieve metrics, issue separate requests against each client account "
+            "under the manager account.",
+        )
+    day_tests = tuple(each for each in tests if each.field.name in DATES)
+    dated = bool(day_tests) or any(field.name in DATES for field in select)
+    if query.resource in _CHANGES:
+        _check_changes(query, tests, now, zone)
+    return Plan(
+        resource=query.resource,
+        select=select,
+        tests=tuple(each for each in tests if each not in day_tests),
+        day_tests=day_tests,
+        days=finite_range(day_tests) if dated else None,
+        order_by=ordered,
+        limit=query.limit,
+        with_names=not query.parameters.get("omit_unselected_resource_names"),
+    )
+
+
+def _check_resource(resource: str, schema: Schema) -> None:
+    if resource in ("metrics", "segments"):
+        raise query_error("PROHIBITED_RESOURCE_TYPE_IN_FROM_CLAUSE", f"'{resource}' cannot be used in the FROM clause.")
+    if resource not in schema.resources:
+        raise query_error("BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", f"Error in FROM clause: invalid resource '{resource}'.")
+
+
+def _field(name: str, schema: Schema) -> Field:
+    field = schema.fields.get(name)
+    if field is None:
+        raise query_error("UNRECOGNIZED_FIELD", f"Unrecognized field in the query: '{name}'.")
+    return field
+
+
+def _check_together(resource: str, schema: Schema, select: tuple[Field, ...], where: list[Field]) -> None:
+    allowed = {resource, *schema.attributed[resource]}
+    for clause, fields in (("SELECT", select), ("WHERE", where)):
+        for field in fields:
+            if field.category == "ATTRIBUTE" and field.resource not in allowed:
+                raise query_error(
+                    f"PROHIBITED_RESOURCE_TYPE_IN_{clause}_CLAUSE",
+                    f"Cannot use fields of the resource '{field.resource}' in the {clause} clause, since it is incompatible with the "
+                    f"resource '{resource}' in the FROM clause.",
+                )
+    for field in where:
+        if not field.filterable:
+            raise query_error("PROHIBITED_FIELD_IN_WHERE_CLAUSE", f"The field '{field.name}' cannot be filtered.")
+    _check_numbers(resource, [*select, *where])
+
+
+def _check_numbers(resource: str, fields: list[Field]) -> None:
+    segments = [field for field in fields if field.category == "SEGMENT"]
+    metrics = [field for field in fields if field.category == "METRIC"]
+    for field in segments:
+        if not rules.segment_allowed(field.name, resource):
+            raise _incompatible("SEGMENT", field.name, f"with '{resource}' in FROM, or with other segmenting resources")
+    for field in metrics:
+        if not rules.metric_allowed(field, resource):
+            raise _incompatible("METRIC", field.name, f"with '{resource}' in FROM, or with other segmenting resources")
+        if rules.splits_conversions(each.name for each in segments) and not rules.is_conversion_metric(field.name):
+            raise _incompatible("SEGMENT_WITH_METRIC", field.name, "with a segment of conversions")
+
+
+def _incompatible(what: str, name: str, with_what: str) -> AdsError:
+    return query_error(f"PROHIBITED_{what}_IN_SELECT_OR_WHERE_CLAUSE", f"'{name}' is incompatible {with_what}.")
+
+
+def _check_references(resource: str, select: tuple[Field, ...], where: Iterable[Field], ordered: Iterable[Field]) -> None:
+    chosen = {field.name for field in select}
+    resources = {resource, *(field.resource for field in select)}
+    for field in where:
+        if field.category == "SEGMENT" and field.name not in DATES and field.name not in chosen:
+            raise _unselected(field)
+    for field in ordered:
+        if not field.sortable:
+            raise query_error("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"The field '{field.name}' cannot be sorted by.")
+        if field.name not in chosen and (field.category != "ATTRIBUTE" or field.resource not in resources):
+            raise _unselected(field)
+
+
+def _unselected(field: Field) -> AdsError:
+    message = f"The following field must be present in SELECT clause: '{field.name}'."
+    return query_error("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", message)
+
+
+def _check_changes(query: Query, tests: tuple[Test, ...], now: datetime, zone: ZoneInfo) -> None:
+    """Changes are told for a finite range that begins not too long ago, and with a limit."""
+    name, reach = _CHANGES[query.resource]
+    family = f"{query.resource}_error"
+    lower = [each.operands[0] for each in tests if each.field.name == name and each.operator in (">", ">=", "=", "BETWEEN")]
+    upper = [each.operands[-1] for each in tests if each.field.name == name and each.operator in ("<", "<=", "=", "BETWEEN")]
+    if not lower or not upper:
+        raise _change_error(family, "CHANGE_DATE_RANGE_INFINITE", f"The request must specify a finite range filter on '{name}'.")
+    if max(lower) > min(upper):
+        raise _change_error(family, "CHANGE_DATE_RANGE_NEGATIVE", f"The range filter on '{name}' ends before it starts.")
+    oldest = (now.astimezone(zone) - timedelta(days=reach)).date()
+    if date.fromisoformat(max(lower)[:10]) < oldest:
+        raise _change_error(family, "START_DATE_TOO_OLD", f"The start of the range on '{name}' is more than {reach} days ago.")
+    if query.limit is None:
+        raise _change_error(family, "LIMIT_NOT_SPECIFIED", "The request must specify a LIMIT.")
+    if query.limit > _MOST_CHANGES:
+        raise _change_error(family, "INVALID_LIMIT_CLAUSE", f"The LIMIT must not be more than {_MOST_CHANGES}.")
+
+
+def _change_error(family: str, code: str, message: str) -> AdsError:
+    return AdsError("INVALID_ARGUMENT", family, code, message)

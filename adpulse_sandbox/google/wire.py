@@ -1,0 +1,88 @@
+"""Rows into the messages of one API version, and errors into its GoogleAdsFailure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from adpulse_sandbox.google.errors import AdsError
+from adpulse_sandbox.google.fields import Field, Schema, message_class, module
+from adpulse_sandbox.google.rows import Row
+
+_SERVICE = "services.types.google_ads_service"
+
+
+def filler(fields: Iterable[Field]) -> Callable[[Any, Row], None]:
+    """What writes a row's values into a message; compiled once per query, as it runs for every row."""
+    by_parent: dict[tuple[str, ...], list[Field]] = {}
+    for field in fields:
+        by_parent.setdefault(field.path[:-1], []).append(field)
+
+    def fill(message: Any, row: Row) -> None:  # noqa: ANN401 - a protobuf message
+        for path, leaves in by_parent.items():
+            told = [(field, row[field.name]) for field in leaves if row.get(field.name) is not None]
+            if told:
+                parent = message
+                for part in path:
+                    parent = getattr(parent, part)
+                for field, value in told:
+                    _set(parent, field, value)
+
+    return fill
+
+
+def row_fields(schema: Schema, names: Iterable[str]) -> list[Field]:
+    """The fields of these names, for ``filler``."""
+    return [schema.fields[name] for name in names]
+
+
+def _set(parent: Any, field: Field, value: Any) -> None:  # noqa: ANN401 - a protobuf message and any value a field can have
+    name = field.path[-1]
+    if field.data_type == "ENUM":
+        numbers = [field.enum.get(each, field.enum["UNKNOWN"]) for each in (value if field.repeated else [value])]
+        value = numbers if field.repeated else numbers[0]
+    if field.data_type == "MESSAGE":
+        for each in value if field.repeated else [value]:
+            _merge(getattr(parent, name).add() if field.repeated else getattr(parent, name), each)
+    elif field.repeated:
+        getattr(parent, name).extend(value)
+    else:
+        setattr(parent, name, value)
+
+
+def _merge(message: Any, values: Mapping[str, Any]) -> None:  # noqa: ANN401 - a protobuf message
+    message.SetInParent()
+    for name, value in values.items():
+        field = message.DESCRIPTOR.fields_by_name[name]
+        if isinstance(value, Mapping):
+            _merge(getattr(message, name), value)
+        elif field.is_repeated:
+            getattr(message, name).extend(value)
+        else:
+            setattr(message, name, field.enum_type.values_by_name[value].number if field.enum_type else value)
+
+
+def response(version: str, method: str, **values: Any) -> Any:  # noqa: ANN401 - a protobuf message
+    """An empty answer of ``Search`` or ``SearchStream`` with some fields set."""
+    kind = {"Search": "SearchGoogleAdsResponse", "SearchStream": "SearchGoogleAdsStreamResponse"}[method]
+    return message_class(version, _SERVICE, kind)(**values)
+
+
+def failure(version: str, error: AdsError, request_id: str) -> bytes:
+    """A serialised GoogleAdsFailure."""
+    told = message_class(version, "errors.types.errors", "GoogleAdsFailure")(request_id=request_id)
+    each = told.errors.add()
+    each.message = error.message
+    setattr(each.error_code, error.family, _code(version, error))
+    if error.quota:
+        details = each.details.quota_error_details
+        scopes = type(details).DESCRIPTOR.fields_by_name["rate_scope"].enum_type
+        details.rate_scope = scopes.values_by_name[error.quota.scope].number
+        details.rate_name = error.quota.name
+        details.retry_delay.seconds = error.quota.retry_seconds
+    serialised: bytes = told.SerializeToString()
+    return serialised
+
+
+def _code(version: str, error: AdsError) -> int:
+    name = error.family.title().replace("_", "")
+    enum = getattr(getattr(module(version, f"errors.types.{error.family}"), f"{name}Enum"), name)
+    return int(enum[error.code].value)

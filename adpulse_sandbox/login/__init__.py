@@ -1,0 +1,1 @@
+"""The pages where people consent, of both platforms."""

@@ -1,0 +1,63 @@
+"""Serves the pages that a person meets in the browser; the platforms have them on other hosts than their APIs, and so has the sandbox."""
+
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from adpulse_sandbox.login.consent import Params, Shown, error_page
+from adpulse_sandbox.serving import listen
+
+
+class Dialog(Protocol):
+    """A platform's consent dialog."""
+
+    def show(self, path: str, params: Params) -> Shown:
+        """The page that asks, or what is wrong with the request."""
+        ...
+
+    def decide(self, form: Params) -> Shown:
+        """The way back, after a button was pressed."""
+        ...
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    dialogs: Mapping[str, Dialog]
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        target = urlsplit(self.path)
+        dialog = self._dialog(target.path)
+        self._write(dialog.show(target.path, dict(parse_qsl(target.query))) if dialog else _MISSING)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace")))
+        dialog = self._dialog(urlsplit(self.path).path)
+        self._write(dialog.decide(form) if dialog else _MISSING)
+
+    def _dialog(self, path: str) -> Dialog | None:
+        return next((dialog for ending, dialog in self.dialogs.items() if path.endswith(ending)), None)
+
+    def _write(self, shown: Shown) -> None:
+        body = shown.page.encode()
+        self.send_response(shown.status)
+        if shown.location:
+            self.send_header("location", shown.location)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        self.send_header("content-security-policy", "default-src 'none'")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+_MISSING = error_page(404, "Not found", "There is no such page.")
+
+
+def serve(dialogs: Mapping[str, Dialog], host: str, port: int) -> ThreadingHTTPServer:
+    """Start answering in background threads; a dialog answers the paths that end with its key."""
+    return listen(type("Handler", (_Handler,), {"dialogs": dialogs}), host, port)

@@ -1,0 +1,367 @@
+"""Insights as the Graph API answers them: strings, absent fields, several action types for one purchase."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from adpulse_sandbox.meta.entities import HIDDEN, Condition, Fields, parse_fields, parse_filtering, parse_json
+from adpulse_sandbox.meta.errors import bad_param, too_old
+from adpulse_sandbox.meta.statuses import check_report
+from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
+from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
+
+LEVELS = ("account", CAMPAIGN, AD_SET, AD)
+WINDOWS = ("1d_view", "1d_click", "7d_click", "28d_click", "1d_ev", "dda", "default", "skan_view", "skan_click")
+STATUS_FIELD = ".effective_status"
+FILTERS = (
+    *(f"{level}.{name}" for level in (AD, AD_SET, CAMPAIGN) for name in ("id", "effective_status")),
+    "spend",
+    "impressions",
+)
+_NAMES = {level: (f"{level}_id", f"{level}_name") for level in (CAMPAIGN, AD_SET, AD)}
+_ALWAYS = (
+    "account_id", "account_name", "account_currency", "spend", "impressions", "clicks", "inline_link_clicks", "reach", "frequency",
+    "ctr", "cpc", "cpm", "actions", "action_values", "cost_per_action_type", "date_start", "date_stop",
+)  # fmt: skip
+_BELOW = {
+    "account": (),
+    CAMPAIGN: ("campaign_id", "campaign_name", "objective"),
+    AD_SET: ("campaign_id", "campaign_name", "objective", "adset_id", "adset_name", "attribution_setting", "optimization_goal"),
+    AD: (
+        "campaign_id", "campaign_name", "objective", "adset_id", "adset_name", "attribution_setting", "optimization_goal", "ad_id",
+        "ad_name", "created_time", "updated_time",
+    ),
+}  # fmt: skip
+_DEFAULT_FIELDS = "account_id,impressions,spend"
+_MONTHS = 37
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+_MOST_ROWS = 5000
+_QUANTITIES = ("impressions", "clicks", "spend", "visitors", "purchases", "off_meta", "leads", "installs", "value", "off_meta_value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A checked insights request."""
+
+    account: Account
+    scope: Entity | None
+    level: str
+    fields: Fields
+    since: date
+    until: date
+    increment: int | None
+    conditions: tuple[Condition, ...]
+    windows: tuple[str, ...]
+
+    @property
+    def days(self) -> int:
+        """How many days are asked for."""
+        return (self.until - self.since).days + 1
+
+
+def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now: datetime) -> Query:
+    """Check every parameter of an insights request.
+
+    Raises:
+        GraphError: as Meta refuses it.
+    """
+    level = params.get("level", scope.level if scope else "account")
+    if level not in LEVELS:
+        raise bad_param(f"param level must be one of the following values: {', '.join(LEVELS)}")
+    fields = parse_fields(params.get("fields") or _DEFAULT_FIELDS)
+    for name in fields:
+        if name not in _ALWAYS and name not in _BELOW[level]:
+            known = ", ".join((*_ALWAYS, *_BELOW[level]))
+            raise bad_param(f"{name} is not valid for fields param. please check the reference for all valid values. Valid here: {known}")
+    for unsupported in ("breakdowns", "action_breakdowns", "summary_action_breakdowns", "time_ranges", "product_id_limit"):
+        if unsupported in params:
+            raise bad_param(f"param {unsupported} is not supported in this combination")
+    conditions = parse_filtering(params.get("filtering"), FILTERS)
+    for condition in conditions:
+        if condition.field.endswith(STATUS_FIELD):
+            check_report(condition.field.removesuffix(STATUS_FIELD), condition.values)
+    since, until = _range(account, params, now)
+    return Query(
+        account=account,
+        scope=scope,
+        level=level,
+        fields=fields,
+        since=since,
+        until=until,
+        increment=_increment(params.get("time_increment")),
+        conditions=tuple(conditions),
+        windows=_windows(params.get("action_attribution_windows")),
+    )
+
+
+def row_limit(params: Mapping[str, str], default: int = 25) -> int:
+    """The ``limit`` parameter."""
+    text = params.get("limit", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_ROWS:
+        raise bad_param(f"param limit must be an integer between 1 and {_MOST_ROWS}")
+    return int(text)
+
+
+def _range(account: Account, params: Mapping[str, str], now: datetime) -> tuple[date, date]:
+    today = now.astimezone(account.zone).date()
+    asked = parse_json("time_range", params.get("time_range"), dict)
+    if asked is None:
+        return _preset(params.get("date_preset", "last_30d"), today)
+    if set(asked) != {"since", "until"}:
+        raise bad_param("param time_range must have since and until")
+    since, until = _day(asked["since"]), _day(asked["until"])
+    if since > until:
+        raise bad_param("The start date of the time range must be before or equal to the end date", 1487755)
+    if until > today + timedelta(days=1):
+        raise bad_param("The end date of the time range cannot be in the future", 1487569)
+    months = today.year * 12 + today.month - 1 - _MONTHS
+    if since < date(months // 12, months % 12 + 1, min(today.day, 28)):
+        raise too_old()
+    return since, until
+
+
+def _day(text: object) -> date:
+    try:
+        day = date.fromisoformat(str(text))
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise bad_param("Must be a date representation in the format YYYY-MM-DD", 1487568)
+    return day
+
+
+def _preset(name: str, today: date) -> tuple[date, date]:
+    yesterday = today - timedelta(days=1)
+    presets = {"today": (today, today), "yesterday": (yesterday, yesterday), "this_month": (today.replace(day=1), today)}
+    presets |= {f"last_{n}d": (today - timedelta(days=n), yesterday) for n in (3, 7, 14, 28, 30, 90)}
+    presets["maximum"] = (today - timedelta(days=30 * _MONTHS), today)
+    if name not in presets:
+        raise bad_param(f"param date_preset must be one of the following values: {', '.join(presets)}")
+    return presets[name]
+
+
+def _increment(text: str | None) -> int | None:
+    if text in (None, "all_days"):
+        return None
+    if not str(text).isdigit() or not 1 <= int(str(text)) <= 90:  # noqa: PLR2004 - Meta's own bound
+        raise bad_param("param time_increment must be an integer between 1 and 90, monthly or all_days")
+    return int(str(text))
+
+
+def _windows(text: str | None) -> tuple[str, ...]:
+    asked = parse_json("action_attribution_windows", text, list) or []
+    for window in asked:
+        if window not in WINDOWS:
+            raise bad_param(f"param action_attribution_windows[0] must be one of the following values: {', '.join(WINDOWS)}")
+    return tuple(asked)
+
+
+def rows(truth: Truth, query: Query, as_of: datetime) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Every row of the answer, in order, each rendered only when it is called."""
+    groups = _groups(query, as_of)
+    count = max(groups.values(), default=-1) + 1
+    owners = np.full(len(query.account.ads), -1)
+    for index, group in groups.items():
+        owners[index] = group
+    members = {group: query.account.ads[index] for index, group in reversed(groups.items())}
+    for since, until in _periods(query):
+        days = (truth.day_of(query.account.id, since + timedelta(days=n), as_of) for n in range((until - since).days + 1))
+        sums = _sums(days, owners, count)
+        for group in np.flatnonzero(sums["rows"]).tolist():
+            values = {name: int(column[group]) for name, column in sums.items()}
+            if _passes(query, values):
+                yield lambda values=values, group=group, since=since, until=until: _render(
+                    query, members[group], values, since, until, as_of
+                )  # type: ignore[misc] # mypy cannot infer lambdas with defaults
+
+
+def _groups(query: Query, as_of: datetime) -> dict[int, int]:
+    """Which group (row) of the answer each ad counts in; ads that do not count are left out."""
+    numbers: dict[str, int] = {}
+    found = {}
+    for ad in query.account.ads:
+        if ad.created_at > as_of or not _counts(query, ad, as_of):
+            continue
+        node = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}.get(query.level)
+        found[ad.index] = numbers.setdefault(node.id if node else "account", len(numbers))
+    return found
+
+
+def _counts(query: Query, ad: Entity, as_of: datetime) -> bool:
+    line = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}
+    if query.scope and query.scope not in line.values():
+        return False
+    for level, entity in line.items():
+        assert entity is not None  # noqa: S101 - every ad has an ad set and a campaign
+        for condition in query.conditions:
+            if condition.field == f"{level}.id" and not condition.holds(entity.id):
+                return False
+            if condition.field == f"{level}.effective_status" and not condition.holds(entity.effective_status(as_of)):
+                return False
+        if level == query.level and entity is not query.scope and not _listed(query, entity, as_of):
+            return False
+    return True
+
+
+def _listed(query: Query, entity: Entity, as_of: datetime) -> bool:
+    """A deleted object never has a row of its own, an archived one only when asked for; both count in their parents'."""
+    status = entity.effective_status(as_of)
+    if status == "DELETED":
+        return False
+    return status not in HIDDEN or any(condition.field == f"{entity.level}.effective_status" for condition in query.conditions)
+
+
+def _periods(query: Query) -> Iterator[tuple[date, date]]:
+    step = query.increment or query.days
+    day = query.since
+    while day <= query.until:
+        last = min(day + timedelta(days=step - 1), query.until)
+        yield day, last
+        day = last + timedelta(days=1)
+
+
+def _sums(days: Iterator[Day], owners: Numbers, count: int) -> dict[str, Numbers]:
+    sums = {name: np.zeros(count, dtype=np.int64) for name in ("rows", *_QUANTITIES)}
+    inside = owners >= 0
+    for day in days:
+        columns = {name: getattr(day, name) for name in _QUANTITIES[:8]}
+        columns |= {"value": day.purchases * day.order_value, "off_meta_value": day.off_meta * day.order_value, "rows": day.delivered}
+        chosen = inside & day.delivered
+        for name, values in columns.items():
+            np.add.at(sums[name], owners[chosen], values[chosen].astype(np.int64))
+    return sums
+
+
+def _passes(query: Query, values: dict[str, int]) -> bool:
+    units = query.account.spec.minor_units
+    told = {"spend": values["spend"] / units, "impressions": values["impressions"]}
+    return all(condition.holds(told[condition.field]) for condition in query.conditions if condition.field in told)
+
+
+def _render(query: Query, ad: Entity, values: dict[str, int], since: date, until: date, as_of: datetime) -> dict[str, Any]:
+    """One row; the ad stands for its group, whose ids are those of its parents."""
+    account, units = query.account, query.account.spec.minor_units
+    row: dict[str, Any] = {"account_id": account.id, "account_name": account.spec.name, "account_currency": account.spec.currency}
+    for level, entity in ((CAMPAIGN, campaign_of(ad)), (AD_SET, ad.parent), (AD, ad)):
+        if entity and level in LEVELS[: LEVELS.index(query.level) + 1]:
+            names = _NAMES[level]
+            row |= {names[0]: entity.id, names[1]: entity.name(as_of)}
+    row |= {
+        "objective": ad.objective,
+        "attribution_setting": "_".join(f"{days}d_{kind.split('_')[0].lower()}" for days, kind in ad.setting),
+    }
+    row |= {"created_time": f"{ad.created_at:%Y-%m-%d}", "updated_time": f"{ad.updated_at(as_of):%Y-%m-%d}", "optimization_goal": "NONE"}
+    row |= {"spend": money(values["spend"], units), "impressions": _some(values["impressions"]), "clicks": _some(values["clicks"])}
+    row |= {"inline_link_clicks": _some(values["clicks"] * 4 // 5), "reach": _some(values["impressions"] * 3 // 4)}
+    row |= _ratios(values, units)
+    if query.level == AD or query.windows or not _mixed(query, ad):
+        row |= _actions(query, ad, values)
+    row |= {"date_start": since.isoformat(), "date_stop": until.isoformat()}
+    asked = {**query.fields, "date_start": None, "date_stop": None}
+    return {name: row[name] for name in asked if row.get(name) is not None}
+
+
+def _mixed(query: Query, ad: Entity) -> bool:
+    """Whether the row sums over ad sets that attribute differently."""
+    if query.level == AD_SET:
+        return False
+    campaign = campaign_of(ad)
+    inside = [ad_set for ad_set in query.account.ad_sets if query.level == "account" or ad_set.parent is campaign]
+    return len({ad_set.setting for ad_set in inside}) > 1
+
+
+def money(minor: int, units: int) -> str:
+    """``14.35``; without decimals where the currency has none."""
+    return str(minor) if units == 1 else f"{minor // units}.{minor % units:02d}"
+
+
+def _some(count: int) -> str | None:
+    return str(count) if count else None
+
+
+def _ratios(values: dict[str, int], units: int) -> dict[str, str | None]:
+    spend, clicks, impressions = values["spend"] / units, values["clicks"], values["impressions"]
+    return {
+        "ctr": f"{100 * clicks / impressions:.6f}" if impressions else None,
+        "cpc": f"{spend / clicks:.6f}" if clicks else None,
+        "cpm": f"{1000 * spend / impressions:.6f}" if impressions else None,
+        "frequency": "1.333333" if impressions else None,
+    }
+
+
+def _actions(query: Query, ad: Entity, values: dict[str, int]) -> dict[str, Any]:
+    """``actions`` and ``action_values``: one purchase under several types, and types that overlap."""
+    flavour = ad.index % 4 if query.level == AD else 0
+    counts = {name: values[name] for name in ("clicks", "purchases", "off_meta", "leads", "installs", "visitors", "impressions")}
+    actions = [_action(query, kind, str(count), count) for kind, count in _kinds(counts, flavour, all_types=query.level != AD) if count]
+    units = query.account.spec.minor_units
+    worth = {**counts, "purchases": values["value"], "off_meta": values["off_meta_value"], "leads": 0, "installs": 0}
+    earned = [
+        _action(query, kind, money(minor, units), minor)
+        for kind, minor in _kinds(worth, flavour, all_types=query.level != AD)
+        if minor and "purchase" in kind
+    ]
+    return {"actions": actions or None, "action_values": earned or None}
+
+
+_LEADS = (
+    ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead"),
+    ("lead",),
+    ("onsite_conversion.lead_grouped",),
+    ("offsite_conversion.fb_pixel_lead",),
+)
+_INSTALLS = (
+    ("omni_app_install", "app_install", "mobile_app_install"),
+    ("app_install", "mobile_app_install"),
+    ("mobile_app_install",),
+    ("mobile_app_install", "omni_app_install"),
+)
+
+
+def _in_flavour(kinds: tuple[tuple[str, ...], ...], flavour: int, count: int) -> Iterator[tuple[str, int]]:
+    """The first type that matters tells all of them, the channels below it a part."""
+    for place, kind in enumerate(kinds[flavour]):
+        yield kind, count if kind in ("lead", "omni_app_install") or len(kinds[flavour]) == 1 or place == 0 else count - count // 3
+
+
+def _kinds(values: dict[str, int], flavour: int, *, all_types: bool) -> Iterator[tuple[str, int]]:
+    """Which action types an ad of this flavour reports, and how many of each."""
+    clicks, bought, off_meta = values["clicks"], values["purchases"], values["off_meta"]
+    if clicks:
+        yield "link_click", clicks * 4 // 5
+        yield "page_engagement", clicks + 2
+        yield "post_engagement", clicks + 1
+        yield "video_view", values["impressions"] // 5
+    yield from _purchase_kinds(bought, off_meta, flavour)
+    leads, installs = values["leads"], values["installs"]
+    if leads:
+        yield "offsite_content_view_add_meta_leads", leads + 3
+    yield from _in_flavour(_LEADS, flavour, leads)
+    yield from _in_flavour(_INSTALLS, flavour, installs)
+    yield "landing_page_view", values["visitors"]
+    if all_types or flavour % 2 == 0:
+        yield "omni_landing_page_view", values["visitors"]
+
+
+def _purchase_kinds(bought: int, off_meta: int, flavour: int) -> Iterator[tuple[str, int]]:
+    pixel = "offsite_conversion.fb_pixel_purchase"
+    if flavour == 2 and bought == off_meta:  # noqa: PLR2004 - a flavour is a number
+        yield pixel, bought
+        return
+    yield pixel, off_meta
+    yield "onsite_conversion.purchase", bought - off_meta
+    yield "purchase", bought if flavour != 3 else off_meta  # noqa: PLR2004 - a flavour is a number
+    if flavour in (0, 3):
+        yield "omni_purchase", bought
+
+
+def _action(query: Query, kind: str, value: str, number: int) -> dict[str, str]:
+    """An action with its ``value`` and, when asked, what each attribution window alone would say."""
+    told = {"action_type": kind, "value": value}
+    parts = {"1d_click": number - number // 4, "7d_click": number - number // 10, "28d_click": number, "1d_view": number // 10}
+    told |= {window: str(parts[window]) for window in query.windows if parts.get(window)}
+    return told

@@ -1,0 +1,57 @@
+"""Serves the Graph API over HTTP on loopback.
+
+Plain ``http.server`` threads, because the server must be able to break off in the middle of an answer.
+"""
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+from adpulse_sandbox.meta.graph import Answer, Graph
+from adpulse_sandbox.meta.login import MetaLogin
+from adpulse_sandbox.serving import listen
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads a request, writes an answer, and breaks off where a fault says so."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    graph: Graph
+    login: MetaLogin
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the call log says it all."""
+
+    def _serve(self) -> None:
+        target = urlsplit(self.path)
+        length = int(self.headers.get("content-length") or 0)
+        form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))) if length else {}
+        params = {**dict(parse_qsl(target.query)), **form}
+        scheme, _, bearer = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() in ("bearer", "oauth") and bearer:
+            params.setdefault("access_token", bearer)
+        host = self.headers.get("host", "127.0.0.1")
+        answer = self.login.answer(self.command, target.path, params)
+        self._write(answer or self.graph.answer(self.command, target.path, params, f"http://{host}"))
+
+    def _write(self, answer: Answer) -> None:
+        if answer.broken == "drop":
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(answer.body)))
+        self.end_headers()
+        if answer.broken == "drop_midway":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(answer.body)
+
+    do_GET = do_POST = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library looks these names up
+
+
+def serve(graph: Graph, login: MetaLogin, host: str, port: int) -> ThreadingHTTPServer:
+    """Start answering in background threads; ``server_port`` says where."""
+    return listen(type("Handler", (_Handler,), {"graph": graph, "login": login}), host, port)

@@ -1,0 +1,164 @@
+"""Meta's access tokens: which app issued one, of which kind it is, and what it reaches.
+
+Source: Meta's pages "Access Tokens", "System Users", "Securing Graph API Requests" and the reference of ``/debug_token``; answers to a
+System User's ``me/adaccounts`` and ``me/assigned_ad_accounts`` as clients met them (empty, or code 100 "nonexisting field").
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from adpulse_sandbox.meta import errors
+
+USER, SYSTEM_USER, PAGE, APP = "USER", "SYSTEM_USER", "PAGE", "APP"
+ME = {USER: "User", SYSTEM_USER: "SystemUser", PAGE: "Page"}
+"""What the node ``me`` is, by the kind of the token."""
+
+_READS_ADS = "ads_read"
+_MANAGES_BUSINESSES = "business_management"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An app at Meta. ``requires_proof``: "Require app secret" is on in its settings, so a call without a proof is refused."""
+
+    id: str
+    name: str
+    secret: str = field(repr=False)
+    requires_proof: bool = False
+
+    @property
+    def token(self) -> str:
+        """The app's own access token, which is no person's."""
+        return f"{self.id}|{self.secret}"
+
+    def proof(self, token: str) -> str:
+        """What proves that a call with this token comes from the app's server."""
+        return hmac.new(self.secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+
+
+OWN_APP = App(id="1270000000000042", name="Sandbox App", secret="sandbox-app-secret")  # noqa: S106 - the sandbox's own
+OTHER_APP = App(id="1270000000000043", name="Client's App", secret="sandbox-other-secret")  # noqa: S106 - the sandbox's own
+STRICT_APP = App(id="1270000000000044", name="Client's Strict App", secret="sandbox-strict-secret", requires_proof=True)  # noqa: S106 - the sandbox's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token: which accounts it reaches, with which scopes, until when.
+
+    ``assigned``: those of the accounts that a System User was assigned; only ``me/assigned_ad_accounts`` lists them.
+    ``lists_accounts``: whether ``me`` has the edge ``adaccounts``; it has none for a business integration's System User.
+    ``data_access_until``: when the consent of its user has to be given again, whatever becomes of the token.
+    """
+
+    label: str
+    value: str
+    accounts: tuple[str, ...]
+    scopes: tuple[str, ...] = (_READS_ADS,)
+    expires_at: datetime | None = None
+    data_access_until: datetime | None = None
+    app: App = OWN_APP
+    kind: str = USER
+    assigned: tuple[str, ...] = ()
+    lists_accounts: bool = True
+    issued_at: datetime | None = None
+
+    def ended(self, now: datetime) -> bool:
+        """Whether it is good for nothing any more."""
+        return any(until is not None and until <= now for until in (self.expires_at, self.data_access_until))
+
+    def me(self) -> dict[str, str]:
+        """The node ``me``.
+
+        Raises:
+            GraphError: an app's own token is nobody's.
+        """
+        if self.kind == APP:
+            raise errors.no_token()
+        return {"id": "1000042", "name": f"Sandbox {ME[self.kind]}"}
+
+    def listed(self, edge: str) -> list[str]:
+        """The accounts that an edge of ``me`` lists.
+
+        Raises:
+            GraphError: ``me`` has no such edge, or the token lacks the permission.
+        """
+        self.me()
+        if edge not in ("adaccounts", "assigned_ad_accounts") or self.kind == PAGE or (edge == "adaccounts" and not self.lists_accounts):
+            raise errors.unknown_field(edge, ME[self.kind])
+        if _READS_ADS not in self.scopes:
+            raise errors.no_permission()
+        if edge == "adaccounts":
+            return [each for each in self.accounts if each not in self.assigned]
+        if self.kind == USER and _MANAGES_BUSINESSES not in self.scopes:
+            raise errors.needs_permission(_MANAGES_BUSINESSES)
+        return list(self.assigned)
+
+    def debugged(self, now: datetime) -> dict[str, Any]:
+        """What ``/debug_token`` says. Times are Unix times, 0 is never; without ``target_ids`` a scope is for everything."""
+        told: dict[str, Any] = {"app_id": self.app.id, "type": self.kind, "application": self.app.name}
+        if self.kind == APP:
+            return {**told, "is_valid": True, "scopes": []}
+        for name, at in (("data_access_expires_at", self.data_access_until), ("expires_at", self.expires_at)):
+            told[name] = _unix(at)
+        told["is_valid"] = not self.ended(now)
+        if self.issued_at:
+            told["issued_at"] = _unix(self.issued_at)
+        targets = {"target_ids": list(self.assigned)} if self.assigned else {}
+        granular = [{"scope": each, **(targets if each == _READS_ADS else {})} for each in self.scopes]
+        profile = {"profile_id": self.me()["id"]} if self.kind == PAGE else {}
+        return {**told, **profile, "scopes": list(self.scopes), "granular_scopes": granular, "user_id": self.me()["id"]}
+
+
+def standard(seed: int, beginning: datetime, accounts: Sequence[str]) -> Iterator[Token]:
+    """A token for each case, of an installation's own app and of others."""
+    every, day = tuple(accounts), timedelta(days=1)
+
+    def token(label: str, word: str, reached: tuple[str, ...] = every, **more: Any) -> Token:
+        return Token(label=label, value=f"EAAsandbox{word}{seed:04d}", accounts=reached, **more)
+
+    yield token("full", "fullaccess")
+    yield token("single", "oneaccount", every[:1])
+    yield token("none", "noaccount", ())
+    yield token("unscoped", "withoutscope", scopes=("public_profile",))
+    yield token("expired", "expired", expires_at=beginning - day)
+    yield token("expiring", "expiring", expires_at=beginning + timedelta(hours=2))
+    system: dict[str, Any] = {"kind": SYSTEM_USER, "issued_at": beginning - 30 * day}
+    yield token("system_user", "systemuser", assigned=every, **system)
+    yield token("system_user_both", "systemuserboth", assigned=every[1:], **system)
+    yield token("business_system_user", "businessintegration", assigned=every, lists_accounts=False, **system)
+    yield token("page", "pageaccess", (), kind=PAGE, issued_at=beginning - day, scopes=("pages_show_list",))
+    yield token("other_app", "ofanotherapp", assigned=every, app=OTHER_APP, **system)
+    yield token("other_app_user", "ofanotherappsuser", app=OTHER_APP)
+    yield token("strict_app", "ofastrictapp", assigned=every, app=STRICT_APP, **system)
+    for name, app in (("app", OWN_APP), ("other_apps_own", OTHER_APP)):
+        yield Token(label=name, value=app.token, accounts=(), scopes=(), app=app, kind=APP)
+
+
+def checked(tokens: Mapping[str, Token], params: Mapping[str, str], now: datetime) -> Token:
+    """The token that a call comes with.
+
+    Raises:
+        GraphError: there is none, it is not valid, or its app's proof is missing or not that app's.
+    """
+    value = params.get("access_token")
+    if not value:
+        raise errors.no_token()
+    token = tokens.get(value)
+    if token is None:
+        raise errors.bad_token()
+    if token.ended(now):
+        raise errors.expired_token()
+    proof = params.get("appsecret_proof")
+    if proof is None and token.app.requires_proof:
+        raise errors.proof_missing()
+    if proof is not None and not hmac.compare_digest(proof.encode(), token.app.proof(value).encode()):
+        raise errors.proof_invalid()
+    return token
+
+
+def _unix(at: datetime | None) -> int:
+    return int(at.timestamp()) if at else 0

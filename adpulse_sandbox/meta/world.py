@@ -1,0 +1,254 @@
+"""The sandbox's accounts and everything in them: a pure function of a seed and the instant the world begins at.
+
+Entities have a history (renamed, paused, archived, deleted, newly created), so their state is asked for at an instant.
+Several of these changes fall into the two days after the beginning, so that stepping the clock shows them.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from adpulse_sandbox.meta import tokens
+from adpulse_sandbox.meta.tokens import Token
+
+BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+"""The default beginning: the 90 days before it contain the clock changes of the USA, those after it Europe's."""
+
+CAMPAIGN, AD_SET, AD = "campaign", "adset", "ad"
+DAY = timedelta(days=1)
+OBJECTIVES = ("OUTCOME_SALES", "OUTCOME_LEADS", "OUTCOME_APP_PROMOTION", "OUTCOME_TRAFFIC")
+GOALS = {
+    "OUTCOME_SALES": "OFFSITE_CONVERSIONS",
+    "OUTCOME_LEADS": "LEAD_GENERATION",
+    "OUTCOME_APP_PROMOTION": "APP_INSTALLS",
+    "OUTCOME_TRAFFIC": "LANDING_PAGE_VIEWS",
+}
+SETTINGS = (((7, "CLICK_THROUGH"), (1, "VIEW_THROUGH")), ((1, "CLICK_THROUGH"),), ((7, "CLICK_THROUGH"),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSpec:
+    """What an account of the world looks like. ``number`` seeds it and makes its id."""
+
+    number: int
+    name: str
+    currency: str
+    timezone: str
+    ads: int
+    status: int = 1
+    minor_units: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """From ``at`` on, ``name``, ``status`` or, of a Google budget, ``amount_micros`` has this value."""
+
+    at: datetime
+    name: str | None = None
+    status: str | None = None
+    amount_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A campaign, ad set or ad, with its history. ``index`` is its place among its level."""
+
+    level: str
+    id: str
+    index: int
+    parent: "Entity | None"
+    created_at: datetime
+    changes: tuple[Change, ...]
+    objective: str
+    setting: tuple[tuple[int, str], ...]
+    budget: int | None
+
+    def own_status(self, at: datetime) -> str:
+        """ACTIVE, PAUSED, ARCHIVED or DELETED, as set on the entity itself."""
+        return next((change.status for change in reversed(self.changes) if change.status and change.at <= at), "ACTIVE")
+
+    def effective_status(self, at: datetime) -> str:
+        """The status Meta tells: what is set here, or that a parent does not deliver."""
+        own = self.own_status(at)
+        above = self.parent.effective_status(at) if self.parent else "ACTIVE"
+        for final in ("DELETED", "ARCHIVED"):
+            if final in (own, above):
+                return final
+        if own != "ACTIVE" or above in ("ACTIVE", "ADSET_PAUSED", "CAMPAIGN_PAUSED"):
+            return own if own != "ACTIVE" else above
+        return "ADSET_PAUSED" if self.parent and self.parent.level == AD_SET else "CAMPAIGN_PAUSED"
+
+    def name(self, at: datetime) -> str:
+        """The name at an instant."""
+        return next(change.name for change in reversed(self.changes) if change.name and change.at <= max(at, self.created_at))
+
+    def updated_at(self, at: datetime) -> datetime:
+        """When it last changed."""
+        return max([self.created_at, *(change.at for change in self.changes if change.at <= at)])
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """When it, or something above it, is deleted."""
+        own = next((change.at for change in self.changes if change.status == "DELETED"), None)
+        above = self.parent.deleted_at if self.parent else None
+        return min((each for each in (own, above) if each), default=None)
+
+    @property
+    def stops_at(self) -> datetime | None:
+        """When it, or something above it, stops delivering for good."""
+        own = next((change.at for change in self.changes if change.status not in (None, "ACTIVE")), None)
+        above = self.parent.stops_at if self.parent else None
+        return min((each for each in (own, above) if each), default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """One ad account with all its entities."""
+
+    spec: AccountSpec
+    campaigns: Sequence[Entity]
+    ad_sets: Sequence[Entity]
+    ads: Sequence[Entity]
+
+    @property
+    def id(self) -> str:
+        """The id without ``act_``."""
+        return str(1_270_000_000_000_000 + self.spec.number * 7_919)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone."""
+        return ZoneInfo(self.spec.timezone)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Entity]:
+        """Every entity by id."""
+        return {entity.id: entity for entity in (*self.campaigns, *self.ad_sets, *self.ads)}
+
+    @cached_property
+    def deletions(self) -> Sequence[tuple[datetime, int]]:
+        """When which ad (index) is deleted, in order of time."""
+        return sorted((ad.deleted_at, ad.index) for ad in self.ads if ad.deleted_at)
+
+    @cached_property
+    def _instants(self) -> Sequence[datetime]:
+        return sorted(at for entity in self.by_id.values() for at in (entity.created_at, *(change.at for change in entity.changes)))
+
+    def version(self, at: datetime) -> int:
+        """How often anything in the account has changed by an instant; the same number, the same entities."""
+        return bisect_right(self._instants, at)
+
+    def entities(self, level: str, at: datetime) -> list[Entity]:
+        """What exists (or once existed) at an instant."""
+        found = {CAMPAIGN: self.campaigns, AD_SET: self.ad_sets, AD: self.ads}[level]
+        return [entity for entity in found if entity.created_at <= at]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """All accounts and tokens."""
+
+    seed: int
+    beginning: datetime
+    accounts: Mapping[str, Account]
+    tokens: dict[str, Token] = field(repr=False)
+    """By value; a login adds its own."""
+
+    def token(self, label: str) -> Token:
+        """The token with this label."""
+        return next(token for token in self.tokens.values() if token.label == label)
+
+    def account(self, name: str) -> Account:
+        """The account with this name."""
+        return next(account for account in self.accounts.values() if account.spec.name == name)
+
+    def find(self, entity_id: str) -> tuple[Account, Entity] | None:
+        """An entity of any account."""
+        return next(((account, account.by_id[entity_id]) for account in self.accounts.values() if entity_id in account.by_id), None)
+
+
+STANDARD = (
+    AccountSpec(number=1, name="Harbor Outdoor", currency="USD", timezone="America/New_York", ads=150),
+    AccountSpec(number=2, name="Nordlicht Moebel", currency="EUR", timezone="Europe/Berlin", ads=2000),
+    AccountSpec(number=3, name="Sakura Tea", currency="JPY", timezone="Asia/Tokyo", ads=60, minor_units=1),
+    AccountSpec(number=4, name="Closed Shop", currency="USD", timezone="America/Chicago", ads=4, status=2),
+)
+_LARGE = 1000
+EXTRA_ADS = (6,)
+"""How many ads the extra accounts have, in turn."""
+
+_EXTRA_ZONES = (("USD", "America/Los_Angeles"), ("EUR", "Europe/Madrid"), ("GBP", "Europe/London"), ("AUD", "Australia/Sydney"))
+
+
+def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> World:
+    """The standard world, with ``extra`` small accounts more; the same arguments make the same world in any process."""
+    specs = [*STANDARD, *_extra_specs(extra, extra_ads)]
+    accounts = {account.id: account for account in (_account(seed, spec, beginning) for spec in specs)}
+    made = {token.value: token for token in tokens.standard(seed, beginning, tuple(accounts))}
+    return World(seed=seed, beginning=beginning, accounts=accounts, tokens=made)
+
+
+def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
+    for number in range(count):
+        currency, zone = _EXTRA_ZONES[number % len(_EXTRA_ZONES)]
+        name, size = f"Corner Store {number + 1}", ads[number % len(ads)]
+        yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size)
+
+
+def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:
+    rng = np.random.Generator(np.random.Philox(key=[seed, spec.number]))
+    per_set, sets_per_campaign = (10, 4) if spec.ads >= _LARGE else (5, 3)
+    set_count = -(-spec.ads // per_set)
+    campaigns = [_entity(rng, spec, beginning, CAMPAIGN, n, None) for n in range(-(-set_count // sets_per_campaign))]
+    ad_sets = [_entity(rng, spec, beginning, AD_SET, n, campaigns[n // sets_per_campaign]) for n in range(set_count)]
+    ads = [_entity(rng, spec, beginning, AD, n, ad_sets[n // per_set]) for n in range(spec.ads)]
+    return Account(spec=spec, campaigns=campaigns, ad_sets=ad_sets, ads=ads)
+
+
+def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, level: str, index: int, parent: Entity | None) -> Entity:
+    age = {CAMPAIGN: 400, AD_SET: 200, AD: 120}[level] * (0.4 + 0.6 * rng.random())
+    created = beginning - timedelta(seconds=int(age * 86_400))
+    if level == AD and index % 23 == 7 and spec.ads > 6:  # noqa: PLR2004 - every 23rd ad is created on one of the next two days
+        created = beginning + timedelta(minutes=int(30 + rng.integers(0, 45 * 60)))
+    if parent:
+        created = max(created, parent.created_at + timedelta(minutes=5))
+    objective = parent.objective if parent else OBJECTIVES[index % len(OBJECTIVES)]
+    mixed = level == AD_SET and parent is not None and parent.index % 5 == 3  # noqa: PLR2004 - every fifth campaign mixes settings
+    setting = SETTINGS[index % len(SETTINGS)] if mixed else (parent.setting if parent else SETTINGS[index % 2])
+    base = {CAMPAIGN: 23_840, AD_SET: 23_850, AD: 23_860}[level]
+    return Entity(
+        level=level,
+        id=str(base * 10**13 + spec.number * 10**9 + index * 137 + 11),
+        index=index,
+        parent=parent,
+        created_at=created,
+        changes=tuple(_history(rng, beginning, level, index, created, spec)),
+        objective=objective,
+        setting=setting,
+        budget=int(rng.integers(10, 400)) * 100 if level != AD else None,
+    )
+
+
+def _history(
+    rng: np.random.Generator, beginning: datetime, level: str, index: int, created: datetime, spec: AccountSpec
+) -> Iterator[Change]:
+    """The first name, and for some entities one change of status and one of name, in the past or soon."""
+    yield Change(at=created, name=f"{level.capitalize()} {index:04d} {spec.name}")
+    past = beginning - timedelta(days=float(rng.uniform(2, 70)))
+    soon = beginning + timedelta(minutes=int(rng.integers(20, 23 * 60)))
+    kind = int(rng.integers(0, 100))
+    first = {CAMPAIGN: 1, AD_SET: 2, AD: 7}[level]  # fewer changes the higher up, as one above stops all below
+    if index == 0 or created > beginning:
+        return
+    statuses = ((first, "PAUSED", past), (2 * first, "ARCHIVED", past), (3 * first, "DELETED", past))
+    near = ((3 * first + 2, "PAUSED", soon), (3 * first + 4, "ARCHIVED", soon), (3 * first + 7, "DELETED", soon))
+    change = next(((status, at) for limit, status, at in (*statuses, *near) if kind < limit), None)
+    if change and change[1] > created + DAY:
+        yield Change(at=change[1], status=change[0])
+    elif kind >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
+        yield Change(at=soon, name=f"{level.capitalize()} {index:04d} {spec.name} v2")
