@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from adpulse.model import ENTITY_SCHEMA, Level
+from adpulse.entities import ENTITY_SCHEMA
+from adpulse.model import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """Composition root: Settings → clock, control plane, warehouses, platform clients; once per process."""
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,12 +16,11 @@ from adpulse.crypto import Cipher
 from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
-from adpulse.planner.costs import Size, costs_of
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
-from adpulse.platforms.base import CallSlot, PlatformClient
-from adpulse.platforms.meta.tokens import issuer_in
+from adpulse.platforms.base import CallSlot, Credential, PlatformClient, Size
+from adpulse.platforms.registry import platform_of
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage import control, migrations
@@ -56,7 +54,6 @@ from storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from adpulse.platforms.consent import Consent
-    from adpulse.platforms.google.credentials import Key
 
 
 class App:
@@ -81,7 +78,7 @@ class App:
         self.bulk = Bulk(engine, self.clock)
         self.leases = Leases(engine, self.clock)
         self.runs = Runs(engine, self.clock)
-        self.scopes = scope_limits(config.google_access, config.meta_app_calls_per_hour)
+        self.scopes = scope_limits(config)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
         self.partitions = Partitions(engine)
         self.overview = Overview(engine, self.clock)
@@ -133,10 +130,10 @@ class App:
             return self._clients[known]
 
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
-        if connection.provider is Provider.GOOGLE:
-            return _google_client(self.settings, secret, self.clock)
+        platform = platform_of(connection.provider)
         learned = partial(self.credentials.set_scope, connection.credential_id)
-        client = _meta_client(self.settings, secret, issuer_in(connection.scope), learned)
+        credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope), learned=learned)
+        client = platform.client(self.settings, self.clock, credential)
         if client.scope != connection.scope:  # the app that issued the token has become the installation's own
             learned(client.scope)
         return client
@@ -147,15 +144,11 @@ class App:
         Raises:
             Usage: the credential is incomplete.
         """
-        return (
-            _google_client(self.settings, secret, self.clock)
-            if provider is Provider.GOOGLE
-            else _meta_client(self.settings, secret, app_id)
-        )
+        return platform_of(provider).client(self.settings, self.clock, Credential(secret=secret, app_id=app_id))
 
     def consent(self, provider: Provider) -> "Consent | None":
         """How a person consents in the browser; None without an app of the installation's own at the platform."""
-        return _google_consent(self.settings, self.clock) if provider is Provider.GOOGLE else _meta_consent(self.settings, self.clock)
+        return platform_of(provider).consent(self.settings, self.clock)
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""
@@ -163,8 +156,10 @@ class App:
         if limit is None:
             return None
         groups: Counter[Demand] = Counter()
-        for each in self.connections.groups_of(scope, self.settings.meta_page_size):
-            costs = costs_of(limit.provider, each.size, self.settings.meta_page_size)
+        platform = platform_of(limit.provider)
+        page_size = platform.page_size(self.settings)
+        for each in self.connections.groups_of(scope, page_size):
+            costs = platform.costs(each.size, page_size)
             groups[demand(each.frequency, costs, self.settings.calls_per_hour)] += each.count
         return divide(limit, groups)
 
@@ -191,7 +186,7 @@ class App:
         """As its client asks, if it has one yet."""
         with self._lock:
             client = self._clients.get((connection.credential_id, connection.scope))
-        return (client.page_size(connection) if client else None) or self.settings.meta_page_size
+        return (client.page_size(connection) if client else None) or platform_of(connection.provider).page_size(self.settings)
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
@@ -199,7 +194,8 @@ class App:
         return {each.id: self._cadence(each, shares(each.scope), sharing.get(each.ledger_key, 1)) for each in connections}
 
     def _cadence(self, connection: Connection, shares: Shares | None, sharing: int) -> Cadence:
-        costs = costs_of(connection.provider, Size.of(connection), self.settings.meta_page_size)
+        platform = platform_of(connection.provider)
+        costs = platform.costs(Size.of(connection), platform.page_size(self.settings))
         limit = max(self.settings.calls_per_hour // sharing, 1)
         share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
         return cadence(connection.frequency, costs, limit, share)
@@ -212,71 +208,6 @@ class App:
             self.ledger.take(lease.connection.ledger_key, lease.connection.scope, heat)
 
         return take
-
-
-def _meta_client(
-    config: Settings, token: SecretStr, issuer: str | None = None, learned: Callable[[str], None] = lambda _: None
-) -> PlatformClient:
-    from adpulse.platforms.meta.client import MetaClient
-    from adpulse.platforms.meta.session import Endpoint
-
-    redact.protect(token.get_secret_value())
-    endpoint = Endpoint(
-        graph_url=config.meta_graph_url,
-        version=config.meta_version,
-        app_id=config.meta_app_id,
-        app_secret=config.meta_app_secret,
-        page_size=config.meta_page_size,
-        timeout=config.meta_timeout_seconds,
-    )
-    return MetaClient(token, endpoint, issuer=issuer, learned=learned)
-
-
-def _google_client(config: Settings, secret: SecretStr, clock: Clock) -> PlatformClient:
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
-    from adpulse.platforms.google.client import Endpoint, GoogleClient
-
-    endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
-    return GoogleClient(_google_key(config, secret), endpoint, clock)
-
-
-def _google_key(config: Settings, secret: SecretStr) -> "Key":
-    from adpulse.platforms.google.credentials import OauthClient, parse
-
-    client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
-    return parse(secret, client)
-
-
-def _meta_consent(config: Settings, clock: Clock) -> "Consent | None":
-    from adpulse.platforms.meta.consent import MetaConsent
-
-    if not config.meta_app_id or not config.meta_app_secret:
-        return None
-    redact.protect(config.meta_app_secret.get_secret_value())
-    return MetaConsent(
-        login_url=config.meta_login_url,
-        graph_url=config.meta_graph_url,
-        version=config.meta_version,
-        app_id=config.meta_app_id,
-        app_secret=config.meta_app_secret,
-        configuration=config.meta_login_configuration,
-        clock=clock,
-    )
-
-
-def _google_consent(config: Settings, clock: Clock) -> "Consent | None":
-    from adpulse.platforms.google.consent import GoogleConsent
-
-    if not config.google_client_id or not config.google_client_secret:
-        return None
-    redact.protect(config.google_client_secret.get_secret_value())
-    return GoogleConsent(
-        auth_url=config.google_auth_url,
-        token_url=config.google_token_url,
-        client_id=config.google_client_id,
-        client_secret=config.google_client_secret,
-        clock=clock,
-    )
 
 
 @cache

@@ -19,7 +19,7 @@ from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
 from adpulse.operations import Ask, dispatch
 from adpulse.platforms.consent import Asking, Consent, Issued
-from adpulse.platforms.meta.tokens import SCOPE as OWN_SCOPE
+from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.reached import Reached
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.authorizations import Begun
@@ -35,10 +35,6 @@ _TRY_EVERY = timedelta(days=1)
 _AT_ONCE = 3
 """How many renewals a pass of the sweep may take time for."""
 
-_SETTINGS = {
-    Provider.META: "ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET",
-    Provider.GOOGLE: "ADPULSE_GOOGLE_CLIENT_ID and ADPULSE_GOOGLE_CLIENT_SECRET",
-}
 _ERROR_WORD = re.compile(r"[a-z_]{1,40}")
 
 
@@ -72,8 +68,8 @@ def begin_authorisation(
     Raises:
         Usage: the installation has no app at the platform, or no address that people can be sent back to.
     """
-    if connection is not None and connection.provider is not provider:
-        raise Usage(f"{connection.name} is a connection of {connection.provider.label}, not of {provider.label}.")
+    if connection is not None and connection.provider != provider:
+        raise Usage(f"{connection.name} is a connection of {platform_of(connection.provider).label}, not of {platform_of(provider).label}.")
     consent, redirect_uri = _consent(app, provider), _redirect_uri(app, provider, reached_at)
     connection_id = connection.id if connection else None
     begun = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
@@ -96,7 +92,7 @@ def finish_authorisation(app: App, returned: Returned) -> Grant:
         raise Usage(message)
     if returned.code is None:
         why = returned.error if returned.error and _ERROR_WORD.fullmatch(returned.error) else "no reason was given"
-        raise Usage(f"{asked.provider.label} was not connected: access was not allowed ({why}). Nothing was stored.")
+        raise Usage(f"{platform_of(asked.provider).label} was not connected: access was not allowed ({why}). Nothing was stored.")
     consent = _consent(app, asked.provider)
     grant_id = app.grants.reserve(asked.workspace_id, asked.provider, asked.connection_id)
     given = consent.redeem(returned.code, Asking(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri))
@@ -121,7 +117,8 @@ def every_account(app: App, grant: Grant, manager_id: str | None = None) -> list
     Raises:
         Usage: there is none.
     """
-    taken, manager = connected_accounts(app, grant), manager_id.replace("-", "") if manager_id else None
+    account_id = platform_of(grant.provider).account_id
+    taken, manager = connected_accounts(app, grant), account_id(manager_id) if manager_id else None
     found = [
         each.external_id
         for each in grant.accounts
@@ -151,8 +148,9 @@ def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatc
     Raises:
         NotFound, Usage: nothing was changed, and the grant can still be used unless it is the cause.
     """
-    if grant.provider is not connection.provider:
-        raise Usage(f"{connection.name} is a connection of {connection.provider.label}; this was granted by {grant.provider.label}.")
+    if grant.provider != connection.provider:
+        ours, theirs = platform_of(connection.provider).label, platform_of(grant.provider).label
+        raise Usage(f"{connection.name} is a connection of {ours}; this was granted by {theirs}.")
     operations.require_reached(connection, grant.accounts)
     secret = app.grants.take(grant.id, grant.workspace_id)
     return operations.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), ask=ask)
@@ -161,23 +159,27 @@ def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatc
 def connected_accounts(app: App, grant: Grant) -> set[str]:
     """The ids of the accounts, as the platform reports them now, that the grant's workspace has connected already."""
     views = app.connections.every(grant.workspace_id)
-    taken = {(each.connection.external_id, each.connection.currency) for each in views if each.connection.provider is grant.provider}
+    taken = {(each.connection.external_id, each.connection.currency) for each in views if each.connection.provider == grant.provider}
     return {each.external_id for each in grant.accounts if (each.external_id, each.currency) in taken}
 
 
 def renew(app: App) -> int:
     """Exchange credentials that end soon for ones that end later, each at most once a day; returns how many were.
 
-    Meta exchanges an app's own tokens only, so those of another app are left as they are.
+    A platform exchanges its app's own credentials only, so those of another app are left as they are.
     What cannot be renewed is told with its connections, whose end comes nearer.
     """
-    consent, now = app.consent(Provider.META), app.clock.now()
+    return sum(_renew_of(app, platform.name, platform.renewed_scope) for platform in PLATFORMS.values() if platform.renewed_scope)
+
+
+def _renew_of(app: App, provider: Provider, scope: str) -> int:
+    consent, now = app.consent(provider), app.clock.now()
     if consent is None:
         return 0
     done = 0
-    for ending in app.credentials.ending(OWN_SCOPE, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
+    for ending in app.credentials.ending(scope, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
         try:
-            done += _renewed(app, consent, ending)
+            done += _renewed(app, provider, consent, ending)
         except (RateLimited, Unavailable) as error:
             log.warning("credentials that end soon are not renewed at present: %s", error)
             break
@@ -186,12 +188,12 @@ def renew(app: App) -> int:
     return done
 
 
-def _renewed(app: App, consent: Consent, ending: Ending) -> bool:
+def _renewed(app: App, provider: Provider, consent: Consent, ending: Ending) -> bool:
     given = consent.renew(app.credentials.open(ending.id))
     if given is None or (given.expires_at is not None and given.expires_at <= ending.expires_at):
         log.info("a credential that ends at %s was not prolonged", ending.expires_at)
         return False
-    fresh = app.credentials.store(ending.workspace_id, Provider.META.value, given.secret, given.expires_at)
+    fresh = app.credentials.store(ending.workspace_id, provider, given.secret, given.expires_at)
     app.connections.renew_credential(ending.id, fresh)
     log.info("a credential that ended at %s was renewed; it ends at %s", ending.expires_at, given.expires_at)
     return True
@@ -200,7 +202,8 @@ def _renewed(app: App, consent: Consent, ending: Ending) -> bool:
 def _consent(app: App, provider: Provider) -> Consent:
     found = app.consent(provider)
     if found is None:
-        raise Usage(f"This installation has no app at {provider.label}, so nobody can consent there. Set {_SETTINGS[provider]}.")
+        platform = platform_of(provider)
+        raise Usage(f"This installation has no app at {platform.label}, so nobody can consent there. Set {platform.app_settings}.")
     return found
 
 
@@ -212,9 +215,11 @@ def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
             "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to an address that is known."
         )
         raise Usage(message)
-    if provider is Provider.META and parts.scheme == "http" and parts.hostname != "localhost":
+    platform = platform_of(provider)
+    if platform.plain_http_host and parts.scheme == "http" and parts.hostname != platform.plain_http_host:
         port = f":{parts.port}" if parts.port else ""
-        raise Usage(f"Without https, Meta sends people back to localhost only. Open this at http://localhost{port}{parts.path} instead.")
+        place = f"http://{platform.plain_http_host}{port}{parts.path}"
+        raise Usage(f"Without https, {platform.label} sends people back to {platform.plain_http_host} only. Open this at {place} instead.")
     return f"{base}{CALLBACK}"
 
 
@@ -224,7 +229,7 @@ def _reached(grant: Grant, accounts: Sequence[AccountFacts]) -> Reached:
 
 def _chosen(grant: Grant, wanted: Sequence[str]) -> list[AccountFacts]:
     reached = {each.external_id: each for each in grant.accounts}
-    bare = list(dict.fromkeys(each.removeprefix("act_").replace("-", "") for each in wanted))
+    bare = list(dict.fromkeys(map(platform_of(grant.provider).account_id, wanted)))
     if not bare:
         raise Usage("Choose at least one account.")
     if unknown := [each for each in bare if each not in reached]:

@@ -9,6 +9,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.model import Heat, Provider
 from adpulse.platforms.consent import Issued
+from adpulse.platforms.registry import platform_of
 from adpulse.reached import Reached
 
 log = logging.getLogger(__name__)
@@ -40,5 +41,5 @@ def _asked(app: App, provider: Provider, secret: SecretStr) -> Issued:
     except AccountRefused:
         raise
     except AdpulseError as error:
-        log.info("%s does not tell whose a credential is: %s", provider.label, error.code)
+        log.info("%s does not tell whose a credential is: %s", platform_of(provider).label, error.code)
         return Issued()

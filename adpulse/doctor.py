@@ -13,14 +13,14 @@ from adpulse import home, orchestrator
 from adpulse.bootstrap import App, app
 from adpulse.crypto import KEY_FILE
 from adpulse.errors import AdpulseError, Usage
-from adpulse.model import Provider
+from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings
 from storage.leader import SWEEP, TERM
 
 _LEAST_FREE = 1 << 30
 _MOST_DRIFT = timedelta(seconds=5)
-_PLATFORMS = ("meta_graph_url", "google_endpoint", "google_token_url")
+_ADDRESSES = tuple(name for platform in PLATFORMS.values() for name in platform.addresses)
 
 
 class Verdict(StrEnum):
@@ -115,7 +115,7 @@ def _prefect_access(config: Settings) -> Iterator[Finding]:
 
 
 def _platforms(config: Settings) -> Iterator[Finding]:
-    other = [name for name in _PLATFORMS if getattr(config, name) != type(config).model_fields[name].default]
+    other = [name for name in _ADDRESSES if getattr(config, name) != type(config).model_fields[name].default]
     if config.sandbox_url or other:
         named = ", ".join(f"ADPULSE_{name.upper()}" for name in (*(["sandbox_url"] if config.sandbox_url else []), *other))
         yield _wrong("platforms", f"{named} point elsewhere than to the platforms.")
@@ -178,11 +178,9 @@ def _api_keys(installation: App) -> Iterator[Finding]:
 
 def _allowances(installation: App) -> Iterator[Finding]:
     used = {view.connection.provider for view in installation.connections.every()}
-    config = installation.settings
-    if Provider.META in used and not config.meta_app_secret:
-        yield _look("Meta", "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere.")
-    if Provider.GOOGLE in used and config.google_access == "explorer":
-        yield _look("Google", "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?")
+    for platform in PLATFORMS.values():
+        if platform.name in used:
+            yield from (_look(platform.label, question) for question in platform.questions(installation.settings))
 
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _home)

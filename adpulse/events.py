@@ -64,7 +64,7 @@ def about(connection: Connection) -> dict[str, str]:
     return {
         "connection_id": connection.id,
         "connection": connection.name,
-        "provider": connection.provider.value,
+        "provider": connection.provider,
         "external_id": connection.external_id,
     }
 

@@ -1,125 +1,17 @@
-"""The words of the domain: connections, leases, fetches, and the Arrow schemas that flow between the steps."""
+"""The words of the domain: connections, leases, fetches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
+from typing import NewType
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from adpulse import names
-from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.status_filter import WIDEST, ReportFilters
 
-MICROS = 1_000_000
-MARGIN_UNIT = Decimal("0.000001")
-"""Margins are kept with six digits."""
-
-METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
-"""The ten metrics, in column order. impressions and clicks are counts, the other eight micros."""
-
-SPLIT_METRICS = ("leads", "installs", "purchases", "visitors")
-"""Kinds of conversions, which Google tells in a query of its own."""
-
-METRIC_SCHEMA = pa.schema(
-    [
-        pa.field("connection_id", pa.string(), nullable=False),
-        pa.field("level", pa.string(), nullable=False),
-        pa.field("external_id", pa.string(), nullable=False),
-        pa.field("campaign_id", pa.string(), nullable=False),
-        pa.field("date", pa.date32(), nullable=False),
-        *(pa.field(name, pa.int64()) for name in METRICS),
-    ]
-)
-"""One row per entity and day. Null means that the answer does not say: stored leaves keep what they have, totals stay null.
-
-``campaign_id`` is on the row because an ad's first numbers arrive before its entity does. In account totals it is empty.
-"""
-
-ENTITY_SCHEMA = pa.schema(
-    [
-        pa.field("connection_id", pa.string(), nullable=False),
-        pa.field("level", pa.string(), nullable=False),
-        pa.field("external_id", pa.string(), nullable=False),
-        pa.field("parent_id", pa.string()),
-        pa.field("name", pa.string()),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("objective", pa.string()),
-        pa.field("attributes", pa.string(), nullable=False),
-    ]
-)
-"""One row per entity; ``attributes`` is canonical JSON (sorted keys).
-
-``status`` is Meta's effective status, which follows the parents', and Google's own, beside which ``primary_status`` is an attribute.
-"""
-
-GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
-"""Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""
-
-
-def parse_margin(text: str) -> Decimal:
-    """A gross margin as people write it: ``0.35`` or ``35%``.
-
-    Raises:
-        Usage: it is neither, or beyond 0 to 1, or finer than is kept.
-    """
-    try:
-        told = Decimal(text.strip().removesuffix("%"))
-        margin = told.scaleb(-2) if text.strip().endswith("%") else told
-        kept = margin.quantize(MARGIN_UNIT)
-    except InvalidOperation:
-        margin = kept = Decimal("NaN")
-    if margin.is_nan() or margin != kept or not 0 <= margin <= 1:
-        raise Usage(f"'{text}' is no margin. Give a share from 0 to 1, such as 0.35, or a percentage, such as 35%; six digits at most.")
-    return abs(kept)  # -0 is 0
-
-
-def with_profit(rows: pa.Table, gross_margin: Decimal) -> pa.Table:
-    """The rows with the profit that this margin makes: revenue times margin, rounded half-even to the micro, less spend.
-
-    Null where the revenue is.
-    """
-    margin = pa.scalar(gross_margin.quantize(MARGIN_UNIT), pa.decimal128(7, 6))
-    exact = pc.multiply(rows["revenue"].cast(pa.decimal128(19)), margin)
-    earned = pc.round(exact, 0, "half_to_even").cast(pa.int64())
-    place = rows.schema.get_field_index("profit")
-    return rows.set_column(place, rows.schema.field(place), pc.subtract_checked(earned, rows["spend"]))
-
-
-class Provider(StrEnum):
-    """An advertising platform."""
-
-    META = "meta"
-    GOOGLE = "google"
-
-    @property
-    def label(self) -> str:
-        """What a person reads."""
-        return {Provider.META: "Meta Ads", Provider.GOOGLE: "Google Ads"}[self]
-
-    @property
-    def metric_kinds(self) -> tuple["FetchKind", ...]:
-        """The reads that a day's numbers are complete with."""
-        split = (FetchKind.CATEGORIES,) if self is Provider.GOOGLE else ()
-        return (FetchKind.ADS, *split, FetchKind.CAMPAIGNS)
-
-    @property
-    def lookback_days(self) -> int:
-        """How long the platform may restate a day's conversions; later the day is final."""
-        return {Provider.META: 28, Provider.GOOGLE: 90}[self]
-
-    @property
-    def reads_days_whole(self) -> bool:
-        """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
-        return self is Provider.GOOGLE
-
-    @property
-    def tells_removed(self) -> bool:
-        """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
-        return self is Provider.GOOGLE
+Provider = NewType("Provider", str)
+"""Name of an advertising platform, as :mod:`adpulse.platforms.registry` lists them."""
 
 
 class Level(StrEnum):
@@ -270,10 +162,6 @@ class Connection:
             "Connect the account again as a new connection; the history stays."
         )
 
-    def lookback_since(self, now: datetime) -> date:
-        """The oldest day whose numbers the platform may still restate at ``now``."""
-        return self.today(now) - timedelta(days=self.provider.lookback_days)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
@@ -364,16 +252,6 @@ class Fetch:
         if self.since is None or self.until is None:
             return ()
         return tuple(self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A fetch's complete answer, as asked for at ``fetched_at``: METRIC_SCHEMA (with ``names``) or ENTITY_SCHEMA rows."""
-
-    fetch: Fetch
-    fetched_at: datetime
-    table: pa.Table
-    names: pa.Table = field(default_factory=names.SCHEMA.empty_table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,17 +11,10 @@ from adpulse import frequency, orchestrator
 from adpulse.bootstrap import App
 from adpulse.discovery import discover
 from adpulse.errors import Conflict, Unavailable, Usage
-from adpulse.model import (
-    RESUMABLE,
-    WITHOUT_CREDENTIAL,
-    AccountFacts,
-    Connection,
-    ConnectionStatus,
-    Lane,
-    Parts,
-    Provider,
-    parse_margin,
-)
+from adpulse.metrics import parse_margin
+from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, AccountFacts, Connection, ConnectionStatus, Lane, Parts, Provider
+from adpulse.planner.windows import lookback_since
+from adpulse.platforms.registry import platform_of
 from adpulse.reached import Reached
 from storage import alert_query
 from storage.alerts import Alert
@@ -42,7 +35,7 @@ def dispatch(app: App, provider: Provider) -> None:
         with suppress(OSError):  # then the worker's next poll finds it
             app.bell.touch()
     except Unavailable as error:
-        log.warning("%s What is queued for %s starts when the worker runs", error, provider.label)
+        log.warning("%s What is queued for %s starts when the worker runs", error, platform_of(provider).label)
 
 
 Ask = Callable[[App, Provider], None]
@@ -70,7 +63,7 @@ def connect(  # noqa: PLR0913 - what makes connections
     owner = app.workspaces.get(workspace)
     accounts, margin = chosen.accounts, app.settings.gross_margin
     connected = require_connectable(app, owner.id, provider, accounts, sync_frequency)
-    credential = app.credentials.store(owner.id, provider.value, secret, chosen.expires_at)
+    credential = app.credentials.store(owner.id, provider, secret, chosen.expires_at)
     made = [
         app.connections.create(
             owner.id, provider, account, credential_id=credential, scope=chosen.scope, frequency=sync_frequency, gross_margin=margin
@@ -94,7 +87,7 @@ def require_connectable(
     """
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
-    connected = [view.connection for view in app.connections.every(owner.id) if view.connection.provider is provider]
+    connected = [view.connection for view in app.connections.every(owner.id) if view.connection.provider == provider]
     taken = {(each.external_id, each.currency): each for each in connected}
     for account in accounts:
         if old := taken.get((account.external_id, account.currency)):
@@ -104,7 +97,9 @@ def require_connectable(
             message = f"{account.name} ({account.external_id}) is a manager account, which has no numbers of its own. Connect its clients."
             raise Usage(message)
         if not account.enabled:
-            raise Usage(f"{account.name} ({account.external_id}) is {account.status} at {provider.label}. It cannot be synced.")
+            raise Usage(
+                f"{account.name} ({account.external_id}) is {account.status} at {platform_of(provider).label}. It cannot be synced."
+            )
     return connected
 
 
@@ -226,7 +221,7 @@ def reconnect(
         view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
     ]
     mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in accounts)]
-    credential = app.credentials.store(named.workspace_id, named.provider.value, secret, reached.expires_at)
+    credential = app.credentials.store(named.workspace_id, named.provider, secret, reached.expires_at)
     app.connections.use_credential({each.id: accounts[each.external_id] for each in mended}, credential, reached.scope)
     erase_unused(app, named)
     return _synced(app, named.provider, mended, ask)
@@ -300,7 +295,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
         app.leases.release(app.runs.held_in(workspace.id))
         for each in connections:
             held_until = holdings.get(each.id) if holdings else None
-            since = each.lookback_since(app.clock.now()) if held_until else None
+            since = lookback_since(app.clock.now(), each) if held_until else None
             app.partitions.forget(each.id, since, held_until)
 
     restored = app.warehouse(workspace.id).restore(forget, force=force)

@@ -4,7 +4,7 @@ import os
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -92,6 +92,17 @@ class Settings(BaseSettings):
     @classmethod
     def _as_browsers_write_them(cls, value: str | None) -> str | None:
         return ",".join(origin_of(url) for url in value.split(",")) if value else None
+
+    def with_access(self, level: str) -> "Settings":
+        """These settings with another access level of the Google Cloud project.
+
+        Raises:
+            Usage: there is no such level.
+        """
+        levels = get_args(type(self).model_fields["google_access"].annotation)
+        if level not in levels:
+            raise Usage(f"'{level}' is not an access level of Google Ads. Choose one of: {', '.join(levels)}.")
+        return self.model_copy(update={"google_access": level})
 
     @property
     def control_url(self) -> str:

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.frequency import spoken
-from adpulse.model import Connection, ConnectionStatus, FetchKind, Provider
+from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
-from adpulse.platforms.meta.tokens import UNNAMED_APP, issuer_in
+from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import StatusFilter
 from storage.connection_warnings import ConnectionWarning
 from storage.connections import ConnectionView
@@ -106,11 +106,7 @@ def reports(connection: Connection) -> str:
 
 def issued_elsewhere(connection: Connection) -> str:
     """That its token is of another app than the installation's, and what follows; empty when it is not."""
-    app_id = issuer_in(connection.scope) if connection.provider is Provider.META else None
-    if app_id is None:
-        return ""
-    which = "another app" if app_id == UNNAMED_APP else f"the app {app_id}"
-    return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
+    return platform_of(connection.provider).about_scope(connection.scope)
 
 
 def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "id": connection.id,
         "name": connection.name,
         "workspace_id": connection.workspace_id,
-        "provider": connection.provider.value,
+        "provider": connection.provider,
         "external_id": connection.external_id,
         "currency": connection.currency,
         "timezone": connection.timezone,
@@ -157,7 +153,7 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
     """Label and value pairs of one connection, as the settings page words them."""
     connection = view.connection
     told = [
-        ("Account", f"{connection.provider.label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
+        ("Account", f"{platform_of(connection.provider).label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
         ("Labels", ", ".join(view.labels)),
         ("Frequency", connection.frequency.label),
         ("Cadence", cadence.reason or ""),

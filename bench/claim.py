@@ -18,7 +18,7 @@ from sqlalchemy import insert, update
 
 from adpulse.clock import SystemClock, utc_now
 from adpulse.frequency import Frequency
-from adpulse.model import Lease, Provider, RunState
+from adpulse.model import Lease, RunState
 from storage import control, migrations
 from storage.control import ConnectionRow, CredentialRow, Engine, RunRow, WorkspaceRow
 from storage.leases import Leases
@@ -53,7 +53,7 @@ def measure() -> list[dict[str, object]]:
 
 def _timed(given: Leases) -> tuple[float, list[Lease]]:
     start = time.perf_counter()
-    leases = given.claim_due(Provider.META, Frequency.REALTIME, "bench")
+    leases = given.claim_due("meta", Frequency.REALTIME, "bench")
     return (time.perf_counter() - start) * 1000, leases
 
 
@@ -88,7 +88,7 @@ def _connection(number: int) -> dict[str, Any]:
         "id": f"c{number:05d}",
         "workspace_id": f"w{number % WORKSPACES}",
         "credential_id": f"k{number % WORKSPACES}",
-        "provider": Provider.META.value,
+        "provider": "meta",
         "external_id": str(number),
         "name": f"Account {number}",
         "currency": "USD",
@@ -108,7 +108,7 @@ def _closed_run(number: int, history: int) -> dict[str, Any]:
         "id": f"r{number:06d}",
         "connection_id": f"c{number % 100:05d}",
         "workspace_id": f"w{number % 100 % WORKSPACES}",
-        "provider": Provider.META.value,
+        "provider": "meta",
         "state": RunState.DONE.value,
         "parts": "both",
         "requested_at": at,

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from adpulse import operations
 from adpulse.bootstrap import App
 from adpulse.discovery import discover
-from adpulse.model import Connection, Provider, RunState
+from adpulse.model import Connection, RunState
 from adpulse.role import Role
 from adpulse_sandbox import Sandbox
 from bench import environment, processes
@@ -86,10 +86,10 @@ def _connect(app: App, sandbox: Sandbox) -> list[Connection]:
     """Accounts of a usual size, none of them synced by a schedule."""
     token = SecretStr(sandbox.world.token("full").value)
     sized = {account.id for account in sandbox.world.accounts.values() if account.spec.ads == SIZE}
-    reached = discover(app, Provider.META, token)
+    reached = discover(app, "meta", token)
     chosen = replace(reached, accounts=[account for account in reached.accounts if account.external_id in sized][:ACCOUNTS])
     workspace = app.workspaces.create("bench")
-    made = operations.connect(app, workspace.id, Provider.META, token, chosen, "manual", ask=lambda _app, _provider: None)
+    made = operations.connect(app, workspace.id, "meta", token, chosen, "manual", ask=lambda _app, _provider: None)
     return [view.connection for view in made]
 
 

@@ -11,7 +11,8 @@ import duckdb
 from sqlalchemy import func, select
 
 from adpulse.bootstrap import App
-from adpulse.model import METRICS, Connection, Provider, RunState
+from adpulse.metrics import METRICS
+from adpulse.model import Connection, Provider, RunState
 from adpulse_sandbox.remote import Remote
 from bench import verdict
 from bench.verdict import Change, Stored, Sync, Values
@@ -21,7 +22,7 @@ from storage.control import RunRow
 REFRESH_SECONDS = 47
 """How often the sandbox's numbers move."""
 
-JUDGED = {Provider.META: METRICS, Provider.GOOGLE: ("impressions", "clicks", "spend", "conversions", "revenue")}
+JUDGED = {"meta": METRICS, "google": ("impressions", "clicks", "spend", "conversions", "revenue")}
 """The metrics whose freshness counts: kinds of Google's conversions take a query of their own, which has a slower rhythm."""
 
 _RECORD = re.compile(r"^(?:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d|[A-Z]+: )", re.MULTILINE)
@@ -67,7 +68,7 @@ class Evidence:
         self._calls: dict[tuple[Provider, str], list[datetime]] = defaultdict(list)
         for call in ours.remote.calls():
             if call["account"]:
-                provider = Provider.GOOGLE if call["method"] == _GOOGLES_METHOD else Provider.META
+                provider = "google" if call["method"] == _GOOGLES_METHOD else "meta"
                 self._calls[provider, call["account"]].append(datetime.fromisoformat(call["at"]) - ours.ahead)
 
     def most_calls(self) -> dict[str, int]:
@@ -76,7 +77,7 @@ class Evidence:
         most: dict[str, int] = defaultdict(int)
         for (provider, _), calls in self._calls.items():
             paced = round(sum(self._start <= at < self._end for at in calls) / hours)
-            most[provider.value] = max(most[provider.value], verdict.most_calls(calls), paced)
+            most[provider] = max(most[provider], verdict.most_calls(calls), paced)
         return dict(most)
 
     def failed(self) -> int:
@@ -94,7 +95,7 @@ class Evidence:
         """By platform, every change of today's numbers there, and when it was stored: at the latest when its run was closed."""
         found: dict[str, list[Change]] = defaultdict(list)
         for connection in self._ours.connections():
-            found[connection.provider.value] += verdict.changes(self._truth(connection), self._stored(connection))
+            found[connection.provider] += verdict.changes(self._truth(connection), self._stored(connection))
         return dict(found)
 
     def _truth(self, connection: Connection) -> list[tuple[datetime, dict[str, Values]]]:

@@ -46,8 +46,8 @@ SIZES = "6,20,60,150"
 
 WARM_UP = timedelta(minutes=15)
 _LEFT_OUT = {
-    Provider.META: ("Nordlicht Moebel",),
-    Provider.GOOGLE: ("Alpenglow Reisen", "Pacific Trail Outfitters", "Grand Catalogue"),
+    "meta": ("Nordlicht Moebel",),
+    "google": ("Alpenglow Reisen", "Pacific Trail Outfitters", "Grand Catalogue"),
 }
 """What takes more than one call to read."""
 
@@ -89,7 +89,7 @@ def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
             claim_p95_ms=max(float(str(row["p95_ms"])) for row in claims),
         )
         memory = {"worker_peak_first_syncs_mb": peaks[0], "worker_peak_measured_mb": peaks[1]}
-        counted = {provider.value: number for provider, number in connections.items() if number}
+        counted = {provider: number for provider, number in connections.items() if number}
         told = report.figures_of(figures, counted, watch.samples, logs, claims)
         told |= {**memory, "syncs_without_a_call": sum(not each.calls for each in read.syncs)}
     problems = verdict.broken(figures)
@@ -112,7 +112,7 @@ def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, te
     stack.enter_context(environment.only())
     (home / "logs").mkdir()
     told = home / "logs" / "sandbox.log"
-    meta, google = (str(connections[each]) for each in (Provider.META, Provider.GOOGLE))
+    meta, google = (str(connections[each]) for each in ("meta", "google"))
     extras = ("--extra", meta, "--extra-ads", SIZES, "--google-extra", google, "--google-extra-ads", SIZES)
     moving = ("--refresh", str(REFRESH_SECONDS))
     sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=told, ready="control_url"))
@@ -157,7 +157,7 @@ def _set_clock(remote: Remote) -> timedelta:
 
 def _connect(ours: Installation, connections: Mapping[Provider, int], addresses: Mapping[str, Any]) -> None:
     """Spread each platform's connections over the workspaces, all with the one credential that reaches them."""
-    secrets = {Provider.META: addresses["tokens"]["full"], Provider.GOOGLE: addresses["google"]["refresh_tokens"]["full"]}
+    secrets = {"meta": addresses["tokens"]["full"], "google": addresses["google"]["refresh_tokens"]["full"]}
     workspaces = [ours.app.workspaces.create(name) for name in WORKSPACES]
     for workspace in workspaces:
         ours.app.workspaces.grant_realtime(workspace.id)
@@ -251,7 +251,7 @@ def main() -> None:
         parser.error(f"--google must be 0 to {min(chosen.connections, MOST_EXTRA)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as on Ctrl-C: what was started is ended on the way out
     try:
-        held = run({Provider.META: chosen.connections - google, Provider.GOOGLE: google}, chosen.minutes, chosen.out)
+        held = run({"meta": chosen.connections - google, "google": google}, chosen.minutes, chosen.out)
     except RuntimeError as error:
         sys.exit(f"{error}\nFAIL")
     sys.exit(0 if held else 1)

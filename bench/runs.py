@@ -31,12 +31,12 @@ from pydantic import SecretStr
 from adpulse import bootstrap, operations, orchestrator
 from adpulse.bootstrap import App
 from adpulse.discovery import discover
-from adpulse.model import Lane, Provider, RunState
+from adpulse.model import Lane, RunState
 from adpulse_sandbox import Sandbox
 from bench import environment
 from bench.processes import descendants, resident_mb, stop
 
-ON_DEMAND = orchestrator.deployment_name(Provider.META, Lane.ON_DEMAND)
+ON_DEMAND = orchestrator.deployment_name("meta", Lane.ON_DEMAND)
 QUEUE = "on-demand"
 RUNS = 6
 ACCOUNTS = ("Harbor Outdoor", "Sakura Tea")
@@ -211,9 +211,9 @@ def _sync(worker: Worker, sandbox: Sandbox) -> int:
     app: App = bootstrap.app()
     token = SecretStr(sandbox.world.token("full").value)
     workspace = app.workspaces.create(worker.way.name)
-    reached = discover(app, Provider.META, token)
+    reached = discover(app, "meta", token)
     chosen = replace(reached, accounts=[account for account in reached.accounts if account.name in ACCOUNTS])
-    connected = [view.connection.id for view in operations.connect(app, workspace.id, Provider.META, token, chosen, "manual")]
+    connected = [view.connection.id for view in operations.connect(app, workspace.id, "meta", token, chosen, "manual")]
     deadline = time.monotonic() + _SYNC_SECONDS
     while True:
         runs = [run for each in connected for run in app.runs.history(each, limit=100)]

@@ -21,7 +21,9 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Provider
+from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.model import Fetch, FetchKind, Heat
 from storage.batches import RunFetch
 from storage.warehouse import Warehouse
 
@@ -79,9 +81,7 @@ def _fetch(run: str, table: pa.Table, at: datetime) -> RunFetch:
     days = table.column("date").to_pylist()
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=1, since=min(days), until=max(days))
     answer = Fetched(fetch=fetch, fetched_at=at, table=table)
-    return RunFetch(
-        run_id=run, generation=int(run), connection_id="c1", provider=Provider.META, now=at, gross_margin=Decimal(1), fetched=[answer]
-    )
+    return RunFetch(run_id=run, generation=int(run), connection_id="c1", provider="meta", now=at, gross_margin=Decimal(1), fetched=[answer])
 
 
 def _adpulse(home: Path, stored: pa.Table, batch: pa.Table) -> float:

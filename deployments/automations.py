@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, DoNothing
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-from adpulse.model import Provider
 from adpulse.orchestrator import INSTALLATION, STALE
+from adpulse.platforms.registry import PLATFORMS
 
 FAILURES, WITHIN = 3, timedelta(hours=1)
 """So many flow runs of a deployment that failed in so short a time are told."""
@@ -22,7 +22,7 @@ SILENT_FOR = timedelta(minutes=9)
 """A run tells every three minutes that it lives."""
 
 _FLOW_RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
-_OURS = {"prefect.resource.role": "flow", "prefect.resource.name": [f"{provider}-sync" for provider in Provider]}
+_OURS = {"prefect.resource.role": "flow", "prefect.resource.name": [f"{provider}-sync" for provider in PLATFORMS]}
 
 AUTOMATIONS = (
     AutomationCore(

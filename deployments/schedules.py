@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Provider
+from adpulse.platforms.registry import PLATFORMS, platform_of
 
 QUEUES = {Lane.REALTIME: 1, Lane.ON_DEMAND: 2, Lane.SCHEDULED: 3, Lane.BACKGROUND: 4}
 """Work queues, one a lane, and their priorities; the lowest number is served first."""
@@ -22,9 +23,6 @@ _STAGGER = {
     Frequency.DAILY: 425,
 }
 """Seconds after the grid's slot at which a group's tick starts, so that groups do not start together."""
-
-_LATER = {Provider.META: 0, Provider.GOOGLE: 10}
-"""Seconds by which a platform's ticks are later still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +39,13 @@ class DeploymentSpec:
     @property
     def entrypoint(self) -> str:
         """Dotted, so that the flow's module is loaded once and under its own name."""
-        return f"flows.{self.provider}_sync.{self.provider}_sync"
+        return platform_of(self.provider).entrypoint
 
 
 def table() -> list[DeploymentSpec]:
     """Every deployment."""
     made = []
-    for provider in Provider:
+    for provider in PLATFORMS:
         made += [_scheduled(provider, frequency) for frequency in SCHEDULED]
         made += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
     return made
@@ -60,7 +58,7 @@ def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
         frequency=frequency,
         queue=Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED,
         interval=frequency.interval,
-        anchor=_ANCHOR + timedelta(seconds=_STAGGER[frequency] + _LATER[provider]),
+        anchor=_ANCHOR + timedelta(seconds=_STAGGER[frequency]) + platform_of(provider).tick_delay,
     )
 
 

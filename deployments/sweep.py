@@ -16,6 +16,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
+from adpulse.platforms.registry import PLATFORMS
 from deployments.owner import leads, this_process
 from storage.leader import SWEEP
 
@@ -30,7 +31,7 @@ _NAMED = 10
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
     """Which group's schedule should tick: those with connections. Pure."""
-    return {(provider, frequency): bool(groups.get((provider, frequency))) for provider in Provider for frequency in SCHEDULED}
+    return {(provider, frequency): bool(groups.get((provider, frequency))) for provider in PLATFORMS for frequency in SCHEDULED}
 
 
 class Sweep:
@@ -107,7 +108,7 @@ class Sweep:
             connecting.renew(self._app)
 
     def _ask(self) -> None:
-        for provider in Provider:
+        for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
                 if self._app.runs.waiting(provider, lane):
                     orchestrator.request_run(provider, lane, self._app.runs)

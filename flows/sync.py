@@ -19,6 +19,7 @@ from adpulse.errors import AdpulseError, Unavailable, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
 from adpulse.planner.plan import Plan
+from adpulse.platforms.registry import platform_of
 from storage.control import INFRASTRUCTURE
 from storage.leases import NO_FLOW_RUN
 from storage.unsettled import Ending
@@ -295,7 +296,7 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
     ]
     key = f"{request.provider}-{request.frequency or request.lane}"
     try:
-        await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {request.provider.label}")
+        await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {platform_of(request.provider).label}")
     except Exception:  # what was synced is synced; only Prefect's UI lacks the table
         log.warning("the table of the syncs could not be stored", exc_info=True)
 

@@ -58,7 +58,7 @@ class Authorizations:
         values = {
             "state": kept,
             "workspace_id": workspace_id,
-            "provider": provider.value,
+            "provider": provider,
             "connection_id": connection_id,
             "ciphertext": self._cipher.seal(kept, made.verifier),
             "redirect_uri": redirect_uri,

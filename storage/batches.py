@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adpulse import names
-from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, Fetched, Provider, RunCounts
+from adpulse.entities import ENTITY_SCHEMA
+from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA
+from adpulse.model import Provider, RunCounts
 
 METRIC_CHANGE_SCHEMA = pa.schema(
     [

@@ -17,8 +17,8 @@ from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
-from adpulse.planner.costs import Size
 from adpulse.planner.windows import CLOCK_SLACK
+from adpulse.platforms.base import Size
 from adpulse.retry import LONGEST_BACKOFF
 from storage import labels
 from storage.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
@@ -126,7 +126,7 @@ class Connections:
                         id=connection_id,
                         workspace_id=workspace_id,
                         credential_id=credential_id,
-                        provider=provider.value,
+                        provider=provider,
                         external_id=facts.external_id,
                         scope=scope,
                         login_customer_id=facts.login_customer_id,
@@ -282,7 +282,7 @@ class Connections:
         """Make no call before ``until`` (business time) for the account, whoever connected it, or for all that is counted together."""
         condition = ConnectionRow.scope == connection.scope
         if scope == "account":
-            condition = (ConnectionRow.provider == connection.provider.value) & (ConnectionRow.external_id == connection.external_id)
+            condition = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
         longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)
         with self._engine.begin() as session:
             lock(session, condition)

@@ -18,19 +18,11 @@ import pyarrow.compute as pc
 
 from adpulse import names
 from adpulse.absent import Absent
-from adpulse.model import (
-    ENTITY_SCHEMA,
-    GONE_STATUSES,
-    MARGIN_UNIT,
-    METRIC_SCHEMA,
-    METRICS,
-    SPLIT_METRICS,
-    Fetched,
-    FetchKind,
-    Level,
-    RunCounts,
-    with_profit,
-)
+from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
+from adpulse.fetched import Fetched
+from adpulse.metrics import MARGIN_UNIT, METRIC_SCHEMA, METRICS, SPLIT_METRICS, with_profit
+from adpulse.model import FetchKind, Level, RunCounts
+from adpulse.platforms.registry import platform_of
 from storage.batches import METRIC_CHANGE_SCHEMA, NAME_CHANGE_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
 from storage.sql import query
 
@@ -78,9 +70,9 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
     found_names = _compare_names(warehouse, batch)
-    tell_removed = [run.connection_id for run in batch if run.provider.tells_removed]
+    tell_removed = [run.connection_id for run in batch if platform_of(run.provider).tells_removed]
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
-    warehouse.register("confirmed", _confirmed([run for run in batch if not run.provider.tells_removed]))
+    warehouse.register("confirmed", _confirmed([run for run in batch if not platform_of(run.provider).tells_removed]))
     margins = _new_margins(warehouse, batch)
     # A new margin changes every stored day, whatever was read: there is nothing to take in portions.
     in_portions = [batch] if margins else portions((part for run in batch for part in by_days(run, ROWS_AT_ONCE)), ROWS_AT_ONCE)

@@ -11,6 +11,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.scopes import ScopeLimits
+from adpulse.platforms.registry import PLATFORMS
 from storage.control import CallRow, ConnectionRow, Engine, RunRow, Session, is_letter, is_open, reading
 from storage.staleness import overdue
 
@@ -97,7 +98,7 @@ class Gauges:
         """Everything at this moment, of one transaction."""
         now = self._clock.now()
         with reading(self._engine).connect() as session:
-            accounts = {provider: _accounts(session, provider, now) for provider in Provider}
+            accounts = {provider: _accounts(session, provider, now) for provider in PLATFORMS}
             return Snapshot(
                 now=now,
                 connections=list(_connections(session, now)),
@@ -106,14 +107,14 @@ class Gauges:
                 ended=list(_ended(session)),
                 calls={provider: calls for provider, (calls, _) in accounts.items()},
                 busiest_account={provider: most for provider, (_, most) in accounts.items()},
-                scopes=[each for provider in Provider for each in self._scope_calls(session, provider, now)],
+                scopes=[each for provider in PLATFORMS for each in self._scope_calls(session, provider, now)],
             )
 
     def shared_calls(self) -> Mapping[str, int]:
         """Calls that a platform counts together, within its window, by scope: those with the most calls."""
         now = self._clock.now()
         with reading(self._engine).connect() as session:
-            return {each.scope: each.calls for provider in Provider for each in self._scope_calls(session, provider, now)}
+            return {each.scope: each.calls for provider in PLATFORMS for each in self._scope_calls(session, provider, now)}
 
     def clock_drift(self) -> timedelta:
         """How far the database's clock is ahead of this machine's; SQLite has none of its own."""
@@ -126,7 +127,7 @@ class Gauges:
     def _scope_calls(self, session: Session, provider: Provider, now: datetime) -> list[ScopeCalls]:
         limit = self._scopes.by_provider.get(provider)
         since = now - (limit.window if limit else WINDOW)
-        mine = (CallRow.scope == provider.value) | CallRow.scope.between(f"{provider}:", f"{provider};")
+        mine = (CallRow.scope == provider) | CallRow.scope.between(f"{provider}:", f"{provider};")
         used = select(CallRow.scope, func.count().label("calls")).where(mine, CallRow.at >= since).group_by(CallRow.scope)
         found = session.execute(used.order_by(func.count().desc()).limit(_MOST_SCOPES))
         return [ScopeCalls(scope=scope, calls=calls) for scope, calls in found]

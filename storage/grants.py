@@ -64,7 +64,7 @@ class Grants:
                 wait = (oldest + LIFETIME - now).total_seconds()
                 message = f"This workspace asked {count} times within the hour what a credential reaches. Try again in {wait / 60:.0f} min."
                 raise RateLimited(message, retry_after=wait)
-            values = {"workspace_id": workspace_id, "provider": provider.value, "connection_id": connection_id}
+            values = {"workspace_id": workspace_id, "provider": provider, "connection_id": connection_id}
             times = {"created_at": now, "expires_at": now + LIFETIME}
             session.execute(insert(GrantRow).values(id=grant_id, **values, **times, ciphertext=b"", accounts="[]"))
         return grant_id

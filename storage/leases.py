@@ -265,7 +265,7 @@ def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
     over = RunRow.state.in_((RunState.POSTPONED.value, RunState.FAILED.value)) & (RunRow.until <= now)
     abandoned = RunRow.state.in_(WORKING)  # its lease ran out
     ready = or_(RunRow.state == RunState.QUEUED.value, over, abandoned)
-    runs = select(RunRow.connection_id).where(RunRow.provider == provider.value, RunRow.lane == lane.value, is_open(), ready)
+    runs = select(RunRow.connection_id).where(RunRow.provider == provider, RunRow.lane == lane.value, is_open(), ready)
     if lane is Lane.BACKGROUND:
         missed = or_(*(_due(provider, each, now) for each in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
     else:
@@ -276,7 +276,7 @@ def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
 
 def _due(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElement[bool]:
     return (
-        (ConnectionRow.provider == provider.value)
+        (ConnectionRow.provider == provider)
         & (ConnectionRow.sync_frequency == frequency.value)
         & (ConnectionRow.status == ConnectionStatus.ACTIVE.value)  # all of the index's columns, for the planner
         & (ConnectionRow.next_due_at <= at)

@@ -11,6 +11,7 @@ from adpulse.clock import Clock, utc_now
 from adpulse.model import Connection, FetchKind, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.windows import FIRST_SYNC_DAYS
+from adpulse.platforms.registry import PLATFORMS
 from storage.control import CallRow, ConnectionRow, Engine, PartitionRow, RunRow, Session, is_letter, reading
 from storage.runs import RunView, run_view
 
@@ -67,7 +68,7 @@ class Overview:
         now = self._clock.now()
         key = ConnectionRow.provider + ":" + ConnectionRow.external_id
         mine = select(key).where(ConnectionRow.workspace_id == workspace_id) if workspace_id else select(key)
-        found = {provider: [0] * 60 for provider in Provider}
+        found = {provider: [0] * 60 for provider in PLATFORMS}
         with reading(self._engine).connect() as session:
             for called, at in session.execute(select(CallRow.key, CallRow.at).where(CallRow.at > now - WINDOW, CallRow.key.in_(mine))):
                 minute = 59 - int((now - at).total_seconds() // 60)

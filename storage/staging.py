@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from adpulse import names
 from adpulse.errors import Permanent
-from adpulse.model import Fetch, Fetched, FetchKind, Heat, Lane, RunCounts
+from adpulse.fetched import Fetched
+from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
 from storage.batches import RunChanges
 from storage.files import filling, replace

@@ -10,6 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from adpulse.clock import utc_now
 from adpulse.model import Lane, Parts, RunState, SyncStatus
+from adpulse.planner.windows import lookback_since
 from storage.connections import connection_of
 from storage.control import ConnectionRow, RunRow, Session, is_open
 from storage.partitions import forget
@@ -34,7 +35,7 @@ def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: 
     """
     if force:
         for row in rows:
-            forget(session, row.id, connection_of(row).lookback_since(now))
+            forget(session, row.id, lookback_since(now, connection_of(row)))
     columns = (RunRow.id, RunRow.connection_id, RunRow.state, RunRow.parts, RunRow.force_refresh)
     runs = session.execute(select(*columns).where(RunRow.connection_id.in_([row.id for row in rows]), is_open())).all()
     _widen(session, runs, parts, force=force)

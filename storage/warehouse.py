@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from adpulse.absent import Absent
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
-from adpulse.model import MARGIN_UNIT, Connection, Fetched, Restated, RunCounts
+from adpulse.fetched import Fetched
+from adpulse.metrics import MARGIN_UNIT
+from adpulse.model import Connection, Restated, RunCounts
 from storage import analytics, damage, diff, erasure, schema
 from storage.batches import RunChanges, RunFetch, portions
 from storage.damage import Holdings, Restored

@@ -8,7 +8,9 @@ from functools import partial
 from prefect import task
 
 from adpulse.bootstrap import App, app
-from adpulse.model import Fetched, Lease, with_profit
+from adpulse.fetched import Fetched
+from adpulse.metrics import with_profit
+from adpulse.model import Lease
 from storage.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS

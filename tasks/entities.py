@@ -6,9 +6,12 @@ import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
+from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import AccountRefused
-from adpulse.model import ENTITY_SCHEMA, Fetch, Fetched, FetchKind, Lease
+from adpulse.fetched import Fetched
+from adpulse.model import Fetch, FetchKind, Lease
 from adpulse.platforms.base import CallSlot, PlatformClient
+from adpulse.platforms.registry import platform_of
 from tasks.batch import Batch, Outcome, missing, read_each
 from tasks.optional import optional
 from tasks.retries import OPTIONS
@@ -54,7 +57,8 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     if facts.currency != connection.currency:
         raise AccountRefused(connection.now_in(facts.currency), "currency_changed")
     if not facts.enabled:
-        message = f"{connection.provider.label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
+        label = platform_of(connection.provider).label
+        message = f"{label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
         raise AccountRefused(message, "disabled")
     if facts.timezone != connection.timezone:
         app.partitions.forget(connection.id)  # the platform's days have other borders now

@@ -7,9 +7,11 @@ from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.errors import StatusRefused
-from adpulse.model import Connection, Fetch, Fetched, FetchKind, Heat, Lease, Level
+from adpulse.fetched import Fetched
+from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.names import Numbers
-from adpulse.planner.costs import Size, costs_of
+from adpulse.platforms.base import Size
+from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from tasks.batch import Batch, Outcome, during, missing, read_each
 from tasks.optional import optional
@@ -79,9 +81,10 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     what could not be asked stays as it is stored, and is asked about when its day is read again; a lookup that fails is a warning.
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
-    costs = costs_of(connection.provider, Size.of(connection), app.settings.meta_page_size)
+    platform = platform_of(connection.provider)
+    costs = platform.costs(Size.of(connection), platform.page_size(app.settings))
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=costs.lookup)
-    if connection.provider.tells_removed or app.staging.has(lease.run_id, fetch):
+    if platform.tells_removed or app.staging.has(lease.run_id, fetch):
         return
     absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))
     if not absent or fetch.kind in app.warnings.resting(connection.id):

@@ -12,6 +12,7 @@ from random import Random
 import pyarrow as pa
 
 from adpulse.bootstrap import App
+from adpulse.entities import GONE_STATUSES
 from adpulse.errors import (
     AccountRefused,
     AdpulseError,
@@ -22,21 +23,8 @@ from adpulse.errors import (
     UnknownConnection,
     VersionSunset,
 )
-from adpulse.model import (
-    GONE_STATUSES,
-    WALKS,
-    ConnectionStatus,
-    Fetch,
-    Fetched,
-    FetchKind,
-    Heat,
-    Lane,
-    Lease,
-    Level,
-    Parts,
-    RunCounts,
-    RunState,
-)
+from adpulse.fetched import Fetched
+from adpulse.model import WALKS, ConnectionStatus, Fetch, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
 from storage.connection_warnings import ConnectionWarning

@@ -17,7 +17,8 @@ from trust import trust
 from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
-from adpulse.model import METRIC_SCHEMA, METRICS, SPLIT_METRICS, Fetch, FetchKind, Heat, Provider
+from adpulse.metrics import METRIC_SCHEMA, METRICS, SPLIT_METRICS
+from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.client import GoogleClient
 from adpulse.platforms.google.credentials import OauthClient, parse
@@ -268,7 +269,7 @@ class GoogleRig:
         top = next(each for each in world.customers.values() if each.spec.manager and each.spec.parent is None)
         told = {
             "id": f"g-{customer.spec.number}",
-            "provider": Provider.GOOGLE,
+            "provider": "google",
             "external_id": customer.id,
             "name": name,
             "currency": customer.spec.currency,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from adpulse.model import METRICS, SPLIT_METRICS, Provider
+from adpulse.metrics import METRICS, SPLIT_METRICS
 
 VALUE = {name: 7_000_001 + 1_000_003 * n for n, name in enumerate(METRICS)}
 MORE = {name: 100 + n for n, name in enumerate(METRICS)}
@@ -159,7 +159,7 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
     ]
     for generation, ((of_base, of_split), fetched) in enumerate(answers, start=1):
         whole = build.run(build.ads({**VALUE, "connection_id": "c2"}), connection_id="c2", generation=generation, gross_margin=HALF)
-        workspace.sync(build.run(*fetched, provider=Provider.GOOGLE, generation=generation, gross_margin=HALF), whole)
+        workspace.sync(build.run(*fetched, provider="google", generation=generation, gross_margin=HALF), whole)
         with workspace.reading() as ask:
             stored = {
                 (connection, ad): row for connection, ad, *row in ask(f"SELECT connection_id, external_id, {COLUMNS} FROM metric_facts")

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from adpulse.frequency import Frequency
-from adpulse.model import Connection, ConnectionStatus, Provider
+from adpulse.model import Connection, ConnectionStatus
 
 
 def unstored(**facts):
@@ -11,7 +11,7 @@ def unstored(**facts):
     plain = {
         "id": "c",
         "workspace_id": "w",
-        "provider": Provider.META,
+        "provider": "meta",
         "external_id": "1",
         "name": "Acme",
         "currency": "USD",

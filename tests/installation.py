@@ -13,7 +13,8 @@ from adpulse.cli.proof import Proof, Reads
 from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
-from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, Provider, RunState
+from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
+from adpulse.platforms.registry import PLATFORMS
 from adpulse_sandbox.google import login as google
 from adpulse_sandbox.meta import graph
 from adpulse_sandbox.remote import Remote
@@ -72,7 +73,7 @@ class Installation:
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):
         """Connect an account of either platform, by its name."""
         customers = self.sandbox.google.world.customers.values()
-        provider = Provider.GOOGLE if any(each.spec.name == name for each in customers) else Provider.META
+        provider = "google" if any(each.spec.name == name for each in customers) else "meta"
         secret = self.secret(provider, token)
         client = self.app.client_for(provider, secret)
         (facts,) = [each for each in client.accounts(lambda: None) if each.name == name]
@@ -80,7 +81,7 @@ class Installation:
             self.workspace.id,
             provider,
             facts,
-            credential_id=self.app.credentials.store(self.workspace.id, provider.value, secret, None),
+            credential_id=self.app.credentials.store(self.workspace.id, provider, secret, None),
             scope=client.scope,
             frequency=frequency,
             gross_margin=self.app.settings.gross_margin,
@@ -91,7 +92,7 @@ class Installation:
         """One of the sandbox's credentials."""
         if token == "service account":
             return SecretStr((self.sandbox.google.files / "service-account.json").read_text())
-        if provider is Provider.GOOGLE:
+        if provider == "google":
             return SecretStr(self.sandbox.google.world.credentials[token].refresh_token)
         return SecretStr(self.sandbox.world.token(token).value)
 
@@ -103,11 +104,11 @@ class Installation:
     def claim(self, owner="test"):
         """What waits on demand or in the background."""
         claim = self.app.leases.claim_waiting
-        return [lease for lane in ON_DEMAND_LANES for provider in Provider for lease in claim(provider, lane, owner)]
+        return [lease for lane in ON_DEMAND_LANES for provider in PLATFORMS for lease in claim(provider, lane, owner)]
 
     def tick(self, frequency=Frequency.REALTIME):
         """What a scheduled run does."""
-        return self.work([lease for provider in Provider for lease in self.app.leases.claim_due(provider, frequency, "test")])
+        return self.work([lease for provider in PLATFORMS for lease in self.app.leases.claim_due(provider, frequency, "test")])
 
     def work(self, leases):
         """Take every lease through the steps; the runs as they are afterwards."""

@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
-from adpulse.model import AccountFacts, Provider
+from adpulse.model import AccountFacts
 from adpulse.targets import Targets
 from storage.alerts import Alerts
 from storage.authorizations import Authorizations
@@ -56,7 +56,7 @@ class ControlPlane:
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 
-    def connect(self, external_id, frequency="5min", name=None, provider=Provider.META, scope="meta"):
+    def connect(self, external_id, frequency="5min", name=None, provider="meta", scope="meta"):
         facts = AccountFacts(
             external_id=external_id, name=name or f"Account {external_id}", currency="USD", timezone="UTC", enabled=True, status="active"
         )

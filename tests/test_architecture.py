@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from adpulse.platforms.registry import PLATFORMS
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -106,3 +108,42 @@ def test_a_worker_that_loads_arrow_too_early_does_not_start():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
 
     assert done.stderr.splitlines()[-1] == "RuntimeError: pyarrow was imported before keep_small."
+
+
+NAMED = {
+    "adpulse/settings.py": "all settings are one class, and their names are the users'",
+    "adpulse/cli/services.py": "the command that starts the sandbox, which is of both platforms",
+    "adpulse/cli/demo.py": "shows both platforms",
+    "adpulse/cli/play.py": "the same",
+    "flows/meta_sync.py": "the flow's name and entrypoint",
+    "flows/google_sync.py": "the same",
+}
+"""Modules that name a platform, and why."""
+
+
+def names_of_platforms(path):
+    """Where a module names a platform: as text, as a setting or variable, or by importing its folder."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)) if text in PLATFORMS:
+                yield node.lineno
+            case ast.ImportFrom(module=str(module)) if module.startswith(tuple(f"adpulse.platforms.{name}" for name in PLATFORMS)):
+                yield node.lineno
+            case ast.Attribute(attr=name) | ast.Name(id=name) | ast.keyword(arg=str(name)) if name.startswith(("meta_", "google_")):
+                if name != "meta_path":  # the import system's
+                    yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if not relative(path).startswith(("adpulse/platforms/", "adpulse_sandbox/", "storage/migrations/"))],
+    ids=relative,
+)
+def test_only_the_platforms_folders_name_a_platform(path):
+    named = [f"{relative(path)}:{line}" for line in names_of_platforms(path)]
+
+    assert named == [] or relative(path) in NAMED
+
+
+def test_every_module_that_may_name_a_platform_does():
+    assert [name for name in NAMED if not list(names_of_platforms(ROOT / name))] == []

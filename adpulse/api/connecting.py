@@ -17,14 +17,13 @@ from adpulse.api import places, routing
 from adpulse.api.access import Caller, Editor, Installation, MaybeCaller
 from adpulse.api.connection_models import ConnectionOut
 from adpulse.api.connections import told
-from adpulse.api.fields import ID, At, Body, ConnectionId, Id, Name, Ref, WorkspaceId, WorkspaceRef
+from adpulse.api.fields import ID, At, Body, ConnectionId, Id, Name, ProviderName, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.jobs import Accepted, accepted
 from adpulse.api.problems import CLOSED, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.connecting import Invitation, Returned
 from adpulse.crypto import digest
-from adpulse.model import Provider
 from storage import authorizations
 from storage.connections import ConnectionView
 from storage.grants import Grant
@@ -52,7 +51,7 @@ GrantId = Annotated[str, Path(**ID)]
 class SecretIn(Body):
     """What a person pastes or uploads: a System User's token, a refresh token, or the JSON of a service account or authorised user."""
 
-    provider: Provider
+    provider: ProviderName
     secret: Secret
 
 
@@ -75,7 +74,7 @@ class GrantOut(BaseModel):
 
     grant_id: Ref
     workspace_id: WorkspaceRef
-    provider: Provider
+    provider: ProviderName
     connection_id: Ref | None = Field(description="The connection that it was asked for, if it was for one.")
     expires_at: At
     credential_expires_at: At | None = Field(description="When the credential itself ends, if that is known.")
@@ -85,7 +84,7 @@ class GrantOut(BaseModel):
 class AuthorizationIn(Body):
     """For which platform; ``connection_id`` for a connection that needs a fresh credential."""
 
-    provider: Provider
+    provider: ProviderName
     connection_id: Id | None = None
 
 
@@ -111,7 +110,7 @@ class ConnectIn(Body):
     """
 
     grant_id: Id | None = None
-    provider: Provider | None = None
+    provider: ProviderName | None = None
     secret: Secret | None = None
     accounts: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=5_000)] | Literal["all"] = Field(
         examples=["all"]

@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from adpulse.api.fields import At, Body, Count, Line, Name, Ref, WorkspaceRef
+from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, WorkspaceRef
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Provider, SyncStatus
+from adpulse.model import ConnectionStatus, SyncStatus
 from storage.labels import MOST
 from storage.listing import Order, Wanted
 
@@ -48,7 +48,7 @@ class ConnectionOut(SyncTelemetry):
     id: Ref
     workspace_id: WorkspaceRef
     name: Name
-    provider: Provider
+    provider: ProviderName
     external_id: str = Field(examples=["1270000000007919"])
     currency: str = Field(examples=["USD"])
     timezone: str = Field(examples=["America/New_York"])
@@ -79,7 +79,7 @@ class ConnectionPage(BaseModel):
 class ListQuery(Body):
     """Which connections, how many at once, in which order, and where to go on."""
 
-    provider: Provider | None = Field(None, examples=["meta"])
+    provider: ProviderName | None = None
     status: ConnectionStatus | None = Field(None, examples=["active"])
     frequency: Frequency | None = Field(None, examples=["hourly"])
     label: Line | None = Field(None, examples=["eu"])

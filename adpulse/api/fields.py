@@ -4,7 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from adpulse.model import Provider
+from adpulse.platforms.registry import PLATFORMS
 
 ID: dict[str, Any] = {"max_length": 64, "pattern": r"^[A-Za-z0-9-]+$"}
 EXAMPLE_ID = "7a3f2c1e-0f9d-4b6a-8c5e-2d1b0a9f8e7d"
@@ -23,6 +26,17 @@ Count = Annotated[int, Field(examples=[12])]
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text: a name, a note, what is searched for."""
+
+
+def _known(name: str) -> Provider:
+    if name not in PLATFORMS:
+        raise ValueError(f"must be one of: {', '.join(PLATFORMS)}")
+    return Provider(name)
+
+
+_NAMES = {"type": "string", "enum": list(PLATFORMS), "examples": list(PLATFORMS)[:1]}
+ProviderName = Annotated[Provider, AfterValidator(_known), WithJsonSchema(_NAMES)]
+"""Name of a platform."""
 
 
 class Body(BaseModel):

@@ -21,6 +21,7 @@ from adpulse.api.access import scraper
 from adpulse.api.problems import CLOSED, answers
 from adpulse.bootstrap import App
 from adpulse.model import Provider
+from adpulse.platforms.registry import PLATFORMS
 from storage.gauges import AGES, ConnectionGroup, Ended, Snapshot
 from storage.leader import SWEEP
 
@@ -96,7 +97,7 @@ def _connections(found: Snapshot) -> Iterator[Metric]:
         every.add_metric([group.provider, group.status, group.frequency], group.count)
     yield every
     for name, (told, count) in _HELD_UP.items():
-        totals = Counter(dict.fromkeys(Provider, 0))
+        totals = Counter(dict.fromkeys(PLATFORMS, 0))
         for group in found.connections:
             totals[group.provider] += count(group)
         yield _by_provider(f"adpulse_connections_{name}", told, totals.items())
@@ -111,8 +112,8 @@ def _freshness(found: Snapshot) -> Iterator[Metric]:
         "Seconds since the last completed sync, of the connection that waits longest.",
         labels=["provider"],
     )
-    for provider in Provider:
-        groups = [each for each in found.connections if each.provider is provider and each.polled]
+    for provider in PLATFORMS:
+        groups = [each for each in found.connections if each.provider == provider and each.polled]
         within = [sum(each.synced_within[place] for each in groups) for place in range(len(AGES))]
         synced = sum(each.count - each.never_synced for each in groups)
         bounds = [*((str(float(age)), float(count)) for age, count in zip(AGES, within, strict=True)), ("+Inf", float(synced))]
@@ -131,14 +132,14 @@ def _syncs(found: Snapshot) -> Iterator[Metric]:
     for (provider, state), count in found.open_runs.items():
         runs.add_metric([provider, state], count)
     yield runs
-    letters = [(provider, found.dead_letters.get(provider, 0)) for provider in Provider]
+    letters = [(provider, found.dead_letters.get(provider, 0)) for provider in PLATFORMS]
     yield _by_provider("adpulse_dead_letters", "Syncs that ended without success and wait for a person.", letters)
     ended = GaugeMetricFamily("adpulse_runs_last_hour", "Syncs that ended in the last hour, by state.", labels=["provider", "state"])
     for each in found.ended:
         ended.add_metric([each.provider, each.state], each.count)
     yield ended
     for name, (told, counted) in _LAST_HOUR.items():
-        totals = [(provider, sum(counted(each) for each in found.ended if each.provider is provider)) for provider in Provider]
+        totals = [(provider, sum(counted(each) for each in found.ended if each.provider == provider)) for provider in PLATFORMS]
         yield _by_provider(f"adpulse_{name}_last_hour", told, totals)
 
 

@@ -4,36 +4,36 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import SecretStr
 
 from adpulse.errors import Usage
+from adpulse.model import Provider
+from adpulse.platforms.registry import PLATFORMS, platform_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adpulse.bootstrap import App
-    from adpulse.model import AccountFacts, Provider
+    from adpulse.model import AccountFacts
     from storage.connections import ConnectionView
 
-connect = typer.Typer(help="Connect ad accounts.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")]
 Accounts = Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every one.")]
 Chosen = Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; asked when left out.")]
 WAIT_POLL_SECONDS = 0.25
-_SECRETS = {
-    "meta": ("ADPULSE_META_TOKEN", "Meta access token"),
-    "google": ("ADPULSE_GOOGLE_CREDENTIALS", "Google refresh token or credentials"),
-}
-"""Where each platform's credential may come from, and what a person is asked for."""
 
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the command line."""
+    connect = typer.Typer(help="Connect ad accounts.", no_args_is_help=True)
+    for platform in PLATFORMS.values():
+        connect.command(platform.name, help=platform.connect_help)(_connect_to(platform.name))
     cli.add_typer(connect, name="connect")
     cli.command("connections")(list_connections)
     cli.command("status")(status)
@@ -45,31 +45,14 @@ def register(cli: typer.Typer) -> None:
         cli.command()(command)
 
 
-@connect.command("meta")
-def connect_meta(workspace: Workspace, account: Accounts = None, frequency: Chosen = None) -> None:
-    """Connect Meta ad accounts.
+def _connect_to(provider: Provider) -> Callable[..., None]:
+    def command(workspace: Workspace, account: Accounts = None, frequency: Chosen = None) -> None:
+        _connect(provider, workspace, account, frequency)
 
-    The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt; never from an
-    argument, which other users of the machine could read.
-    """
-    from adpulse.model import Provider
-
-    _connect(Provider.META, workspace, account, frequency)
+    return command
 
 
-@connect.command("google")
-def connect_google(workspace: Workspace, account: Accounts = None, frequency: Chosen = None) -> None:
-    """Connect Google Ads customers; of a manager, all of its clients can be chosen.
-
-    The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT_ID, or the JSON of an authorised user or a
-    service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt.
-    """
-    from adpulse.model import Provider
-
-    _connect(Provider.GOOGLE, workspace, account, frequency)
-
-
-def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
+def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
     from dataclasses import replace
 
     from adpulse import operations, telling
@@ -81,7 +64,7 @@ def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, fre
     owner = context.workspaces.get(workspace)
     secret = _read_secret(provider)
     reached = discover(context, provider, secret)
-    chosen = replace(reached, accounts=_choose(reached.accounts, wanted))
+    chosen = replace(reached, accounts=_choose(provider, reached.accounts, wanted))
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
@@ -93,8 +76,9 @@ def _connect(provider: "Provider", workspace: str, wanted: list[str] | None, fre
         typer.echo(f"The token was {elsewhere}.")
 
 
-def _read_secret(provider: "Provider") -> SecretStr:
-    variable, what = _SECRETS[provider.value]
+def _read_secret(provider: Provider) -> SecretStr:
+    prompt = platform_of(provider).credential
+    variable, what = prompt.variable, prompt.name
     value = os.environ.get(variable, "").strip()
     if not value:
         value = (typer.prompt(what, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
@@ -103,7 +87,7 @@ def _read_secret(provider: "Provider") -> SecretStr:
     return SecretStr(value)
 
 
-def _choose(reached: "Sequence[AccountFacts]", wanted: list[str] | None) -> "Sequence[AccountFacts]":
+def _choose(provider: Provider, reached: "Sequence[AccountFacts]", wanted: list[str] | None) -> "Sequence[AccountFacts]":
     """The accounts named, all of them, the only one there is, or what the person picks."""
     if not reached:
         raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
@@ -118,7 +102,7 @@ def _choose(reached: "Sequence[AccountFacts]", wanted: list[str] | None) -> "Seq
         typer.echo(listed)
         wanted = typer.prompt("Account ids, comma separated").replace(" ", "").split(",")
     by_id = {each.external_id: each for each in reached}
-    bare = [each.removeprefix("act_").replace("-", "") for each in wanted]
+    bare = list(map(platform_of(provider).account_id, wanted))
     unknown = [each for each in bare if each not in by_id]
     if unknown:
         raise Usage(f"The credential does not reach account {', '.join(unknown)}. It reaches:\n{listed}")
@@ -262,7 +246,7 @@ def set_margin(
     """Change a connection's gross margin: profit is revenue times margin, minus spend. All stored days follow."""
     from adpulse import operations, telling
     from adpulse.bootstrap import app
-    from adpulse.model import parse_margin
+    from adpulse.metrics import parse_margin
 
     context, margin = app(), parse_margin(value)
     ticket = operations.set_margin(context, connection, margin)

@@ -1,18 +1,22 @@
 """``adpulse plan``: how often so many accounts can be read, before anyone connects one."""
 
 import json
+from collections.abc import Mapping
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adpulse.errors import Usage
+from adpulse.platforms.base import Size
+from adpulse.platforms.registry import PLATFORMS, platform_of
 
 if TYPE_CHECKING:
     from adpulse.frequency import Frequency
     from adpulse.model import Provider
     from adpulse.planner.cadence import Cadence
-    from adpulse.planner.costs import Costs
     from adpulse.planner.scopes import ScopeLimit
+    from adpulse.platforms.base import Costs
 
     Rows = list[tuple[Frequency, Cadence]]
 
@@ -21,54 +25,60 @@ _ADS_PER_ASSET_GROUP = 100
 
 
 def register(cli: typer.Typer) -> None:
-    """Add the command to the command line."""
-    cli.command("plan")(plan)
+    """Add the command to the command line, with an option for the accounts of each platform."""
+    options = [each for each in signature(plan).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    counts = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=0, annotation=Annotated[int, typer.Option(f"--{name}", help=each.accounts_help)])
+        for name, each in PLATFORMS.items()
+    ]
+
+    def command(**given: Any) -> None:
+        plan(**given)
+
+    command.__doc__ = plan.__doc__
+    command.__signature__ = Signature([*counts, *options])  # type: ignore[attr-defined]  # what Typer reads the options from
+    cli.command("plan")(command)
 
 
 def plan(
     *,
-    google: Annotated[int, typer.Option("--google", help="How many Google Ads accounts, all of one Google Cloud project.")] = 0,
-    meta: Annotated[int, typer.Option("--meta", help="How many Meta ad accounts, all of one app.")] = 0,
     access: Annotated[
         str | None, typer.Option("--access", help="Access level of the project: explorer, basic or standard. Default: the setting.")
     ] = None,
     ads: Annotated[int, typer.Option("--ads", help="Ads of each account.")] = 1000,
     performance_max: Annotated[bool, typer.Option("--performance-max", help="The Google accounts have asset groups, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    **accounts: int,
 ) -> None:
     """Show how often so many accounts can be read at each frequency, and what limits it. Needs no installation and calls nobody."""
     from adpulse import settings
-    from adpulse.model import Provider
-    from adpulse.planner.costs import Size, costs_of
     from adpulse.planner.scopes import scope_limits
 
-    _check(google, meta, ads, access)
-    config = settings.load()
-    limits = scope_limits(access or config.google_access, config.meta_app_calls_per_hour)
+    _check(accounts, ads)
+    config = settings.load().with_access(access) if access else settings.load()
+    limits = scope_limits(config)
     groups = max(1, ads // _ADS_PER_ASSET_GROUP) if performance_max else 0
     size = Size(ads=ads, campaigns=-(-ads // _ADS_PER_CAMPAIGN), asset_groups=groups)
     told: list[dict[str, Any]] = []
-    for provider, accounts in ((Provider.GOOGLE, google), (Provider.META, meta)):
-        if accounts:
-            limit = limits.by_provider.get(provider)
-            rows = _rows(costs_of(provider, size, config.meta_page_size), config.calls_per_hour, limit, accounts)
-            told += [_fields(provider, accounts, *row) for row in rows]
+    for name, count in sorted(accounts.items()):
+        if count:
+            platform = platform_of(name)
+            limit = limits.by_provider.get(platform.name)
+            rows = _rows(platform.costs(size, platform.page_size(config)), config.calls_per_hour, limit, count)
+            told += [_fields(platform.name, count, *row) for row in rows]
             if not as_json:
-                _print(_title(provider, accounts, limit, config.calls_per_hour), rows)
+                _print(_title(platform.name, count, limit, config.calls_per_hour), rows)
     if as_json:
         typer.echo(json.dumps(told, indent=2))
 
 
-def _check(google: int, meta: int, ads: int, access: str | None) -> None:
-    from adpulse.planner.scopes import GOOGLE_OPERATIONS
-
-    for option, value in (("--google", google), ("--meta", meta), ("--ads", ads)):
+def _check(accounts: Mapping[str, int], ads: int) -> None:
+    for option, value in (*((f"--{name}", count) for name, count in accounts.items()), ("--ads", ads)):
         if value < 0:
             raise Usage(f"{option} {value} is no number of {'ads' if option == '--ads' else 'accounts'}. Give 0 or more.")
-    if google + meta == 0:
-        raise Usage("Say how many accounts there are to be, for example: adpulse plan --google 50 --meta 20")
-    if access is not None and access not in GOOGLE_OPERATIONS:
-        raise Usage(f"'{access}' is not an access level of Google Ads. Choose one of: {', '.join(GOOGLE_OPERATIONS)}.")
+    if not sum(accounts.values()):
+        example = " ".join(f"--{name} 20" for name in PLATFORMS)
+        raise Usage(f"Say how many accounts there are to be, for example: adpulse plan {example}")
 
 
 def _rows(costs: "Costs", calls_per_hour: int, limit: "ScopeLimit | None", accounts: int) -> "Rows":
@@ -88,7 +98,7 @@ def _rows(costs: "Costs", calls_per_hour: int, limit: "ScopeLimit | None", accou
 
 def _fields(provider: "Provider", accounts: int, frequency: "Frequency", found: "Cadence") -> dict[str, Any]:
     return {
-        "provider": provider.value,
+        "provider": provider,
         "accounts": accounts,
         "sync_frequency": frequency.value,
         "kept": found.why is None,
@@ -100,7 +110,8 @@ def _fields(provider: "Provider", accounts: int, frequency: "Frequency", found: 
 
 def _title(provider: "Provider", accounts: int, limit: "ScopeLimit | None", calls_per_hour: int) -> str:
     shared = f"{limit.told} of the {limit.owner}" if limit else "no limit that they share"
-    return f"{accounts:,} {provider.label} account{'s' if accounts != 1 else ''}: {shared}, {calls_per_hour} calls an hour of each account"
+    each = f"{calls_per_hour} calls an hour of each account"
+    return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {each}"
 
 
 def _print(title: str, rows: "Rows") -> None:

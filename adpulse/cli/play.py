@@ -34,6 +34,7 @@ _POLL_SECONDS = 0.3
 REALTIME, SECOND, THIRD = "Harbor Outdoor", "Sakura Tea", "Corner Store 1"
 SEARCH, MIXED = "Alpenglow Reisen", "Pacific Trail Outfitters"
 """Google customers: Search and Performance Max; and every channel, with and without rows at ad level."""
+_META, _GOOGLE = Provider("meta"), Provider("google")
 
 
 @dataclass(slots=True)
@@ -70,10 +71,10 @@ class Play:
         self._tell("Two workspaces, three accounts of Meta and two of Google; the first sync fetches 90 days, newest first.")
         acme, tea = self._app.workspaces.create("Acme"), self._app.workspaces.create("Nippon Tea")
         self._app.workspaces.grant_realtime(acme.id)
-        secrets = {Provider.META: self._world["tokens"]["full"], Provider.GOOGLE: self._world["google"]["refresh_tokens"]["full"]}
+        secrets = {_META: self._world["tokens"]["full"], _GOOGLE: self._world["google"]["refresh_tokens"]["full"]}
         for provider, casting in (
-            (Provider.META, ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual"))),
-            (Provider.GOOGLE, ((acme.id, SEARCH, "manual"), (tea.id, MIXED, "manual"))),
+            (_META, ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual"))),
+            (_GOOGLE, ((acme.id, SEARCH, "manual"), (tea.id, MIXED, "manual"))),
         ):
             secret = SecretStr(secrets[provider])
             reached = discover(self._app, provider, secret)
@@ -195,7 +196,7 @@ class Play:
             told.append(
                 {
                     "name": figures.connection.name,
-                    "provider": figures.connection.provider.value,
+                    "provider": figures.connection.provider,
                     "calls": sum(run.calls for run in runs),
                     **counts,
                     "truth_differences": len(figures.differences),

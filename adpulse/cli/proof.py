@@ -18,8 +18,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from adpulse.model import GONE_STATUSES, METRICS, SPLIT_METRICS, Connection, FetchKind
+from adpulse.entities import GONE_STATUSES
+from adpulse.metrics import METRICS, SPLIT_METRICS
+from adpulse.model import Connection, FetchKind
 from adpulse.planner.windows import PartitionAges
+from adpulse.platforms.registry import platform_of
 from adpulse_sandbox.remote import Remote
 from storage.analytics import read
 
@@ -76,7 +79,7 @@ class Proof:
         query = f"SELECT campaign_id, date, {sums}, {money} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
         for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
-            if len({self._reads.last(kind, day) for kind in self._connection.provider.metric_kinds}) > 1:
+            if len({self._reads.last(kind, day) for kind in platform_of(self._connection.provider).metric_kinds}) > 1:
                 continue  # ads were read again since the totals were: the day moved on
             mine = stored.get((campaign, day), (0,) * len(METRICS))
             if any(told is not None and told != have for told, have in zip(total, mine, strict=True)):
@@ -100,7 +103,7 @@ class Proof:
 
     def _is_gone(self, mine: Entity | None, told: Entity | None) -> bool:
         """Whether it was deleted and is stored as such, or was never listed; where deleted ones are listed, nothing is forgiven."""
-        if self._connection.provider.tells_removed or told is None or told[-1] not in GONE_STATUSES:
+        if platform_of(self._connection.provider).tells_removed or told is None or told[-1] not in GONE_STATUSES:
             return False
         return mine is None or (mine[0] == told[0] and mine[1] is not None and mine[-1] in GONE_STATUSES)
 
@@ -113,7 +116,7 @@ class Proof:
     def _leaves_as_read(self) -> dict[Key, Row]:
         """What must be stored of the leaves; each half of a row as of its own last read."""
         base = self._truth(FetchKind.ADS)
-        if FetchKind.CATEGORIES not in self._connection.provider.metric_kinds:
+        if FetchKind.CATEGORIES not in platform_of(self._connection.provider).metric_kinds:
             return base
         split, nothing = self._truth(FetchKind.CATEGORIES), (0,) * len(METRICS)
         return {key: _put_together(base.get(key, nothing), split.get(key, nothing)) for key in base.keys() | split.keys()}
@@ -121,7 +124,7 @@ class Proof:
     def _truth(self, kind: FetchKind) -> dict[Key, Row]:
         """What must be stored of a kind of read: every day as of its last read, of the deleted as of the last read before."""
         found = self._as_read(kind)
-        if not self._connection.provider.tells_removed:
+        if not platform_of(self._connection.provider).tells_removed:
             for level, external_id, deleted_at in self._deleted:
                 before = self._as_read(kind, before=deleted_at)
                 found.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
-from adpulse.planner.costs import Costs, Size, costs_of, whole
+from adpulse.planner.costs import whole
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
 from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK
+from adpulse.platforms.base import Costs, Size
+from adpulse.platforms.registry import platform_of
 
 CALLS_PER_TICK = 4
 """Most calls for older days where ticks are served: there they must not keep today's numbers of the next tick waiting."""
@@ -58,7 +60,7 @@ class Account:
     @property
     def costs(self) -> Costs:
         """What its reads cost."""
-        return costs_of(self.connection.provider, self.size, self.page_size)
+        return platform_of(self.connection.provider).costs(self.size, self.page_size)
 
     def may_read(self, kind: FetchKind) -> bool:
         """Whether a read without dates may be tried: a person who asks does not wait for its pause after a failure."""

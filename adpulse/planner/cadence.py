@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency, spoken
 from adpulse.model import FetchKind
-from adpulse.planner.costs import Costs
 from adpulse.planner.demand import Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
+from adpulse.platforms.base import Costs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,11 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
-from adpulse.planner.costs import Costs, whole
+from adpulse.planner.costs import whole
 from adpulse.planner.hour import Hour
 from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
+from adpulse.platforms.base import Costs
+from adpulse.platforms.registry import platform_of
 
 _LEAST_CALLS = 0.01
 """A share of nothing still has a rhythm: a call in a hundred days."""
@@ -93,8 +95,8 @@ def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
 
 def _older(costs: Costs, piece: int) -> float:
     """Calls a day to read the days again that may have been restated: as often as their age says, and once after they are final."""
-    if costs.provider.reads_days_whole:
-        weekly = _pieces(costs, costs.provider.lookback_days - DAILY_DAYS + WEEK // DAY, piece)
+    if platform_of(costs.provider).reads_days_whole:
+        weekly = _pieces(costs, platform_of(costs.provider).lookback_days - DAILY_DAYS + WEEK // DAY, piece)
         return _pieces(costs, DAILY_DAYS - 1, piece) + weekly * (DAY / WEEK)
     recent = _pieces(costs, RECENT_DAYS - 1, piece)
     return DAY / RECENT_AGE * recent + _pieces(costs, DAILY_DAYS - RECENT_DAYS, piece) + whole(costs, 1)

@@ -6,8 +6,9 @@ from datetime import timedelta
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
-from adpulse.planner.costs import CALLS_PER_LEG, Costs, whole
+from adpulse.planner.costs import whole
 from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
+from adpulse.platforms.base import CALLS_PER_LEG, Costs
 
 HOT_SHARE = 150
 """Most calls an hour that reads of today may take, so that everything else always gets some."""

@@ -14,6 +14,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
 from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans, hot_reads, missing_days, recent_days, spans
+from adpulse.platforms.registry import platform_of
 
 _NO_PROGRESS = timedelta(minutes=1)
 """Pause of a sync that has something left but can do nothing about it now."""
@@ -138,7 +139,7 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
 def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
     due = hot_reads(now, account.connection, ages, account.hot_age(now), asked=account.asked)
     fetches = tuple(_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2))
-    if account.connection.provider.reads_days_whole:
+    if platform_of(account.connection.provider).reads_days_whole:
         yield from (fetches,) if fetches else ()
     else:
         yield from ((fetch,) for fetch in fetches)
@@ -146,7 +147,7 @@ def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
 
 def _older(account: Account, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
     for span in pieces:
-        yield tuple(_fetch(account, kind, heat, span) for kind in account.connection.provider.metric_kinds)
+        yield tuple(_fetch(account, kind, heat, span) for kind in platform_of(account.connection.provider).metric_kinds)
 
 
 def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:

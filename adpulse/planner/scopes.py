@@ -1,14 +1,12 @@
-"""What a platform counts together: the calls that a Google Cloud project or a Meta app may make. Pure. Steps: plan, fetch."""
+"""What a platform counts together: the calls that all accounts of one scope may make. Pure. Steps: plan, fetch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from adpulse.model import Provider
-from adpulse.planner.budget import WINDOW
-
-GOOGLE_OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
-"""Operations in 24 hours by the project's access level; None is no limit."""
+from adpulse.platforms.registry import PLATFORMS, platform_of
+from adpulse.settings import Settings
 
 _DAY = timedelta(days=1)
 
@@ -24,7 +22,7 @@ class ScopeLimit:
     @property
     def owner(self) -> str:
         """Whose limit it is, as people say it."""
-        return {Provider.GOOGLE: "Google Cloud project", Provider.META: "Meta app"}[self.provider]
+        return platform_of(self.provider).scope_owner
 
     @property
     def told(self) -> str:
@@ -34,7 +32,7 @@ class ScopeLimit:
     @property
     def counted(self) -> str:
         """How much it is, without the window: ``15,000 operations``."""
-        return f"{self.calls:,} {'operations' if self.provider is Provider.GOOGLE else 'calls'}"
+        return f"{self.calls:,} {platform_of(self.provider).counted_as}"
 
     @property
     def a_day(self) -> float:
@@ -54,11 +52,11 @@ class ScopeLimits:
         return self.by_provider.get(Provider(provider))
 
 
-def scope_limits(google_access: str, meta_calls_per_hour: int | None) -> ScopeLimits:
-    """The limits of an installation with this access level and this allowance of its Meta app."""
-    operations = GOOGLE_OPERATIONS[google_access]
-    limits = [
-        ScopeLimit(provider=Provider.GOOGLE, calls=operations, window=_DAY) if operations else None,
-        ScopeLimit(provider=Provider.META, calls=meta_calls_per_hour, window=WINDOW) if meta_calls_per_hour else None,
-    ]
-    return ScopeLimits(by_provider={limit.provider: limit for limit in limits if limit})
+def scope_limits(config: Settings) -> ScopeLimits:
+    """The limits of an installation with these settings."""
+    limits = {name: platform.shared_limit(config) for name, platform in PLATFORMS.items()}
+    return ScopeLimits(
+        by_provider={
+            name: ScopeLimit(provider=name, calls=limit.calls, window=limit.window) for name, limit in limits.items() if limit is not None
+        }
+    )

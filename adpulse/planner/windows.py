@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from adpulse.model import Connection, Fetch, FetchKind
+from adpulse.platforms.registry import platform_of
 
 FIRST_SYNC_DAYS = 90
 RECENT_DAYS = 7
@@ -82,6 +83,11 @@ class Span:
         return (self.until - self.since).days + 1
 
 
+def lookback_since(now: datetime, connection: Connection) -> date:
+    """The oldest day whose numbers the platform may still restate at ``now``."""
+    return connection.today(now) - timedelta(days=platform_of(connection.provider).lookback_days)
+
+
 def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta) -> list[date]:
     """Which of today and yesterday are due at ad level.
 
@@ -116,7 +122,7 @@ def hot_reads(
     """
     leaves = hot_days(now, connection, ages, hot_age)
     totals = hot_total_days(now, connection, ages, timedelta(0) if asked else HOUR)
-    if not connection.provider.reads_days_whole:
+    if not platform_of(connection.provider).reads_days_whole:
         return {FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}
     today = connection.today(now)
     if (FetchKind.ADS, today) not in ages.days and not ages.stale(FetchKind.ADS, now, hot_age, today - DAY):
@@ -125,7 +131,8 @@ def hot_reads(
     totals = leaves if totals else []
     oldest = timedelta(0) if asked else CATEGORIES_AGE
     split = [day for day in leaves if day in totals or ages.stale(FetchKind.CATEGORIES, now, oldest, day)]
-    return {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
+    due = {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
+    return {kind: due[kind] for kind in platform_of(connection.provider).metric_kinds}
 
 
 def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
@@ -137,7 +144,7 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     daily, weekly = now - DAY * SLACK * stretch, now - WEEK * SLACK * stretch
     recent = connection.today(now) - DAY * DAILY_DAYS
     # A day that was read weekly until it became final does not become urgent by that.
-    older = weekly if connection.provider.reads_days_whole else now
+    older = weekly if platform_of(connection.provider).reads_days_whole else now
     return [day for day, read_at in _open_days(now, connection, ages).items() if read_at < (daily if day >= recent else older)]
 
 
@@ -146,7 +153,7 @@ def recent_days(now: datetime, connection: Connection, ages: PartitionAges, stre
 
     None where days are read whole: a block of a month would be read for them.
     """
-    if connection.provider.reads_days_whole:
+    if platform_of(connection.provider).reads_days_whole:
         return []
     last, recent, daily = connection.today(now) - DAY * RECENT_DAYS, now - RECENT_AGE * SLACK * stretch, now - DAY * SLACK * stretch
     return [day for day, read_at in _open_days(now, connection, ages).items() if day >= last and daily <= read_at < recent]
@@ -159,7 +166,7 @@ def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longe
     then come due as one, instead of day by day.
     """
     due = cold_days(now, connection, ages, stretch)
-    if not connection.provider.reads_days_whole:
+    if not platform_of(connection.provider).reads_days_whole:
         return spans(due, longest)
     today, blocks = connection.today(now), defaultdict[int, list[date]](list)
     for day in _open_days(now, connection, ages) if due else ():
@@ -169,10 +176,10 @@ def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longe
 
 def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
-    lookback = connection.provider.lookback_days
+    lookback = platform_of(connection.provider).lookback_days
     read = _whole(connection, ages)
     days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
-    restated = connection.lookback_since(now)
+    restated = lookback_since(now, connection)
     return {day: read[day] for day in days if read[day] < (now if day >= restated else _final_at(connection, day))}
 
 
@@ -202,10 +209,10 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
 
 def _whole(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days of which everything was read, and when the part that was read first."""
-    read = [{day: at for (each, day), at in ages.days.items() if each is kind} for kind in connection.provider.metric_kinds]
+    read = [{day: at for (each, day), at in ages.days.items() if each is kind} for kind in platform_of(connection.provider).metric_kinds]
     days = read[0].keys() & set.intersection(*(set(each) for each in read))
     return {day: min(each[day] for each in read) for day in days}
 
 
 def _final_at(connection: Connection, day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=connection.provider.lookback_days + 1), time(), connection.zone)
+    return datetime.combine(day + timedelta(days=platform_of(connection.provider).lookback_days + 1), time(), connection.zone)

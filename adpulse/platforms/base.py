@@ -1,16 +1,34 @@
-"""What a sync needs from a platform; declared here, implemented once per platform. Step: fetch."""
+"""What adpulse needs to know of a platform and from its client; declared here, said once per platform in its folder.
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+A :class:`Platform` is everything that differs between platforms. The code outside the platforms' folders asks it, and names none.
+"""
 
-import pyarrow as pa
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
 
-from adpulse.absent import Absent
-from adpulse.model import AccountFacts, Connection, Fetch
-from adpulse.names import Numbers
+from pydantic import SecretStr
+
+from adpulse.clock import Clock
+from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Provider
+from adpulse.settings import Settings
+
+if TYPE_CHECKING:  # help of the command line must answer without pyarrow
+    import pyarrow as pa
+
+    from adpulse.absent import Absent
+    from adpulse.names import Numbers
+    from adpulse.platforms.consent import Consent
 
 CallSlot = Callable[[], None]
 """Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
+
+CALLS_PER_LEG = 40
+"""Most calls for older days in one leg in the background: numbers appear as they come, and other accounts get their turn."""
+
+GROWTH = 1.05
+"""Ads created since the last walk: the cost of a piece must stay an upper bound."""
 
 
 class PlatformClient(Protocol):
@@ -29,7 +47,7 @@ class PlatformClient(Protocol):
         """What the platform says about the connection's account now."""
         ...
 
-    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "pa.Table":
         """ENTITY_SCHEMA rows: all of them, or those changed since ``fetch.changed_since``."""
         ...
 
@@ -37,13 +55,194 @@ class PlatformClient(Protocol):
         """Rows of metrics that are asked for per page at present, which is what a read costs; None where answers come whole."""
         ...
 
-    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+    def look_up(self, connection: Connection, absent: "Sequence[Absent]", slot: CallSlot) -> "pa.Table":
         """ENTITY_SCHEMA rows of these, deleted ones too, maybe of their parents; GONE is what the platform no longer knows.
 
         Those that would take too many calls are missing.
         """
         ...
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "Numbers":
         """METRIC_SCHEMA rows of the fetch's days, complete or an error, and the names that came with them."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much an account holds, as of the last full walk, or as its numbers show before the first one; None: nothing was read."""
+
+    ads: int | None
+    campaigns: int | None = None
+    asset_groups: int | None = None
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Size":
+        """A connection's size. Before the first walk it is estimated: pages are rows with delivery, so what delivers is what costs."""
+        if connection.ad_count is None:
+            ads, campaigns = connection.delivering_ads, connection.delivering_campaigns
+            return cls(ads=ads, campaigns=campaigns, asset_groups=connection.asset_group_count)
+        return cls(ads=connection.ad_count, campaigns=connection.campaign_count, asset_groups=connection.asset_group_count)
+
+
+class Costs(Protocol):
+    """What one account's reads cost; every number of calls is an upper bound unless it is called an estimate."""
+
+    @property
+    def provider(self) -> Provider:
+        """Whose account it is."""
+        ...
+
+    @property
+    def full_walk(self) -> int:
+        """Calls to read every entity."""
+        ...
+
+    @property
+    def changed_walk(self) -> int:
+        """Calls to read the entities that changed."""
+        ...
+
+    @property
+    def usual_changed_walk(self) -> float:
+        """Estimate of what reading the changed entities takes on average."""
+        ...
+
+    @property
+    def lookup(self) -> int:
+        """Calls to find out what became of the entities that a report lacks."""
+        ...
+
+    @property
+    def per_leg(self) -> int:
+        """Most calls for older days in one leg in the background."""
+        ...
+
+    def __hash__(self) -> int:
+        """Equal costs are one key of what was worked out before."""
+        ...
+
+    def read(self, kind: FetchKind, days: int) -> int:
+        """Calls to read these many consecutive days; 0 if the platform has no such read."""
+        ...
+
+    def longest(self, days: int, calls: int) -> int:
+        """How many of ``days`` consecutive older days may be read in one piece of at most so many calls; always one."""
+        ...
+
+
+def nothing_learned(scope: str) -> None:
+    """For a credential that is not stored: what is learned of it goes with its client."""
+    del scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A credential as a client uses it. ``app_id`` is the app that issued it; None takes it for the installation's own.
+
+    ``learned`` is called with the credential's scope when a client finds that it is another one.
+    """
+
+    secret: SecretStr
+    app_id: str | None = None
+    learned: Callable[[str], None] = nothing_learned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialPrompt:
+    """How a person hands over a credential on the command line: the variable that may hold it, and what it is called."""
+
+    variable: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedLimit:
+    """How many calls all accounts of one scope may make in any ``window``."""
+
+    calls: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """One advertising platform: its facts, and how the parts that know its API are made.
+
+    What imports an SDK is a function, so that a process loads the SDKs of the platforms that it meets.
+    """
+
+    name: Provider
+    label: str
+    """What a person reads."""
+
+    levels: str
+    """Its kinds of entities, as a person reads them: ``campaigns, ad sets, ads``."""
+
+    metric_kinds: tuple[FetchKind, ...]
+    """The reads that a day's numbers are complete with."""
+
+    lookback_days: int
+    """How long the platform may restate a day's conversions; later the day is final."""
+
+    reads_days_whole: bool
+    """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
+
+    tells_removed: bool
+    """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
+
+    scope_owner: str
+    """What the platform counts calls of several accounts by: ``Meta app``."""
+
+    counted_as: str
+    """What it calls the calls that it counts."""
+
+    entrypoint: str
+    """Its Prefect flow, dotted: the flow's module is loaded once and under its own name."""
+
+    tick_delay: timedelta
+    """By how much its scheduled flow runs start later than their slot, so that platforms do not start together."""
+
+    credential: CredentialPrompt
+    connect_help: str
+    """Help of ``adpulse connect``."""
+
+    accounts_help: str
+    """Help of the option of ``adpulse plan`` that says how many of its accounts there are."""
+
+    app_settings: str
+    """The settings without which nobody can consent in a browser, for a sentence."""
+
+    addresses: tuple[str, ...]
+    """Settings that say where the platform is; in production they have their defaults."""
+
+    plain_http_host: str | None
+    """The only host to which people are sent back without https; None if every loopback host is accepted."""
+
+    renewed_scope: str | None
+    """The scope whose credentials can be exchanged for ones that end later; None if none can."""
+
+    issuer_in: Callable[[str], str | None]
+    """The id of the app that issued the credentials of a scope; None is the installation's own."""
+
+    about_scope: Callable[[str], str]
+    """What a person should know of a credential with this scope; empty if there is nothing."""
+
+    account_id: Callable[[str], str]
+    """An account's id as the platform's API has it, however a person wrote it."""
+
+    page_size: Callable[[Settings], int]
+    """Rows that are asked for in one page; 1 where answers come whole."""
+
+    costs: Callable[[Size, int], Costs]
+    """What reads of an account of this size cost, at this page size."""
+
+    shared_limit: Callable[[Settings], SharedLimit | None]
+    """The limit of a scope under these settings; None where there is none."""
+
+    client: Callable[[Settings, Clock, Credential], PlatformClient]
+    """Raises Usage when the credential is incomplete."""
+
+    consent: Callable[[Settings, Clock], "Consent | None"]
+    """How a person consents in the browser; None without an app of the installation's own at the platform."""
+
+    questions: Callable[[Settings], Iterator[str]]
+    """What a person should look at before production, one sentence each."""

@@ -17,7 +17,6 @@ from adpulse import bootstrap, connecting, settings
 from adpulse.api.app import create_app
 from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
-from adpulse.model import Provider
 from adpulse.role import Role
 from adpulse_sandbox import Sandbox
 from storage import schema
@@ -159,10 +158,10 @@ def _team(installation, workspace):
     made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}
     texts = {role.value: text.get_secret_value() for role, (_, text) in made.items()}
     spare = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
-    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+    secret = installation.secret("google").get_secret_value()
 
     def grant(for_connection=None):
-        provider = for_connection.provider if for_connection else Provider.GOOGLE
+        provider = for_connection.provider if for_connection else "google"
         return connecting.grant_of(app, workspace.id, provider, installation.secret(provider)).id
 
     webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))

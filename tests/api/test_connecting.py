@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from adpulse.clock import utc_now
 from adpulse.crypto import digest
-from adpulse.model import ConnectionStatus, Provider, RunState
+from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
 from adpulse_sandbox.google.login import CLIENT_SECRET
 from adpulse_sandbox.meta.graph import APP_SECRET
@@ -276,7 +276,7 @@ def test_who_reaches_no_account_sees_that_there_is_nothing_to_connect(ask, brows
 
 def test_a_pasted_credential_tells_every_account_with_its_manager_and_what_is_connected(ask, installation, workspace):
     connected = installation.connect(ALPENGLOW)
-    secret = installation.secret(Provider.GOOGLE, "service account").get_secret_value()
+    secret = installation.secret("google", "service account").get_secret_value()
 
     granted = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json={"provider": "google", "secret": secret})
 
@@ -294,7 +294,7 @@ def test_a_pasted_credential_tells_every_account_with_its_manager_and_what_is_co
 
 def test_an_equal_account_id_on_the_other_platform_is_not_taken_for_connected(ask, installation, workspace):
     meta = installation.connect(HARBOR)
-    secret = installation.secret(Provider.GOOGLE, "service account").get_secret_value()
+    secret = installation.secret("google", "service account").get_secret_value()
     path, body = f"/workspaces/{workspace.workspace.id}/discover", {"provider": "google", "secret": secret}
     chosen = account(ask("POST", path, workspace.editor, json=body).json(), ALPENGLOW)
     with installation.engine.begin() as session:
@@ -311,7 +311,7 @@ def test_an_equal_account_id_on_the_other_platform_is_not_taken_for_connected(as
 
 def test_all_takes_what_can_be_synced_and_is_not_connected_yet(ask, installation, workspace):
     installation.connect(HARBOR)
-    secret = installation.secret(Provider.META).get_secret_value()
+    secret = installation.secret("meta").get_secret_value()
 
     made = connect(ask, workspace, provider="meta", secret=secret, accounts="all", sync_frequency="hourly").json()
 
@@ -321,7 +321,7 @@ def test_all_takes_what_can_be_synced_and_is_not_connected_yet(ask, installation
 
 
 def test_all_through_a_manager_takes_only_what_is_reached_through_it(ask, installation, workspace):
-    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+    secret = installation.secret("google").get_secret_value()
     told = ask(
         "POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json={"provider": "google", "secret": secret}
     ).json()
@@ -366,7 +366,7 @@ def test_what_cannot_be_connected_leaves_the_grant_as_it_was(ask, installation, 
 
 @pytest.mark.parametrize(("name", "said"), [("Closed Bakery", "cannot be synced"), ("Summit Media Group", "Connect its clients")])
 def test_an_account_that_cannot_be_synced_is_refused_with_the_reason(ask, installation, workspace, name, said):
-    secret = installation.secret(Provider.GOOGLE).get_secret_value()
+    secret = installation.secret("google").get_secret_value()
     path = f"/workspaces/{workspace.workspace.id}/discover"
     granted = ask("POST", path, workspace.editor, json={"provider": "google", "secret": secret}).json()
     closed = next(each for each in granted["accounts"] if name in each["name"] or each["external_id"] == _id(installation, name))
@@ -516,7 +516,7 @@ def database(installation):
 @pytest.mark.parametrize("way", ["a grant", "the secret itself"])
 @pytest.mark.parametrize("token", ["system_user", "business_system_user", "other_app"])
 def test_a_pasted_token_of_a_system_user_or_of_another_app_connects_its_accounts(ask, installation, workspace, token, way):
-    given = {"provider": "meta", "secret": installation.secret(Provider.META, token).get_secret_value()}
+    given = {"provider": "meta", "secret": installation.secret("meta", token).get_secret_value()}
     if way == "a grant":
         granted = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json=given).json()
         assert len(granted["accounts"]) == len(installation.sandbox.world.accounts)
@@ -540,7 +540,7 @@ def test_a_pasted_token_of_a_system_user_or_of_another_app_connects_its_accounts
     ],
 )
 def test_a_token_that_cannot_be_used_is_told_with_what_to_do_and_not_kept(ask, installation, workspace, token, said):
-    secret = installation.secret(Provider.META, token).get_secret_value()
+    secret = installation.secret("meta", token).get_secret_value()
 
     answer = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json={"provider": "meta", "secret": secret})
 
@@ -561,7 +561,7 @@ def test_login_for_business_gives_a_system_users_token_and_its_assigned_accounts
 
 
 def test_a_connection_is_reconnected_with_a_token_of_another_app(ask, installation, team):
-    secret = installation.secret(Provider.META, "other_app").get_secret_value()
+    secret = installation.secret("meta", "other_app").get_secret_value()
 
     answer = ask("POST", f"/connections/{team.connection.id}/reconnect", team.editor, json={"secret": secret})
 

@@ -9,7 +9,7 @@ import requests
 
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
-from adpulse.model import ConnectionStatus, Provider, RunState
+from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
 from adpulse_sandbox.meta.tokens import OTHER_APP
 
@@ -312,7 +312,7 @@ def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installa
 
 def test_a_token_that_ends_soon_is_told_where_one_looks_with_the_way_out(browser, visit, installation, team, sandbox):
     ends = sandbox.clock.now() + timedelta(days=5, hours=1)
-    fresh = installation.app.credentials.store(team.workspace.id, "meta", installation.secret(Provider.META), ends)
+    fresh = installation.app.credentials.store(team.workspace.id, "meta", installation.secret("meta"), ends)
     with installation.engine.begin() as session:
         session.exec_driver_sql(f"UPDATE connection SET credential_id = '{fresh}' WHERE id = '{team.connection.id}'")
 
@@ -353,7 +353,7 @@ def test_only_operators_see_the_way_to_prefect(browser, visit, installation, tea
 
 def test_a_pasted_token_leads_to_a_choice_and_what_is_chosen_is_connected(browser, visit, installation, team):
     session, app = browser(team.editor), installation.app
-    secret = installation.secret(Provider.META).get_secret_value()
+    secret = installation.secret("meta").get_secret_value()
     choice = visit(session, "POST", "/connect/secret", data={"provider": "meta", "secret": secret}, files={"file": ("", b"")})
     (other,) = re.findall(r'value="(\d+)" id="account-\d+"[^>]*></td>\s*<th scope="row"><label for="account-\d+">Sakura Tea<', choice.text)
     assert "connected already" in choice.text
@@ -369,7 +369,7 @@ def test_a_pasted_token_leads_to_a_choice_and_what_is_chosen_is_connected(browse
 
 
 def test_an_uploaded_service_account_is_as_good_as_a_token(browser, visit, installation, team):
-    key = installation.secret(Provider.GOOGLE, "service account").get_secret_value()
+    key = installation.secret("google", "service account").get_secret_value()
 
     choice = visit(browser(team.editor), "POST", "/connect/secret", data={"provider": "google"}, files={"file": ("key.json", key)})
 
@@ -386,7 +386,7 @@ def test_a_fresh_token_reconnects_and_the_history_stays(browser, visit, installa
     session, app = browser(team.editor), installation.app
     app.connections.set_status(team.connection.id, ConnectionStatus.NEEDS_REAUTH, "Connect it again with a fresh token.")
     assert f'/connect?connection={team.connection.id}"' in visit(session, "GET", "/connections").text
-    secret = installation.secret(Provider.META).get_secret_value()
+    secret = installation.secret("meta").get_secret_value()
 
     form = {"provider": "meta", "connection": team.connection.id, "secret": secret}
     visit(session, "POST", "/connect/secret", data=form, files={"file": ("", b"")})
@@ -397,7 +397,7 @@ def test_a_fresh_token_reconnects_and_the_history_stays(browser, visit, installa
 
 @pytest.mark.parametrize(("token", "scope"), [("other_app", f"meta:{OTHER_APP.id}"), ("business_system_user", "meta")])
 def test_a_fresh_token_may_be_a_system_users_or_of_another_app(browser, visit, installation, team, token, scope):
-    form = {"provider": "meta", "connection": team.connection.id, "secret": installation.secret(Provider.META, token).get_secret_value()}
+    form = {"provider": "meta", "connection": team.connection.id, "secret": installation.secret("meta", token).get_secret_value()}
 
     visit(browser(team.editor), "POST", "/connect/secret", data=form, files={"file": ("", b"")})
 
@@ -405,7 +405,7 @@ def test_a_fresh_token_may_be_a_system_users_or_of_another_app(browser, visit, i
 
 
 def test_a_pages_token_is_told_apart_on_the_page(browser, visit, installation, team):
-    secret = installation.secret(Provider.META, "page").get_secret_value()
+    secret = installation.secret("meta", "page").get_secret_value()
     form = {"provider": "meta", "connection": team.connection.id, "secret": secret}
 
     shown = visit(browser(team.editor), "POST", "/connect/secret", data=form, files={"file": ("", b"")})
@@ -421,7 +421,7 @@ def test_the_first_workspace_is_made_with_the_first_account(visit, installation)
     operator = requests.Session()
     home = visit(operator, "GET", f"/login/{app.sessions.link().get_secret_value()}")
     operator.headers["Origin"] = home.url.partition("/app")[0]
-    secret = installation.secret(Provider.META).get_secret_value()
+    secret = installation.secret("meta").get_secret_value()
 
     form = {"provider": "meta", "workspace": "Northwind", "secret": secret}
     choice = visit(operator, "POST", "/connect/secret", data=form, files={"file": ("", b"")})

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pydantic import SecretStr
 
-from adpulse.model import ConnectionStatus, Provider, SyncStatus
+from adpulse.model import ConnectionStatus, SyncStatus
 from adpulse.role import Role
 
 ACCOUNT = "Harbor Outdoor"
@@ -122,7 +122,7 @@ def test_what_goes_wrong_is_told_where_one_looks_and_mended_by_the_next_sync(pag
     shot(page, "needs-reauthorisation")
     running.remote.clear_faults()
     row_of(page).get_by_role("link", name="Reconnect").click()
-    page.get_by_label("A System User's token").fill(running.secret(Provider.META).get_secret_value())
+    page.get_by_label("A System User's token").fill(running.secret("meta").get_secret_value())
     page.get_by_role("button", name="Reconnect").click()
 
     expect(page.get_by_role("heading", name=ACCOUNT)).to_be_visible()
@@ -215,7 +215,7 @@ def test_a_token_is_pasted_and_a_wrong_one_is_told_where_one_is(visitor, page, r
     visitor.complaints.clear()  # the browser notes that the answer is an error
 
     page.goto(f"{address}/app/connect")
-    page.get_by_label("A System User's token").fill(running.secret(Provider.META).get_secret_value())
+    page.get_by_label("A System User's token").fill(running.secret("meta").get_secret_value())
     page.get_by_role("button", name="Show its accounts").click()
     expect(page.get_by_role("heading", name="Choose accounts")).to_be_visible()
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, Unavailable, VersionSunset
-from adpulse.model import METRICS, Fetch, FetchKind, Heat, Level
+from adpulse.metrics import METRICS
+from adpulse.model import Fetch, FetchKind, Heat, Level
 from adpulse.retry import TRIES
 from adpulse_sandbox import Sandbox
 

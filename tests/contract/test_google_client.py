@@ -15,8 +15,9 @@ from google_sdk import Ads, told
 
 from adpulse import operations
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
-from adpulse.model import Fetch, FetchKind, Heat, Provider
-from adpulse.planner.costs import GoogleCosts, Size
+from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.planner.costs import GoogleCosts
+from adpulse.platforms.base import Size
 from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.reached import Reached
@@ -114,7 +115,7 @@ def test_a_manager_is_not_connected_and_its_clients_are_named_as_the_way(install
     chosen = Reached(accounts=[manager], scope="google")
 
     with pytest.raises(Usage, match="manager account, which has no numbers of its own"):
-        operations.connect(installation.app, "Acme", Provider.GOOGLE, installation.secret(Provider.GOOGLE), chosen, "manual")
+        operations.connect(installation.app, "Acme", "google", installation.secret("google"), chosen, "manual")
 
     assert installation.app.connections.every(installation.workspace.id) == []
 

@@ -10,7 +10,8 @@ import pytest
 from clients import TODAY, GoogleRig, keyed
 from google_sdk import Ads
 
-from adpulse.model import METRICS, FetchKind
+from adpulse.metrics import METRICS
+from adpulse.model import FetchKind
 from adpulse.platforms.google import normalise
 from adpulse.platforms.google.queries import ADS
 from adpulse_sandbox import Sandbox

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
-from adpulse.model import METRICS, Level, RunState
+from adpulse.metrics import METRICS
+from adpulse.model import Level, RunState
 from adpulse.platforms.meta import normalise
 from adpulse_sandbox import Sandbox
 

@@ -9,7 +9,8 @@ from clients import TODAY, GoogleRig, MetaRig, keyed
 from adpulse import operations
 from adpulse.discovery import discover
 from adpulse.errors import Conflict
-from adpulse.model import METRICS, ConnectionStatus, RunState
+from adpulse.metrics import METRICS
+from adpulse.model import ConnectionStatus, RunState
 from storage.analytics import read
 
 DAY = timedelta(days=1)

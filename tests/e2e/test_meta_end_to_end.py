@@ -16,7 +16,7 @@ from prefect.states import Cancelling
 
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
-from adpulse.model import Parts, Provider, RunState, SyncStatus
+from adpulse.model import Parts, RunState, SyncStatus
 from adpulse_sandbox.meta.tokens import OTHER_APP
 
 HOUR = timedelta(hours=1)
@@ -122,7 +122,7 @@ def test_two_ticks_at_once_never_sync_a_connection_twice(running):
         running.app.connections.set_frequency(each.id, "hourly")
 
     with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, Frequency.HOURLY))
+        deployment = client.read_deployment_by_name(orchestrator.deployment_name("meta", Frequency.HOURLY))
         ticks = [client.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
         running.until(lambda: all(final(client, tick.id) for tick in ticks))
     running.until(lambda: all(attempted(running, each) > before[each.id] and idle(running, each) for each in connections))

@@ -18,7 +18,7 @@ from running import ENDED
 from adpulse import orchestrator
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import Lane, Provider, RunState, SyncStatus
+from adpulse.model import Lane, RunState, SyncStatus
 from adpulse_sandbox import Sandbox
 from deployments.deploy import deploy
 from deployments.owner import began
@@ -79,7 +79,7 @@ class Fleet(Workers):
     def tick(self, frequency):
         """A flow run as the group's schedule makes it, now; its id."""
         with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, frequency))
+            deployment = client.read_deployment_by_name(orchestrator.deployment_name("meta", frequency))
             return client.create_flow_run_from_deployment(deployment.id).id
 
     def flow_run(self, flow_run):
@@ -219,7 +219,7 @@ def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeyp
     orchestrator._deployment_id.cache_clear()
 
     with pytest.raises(Unavailable, match=r"no deployment meta-sync/another\. Run: adpulse deploy"):
-        orchestrator.request_run(Provider.META, Lane.ON_DEMAND, fleet.app.runs)
+        orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs)
 
 
 @pytest.mark.slow
@@ -236,7 +236,7 @@ def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path
     asked, told = fleet.app.runs.request(connection.id).run_id, []
     for _ in range(3):
         with pytest.raises(Unavailable) as refused:
-            orchestrator.request_run(Provider.META, Lane.ON_DEMAND, fleet.app.runs)
+            orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs)
         told.append(str(refused.value))
         sandbox.clock.advance(20 * MINUTE)
     waiting = fleet.app.runs.get(asked)

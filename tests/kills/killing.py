@@ -22,7 +22,8 @@ from kills import invariants
 from kills.steps import PROVEN, Step
 
 from adpulse.frequency import Frequency
-from adpulse.model import ON_DEMAND_LANES, Provider
+from adpulse.model import ON_DEMAND_LANES
+from adpulse.platforms.registry import PLATFORMS
 from adpulse_sandbox.remote import Remote
 
 PACKET = 65536
@@ -156,7 +157,7 @@ class Killing(Installation):
         self.app.workspaces.grant_realtime(self.workspace.id)
         for name, frequency in self.accounts.items():
             self.connect(name, frequency=frequency)
-        self._ticks = sorted(self._groups() | {(provider, None) for provider in Provider}, key=str)
+        self._ticks = sorted(self._groups() | {(provider, None) for provider in PLATFORMS}, key=str)
         self.sandbox.calls.clear()  # discovery is counted for the credential, not for an account
         return self
 
@@ -299,7 +300,7 @@ class Killing(Installation):
         for _ in range(60):
             for tick in self._ticks:
                 child.run(_ticking(*tick))
-            if not any(self.app.runs.waiting(provider, lane) for provider in Provider for lane in ON_DEMAND_LANES):
+            if not any(self.app.runs.waiting(provider, lane) for provider in PLATFORMS for lane in ON_DEMAND_LANES):
                 return
         raise AssertionError(f"there is always something left to do:\n{self.log()}")
 

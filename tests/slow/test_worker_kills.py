@@ -15,7 +15,7 @@ from running import processes_of
 
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
-from adpulse.model import Provider, RunState
+from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 
@@ -47,7 +47,7 @@ class Installed(Workers):
     def asked_for(self, count):
         """Flow runs of a scheduled deployment, asked for by hand, beside whatever runs."""
         with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name(orchestrator.deployment_name(Provider.META, Frequency.EVERY_5_MIN))
+            deployment = client.read_deployment_by_name(orchestrator.deployment_name("meta", Frequency.EVERY_5_MIN))
             return [client.create_flow_run_from_deployment(deployment.id).id for _ in range(count)]
 
     def history(self, flow_run):

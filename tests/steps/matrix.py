@@ -10,6 +10,7 @@ import pytest
 from adpulse import operations
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, RunState, SyncStatus
+from adpulse.platforms.registry import platform_of
 from adpulse_sandbox.meta.world import BEGINNING
 
 LATER = BEGINNING + timedelta(hours=26)
@@ -158,7 +159,7 @@ def told_and_waited_for(installation, run, cell, neighbours):
         assert timedelta(seconds=ending.seconds) <= run.until - now <= timedelta(seconds=longest)
     if ending.rests:
         assert (view.cooldown_until, view.cooldown_reason) == (run.until, run.reason)
-        assert view.connection.provider.label.split()[0] in run.reason
+        assert platform_of(view.connection.provider).label.split()[0] in run.reason
     else:
         assert view.sync_status is SyncStatus.ERROR
         assert view.last_sync_error == run.error

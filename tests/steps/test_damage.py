@@ -13,8 +13,9 @@ from installation import Installation
 from adpulse import operations
 from adpulse.errors import ControlPlaneBusy, DiskFull, LeaseLost, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import FetchKind, Provider, RunState, SyncStatus
+from adpulse.model import FetchKind, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
+from adpulse.platforms.registry import platform_of
 from deployments.sweep import Sweep
 from storage import analytics, control, leases, sqlite_file
 from tasks.telemetry import settle
@@ -84,7 +85,7 @@ def test_after_a_restore_the_sync_goes_on_from_the_copy_to_the_truth(installatio
     run = go_on(installation, connection)
 
     assert restored.from_copy
-    assert len(kept) == FIRST_SYNC_DAYS - Provider.META.lookback_days - 1  # what is older than the lookback comes from the copy
+    assert len(kept) == FIRST_SYNC_DAYS - platform_of("meta").lookback_days - 1  # what is older than the lookback comes from the copy
     assert run.state is RunState.DONE
     assert len(days_read(installation, connection)) == FIRST_SYNC_DAYS
     assert installation.differences(connection) == []

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from adpulse.errors import BadRequest
 from adpulse.frequency import Frequency
-from adpulse.model import Lane, Provider, RunState, SyncStatus
+from adpulse.model import Lane, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER
 from storage import leases
 from tasks.batch import Batch, read_each
@@ -135,14 +135,14 @@ def test_a_manual_sync_that_failed_is_tried_again_without_anybody_asking(install
     assert installation.claim() == []
     sandbox.clock.set(failed.until)
 
-    assert installation.app.runs.waiting(Provider.META, Lane.ON_DEMAND) == 1
+    assert installation.app.runs.waiting("meta", Lane.ON_DEMAND) == 1
     (fine,) = installation.work(installation.claim())
     assert (failed.state, fine.id, fine.counts.inserted > 0) == (RunState.FAILED, failed.id, True)
 
 
 def test_what_we_asked_wrongly_is_a_dead_letter_at_once_and_what_was_read_is_stored(installation):
     connection = installation.connect("Corner Store 1", frequency="5min")
-    (lease,) = installation.app.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "test")
+    (lease,) = installation.app.leases.claim_due("meta", Frequency.EVERY_5_MIN, "test")
     made = fetch(installation, lease)
     stage_changes(batch(lease))
     apply_changes(batch(lease))
@@ -196,22 +196,22 @@ def test_an_account_that_was_slow_is_left_to_the_background_until_it_is_quick_ag
     connection = installation.connect("Corner Store 1", frequency="hourly")
     installation.sync(connection)
     installation.sandbox.clock.advance(2 * 3600)
-    (lease,) = installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")
+    (lease,) = installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")
     settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It was slow, and then it failed."), late=True)
     installation.sandbox.clock.advance(2 * 3600)
 
-    assert installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test") == []
-    assert installation.app.runs.waiting(Provider.META, Lane.ON_DEMAND) == 0
-    installation.work(installation.app.leases.claim_waiting(Provider.META, Lane.BACKGROUND, "test"))
+    assert installation.app.leases.claim_due("meta", Frequency.HOURLY, "test") == []
+    assert installation.app.runs.waiting("meta", Lane.ON_DEMAND) == 0
+    installation.work(installation.app.leases.claim_waiting("meta", Lane.BACKGROUND, "test"))
     installation.sandbox.clock.advance(2 * 3600)
-    assert len(installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")) == 1
+    assert len(installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")) == 1
 
 
 def test_a_long_first_sync_does_not_make_an_account_slow(installation):
     connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.work(installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test"))
-    (lease,) = installation.app.leases.claim_waiting(Provider.META, Lane.BACKGROUND, "test")
+    installation.work(installation.app.leases.claim_due("meta", Frequency.HOURLY, "test"))
+    (lease,) = installation.app.leases.claim_waiting("meta", Lane.BACKGROUND, "test")
     settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It took long, and then it failed."), late=True)
     installation.sandbox.clock.advance(2 * 3600)
 
-    assert [each.connection.id for each in installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")] == [connection.id]
+    assert [each.connection.id for each in installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")] == [connection.id]

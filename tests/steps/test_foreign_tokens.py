@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from adpulse import bootstrap, connecting, operations, settings
 from adpulse.discovery import discover
-from adpulse.model import ConnectionStatus, Provider, RunState
+from adpulse.model import ConnectionStatus, RunState
 from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 from storage.control import CallRow
 
@@ -23,19 +23,19 @@ def refused(installation):
 
 def connect(installation, token="other_app", name=SAKURA):
     """As people connect: what the token reaches is asked for first."""
-    secret = installation.secret(Provider.META, token)
-    reached = discover(installation.app, Provider.META, secret)
+    secret = installation.secret("meta", token)
+    reached = discover(installation.app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name == name])
-    (view,) = operations.connect(installation.app, installation.workspace.id, Provider.META, secret, chosen, "manual")
+    (view,) = operations.connect(installation.app, installation.workspace.id, "meta", secret, chosen, "manual")
     return view.connection
 
 
 def known_as_ours(installation, token="other_app", *names):
     """Connections from before anybody asked whose token it is."""
-    app, secret = installation.app, installation.secret(Provider.META, token)
-    reached = discover(app, Provider.META, secret)
+    app, secret = installation.app, installation.secret("meta", token)
+    reached = discover(app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name in names], scope="meta")
-    made = operations.connect(app, installation.workspace.id, Provider.META, secret, chosen, "manual")
+    made = operations.connect(app, installation.workspace.id, "meta", secret, chosen, "manual")
     app.leases.release(installation.claim())
     installation.sandbox.calls.clear()
     return [view.connection for view in made]
@@ -136,7 +136,7 @@ def test_reconnecting_takes_over_whose_token_it_is(installation, token, scope):
     connection = connect(installation, "full" if token == "other_app" else "other_app")
     installation.app.leases.release(installation.claim())
 
-    operations.reconnect(installation.app, connection.id, installation.secret(Provider.META, token))
+    operations.reconnect(installation.app, connection.id, installation.secret("meta", token))
 
     assert scopes(installation) == {SAKURA: scope}
     installation.sandbox.calls.clear()
@@ -182,7 +182,7 @@ def test_neither_token_nor_proof_is_logged_or_stored_in_clear(installation, capl
     (connection,) = known_as_ours(installation, "other_app", SAKURA)
     installation.sync(connection)
 
-    token = installation.secret(Provider.META, "other_app").get_secret_value()
+    token = installation.secret("meta", "other_app").get_secret_value()
     written = caplog.text + "".join(path.read_text(errors="replace") for path in installation.app.settings.home.glob("control.db*"))
     assert f"issued by the app {OTHER_APP.id}, not by {OWN_APP.id}" in caplog.text
     secrets = (token, OWN_APP.secret, OWN_APP.proof(token))

@@ -41,6 +41,7 @@ from steps.matrix import (
 from adpulse import bootstrap, operations
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
+from adpulse.platforms.registry import platform_of
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.faults import GOOGLE_ACTIONS
 from adpulse_sandbox.google.running import Options
@@ -226,5 +227,5 @@ def every_day_is_of_the_new_zone(installation, connection):
     view = installation.app.connections.get(connection.id)
     ages = installation.app.partitions.ages(connection.id)
     assert view.connection.timezone == "Pacific/Auckland"
-    assert {kind for kind, _ in ages.days} == set(connection.provider.metric_kinds)
+    assert {kind for kind, _ in ages.days} == set(platform_of(connection.provider).metric_kinds)
     assert min(ages.days.values()) >= LATER

@@ -23,7 +23,9 @@ from adpulse import operations
 from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import ConnectionStatus, Lane, Provider, RunState, parse_margin
+from adpulse.metrics import parse_margin
+from adpulse.model import ConnectionStatus, Lane, RunState
+from adpulse.platforms.registry import PLATFORMS
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 from adpulse_sandbox.meta.world import BEGINNING
@@ -36,7 +38,7 @@ from tasks.metrics import read_metrics
 from tasks.telemetry import prepare, settle
 from tasks.upsert import apply_changes
 
-ACCOUNTS = {"Corner Store 1": Provider.META, "Side Street 1": Provider.GOOGLE, "Corner Store 2": Provider.META}
+ACCOUNTS = {"Corner Store 1": "meta", "Side Street 1": "google", "Corner Store 2": "meta"}
 NAMES = tuple(ACCOUNTS)
 LIMIT, PAGE = 24, 60
 HOUR = timedelta(hours=1)
@@ -57,7 +59,7 @@ FAULTS = (
     {"action": "too_much_data", "platform": "google", "above_days": 1, "count": 2},
 )
 whose = st.integers(0, len(ACCOUNTS) - 1)
-QUEUES = tuple((provider, lane) for lane in (Lane.ON_DEMAND, Lane.BACKGROUND, *SCHEDULED) for provider in Provider)
+QUEUES = tuple((provider, lane) for lane in (Lane.ON_DEMAND, Lane.BACKGROUND, *SCHEDULED) for provider in PLATFORMS)
 queues = st.permutations(QUEUES)
 MID_READ, COMMITTED, APPLIED = 3, 5, 6
 """So many steps a worker has made."""
@@ -193,7 +195,7 @@ class Machine(RuleBasedStateMachine):
         with suppress(AdpulseError):  # the platform may be away
             connected = [view.connection for view in self.app.connections.every()]
             made = self.installation.connect(NAMES[len(connected)], frequency=frequency)
-            usable = [each for each in connected if each.status is not ConnectionStatus.DISCONNECTED and each.provider is made.provider]
+            usable = [each for each in connected if each.status is not ConnectionStatus.DISCONNECTED and each.provider == made.provider]
             if usable:
                 share_credential(self.installation, made, usable[0])
             operations.request_sync(self.app, made.id)
@@ -278,7 +280,7 @@ class Machine(RuleBasedStateMachine):
 
     def account(self, name):
         """Its id at the platform."""
-        found = self.sandbox.world.account if ACCOUNTS[name] is Provider.META else self.sandbox.google.world.customer
+        found = self.sandbox.world.account if ACCOUNTS[name] == "meta" else self.sandbox.google.world.customer
         return found(name).id
 
     def fresh(self, reference):

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from adpulse import connecting, telling
 from adpulse.connecting import Returned
-from adpulse.model import Provider, RunState
+from adpulse.model import RunState
 from deployments.sweep import Sweep
 
 DAY = 86_400
@@ -19,7 +19,7 @@ DAY = 86_400
 def connected(installation):
     """A connection made by consent, two months before its token ends."""
     invitation = connecting.begin_authorisation(
-        installation.app, installation.workspace.id, Provider.META, reached_at="http://localhost:8400/", begun_by="me"
+        installation.app, installation.workspace.id, "meta", reached_at="http://localhost:8400/", begun_by="me"
     )
     back = dict(each.split("=", 1) for each in consent(invitation.url).partition("?")[2].partition("#")[0].split("&"))
     returned = Returned(state=back["state"], code=SecretStr(back["code"]), error=None, browser=None, key_id="me")
@@ -106,7 +106,7 @@ def test_a_worker_that_does_not_lead_renews_nothing(installation, connected):
 
 
 def test_the_sweep_forgets_grants_that_are_too_old(installation, monkeypatch):
-    grant = connecting.grant_of(installation.app, installation.workspace.id, Provider.META, installation.secret(Provider.META))
+    grant = connecting.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
     monkeypatch.setattr("storage.grants.utc_now", lambda: grant.expires_at)
     pass_over(installation)
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, Provider, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, RunState, SyncStatus
 from storage import leases
 from storage.control import ConnectionRow
 from tasks.batch import Batch, read_each
@@ -161,7 +161,7 @@ def test_a_connection_that_a_person_must_mend_is_left_alone_with_its_data(instal
     assert view.connection.status is status
     assert told in view.status_reason
     assert view.sync_status is SyncStatus.ERROR
-    assert installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test") == []
+    assert installation.app.leases.claim_due("meta", Frequency.HOURLY, "test") == []
     assert installation.rows("SELECT count(*) FROM metric_facts") == before
 
 
@@ -302,7 +302,7 @@ def test_the_spend_of_a_week_decides_who_is_claimed_first(installation, sandbox)
         told = dict(session.execute(select(ConnectionRow.id, ConnectionRow.trailing_spend)).all())
     sandbox.clock.advance(3600)
 
-    leases = installation.app.leases.claim_due(Provider.META, Frequency.HOURLY, "test")
+    leases = installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")
 
     assert told == spent
     assert [lease.connection.id for lease in leases] == sorted(spent, key=spent.get, reverse=True)

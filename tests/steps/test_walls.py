@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import flows.sync
-from adpulse.model import Provider, RunState
+from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 from storage.unsettled import Ending
 
@@ -67,7 +67,7 @@ class Street:
 
     def flow(self):
         """One flow run that takes everything that waits on demand; its final state."""
-        state = asyncio.run(flows.sync.sync(flows.sync.Request(provider=Provider.META)))
+        state = asyncio.run(flows.sync.sync(flows.sync.Request(provider="meta")))
         for each in self.neighbours:
             self.installation.notes.setdefault(each.id, []).append(self.app.partitions.ages(each.id))
         return state
@@ -384,7 +384,7 @@ def test_what_prefect_does_not_take_ends_no_sync(street, monkeypatch):
 def test_a_flow_run_that_is_asked_for_unknown_connections_syncs_the_others(street):
     asked = [street.culprit.id, "nobody"]
 
-    state = asyncio.run(flows.sync.sync(flows.sync.Request(provider=Provider.META, connections=asked)))
+    state = asyncio.run(flows.sync.sync(flows.sync.Request(provider="meta", connections=asked)))
 
     assert state.is_completed()
     assert street.newest(street.culprit).state in ENDED_WELL

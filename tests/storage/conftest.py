@@ -9,17 +9,10 @@ import pyarrow as pa
 import pytest
 from connecting import unstored
 
-from adpulse.model import (
-    ENTITY_SCHEMA,
-    METRIC_SCHEMA,
-    METRICS,
-    SPLIT_METRICS,
-    Fetch,
-    Fetched,
-    FetchKind,
-    Heat,
-    Provider,
-)
+from adpulse.entities import ENTITY_SCHEMA
+from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA, METRICS, SPLIT_METRICS
+from adpulse.model import Fetch, FetchKind, Heat
 from storage import diff, warehouse
 from storage.batches import RunFetch
 from storage.warehouse import Warehouse
@@ -78,7 +71,7 @@ class Builder:
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
 
-    def run(self, *fetched, generation=1, connection_id="c1", provider=Provider.META, now=None, run_id=None, gross_margin=MARGIN):
+    def run(self, *fetched, generation=1, connection_id="c1", provider="meta", now=None, run_id=None, gross_margin=MARGIN):
         return RunFetch(
             provider=provider,
             run_id=run_id or f"{connection_id}-r{generation}",

@@ -3,7 +3,7 @@
 import pytest
 from columns import PARTS, changes, missing, remargined, spending, split, vanishing
 
-from adpulse.model import METRICS
+from adpulse.metrics import METRICS
 from storage import sql
 
 ONLY_NAMES = {"0001_tables.sql"}

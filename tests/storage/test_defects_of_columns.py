@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from columns import PARTS, changes, views
 
-from adpulse.model import METRICS
+from adpulse.metrics import METRICS
 from storage import sql
 
 FOLDER = Path(sql.__file__).parent

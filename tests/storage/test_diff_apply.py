@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse.model import GONE_STATUSES, METRICS, FetchKind
+from adpulse.entities import GONE_STATUSES
+from adpulse.metrics import METRICS
+from adpulse.model import FetchKind
 
 TODAY = date(2026, 3, 20)
 DAYS = [TODAY - timedelta(days=n) for n in range(3)]

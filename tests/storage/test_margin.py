@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.errors import Usage
-from adpulse.model import METRIC_SCHEMA, METRICS, parse_margin, with_profit
+from adpulse.metrics import METRIC_SCHEMA, METRICS, parse_margin, with_profit
 
 HALF, THIRD = Decimal("0.5"), Decimal("0.333333")
 TODAY = date(2026, 3, 20)

@@ -13,7 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adpulse.errors import DiskFull, Permanent
-from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Lane
+from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.model import Fetch, FetchKind, Heat, Lane
 from adpulse.planner.plan import Plan
 from storage.staging import Staging
 

@@ -17,7 +17,8 @@ import pytest
 
 from adpulse.absent import status_only
 from adpulse.errors import Permanent, WarehouseBusy
-from adpulse.model import METRICS, Level, Restated, RunCounts
+from adpulse.metrics import METRICS
+from adpulse.model import Level, Restated, RunCounts
 from storage.files import exclusive
 from storage.sql import migrations
 from storage.warehouse import Warehouse

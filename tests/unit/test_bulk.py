@@ -5,7 +5,7 @@ from sqlalchemy import event, update
 
 from adpulse.errors import FrequencyRefused, UnknownConnection
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Lane, Provider, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, Lane, RunState, SyncStatus
 from storage.bulk import Choice, Outcome
 from storage.control import ConnectionRow
 from storage.runs import Leg
@@ -71,20 +71,20 @@ def test_sync_now_joins_what_is_open_and_queues_the_rest(plane, six):
     assert outcomes(done) == [Outcome.UNCHANGED, Outcome.DONE, Outcome.REFUSED, Outcome.REFUSED, Outcome.DONE]
     assert done[0].run_id == first.run_id
     assert [plane.connections.get(each.id).sync_status for each in six[:2]] == [SyncStatus.QUEUED] * 2
-    assert len(plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")) == 3
+    assert len(plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")) == 3
 
 
 @pytest.mark.usefixtures("six")
 def test_what_waits_for_its_time_is_queued_again(plane):
     plane.bulk.sync_now(eu(plane))
-    leases = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")
+    leases = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")
     for lease in leases:
         plane.runs.postponed(lease, Leg(), until=plane.clock.now().replace(year=2099), reason="later", lane=Lane.BACKGROUND)
 
     done = plane.bulk.sync_now(eu(plane))
 
     assert {plane.runs.get(each.run_id).state for each in done if each.run_id} == {RunState.QUEUED}
-    assert len(plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")) == len(leases) == 3
+    assert len(plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")) == len(leases) == 3
 
 
 def test_an_unknown_id_or_frequency_changes_nothing(plane, six):

@@ -9,8 +9,8 @@ import pytest
 
 from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnection, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, ConnectionStatus, Heat, Lane, Provider, SyncStatus
-from adpulse.planner.costs import Size
+from adpulse.model import AccountFacts, ConnectionStatus, Heat, Lane, SyncStatus
+from adpulse.platforms.base import Size
 from storage.connections import Connections
 from storage.runs import Leg
 
@@ -19,7 +19,7 @@ FACTS = AccountFacts(external_id="1", name="x", currency="USD", timezone="UTC", 
 
 
 def claim(plane, frequency=FIVE):
-    return plane.leases.claim_due(Provider.META, frequency, "worker")
+    return plane.leases.claim_due("meta", frequency, "worker")
 
 
 def finish(plane, leases):
@@ -123,14 +123,14 @@ def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lo
 def test_leases_given_back_are_queued_again(plane):
     connection = plane.connect("1", "manual")
     plane.runs.request(connection.id)
-    leases = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "worker")
+    leases = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "worker")
     plane.leases.release(leases)
 
     assert plane.connections.get(connection.id).sync_status is SyncStatus.QUEUED
     assert plane.leases.owners() == set()
     with pytest.raises(LeaseLost):
         plane.runs.calling(leases[0])
-    assert [lease.run_id for lease in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w2")] == [leases[0].run_id]
+    assert [lease.run_id for lease in plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w2")] == [leases[0].run_id]
 
 
 def test_the_same_account_twice_in_a_workspace_is_refused(plane):
@@ -174,7 +174,7 @@ def test_groups_count_active_scheduled_connections(plane):
         plane.connect(str(number), frequency)
     plane.connections.set_status(plane.connections.get("Account 3").connection.id, ConnectionStatus.PAUSED, None)
 
-    assert plane.connections.groups() == {(Provider.META, FIVE): 2}
+    assert plane.connections.groups() == {("meta", FIVE): 2}
 
 
 def test_connecting_into_no_workspace_is_refused(plane):
@@ -182,21 +182,21 @@ def test_connecting_into_no_workspace_is_refused(plane):
 
     with pytest.raises(Usage, match="workspace"):
         Connections(plane.engine, plane.clock).create(
-            "nowhere", Provider.META, facts, credential_id=plane.credential, scope="meta", frequency="manual", gross_margin=1
+            "nowhere", "meta", facts, credential_id=plane.credential, scope="meta", frequency="manual", gross_margin=1
         )
 
 
 def test_who_shares_a_scope_is_told_in_groups_of_what_their_reads_cost(plane):
     sizes = [(None, None, None), (0, 0, 0), (1, 10, 0), (500, 500, 0), (501, 10, 3), (600, 20, 1)]
     for number, (ads, campaigns, groups) in enumerate(sizes):
-        made = plane.connect(str(number), provider=Provider.GOOGLE, scope="google:acme")
+        made = plane.connect(str(number), provider="google", scope="google:acme")
         if ads is not None:
             plane.sizes.set_walked(made.id, ad_count=ads, campaign_count=campaigns)
             plane.sizes.set_asset_groups(made.id, groups)
-    plane.connect("other", provider=Provider.GOOGLE, scope="google:other")
-    paused = plane.connect("paused", provider=Provider.GOOGLE, scope="google:acme")
+    plane.connect("other", provider="google", scope="google:other")
+    paused = plane.connect("paused", provider="google", scope="google:acme")
     plane.connections.set_status(paused.id, ConnectionStatus.PAUSED, None)
-    plane.connect("daily", "daily", provider=Provider.GOOGLE, scope="google:acme")
+    plane.connect("daily", "daily", provider="google", scope="google:acme")
 
     found = plane.connections.groups_of("google:acme", 500)
 

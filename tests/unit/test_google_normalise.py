@@ -13,12 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
-from adpulse.model import METRIC_SCHEMA, METRICS, MICROS, Level, Provider
+from adpulse.metrics import METRIC_SCHEMA, METRICS, MICROS
+from adpulse.model import Level
 from adpulse.platforms.google import normalise
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 
 DAY = "2026-03-20"
-CONNECTION = unstored(id="g", provider=Provider.GOOGLE, gross_margin=Decimal("0.5"), scope="google:1")
+CONNECTION = unstored(id="g", provider="google", gross_margin=Decimal("0.5"), scope="google:1")
 
 
 def micros(*values):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import FetchKind, Heat, Parts, Provider
+from adpulse.model import FetchKind, Heat, Parts
 from adpulse.planner.account import Account, Spent
 from adpulse.planner.costs import whole
 from adpulse.planner.plan import plan
@@ -23,12 +23,12 @@ NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 WHOLE = [FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS]
-BASIC = ScopeLimit(provider=Provider.GOOGLE, calls=15_000, window=DAY)
+BASIC = ScopeLimit(provider="google", calls=15_000, window=DAY)
 
 
 def connection(*, ads=150, groups=0, frequency=Frequency.REALTIME):
     return unstored(
-        provider=Provider.GOOGLE,
+        provider="google",
         timezone="America/New_York",
         frequency=frequency,
         scope="google:p",

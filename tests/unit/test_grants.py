@@ -10,7 +10,7 @@ from sqlalchemy import delete, text, update
 
 from adpulse.clock import utc_now
 from adpulse.errors import NotFound, RateLimited, Usage
-from adpulse.model import AccountFacts, Provider
+from adpulse.model import AccountFacts
 from adpulse.reached import Reached
 from storage import authorizations, grants
 from storage.control import AuthorizationRow, ConnectionRow, GrantRow
@@ -21,12 +21,12 @@ HOME = "http://localhost:8400/oauth/callback"
 
 
 def given(plane, **more):
-    grant_id = plane.grants.reserve(plane.workspace.id, Provider.META, **more)
+    grant_id = plane.grants.reserve(plane.workspace.id, "meta", **more)
     return plane.grants.fill(grant_id, SECRET, Reached(accounts=[ACCOUNT], scope="meta:7", expires_at=plane.clock.now()))
 
 
 def begun(plane, key="key-1", **more):
-    return plane.authorizations.begin(plane.workspace.id, Provider.GOOGLE, None, redirect_uri=HOME, begun_by=key, **more)
+    return plane.authorizations.begin(plane.workspace.id, "google", None, redirect_uri=HOME, begun_by=key, **more)
 
 
 def later(monkeypatch, delta):
@@ -61,7 +61,7 @@ def test_of_several_who_take_a_grant_one_gets_it(plane):
 
 def test_a_grant_is_another_workspaces_or_too_old_or_never_was(plane, monkeypatch):
     made, other = given(plane), plane.workspaces.create("Borealis")
-    reserved = plane.grants.reserve(plane.workspace.id, Provider.META)
+    reserved = plane.grants.reserve(plane.workspace.id, "meta")
 
     for grant_id, workspace in ((made.id, other.id), (reserved, plane.workspace.id), ("made-up", plane.workspace.id)):
         with pytest.raises(NotFound):
@@ -89,14 +89,14 @@ def test_what_is_taken_or_too_old_leaves_nothing_to_decrypt(plane, monkeypatch):
 def test_a_workspace_asks_so_often_an_hour_and_no_other_waits_for_it(plane, monkeypatch):
     other = plane.workspaces.create("Borealis")
     for _ in range(grants.MOST_AN_HOUR):
-        plane.grants.reserve(plane.workspace.id, Provider.META)
+        plane.grants.reserve(plane.workspace.id, "meta")
 
     with pytest.raises(RateLimited, match="within the hour") as refused:
-        plane.grants.reserve(plane.workspace.id, Provider.GOOGLE)
+        plane.grants.reserve(plane.workspace.id, "google")
     assert 3500 < refused.value.retry_after <= 3600
-    assert plane.grants.reserve(other.id, Provider.META)
+    assert plane.grants.reserve(other.id, "meta")
     later(monkeypatch, timedelta(hours=1, seconds=1))
-    assert plane.grants.reserve(plane.workspace.id, Provider.META)
+    assert plane.grants.reserve(plane.workspace.id, "meta")
 
 
 def test_a_ciphertext_moved_to_another_grant_does_not_open(plane):
@@ -116,7 +116,7 @@ def test_whoever_began_finishes_once(plane, proof):
 
     found = plane.authorizations.take(made.state, browser, key)
 
-    assert (found.workspace_id, found.provider, found.redirect_uri) == (plane.workspace.id, Provider.GOOGLE, HOME)
+    assert (found.workspace_id, found.provider, found.redirect_uri) == (plane.workspace.id, "google", HOME)
     assert found.verifier == made.verifier
     assert plane.authorizations.take(made.state, browser, key) is None
 
@@ -162,7 +162,7 @@ def test_the_database_holds_neither_state_nor_verifier_nor_token(plane):
 def test_a_connection_that_goes_takes_what_waits_for_it_along(plane):
     connection = plane.connect("1")
     given(plane, connection_id=connection.id)
-    plane.authorizations.begin(plane.workspace.id, Provider.META, connection.id, redirect_uri=HOME, begun_by="k")
+    plane.authorizations.begin(plane.workspace.id, "meta", connection.id, redirect_uri=HOME, begun_by="k")
     with plane.engine.begin() as session:
         session.execute(delete(ConnectionRow).where(ConnectionRow.id == connection.id))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from adpulse.errors import RateLimited
-from adpulse.model import Heat, Provider
+from adpulse.model import Heat
 from adpulse.planner.budget import Budget
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from storage.ledger import Ledger
@@ -63,7 +63,7 @@ def test_connections_that_have_an_accounts_hour_together_are_counted_where_they_
     plane.workspace = plane.workspaces.create("another")
     plane.connect("1", frequency="hourly"), plane.connect("2", frequency="manual"), plane.connect("3")
     plane.workspace = first
-    plane.connect("1", provider=Provider.GOOGLE)
+    plane.connect("1", provider="google")
 
     assert plane.ledger.sharing() == plane.ledger.sharing("meta:1") == {"meta:1": 2}
     assert plane.ledger.sharing("meta:2") == plane.ledger.sharing("google:1") == {}
@@ -95,9 +95,9 @@ def test_calls_carry_their_heat_and_old_ones_are_pruned(plane):
 
 def limited(plane, calls=10):
     """A ledger of the same control plane: Google's scopes may make ``calls`` in 24 hours, and Meta's app 15 in one."""
-    google = ScopeLimit(provider=Provider.GOOGLE, calls=calls, window=DAY)
-    meta = ScopeLimit(provider=Provider.META, calls=15, window=HOUR)
-    return Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={Provider.GOOGLE: google, Provider.META: meta}))
+    google = ScopeLimit(provider="google", calls=calls, window=DAY)
+    meta = ScopeLimit(provider="meta", calls=15, window=HOUR)
+    return Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={"google": google, "meta": meta}))
 
 
 def refusal(ledger, key="google:new", scope="google:acme"):
@@ -255,8 +255,8 @@ def test_what_the_planner_says_fits_the_ledger_gives(plane, waits, costs):
 )
 def test_no_history_exceeds_the_scopes_limit_in_any_day(plane, limit, steps):
     scope, clock, made = f"google:{uuid4()}", SteppedClock(), []
-    google = ScopeLimit(provider=Provider.GOOGLE, calls=limit, window=DAY)
-    ledger = Ledger(plane.engine, clock, 4, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+    google = ScopeLimit(provider="google", calls=limit, window=DAY)
+    ledger = Ledger(plane.engine, clock, 4, ScopeLimits(by_provider={"google": google}))
     for seconds, account, wanted in steps:
         clock.advance(seconds=seconds)
         made += [clock.now()] * taken(ledger, f"{scope}:{account}", wanted, scope)

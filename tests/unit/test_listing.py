@@ -6,7 +6,7 @@ import pytest
 
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Lane, Provider
+from adpulse.model import ConnectionStatus, Lane
 from storage.listing import NEVER, Order, Wanted
 from storage.runs import Leg
 
@@ -41,7 +41,7 @@ def seven(plane):
     for number, minutes in ((1, 0), (3, 5), (5, 0)):
         plane.clock.advance(minutes=minutes)
         plane.runs.request(made[number].id)
-        (lease,) = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")
+        (lease,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")
         plane.runs.done(lease, Leg())
     for number, status in ((0, ConnectionStatus.PAUSED), (4, ConnectionStatus.DISABLED), (6, ConnectionStatus.PAUSED)):
         plane.connections.set_status(made[number].id, status, None)

@@ -4,11 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.absent import Absent
-from adpulse.model import GONE_STATUSES, Level, Provider
-from adpulse.planner.costs import LOOKUP_BY_ID, Size, costs_of
+from adpulse.entities import GONE_STATUSES
+from adpulse.model import Level
+from adpulse.planner.costs import costs_of
+from adpulse.platforms.base import Size
+from adpulse.platforms.meta.costs import LOOKUP_BY_ID
 from adpulse.platforms.meta.lookup import Asks, look_up
 
-COST = costs_of(Provider.META, Size(ads=5_000), 500).lookup
+COST = costs_of("meta", Size(ads=5_000), 500).lookup
 
 
 @st.composite

@@ -13,7 +13,9 @@ import pytest
 from connecting import unstored
 from nbclient import NotebookClient
 
-from adpulse.model import METRIC_SCHEMA, METRICS, Fetch, Fetched, FetchKind, Heat, Provider
+from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.model import Fetch, FetchKind, Heat
 from storage.batches import RunFetch
 from storage.warehouse import Warehouse
 
@@ -46,7 +48,7 @@ def write(warehouse, generation, at, answers):
     """What one tick does with the answers: diff and apply."""
     batch = [
         RunFetch(
-            provider=Provider.META,
+            provider="meta",
             run_id=f"{of.id}-{generation}",
             generation=generation,
             connection_id=of.id,

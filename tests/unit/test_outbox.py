@@ -10,7 +10,7 @@ from sqlalchemy import event as listening
 from adpulse.clock import utc_now
 from adpulse.errors import AccountRefused, AuthExpired, LeaseLost, NotFound, Unavailable, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
-from adpulse.model import ConnectionStatus, Lane, Provider, Restated, RunCounts
+from adpulse.model import ConnectionStatus, Lane, Restated, RunCounts
 from storage import outbox
 from storage.outbox import DeliveryState
 from storage.runs import Leg
@@ -32,7 +32,7 @@ def connection(plane):
 
 def lease_of(plane, connection):
     plane.runs.request(connection.id)
-    return plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "flow-run")[0]
+    return plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "flow-run")[0]
 
 
 def told(plane, hook):
@@ -46,7 +46,7 @@ def test_a_completed_sync_is_told_with_the_counts_of_all_its_legs(plane, hook, c
     plane.runs.postponed(lease, CHANGED, until=plane.clock.now(), reason="budget")
     assert told(plane, hook) == []
 
-    (again,) = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "flow-run")
+    (again,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "flow-run")
     plane.runs.done(again, CHANGED)
 
     ((kind, data),) = told(plane, hook)

@@ -15,6 +15,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts, Provider
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, cold_days, missing_days, recent_days
+from adpulse.platforms.registry import platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
@@ -76,7 +77,7 @@ class Simulation:
 
     def oldest(self, first, last):
         """How long ago the one of these days back was read that was read first."""
-        today, kinds = self.connection.today(self.now), self.connection.provider.metric_kinds
+        today, kinds = self.connection.today(self.now), platform_of(self.connection.provider).metric_kinds
         return max(self.now - self.days[kind, today - timedelta(days=n)] for kind in kinds for n in range(first, last + 1))
 
     def most_in_an_hour(self):
@@ -169,7 +170,7 @@ def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
         ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 26),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 16, 12, 26),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 12, 18, 26),
-        ({"provider": Provider.GOOGLE, "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
+        ({"provider": "google", "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
     ],
 )
 def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(account_, limit, hours, hot):
@@ -316,7 +317,7 @@ def test_a_pause_leaves_no_hole_however_long_it_was(provider, pause):
     simulation.now += timedelta(days=pause)
     simulation.run(6)
 
-    kinds = simulation.connection.provider.metric_kinds
+    kinds = platform_of(simulation.connection.provider).metric_kinds
     missing = [n for n in range(pause) for kind in kinds if (kind, begun + timedelta(days=n)) not in simulation.days]
     assert missing == []
     assert simulation.most_in_an_hour() <= 180

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from adpulse.errors import LeaseLost, RateLimited, Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, Fetch, FetchKind, Heat, Lane, Parts, Provider, RunCounts
+from adpulse.model import AccountFacts, Fetch, FetchKind, Heat, Lane, Parts, RunCounts
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from storage import migrations
 from storage.ledger import Ledger
@@ -50,7 +50,7 @@ def test_a_request_and_a_claim_at_once_meet_in_one_run(plane):
         def ask_or_claim(who, connection=connection):
             if who % 2:
                 return plane.runs.request(connection.id).run_id
-            return [lease.run_id for lease in plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, f"w{who}")]
+            return [lease.run_id for lease in plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, f"w{who}")]
 
         at_once(6, ask_or_claim)
 
@@ -63,8 +63,8 @@ def test_workers_of_both_kinds_never_hold_the_same_connection(plane):
 
     def claim(who):
         if who % 2:
-            return plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, f"w{who}")
-        return plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, f"w{who}")
+            return plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, f"w{who}")
+        return plane.leases.claim_waiting("meta", Lane.ON_DEMAND, f"w{who}")
 
     claimed = [lease.connection.id for leases in at_once(8, claim) for lease in leases]
 
@@ -88,8 +88,8 @@ def test_sixteen_at_once_take_exactly_the_limit_of_each_account(plane):
 
 
 def test_sixteen_at_once_take_exactly_the_limits_of_accounts_and_scopes(plane):
-    google = ScopeLimit(provider=Provider.GOOGLE, calls=100, window=timedelta(days=1))
-    ledger = Ledger(plane.engine, plane.clock, 40, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+    google = ScopeLimit(provider="google", calls=100, window=timedelta(days=1))
+    ledger = Ledger(plane.engine, plane.clock, 40, ScopeLimits(by_provider={"google": google}))
     places = [(f"google:{number}", f"google:{project}") for number in range(4) for project in ("a", "b")]  # an account may be in both
 
     def take_all(who):
@@ -110,8 +110,8 @@ def test_sixteen_at_once_take_exactly_the_limits_of_accounts_and_scopes(plane):
 
 
 def test_sixteen_at_once_take_exactly_the_limit_of_a_scope(plane):
-    google = ScopeLimit(provider=Provider.GOOGLE, calls=100, window=timedelta(days=1))
-    ledger = Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={Provider.GOOGLE: google}))
+    google = ScopeLimit(provider="google", calls=100, window=timedelta(days=1))
+    ledger = Ledger(plane.engine, plane.clock, 180, ScopeLimits(by_provider={"google": google}))
 
     def take(who):
         got = 0
@@ -127,9 +127,9 @@ def test_sixteen_at_once_take_exactly_the_limit_of_a_scope(plane):
 
 
 def test_every_bump_of_the_dispatch_counts_also_the_first_ones(plane):
-    at_once(8, lambda _: plane.runs.bump_dispatch(Provider.META, Lane.ON_DEMAND))
+    at_once(8, lambda _: plane.runs.bump_dispatch("meta", Lane.ON_DEMAND))
 
-    assert plane.runs.dispatch_generation(Provider.META, Lane.ON_DEMAND) == 8
+    assert plane.runs.dispatch_generation("meta", Lane.ON_DEMAND) == 8
 
 
 def test_processes_that_start_together_migrate_once(engine):
@@ -158,11 +158,11 @@ class Crowd:
         self.plane.runs.request(dice.choice(self.ids), force=True)
 
     def work(self, dice):
-        self.end(self.plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w"), dice)
+        self.end(self.plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w"), dice)
 
     def tick(self, dice):
         self.plane.clock.advance(minutes=5)
-        self.end(self.plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w"), dice)
+        self.end(self.plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w"), dice)
 
     def end(self, leases, dice):
         dice.shuffle(leases)
@@ -185,7 +185,7 @@ class Crowd:
             runs.failed(lease, Leg(), Unavailable("x"), until=now)
 
     def give_back(self, dice):
-        leases = [*self.plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w"), *self.plane.runs.held_by("w")]
+        leases = [*self.plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w"), *self.plane.runs.held_by("w")]
         dice.shuffle(leases)
         self.plane.leases.release(leases)
 
@@ -201,7 +201,7 @@ class Crowd:
         self.plane.partitions.record(dice.choice(self.ids), [(fetch, self.plane.clock.now()) for fetch in reads], self.plane.clock.now())
 
     def sweep(self, dice):
-        self.plane.runs.waiting(Provider.META, Lane.ON_DEMAND)
+        self.plane.runs.waiting("meta", Lane.ON_DEMAND)
         self.plane.connections.set_facts(dice.choice(self.ids), FACTS)
         self.plane.ledger.take(f"meta:{dice.randint(1, 9)}:{self.plane.clock.now()}", "meta", Heat.HOT)
         self.plane.ledger.prune()

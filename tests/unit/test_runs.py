@@ -15,7 +15,7 @@ from sqlalchemy import text, update
 from adpulse.clock import utc_now
 from adpulse.errors import LeaseLost, Unavailable, UnknownConnection, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Lane, Parts, Provider, RunCounts, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, Lane, Parts, RunCounts, RunState, SyncStatus
 from storage.control import ConnectionRow
 from storage.runs import LEGAL_MOVES, Leg
 from storage.unsettled import Ending, suspected
@@ -25,7 +25,7 @@ CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), 
 
 
 def claim(plane):
-    return plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "flow-run")
+    return plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "flow-run")
 
 
 @pytest.fixture
@@ -173,12 +173,12 @@ def test_a_connection_that_is_not_synced_refuses_requests_with_the_reason(plane)
 
 def test_requests_share_a_dispatch_generation_until_the_next_claim(plane):
     connection = plane.connect("1", "manual")
-    before = plane.runs.dispatch_generation(Provider.META, Lane.ON_DEMAND)
+    before = plane.runs.dispatch_generation("meta", Lane.ON_DEMAND)
     plane.runs.request(connection.id)
-    assert (plane.runs.dispatch_generation(Provider.META, Lane.ON_DEMAND), plane.runs.waiting(Provider.META, Lane.ON_DEMAND)) == (before, 1)
+    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.runs.waiting("meta", Lane.ON_DEMAND)) == (before, 1)
 
     claim(plane)
-    assert (plane.runs.dispatch_generation(Provider.META, Lane.ON_DEMAND), plane.runs.waiting(Provider.META, Lane.ON_DEMAND)) == (
+    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.runs.waiting("meta", Lane.ON_DEMAND)) == (
         before + 1,
         0,
     )
@@ -189,7 +189,7 @@ def test_a_paused_connection_waits_for_nobody(plane):
     plane.runs.request(connection.id)
     plane.connections.set_status(connection.id, ConnectionStatus.PAUSED, None)
 
-    assert (plane.runs.waiting(Provider.META, Lane.ON_DEMAND), claim(plane)) == (0, [])
+    assert (plane.runs.waiting("meta", Lane.ON_DEMAND), claim(plane)) == (0, [])
 
 
 class Machine(RuleBasedStateMachine):
@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
     @rule(queued=st.booleans(), seconds=st.integers(0, 900))
     def claim(self, queued, seconds):
         self.plane.clock.advance(seconds=seconds)
-        claimed = claim(self.plane) if queued else self.plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w")
+        claimed = claim(self.plane) if queued else self.plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w")
         again = {lease.connection.id for lease in claimed}
         self.deaths.update(self.ran_out & again)
         self.ran_out -= again

@@ -1,7 +1,7 @@
 import yaml
 
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import Provider
+from adpulse.platforms.registry import PLATFORMS
 from deployments import schedules
 from deployments.deploy import PREFECT_YAML
 from deployments.sweep import wanted_schedules
@@ -35,8 +35,8 @@ def test_prefect_yaml_says_what_the_table_says():
 
 
 def test_every_frequency_with_an_interval_has_a_schedule_of_just_that_interval():
-    for provider in Provider:
-        mine = {spec.frequency: spec.interval for spec in schedules.table() if spec.provider is provider and spec.frequency}
+    for provider in PLATFORMS:
+        mine = {spec.frequency: spec.interval for spec in schedules.table() if spec.provider == provider and spec.frequency}
 
         assert mine == {frequency: frequency.interval for frequency in SCHEDULED}
 
@@ -59,7 +59,7 @@ def test_every_queue_of_a_deployment_has_a_priority():
 
 
 def test_only_groups_with_connections_tick():
-    wanted = wanted_schedules({(Provider.META, Frequency.HOURLY): 3})
+    wanted = wanted_schedules({("meta", Frequency.HOURLY): 3})
 
-    assert {group for group, active in wanted.items() if active} == {(Provider.META, Frequency.HOURLY)}
-    assert set(wanted) == {(provider, frequency) for provider in Provider for frequency in SCHEDULED}
+    assert {group for group, active in wanted.items() if active} == {("meta", Frequency.HOURLY)}
+    assert set(wanted) == {(provider, frequency) for provider in PLATFORMS for frequency in SCHEDULED}

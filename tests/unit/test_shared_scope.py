@@ -11,7 +11,7 @@ from fakes import SteppedClock
 
 from adpulse.errors import RateLimited
 from adpulse.frequency import Frequency
-from adpulse.model import FetchKind, Heat, Parts, Provider
+from adpulse.model import FetchKind, Heat, Parts
 from adpulse.planner.account import Account, Spent
 from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
@@ -31,7 +31,7 @@ class Member:
     def __init__(self, number, frequency):
         self.connection = unstored(
             id=str(number),
-            provider=Provider.GOOGLE,
+            provider="google",
             external_id=str(number),
             name=str(number),
             timezone=("UTC", "America/New_York", "Asia/Tokyo")[number % 3],
@@ -80,9 +80,9 @@ class Project:
     """Members that share a project of so many operations in 24 hours, in business time on a real ledger."""
 
     def __init__(self, engine, operations, frequencies):
-        self.limit = ScopeLimit(provider=Provider.GOOGLE, calls=operations, window=DAY)
+        self.limit = ScopeLimit(provider="google", calls=operations, window=DAY)
         self.clock = SteppedClock()
-        self.ledger = Ledger(engine, self.clock, 180, ScopeLimits(by_provider={Provider.GOOGLE: self.limit}))
+        self.ledger = Ledger(engine, self.clock, 180, ScopeLimits(by_provider={"google": self.limit}))
         self.members = [Member(number, frequency) for number, frequency in enumerate(frequencies)]
         self.begun = self.clock.now()
 

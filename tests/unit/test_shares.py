@@ -8,22 +8,22 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import Provider
 from adpulse.planner.cadence import cadence
-from adpulse.planner.costs import Size, costs_of
+from adpulse.planner.costs import costs_of
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.scopes import ScopeLimit, scope_limits
 from adpulse.planner.shares import RESERVE, divide
+from adpulse.platforms.base import Size
 
 DAY = timedelta(days=1)
 NEARLY = 1 + 1e-9
 
 
 def google(calls=15_000):
-    return ScopeLimit(provider=Provider.GOOGLE, calls=calls, window=DAY)
+    return ScopeLimit(provider="google", calls=calls, window=DAY)
 
 
-def needs(frequency, *, groups=0, ads=500, provider=Provider.GOOGLE):
+def needs(frequency, *, groups=0, ads=500, provider="google"):
     return demand(frequency, costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=groups), 500), 180)
 
 
@@ -40,7 +40,7 @@ demands = st.builds(
 groups = st.dictionaries(demands, st.integers(1, 3000), min_size=1, max_size=12)
 limits = st.one_of(
     st.builds(google, st.integers(1, 1_000_000)),
-    st.builds(ScopeLimit, provider=st.just(Provider.META), calls=st.integers(1, 100_000), window=st.just(timedelta(hours=1))),
+    st.builds(ScopeLimit, provider=st.just("meta"), calls=st.integers(1, 100_000), window=st.just(timedelta(hours=1))),
 )
 
 
@@ -125,7 +125,7 @@ def test_a_google_accounts_needs_are_those_that_were_counted_by_hand():
 
 
 def test_a_meta_accounts_needs_are_those_that_were_counted_by_hand():
-    small, large = (needs(Frequency.REALTIME, provider=Provider.META, ads=ads).needed for ads in (20, 1000))
+    small, large = (needs(Frequency.REALTIME, provider="meta", ads=ads).needed for ads in (20, 1000))
     # Facts, the walk, days 2 to 7 four times, days 8 to 28, and a day that became final; totals and changes hourly.
     daily = 1 + 4 + 4 * 2 + 2 + 2
     hourly = 24 / 0.95 * (1 + 3)
@@ -152,7 +152,7 @@ def test_a_meta_app_has_a_limit_when_it_is_told():
     assert scope_limits("explorer", 4000).of("meta").told == "4,000 calls an hour"
 
 
-def slowed(frequency, count, *, provider=Provider.GOOGLE, limit=None, ads=500):
+def slowed(frequency, count, *, provider="google", limit=None, ads=500):
     costs = costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=0), 500)
     mine = demand(frequency, costs, 180)
     share = divide(limit, {mine: count}).of(mine) if limit else None
@@ -174,7 +174,7 @@ def test_a_cadence_that_others_slow_says_how_many_share_what():
 
 
 def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
-    found = slowed(Frequency.REALTIME, 1, provider=Provider.META, ads=2000)
+    found = slowed(Frequency.REALTIME, 1, provider="meta", ads=2000)
 
     assert found.reason == "every 3.7 min instead of 30 s: one read takes 9 calls of the account's 180 an hour"
 

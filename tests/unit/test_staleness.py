@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from adpulse.events import EventType
 from adpulse.frequency import SCHEDULED, Frequency
-from adpulse.model import ConnectionStatus, Lane, Provider
+from adpulse.model import ConnectionStatus, Lane
 from storage import staleness
 from storage.bulk import Choice
 from storage.control import ConnectionRow
@@ -28,7 +28,7 @@ def hook(plane):
 
 def sync(plane, connection):
     plane.runs.request(connection.id)
-    for lease in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "flow-run"):
+    for lease in plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "flow-run"):
         plane.runs.done(lease, Leg())
 
 

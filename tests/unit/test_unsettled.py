@@ -7,7 +7,7 @@ from sqlalchemy import text, update
 
 from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
-from adpulse.model import Lane, Provider, RunState, SyncStatus
+from adpulse.model import Lane, RunState, SyncStatus
 from storage import leases, unsettled
 from storage.control import ConnectionRow
 from storage.runs import Leg
@@ -34,7 +34,7 @@ def wall(monkeypatch):
 def claim(plane, connection):
     """The connection's next claim; others that wait are given back."""
     plane.runs.request(connection.id)
-    found = {each.connection.id: each for each in plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")}
+    found = {each.connection.id: each for each in plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")}
     lease = found.pop(connection.id)
     plane.leases.release(list(found.values()))
     return lease
@@ -62,7 +62,7 @@ def test_five_unsettled_claims_within_ten_minutes_are_a_dead_letter_and_the_conn
     assert (view.sync_status, view.last_sync_error, view.consecutive_failures) == (SyncStatus.ERROR, letter.error, 1)
     assert view.next_due_at == plane.clock.now() + timedelta(hours=1)
     assert plane.runs.worked_on(connection.id) == []
-    assert plane.runs.waiting(Provider.META, Lane.ON_DEMAND) == 0
+    assert plane.runs.waiting("meta", Lane.ON_DEMAND) == 0
 
 
 def test_four_unsettled_claims_are_none(plane):
@@ -167,7 +167,7 @@ def test_a_tick_counts_a_death_as_well(plane, wall):
     plane.connect("1", "5min")
     found = []
     for _ in range(4):
-        (lease,) = plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w")
+        (lease,) = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w")
         found.append(lease.worker_deaths)
         wall.passes(minutes=4)
         plane.clock.advance(minutes=5)
@@ -205,14 +205,14 @@ def test_a_row_that_cannot_be_leased_fails_with_growing_pauses_until_it_is_a_dea
         plane.runs.request(each.id)
     odd_row(plane, odd)
 
-    claimed = plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w")
+    claimed = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")
     waits = []
     for _ in range(7):
         run = newest(plane, odd)
         waits.append((run.until - plane.clock.now()).total_seconds())
         assert "fortnightly" in run.error
         plane.clock.advance(seconds=waits[-1])
-        assert plane.leases.claim_waiting(Provider.META, Lane.ON_DEMAND, "w") == []
+        assert plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w") == []
 
     assert [each.connection.id for each in claimed] == [fine.id]
     assert [wait // doubled for wait, doubled in zip(waits, (60, 120, 240, 480, 960, 1920, 3600 / 1.1), strict=True)] == [1] * 7
@@ -226,7 +226,7 @@ def test_a_row_of_an_unknown_frequency_does_not_keep_its_neighbours_from_being_p
     odd_row(plane, odd)
 
     assert [(each.frequency, each.count) for each in plane.connections.groups_of(fine.scope, 100)] == [(Frequency.HOURLY, 1)]
-    assert plane.connections.groups() == {(Provider.META, Frequency.HOURLY): 1}
+    assert plane.connections.groups() == {("meta", Frequency.HOURLY): 1}
 
 
 def test_a_due_row_that_cannot_be_leased_gets_a_run_that_says_why(plane):
@@ -234,9 +234,9 @@ def test_a_due_row_that_cannot_be_leased_gets_a_run_that_says_why(plane):
     with plane.engine.begin() as session:
         session.execute(text("UPDATE connection SET gross_margin = 'a third' WHERE id = :id"), {"id": odd.id})
 
-    claimed = plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w")
+    claimed = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w")
 
     assert [each.connection.id for each in claimed] == [fine.id]
     assert (newest(plane, odd).state, newest(plane, odd).attempts) == (RunState.FAILED, 1)
     assert newest(plane, odd).error.startswith(f"The control plane's row of connection {odd.id} cannot be used (InvalidOperation")
-    assert plane.leases.claim_due(Provider.META, Frequency.EVERY_5_MIN, "w") == []
+    assert plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w") == []

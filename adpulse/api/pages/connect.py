@@ -11,12 +11,14 @@ from adpulse import connecting
 from adpulse.api import places
 from adpulse.api.access import Caller, Editor
 from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind, grant_out
+from adpulse.api.fields import ProviderName
 from adpulse.api.pages.row import choices
 from adpulse.api.pages.site import ROOT, page
 from adpulse.api.soon import ask_prefect
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
-from adpulse.model import Connection, Provider
+from adpulse.model import Connection
+from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from storage.grants import Grant
 from storage.workspaces import Workspace
@@ -30,14 +32,14 @@ WorkspaceChoice = Annotated[str, Form(max_length=255)]
 def ways(caller: Editor, connection: Annotated[str, Query(max_length=255)] = "") -> Response:
     """The ways to connect; with ``connection`` to give that one a fresh credential."""
     known = caller.connection(connection).connection if connection else None
-    return page("connect.html", caller, workspaces=caller.workspaces(), providers=list(Provider), connection=known)
+    return page("connect.html", caller, workspaces=caller.workspaces(), providers=list(PLATFORMS), connection=known)
 
 
 @router.post("/connect/consent")
 def consent(
     request: Request,
     caller: Editor,
-    provider: Annotated[Provider, Form()],
+    provider: Annotated[ProviderName, Form()],
     workspace: WorkspaceChoice = "",
     connection: WorkspaceChoice = "",
 ) -> Response:
@@ -55,7 +57,7 @@ def consent(
 @places.OUTSIDE
 def give(
     caller: Editor,
-    provider: Annotated[Provider, Form()],
+    provider: Annotated[ProviderName, Form()],
     file: Annotated[UploadFile | str, File()] = "",  # a browser sends an empty text when no file was chosen
     secret: Annotated[str, Form(max_length=LONGEST_SECRET)] = "",
     workspace: WorkspaceChoice = "",

@@ -10,13 +10,15 @@ from pydantic import BaseModel, Field
 from adpulse import operations, telling
 from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.api.soon import ask_prefect
 from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Provider
+from adpulse.model import ConnectionStatus
+from adpulse.platforms.registry import PLATFORMS
 from storage.connections import ConnectionView
 from storage.listing import Order, Wanted
 from storage.workspaces import Workspace
@@ -38,7 +40,7 @@ class Filters(BaseModel):
     """What the page's address asks for; empty is any."""
 
     workspace: str = Field("", max_length=255)
-    provider: Provider | Literal[""] = ""
+    provider: ProviderName | Literal[""] = ""
     status: ConnectionStatus | Literal[""] = ""
     frequency: Frequency | Literal[""] = ""
     label: str = Field("", max_length=255, pattern=PRINTABLE)
@@ -78,7 +80,7 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
         actions=ACTIONS,
         more=str(request.url.include_query_params(cursor=more).query) if more else "",
         query=request.url.query,
-        providers=list(Provider),
+        providers=list(PLATFORMS),
         statuses=list(ConnectionStatus),
         frequencies=list(Frequency),
         choices=choices,

@@ -21,6 +21,7 @@ from adpulse.api.problems import Refused
 from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.planner.scopes import ScopeLimit
+from adpulse.platforms.registry import platform_of
 from storage.overview import Overview, Written
 from storage.runs import RunView
 
@@ -88,7 +89,7 @@ def replay(request: Request, caller: Editor, run_id: str) -> Response:
 
 def _matches(row: Row, text: str, mood: str) -> bool:
     connection = row.view.connection
-    told = f"{connection.name} {connection.external_id} {connection.provider.label}".casefold()
+    told = f"{connection.name} {connection.external_id} {platform_of(connection.provider).label}".casefold()
     return mood in ("", row.freshness) and text.casefold() in told
 
 

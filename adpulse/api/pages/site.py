@@ -17,6 +17,7 @@ from adpulse.api import problems
 from adpulse.api.access import Caller, LoggedOut
 from adpulse.api.fields import Line
 from adpulse.api.problems import Told
+from adpulse.platforms.registry import platform_of
 from adpulse.role import Role
 from storage.workspaces import Workspace
 
@@ -65,6 +66,7 @@ def back(request: Request, otherwise: str) -> RedirectResponse:
 def _templates() -> Environment:
     loader = PackageLoader("adpulse.api.pages")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["platform"] = platform_of
     made.globals |= {"places": _PLACES, "prefect_pages": orchestrator.pages_url}
     return made
 

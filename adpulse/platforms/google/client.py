@@ -24,8 +24,9 @@ from google.auth.transport.requests import Request
 
 from adpulse.absent import Absent, status_only
 from adpulse.clock import Clock
+from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
-from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Heat, Level
+from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
 from adpulse.names import Numbers, merged
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot

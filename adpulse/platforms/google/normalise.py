@@ -12,8 +12,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import Unavailable
-from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, MICROS, SPLIT_METRICS, AccountFacts, Connection, Level, with_profit
+from adpulse.metrics import METRIC_SCHEMA, MICROS, SPLIT_METRICS, with_profit
+from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
 
 CATEGORIES: Mapping[str, str] = {

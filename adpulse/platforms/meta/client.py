@@ -18,8 +18,9 @@ from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
 from adpulse.absent import Absent, status_only
+from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, ObjectGone, RateLimited, TooMuchData, Unavailable
-from adpulse.model import ENTITY_SCHEMA, AccountFacts, Connection, Fetch, FetchKind, Level
+from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.names import Numbers, merged
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot

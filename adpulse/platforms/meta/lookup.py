@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adpulse.absent import Absent
-from adpulse.model import GONE_STATUSES, Level
-from adpulse.planner.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
+from adpulse.entities import GONE_STATUSES
+from adpulse.model import Level
+from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
 
 IDS_A_CALL = 100
 _MOST_LISTED = LOOKUP_EDGE_CALLS * IDS_A_CALL

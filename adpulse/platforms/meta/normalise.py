@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import Unavailable
-from adpulse.model import ENTITY_SCHEMA, METRIC_SCHEMA, METRICS, MICROS, AccountFacts, Connection, Level, with_profit
+from adpulse.metrics import METRIC_SCHEMA, METRICS, MICROS, with_profit
+from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
 
 PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")

@@ -1,0 +1,23 @@
+"""The Arrow schema of entities, and which of their statuses mean that they are gone. Pure."""
+
+import pyarrow as pa
+
+ENTITY_SCHEMA = pa.schema(
+    [
+        pa.field("connection_id", pa.string(), nullable=False),
+        pa.field("level", pa.string(), nullable=False),
+        pa.field("external_id", pa.string(), nullable=False),
+        pa.field("parent_id", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("objective", pa.string()),
+        pa.field("attributes", pa.string(), nullable=False),
+    ]
+)
+"""One row per entity; ``attributes`` is canonical JSON (sorted keys).
+
+``status`` is Meta's effective status, which follows the parents', and Google's own, beside which ``primary_status`` is an attribute.
+"""
+
+GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
+"""Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""

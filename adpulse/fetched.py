@@ -1,0 +1,19 @@
+"""What a fetch brought. Steps: fetch, diff."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from adpulse import names
+from adpulse.model import Fetch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A fetch's complete answer, as asked for at ``fetched_at``: METRIC_SCHEMA (with ``names``) or ENTITY_SCHEMA rows."""
+
+    fetch: Fetch
+    fetched_at: datetime
+    table: pa.Table
+    names: pa.Table = field(default_factory=names.SCHEMA.empty_table)

@@ -1,0 +1,103 @@
+"""Google Ads, as the rest of adpulse knows it."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from adpulse import redact
+from adpulse.clock import Clock
+from adpulse.model import FetchKind
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
+from adpulse.platforms.google.costs import NAME, GoogleCosts
+from adpulse.settings import Settings
+
+if TYPE_CHECKING:
+    from adpulse.platforms.consent import Consent
+    from adpulse.platforms.google.credentials import Key
+
+OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
+"""Operations in 24 hours by the project's access level; None is no limit. Source: Google's page "Access Levels"."""
+
+_CONNECT = """Connect Google Ads customers; of a manager, all of its clients can be chosen.
+
+The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT_ID, or the JSON of an authorised user or a
+service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt."""
+
+
+def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformClient:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
+    from adpulse.platforms.google.client import Endpoint, GoogleClient
+
+    endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
+    return GoogleClient(_key(config, credential.secret), endpoint, clock)
+
+
+def _key(config: Settings, secret: SecretStr) -> "Key":
+    from adpulse.platforms.google.credentials import OauthClient, parse
+
+    client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
+    return parse(secret, client)
+
+
+def _consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.platforms.google.consent import GoogleConsent
+
+    if not config.google_client_id or not config.google_client_secret:
+        return None
+    redact.protect(config.google_client_secret.get_secret_value())
+    return GoogleConsent(
+        auth_url=config.google_auth_url,
+        token_url=config.google_token_url,
+        client_id=config.google_client_id,
+        client_secret=config.google_client_secret,
+        clock=clock,
+    )
+
+
+def _costs(size: Size, page_size: int) -> GoogleCosts:
+    del page_size  # answers come whole
+    return GoogleCosts(size=size)
+
+
+def _shared_limit(config: Settings) -> SharedLimit | None:
+    operations = OPERATIONS[config.google_access]
+    return SharedLimit(calls=operations, window=timedelta(days=1)) if operations else None
+
+
+def _questions(config: Settings) -> Iterator[str]:
+    if config.google_access == "explorer":
+        yield "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?"
+
+
+GOOGLE = Platform(
+    name=NAME,
+    label="Google Ads",
+    levels="campaigns, ad groups, ads, asset groups",
+    metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
+    lookback_days=90,
+    reads_days_whole=True,
+    tells_removed=True,
+    scope_owner="Google Cloud project",
+    counted_as="operations",
+    entrypoint="flows.google_sync.google_sync",
+    tick_delay=timedelta(seconds=10),
+    credential=CredentialPrompt(variable="ADPULSE_GOOGLE_CREDENTIALS", name="Google refresh token or credentials"),
+    connect_help=_CONNECT,
+    accounts_help="How many Google Ads accounts, all of one Google Cloud project.",
+    app_settings="ADPULSE_GOOGLE_CLIENT_ID and ADPULSE_GOOGLE_CLIENT_SECRET",
+    addresses=("google_endpoint", "google_token_url"),
+    plain_http_host=None,
+    renewed_scope=None,
+    issuer_in=lambda _: None,
+    about_scope=lambda _: "",
+    account_id=lambda written: written.replace("-", ""),
+    page_size=lambda _: 1,
+    costs=_costs,
+    shared_limit=_shared_limit,
+    client=_client,
+    consent=_consent,
+    questions=_questions,
+)

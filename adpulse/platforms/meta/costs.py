@@ -1,0 +1,44 @@
+"""What reads of a Meta ad account cost, in calls: pages of one row per entity and day. Pure. Step: plan."""
+
+from dataclasses import dataclass
+
+from adpulse.model import FetchKind, Provider
+from adpulse.platforms.base import CALLS_PER_LEG, GROWTH, Size
+
+NAME = Provider("meta")
+LOOKUP_EDGE_CALLS, LOOKUP_BY_ID = 3, 10
+"""Most calls of one lookup: for each of the three edges, and by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaCosts:
+    """Pages of one row per entity and day."""
+
+    size: Size
+    page_size: int
+    provider: Provider = NAME
+    changed_walk: int = 3
+    usual_changed_walk: float = 3.0
+    lookup: int = 3 * LOOKUP_EDGE_CALLS + LOOKUP_BY_ID
+    per_leg: int = CALLS_PER_LEG
+
+    @property
+    def full_walk(self) -> int:
+        """Campaigns, and the pages of ad sets and ads."""
+        return self.changed_walk - 1 + self._pages(self.size.ads, 1) * 2
+
+    def read(self, kind: FetchKind, days: int) -> int:
+        """One page while the size is unknown."""
+        if kind is FetchKind.CATEGORIES:
+            return 0
+        return self._pages(self.size.ads if kind is FetchKind.ADS else self.size.campaigns, days)
+
+    def longest(self, days: int, calls: int) -> int:
+        """As long as its pages allow for."""
+        longest = 1
+        while longest < days and self.read(FetchKind.ADS, longest + 1) + self.read(FetchKind.CAMPAIGNS, longest + 1) <= calls:
+            longest += 1
+        return longest
+
+    def _pages(self, entities: int | None, days: int) -> int:
+        return max(1, -(-int((entities or 0) * GROWTH * days) // self.page_size))

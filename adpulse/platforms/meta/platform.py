@@ -1,0 +1,108 @@
+"""Meta Ads, as the rest of adpulse knows it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from adpulse import redact
+from adpulse.clock import Clock
+from adpulse.model import FetchKind
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
+from adpulse.platforms.meta import tokens
+from adpulse.platforms.meta.costs import NAME, MetaCosts
+from adpulse.settings import Settings
+
+if TYPE_CHECKING:
+    from adpulse.platforms.consent import Consent
+
+_CONNECT = """Connect Meta ad accounts.
+
+The token comes from the environment variable ADPULSE_META_TOKEN, from standard input, or from a prompt; never from an
+argument, which other users of the machine could read."""
+
+
+def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformClient:
+    from adpulse.platforms.meta.client import MetaClient
+    from adpulse.platforms.meta.session import Endpoint
+
+    del clock
+    redact.protect(credential.secret.get_secret_value())
+    endpoint = Endpoint(
+        graph_url=config.meta_graph_url,
+        version=config.meta_version,
+        app_id=config.meta_app_id,
+        app_secret=config.meta_app_secret,
+        page_size=config.meta_page_size,
+        timeout=config.meta_timeout_seconds,
+    )
+    return MetaClient(credential.secret, endpoint, issuer=credential.app_id, learned=credential.learned)
+
+
+def _consent(config: Settings, clock: Clock) -> "Consent | None":
+    from adpulse.platforms.meta.consent import MetaConsent
+
+    if not config.meta_app_id or not config.meta_app_secret:
+        return None
+    redact.protect(config.meta_app_secret.get_secret_value())
+    return MetaConsent(
+        login_url=config.meta_login_url,
+        graph_url=config.meta_graph_url,
+        version=config.meta_version,
+        app_id=config.meta_app_id,
+        app_secret=config.meta_app_secret,
+        configuration=config.meta_login_configuration,
+        clock=clock,
+    )
+
+
+def _costs(size: Size, page_size: int) -> MetaCosts:
+    return MetaCosts(size=size, page_size=page_size)
+
+
+def _shared_limit(config: Settings) -> SharedLimit | None:
+    calls = config.meta_app_calls_per_hour
+    return SharedLimit(calls=calls, window=timedelta(hours=1)) if calls else None
+
+
+def _about_scope(scope: str) -> str:
+    app_id = tokens.issuer_in(scope)
+    if app_id is None:
+        return ""
+    which = "another app" if app_id == tokens.UNNAMED_APP else f"the app {app_id}"
+    return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
+
+
+def _questions(config: Settings) -> Iterator[str]:
+    if not config.meta_app_secret:
+        yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
+
+
+META = Platform(
+    name=NAME,
+    label="Meta Ads",
+    levels="campaigns, ad sets, ads",
+    metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+    lookback_days=28,
+    reads_days_whole=False,
+    tells_removed=False,
+    scope_owner="Meta app",
+    counted_as="calls",
+    entrypoint="flows.meta_sync.meta_sync",
+    tick_delay=timedelta(0),
+    credential=CredentialPrompt(variable="ADPULSE_META_TOKEN", name="Meta access token"),
+    connect_help=_CONNECT,
+    accounts_help="How many Meta ad accounts, all of one app.",
+    app_settings="ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET",
+    addresses=("meta_graph_url",),
+    plain_http_host="localhost",
+    renewed_scope=tokens.SCOPE,
+    issuer_in=tokens.issuer_in,
+    about_scope=_about_scope,
+    account_id=lambda written: written.removeprefix("act_"),
+    page_size=lambda config: config.meta_page_size,
+    costs=_costs,
+    shared_limit=_shared_limit,
+    client=_client,
+    consent=_consent,
+    questions=_questions,
+)

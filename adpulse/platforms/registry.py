@@ -1,0 +1,21 @@
+"""The platforms that adpulse knows: the only list of them."""
+
+from adpulse.errors import Usage
+from adpulse.model import Provider
+from adpulse.platforms.base import Platform
+from adpulse.platforms.google.platform import GOOGLE
+from adpulse.platforms.meta.platform import META
+
+PLATFORMS: dict[Provider, Platform] = {platform.name: platform for platform in (META, GOOGLE)}
+
+
+def platform_of(provider: str) -> Platform:
+    """The platform of this name.
+
+    Raises:
+        Usage: there is none; the message lists those that there are.
+    """
+    try:
+        return PLATFORMS[Provider(provider)]
+    except KeyError:
+        raise Usage(f"'{provider}' is not a platform that adpulse knows. Known are: {', '.join(PLATFORMS)}.") from None

@@ -1,0 +1,63 @@
+"""Pinboard Ads, as adpulse knows it: the only thing that is registered."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from third_platform.client import PinboardClient
+
+from adpulse.model import FetchKind, Provider
+from adpulse.platforms.base import CALLS_PER_LEG, CredentialPrompt, Platform, SharedLimit, Size
+
+NAME = Provider("pinboard")
+CALLS_A_REPORT = 3
+"""Asking for it, and two polls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinboardCosts:
+    size: Size
+    provider: Provider = NAME
+    full_walk: int = 1
+    changed_walk: int = 1
+    usual_changed_walk: float = 1.0
+    lookup: int = 0
+    per_leg: int = CALLS_PER_LEG
+
+    def read(self, kind, days):  # noqa: ARG002 - a report costs the same whatever its range
+        return 0 if kind is FetchKind.CATEGORIES else CALLS_A_REPORT
+
+    def longest(self, days, calls):  # noqa: ARG002 - the same
+        return max(1, min(days, 30))
+
+
+def pinboard(url):
+    """The platform, where a server of it answers."""
+    return Platform(
+        name=NAME,
+        label="Pinboard Ads",
+        levels="campaigns, pins",
+        metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+        lookback_days=14,
+        reads_days_whole=True,
+        tells_removed=True,
+        scope_owner="Pinboard app",
+        counted_as="points",
+        entrypoint="third_platform.flow.pinboard_sync",
+        tick_delay=timedelta(seconds=20),
+        credential=CredentialPrompt(variable="ADPULSE_PINBOARD_TOKEN", name="Pinboard token"),
+        connect_help="Connect Pinboard Ads accounts.",
+        accounts_help="How many Pinboard accounts, all of one app.",
+        app_settings="ADPULSE_PINBOARD_APP_ID",
+        addresses=(),
+        plain_http_host=None,
+        renewed_scope=None,
+        issuer_in=lambda _: None,
+        about_scope=lambda _: "",
+        account_id=lambda written: written,
+        page_size=lambda _: 1,
+        costs=lambda size, _: PinboardCosts(size=size),
+        shared_limit=lambda _: SharedLimit(calls=500, window=timedelta(minutes=10)),
+        client=lambda _config, _clock, credential: PinboardClient(url, credential.secret.get_secret_value()),
+        consent=lambda *_: None,
+        questions=lambda _: iter(()),
+    )
