@@ -35,8 +35,10 @@ def installation(sandbox, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _own_environment():
-    """Whatever a test sets in the environment ends with it."""
-    before = dict(os.environ)
+    """Whatever a test sets in the environment ends with it, and so does the umask: an installation closes its process's files."""
+    before, mask = dict(os.environ), os.umask(0)
+    os.umask(mask)
     yield
+    os.umask(mask)
     os.environ.clear()
     os.environ.update(before)

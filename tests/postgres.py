@@ -49,7 +49,11 @@ class Server:
             nobody = pwd.getpwnam("nobody")
             self._owner = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
-        self._bin = self._binaries()
+        before = os.umask(0o022)  # whoever starts it may be closed to other users, and it runs as one
+        try:
+            self._bin = self._binaries()
+        finally:
+            os.umask(before)
 
     def _binaries(self):
         """A copy of what runs: the environment may be where only its owner can go. Libraries are found by relative path."""

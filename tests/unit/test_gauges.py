@@ -9,6 +9,7 @@ from adpulse.errors import AuthExpired
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Heat, RunCounts, RunState
 from adpulse.planner.scopes import ScopeLimits, scope_limits
+from adpulse.settings import Settings
 from storage.control import ConnectionRow, RunRow
 from storage.gauges import AGES, Gauges
 from storage.runs import Leg
@@ -16,7 +17,7 @@ from storage.runs import Leg
 
 @pytest.fixture
 def gauges(plane):
-    return Gauges(plane.engine, plane.clock, scope_limits("explorer", None))
+    return Gauges(plane.engine, plane.clock, scope_limits(Settings()))
 
 
 def synced(plane, connection, ago, **values):

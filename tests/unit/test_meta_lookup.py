@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from adpulse.absent import Absent
 from adpulse.entities import GONE_STATUSES
 from adpulse.model import Level
-from adpulse.planner.costs import costs_of
 from adpulse.platforms.base import Size
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID
 from adpulse.platforms.meta.lookup import Asks, look_up
+from adpulse.platforms.registry import platform_of
 
-COST = costs_of("meta", Size(ads=5_000), 500).lookup
+COST = platform_of("meta").costs(Size(ads=5_000), 500).lookup
 
 
 @st.composite

@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adpulse.frequency import Frequency
-from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts, Provider
+from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, cold_days, missing_days, recent_days
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import PLATFORMS, platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
@@ -309,7 +309,7 @@ def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never()
 
 
 @pytest.mark.parametrize("pause", [40, 95, 200])
-@pytest.mark.parametrize("provider", Provider)
+@pytest.mark.parametrize("provider", PLATFORMS)
 def test_a_pause_leaves_no_hole_however_long_it_was(provider, pause):
     simulation = Simulation(connection(frequency=Frequency.HOURLY, provider=provider))
     simulation.run(26)

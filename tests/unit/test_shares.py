@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.planner.cadence import cadence
-from adpulse.planner.costs import costs_of
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.scopes import ScopeLimit, scope_limits
 from adpulse.planner.shares import RESERVE, divide
 from adpulse.platforms.base import Size
+from adpulse.platforms.registry import platform_of
+from adpulse.settings import Settings
 
 DAY = timedelta(days=1)
 NEARLY = 1 + 1e-9
@@ -24,7 +25,7 @@ def google(calls=15_000):
 
 
 def needs(frequency, *, groups=0, ads=500, provider="google"):
-    return demand(frequency, costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=groups), 500), 180)
+    return demand(frequency, platform_of(provider).costs(Size(ads=ads, campaigns=20, asset_groups=groups), 500), 180)
 
 
 numbers = st.floats(0.5, 50)
@@ -142,18 +143,18 @@ def test_what_a_manual_connection_needs_is_a_read_a_day():
 
 @pytest.mark.parametrize(("access", "calls"), [("explorer", 2880), ("basic", 15_000), ("standard", None)])
 def test_the_access_level_decides_what_a_google_cloud_project_may_call(access, calls):
-    found = scope_limits(access, None).of("google:p")
+    found = scope_limits(Settings(google_access=access)).of("google:p")
 
     assert (found.calls if found else None) == calls
 
 
 def test_a_meta_app_has_a_limit_when_it_is_told():
-    assert scope_limits("explorer", None).of("meta") is None
-    assert scope_limits("explorer", 4000).of("meta").told == "4,000 calls an hour"
+    assert scope_limits(Settings()).of("meta") is None
+    assert scope_limits(Settings(meta_app_calls_per_hour=4000)).of("meta").told == "4,000 calls an hour"
 
 
 def slowed(frequency, count, *, provider="google", limit=None, ads=500):
-    costs = costs_of(provider, Size(ads=ads, campaigns=20, asset_groups=0), 500)
+    costs = platform_of(provider).costs(Size(ads=ads, campaigns=20, asset_groups=0), 500)
     mine = demand(frequency, costs, 180)
     share = divide(limit, {mine: count}).of(mine) if limit else None
     return cadence(frequency, costs, 180, share)
