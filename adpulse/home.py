@@ -22,6 +22,11 @@ PUBLISHED = "published"
 _PRIVATE, _PERMISSIONS = 0o077, 0o777
 
 
+def keep_private() -> None:
+    """From now on whatever this process and its children write is closed to other users of the machine."""
+    os.umask(_PRIVATE)
+
+
 def close(config: Settings) -> None:
     """Make the home folder, closed to others, and close everything in it; every process of an installation begins with this.
 
@@ -30,7 +35,7 @@ def close(config: Settings) -> None:
     Raises:
         Usage: ADPULSE_PUBLISHED_GROUP is not a group, or not one that this process is in.
     """
-    os.umask(_PRIVATE)
+    keep_private()
     group = readers(config)
     config.home.mkdir(parents=True, exist_ok=True)
     mended = sum(_mend(path, config.home, group) for path in _everything(config.home))

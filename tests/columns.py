@@ -114,7 +114,8 @@ def missing(workspace: Any, build: Any) -> Iterator[Look]:
     workspace.sync(build.run(build.ads(*rows), build.totals(*rows)))
     found = workspace.warehouse.missing_entities(build.connection(), [build.ads(), build.totals()])
     for level in ("ad", "campaign"):
-        yield f"missing, {level}", {name: name in found.get(level, ()) for name in METRICS}, dict.fromkeys(METRICS, True)
+        absent = {each.external_id for each in found if each.level == level}
+        yield f"missing, {level}", {name: name in absent for name in METRICS}, dict.fromkeys(METRICS, True)
 
 
 def vanishing(workspace: Any, build: Any) -> Iterator[Look]:
@@ -174,7 +175,7 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
 
 PARTS = {
     "0002_views.sql": (changes,),
-    "0003_ad_groups.sql": (changes,),
+    "0004_seen_names.sql": (changes,),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split,),
     "diff_metrics.sql": (changes, vanishing),

@@ -33,10 +33,11 @@ def up() -> None:
     from adpulse import home, settings
 
     config = settings.load()
-    home.close(config)
     from deployments.instance import Service, make_room, only
 
+    home.keep_private()
     with only(config.home, Service.UP) as note:
+        home.close(config)
         for service in (Service.PREFECT_SERVER, Service.WEB):
             make_room(config.home, service, typer.echo)
         _run_everything(config, note)
@@ -97,8 +98,9 @@ def web(
     from adpulse.orchestrator import use_running_server
     from deployments.instance import Service, only
 
-    home.close(settings.load())
+    home.keep_private()
     with only(settings.load().home, Service.WEB) as note:
+        home.close(settings.load())
         use_running_server(settings.load())
         app()
 

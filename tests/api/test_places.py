@@ -18,7 +18,7 @@ from adpulse.api.problems import Refused
 from adpulse.role import Role
 from storage import alert_query
 
-ENDLESS = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range * b.range % 7 = 3"
+ENDLESS = "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE (a.range + b.range * c.range) % 7 = 3"
 
 
 @pytest.fixture

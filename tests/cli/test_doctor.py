@@ -154,7 +154,7 @@ def test_before_production_the_sandbox_is_wrong_and_what_only_people_know_is_ask
 
     assert code == 1
     assert {about for about, verdict in verdicts(found).items() if verdict == "wrong"} == {"platforms"}
-    assert {"key's backup", "API keys", "Meta", "database's kind", "Prefect's access"} <= {
+    assert {"key's backup", "API keys", "Meta Ads", "database's kind", "Prefect's access"} <= {
         a for a, v in verdicts(found).items() if v == "look"
     }
     assert key.prefix in found["API keys"][1]

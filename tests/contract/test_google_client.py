@@ -16,9 +16,9 @@ from google_sdk import Ads, told
 from adpulse import operations
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
 from adpulse.model import Fetch, FetchKind, Heat
-from adpulse.planner.costs import GoogleCosts
 from adpulse.platforms.base import Size
 from adpulse.platforms.google import client as google_client
+from adpulse.platforms.google.costs import GoogleCosts
 from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.reached import Reached
 from adpulse_sandbox import Sandbox

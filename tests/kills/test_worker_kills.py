@@ -74,7 +74,7 @@ def test_whom_three_killed_workers_in_a_row_had_is_a_dead_letter_and_who_was_set
             for connection in (suspect, neighbour):
                 workers.ask(connection)
             workers.start_worker()
-            workers.until(lambda: open_alone(workers, suspect), 200, told=workers.told)
+            workers.until(lambda: open_alone(workers, suspect), told=workers.told)
             workers.kill()
         sandbox.faults.clear()
         workers.start_worker()

@@ -62,7 +62,7 @@ class Workers(Running):
     def until_it_calls(self, or_holds=lambda: False):
         """Wait until the platform was called once more, or until this holds."""
         before = len(self.sandbox.calls.calls())
-        self.until(lambda: len(self.sandbox.calls.calls()) > before or or_holds(), 200, told=self.told)
+        self.until(lambda: len(self.sandbox.calls.calls()) > before or or_holds(), told=self.told)
 
     def told(self):
         """Where everything is, for a failure's message."""

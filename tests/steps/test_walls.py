@@ -137,7 +137,7 @@ def odd_day(street):
 
 def odd_client(street):
     street.app.client(street.culprit)
-    street.app._clients[street.culprit.credential_id] = Raises(ZeroDivisionError("a page of no rows"))
+    street.app._clients[street.culprit.credential_id, street.culprit.scope] = Raises(ZeroDivisionError("a page of no rows"))
 
 
 def odd_changes(street):

@@ -5,6 +5,7 @@ Source: Meta's pages "Securing Graph API Requests" and the reference of ``/debug
 (facebook-python-business-sdk#155, jeduan/cordova-plugin-facebook4#690). Meta's texts are translated, the names of parameters are not.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,4 +92,7 @@ def issuer_told(told: Mapping[str, Any]) -> str:
 
 
 def _refuses(error: object, parameter: str) -> bool:
-    return isinstance(error, Mapping) and error.get("code") == _BAD_PARAMETER and parameter in str(error.get("message"))
+    """Whether the message is about the parameter. One that only repeats the request has the parameter with its value."""
+    if not isinstance(error, Mapping) or error.get("code") != _BAD_PARAMETER:
+        return False
+    return re.search(rf"\b{parameter}\b(?![\"']?\s*[=:])", str(error.get("message"))) is not None
