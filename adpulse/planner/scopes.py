@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS, platform_of
-from adpulse.settings import Settings
+
+if TYPE_CHECKING:
+    from adpulse.settings import Settings
 
 _DAY = timedelta(days=1)
 
@@ -52,7 +55,7 @@ class ScopeLimits:
         return self.by_provider.get(Provider(provider))
 
 
-def scope_limits(config: Settings) -> ScopeLimits:
+def scope_limits(config: "Settings") -> ScopeLimits:
     """The limits of an installation with these settings."""
     limits = {name: platform.shared_limit(config) for name, platform in PLATFORMS.items()}
     return ScopeLimits(

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import SecretStr
-
-from adpulse.clock import Clock
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Provider
-from adpulse.settings import Settings
 
 if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     import pyarrow as pa
+    from pydantic import SecretStr
 
     from adpulse.absent import Absent
+    from adpulse.clock import Clock
     from adpulse.names import Numbers
     from adpulse.platforms.consent import Consent
+    from adpulse.settings import Settings
 
 CallSlot = Callable[[], None]
 """Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
@@ -142,7 +141,7 @@ class Credential:
     ``learned`` is called with the credential's scope when a client finds that it is another one.
     """
 
-    secret: SecretStr
+    secret: "SecretStr"
     app_id: str | None = None
     learned: Callable[[str], None] = nothing_learned
 
@@ -229,20 +228,20 @@ class Platform:
     account_id: Callable[[str], str]
     """An account's id as the platform's API has it, however a person wrote it."""
 
-    page_size: Callable[[Settings], int]
+    page_size: "Callable[[Settings], int]"
     """Rows that are asked for in one page; 1 where answers come whole."""
 
     costs: Callable[[Size, int], Costs]
     """What reads of an account of this size cost, at this page size."""
 
-    shared_limit: Callable[[Settings], SharedLimit | None]
+    shared_limit: "Callable[[Settings], SharedLimit | None]"
     """The limit of a scope under these settings; None where there is none."""
 
-    client: Callable[[Settings, Clock, Credential], PlatformClient]
+    client: "Callable[[Settings, Clock, Credential], PlatformClient]"
     """Raises Usage when the credential is incomplete."""
 
-    consent: Callable[[Settings, Clock], "Consent | None"]
+    consent: "Callable[[Settings, Clock], Consent | None]"
     """How a person consents in the browser; None without an app of the installation's own at the platform."""
 
-    questions: Callable[[Settings], Iterator[str]]
+    questions: "Callable[[Settings], Iterator[str]]"
     """What a person should look at before production, one sentence each."""

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from adpulse import redact
-from adpulse.clock import Clock
 from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
 from adpulse.platforms.google.costs import NAME, GoogleCosts
-from adpulse.settings import Settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
     from adpulse.platforms.google.credentials import Key
+    from adpulse.settings import Settings
 
 OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
 """Operations in 24 hours by the project's access level; None is no limit. Source: Google's page "Access Levels"."""
@@ -27,7 +27,7 @@ The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT
 service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt."""
 
 
-def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformClient:
+def _client(config: "Settings", clock: "Clock", credential: Credential) -> PlatformClient:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
     from adpulse.platforms.google.client import Endpoint, GoogleClient
 
@@ -35,14 +35,14 @@ def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformC
     return GoogleClient(_key(config, credential.secret), endpoint, clock)
 
 
-def _key(config: Settings, secret: SecretStr) -> "Key":
+def _key(config: "Settings", secret: "SecretStr") -> "Key":
     from adpulse.platforms.google.credentials import OauthClient, parse
 
     client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
     return parse(secret, client)
 
 
-def _consent(config: Settings, clock: Clock) -> "Consent | None":
+def _consent(config: "Settings", clock: "Clock") -> "Consent | None":
     from adpulse.platforms.google.consent import GoogleConsent
 
     if not config.google_client_id or not config.google_client_secret:
@@ -62,12 +62,12 @@ def _costs(size: Size, page_size: int) -> GoogleCosts:
     return GoogleCosts(size=size)
 
 
-def _shared_limit(config: Settings) -> SharedLimit | None:
+def _shared_limit(config: "Settings") -> SharedLimit | None:
     operations = OPERATIONS[config.google_access]
     return SharedLimit(calls=operations, window=timedelta(days=1)) if operations else None
 
 
-def _questions(config: Settings) -> Iterator[str]:
+def _questions(config: "Settings") -> Iterator[str]:
     if config.google_access == "explorer":
         yield "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?"
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from adpulse import redact
-from adpulse.clock import Clock
 from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
-from adpulse.settings import Settings
 
 if TYPE_CHECKING:
+    from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
+    from adpulse.settings import Settings
 
 _CONNECT = """Connect Meta ad accounts.
 
@@ -21,7 +21,7 @@ The token comes from the environment variable ADPULSE_META_TOKEN, from standard 
 argument, which other users of the machine could read."""
 
 
-def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformClient:
+def _client(config: "Settings", clock: "Clock", credential: Credential) -> PlatformClient:
     from adpulse.platforms.meta.client import MetaClient
     from adpulse.platforms.meta.session import Endpoint
 
@@ -38,7 +38,7 @@ def _client(config: Settings, clock: Clock, credential: Credential) -> PlatformC
     return MetaClient(credential.secret, endpoint, issuer=credential.app_id, learned=credential.learned)
 
 
-def _consent(config: Settings, clock: Clock) -> "Consent | None":
+def _consent(config: "Settings", clock: "Clock") -> "Consent | None":
     from adpulse.platforms.meta.consent import MetaConsent
 
     if not config.meta_app_id or not config.meta_app_secret:
@@ -59,7 +59,7 @@ def _costs(size: Size, page_size: int) -> MetaCosts:
     return MetaCosts(size=size, page_size=page_size)
 
 
-def _shared_limit(config: Settings) -> SharedLimit | None:
+def _shared_limit(config: "Settings") -> SharedLimit | None:
     calls = config.meta_app_calls_per_hour
     return SharedLimit(calls=calls, window=timedelta(hours=1)) if calls else None
 
@@ -72,7 +72,7 @@ def _about_scope(scope: str) -> str:
     return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
 
 
-def _questions(config: Settings) -> Iterator[str]:
+def _questions(config: "Settings") -> Iterator[str]:
     if not config.meta_app_secret:
         yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
 
