@@ -127,16 +127,16 @@ class App:
             if known not in self._clients:
                 secret = self.credentials.open(connection.credential_id)
                 self._clients[known] = self._client(connection, secret)
-            return self._clients[known]
+            client = self._clients[known]
+        if client.scope != connection.scope:  # learned, maybe while the database was locked; or the app has become the installation's own
+            self.credentials.set_scope(connection.credential_id, client.scope)
+        return client
 
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
         platform = platform_of(connection.provider)
         learned = partial(self.credentials.set_scope, connection.credential_id)
         credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope), learned=learned)
-        client = platform.client(self.settings, self.clock, credential)
-        if client.scope != connection.scope:  # the app that issued the token has become the installation's own
-            learned(client.scope)
-        return client
+        return platform.client(self.settings, self.clock, credential)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
         """A client for a credential that is not stored (yet), issued by this app; None takes it for the installation's own.

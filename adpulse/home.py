@@ -38,7 +38,10 @@ def close(config: Settings) -> None:
     keep_private()
     group = readers(config)
     config.home.mkdir(parents=True, exist_ok=True)
-    mended = sum(_mend(path, config.home, group) for path in _everything(config.home))
+    home = config.home.resolve()
+    if group is not None:  # made now, so that it belongs to the group before anything is published
+        (home / PUBLISHED).mkdir(exist_ok=True)
+    mended = sum(_mend(path, home, group) for path in _everything(home))
     if mended:
         log.warning("%s files and folders in %s could be used by other users of this machine; they are closed now", mended, config.home)
 
@@ -66,8 +69,8 @@ def readers(config: Settings) -> int | None:
 
 def open_to_others(config: Settings) -> list[Path]:
     """What in the home other users may still use, the home itself first: what :func:`close` could not close."""
-    group = readers(config)
-    return [path for path in _everything(config.home) if not _is_closed(path, config.home, group)]
+    group, home = readers(config), config.home.resolve()
+    return [path for path in _everything(home) if not _is_closed(path, home, group)]
 
 
 def _everything(home: Path) -> Iterator[Path]:

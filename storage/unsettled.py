@@ -46,12 +46,19 @@ def note(session: Session, lease: Lease, ending: Ending, now: datetime) -> None:
         session.execute(update(ConnectionRow).where(mine).values(worker_deaths=ConnectionRow.worker_deaths + 1))
     elif ending is Ending.UNSETTLED:
         at = utc_now()
-        before = json.loads(session.scalar(select(ConnectionRow.unsettled_at).where(mine)) or "[]")
-        recent = [each for each in before if at - UNSETTLED_WITHIN <= datetime.fromisoformat(each) <= at]
+        recent = _since(session.scalar(select(ConnectionRow.unsettled_at).where(mine)), at - UNSETTLED_WITHIN, at)
         if len(recent) + 1 < MOST_UNSETTLED:
             session.execute(update(ConnectionRow).where(mine).values(unsettled_at=json.dumps([*recent, at.isoformat()])))
         else:
             _give_up(session, lease, now)
+
+
+def _since(noted: str | None, first: datetime, last: datetime) -> list[str]:
+    """The instants of a note between these two; a note that cannot be read says nothing, and must not hide what comes after it."""
+    try:
+        return [each for each in json.loads(noted or "[]") if first <= datetime.fromisoformat(each) <= last]
+    except (ValueError, TypeError):
+        return []
 
 
 def _give_up(session: Session, lease: Lease, now: datetime) -> None:

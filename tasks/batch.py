@@ -160,10 +160,13 @@ def failure(run_id: str, error: Exception) -> AdpulseError:
         log.warning("run %s: %s", run_id, error, exc_info=None if isinstance(error, LeaseLost) else error)
         return error
     log.error("run %s failed unexpectedly", run_id, exc_info=error)
-    said = str(error).partition("\n")[0][:_MOST_SAID]  # the rest is SQL and its values
-    return Unavailable(
-        f"Unexpected {type(error).__name__}: {said}. It is tried again; if it keeps failing, look for run {run_id} in the worker's log."
-    )
+    where = f"if it keeps failing, look for run {run_id} in the worker's log"
+    return Unavailable(f"Unexpected {type(error).__name__}: {said_first(error)}. It is tried again; {where}.")
+
+
+def said_first(error: Exception) -> str:
+    """The first line of what an error says, not too long: of a database's errors the rest is SQL and its values."""
+    return str(error).partition("\n")[0][:_MOST_SAID]
 
 
 def _begin(run: tuple[str, int], step: Step) -> Future[Outcome]:

@@ -16,10 +16,9 @@ from adpulse.errors import (
     VersionSunset,
     WarehouseDamaged,
 )
-from adpulse.model import Fetch, Lease
-from adpulse.redact import redact
+from adpulse.model import Fetch, FetchKind, Lease
 from storage.control import INFRASTRUCTURE
-from tasks.batch import during
+from tasks.batch import during, said_first
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -39,6 +38,10 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
     try:
         with during(fetch):
             return read()
+    except RateLimited as error:
+        if fetch.kind is FetchKind.ENTITIES_FULL and error.code is None:  # a walk that the hour has no room for must not take the next one
+            app.warnings.record(lease, fetch.kind, error)
+        raise
     except STOPS:
         raise
     except AdpulseError as error:
@@ -46,6 +49,6 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
         failure = error
     except Exception as error:
         log.exception("run %s goes on without %s", lease.run_id, fetch.label)
-        failure = Unavailable(f"Unexpected {type(error).__name__}: {redact(str(error))}")
+        failure = Unavailable(f"Unexpected {type(error).__name__}: {said_first(error)}")
     app.warnings.record(lease, fetch.kind, failure)
     return None

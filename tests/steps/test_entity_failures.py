@@ -6,14 +6,16 @@ import pytest
 from installation import shrink
 
 from adpulse import telling
+from adpulse.errors import RateLimited
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState, SyncStatus
+from adpulse.model import ConnectionStatus, Fetch, FetchKind, Heat, Parts, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from adpulse.platforms.google import normalise as google_normalise
 from adpulse.platforms.meta import normalise as meta_normalise
 from adpulse.retry import LONGEST_WARNING_BACKOFF
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
+from tasks.optional import optional
 
 META, GOOGLE = "Corner Store 1", "Alpenglow Reisen"
 MINUTE = timedelta(minutes=1)
@@ -275,3 +277,18 @@ def test_names_come_with_the_numbers_and_a_walks_names_win_for_good(installation
     assert installation.rows("SELECT count(*) FROM seen_names") == [(0,)]
     assert dict(installation.rows("SELECT external_id, name FROM entities")).keys() == walked.keys()
     assert changes == installation.rows("SELECT count(*) FROM entity_changes") or run.counts.entities_changed
+
+
+@pytest.mark.parametrize(("kind", "rests"), [(FetchKind.ENTITIES_FULL, True), (FetchKind.ENTITIES_CHANGED, False)])
+def test_a_full_walk_that_the_hour_has_no_room_for_leaves_the_next_hour_to_the_numbers(installation, kind, rests):
+    connection = connect(installation, META)
+    installation.app.runs.request(connection.id)
+    (lease,) = installation.claim()
+
+    def full():
+        raise RateLimited("the hour is used up", retry_after=60.0)
+
+    with pytest.raises(RateLimited):
+        optional(installation.app, lease, Fetch(kind=kind, heat=Heat.COLD, cost=1), full)
+
+    assert (kind in installation.app.warnings.resting(connection.id)) is rests

@@ -142,3 +142,25 @@ def test_a_group_that_the_process_is_not_in_is_refused_by_the_settings_name(conf
 
 def test_a_group_may_be_a_number(config):
     assert home.readers(config.model_copy(update={"published_group": str(os.getegid())})) == os.getegid()
+
+
+def test_the_folder_of_copies_belongs_to_the_group_before_anything_is_published(tmp_path):
+    config = Settings(home=tmp_path / "home", published_group=GROUP)
+
+    home.close(config)
+
+    folder = config.home / "published"
+    assert (oct(stat.S_IMODE(folder.stat().st_mode)), folder.stat().st_gid) == ("0o750", grp.getgrnam(GROUP).gr_gid)
+    assert home.open_to_others(config) == []
+
+
+def test_a_home_behind_a_link_is_closed_where_it_is(used, tmp_path, caplog):
+    (tmp_path / "link").symlink_to(used.home)
+    linked = Settings(home=tmp_path / "link")
+
+    home.close(linked)
+    home.close(linked)
+
+    assert oct(stat.S_IMODE(used.home.stat().st_mode)) == "0o700"
+    assert home.open_to_others(linked) == []
+    assert len(caplog.records) == 1

@@ -66,3 +66,18 @@ def test_every_lookup_keeps_within_its_calls_and_in_the_end_all_are_settled_righ
         assert len(left) < len(before)
 
     assert {each: status in GONE_STATUSES for each, status in settled.items()} == {ad: platform.status(ad) != "ACTIVE" for ad in ads}
+
+
+def test_what_lives_unlisted_or_is_not_told_stays_as_it_is_and_keeps_nothing_from_the_ads():
+    """A status that no edge is asked for is one that reports are not asked for either: the missing row says nothing."""
+    odd = [Absent(level=Level.CAMPAIGN, external_id=f"k{number:02}") for number in range(12)]
+    ads = [Absent(level=Level.AD, external_id=f"a{number}") for number in range(2)]
+    answers = {"a0": None, "a1": {"id": "a1", "effective_status": "DELETED"}, "k00": {}}
+
+    def node(_, external_id):
+        return answers.get(external_id, {"id": external_id, "effective_status": "NEW"})
+
+    found = look_up([*odd, *ads], Asks(edge=lambda *_: [], node=node))
+
+    assert found.gone == {(Level.AD, "a0"): "GONE"}
+    assert set(found.rows) == {(Level.AD, "a1")}

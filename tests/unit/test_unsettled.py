@@ -192,6 +192,8 @@ def test_what_cannot_be_counted_is_given_back_all_the_same(plane):
     plane.leases.release(taken, Ending.UNSETTLED)
 
     assert [newest(plane, each).state for each in (odd, fine)] == [RunState.QUEUED] * 2
+    ends(plane, odd, Ending.UNSETTLED, 4)
+    assert [letter.error_code for letter in plane.runs.dead_letters()] == ["unsettled"]
 
 
 def odd_row(plane, connection, frequency="fortnightly"):

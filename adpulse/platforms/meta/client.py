@@ -154,6 +154,8 @@ class MetaClient:
                 return self._get(external_id, {"fields": of_level[level][1]}, slot, about)
             except ObjectGone:
                 return None
+            except BadRequest:  # of this object only, as the account's edges were answered
+                return {}
 
         found = look_up(absent, Asks(edge=edge, node=node))
         rows = (normalise.entities(level, [row], connection.id) for (level, _), row in found.rows.items())

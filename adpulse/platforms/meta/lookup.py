@@ -2,8 +2,8 @@
 
 Edges list a hundred ids a call, but nothing that is deleted; a deleted object answers only by its own id, one call each (page "Manage
 your ad object's status"). So the edges are asked first, for the parents of what they do not list too. What no edge lists is then asked
-for by its own id, parents first: whatever is below a deleted parent is deleted with it. Every call by id settles an
-entity for good, so the next sync's calls go on with the rest.
+for by its own id, parents first: whatever is below a deleted parent is deleted with it. A call by id settles an entity
+that is gone for good, so the next sync's calls go on with the rest.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,9 @@ from adpulse.model import Level
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
 
 IDS_A_CALL = 100
+_KEPT_FOR_ADS = 2
+"""Calls by id that parents leave over: some of them may live unlisted, and would be asked about again and again."""
+
 _MOST_LISTED = LOOKUP_EDGE_CALLS * IDS_A_CALL
 
 Row = Mapping[str, Any]
@@ -24,7 +27,10 @@ Key = tuple[Level, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asks:
-    """The two ways of asking Meta: the rows of an edge with these ids, and one node, None when Meta says that there is none."""
+    """The two ways of asking Meta: the rows of an edge with these ids, and one node.
+
+    A node is None when Meta says that there is none, and empty when it refuses to tell.
+    """
 
     edge: Callable[[Level, list[str]], Sequence[Row]]
     node: Callable[[Level, str], Row | None]
@@ -48,14 +54,19 @@ class Found:
         self._unlisted[level] = [each for each in asked if (level, each) not in self.rows]
 
     def settle(self, asks: Asks, level: Level, parents: Mapping[str, Sequence[Key]]) -> None:
-        """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone."""
+        """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone.
+
+        What lives although no edge lists it has a status that reports are not asked for either: its missing rows say nothing, and
+        it stays as it is stored. So does what Meta refuses to tell.
+        """
+        kept = 0 if level is Level.AD else _KEPT_FOR_ADS
         for external_id in self._unlisted[level]:
-            if self._left and not self.gone_above(parents.get(external_id, ())):
+            if self._left > kept and not self.gone_above(parents.get(external_id, ())):
                 self._left -= 1
                 row = asks.node(level, external_id)
                 if row is None:
                     self.gone[level, external_id] = "GONE"
-                else:
+                elif row.get("effective_status") in GONE_STATUSES:
                     self.rows[level, external_id] = row
 
     def gone_above(self, parents: Iterable[Key]) -> str | None:
