@@ -2,7 +2,7 @@
 
 import duckdb
 
-from storage.sql import migrations
+from storage.sql import migrations, query
 
 
 def latest() -> int:
@@ -21,7 +21,10 @@ def version(warehouse: duckdb.DuckDBPyConnection) -> int:
 
 
 def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Bring an open file up to date, in one transaction."""
+    """Bring an open file up to date, in one transaction: its tables step by step, its views made anew from the one text of them.
+
+    So a view that changes comes with the next version, and versions in which only views changed have no file any more.
+    """
     warehouse.execute("BEGIN")
     warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
     ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
@@ -29,4 +32,5 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
         if number > current:
             warehouse.execute(statements)
             warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
+    warehouse.execute(query("views"))
     warehouse.execute("COMMIT")

@@ -174,13 +174,12 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
 
 
 PARTS = {
-    "0002_views.sql": (changes,),
-    "0004_seen_names.sql": (changes,),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split,),
     "diff_metrics.sql": (changes, vanishing),
     "diff_unreported.sql": (changes, remargined),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),
+    "views.sql": (changes,),
 }
 """The files that list metrics by hand, and the parts that go through all of their lines."""

@@ -1,9 +1,21 @@
 -- What people query. Units instead of micros: BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its
 -- sum a DECIMAL(38, 6), where "/ 1000000" would become DOUBLE. Every view carries the currency; none adds two up.
 
+-- What is known of each entity: by a walk, or else by its numbers.
+CREATE OR REPLACE VIEW known_entities AS
+SELECT
+    connection_id,
+    level,
+    external_id,
+    coalesce(e.parent_id, s.parent_id) AS parent_id,
+    coalesce(e.name, s.name) AS name,
+    e.status
+FROM entities e
+FULL JOIN seen_names s USING (connection_id, level, external_id);
+
 -- One row per leaf and day, and one per campaign and day for what the platform reports for the campaign but for
 -- none of its leaves, so that a campaign's rows add up to the campaign's total.
-CREATE VIEW daily AS
+CREATE OR REPLACE VIEW daily AS
 WITH numbers AS (
     SELECT
         connection_id, level, external_id, campaign_id, date,
@@ -27,7 +39,7 @@ SELECT
     n.external_id,
     CASE WHEN n.level = 'unreported' THEN 'not reported at ad level' ELSE leaf.name END AS name,
     leaf.status,
-    leaf.parent_id AS ad_set_id,
+    CASE WHEN n.level = 'asset_group' THEN NULL ELSE leaf.parent_id END AS ad_set_id,
     ad_set.name AS ad_set,
     n.campaign_id,
     campaign.name AS campaign,
@@ -44,15 +56,15 @@ SELECT
     n.changed_at
 FROM numbers n
 LEFT JOIN connections c ON c.id = n.connection_id
-LEFT JOIN entities leaf
+LEFT JOIN known_entities leaf
     ON leaf.connection_id = n.connection_id AND leaf.level = n.level AND leaf.external_id = n.external_id
-LEFT JOIN entities ad_set
-    ON ad_set.connection_id = n.connection_id AND ad_set.level = 'adset' AND ad_set.external_id = leaf.parent_id
-LEFT JOIN entities campaign
+LEFT JOIN known_entities ad_set
+    ON ad_set.connection_id = n.connection_id AND ad_set.level IN ('adset', 'ad_group') AND ad_set.external_id = leaf.parent_id
+LEFT JOIN known_entities campaign
     ON campaign.connection_id = n.connection_id AND campaign.level = 'campaign' AND campaign.external_id = n.campaign_id;
 
 -- How a day's running total grew: one row per instant at which any leaf of that day changed.
-CREATE VIEW intraday AS
+CREATE OR REPLACE VIEW intraday AS
 WITH steps AS (
     SELECT
         connection_id, date, changed_at,
@@ -100,7 +112,7 @@ WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 
 -- Every metric of a leaf's day that was stored and then changed: from what, to what, and how many of the account's
 -- days later. A leaf's first numbers of a day restate nothing and are not here.
-CREATE VIEW restatements AS
+CREATE OR REPLACE VIEW restatements AS
 WITH steps AS (
     SELECT
         *,
@@ -179,5 +191,5 @@ SELECT
     (m.new - m.old) * m.unit AS delta
 FROM moved m
 LEFT JOIN connections c ON c.id = m.connection_id
-LEFT JOIN entities leaf
+LEFT JOIN known_entities leaf
     ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id;
