@@ -87,8 +87,10 @@ class ConnectionWarnings:
 
     def clear(self, connection_id: str, kinds: Iterable[str]) -> None:
         """Forget warnings whose cause has passed."""
-        passed = {each.kind for each in self._select(ConnectionWarningRow.connection_id == connection_id)} & set(kinds)
-        if passed:  # most syncs have none: they take no writer's turn
+        passed = set(kinds)
+        if passed:  # most syncs read numbers only
+            passed &= {warning.kind for warning in self._select(ConnectionWarningRow.connection_id == connection_id)}
+        if passed:  # and most have no warning: they take no writer's turn
             with self._engine.begin() as session:
                 lock(session, ConnectionRow.id == connection_id)
                 mine = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
@@ -97,15 +99,16 @@ class ConnectionWarnings:
     def of_leg(self, lease: Lease) -> Mapping[FetchKind, ConnectionWarning]:
         """The reads that failed in this leg: they are not tried again in it, and it is complete without them."""
         leg = (ConnectionWarningRow.run_id == lease.run_id) & (ConnectionWarningRow.generation == lease.generation)
-        found = self._select((ConnectionWarningRow.connection_id == lease.connection.id) & leg)
-        return {FetchKind(each.kind): each for each in found if each.kind in _READS}
+        warnings = self._select((ConnectionWarningRow.connection_id == lease.connection.id) & leg)
+        return {FetchKind(warning.kind): warning for warning in warnings if warning.kind in _READS}
 
     def resting(self, connection_id: str) -> frozenset[FetchKind]:
         """The reads that are not to be tried yet. One that waits longer than any backoff was noted before the clock was set back."""
         now = self._clock.now()
         latest = now + timedelta(seconds=LONGEST_WARNING_BACKOFF)
-        found = self._select(ConnectionWarningRow.connection_id == connection_id)
-        return frozenset(FetchKind(each.kind) for each in found if each.kind in _READS and now < each.retry_at <= latest)
+        warnings = self._select(ConnectionWarningRow.connection_id == connection_id)
+        waiting = (warning for warning in warnings if now < warning.retry_at <= latest)
+        return frozenset(FetchKind(warning.kind) for warning in waiting if warning.kind in _READS)
 
     def _select(self, condition: ColumnElement[bool]) -> list[ConnectionWarning]:
         with reading(self._engine).connect() as session:

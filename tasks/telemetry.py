@@ -228,8 +228,8 @@ def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Pl
         return replace(made, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
         return replace(made, until=now, reason="more was asked for while it ran")
-    failed = app.warnings.of_leg(lease)
-    if not all(app.staging.has(lease.run_id, fetch) or fetch.kind in failed for fetch in made.fetches):
+    unread = {fetch.kind for fetch in made.fetches if not app.staging.has(lease.run_id, fetch)}
+    if unread and unread - app.warnings.of_leg(lease).keys():
         return replace(made, until=now, reason="the rest of its plan")
     return made
 
