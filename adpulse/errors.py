@@ -39,6 +39,14 @@ Scope = Literal["account", "app"]
 """What must pause: the account, or all that the platform counts together (the Meta app, the Google Cloud project)."""
 
 
+_LONGEST_LINE = 300
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, not too long: of a database's errors the rest is SQL and its values."""
+    return str(error).partition("\n")[0][:_LONGEST_LINE]
+
+
 class AdpulseError(Exception):
     """Root of the tree. ``code`` is the platform's own code where there is one (``"17/2446079"``)."""
 

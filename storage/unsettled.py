@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, insert, select, update
 
 from adpulse.clock import utc_now
-from adpulse.errors import AdpulseError, Permanent, Unavailable
+from adpulse.errors import AdpulseError, Permanent, Unavailable, first_line
 from adpulse.model import Lane, Lease, Parts, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff
 from storage.connections import resolve
@@ -96,9 +96,8 @@ def suspected(lease: Lease) -> AdpulseError | None:
 
 def unusable(connection_id: str, error: Exception) -> AdpulseError:
     """The sentence for a connection whose row makes its claim fail."""
-    said = str(error).partition("\n")[0]
     return Unavailable(
-        f"The control plane's row of connection {connection_id} cannot be used ({type(error).__name__}: {said}). "
+        f"The control plane's row of connection {connection_id} cannot be used ({type(error).__name__}: {first_line(error)}). "
         "It is not synced until the row is mended, for example from a backup; it is tried again by itself."
     )
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TypeVar
 
 from adpulse.bootstrap import App, app
-from adpulse.errors import AdpulseError, LeaseLost, Unavailable
+from adpulse.errors import AdpulseError, LeaseLost, Unavailable, first_line
 from adpulse.model import Fetch, Lease
 from storage.control import INFRASTRUCTURE
 
@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 
 Step = Callable[[App, Lease], None]
 T = TypeVar("T")
-
-_MOST_SAID = 300
-"""Characters of an unexpected error's text that a connection shows; the log has all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +158,7 @@ def failure(run_id: str, error: Exception) -> AdpulseError:
         return error
     log.error("run %s failed unexpectedly", run_id, exc_info=error)
     where = f"if it keeps failing, look for run {run_id} in the worker's log"
-    return Unavailable(f"Unexpected {type(error).__name__}: {said_first(error)}. It is tried again; {where}.")
-
-
-def said_first(error: Exception) -> str:
-    """The first line of what an error says, not too long: of a database's errors the rest is SQL and its values."""
-    return str(error).partition("\n")[0][:_MOST_SAID]
+    return Unavailable(f"Unexpected {type(error).__name__}: {first_line(error)}. It is tried again; {where}.")
 
 
 def _begin(run: tuple[str, int], step: Step) -> Future[Outcome]:

@@ -15,10 +15,11 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
     WarehouseDamaged,
+    first_line,
 )
 from adpulse.model import Fetch, FetchKind, Lease
 from storage.control import INFRASTRUCTURE
-from tasks.batch import during, said_first
+from tasks.batch import during
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -49,6 +50,6 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
         failure = error
     except Exception as error:
         log.exception("run %s goes on without %s", lease.run_id, fetch.label)
-        failure = Unavailable(f"Unexpected {type(error).__name__}: {said_first(error)}")
+        failure = Unavailable(f"Unexpected {type(error).__name__}: {first_line(error)}")
     app.warnings.record(lease, fetch.kind, failure)
     return None

@@ -37,7 +37,7 @@ class Asks:
 
 
 @dataclass(slots=True)
-class Found:
+class Lookup:
     """What Meta said: rows of entities, and the status of those that it says nothing else about."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -81,24 +81,24 @@ class Found:
         return key in self.rows
 
 
-def look_up(absent: Sequence[Absent], asks: Asks) -> Found:
+def look_up(absent: Sequence[Absent], asks: Asks) -> Lookup:
     """What became of these entities; those that could not be asked about within the calls of one lookup are missing.
 
     At most ``LOOKUP_EDGE_CALLS`` calls for each of the three edges and ``LOOKUP_BY_ID`` by id.
     """
-    found = Found()
-    open_ = [each for each in absent if not each.gone_parent]
-    ads = {each.external_id: each for each in open_ if each.level is Level.AD}
-    found.list(asks, Level.AD, ads)
-    unlisted = [each for each in ads.values() if not found.is_listed((Level.AD, each.external_id))]
-    campaigns = [each.external_id for each in open_ if each.level is Level.CAMPAIGN]
-    found.list(asks, Level.CAMPAIGN, [*campaigns, *(each.campaign_id for each in unlisted)])
-    found.list(asks, Level.AD_SET, [each.ad_set_id for each in unlisted])
-    found.settle(asks, Level.CAMPAIGN, {})
-    found.settle(asks, Level.AD_SET, {each.ad_set_id: each.parents[:1] for each in unlisted if each.ad_set_id})
-    found.settle(asks, Level.AD, {each.external_id: each.parents for each in unlisted})
-    for each in absent:
-        status = each.gone_parent or found.gone_above(each.parents)
-        if status and (each.level, each.external_id) not in found.rows:
-            found.gone[each.level, each.external_id] = status
-    return found
+    lookup = Lookup()
+    unsettled = [entity for entity in absent if not entity.gone_parent]
+    ads = {entity.external_id: entity for entity in unsettled if entity.level is Level.AD}
+    lookup.list(asks, Level.AD, ads)
+    unlisted = [entity for entity in ads.values() if not lookup.is_listed((Level.AD, entity.external_id))]
+    campaigns = [entity.external_id for entity in unsettled if entity.level is Level.CAMPAIGN]
+    lookup.list(asks, Level.CAMPAIGN, [*campaigns, *(entity.campaign_id for entity in unlisted)])
+    lookup.list(asks, Level.AD_SET, [entity.ad_set_id for entity in unlisted])
+    lookup.settle(asks, Level.CAMPAIGN, {})
+    lookup.settle(asks, Level.AD_SET, {entity.ad_set_id: entity.parents[:1] for entity in unlisted if entity.ad_set_id})
+    lookup.settle(asks, Level.AD, {entity.external_id: entity.parents for entity in unlisted})
+    for entity in absent:
+        status = entity.gone_parent or lookup.gone_above(entity.parents)
+        if status and (entity.level, entity.external_id) not in lookup.rows:
+            lookup.gone[entity.level, entity.external_id] = status
+    return lookup
