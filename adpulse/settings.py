@@ -14,7 +14,7 @@ from adpulse.errors import Usage
 
 SECRETS_DIR = "ADPULSE_SECRETS_DIR"
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
-_SCHEME_PORTS = {"http": 80, "https": 443}
+SCHEME_PORTS = {"http": 80, "https": 443}
 
 
 class Settings(BaseSettings):
@@ -119,10 +119,10 @@ def origin_of(url: str) -> str:
         ValueError: it is not an address of the web.
     """
     parts = urlsplit(url.strip())
-    if parts.scheme not in _SCHEME_PORTS or not parts.hostname or parts.username is not None:
+    if parts.scheme not in SCHEME_PORTS or not parts.hostname or parts.username is not None:
         raise ValueError("must be addresses such as https://prefect.example.com, with commas between them")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, _SCHEME_PORTS[parts.scheme]) else "")
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, SCHEME_PORTS[parts.scheme]) else "")
 
 
 def _place(url: SecretStr) -> tuple[str | None, int | None, str]:

@@ -14,13 +14,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adpulse.settings import LOOPBACK_HOSTS, origin_of
+from adpulse.settings import LOOPBACK_HOSTS, SCHEME_PORTS, origin_of
 
 ORIGINS = "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"
 """Prefect's own setting of these origins, with commas, under the name that wins over its other names."""
 
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d+)?")
-_SCHEME_PORTS = {"http": 80, "https": 443}
 _FOREIGN_SITES = ("cross-site", "same-site")
 """Another port of the same host is the same site, but another origin."""
 
@@ -74,7 +73,7 @@ def own_origins(host: str, port: int, *urls: str | None) -> list[str]:
 def _hosts(origin: str) -> set[str]:
     """What ``Host`` may be there: proxies write the scheme's own port, browsers leave it out."""
     parts = urlsplit(origin)
-    return {parts.netloc} if parts.port else {parts.netloc, f"{parts.netloc}:{_SCHEME_PORTS[parts.scheme]}"}
+    return {parts.netloc} if parts.port else {parts.netloc, f"{parts.netloc}:{SCHEME_PORTS[parts.scheme]}"}
 
 
 def _is_this_machine(host: str, scope: Scope) -> bool:
