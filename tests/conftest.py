@@ -8,8 +8,16 @@ from hypothesis import settings
 settings.register_profile("adpulse", deadline=None)  # machines are shared: how long an example takes says nothing
 settings.load_profile("adpulse")
 
-for _name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
-    del os.environ[_name]
+
+def forget():
+    """Take ours and Prefect's variables from the environment; which there were."""
+    found = [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]
+    for name in found:
+        del os.environ[name]
+    return found
+
+
+forget()
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["GRPC_VERBOSITY"] = "ERROR"  # its core writes every connection that a sandbox closes to standard error
 
@@ -31,6 +39,16 @@ def installation(sandbox, tmp_path):
     made = Installation(tmp_path / "home", sandbox)
     yield made
     made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """What the fixtures of a folder set in the environment ends with its tests: it would shape those that happen to come next."""
+    done = yield
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        left = forget()
+        assert not left, f"The tests of {item.path.parent} left {', '.join(left)} in the environment."
+    return done
 
 
 @pytest.fixture(autouse=True)

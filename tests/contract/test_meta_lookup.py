@@ -98,6 +98,19 @@ def test_what_is_below_a_deleted_parent_is_deleted_without_being_asked_for(look_
     assert [path for path in paths(sandbox) if path.isdecimal()] == [parent.id]
 
 
+@pytest.mark.parametrize("fault", ["permission_lost", "refused"])
+def test_a_refusal_about_one_object_is_no_refusal_of_the_account(look_up, sandbox, account, delete, fault):
+    ad = listed(sandbox, account.ads)[0]
+    delete(ad)
+    sandbox.faults.add([{"action": fault, "kind": "node"}])
+
+    found = look_up(ad)
+
+    assert sandbox.faults.as_json()[0]["struck"] == 1
+    assert ad.id not in found
+    assert found[ad.parent.id]
+
+
 def test_at_most_ten_are_asked_for_by_their_own_id_and_the_next_lookup_goes_on(look_up, sandbox, account, delete):
     left = list({ad.parent.id: ad for ad in listed(sandbox, account.ads)}.values())[:23]
     for ad in left:

@@ -115,8 +115,9 @@ def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
         for _ in range(2)
     ]
     told, ready = [[], []], threading.Event()
-    for lines, child in zip(told, children, strict=True):
-        threading.Thread(target=_read, args=(child, lines, ready), daemon=True).start()
+    readers = [threading.Thread(target=_read, args=(child, lines, ready)) for lines, child in zip(told, children, strict=True)]
+    for reader in readers:
+        reader.start()
 
     assert ready.wait(SECONDS), told
     deadline = time.monotonic() + SECONDS
@@ -127,8 +128,10 @@ def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
         if child.poll() is None:
             child.send_signal(signal.SIGINT)
             child.wait(90)
+    for reader in readers:
+        reader.join()
 
-    assert sorted(codes, key=str) == [1, None]
+    assert sorted(codes, key=str) == [1, None], told
     assert "already running" in told[codes.index(1)][-1]
     assert processes_of(home) == []
 

@@ -196,11 +196,3 @@ def test_whatever_meta_sends_becomes_one_of_ours(status, code, subcode, message)
 
     assert isinstance(error, AdpulseError)
     assert str(error)
-
-
-@pytest.mark.parametrize("code", [10, 200, 275])
-def test_a_refusal_about_one_object_is_no_refusal_of_the_account(code):
-    def of(*, of_account):
-        return type(from_reply(Reply(status=403, error={"code": code, "message": "no"}, headers={}, of_account=of_account), "account 7"))
-
-    assert (of(of_account=True), of(of_account=False)) == (AccountRefused, BadRequest)

@@ -154,7 +154,7 @@ class MetaClient:
                 return self._get(external_id, {"fields": of_level[level][1]}, slot, about)
             except ObjectGone:
                 return None
-            except BadRequest:  # of this object only, as the account's edges were answered
+            except (BadRequest, AccountRefused):  # of this object only, as the account's edges were answered; so 275 (php-graph-sdk#764)
                 return {}
 
         found = look_up(absent, Asks(edge=edge, node=node))

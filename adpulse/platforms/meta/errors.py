@@ -69,7 +69,7 @@ def from_reply(reply: Reply, account: str) -> AdpulseError:
         return _throttled(reply, account, raw, app=code in _APP_THROTTLE)
     if subcode == _GONE_SUBCODE and not reply.of_account:
         return ObjectGone(f"Meta no longer knows what was asked for in {account}: {said}", raw)
-    return _permanent(reply, code, subcode, said, raw, account) or _other(reply, code, subcode, said, raw, account)
+    return _permanent(code, subcode, said, raw, account) or _other(reply, code, subcode, said, raw, account)
 
 
 def _said(reply: Reply) -> str:
@@ -81,13 +81,11 @@ def _said(reply: Reply) -> str:
     return ". ".join(part.strip().removesuffix(".") for part in (message, title, text) if part.strip())
 
 
-def _permanent(reply: Reply, code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:
+def _permanent(code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:
     if code in _AUTH:
         return AuthExpired(f"Meta no longer accepts the token for {account}. Connect it again with a fresh token.", raw)
     if code in _SUNSET:
         return VersionSunset(f"Meta has ended the pinned API version ({said}). Set ADPULSE_META_VERSION to a current one.", raw)
-    if code in _REFUSED and not reply.of_account:  # 275 is answered to some System Users about campaigns that exist (php-graph-sdk#764)
-        return BadRequest(f"Meta does not tell about something in {account}: {said}", raw)
     if code in _REFUSED or subcode == _GONE_SUBCODE:
         message = f"Meta does not let this token read {account}. Give its user access to the account, with the permission ads_read."
         return AccountRefused(message, raw)
