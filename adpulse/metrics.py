@@ -1,6 +1,14 @@
-"""The metrics: their names and order, the Arrow schema of their rows, and the profit that a margin makes. Pure."""
+"""The metrics: what each is, the Arrow schema of their rows, and the profit that a margin makes. Pure.
 
+A metric is declared here and nowhere else. Schemas, the columns of the warehouse, every statement and view, and the table in the
+docs follow from it. Each platform's ``normalise.py`` says what it reads it from.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,10 +19,60 @@ MICROS = 1_000_000
 MARGIN_UNIT = Decimal("0.000001")
 """Margins are kept with six digits."""
 
-METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
-"""The ten metrics, in column order. impressions and clicks are counts, the other eight micros."""
 
-SPLIT_METRICS = ("leads", "installs", "purchases", "visitors")
+class Unit(StrEnum):
+    """What a stored number counts: whole things, or millionths of a unit."""
+
+    COUNT = "count"
+    MICROS = "micros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric."""
+
+    name: str
+    unit: Unit
+    means: str
+    """For people, without what is particular to a platform."""
+
+    bit: int
+    """Its place in ``metric_changes.changed``: a written number, which no other metric ever gets."""
+
+    required: bool = False
+    """Whether every stored leaf has a value. A metric that came later is null where it was never read."""
+
+    split: bool = False
+    """Whether it is a kind of conversions, which a platform may tell in an answer of its own."""
+
+    additive: bool = True
+    """Whether the numbers of ads, or of days, may be added up. Reach may not: it is kept for each level as the platform tells it."""
+
+
+def _declared(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
+    return MappingProxyType({metric.name: metric for metric in metrics})
+
+
+METRICS = _declared(
+    (
+        Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, means="How often ads were shown"),
+        Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, means="Clicks on ads"),
+        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, means="What the ads cost"),
+        Metric(name="conversions", unit=Unit.MICROS, bit=8, required=True, means="What people did that the account counts as a success"),
+        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, means="What the conversions are worth"),
+        Metric(name="leads", unit=Unit.MICROS, bit=32, required=True, split=True, means="Conversions by which somebody left an address"),
+        Metric(name="installs", unit=Unit.MICROS, bit=64, required=True, split=True, means="Conversions that installed an app"),
+        Metric(name="purchases", unit=Unit.MICROS, bit=128, required=True, split=True, means="Conversions that bought something"),
+        Metric(name="visitors", unit=Unit.MICROS, bit=256, required=True, split=True, means="Views of the page that an ad leads to"),
+        Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, means="Revenue times the connection's margin, less spend"),
+    )
+)
+"""Every metric by its name, in the order of columns."""
+
+PROFIT = METRICS["profit"]
+"""The one that no platform tells."""
+
+SPLIT_METRICS = tuple(metric.name for metric in METRICS.values() if metric.split)
 """Kinds of conversions, which Google tells in a query of its own."""
 
 METRIC_SCHEMA = pa.schema(
@@ -31,6 +89,19 @@ METRIC_SCHEMA = pa.schema(
 
 ``campaign_id`` is on the row because an ad's first numbers arrive before its entity does. In account totals it is empty.
 """
+
+
+def with_every_metric(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows that an older version kept, in the columns of ``schema``: a metric that it did not know is null.
+
+    Raises:
+        ValueError: a column is missing that is no metric, or one is there that the schema does not have.
+    """
+    missing = set(schema.names) - set(rows.column_names)
+    if not missing <= METRICS.keys() or not set(rows.column_names) <= set(schema.names):
+        raise ValueError(f"The columns are {', '.join(rows.column_names)} instead of {', '.join(schema.names)}.")
+    nothing = pa.nulls(rows.num_rows, pa.int64())
+    return pa.table([nothing if name in missing else rows[name] for name in schema.names], schema=schema)
 
 
 def parse_margin(text: str) -> Decimal:
@@ -58,5 +129,5 @@ def with_profit(rows: pa.Table, gross_margin: Decimal) -> pa.Table:
     margin = pa.scalar(gross_margin.quantize(MARGIN_UNIT), pa.decimal128(7, 6))
     exact = pc.multiply(rows["revenue"].cast(pa.decimal128(19)), margin)
     earned = pc.round(exact, 0, "half_to_even").cast(pa.int64())
-    place = rows.schema.get_field_index("profit")
+    place = rows.schema.get_field_index(PROFIT.name)
     return rows.set_column(place, rows.schema.field(place), pc.subtract_checked(earned, rows["spend"]))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from adpulse import names
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA
+from adpulse.metrics import METRIC_SCHEMA, METRICS
 from adpulse.model import Provider, RunCounts
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -24,7 +24,15 @@ METRIC_CHANGE_SCHEMA = pa.schema(
         pa.field("cause", pa.string(), nullable=False),
     ]
 )
-"""A row to store, whether its key is new, a bit per metric that differs (in ``METRICS`` order) and why it changed."""
+"""A row to store, whether its key is new, the bits of the metrics that differ, and why it changed."""
+
+REMAINDER_SCHEMA = pa.schema(
+    [
+        *(METRIC_SCHEMA.field(name) for name in ("connection_id", "campaign_id", "date")),
+        *(METRIC_SCHEMA.field(metric.name) for metric in METRICS.values() if metric.additive),
+    ]
+)
+"""One campaign's day: its total minus its leaves, where leaves add up."""
 
 NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *names.SCHEMA])
 """What an entity that no walk has named is called; counted nowhere."""

@@ -20,14 +20,13 @@ from adpulse import names
 from adpulse.absent import Absent
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
 from adpulse.fetched import Fetched
-from adpulse.metrics import MARGIN_UNIT, METRIC_SCHEMA, METRICS, SPLIT_METRICS, with_profit
+from adpulse.metrics import MARGIN_UNIT, METRIC_SCHEMA, METRICS, PROFIT, with_profit
 from adpulse.model import FetchKind, Level, RunCounts
 from adpulse.platforms.registry import platform_of
-from storage.batches import METRIC_CHANGE_SCHEMA, NAME_CHANGE_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
+from storage.batches import METRIC_CHANGE_SCHEMA, NAME_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
 from storage.sql import query
 
-REMAINDER_SCHEMA = pa.schema([METRIC_SCHEMA.field(name) for name in ("connection_id", "campaign_id", "date", *METRICS)])
-"""One campaign's day: its total minus its leaves."""
+_TOLD = [name for name in METRICS if name != PROFIT.name]
 
 _COVERAGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), METRIC_SCHEMA.field("date"), pa.field("closed", pa.bool_())])
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
@@ -117,7 +116,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
             continue
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("coverage", _coverage([run], kind))
-        for level, external_id, campaign, ad_set, gone in warehouse.sql(query("missing_entities").format(table=table)).fetchall():
+        for level, external_id, campaign, ad_set, gone in warehouse.sql(query("missing_entities", table=table)).fetchall():
             parents = {"campaign_id": campaign, "ad_set_id": ad_set, "gone_parent": gone}
             found.append(Absent(level=Level(level), external_id=external_id, **parents))
     return found
@@ -148,13 +147,13 @@ def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch
     """The answers about leaves, each row with all of its metrics: what an answer does not say is as it is stored."""
     base = _metric_answers(batch, FetchKind.ADS)
     split_coverage = _coverage(batch, FetchKind.CATEGORIES)
-    if not split_coverage.num_rows and not any(base[name].null_count for name in SPLIT_METRICS):
+    if not split_coverage.num_rows and not any(base[name].null_count for name in _TOLD):
         return base
     warehouse.register("base", base)
     warehouse.register("split", _metric_answers(batch, FetchKind.CATEGORIES))
     warehouse.register("base_coverage", _coverage(batch, FetchKind.ADS))
     warehouse.register("split_coverage", split_coverage)
-    whole = warehouse.sql(query("complete_leaves")).to_arrow_table().cast(METRIC_SCHEMA)
+    whole = warehouse.sql(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
     mine = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
     return _numbered(pa.concat_tables([with_profit(rows, run.gross_margin) for run, rows in mine]))
 
@@ -254,7 +253,7 @@ def _compare_metrics(
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
     if keys.total() < answer.num_rows:
         warehouse.register("answer", warehouse.sql(query("answer_last")).to_arrow_table())
-    changes = warehouse.sql(query("diff_metrics").format(table=_TABLES[kind])).to_arrow_table()
+    changes = warehouse.sql(query("diff_metrics", table=_TABLES[kind])).to_arrow_table()
     changed = Counter[str](changes.filter(changes["answered"])["connection_id"].to_pylist())
     return changes.select(METRIC_CHANGE_SCHEMA.names).cast(METRIC_CHANGE_SCHEMA), _Answered(keys=keys, changed=changed)
 
@@ -272,7 +271,7 @@ def _compare_remainders(
     warehouse.register("facts_next", facts)
     warehouse.register("totals_next", totals)
     warehouse.register("at_new_margin", _at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
-    return warehouse.sql(query("diff_unreported")).to_arrow_table().cast(REMAINDER_SCHEMA)
+    return warehouse.sql(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
 
 
 def _changes_of(run: RunFetch, tables: Mapping[str, pa.Table], counts: tuple[int, int], *, remargined: bool) -> RunChanges:

@@ -1,8 +1,17 @@
-"""The schema of a warehouse file: its version, and the numbered migrations that bring it up to date."""
+"""The schema of a warehouse file: numbered migrations, a column for every metric, and the views. Brings a file up to date."""
+
+from hashlib import sha256
 
 import duckdb
 
+from adpulse.metrics import METRICS
 from storage.sql import migrations, query
+
+_OF_METRICS = ("metric_facts", "platform_totals", "unreported", "metric_changes")
+"""Tables with a column for every metric."""
+
+_KEYS = frozenset({"changed", "generation"})
+"""Their other columns that hold whole numbers."""
 
 
 def latest() -> int:
@@ -20,10 +29,27 @@ def version(warehouse: duckdb.DuckDBPyConnection) -> int:
     return int(found)
 
 
-def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Bring an open file up to date, in one transaction: its tables step by step, its views made anew from the one text of them.
+def unknown(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """What an open file has that only a newer adpulse can have made, for a sentence; empty if there is nothing."""
+    found = version(warehouse)
+    if found > latest():
+        return f"schema {found}, this adpulse knows {latest()}"
+    more = sorted(set().union(*_columns(warehouse).values()) - METRICS.keys())
+    return f"a metric that this adpulse does not know: {', '.join(more)}" if more else ""
 
-    So a view that changes comes with the next version, and versions in which only views changed have no file any more.
+
+def is_current(warehouse: duckdb.DuckDBPyConnection) -> bool:
+    """Whether nothing is left to do for :func:`migrate`."""
+    columns = _columns(warehouse)
+    complete = all(METRICS.keys() <= columns.get(table, set()) for table in _OF_METRICS)
+    return version(warehouse) == latest() and complete and _made_of(warehouse) == _views_hash()
+
+
+def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Bring an open file up to date, in one transaction.
+
+    Its tables step by step; a column for every metric that it lacks, null where nothing was read yet; and its views from the one
+    text of them, which is no migration: they are made anew whenever it changed.
     """
     warehouse.execute("BEGIN")
     warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
@@ -32,5 +58,32 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
         if number > current:
             warehouse.execute(statements)
             warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
+    for table in _OF_METRICS:
+        for name in METRICS:
+            warehouse.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} BIGINT")
     warehouse.execute(query("views"))
+    warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256", [_views_hash()])
     warehouse.execute("COMMIT")
+
+
+def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The metrics that each table has a column for."""
+    found: dict[str, set[str]] = {}
+    select = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND data_type = 'BIGINT'"
+    for table, column in warehouse.sql(select).fetchall():
+        if table in _OF_METRICS and column not in _KEYS:
+            found.setdefault(table, set()).add(column)
+    return found
+
+
+def _made_of(warehouse: duckdb.DuckDBPyConnection) -> str | None:
+    """What the text was that the file's views were made of; None when they are older than this note."""
+    try:
+        row = warehouse.sql("SELECT text_sha256 FROM schema_views").fetchone()
+    except duckdb.CatalogException:
+        return None
+    return str(row[0]) if row else None
+
+
+def _views_hash() -> str:
+    return sha256(query("views").encode()).hexdigest()

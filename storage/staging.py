@@ -23,15 +23,18 @@ import pyarrow as pa
 from adpulse import names
 from adpulse.errors import Permanent
 from adpulse.fetched import Fetched
+from adpulse.metrics import METRIC_SCHEMA, with_every_metric
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
-from storage.batches import RunChanges
+from storage.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges
 from storage.files import filling, replace
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
 _HEADER, _NAMES = b"adpulse", b"names"
-_TABLES = ("facts", "totals", "entities", "unreported", "names")
+_TABLES = {"facts": METRIC_CHANGE_SCHEMA, "totals": METRIC_CHANGE_SCHEMA, "entities": None, "unreported": REMAINDER_SCHEMA, "names": None}
+"""What is kept of a comparison, and the schemas that have the metrics."""
+
 _OTHER_CONTENT = (ArithmeticError, ValueError, KeyError, TypeError)
 _DAMAGES = (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, OSError, *_OTHER_CONTENT)
 """What the parser of a damaged file raises; a number that is none is an ArithmeticError, from Decimal."""
@@ -129,7 +132,8 @@ class Staging:
             return None
         with _reading(path), zipfile.ZipFile(path) as archive:
             header = json.loads(archive.read("header.json"))
-            tables = {name: pa.ipc.open_file(archive.read(f"{name}.arrow")).read_all() for name in _TABLES}
+            read = {name: pa.ipc.open_file(archive.read(f"{name}.arrow")).read_all() for name in _TABLES}
+            tables = {name: with_every_metric(read[name], schema) if schema else read[name] for name, schema in _TABLES.items()}
             return RunChanges(
                 run_id=run_id,
                 generation=header["generation"],
@@ -190,10 +194,11 @@ def _read_fetched(path: Path) -> Fetched:
         if table.num_rows != header["rows"]:
             raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
         kept = table.schema.metadata.get(_NAMES)  # what an older version staged has none
+        fetch, rows = _fetch_from_json(header["fetch"]), table.replace_schema_metadata(None)
         return Fetched(
-            fetch=_fetch_from_json(header["fetch"]),
+            fetch=fetch,
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
-            table=table.replace_schema_metadata(None),
+            table=with_every_metric(rows, METRIC_SCHEMA) if fetch.kind.has_dates else rows,
             names=pa.ipc.open_stream(kept).read_all() if kept else names.SCHEMA.empty_table(),
         )
 

@@ -291,16 +291,13 @@ class Warehouse:
         if damage.mark(self._path) == self._left:
             return
         with self._connect(read_only=True) as warehouse:
-            version = schema.version(warehouse)
-            if version <= schema.latest():
+            newer = schema.unknown(warehouse)
+            if not newer:
                 damage.read_through(warehouse)
-        if version > schema.latest():
-            message = (
-                f"The warehouse of workspace {self._path.stem} has schema {version}, this adpulse knows {schema.latest()}. "
-                "Install a newer adpulse."
-            )
-            raise Permanent(message)
-        if version < schema.latest():
+            current = not newer and schema.is_current(warehouse)
+        if newer:
+            raise Permanent(f"The warehouse of workspace {self._path.stem} has {newer}. Install a newer adpulse.")
+        if not current:
             with self._connect(read_only=False) as warehouse:
                 schema.migrate(warehouse)
         self._left = damage.mark(self._path)
@@ -369,9 +366,9 @@ def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.T
 def _write_metrics(warehouse: duckdb.DuckDBPyConnection, table: str, name: str, changes: pa.Table) -> None:
     inserted = changes.filter(changes["inserted"]).num_rows
     if inserted < changes.num_rows:
-        warehouse.execute(query("update_metrics").format(table=table, changes=name))
+        warehouse.execute(query("update_metrics", table=table, changes=name))
     if inserted:
-        warehouse.execute(query("insert_metrics").format(table=table, changes=name))
+        warehouse.execute(query("insert_metrics", table=table, changes=name))
 
 
 def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Each of the ten metrics on its own, through every statement that lists them by hand.
+"""Each metric on its own, through every statement that has a column for it.
 
 A part lets a new warehouse live through a few syncs in which one leaf, or one campaign, stands for each metric: only that metric
 moves, is left over or is not zero there, and all columns hold different numbers. So one that is swapped or forgotten shows.
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from adpulse.metrics import METRICS, SPLIT_METRICS
+from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
 
 VALUE = {name: 7_000_001 + 1_000_003 * n for n, name in enumerate(METRICS)}
 MORE = {name: 100 + n for n, name in enumerate(METRICS)}
@@ -16,6 +16,7 @@ REST = {name: 29_999 + 20_006 * n for n, name in enumerate(METRICS)}
 ZERO = dict.fromkeys(METRICS, 0)
 HALF, THIRD = Decimal("0.5"), Decimal("0.333333")
 COLUMNS = ", ".join(METRICS)
+ADDITIVE = tuple(name for name, metric in METRICS.items() if metric.additive)
 BASE = tuple(name for name in METRICS if name not in (*SPLIT_METRICS, "profit"))
 
 Look = tuple[str, dict[str, Any], dict[str, Any]]
@@ -43,6 +44,11 @@ def entities(rows: Mapping[str, Mapping[str, int | None]]) -> list[dict[str, Any
     return [{"external_id": name, "campaign_id": name, **row} for name, row in rows.items()]
 
 
+def left_over(row: Mapping[str, int]) -> dict[str, int | None]:
+    """The row as a remainder: metrics that may not be added up leave none."""
+    return {name: value if name in ADDITIVE else None for name, value in row.items()}
+
+
 def by_name(told: list[tuple[Any, ...]]) -> dict[str, Any]:
     """Answers whose first column is a metric's name."""
     return {name: tuple(rest) for name, *rest in told}
@@ -55,7 +61,7 @@ def numbers(rows: Mapping[str, Mapping[str, int | None]]) -> dict[str, Any]:
 
 def in_units(row: Mapping[str, int]) -> tuple[Decimal, ...]:
     """A row as the views tell it: counts as they are, the rest in units instead of micros."""
-    return tuple(Decimal(row[name]) / (1 if name in ("impressions", "clicks") else 1_000_000) for name in METRICS)
+    return tuple(Decimal(row[name]) / (1 if metric.unit is Unit.COUNT else MICROS) for name, metric in METRICS.items())
 
 
 def changes(workspace: Any, build: Any) -> Iterator[Look]:
@@ -73,11 +79,12 @@ def changes(workspace: Any, build: Any) -> Iterator[Look]:
             found = {table: by_name(ask(f"SELECT external_id, {COLUMNS} FROM {table}")) for table in ("metric_facts", "platform_totals")}
             history = by_name(ask(f"SELECT external_id, changed, cause, {COLUMNS} FROM metric_changes WHERE generation = {generation}"))
             left = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM unreported"))
-        mask = {name: (2**bit if by else 1023, "margin" if by and name == "profit" else "platform") for bit, name in enumerate(METRICS)}
+        whole = sum(metric.bit for metric in METRICS.values())
+        mask = {n: (metric.bit if by else whole, "margin" if by and n == "profit" else "platform") for n, metric in METRICS.items()}
         yield f"leaves {generation}", found["metric_facts"], numbers(moved(by))
         yield f"totals {generation}", found["platform_totals"], numbers(moved(by, generation))
         yield f"changes {generation}", history, {name: mask[name] + row for name, row in numbers(moved(by)).items()}
-        yield f"remainder {generation}", left, numbers(alone(REST, generation))
+        yield f"remainder {generation}", left, remainders(numbers(alone(REST, generation)))
     (again,) = workspace.warehouse.diff([told(3)])
     written = [row["campaign_id"] for table in (again.facts, again.totals, again.unreported) for row in table.to_pylist()]
     yield "written again", {name: written.count(name) for name in METRICS}, ZERO
@@ -88,17 +95,25 @@ def changes(workspace: Any, build: Any) -> Iterator[Look]:
 def views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     """The views of what ``changes`` left."""
     before, after = (dict(zip(METRICS, in_units({n: row[n][n] for n in METRICS}), strict=True)) for row in (moved(0), moved(1)))
-    for level, rows in (("ad", moved(1)), ("unreported", alone(REST, 2))):
-        found = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM daily WHERE level = '{level}'"))
-        yield f"daily, {level}", found, {name: in_units(row) for name, row in rows.items()}
-    columns = zip(*ask(f"SELECT {COLUMNS} FROM intraday ORDER BY changed_at"), strict=True)
-    sums = zip(*(in_units({name: 10 * VALUE[name] + by * MORE[name] for name in METRICS}) for by in (0, 1)), strict=True)
-    yield "intraday", dict(zip(METRICS, columns, strict=True)), dict(zip(METRICS, sums, strict=True))
+    of_day = f"SELECT campaign_id, {COLUMNS} FROM daily WHERE level = "
+    yield "daily, ads", by_name(ask(f"{of_day} 'ad'")), {name: in_units(row) for name, row in moved(1).items()}
+    left = {name: in_units(row) for name, row in alone(REST, 2).items()}
+    yield "daily, unreported", by_name(ask(f"{of_day} 'unreported'")), remainders(left)
+    columns = zip(*ask(f"SELECT {', '.join(ADDITIVE)} FROM intraday ORDER BY changed_at"), strict=True)
+    sums = zip(*(in_units({name: len(METRICS) * VALUE[name] + by * MORE[name] for name in METRICS}) for by in (0, 1)), strict=True)
+    every = dict(zip(METRICS, sums, strict=True))
+    yield "intraday", dict(zip(ADDITIVE, columns, strict=True)), {name: every[name] if name in ADDITIVE else None for name in METRICS}
     restated: dict[str, Any] = {name: [] for name in METRICS}
     for name, *row in ask("SELECT external_id, metric, before, after, delta FROM restatements ORDER BY ALL"):
         restated[name].append(tuple(row))
     expected = {name: [(name, before[name], after[name], after[name] - before[name])] for name in METRICS}
     yield "restatements", restated, expected
+
+
+def remainders(rows: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """Of a metric that may not be added up there is neither a row nor a value."""
+    told = {name: tuple(left_over(dict(zip(METRICS, row, strict=True))).values()) for name, row in rows.items()}
+    return {name: row if name in ADDITIVE else None for name, row in told.items()}
 
 
 def spending(workspace: Any, build: Any) -> Iterator[Look]:
@@ -143,7 +158,8 @@ def remargined(workspace: Any, build: Any) -> Iterator[Look]:
     kept = earned(REST, THIRD)
     exact = REST | {"profit": earned(total, THIRD)["profit"] - earned(leaf, THIRD)["profit"]}
     assert kept != exact, "rounding makes no difference here"
-    yield "remainder", found, numbers(dict.fromkeys(METRICS, kept) | {"profit": exact})
+    untouched = {name: exact for name in METRICS if name == "profit" or name not in ADDITIVE}
+    yield "remainder", found, numbers({name: left_over(row) for name, row in (dict.fromkeys(METRICS, kept) | untouched).items()})
 
 
 def split(workspace: Any, build: Any) -> Iterator[Look]:
@@ -166,7 +182,7 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
                 (connection, ad): row for connection, ad, *row in ask(f"SELECT connection_id, external_id, {COLUMNS} FROM metric_facts")
             }
         mine, beside = (dict(zip(METRICS, stored[connection, "a1"], strict=True)) for connection in ("c1", "c2"))
-        lone = {ad: row[METRICS.index(ad)] for (_, ad), row in stored.items() if ad != "a1"}
+        lone = {ad: row[list(METRICS).index(ad)] for (_, ad), row in stored.items() if ad != "a1"}
         times = {name: of_base if name in BASE else of_split for name in METRICS}
         yield f"both answers {generation}", mine, earned({name: VALUE[name] * times[name] for name in METRICS}, HALF)
         yield f"whole answer {generation}", beside, earned(VALUE, HALF)
@@ -182,4 +198,4 @@ PARTS = {
     "update_metrics.sql": (changes,),
     "views.sql": (changes,),
 }
-"""The files that list metrics by hand, and the parts that go through all of their lines."""
+"""The files with a term for each metric, and the parts that go through all of them."""

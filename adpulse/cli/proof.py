@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from adpulse.entities import GONE_STATUSES
-from adpulse.metrics import METRICS, SPLIT_METRICS
+from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
 from adpulse.model import Connection, FetchKind
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.registry import platform_of
@@ -33,7 +33,7 @@ Entity = tuple[str | None, str | None, str]
 Key = tuple[str, str, date]
 """Level, external id and day."""
 
-_SPLIT = [METRICS.index(name) for name in SPLIT_METRICS]
+_SPLIT = [place for place, name in enumerate(METRICS) if name in SPLIT_METRICS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,9 @@ class Proof:
 
     def _daily(self) -> Iterator[str]:
         """The view's sum over a campaign and day is the campaign's total, for what the platform tells at that level."""
-        sums = ", ".join(f"sum({name})" for name in ("impressions", "clicks"))
-        money = ", ".join(f"CAST(sum({name}) * 1000000 AS BIGINT)" for name in METRICS[2:])
-        query = f"SELECT campaign_id, date, {sums}, {money} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
+        units = {Unit.COUNT: 1, Unit.MICROS: MICROS}
+        sums = ", ".join(f"CAST(sum({each.name}) * {units[each.unit]} AS BIGINT)" for each in METRICS.values())
+        query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
         for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
             if len({self._reads.last(kind, day) for kind in platform_of(self._connection.provider).metric_kinds}) > 1:

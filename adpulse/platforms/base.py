@@ -3,7 +3,7 @@
 A :class:`Platform` is everything that differs between platforms. The code outside the platforms' folders asks it, and names none.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -178,6 +178,9 @@ class Platform:
 
     metric_kinds: tuple[FetchKind, ...]
     """The reads that a day's numbers are complete with."""
+
+    metrics: Mapping[str, str]
+    """What it tells of each metric, for people; what is missing it does not tell."""
 
     lookback_days: int
     """How long the platform may restate a day's conversions; later the day is final."""

@@ -1,18 +1,70 @@
-"""The warehouse's SQL: numbered migrations, applied once and in order, and named queries (steps: diff, upsert)."""
+"""The warehouse's SQL: numbered migrations, applied once and in order, and named statements (steps: diff, upsert).
 
+A statement is a Jinja template. What it says of every metric it says once: ``each`` says it of each of them. They come as
+``metrics``, in the order of columns; ``additive``, ``split`` and ``base`` are those that may be added up, the kinds of conversions,
+and what the answer with the numbers tells; ``optional`` are those that a stored row may lack; ``profit`` follows from others.
+"""
+
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from adpulse.metrics import METRICS, PROFIT, Metric, Unit
 
 _FOLDER = Path(__file__).parent
 
 
 @cache
-def query(name: str) -> str:
-    """The text of ``<name>.sql``."""
-    return (_FOLDER / f"{name}.sql").read_text("utf-8")
+def query(name: str, **values: str) -> str:
+    """The text of ``<name>.sql`` with these values."""
+    return _environment().get_template(f"{name}.sql").render(values)
 
 
 @cache
 def migrations() -> tuple[tuple[int, str], ...]:
     """Every migration as (version, text), oldest first."""
     return tuple((int(file.name[:4]), file.read_text("utf-8")) for file in sorted(_FOLDER.glob("[0-9][0-9][0-9][0-9]_*.sql")))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(  # noqa: S701 - the text is SQL, and the values are our own names
+        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    every = METRICS.values()
+    made.filters["each"] = _each
+    made.globals |= {
+        "metrics": list(every),
+        "additive": [metric for metric in every if metric.additive],
+        "split": [metric for metric in every if metric.split],
+        "base": [metric for metric in every if not metric.split and metric is not PROFIT],
+        "optional": [metric for metric in every if not metric.required],
+        "profit": PROFIT,
+    }
+    return made
+
+
+def _each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:
+    """The text once for each metric.
+
+    It may name its ``{name}``, its ``{bit}``, the factor to its unit (``{unit}``, or ``{in_units}`` as a product), the type of its sums
+    (``{type}``), and what it is where a day was read without telling of it (``{nothing}``).
+    """
+    return between.join(
+        text.format(
+            name=metric.name,
+            bit=metric.bit,
+            unit=_unit(metric),
+            in_units="" if metric.unit is Unit.COUNT else f" * {_unit(metric)}",
+            type="BIGINT" if metric.unit is Unit.COUNT else "DECIMAL(38, 6)",
+            nothing="0" if metric.required else "NULL",
+        )
+        for metric in metrics
+    )
+
+
+def _unit(metric: Metric) -> str:
+    """BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its sum a DECIMAL(38, 6)."""
+    return f"{'1' if metric.unit is Unit.COUNT else '0.000001'}::DECIMAL(7, 6)"

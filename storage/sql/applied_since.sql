@@ -1,5 +1,6 @@
 -- What a run applied after a generation: one row a leg that wrote something; what its connection spent in the week before; and
--- the leaves' rows of days before the account's today that were stored already and were changed.
+-- the leaves' rows of days before the account's today that were stored already and were changed, but for metrics that were read for
+-- the first time.
 WITH applied AS (
     SELECT
         sum(fetched)::BIGINT,
@@ -33,5 +34,10 @@ SELECT
             AND f.changed_at BETWEEN applied.first_applied AND applied.last_applied
             AND f.first_seen_at < f.changed_at
             AND f.date < (f.changed_at AT TIME ZONE c.timezone)::DATE
+            AND (f.level, f.external_id, f.date, f.changed_at) NOT IN (
+                SELECT (level, external_id, date, changed_at)
+                FROM metric_changes
+                WHERE connection_id = applied.connection_id AND changed_at >= applied.first_applied AND cause = 'first read'
+            )
     )
 FROM applied

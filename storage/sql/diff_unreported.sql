@@ -39,34 +39,19 @@ WITH read_days AS (
 ), sums AS (
     SELECT
         connection_id, campaign_id, date,
-        sum(impressions) AS impressions, sum(clicks) AS clicks, sum(spend) AS spend, sum(conversions) AS conversions,
-        sum(revenue) AS revenue, sum(leads) AS leads, sum(installs) AS installs, sum(purchases) AS purchases,
-        sum(visitors) AS visitors, sum(profit) AS profit
+        {{ additive | each("if(count({name}) = count(*), sum({name}), NULL) AS {name}") }}
     FROM leaves
     GROUP BY connection_id, campaign_id, date
 ), remainder AS (
     SELECT
         t.connection_id, t.campaign_id, t.date,
-        (t.impressions - coalesce(s.impressions, 0))::BIGINT AS impressions,
-        (t.clicks - coalesce(s.clicks, 0))::BIGINT AS clicks,
-        (t.spend - coalesce(s.spend, 0))::BIGINT AS spend,
-        (t.conversions - coalesce(s.conversions, 0))::BIGINT AS conversions,
-        (t.revenue - coalesce(s.revenue, 0))::BIGINT AS revenue,
-        (t.leads - coalesce(s.leads, 0))::BIGINT AS leads,
-        (t.installs - coalesce(s.installs, 0))::BIGINT AS installs,
-        (t.purchases - coalesce(s.purchases, 0))::BIGINT AS purchases,
-        (t.visitors - coalesce(s.visitors, 0))::BIGINT AS visitors,
-        (t.profit - coalesce(s.profit, 0))::BIGINT AS profit
+        {{ additive | each("(t.{name} - if(s.campaign_id IS NULL, 0, s.{name}))::BIGINT AS {name}") }}
     FROM totals t
     LEFT JOIN sums s USING (connection_id, campaign_id, date)
 ), untouched AS (
     SELECT
         r.*,
-        coalesce(r.impressions, 0) = coalesce(k.impressions, 0) AND coalesce(r.clicks, 0) = coalesce(k.clicks, 0)
-        AND coalesce(r.spend, 0) = coalesce(k.spend, 0) AND coalesce(r.conversions, 0) = coalesce(k.conversions, 0)
-        AND coalesce(r.revenue, 0) = coalesce(k.revenue, 0) AND coalesce(r.leads, 0) = coalesce(k.leads, 0)
-        AND coalesce(r.installs, 0) = coalesce(k.installs, 0) AND coalesce(r.purchases, 0) = coalesce(k.purchases, 0)
-        AND coalesce(r.visitors, 0) = coalesce(k.visitors, 0) AS still
+        {{ additive | reject("sameas", profit) | each("coalesce(r.{name}, 0) = coalesce(k.{name}, 0)", " AND ") }} AS still
     FROM remainder r
     ANTI JOIN read_days USING (connection_id, date)
     LEFT JOIN at_new_margin k USING (connection_id, campaign_id, date)
@@ -83,18 +68,8 @@ LEFT JOIN unreported u USING (connection_id, campaign_id, date)
 WHERE CASE
     -- No row says the same as a row of zeros, so complete campaigns (nearly all) need none.
     WHEN u.campaign_id IS NULL THEN
-        r.impressions <> 0 OR r.clicks <> 0 OR r.spend <> 0 OR r.conversions <> 0 OR r.revenue <> 0
-        OR r.leads <> 0 OR r.installs <> 0 OR r.purchases <> 0 OR r.visitors <> 0 OR r.profit <> 0
+        {{ additive | each("r.{name} <> 0", " OR ") }}
     ELSE
-        r.impressions IS DISTINCT FROM u.impressions
-        OR r.clicks IS DISTINCT FROM u.clicks
-        OR r.spend IS DISTINCT FROM u.spend
-        OR r.conversions IS DISTINCT FROM u.conversions
-        OR r.revenue IS DISTINCT FROM u.revenue
-        OR r.leads IS DISTINCT FROM u.leads
-        OR r.installs IS DISTINCT FROM u.installs
-        OR r.purchases IS DISTINCT FROM u.purchases
-        OR r.visitors IS DISTINCT FROM u.visitors
-        OR r.profit IS DISTINCT FROM u.profit
+        {{ additive | each("r.{name} IS DISTINCT FROM u.{name}", " OR ") }}
 END
 ORDER BY r.connection_id, r.date, r.campaign_id

@@ -1,13 +1,12 @@
--- Entities with numbers in {table} on the covered days that the answers lack and that are not known to be gone, with their parents:
+-- Entities with numbers in {{ table }} on the covered days that the answers lack and that are not known to be gone, with their parents:
 -- the ad set as stored, and the status of a campaign or ad set that is known to be gone. Not those whose status is left out of the
 -- answers: their missing rows say nothing.
 WITH absent AS (
     SELECT f.connection_id, f.level, f.external_id, max(f.campaign_id) AS campaign_id
-    FROM {table} f
+    FROM {{ table }} f
     SEMI JOIN coverage USING (connection_id, date)
     ANTI JOIN answer USING (connection_id, level, external_id, date)
-    WHERE f.impressions <> 0 OR f.clicks <> 0 OR f.spend <> 0 OR f.conversions <> 0 OR f.revenue <> 0
-        OR f.leads <> 0 OR f.installs <> 0 OR f.purchases <> 0 OR f.visitors <> 0 OR f.profit <> 0
+    WHERE {{ metrics | each("f.{name} <> 0", " OR ") }}
     GROUP BY f.connection_id, f.level, f.external_id
 ), known AS (
     SELECT connection_id, level, external_id, coalesce(n.parent_id, e.parent_id) AS parent_id, coalesce(n.status, e.status) AS status

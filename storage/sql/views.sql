@@ -19,15 +19,14 @@ CREATE OR REPLACE VIEW daily AS
 WITH numbers AS (
     SELECT
         connection_id, level, external_id, campaign_id, date,
-        impressions, clicks, spend, conversions, revenue, leads, installs, purchases, visitors, profit, changed_at
+        {{ metrics | each("{name}", ", ") }}, changed_at
     FROM metric_facts
     UNION ALL
     SELECT
         connection_id, 'unreported', '', campaign_id, date,
-        impressions, clicks, spend, conversions, revenue, leads, installs, purchases, visitors, profit, changed_at
+        {{ metrics | each("{name}", ", ") }}, changed_at
     FROM unreported
-    WHERE impressions <> 0 OR clicks <> 0 OR spend <> 0 OR conversions <> 0 OR revenue <> 0
-        OR leads <> 0 OR installs <> 0 OR purchases <> 0 OR visitors <> 0 OR profit <> 0
+    WHERE {{ additive | each("{name} <> 0", " OR ") }}
 )
 SELECT
     n.connection_id,
@@ -43,16 +42,7 @@ SELECT
     ad_set.name AS ad_set,
     n.campaign_id,
     campaign.name AS campaign,
-    n.impressions,
-    n.clicks,
-    n.spend * 0.000001::DECIMAL(7, 6) AS spend,
-    n.conversions * 0.000001::DECIMAL(7, 6) AS conversions,
-    n.revenue * 0.000001::DECIMAL(7, 6) AS revenue,
-    n.leads * 0.000001::DECIMAL(7, 6) AS leads,
-    n.installs * 0.000001::DECIMAL(7, 6) AS installs,
-    n.purchases * 0.000001::DECIMAL(7, 6) AS purchases,
-    n.visitors * 0.000001::DECIMAL(7, 6) AS visitors,
-    n.profit * 0.000001::DECIMAL(7, 6) AS profit,
+    {{ metrics | each("n.{name}{in_units} AS {name}", ",\n    ") }},
     n.changed_at
 FROM numbers n
 LEFT JOIN connections c ON c.id = n.connection_id
@@ -68,24 +58,13 @@ CREATE OR REPLACE VIEW intraday AS
 WITH steps AS (
     SELECT
         connection_id, date, changed_at,
-        impressions - coalesce(lag(impressions) OVER earlier, 0) AS impressions,
-        clicks - coalesce(lag(clicks) OVER earlier, 0) AS clicks,
-        (spend - coalesce(lag(spend) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS spend,
-        (conversions - coalesce(lag(conversions) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS conversions,
-        (revenue - coalesce(lag(revenue) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS revenue,
-        (leads - coalesce(lag(leads) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS leads,
-        (installs - coalesce(lag(installs) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS installs,
-        (purchases - coalesce(lag(purchases) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS purchases,
-        (visitors - coalesce(lag(visitors) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS visitors,
-        (profit - coalesce(lag(profit) OVER earlier, 0)) * 0.000001::DECIMAL(7, 6) AS profit
+        {{ additive | each("({name} - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
     FROM metric_changes
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), instants AS (
     SELECT
         connection_id, date, changed_at,
-        sum(impressions) AS impressions, sum(clicks) AS clicks, sum(spend) AS spend, sum(conversions) AS conversions,
-        sum(revenue) AS revenue, sum(leads) AS leads, sum(installs) AS installs, sum(purchases) AS purchases,
-        sum(visitors) AS visitors, sum(profit) AS profit
+        {{ additive | each("sum({name}) AS {name}") }}
     FROM steps
     GROUP BY connection_id, date, changed_at
 )
@@ -96,77 +75,32 @@ SELECT
     c.currency,
     i.date,
     i.changed_at,
-    (sum(i.impressions) OVER so_far)::BIGINT AS impressions,
-    (sum(i.clicks) OVER so_far)::BIGINT AS clicks,
-    sum(i.spend) OVER so_far AS spend,
-    sum(i.conversions) OVER so_far AS conversions,
-    sum(i.revenue) OVER so_far AS revenue,
-    sum(i.leads) OVER so_far AS leads,
-    sum(i.installs) OVER so_far AS installs,
-    sum(i.purchases) OVER so_far AS purchases,
-    sum(i.visitors) OVER so_far AS visitors,
-    sum(i.profit) OVER so_far AS profit
+    {{ additive | each("(sum(i.{name}) OVER so_far)::{type} AS {name}", ",\n    ") }}
 FROM instants i
 LEFT JOIN connections c ON c.id = i.connection_id
 WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 
 -- Every metric of a leaf's day that was stored and then changed: from what, to what, and how many of the account's
--- days later. A leaf's first numbers of a day restate nothing and are not here.
+-- days later. A leaf's first numbers of a day, or of a metric, restate nothing and are not here.
 CREATE OR REPLACE VIEW restatements AS
 WITH steps AS (
     SELECT
         *,
         lag(generation) OVER earlier IS NOT NULL AS restated,
-        lag(impressions) OVER earlier AS old_impressions,
-        lag(clicks) OVER earlier AS old_clicks,
-        lag(spend) OVER earlier AS old_spend,
-        lag(conversions) OVER earlier AS old_conversions,
-        lag(revenue) OVER earlier AS old_revenue,
-        lag(leads) OVER earlier AS old_leads,
-        lag(installs) OVER earlier AS old_installs,
-        lag(purchases) OVER earlier AS old_purchases,
-        lag(visitors) OVER earlier AS old_visitors,
-        lag(profit) OVER earlier AS old_profit
+        {{ metrics | each("lag({name}) OVER earlier AS old_{name}") }}
     FROM metric_changes
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), metrics (metric, bit, unit) AS (
     VALUES
-        ('impressions', 1, 1::DECIMAL(7, 6)),
-        ('clicks', 2, 1::DECIMAL(7, 6)),
-        ('spend', 4, 0.000001::DECIMAL(7, 6)),
-        ('conversions', 8, 0.000001::DECIMAL(7, 6)),
-        ('revenue', 16, 0.000001::DECIMAL(7, 6)),
-        ('leads', 32, 0.000001::DECIMAL(7, 6)),
-        ('installs', 64, 0.000001::DECIMAL(7, 6)),
-        ('purchases', 128, 0.000001::DECIMAL(7, 6)),
-        ('visitors', 256, 0.000001::DECIMAL(7, 6)),
-        ('profit', 512, 0.000001::DECIMAL(7, 6))
+        {{ metrics | each("('{name}', {bit}, {unit})") }}
 ), moved AS (
     SELECT
         s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, m.metric, m.bit, m.unit,
         CASE m.metric
-            WHEN 'impressions' THEN s.old_impressions
-            WHEN 'clicks' THEN s.old_clicks
-            WHEN 'spend' THEN s.old_spend
-            WHEN 'conversions' THEN s.old_conversions
-            WHEN 'revenue' THEN s.old_revenue
-            WHEN 'leads' THEN s.old_leads
-            WHEN 'installs' THEN s.old_installs
-            WHEN 'purchases' THEN s.old_purchases
-            WHEN 'visitors' THEN s.old_visitors
-            ELSE s.old_profit
+            {{ metrics | each("WHEN '{name}' THEN s.old_{name}", " ") }}
         END AS old,
         CASE m.metric
-            WHEN 'impressions' THEN s.impressions
-            WHEN 'clicks' THEN s.clicks
-            WHEN 'spend' THEN s.spend
-            WHEN 'conversions' THEN s.conversions
-            WHEN 'revenue' THEN s.revenue
-            WHEN 'leads' THEN s.leads
-            WHEN 'installs' THEN s.installs
-            WHEN 'purchases' THEN s.purchases
-            WHEN 'visitors' THEN s.visitors
-            ELSE s.profit
+            {{ metrics | each("WHEN '{name}' THEN s.{name}", " ") }}
         END AS new
     FROM steps s
     JOIN metrics m ON (s.changed & m.bit) <> 0
@@ -192,4 +126,5 @@ SELECT
 FROM moved m
 LEFT JOIN connections c ON c.id = m.connection_id
 LEFT JOIN known_entities leaf
-    ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id;
+    ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id
+WHERE m.old IS NOT NULL;

@@ -13,6 +13,7 @@ from google_sdk import Ads
 from adpulse.metrics import METRICS
 from adpulse.model import FetchKind
 from adpulse.platforms.google import normalise
+from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import ADS
 from adpulse_sandbox import Sandbox
 from storage.analytics import read
@@ -90,7 +91,7 @@ def test_trap_03_a_stream_that_breaks_off_is_told_as_an_error_after_every_try(go
 
 def test_trap_04_money_is_never_a_float():
     largest = 2**62 + 1
-    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *normalise.BASE_FIELDS]
+    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *FIELDS.values()]
     told = pa.table([[1], [2], [3], ["2026-03-20"], [1], [1], pa.array([largest], pa.int64()), [0.0], [0.0]], names=names)
 
     assert normalise.base(ADS.level, told, ADS.within, ADS.fields)["spend"].to_pylist() == [largest]
@@ -194,7 +195,7 @@ def test_trap_09_when_every_asset_group_is_removed_their_numbers_stay(google, in
 
 
 def test_trap_10_equal_ids_of_two_customers_stay_apart_and_are_strings(google):
-    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *normalise.BASE_FIELDS]
+    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *FIELDS.values()]
     told = pa.table([[9_007_199_254_740_993], [2], [3], ["2026-03-20"], [1], [1], [1], [0.0], [0.0]], names=names)
     base = normalise.base(ADS.level, told, ADS.within, ADS.fields)
 

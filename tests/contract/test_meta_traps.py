@@ -12,6 +12,7 @@ from adpulse.errors import Unavailable
 from adpulse.metrics import METRICS
 from adpulse.model import Level, RunState
 from adpulse.platforms.meta import normalise
+from adpulse.platforms.meta.metrics import micros
 from adpulse_sandbox import Sandbox
 
 DAY = timedelta(days=1)
@@ -115,19 +116,19 @@ def test_trap_03_an_empty_page_with_a_next_one_is_not_the_end(meta, sandbox):
 
 @given(st.decimals(min_value=0, max_value=10**9, places=2))
 def test_trap_04_money_goes_from_string_to_micros_without_a_float(value):
-    assert normalise.micros(str(value), "spend") == int(value * 1_000_000)
+    assert micros(str(value), "spend") == int(value * 1_000_000)
 
 
 def test_trap_04_money_that_a_float_would_get_wrong():
-    assert normalise.micros("1234567890123.07", "spend") == 1_234_567_890_123_070_000
-    assert normalise.micros("0.29", "spend") == 290_000
-    assert normalise.micros("1500", "spend") == 1_500_000_000
+    assert micros("1234567890123.07", "spend") == 1_234_567_890_123_070_000
+    assert micros("0.29", "spend") == 290_000
+    assert micros("1500", "spend") == 1_500_000_000
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "twelve", "", {}])
 def test_trap_04_what_is_no_number_makes_the_answer_untrusted(value):
     with pytest.raises(Unavailable, match="spend"):
-        normalise.micros(value, "spend")
+        micros(value, "spend")
 
 
 @pytest.mark.parametrize("value", ["²", "-1", "1.5", ""])
@@ -137,7 +138,7 @@ def test_trap_04_what_is_no_count_makes_the_answer_untrusted(value, meta):
 
 
 def test_trap_05_finer_than_a_micro_is_rounded_once_half_to_even():
-    assert [normalise.micros(value, "x") for value in ("0.0000005", "0.0000015", "0.33333333")] == [0, 2, 333_333]
+    assert [micros(value, "x") for value in ("0.0000005", "0.0000015", "0.33333333")] == [0, 2, 333_333]
 
 
 @pytest.mark.parametrize("name", ["Harbor Outdoor", "Sakura Tea", "Nordlicht Moebel"])

@@ -121,7 +121,7 @@ class Dictionary:
             if (campaign, values) == (old_campaign, old):
                 continue
             differing = [n for n in range(10) if values[n] != old[n]]
-            only_profit = key in table and differing == [METRICS.index("profit")] and cause == "platform"
+            only_profit = key in table and differing == [list(METRICS).index("profit")] and cause == "platform"
             mask = sum(2**n for n in differing)
             changes.append(((key, campaign, values), (key not in table, mask, "margin" if only_profit else cause)))
         return changes, sum(cause != "vanished" for _, _, cause in wanted.values())

@@ -104,6 +104,16 @@ def entities(told, connection_id):
     return pa.Table.from_pylist(rows, schema=ENTITY_SCHEMA)
 
 
+TOLD = {
+    "impressions": "`views`",
+    "clicks": "`taps`",
+    "spend": "`cents`",
+    "conversions": "`orders`",
+    "purchases": "`orders`",
+    "revenue": "`order_cents`",
+}
+
+
 def metrics(told, level, connection):
     rows = [
         dict.fromkeys(METRICS, 0)

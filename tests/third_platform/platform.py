@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from third_platform.client import PinboardClient
+from third_platform.client import TOLD, PinboardClient
 
 from adpulse.model import FetchKind, Provider
 from adpulse.platforms.base import CALLS_PER_LEG, CredentialPrompt, Platform, SharedLimit, Size
@@ -37,6 +37,7 @@ def pinboard(url):
         label="Pinboard Ads",
         levels="campaigns, pins",
         metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+        metrics=TOLD,
         lookback_days=14,
         reads_days_whole=True,
         tells_removed=True,

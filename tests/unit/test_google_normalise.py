@@ -16,6 +16,7 @@ from adpulse.errors import Unavailable
 from adpulse.metrics import METRIC_SCHEMA, METRICS, MICROS
 from adpulse.model import Level
 from adpulse.platforms.google import normalise
+from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 
 DAY = "2026-03-20"
@@ -72,7 +73,7 @@ def test_nothing_is_no_rows():
 
 def told(*rows, extra=()):
     """An answer of the ads' report: (ad, ad group, campaign, impressions, cost, conversions)."""
-    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *normalise.BASE_FIELDS, *extra]
+    names = ["ad_group_ad.ad.id", "ad_group.id", "campaign.id", normalise.DATE, *FIELDS.values(), *extra]
     whole = [
         (ad, group, campaign, DAY, impressions, 1, cost, conversions, conversions * 10)
         for ad, group, campaign, impressions, cost, conversions in rows
@@ -207,7 +208,7 @@ def test_rows_have_their_profit_where_the_revenue_is_told():
 
 @pytest.mark.parametrize("report", [ADS, ASSET_GROUPS, CAMPAIGNS])
 def test_an_empty_answer_is_an_empty_table(report):
-    names = dict.fromkeys([*report.fields.values(), report.within, normalise.DATE, *normalise.BASE_FIELDS])
+    names = dict.fromkeys([*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()])
     kinds = {normalise.DATE: pa.string(), "metrics.conversions": pa.float64(), "metrics.conversions_value": pa.float64()}
     empty = pa.table({name: pa.array([], kinds.get(name, pa.int64())) for name in names})
 

@@ -34,6 +34,7 @@ from adpulse.platforms.google import normalise
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
 from adpulse.platforms.google.messages import columns, failure_reader, request_class
+from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class GoogleClient:
         self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool
     ) -> tuple[pa.Table, pa.Table]:
         """The numbers without the split of conversions, and the names if they are asked for."""
-        fields = [*report.fields.values(), report.within, normalise.DATE, *normalise.BASE_FIELDS]
+        fields = [*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()]
         told = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
         rows = normalise.base(report.level, told, report.within, report.fields)
         return rows, normalise.names(told, {level: HIERARCHY[level].fields for level in report.named} if named else {})

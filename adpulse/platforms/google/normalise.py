@@ -14,23 +14,13 @@ import pyarrow.compute as pc
 
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import Unavailable
-from adpulse.metrics import METRIC_SCHEMA, MICROS, SPLIT_METRICS, with_profit
+from adpulse.metrics import METRIC_SCHEMA, MICROS, with_profit
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
-
-CATEGORIES: Mapping[str, str] = {
-    "PURCHASE": "purchases",
-    **dict.fromkeys(("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT"), "leads"),
-    "DOWNLOAD": "installs",
-    "PAGE_VIEW": "visitors",
-}
-"""Conversion category → metric. Imported, qualified and converted leads are later stages of a lead that is counted already."""
+from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, TOLD
 
 DATE = "segments.date"
 CATEGORY = "segments.conversion_action_category"
-BASE_FIELDS = ("metrics.impressions", "metrics.clicks", "metrics.cost_micros", "metrics.conversions", "metrics.conversions_value")
-_BASE = dict(zip(("impressions", "clicks", "spend", "conversions", "revenue"), BASE_FIELDS, strict=True))
-_SUMMED = ("impressions", "clicks", "spend", "conversions", "revenue", *SPLIT_METRICS)
 _KEY = ("level", "external_id", "campaign_id", "date")
 _LARGEST = 2**63
 _UNSURE_FROM = 2.0**51
@@ -98,7 +88,7 @@ def names(told: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
 
 
 def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
-    """Numbers per entity and day without the split of conversions: ``_KEY`` and ``_SUMMED`` columns, the split null.
+    """Numbers per entity and day without the split of conversions: ``_KEY`` and ``TOLD`` columns, the split null.
 
     Args:
         level: what the rows are of.
@@ -110,7 +100,7 @@ def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -
         Unavailable: a value that is not a finite number; nothing of the answer can be trusted.
     """
     rows = _latest(told, [fields["id"], within, DATE])
-    columns = {name: _plain(rows[column], column) for name, column in _BASE.items()}
+    columns = {name: _plain(rows[column], column) for name, column in FIELDS.items()}
     return _summed(_keyed(level, rows, fields, columns))
 
 
@@ -124,7 +114,7 @@ def split(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) 
     rows = rows.filter(pc.is_in(rows[CATEGORY], pa.array(list(CATEGORIES))))
     counted = _plain(rows["metrics.conversions"], "metrics.conversions")
     kind = pa.array([CATEGORIES[each] for each in rows[CATEGORY].to_pylist()], pa.string())
-    columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in SPLIT_METRICS}
+    columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in KINDS}
     return _summed(_keyed(level, rows, fields, columns))
 
 
@@ -136,10 +126,10 @@ def joined(parts: Iterable[pa.Table]) -> pa.Table:
 def rows(parts: Iterable[pa.Table], connection: Connection) -> pa.Table:
     """METRIC_SCHEMA rows, with their profit where the revenue is told."""
     told = pa.concat_tables(parts)
-    columns = {name: told[name] for name in (*_KEY, *_SUMMED)}
+    columns = {name: told[name] for name in (*_KEY, *TOLD)}
     columns["connection_id"] = pa.array([connection.id] * told.num_rows, pa.string())
-    columns["profit"] = pa.nulls(told.num_rows, pa.int64())
-    table = pa.table([columns[name] for name in METRIC_SCHEMA.names], schema=METRIC_SCHEMA)
+    silent = pa.nulls(told.num_rows, pa.int64())
+    table = pa.table([columns.get(name, silent) for name in METRIC_SCHEMA.names], schema=METRIC_SCHEMA)
     return with_profit(table, connection.gross_margin)
 
 
@@ -152,7 +142,7 @@ def _keyed(level: Level, told: pa.Table, fields: Mapping[str, str], columns: Map
         "date": _dates(told[DATE]),
     }
     silent = pa.nulls(count, pa.int64())
-    return pa.table({**key, **{name: columns.get(name, silent) for name in _SUMMED}})
+    return pa.table({**key, **{name: columns.get(name, silent) for name in TOLD}})
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -164,12 +154,12 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _summed(told: pa.Table) -> pa.Table:
     """One row per key; null stays null where no row says anything."""
-    grouped = told.group_by(list(_KEY), use_threads=False).aggregate([(name, "sum") for name in _SUMMED])
-    return pa.table({name: grouped[name if name in _KEY else f"{name}_sum"] for name in (*_KEY, *_SUMMED)})
+    grouped = told.group_by(list(_KEY), use_threads=False).aggregate([(name, "sum") for name in TOLD])
+    return pa.table({name: grouped[name if name in _KEY else f"{name}_sum"] for name in (*_KEY, *TOLD)})
 
 
 def _zeroed(told: pa.Table) -> pa.Table:
-    return pa.table({name: pc.fill_null(told[name], 0) if name in _SUMMED else told[name] for name in told.column_names})
+    return pa.table({name: pc.fill_null(told[name], 0) if name in TOLD else told[name] for name in told.column_names})
 
 
 def _latest(told: pa.Table, key: list[str]) -> pa.Table:

@@ -9,6 +9,7 @@ from adpulse import redact
 from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
 from adpulse.platforms.google.costs import NAME, GoogleCosts
+from adpulse.platforms.google.metrics import WORDS
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -77,6 +78,7 @@ GOOGLE = Platform(
     label="Google Ads",
     levels="campaigns, ad groups, ads, asset groups",
     metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
+    metrics=WORDS,
     lookback_days=90,
     reads_days_whole=True,
     tells_removed=True,

@@ -27,6 +27,7 @@ from adpulse.platforms.base import CallSlot
 from adpulse.platforms.meta import normalise, tokens
 from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
 from adpulse.platforms.meta.lookup import Asks, look_up
+from adpulse.platforms.meta.metrics import FIELDS
 from adpulse.platforms.meta.session import Endpoint, TokenSession, error_of
 from adpulse.platforms.meta.statuses import edge_statuses, report_filter
 
@@ -53,7 +54,6 @@ _EDGES = (
     (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id,creative{{id,name,link_url,object_story_spec,url_tags}}"),
 )
 _ACCOUNT = "account_id,name,currency,timezone_name,account_status"
-_METRICS = "spend,impressions,clicks,actions,action_values"
 
 Params = dict[str, Any]
 Page = dict[str, Any]
@@ -330,7 +330,7 @@ def _insights(level: Level, since: date, until: date) -> Params:
         ids = f"ad_id,ad_name,adset_id,adset_name,{ids}"
     return {
         "level": level.value,
-        "fields": f"{ids},{_METRICS}",
+        "fields": ",".join((ids, *FIELDS)),
         "time_increment": 1,
         "time_range": {"since": since.isoformat(), "until": until.isoformat()},
     }

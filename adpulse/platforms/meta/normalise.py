@@ -1,25 +1,17 @@
-"""Turns Meta's answers into Arrow: strings to exact micros, one action type per metric, one row per key. Pure. Step: normalise."""
+"""Turns Meta's answers into Arrow, one row per key. Pure. Step: normalise."""
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from adpulse.entities import ENTITY_SCHEMA
-from adpulse.errors import Unavailable
-from adpulse.metrics import METRIC_SCHEMA, METRICS, MICROS, with_profit
+from adpulse.metrics import METRIC_SCHEMA, METRICS, with_profit
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
+from adpulse.platforms.meta.metrics import read
 
-PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
-LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
-INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
-VISITORS = ("omni_landing_page_view", "landing_page_view")
-"""One event comes under several of these: the first present tells all of them, adding them up would double it."""
-
-ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors")
 _ACCOUNT_STATUS = {
     1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
     100: "pending closure", 101: "closed",
@@ -74,15 +66,12 @@ def _attributes(row: Row) -> str:
 def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Table:
     """METRIC_SCHEMA rows of one page, one per entity and day; of a key that came twice the last is kept.
 
-    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not tell them at this level
-    (ad sets that attribute differently), so its action metrics are null: missing is not zero.
-
     Raises:
         Unavailable: a value that is not a number; nothing of the answer can be trusted.
     """
     key = f"{level.value}_id"
     latest = {(str(row[key]), row["date_start"]): row for row in rows}
-    told = [_nine(row, leaf=level is Level.AD) for row in latest.values()]
+    told = [read(row, leaf=level is Level.AD) for row in latest.values()]
     columns: list[pa.Array] = [
         pa.array([connection.id] * len(latest)),
         pa.array([level.value] * len(latest)),
@@ -111,58 +100,3 @@ def latest(table: pa.Table) -> pa.Table:
     keys = zip(table["external_id"].to_pylist(), table["date"].to_pylist(), strict=True)
     last = {key: row for row, key in enumerate(keys)}
     return table if len(last) == table.num_rows else table.take(pa.array(last.values(), pa.int64()))
-
-
-def _nine(row: Row, *, leaf: bool) -> dict[str, int | None]:
-    """All but the profit, which follows from them."""
-    counts, values = _actions(row, "actions"), _actions(row, "action_values")
-    purchases, leads, installs = (_first(counts, kinds) for kinds in (PURCHASES, LEADS, INSTALLS))
-    nine: dict[str, int | None] = {
-        "impressions": _count(row, "impressions"),
-        "clicks": _count(row, "clicks"),
-        "spend": micros(row.get("spend"), "spend"),
-        "conversions": purchases + leads + installs,
-        "revenue": _first(values, PURCHASES),
-        "leads": leads,
-        "installs": installs,
-        "purchases": purchases,
-        "visitors": _first(counts, VISITORS),
-    }
-    if not leaf and "actions" not in row:
-        nine |= dict.fromkeys(ACTION_METRICS)
-    return nine
-
-
-def micros(value: object, field: str) -> int:
-    """A platform's decimal string in millionths, exactly; absent is zero.
-
-    Raises:
-        Unavailable: not a finite number, or finer than a millionth.
-    """
-    if value is None:
-        return 0
-    try:
-        scaled = Decimal(str(value)) * MICROS
-        if scaled != scaled.to_integral_value():
-            scaled = scaled.quantize(Decimal(1), ROUND_HALF_EVEN)
-        return int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise Unavailable(f"Meta sent something that is not a number in the field {field}.", "malformed") from None
-
-
-def _count(row: Row, field: str) -> int:
-    value = row.get(field, "0")
-    if not str(value).isdecimal():  # isdigit also takes ²
-        raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
-    return int(value)
-
-
-def _actions(row: Row, field: str) -> dict[str, str]:
-    """Action type → ``value``, which follows each ad set's own attribution setting; the window columns are parts of it."""
-    return {each["action_type"]: each["value"] for each in row.get(field, ()) if "value" in each}
-
-
-def _first(values: Mapping[str, str], kinds: tuple[str, ...]) -> int:
-    found: Callable[[str], bool] = values.__contains__
-    kind = next(filter(found, kinds), None)
-    return micros(values[kind], kind) if kind else 0

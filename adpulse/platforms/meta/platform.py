@@ -9,6 +9,7 @@ from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
+from adpulse.platforms.meta.metrics import WORDS
 
 if TYPE_CHECKING:
     from adpulse.clock import Clock
@@ -82,6 +83,7 @@ META = Platform(
     label="Meta Ads",
     levels="campaigns, ad sets, ads",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+    metrics=WORDS,
     lookback_days=28,
     reads_days_whole=False,
     tells_removed=False,

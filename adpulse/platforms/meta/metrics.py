@@ -1,0 +1,124 @@
+"""What Meta tells of each metric, and how it is read from a row of an answer. Pure. Step: normalise."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
+
+from adpulse.errors import Unavailable
+from adpulse.metrics import MICROS
+
+Row = Mapping[str, Any]
+
+PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
+LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
+INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
+VISITORS = ("omni_landing_page_view", "landing_page_view")
+"""One event comes under several of these: the first present tells all of them, adding them up would double it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row, and what its actions count and are worth, by type: the numbers of each ad set's own attribution setting."""
+
+    row: Row
+    counts: Mapping[str, str]
+    values: Mapping[str, str]
+
+    @classmethod
+    def of(cls, row: Row) -> "Told":
+        """What a row tells."""
+        return cls(row, _actions(row, "actions"), _actions(row, "action_values"))
+
+    def count(self, field: str) -> int:
+        """A field that counts; absent is zero."""
+        value = self.row.get(field, "0")
+        if not str(value).isdecimal():  # isdigit also takes ²
+            raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
+        return int(value)
+
+    def actions(self, *kinds: Iterable[str]) -> int:
+        """How many actions there were, of each kind under the first type that is present."""
+        return sum(_first(self.counts, types) for types in kinds)
+
+    def worth(self, types: Iterable[str]) -> int:
+        """What the actions of the first type that is present are worth."""
+        return _first(self.values, types)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a metric comes from: the field to ask for, how it is read, and the same for people."""
+
+    field: str
+    read: Callable[[Told], int]
+    words: str
+
+    @property
+    def of_actions(self) -> bool:
+        """Whether it is told with the actions, which are not told at every level."""
+        return self.field in ("actions", "action_values")
+
+
+def _any_of(types: Iterable[str]) -> str:
+    return f"the first present of {', '.join(f'`{each}`' for each in types)}"
+
+
+SOURCES: Mapping[str, Source] = {
+    "impressions": Source("impressions", lambda told: told.count("impressions"), "`impressions`"),
+    "clicks": Source("clicks", lambda told: told.count("clicks"), "`clicks`: all of them, not only those that lead away from Meta"),
+    "spend": Source("spend", lambda told: micros(told.row.get("spend"), "spend"), "`spend`"),
+    "conversions": Source("actions", lambda told: told.actions(PURCHASES, LEADS, INSTALLS), "Purchases, leads and installs added up"),
+    "revenue": Source("action_values", lambda told: told.worth(PURCHASES), f"`action_values`: {_any_of(PURCHASES)}"),
+    "leads": Source("actions", lambda told: told.actions(LEADS), f"`actions`: {_any_of(LEADS)}"),
+    "installs": Source("actions", lambda told: told.actions(INSTALLS), f"`actions`: {_any_of(INSTALLS)}"),
+    "purchases": Source("actions", lambda told: told.actions(PURCHASES), f"`actions`: {_any_of(PURCHASES)}"),
+    "visitors": Source("actions", lambda told: told.actions(VISITORS), f"`actions`: {_any_of(VISITORS)}"),
+}
+"""Every metric that Meta tells, by its name."""
+
+FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values()))
+"""What an answer must have for all of them."""
+
+WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items()}
+
+
+def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
+    """Every metric that Meta tells, of one row.
+
+    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not tell them at this level
+    (ad sets that attribute differently), so its action metrics are null: missing is not zero.
+
+    Raises:
+        Unavailable: a value that is not a number.
+    """
+    told = Told.of(row)
+    silent = not leaf and "actions" not in row
+    return {name: None if silent and source.of_actions else source.read(told) for name, source in SOURCES.items()}
+
+
+def micros(value: object, field: str) -> int:
+    """A platform's decimal string in millionths, exactly; absent is zero.
+
+    Raises:
+        Unavailable: not a finite number, or finer than a millionth.
+    """
+    if value is None:
+        return 0
+    try:
+        scaled = Decimal(str(value)) * MICROS
+        if scaled != scaled.to_integral_value():
+            scaled = scaled.quantize(Decimal(1), ROUND_HALF_EVEN)
+        return int(scaled)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise Unavailable(f"Meta sent something that is not a number in the field {field}.", "malformed") from None
+
+
+def _actions(row: Row, field: str) -> dict[str, str]:
+    """Action type → ``value``; the columns of attribution windows are parts of it."""
+    return {each["action_type"]: each["value"] for each in row.get(field, ()) if "value" in each}
+
+
+def _first(values: Mapping[str, str], types: Iterable[str]) -> int:
+    present = next((each for each in types if each in values), None)
+    return micros(values[present], present) if present else 0
