@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -128,14 +128,13 @@ class App:
                 secret = self.credentials.open(connection.credential_id)
                 self._clients[known] = self._client(connection, secret)
             client = self._clients[known]
-        if client.scope != connection.scope:  # learned, maybe while the database was locked; or the app has become the installation's own
+        if client.scope != connection.scope:  # Meta refused a proof, or the app has become the installation's own
             self.credentials.set_scope(connection.credential_id, client.scope)
         return client
 
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
         platform = platform_of(connection.provider)
-        learned = partial(self.credentials.set_scope, connection.credential_id)
-        credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope), learned=learned)
+        credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope))
         return platform.client(self.settings, self.clock, credential)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:

@@ -24,7 +24,7 @@ from tasks.batch import during
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
-STOPS = (AuthExpired, AccountRefused, VersionSunset, RateLimited, LeaseLost, WarehouseDamaged, DiskFull, *INFRASTRUCTURE)
+_STOPS = (AuthExpired, AccountRefused, VersionSunset, LeaseLost, WarehouseDamaged, DiskFull, *INFRASTRUCTURE)
 """What stops the connection whatever was being read: its numbers would meet the same."""
 
 
@@ -34,7 +34,7 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
     Unexpected exceptions are warnings as well: one entity that a platform tells in an unknown form must not stop the numbers.
 
     Raises:
-        one of STOPS.
+        RateLimited, or one of _STOPS.
     """
     try:
         with during(fetch):
@@ -43,7 +43,7 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
         if fetch.kind is FetchKind.ENTITIES_FULL and error.code is None:  # a walk that the hour has no room for must not take the next one
             app.warnings.record(lease, fetch.kind, error)
         raise
-    except STOPS:
+    except _STOPS:
         raise
     except AdpulseError as error:
         log.warning("run %s goes on without %s: %s", lease.run_id, fetch.label, error)

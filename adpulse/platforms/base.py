@@ -129,21 +129,12 @@ class Costs(Protocol):
         ...
 
 
-def nothing_learned(scope: str) -> None:
-    """For a credential that is not stored: what is learned of it goes with its client."""
-    del scope
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A credential as a client uses it. ``app_id`` is the app that issued it; None takes it for the installation's own.
-
-    ``learned`` is called with the credential's scope when a client finds that it is another one.
-    """
+    """A credential as a client uses it. ``app_id`` is the app that issued it; None takes it for the installation's own."""
 
     secret: "SecretStr"
     app_id: str | None = None
-    learned: Callable[[str], None] = nothing_learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

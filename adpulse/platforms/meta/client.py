@@ -62,8 +62,8 @@ Page = dict[str, Any]
 class MetaClient:
     """What one token reaches. Blocking; safe to share between threads.
 
-    ``issuer`` is the id of the app that issued the token; None takes it for the installation's own, until Meta refuses that app's proof.
-    ``learned`` is then called with the new scope.
+    ``issuer`` is the id of the app that issued the token; None takes it for the installation's own, until Meta refuses that app's proof
+    and ``scope`` becomes another one.
     """
 
     def __init__(
@@ -73,9 +73,8 @@ class MetaClient:
         sleep: Callable[[float], None] = time.sleep,
         *,
         issuer: str | None = None,
-        learned: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._session = TokenSession(token, endpoint, issuer, learned)
+        self._session = TokenSession(token, endpoint, issuer)
         self._page_size = endpoint.page_size
         self._shrunk: dict[tuple[str, str], tuple[int, float]] = {}
         self._sleep = sleep

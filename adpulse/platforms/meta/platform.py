@@ -36,7 +36,7 @@ def _client(config: "Settings", clock: "Clock", credential: Credential) -> Platf
         page_size=config.meta_page_size,
         timeout=config.meta_timeout_seconds,
     )
-    return MetaClient(credential.secret, endpoint, issuer=credential.app_id, learned=credential.learned)
+    return MetaClient(credential.secret, endpoint, issuer=credential.app_id)
 
 
 def _consent(config: "Settings", clock: "Clock") -> "Consent | None":

@@ -30,12 +30,12 @@ class Endpoint:
 class TokenSession:
     """Calls with one token. ``issuer`` is the id of the app that issued it; None takes it for the installation's own.
 
-    Its calls carry a proof until Meta refuses one; ``learned`` is called with the new scope once it is known whose token it is.
+    Its calls carry a proof until Meta refuses one; ``scope`` is another one once it is known whose token it is.
     """
 
-    def __init__(self, token: SecretStr, endpoint: Endpoint, issuer: str | None, learned: Callable[[str], None]) -> None:
+    def __init__(self, token: SecretStr, endpoint: Endpoint, issuer: str | None) -> None:
         self.token = token
-        self._endpoint, self._issuer, self._learned = endpoint, issuer, learned
+        self._endpoint, self._issuer = endpoint, issuer
         self._opened = self._open(proves=endpoint.app_secret is not None and issuer in (None, endpoint.app_id))
 
     def _open(self, *, proves: bool) -> tuple[FacebookAdsApi, bool]:
@@ -86,7 +86,6 @@ class TokenSession:
             raise tokens.secret_refused(issuer)
         self._issuer = issuer
         log.info("a token was issued by the app %s, not by %s: its calls carry no proof", issuer, own)
-        self._learned(self.scope)
 
 
 def error_of(error: FacebookRequestError) -> dict[str, Any]:
