@@ -7,6 +7,8 @@ from typing import Any
 from adpulse.frequency import spoken
 from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
+from adpulse.planner.completeness import Completeness, DayLevel
+from adpulse.planner.windows import Span
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import StatusFilter
 from storage.connection_warnings import ConnectionWarning
@@ -31,6 +33,9 @@ _WARNED = {
     FetchKind.ENTITIES_CONFIRMED.value: "whether ads that left the report were deleted",
 }
 """What could not be read, by the warning's kind."""
+
+LEVELS = {DayLevel.LEAF: "Ads", DayLevel.CAMPAIGN: "Campaigns"}
+"""What a level of completeness is called."""
 
 TOKEN_WARNED = timedelta(days=14)
 """How long before its credential ends a connection says so."""
@@ -94,6 +99,20 @@ def token_end(view: ConnectionView, now: datetime) -> str:
     days, hours = left.days, left.seconds // 3600
     spoken = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
     return f"token ends in {spoken}: reconnect"
+
+
+def complete(level: Completeness) -> str:
+    """Which days of a level are known, and up to where they are settled."""
+    known = f"every day from {level.since} to {level.last_day}"
+    if level.holes:
+        holes = ", ".join(_days(hole) for hole in level.holes)
+        known += f" but {holes}"
+    settled = f"; settled to {level.settled_through}" if level.settled_through else ""
+    return f"{known}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC"
+
+
+def _days(span: Span) -> str:
+    return str(span.since) if span.since == span.until else f"{span.since} to {span.until}"
 
 
 def reports(connection: Connection) -> str:

@@ -15,6 +15,7 @@ from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetched import Fetched
 from adpulse.metrics import METRIC_SCHEMA, METRICS
 from adpulse.model import Provider, RunCounts
+from adpulse.planner.completeness import ReadDay
 
 METRIC_CHANGE_SCHEMA = pa.schema(
     [
@@ -37,6 +38,29 @@ REMAINDER_SCHEMA = pa.schema(
 NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *names.SCHEMA])
 """What an entity that no walk has named is called; counted nowhere."""
 
+READ_DAY_SCHEMA = pa.schema(
+    [
+        METRIC_SCHEMA.field("connection_id"),
+        METRIC_SCHEMA.field("level"),
+        METRIC_SCHEMA.field("date"),
+        pa.field("fresh_until", pa.timestamp("us", "UTC")),
+        pa.field("settled", pa.bool_(), nullable=False),
+    ]
+)
+"""A day that was read, at one level; as a change, without ``fresh_until`` nothing is known of it any more."""
+
+
+def read_day_rows(connection_id: str, days: Sequence[ReadDay]) -> pa.Table:
+    """READ_DAY_SCHEMA rows."""
+    columns = [
+        [connection_id] * len(days),
+        [day.level.value for day in days],
+        [day.day for day in days],
+        [day.fresh_until for day in days],
+        [day.settled for day in days],
+    ]
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, READ_DAY_SCHEMA, strict=True)], schema=READ_DAY_SCHEMA)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFetch:
@@ -55,6 +79,8 @@ class RunFetch:
     fetched: Sequence[Fetched]
     left_out: frozenset[tuple[str, str]] = frozenset()
     """Level and status of entities whose rows its answers may lack whatever they delivered, beside those that are gone."""
+    read_days: Sequence[ReadDay] | None = None
+    """Every day of the connection that was read so far, this run's reads included; None leaves the warehouse's note as it is."""
 
     @property
     def rows(self) -> int:
@@ -69,7 +95,7 @@ class RunFetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChanges:
-    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, REMAINDER_SCHEMA and NAME_CHANGE_SCHEMA rows.
+    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, REMAINDER_SCHEMA, NAME_CHANGE_SCHEMA and READ_DAY_SCHEMA rows.
 
     ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
     """
@@ -86,16 +112,17 @@ class RunChanges:
     entities: pa.Table
     unreported: pa.Table
     names: pa.Table
+    days: pa.Table
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write. A moved remainder or a name alone is something, though no counted row changed."""
+        """Whether there is nothing to write. A moved remainder, a name or the note of a day is something, though no counted row changed."""
         return not (self.remargined or self.rows)
 
     @property
     def rows(self) -> int:
         """How many rows there are to write."""
-        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported, self.names))
+        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported, self.names, self.days))
 
 
 Sized = TypeVar("Sized", RunFetch, RunChanges)

@@ -6,7 +6,7 @@ workspace without one, against an empty one in memory.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,7 +23,18 @@ from adpulse.fetched import Fetched
 from adpulse.metrics import MARGIN_UNIT, METRIC_SCHEMA, METRICS, PROFIT, with_profit
 from adpulse.model import FetchKind, Level, RunCounts
 from adpulse.platforms.registry import platform_of
-from storage.batches import METRIC_CHANGE_SCHEMA, NAME_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges, RunFetch, by_days, days_of, portions
+from storage.batches import (
+    METRIC_CHANGE_SCHEMA,
+    NAME_CHANGE_SCHEMA,
+    READ_DAY_SCHEMA,
+    REMAINDER_SCHEMA,
+    RunChanges,
+    RunFetch,
+    by_days,
+    days_of,
+    portions,
+    read_day_rows,
+)
 from storage.sql import query
 
 _TOLD = [name for name in METRICS if name != PROFIT.name]
@@ -78,10 +89,12 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     found = [_compare_portion(warehouse, portion, margins) for portion in in_portions]
     tables = {name: pa.concat_tables(getattr(each, name) for each in found) for name in ("facts", "totals", "unreported")}
     keys, changed = (sum((getattr(each, name) for each in found), Counter[str]()) for name in ("keys", "changed"))
+    tables |= {"entities": entities, "names": found_names}
+    tables |= {"days": _compare_days(warehouse, batch, {*margins, *_owners(tables.values())})}
     return [
         _changes_of(
             run,
-            {**tables, "entities": entities, "names": found_names},
+            tables,
             (keys[run.connection_id], changed[run.connection_id]),
             remargined=run.connection_id in margins,
         )
@@ -208,6 +221,22 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
             found.append(warehouse.sql(query("diff_names")).to_arrow_table().cast(NAME_CHANGE_SCHEMA))
             answers, rows = [], 0
     return pa.concat_tables(found)
+
+
+def _compare_days(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], writing: set[str]) -> pa.Table:
+    """The notes of days that are to be written; ``writing``: connections of which anything else is."""
+    known = {run.connection_id: run.read_days for run in batch if run.read_days is not None}
+    if not known:
+        return READ_DAY_SCHEMA.empty_table()
+    warehouse.register("day_notes", pa.concat_tables(read_day_rows(owner, days) for owner, days in known.items()))
+    warehouse.register("day_owners", pa.table([pa.array(list(known), pa.string())], names=["connection_id"]))
+    warehouse.register("writing", pa.table([pa.array(sorted(writing), pa.string())], names=["connection_id"]))
+    return warehouse.sql(query("diff_days")).to_arrow_table().cast(READ_DAY_SCHEMA)
+
+
+def _owners(tables: Iterable[pa.Table]) -> set[str]:
+    """The connections that have a row in one of these."""
+    return {owner for table in tables for owner in pc.unique(table["connection_id"]).to_pylist()}
 
 
 def _confirmed(batch: Sequence[RunFetch]) -> pa.Table:

@@ -32,7 +32,14 @@ from storage.files import filling, replace
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
 _HEADER, _NAMES = b"adpulse", b"names"
-_TABLES = {"facts": METRIC_CHANGE_SCHEMA, "totals": METRIC_CHANGE_SCHEMA, "entities": None, "unreported": REMAINDER_SCHEMA, "names": None}
+_TABLES = {
+    "facts": METRIC_CHANGE_SCHEMA,
+    "totals": METRIC_CHANGE_SCHEMA,
+    "entities": None,
+    "unreported": REMAINDER_SCHEMA,
+    "names": None,
+    "days": None,
+}
 """What is kept of a comparison, and the schemas that have the metrics."""
 
 _OTHER_CONTENT = (ArithmeticError, ValueError, KeyError, TypeError)

@@ -351,6 +351,8 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
         warehouse.execute(query("drop_names"))
     if _register(warehouse, "name_rows", [run.names for run in pending]).num_rows:
         warehouse.execute(query("merge_names"))
+    if _register(warehouse, "day_rows", [run.days for run in pending]).num_rows:
+        warehouse.execute(query("merge_days"))
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         warehouse.execute(query("merge_unreported"))
     warehouse.execute(query("merge_connections"))

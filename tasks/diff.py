@@ -11,6 +11,7 @@ from adpulse.bootstrap import App, app
 from adpulse.fetched import Fetched
 from adpulse.metrics import with_profit
 from adpulse.model import Lease
+from adpulse.planner.completeness import read_days
 from storage.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS
@@ -50,6 +51,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     plan = context.staging.plan(lease.run_id)
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
+    fetched = context.staging.read(lease.run_id)
+    ages = context.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in fetched)
     return RunFetch(
         run_id=lease.run_id,
         generation=lease.generation,
@@ -58,7 +61,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         now=context.clock.now(),
         gross_margin=lease.connection.gross_margin,
         left_out=lease.connection.filters.left_out,
-        fetched=[_at_margin(each, lease.connection.gross_margin) for each in context.staging.read(lease.run_id)],
+        fetched=[_at_margin(each, lease.connection.gross_margin) for each in fetched],
+        read_days=read_days(lease.connection, ages),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StrictBool
 from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, WorkspaceRef
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, SyncStatus
+from adpulse.planner.completeness import DayLevel
 from storage.labels import MOST
 from storage.listing import Order, Wanted
 
@@ -67,6 +68,30 @@ class ConnectionOut(SyncTelemetry):
     cooldown_until: At | None
     cooldown_reason: str | None = Field(examples=["Meta throttles the account."])
     warnings: list[WarningOut] = Field(description="What fails without stopping its numbers; empty when all is well.")
+
+
+class DaysOut(BaseModel):
+    """Consecutive days, both included."""
+
+    since: date = Field(examples=["2026-01-03"])
+    until: date = Field(examples=["2026-01-05"])
+
+
+class CompletenessOut(BaseModel):
+    """How complete one level of a connection's days is. Days are the account's own.
+
+    On a day that was read, an entity without a row has zeros; of a day that was not, nothing is known.
+    """
+
+    level: DayLevel = Field(description="`leaf`: ads and asset groups. `campaign`: the campaigns' totals.")
+    since: date = Field(examples=["2025-12-29"], description="The first day that was read.")
+    complete_through: date = Field(examples=["2026-03-28"], description="Every day from `since` to this one was read.")
+    settled_through: date | None = Field(
+        examples=["2026-02-27"], description="Up to here the platform restates nothing any more; null while the first day is still open."
+    )
+    holes: list[DaysOut] = Field(description="Days after `since` that were not read, oldest first.")
+    last_day: date = Field(examples=["2026-03-28"], description="The last day that was read.")
+    fresh_until: At = Field(description="The last day's numbers are the platform's of this instant, or later ones.")
 
 
 class ConnectionPage(BaseModel):

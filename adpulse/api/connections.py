@@ -10,6 +10,7 @@ from adpulse import deletion, operations, telling
 from adpulse.api import cursors, routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.connection_models import (
+    CompletenessOut,
     ConnectionChange,
     ConnectionOut,
     ConnectionPage,
@@ -25,6 +26,7 @@ from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus, Parts
+from adpulse.planner.completeness import completeness
 from storage.connections import ConnectionView
 from storage.runs import SHOWN
 
@@ -59,6 +61,14 @@ def change_connection(caller: Editor, connection_id: ConnectionId, body: Connect
 def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemetry:
     """The eight telemetry fields."""
     return _telemetry(caller.connection(connection_id))
+
+
+@router.get("/connections/{connection_id}/completeness", summary="Which days are known, and how fresh they are", responses=READS)
+def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
+    """One answer for each level of which something was read; the `completeness` view of the published file has it for every day."""
+    connection = caller.connection(connection_id).connection
+    found = completeness(connection, caller.app.partitions.ages(connection.id))
+    return [CompletenessOut.model_validate(asdict(level)) for level in found]
 
 
 @router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first", responses=READS)

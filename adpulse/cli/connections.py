@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -129,6 +130,7 @@ def status(
     """Show what is fresh, what waits and why."""
     from adpulse import telling
     from adpulse.bootstrap import app
+    from adpulse.planner.completeness import completeness
 
     context = app()
     if connection is None:
@@ -136,11 +138,14 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
+    levels = completeness(view.connection, context.partitions.ages(view.connection.id))
     if as_json:
-        typer.echo(json.dumps(telling.fields(view, cadence), indent=2))
+        days = [asdict(level) for level in levels]
+        typer.echo(json.dumps(telling.fields(view, cadence) | {"completeness": days}, indent=2, default=str))
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
-    for label, value in telling.lines(view, cadence, context.clock.now()):
+    known = [(telling.LEVELS[level.level], telling.complete(level)) for level in levels]
+    for label, value in [*telling.lines(view, cadence, context.clock.now()), *known]:
         typer.echo(f"  {label:<15} {value}")
 
 

@@ -5,7 +5,7 @@ because a tick that comes a second early must not wait a whole interval.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -60,6 +60,12 @@ class PartitionAges:
             for day in fetch.days:
                 days[fetch.kind, day] = max(at, days.get((fetch.kind, day), at))
         return PartitionAges(dateless=dateless, days=days)
+
+    def whole(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
+        """Days of which all these kinds were read, and when the one that was read first; newest reads of each kind."""
+        read = [{day: at for (each, day), at in self.days.items() if each is kind} for kind in kinds]
+        days = set[date].intersection(*(set(each) for each in read))
+        return {day: min(each[day] for each in read) for day in days}
 
     def as_of(self, now: datetime) -> "PartitionAges":
         """With reads from the future counted as a day old: they were noted before the clock was set back."""
@@ -180,7 +186,7 @@ def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> di
     read = _whole(connection, ages)
     days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
     restated = lookback_since(now, connection)
-    return {day: read[day] for day in days if read[day] < (now if day >= restated else _final_at(connection, day))}
+    return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
 
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
@@ -209,10 +215,9 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
 
 def _whole(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days of which everything was read, and when the part that was read first."""
-    read = [{day: at for (each, day), at in ages.days.items() if each is kind} for kind in platform_of(connection.provider).metric_kinds]
-    days = read[0].keys() & set.intersection(*(set(each) for each in read))
-    return {day: min(each[day] for each in read) for day in days}
+    return ages.whole(platform_of(connection.provider).metric_kinds)
 
 
-def _final_at(connection: Connection, day: date) -> datetime:
+def settles_at(connection: Connection, day: date) -> datetime:
+    """When the platform's lookback window for the day ends: what is read from then on is final."""
     return datetime.combine(day + timedelta(days=platform_of(connection.provider).lookback_days + 1), time(), connection.zone)

@@ -128,3 +128,29 @@ LEFT JOIN connections c ON c.id = m.connection_id
 LEFT JOIN known_entities leaf
     ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id
 WHERE m.old IS NOT NULL;
+
+-- How complete each connection is: one row per level and day, from the first day that was read to the last, holes included. A day
+-- without a row in daily is zero where fresh_until is known. complete_through: up to here there is no hole.
+CREATE OR REPLACE VIEW completeness AS
+WITH spans AS (
+    SELECT connection_id, level, min(date) AS since, max(date) AS until
+    FROM read_days
+    GROUP BY connection_id, level
+), days AS (
+    SELECT connection_id, level, unnest(generate_series(since, until, INTERVAL 1 DAY))::DATE AS date
+    FROM spans
+)
+SELECT
+    d.connection_id,
+    c.name AS connection,
+    c.provider,
+    d.level,
+    d.date,
+    r.fresh_until,
+    coalesce(r.settled, false) AS settled,
+    r.fresh_until IS NULL AS hole,
+    coalesce(min(d.date) FILTER (r.fresh_until IS NULL) OVER whole - 1, max(d.date) OVER whole)::DATE AS complete_through
+FROM days d
+LEFT JOIN read_days r USING (connection_id, level, date)
+LEFT JOIN connections c ON c.id = d.connection_id
+WINDOW whole AS (PARTITION BY d.connection_id, d.level);

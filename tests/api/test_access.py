@@ -44,6 +44,7 @@ RULES = {
     ("PATCH", "/connections/{connection_id}"): "editor",
     ("DELETE", "/connections/{connection_id}"): "editor",
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
+    ("GET", "/connections/{connection_id}/completeness"): "viewer",
     ("GET", "/connections/{connection_id}/runs"): "viewer",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",

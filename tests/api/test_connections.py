@@ -1,8 +1,13 @@
 """What the connections' routes answer, by a client that knows nothing of the inside."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import delete
 
 from adpulse.model import ConnectionStatus, RunState
+from storage.analytics import read
+from storage.control import PartitionRow
 
 EIGHT = {
     "sync_frequency", "last_sync_attempted_at", "last_sync_completed_at", "last_metrics_changed_at",
@@ -63,6 +68,46 @@ def test_the_eight_fields_are_told_by_every_route_that_tells_of_a_connection(ask
     assert one == listed
     assert {name: one[name] for name in EIGHT} == changed
     assert status["total_syncs_attempted"] >= status["total_syncs_with_changes"] > 0
+
+
+def test_completeness_is_the_same_by_route_and_in_the_published_file(ask, installation, team):
+    path = f"/connections/{team.connection.id}/completeness"
+    assert ask("GET", path, team.viewer).json() == []
+    installation.sync(team.connection)
+    today = team.connection.today(installation.app.clock.now())
+
+    levels = ask("GET", path, team.viewer).json()
+
+    assert [level["level"] for level in levels] == ["leaf", "campaign"]
+    for level in levels:
+        days = read(
+            installation.published(), "SELECT date, hole, settled, complete_through FROM completeness WHERE level = ?", [level["level"]]
+        ).to_pylist()
+        assert (level["since"], level["last_day"]) == (str(today - timedelta(days=89)), str(today))
+        assert (level["complete_through"], level["holes"]) == (str(today), [])
+        assert {day["complete_through"] for day in days} == {today}
+        assert len(days) == 90
+        assert level["settled_through"] == str(max(day["date"] for day in days if day["settled"])) == str(today - timedelta(days=29))
+
+
+def test_a_day_that_was_not_read_is_a_hole(ask, installation, team):
+    installation.sync(team.connection)
+    today = team.connection.today(installation.app.clock.now())
+    missing = [today - timedelta(days=n) for n in (40, 41, 60)]
+    forget_days(installation, missing)
+
+    leaf, _ = ask("GET", f"/connections/{team.connection.id}/completeness", team.viewer).json()
+
+    assert leaf["holes"] == [
+        {"since": str(missing[2]), "until": str(missing[2])},
+        {"since": str(missing[1]), "until": str(missing[0])},
+    ]
+    assert leaf["complete_through"] == leaf["settled_through"] == str(today - timedelta(days=61))
+
+
+def forget_days(installation, days):
+    with installation.engine.begin() as session:
+        session.execute(delete(PartitionRow).where(PartitionRow.day.in_([str(day) for day in days])))
 
 
 @pytest.mark.parametrize(("value", "says"), [("realtime", "not granted"), ("7min", "5min, 10min, 30min, hourly, daily")])

@@ -2,16 +2,19 @@
 
 import html
 import re
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 import requests
+from sqlalchemy import delete
 
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
 from adpulse_sandbox.meta.tokens import OTHER_APP
+from storage.control import PartitionRow
 
 RULES = {
     ("GET", "/login"): "anybody",
@@ -308,6 +311,21 @@ def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installa
     assert "rows changed" in told
     assert "of 180" in told
     assert "Sync now" not in told  # a viewer
+
+
+def test_the_days_that_are_known_are_shown_one_by_one(browser, visit, installation, team):
+    installation.sync(team.connection)
+    today = team.connection.today(installation.app.clock.now())
+    with installation.engine.begin() as session:
+        session.execute(delete(PartitionRow).where(PartitionRow.day == str(today - timedelta(days=40)), PartitionRow.kind == "ads"))
+
+    page = visit(browser(team.viewer), "GET", f"/connections/{team.connection.id}").text
+
+    ads, campaigns = re.findall(r'<svg class="strip".*?</svg>', page, flags=re.DOTALL)
+    marks = [Counter(re.findall(r'<rect class="(\w+)"', strip)) for strip in (ads, campaigns)]
+    assert marks == [{"settled": 60, "open": 29, "hole": 1}, {"settled": 61, "open": 29}]
+    assert f"<title>{today - timedelta(days=40)}: not read</title>" in ads
+    assert f"every day from {today - timedelta(days=89)} to {today} but {today - timedelta(days=40)}; settled to" in page
 
 
 def test_a_token_that_ends_soon_is_told_where_one_looks_with_the_way_out(browser, visit, installation, team, sandbox):

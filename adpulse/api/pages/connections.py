@@ -12,6 +12,7 @@ from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
+from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.api.soon import ask_prefect
@@ -100,6 +101,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
         granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
+        strips=strips(view.connection, caller.app.partitions.ages(view.connection.id)),
         workspace=owner.name,
         margin=telling.percent(view.connection.gross_margin),
     )

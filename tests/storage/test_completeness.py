@@ -1,0 +1,141 @@
+"""How complete a connection is: the view of the warehouse and the contract in Python say the same, whatever was read and when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from adpulse.model import FetchKind
+from adpulse.planner.completeness import DayLevel, completeness, read_days
+from adpulse.planner.windows import PartitionAges
+
+NOW = datetime(2026, 3, 20, 15, tzinfo=UTC)
+TODAY = NOW.date()
+VIEW = "SELECT level, date, fresh_until, settled, hole, complete_through FROM completeness WHERE connection_id = 'c1' ORDER BY level, date"
+STORED = "SELECT level, date, fresh_until, settled FROM read_days ORDER BY ALL"
+
+
+def ages(*reads):
+    """Reads as (kind, days ago, hours ago)."""
+    return PartitionAges(days={(kind, TODAY - timedelta(days=day)): NOW - timedelta(hours=hours) for kind, day, hours in reads})
+
+
+def both(*days, hours=1):
+    return ages(*((kind, day, hours) for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS) for day in days))
+
+
+@pytest.fixture(scope="session")
+def note(build):
+    """Makes a run that read nothing new, but knows which days were read."""
+
+    def run(known, *fetched, generation=1, connection=None):
+        account = connection or build.connection()
+        made = build.run(*fetched, generation=generation, provider=account.provider)
+        return replace(made, read_days=read_days(account, known))
+
+    return run
+
+
+reads = st.lists(
+    st.tuples(st.sampled_from([FetchKind.ADS, FetchKind.CAMPAIGNS, FetchKind.CATEGORIES]), st.integers(0, 130), st.integers(0, 2400)),
+    max_size=40,
+)
+
+
+@settings(max_examples=60)
+@given(reads=reads, provider=st.sampled_from(["meta", "google"]))
+@example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 5, 1)], provider="meta")
+def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads, provider):
+    workspace, account = new_workspace(), build.connection(provider=provider)
+    workspace.sync(note(ages(*reads), connection=account), connections=[account])
+
+    levels = {level.level: level for level in completeness(account, ages(*reads))}
+    days = {(day.level, day.day): day for day in read_days(account, ages(*reads))}
+
+    seen = {level: [row[1:] for row in workspace.rows(VIEW) if row[0] == level] for level in DayLevel} if days else {}
+    assert {level for level, rows in seen.items() if rows} == set(levels)
+    for level, known in levels.items():
+        rows = seen[level]
+        assert [row[0] for row in rows] == [known.since + timedelta(days=n) for n in range(len(rows))]
+        assert rows[-1][0] == known.last_day
+        assert {row[4] for row in rows} == {known.complete_through}
+        assert [row[0] for row in rows if row[3]] == [day for span in known.holes for day in in_span(span)]
+        for day, fresh_until, settled, hole, _ in rows:
+            read = days.get((level, day))
+            assert (fresh_until, settled, hole) == ((read.fresh_until, read.settled, False) if read else (None, False, True))
+
+
+def in_span(span):
+    return [span.since + timedelta(days=n) for n in range(span.days)]
+
+
+def test_a_day_of_no_traffic_is_known_although_it_has_no_rows(workspace, build, note):
+    assert workspace.sync(note(both(0), build.ads(), build.totals())) == {"c1-r1"}
+
+    assert workspace.rows("SELECT * FROM daily") == []
+    assert workspace.rows("SELECT level, date, hole FROM completeness ORDER BY level") == [
+        ("campaign", TODAY, False),
+        ("leaf", TODAY, False),
+    ]
+
+
+def test_with_google_leaves_are_as_fresh_as_the_older_of_their_two_reads(build):
+    google = build.connection(provider="google")
+    known = ages((FetchKind.ADS, 0, 1), (FetchKind.ADS, 1, 1), (FetchKind.CATEGORIES, 0, 5))
+
+    assert [(day.level, day.day, day.fresh_until) for day in read_days(google, known)] == [
+        (DayLevel.LEAF, TODAY, NOW - timedelta(hours=5)),
+    ]
+
+
+@pytest.mark.parametrize(("hours", "settled"), [(39.01, False), (39, True)], ids=["just before", "at its end"])
+def test_a_day_is_settled_once_it_was_read_after_the_lookback_window_had_ended(build, hours, settled):
+    """Meta's is 28 days, so that of 18 February ends with 18 March, in UTC for this account; it is 15:00 on the 20th now."""
+    known = ages((FetchKind.CAMPAIGNS, 30, hours))
+
+    (day,) = read_days(build.connection(), known)
+
+    assert day.settled is settled
+
+
+def test_only_a_note_that_says_something_new_is_written(workspace, note):
+    workspace.sync(note(both(0, 1, hours=3)))
+    before = workspace.path.stat().st_mtime_ns
+
+    (soon,) = workspace.warehouse.diff([note(both(0, 1, hours=2.5), generation=2)])
+    (later,) = workspace.warehouse.diff([note(both(0, 1, hours=2), generation=3)])
+
+    assert soon.empty
+    assert later.days.num_rows == 4
+    assert workspace.path.stat().st_mtime_ns == before
+
+
+def test_what_is_written_anyway_carries_how_fresh_it_is(workspace, build, note):
+    workspace.sync(note(both(0, hours=3), build.ads({"clicks": 1})))
+
+    workspace.sync(note(both(0, hours=2.9), build.ads({"clicks": 2}), generation=2))
+
+    assert {row[2] for row in workspace.rows(STORED)} == {NOW - timedelta(hours=2.9)}
+
+
+def test_days_of_which_nothing_is_known_any_more_leave_the_note(workspace, note):
+    """An account's time zone changed: its days have other borders."""
+    workspace.sync(note(both(0, 1, 2)))
+
+    workspace.sync(note(both(1), generation=2))
+
+    assert {row[1] for row in workspace.rows(STORED)} == {TODAY - timedelta(days=1)}
+
+
+def test_another_connections_notes_stay_as_they_are(workspace, build, note):
+    workspace.sync(note(both(0, 1)))
+    stored = workspace.rows(STORED)
+    other = build.connection("c2")
+    run = replace(build.run(connection_id="c2"), read_days=read_days(other, both(4)))
+
+    workspace.sync(run, build.run(build.ads({"clicks": 5}), generation=2))
+
+    assert workspace.rows(f"{STORED.replace('ORDER', 'WHERE connection_id = ? ORDER')}", ["c1"]) == stored
+    assert len(workspace.rows(STORED)) == len(stored) + 2
