@@ -1,4 +1,4 @@
-"""The metrics: what each is, the Arrow schema of their rows, and the profit that a margin makes. Pure.
+"""The metrics: what each is. Pure, and loaded with the platforms: it needs no Arrow.
 
 A metric is declared here and nowhere else. Schemas, the columns of the warehouse, every statement and view, and the table in the
 docs follow from it. Each platform's ``normalise.py`` says what it reads it from.
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from types import MappingProxyType
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from adpulse.errors import Usage
 
@@ -75,34 +72,6 @@ PROFIT = METRICS["profit"]
 SPLIT_METRICS = tuple(metric.name for metric in METRICS.values() if metric.split)
 """Kinds of conversions, which Google tells in a query of its own."""
 
-METRIC_SCHEMA = pa.schema(
-    [
-        pa.field("connection_id", pa.string(), nullable=False),
-        pa.field("level", pa.string(), nullable=False),
-        pa.field("external_id", pa.string(), nullable=False),
-        pa.field("campaign_id", pa.string(), nullable=False),
-        pa.field("date", pa.date32(), nullable=False),
-        *(pa.field(name, pa.int64()) for name in METRICS),
-    ]
-)
-"""One row per entity and day. Null means that the answer does not say: stored leaves keep what they have, totals stay null.
-
-``campaign_id`` is on the row because an ad's first numbers arrive before its entity does. In account totals it is empty.
-"""
-
-
-def with_every_metric(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows that an older version kept, in the columns of ``schema``: a metric that it did not know is null.
-
-    Raises:
-        ValueError: a column is missing that is no metric, or one is there that the schema does not have.
-    """
-    missing = set(schema.names) - set(rows.column_names)
-    if not missing <= METRICS.keys() or not set(rows.column_names) <= set(schema.names):
-        raise ValueError(f"The columns are {', '.join(rows.column_names)} instead of {', '.join(schema.names)}.")
-    nothing = pa.nulls(rows.num_rows, pa.int64())
-    return pa.table([nothing if name in missing else rows[name] for name in schema.names], schema=schema)
-
 
 def parse_margin(text: str) -> Decimal:
     """A gross margin as people write it: ``0.35`` or ``35%``.
@@ -119,15 +88,3 @@ def parse_margin(text: str) -> Decimal:
     if margin.is_nan() or margin != kept or not 0 <= margin <= 1:
         raise Usage(f"'{text}' is no margin. Give a share from 0 to 1, such as 0.35, or a percentage, such as 35%; six digits at most.")
     return abs(kept)  # -0 is 0
-
-
-def with_profit(rows: pa.Table, gross_margin: Decimal) -> pa.Table:
-    """The rows with the profit that this margin makes: revenue times margin, rounded half-even to the micro, less spend.
-
-    Null where the revenue is.
-    """
-    margin = pa.scalar(gross_margin.quantize(MARGIN_UNIT), pa.decimal128(7, 6))
-    exact = pc.multiply(rows["revenue"].cast(pa.decimal128(19)), margin)
-    earned = pc.round(exact, 0, "half_to_even").cast(pa.int64())
-    place = rows.schema.get_field_index(PROFIT.name)
-    return rows.set_column(place, rows.schema.field(place), pc.subtract_checked(earned, rows["spend"]))

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from adpulse import names
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS
 from adpulse.model import Provider, RunCounts
 from adpulse.planner.completeness import ReadDay
 

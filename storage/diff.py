@@ -20,7 +20,8 @@ from adpulse import names
 from adpulse.absent import Absent
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
 from adpulse.fetched import Fetched
-from adpulse.metrics import MARGIN_UNIT, METRIC_SCHEMA, METRICS, PROFIT, with_profit
+from adpulse.metric_rows import METRIC_SCHEMA, with_profit
+from adpulse.metrics import MARGIN_UNIT, METRICS, PROFIT
 from adpulse.model import FetchKind, Level, RunCounts
 from adpulse.platforms.registry import platform_of
 from storage.batches import (

@@ -23,7 +23,7 @@ import pyarrow as pa
 from adpulse import names
 from adpulse.errors import Permanent
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA, with_every_metric
+from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
 from storage.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges

@@ -9,7 +9,7 @@ from prefect import task
 
 from adpulse.bootstrap import App, app
 from adpulse.fetched import Fetched
-from adpulse.metrics import with_profit
+from adpulse.metric_rows import with_profit
 from adpulse.model import Lease
 from adpulse.planner.completeness import read_days
 from storage.batches import RunChanges, RunFetch

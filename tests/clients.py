@@ -17,7 +17,8 @@ from trust import trust
 from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
-from adpulse.metrics import METRIC_SCHEMA, METRICS, SPLIT_METRICS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.client import GoogleClient

@@ -11,7 +11,8 @@ from connecting import unstored
 
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA, METRICS, SPLIT_METRICS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
 from storage import diff, warehouse
 from storage.batches import RunFetch

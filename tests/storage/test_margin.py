@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse.errors import Usage
-from adpulse.metrics import METRIC_SCHEMA, METRICS, parse_margin, with_profit
+from adpulse.metric_rows import METRIC_SCHEMA, with_profit
+from adpulse.metrics import METRICS, parse_margin
 
 HALF, THIRD = Decimal("0.5"), Decimal("0.333333")
 TODAY = date(2026, 3, 20)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from adpulse.errors import DiskFull, Permanent
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat, Lane
 from adpulse.planner.plan import Plan
 from storage.staging import Staging

@@ -8,7 +8,8 @@ import requests
 
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import AuthExpired, BadRequest, RateLimited, Unavailable
-from adpulse.metrics import METRIC_SCHEMA, METRICS, with_profit
+from adpulse.metric_rows import METRIC_SCHEMA, with_profit
+from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, FetchKind
 from adpulse.names import Numbers, table
 from adpulse.platforms.attempts import Attempts

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import Unavailable
-from adpulse.metrics import METRIC_SCHEMA, METRICS, MICROS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS, MICROS
 from adpulse.model import Level
 from adpulse.platforms.google import normalise
 from adpulse.platforms.google.metrics import FIELDS

@@ -14,7 +14,8 @@ from connecting import unstored
 from nbclient import NotebookClient
 
 from adpulse.fetched import Fetched
-from adpulse.metrics import METRIC_SCHEMA, METRICS
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
 from storage.batches import RunFetch
 from storage.warehouse import Warehouse

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import Unavailable
-from adpulse.metrics import METRIC_SCHEMA, MICROS, with_profit
+from adpulse.metric_rows import METRIC_SCHEMA, with_profit
+from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
 from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, TOLD

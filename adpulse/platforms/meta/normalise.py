@@ -7,7 +7,8 @@ import orjson
 import pyarrow as pa
 
 from adpulse.entities import ENTITY_SCHEMA
-from adpulse.metrics import METRIC_SCHEMA, METRICS, with_profit
+from adpulse.metric_rows import METRIC_SCHEMA, with_profit
+from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.names import table as named
 from adpulse.platforms.meta.metrics import read
