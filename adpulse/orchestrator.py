@@ -180,6 +180,17 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
     return changed
 
 
+def is_scheduled(flow_run_id: UUID, frequency: Frequency) -> bool:
+    """Whether Prefect's scheduler created this flow run, for the group of this frequency.
+
+    Raises:
+        Unavailable: Prefect does not answer.
+    """
+    with _answering():
+        found = _client().read_flow_run(flow_run_id)
+    return found.auto_scheduled and found.parameters.get("frequency") == frequency
+
+
 def emit(event: str, payload: dict[str, object]) -> None:
     """Tell Prefect's automations of something; lost while no server is known, as nothing depends on it."""
     if "PREFECT_API_URL" not in os.environ:

@@ -2,8 +2,10 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_MODULE = 400
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LAYERS = [
+    module
+    for contract in PROJECT["tool"]["importlinter"]["contracts"]
+    if contract["type"] == "layers"
+    for layer in contract["layers"]
+    for module in re.split(r" [|:] ", layer)
+]
 FORBIDDEN_STEMS = {"utils", "helpers", "manager", "util", "common", "misc"}
 
 
@@ -38,6 +48,68 @@ def test_no_top_level_module_shadows_a_dependency_or_the_standard_library():
     tops = set(sys.stdlib_module_names) | {"google", "prefect", "duckdb", "pandas", "pyarrow", "sqlalchemy", "facebook_business", "test"}
 
     assert stems & tops == set()
+
+
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_every_module_is_in_exactly_one_layer_of_the_import_contract():
+    """The package adpulse itself can be in none, because it holds several layers; it imports nothing."""
+    modules = [dotted(path) for path in MODULES if dotted(path) != "adpulse"]
+    layers_of = {name: [layer for layer in LAYERS if name == layer or name.startswith(f"{layer}.")] for name in modules}
+
+    assert {name: layers for name, layers in layers_of.items() if len(layers) != 1} == {}
+    assert len(ast.parse((ROOT / "adpulse" / "__init__.py").read_text()).body) == 1
+
+
+@pytest.fixture(scope="module")
+def copied_packages(tmp_path_factory):
+    root = tmp_path_factory.mktemp("contracts")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+def lint_imports(root):
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    return subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+
+
+def test_the_import_contracts_hold(copied_packages):
+    done = lint_imports(copied_packages)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "planted"),
+    [
+        ("storage/runs.py", "from adpulse import telling"),
+        ("storage/runs.py", "from adpulse import pull"),
+        ("storage/runs.py", "import prefect"),
+        ("adpulse/model.py", "from adpulse import events"),
+        ("adpulse/fetched.py", "from adpulse import absent"),
+        ("adpulse/platforms/base.py", "from adpulse import orchestrator"),
+        ("adpulse/bootstrap.py", "from adpulse import orchestrator"),
+        ("adpulse/telling.py", "import duckdb"),
+        ("adpulse/platforms/google/normalise.py", "import grpc"),
+        ("adpulse/platforms/meta/lookup.py", "import facebook_business"),
+        ("adpulse/api/health.py", "import adpulse_sandbox"),
+        ("adpulse_sandbox/control.py", "from adpulse import names"),
+    ],
+)
+def test_a_forbidden_import_breaks_a_contract(copied_packages, file, planted):
+    sound = (copied_packages / file).read_text()
+    try:
+        (copied_packages / file).write_text(f"{sound}\n{planted}\n")
+        done = lint_imports(copied_packages)
+    finally:
+        (copied_packages / file).write_text(sound)
+
+    assert done.returncode == 1
+    assert dotted(ROOT / file) in done.stdout
 
 
 def test_annotations_stay_real_for_prefect_and_pydantic():

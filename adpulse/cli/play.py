@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from adpulse import operations, telling
+from adpulse import operations, orchestrator, telling
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
 from adpulse.discovery import discover
@@ -114,13 +114,8 @@ class Play:
 
     def _scheduled_run(self, connection: Connection, known: set[str]) -> bool:
         """Whether a run that Prefect's scheduler created has synced the connection since the clock moved."""
-        from prefect.client.orchestration import get_client
-
-        with get_client(sync_client=True) as client:
-            for run in self._synced_since(connection, known):
-                flow_run = client.read_flow_run(UUID(run.flow_run_id))
-                if flow_run.auto_scheduled and flow_run.parameters.get("frequency") == Frequency.REALTIME:
-                    self._scheduled_run_seen = True
+        synced = self._synced_since(connection, known)
+        self._scheduled_run_seen |= any(orchestrator.is_scheduled(UUID(run.flow_run_id), Frequency.REALTIME) for run in synced)
         return self._scheduled_run_seen
 
     def _synced_since(self, connection: Connection, known: set[str]) -> list[RunView]:
