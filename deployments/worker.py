@@ -112,8 +112,6 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
 
     type = "adpulse"
     job_configuration = BaseJobConfiguration
-    _description = "Runs adpulse's flows in the worker's own, warm process."
-    _display_name = "adpulse warm worker"
 
     def __init__(self, work_pool_name: str, **options: Any) -> None:
         super().__init__(work_pool_name=work_pool_name, name=this_process(), **options)
