@@ -8,7 +8,7 @@ JOBS ?= 3
 SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types lock bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types reference lock bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lint: venv ## ruff and the import contracts
 
 types: venv ## mypy, strict
 	$(BIN)/mypy
+
+reference: venv ## write docs/reference from the code
+	$(BIN)/python docs/write_reference.py
 
 lock: venv ## renew the three lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock

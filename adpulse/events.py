@@ -30,7 +30,7 @@ SUBSCRIBABLE = tuple(each for each in EventType if each is not EventType.TEST)
 TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT)
 """What a webhook is told of unless it asks for something else: what a person should look at, and nothing that comes every minute."""
 
-_SENTENCES: Mapping[EventType, str] = {
+SENTENCES: Mapping[EventType, str] = {
     EventType.SYNC_COMPLETED: "{connection}: synced, {rows_changed} rows changed.",
     EventType.SYNC_FAILED: "{connection}: the sync failed after {attempts} tries. {error}",
     EventType.NEEDS_ATTENTION: "{connection} is not synced any more ({status}). {reason}",
@@ -39,6 +39,7 @@ _SENTENCES: Mapping[EventType, str] = {
     EventType.DATA_ALERT: "{alert}: {row_count} rows. {first}",
     EventType.TEST: "A test message of adpulse.",
 }
+"""What Slack shows; words in braces are fields of the event's data."""
 
 ATTENTION = (
     ConnectionStatus.NEEDS_REAUTH,
@@ -101,7 +102,7 @@ def _sentence(kind: EventType, data: Mapping[str, Any]) -> str:
     if kind is EventType.DATA_ALERT:
         first: Mapping[str, Any] = next(iter(data["rows"]), {})
         safe["first"] = ", ".join(f"{_escaped(name)} {_escaped(value)}" for name, value in first.items())
-    return _SENTENCES[kind].format_map(safe)
+    return SENTENCES[kind].format_map(safe)
 
 
 def _escaped(value: object) -> str:

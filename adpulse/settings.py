@@ -25,47 +25,84 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
 
-    home: Path = Field(Path(".adpulse"), description="Where everything that lasts is kept.")
-    published_group: str | None = Field(None, description="Group of this machine, by name or number, that may read the published copies.")
-    database_url: SecretStr | None = Field(None, description="Control plane; default: SQLite in the home folder.")
-    prefect_database_url: SecretStr | None = Field(None, description="Prefect's own database; default: SQLite in the home folder.")
-    secret_key: SecretStr | None = Field(None, description="Fernet keys, comma separated, the newest first; default: the file secret.key.")
-    public_url: str | None = Field(None, description="Where people's browsers reach this installation; consent at a platform needs it.")
-    meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
-    meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is.")
+    home: Path = Field(Path(".adpulse"), description="Folder in which everything that lasts is kept.")
+    published_group: str | None = Field(
+        None, description="Group of this machine, by name or number, that may read the published copies; adpulse's own user must be in it."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="URL of the control plane's database, `sqlite:///…` or `postgresql://…`; default: SQLite in the home folder."
+    )
+    prefect_database_url: SecretStr | None = Field(
+        None, description="URL of the Prefect server's database, not the control plane's; default: SQLite in the home folder."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Fernet keys that tokens are encrypted with, comma separated, the newest first; default: the file `secret.key`."
+    )
+    public_url: str | None = Field(
+        None, description="Where people's browsers reach this installation, `https://…`; consent at a platform needs it."
+    )
+    meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers, or a sandbox of it.")
+    meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is, or a sandbox of it.")
     meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
-    meta_app_id: str | None = None
-    meta_app_secret: SecretStr | None = Field(None, description="With it every call with a token of this app carries an appsecret_proof.")
+    meta_app_id: str | None = Field(None, description="Id of the installation's own Meta app; tokens of other apps work as well.")
+    meta_app_secret: SecretStr | None = Field(
+        None, description="Secret of that app; with it every call with a token of the app carries an `appsecret_proof`."
+    )
     meta_login_configuration: str | None = Field(
-        None, pattern=r"^\d+$", description="Configuration of Facebook Login for Business, which then says what people are asked for."
+        None, pattern=r"^\d+$", description="Id of a configuration of Facebook Login for Business, which says what people are asked for."
     )
-    meta_page_size: int = Field(500, ge=1, le=5000, description="Rows asked for per page; halved when the platform says it is too much.")
-    meta_timeout_seconds: float = Field(60.0, gt=0)
+    meta_page_size: int = Field(
+        500,
+        ge=1,
+        le=5000,
+        description="Rows per page, halved when Meta says it is too much; accounts of more than some 15,000 ads need larger pages.",
+    )
+    meta_timeout_seconds: float = Field(60.0, gt=0, description="How long one call to Meta may take.")
     meta_app_calls_per_hour: int | None = Field(
-        None, ge=1, description="Calls of an app's accounts together in 60 minutes; default: no limit."
+        None, ge=1, description="Calls of all accounts of a Meta app together in any 60 minutes, counted for each app; default: no limit."
     )
-    google_endpoint: str = Field("googleads.googleapis.com", description="Where the Google Ads API answers, host or host:port.")
+    google_endpoint: str = Field(
+        "googleads.googleapis.com", description="Where the Google Ads API answers, or a sandbox of it, host or host:port."
+    )
     google_auth_url: str = Field(
         "https://accounts.google.com/o/oauth2/v2/auth", description="Google's page that asks a person for consent."
     )
-    google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Where refresh tokens become access tokens.")
+    google_token_url: str = Field(
+        "https://oauth2.googleapis.com/token", description="Where codes become refresh tokens, and those become access tokens."
+    )
     google_version: str = Field("v26", pattern=r"^v\d+$", description="Pinned Google Ads API version.")
-    google_client_id: str | None = Field(None, description="OAuth client that refresh tokens were issued to.")
-    google_client_secret: SecretStr | None = None
-    google_access: Literal["explorer", "basic", "standard"] = Field("explorer", description="Access level of the Google Cloud project.")
-    google_timeout_seconds: float = Field(300.0, gt=0)
-    prefect_auth: SecretStr | None = Field(None, description="user:password of the Prefect server; it must have one beyond loopback.")
-    prefect_origins: str | None = Field(None, description="Where else than on loopback the Prefect server is reached, with commas.")
-    heartbeat_file: Path | None = Field(None, description="The worker touches it as long as it lives; for health checks.")
+    google_client_id: str | None = Field(
+        None, description="OAuth client that refresh tokens were issued to, and that people consent to in the browser."
+    )
+    google_client_secret: SecretStr | None = Field(None, description="Secret of that OAuth client.")
+    google_access: Literal["explorer", "basic", "standard"] = Field(
+        "explorer",
+        description="Access level of the Google Cloud project; its accounts share 2,880 or 15,000 operations in 24 hours, or any number.",
+    )
+    google_timeout_seconds: float = Field(300.0, gt=0, description="How long one query to Google may take.")
+    prefect_auth: SecretStr | None = Field(
+        None, description="`user:password` of the Prefect server; one that listens beyond loopback must have it."
+    )
+    prefect_origins: str | None = Field(
+        None, description="Where else than on loopback the Prefect server is reached, `https://prefect.example.com`, comma separated."
+    )
+    heartbeat_file: Path | None = Field(None, description="File that the worker touches every half minute, for health checks.")
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
     calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
-    gross_margin: Decimal = Field(Decimal(1), ge=0, le=1, decimal_places=6, description="Default margin of a new connection.")
+    gross_margin: Decimal = Field(
+        Decimal(1), ge=0, le=1, decimal_places=6, description="Margin of a new connection: profit is revenue times margin, less spend."
+    )
     publish_seconds: float = Field(5.0, ge=0, description="A workspace's published copy is renewed at most this often.")
-    keep_runs_days: int = Field(7, ge=1, description="How long syncs that ended are kept; the newest of each connection always are.")
-    webhook_private_targets: bool = Field(False, description="Webhooks may go to private and loopback addresses, and by plain http.")  # noqa: FBT003 - pydantic's signature
-    metrics_on_loopback: bool = Field(default=False, description="Whoever asks from this machine reads /metrics without a key.")
-    work_pool: str = "adpulse"
-    sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work nobody asked Prefect for.")
+    keep_runs_days: int = Field(
+        7, ge=1, description="Days for which the record of a sync is kept; a connection's newest 50 and open dead letters stay."
+    )
+    webhook_private_targets: bool = Field(
+        default=False,
+        description="Webhooks may go to private and loopback addresses, and by plain http: their makers reach your network then.",
+    )
+    metrics_on_loopback: bool = Field(default=False, description="Requests from this machine itself read `/metrics` without a key.")
+    work_pool: str = Field("adpulse", description="Prefect work pool that deployments and worker use.")
+    sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work that nobody asked Prefect for.")
 
     @field_validator("prefect_database_url")
     @classmethod

@@ -13,7 +13,7 @@ import pytest
 from adpulse.platforms.registry import PLATFORMS
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
+PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments", "docs")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_MODULE = 400
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

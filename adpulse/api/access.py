@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
@@ -152,9 +152,9 @@ def _at_least(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
 MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
 """Whoever it is; a key that is sent must be valid all the same."""
 
-Viewer = Annotated[Caller, Depends(_at_least(Role.VIEWER))]
-Editor = Annotated[Caller, Depends(_at_least(Role.EDITOR))]
-Operator = Annotated[Caller, Depends(_at_least(Role.OPERATOR))]
+Viewer = Annotated[Caller, Security(_at_least(Role.VIEWER), scopes=[Role.VIEWER])]
+Editor = Annotated[Caller, Security(_at_least(Role.EDITOR), scopes=[Role.EDITOR])]
+Operator = Annotated[Caller, Security(_at_least(Role.OPERATOR), scopes=[Role.OPERATOR])]
 
 
 async def scraper(request: Request, credentials: Presented, installation: Installation) -> App:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request, Security
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
@@ -22,6 +22,7 @@ from adpulse.api.problems import CLOSED, answers
 from adpulse.bootstrap import App
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS
+from adpulse.role import Role
 from storage.gauges import AGES, ConnectionGroup, Ended, Snapshot
 from storage.leader import SWEEP
 
@@ -47,7 +48,7 @@ _LAST_HOUR: Mapping[str, tuple[str, Callable[[Ended], int]]] = {
     response_class=Response,
     responses={HTTPStatus.OK.value: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Text format 0.0.4."}},
 )
-def read_metrics(request: Request, installation: Annotated[App, Depends(scraper)]) -> Response:
+def read_metrics(request: Request, installation: Annotated[App, Security(scraper, scopes=[Role.OPERATOR])]) -> Response:
     """Counted anew at each request, for operators."""
     traffic: CollectorRegistry = request.app.state.traffic
     return Response(generate_latest(ControlPlane(installation)) + generate_latest(traffic), media_type=CONTENT_TYPE_LATEST)

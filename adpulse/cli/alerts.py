@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from adpulse.cli.webhooks import OfWorkspace
+from adpulse.cli.webhooks import OfWorkspace, OnlyWorkspace
 
 alerts = typer.Typer(help="Data alerts: queries that tell the webhooks when they begin to find rows.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the alert.")]
@@ -33,7 +33,7 @@ def add(
 
 
 @alerts.command("list")
-def list_alerts(workspace: OfWorkspace = None) -> None:
+def list_alerts(workspace: OnlyWorkspace = None) -> None:
     """List the alerts: whether they fire, and why one could not be asked."""
     from adpulse.bootstrap import app
 

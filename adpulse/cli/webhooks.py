@@ -12,6 +12,7 @@ from adpulse.errors import Usage
 webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are told of what happens.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the webhook.")]
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Id or name; not needed where there is only one.")]
+OnlyWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")]
 
 
 def register(cli: typer.Typer) -> None:
@@ -59,7 +60,7 @@ def _read_url() -> SecretStr:
 
 
 @webhooks.command("list")
-def list_webhooks(workspace: OfWorkspace = None) -> None:
+def list_webhooks(workspace: OnlyWorkspace = None) -> None:
     """List the webhooks: where they go, what they are told of, and whether they work."""
     from adpulse.bootstrap import app
 

@@ -2,6 +2,7 @@
 -- No PRIMARY KEY: it would make the file 75 % bigger; the one writer keeps the keys unique.
 -- Instants are business time in UTC; dates are the account's own.
 
+-- The connections of the workspace, as of the last write.
 CREATE TABLE connections (
     id VARCHAR NOT NULL,
     provider VARCHAR NOT NULL,
@@ -101,6 +102,7 @@ CREATE TABLE metric_changes (
     generation BIGINT NOT NULL
 );
 
+-- Campaigns and all below them as a walk last saw them; attributes is JSON.
 CREATE TABLE entities (
     connection_id VARCHAR NOT NULL,
     level VARCHAR NOT NULL,

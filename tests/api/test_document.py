@@ -43,8 +43,8 @@ def test_errors_are_problems_with_an_example(method, path):
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)
-def test_a_closed_route_says_that_it_takes_a_key(method, path):
-    assert told_of(method, path)["security"] == [{"API key": []}]
+def test_a_closed_route_says_which_role_a_key_needs(method, path):
+    assert told_of(method, path)["security"] == [{"API key": [RULES[method, path]]}]
 
 
 def test_every_route_has_a_name_of_its_own_that_reads_as_a_function():

@@ -12,63 +12,60 @@ from adpulse.cli import cli
 from adpulse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = (ROOT / "docs" / "howto" / "commands.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-CONTEXT_WORDS = {"--help"}
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+GUIDES = [page for page in PAGES if page.parent.name != "reference"]
+"""Written by hand; the reference is made of what it lists."""
 
 
-def commands(group, path="adpulse"):
-    """Every command of the tree with the words that call it."""
-    for name, command in group.commands.items():
-        words = f"{path} {name}"
-        if hasattr(command, "commands"):
-            yield from commands(command, words)
-        else:
-            yield words, command
+OTHER_VARIABLES = set(re.findall(r"^\| `(ADPULSE_[A-Z_]+)` \|", (ROOT / "docs" / "howto" / "commands.md").read_text(), re.MULTILINE)) | {
+    "ADPULSE_ENV_FILE",  # of compose.yaml
+    "ADPULSE_NAME",  # stands for any
+}
 
 
-TREE = dict(commands(get_command(cli)))
+def groups(group, path="adpulse"):
+    """The words that call a command or a group of them, with what they call."""
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from groups(command, f"{path} {name}")
 
 
-def rows(opening):
-    """The table rows whose first cell begins with these words of code."""
-    return [line for line in COMMANDS.splitlines() if re.match(rf"\| `{re.escape(opening)}[ `]", line)]
+TREE = dict(groups(get_command(cli)))
 
 
-@pytest.mark.parametrize("words", TREE)
-def test_command_has_one_row_that_names_its_options(words):
-    found = rows(words)
-
-    assert len(found) == 1
-    options = {name for parameter in TREE[words].params for name in parameter.opts if name.startswith("--")} - CONTEXT_WORDS
-    assert {name for name in options if name not in found[0]} == set()
+def called(words):
+    """The longest beginning of these words that calls something."""
+    return next(path for path in (" ".join(words[:count]) for count in range(len(words), 0, -1)) if path in TREE)
 
 
-def test_no_row_names_a_command_or_an_option_that_is_not_there():
-    told = re.findall(r"^\| `(adpulse [a-z -]+?)(?: \[?[A-Z].*?)?` \|", COMMANDS, re.MULTILINE)
-    options = {name for command in TREE.values() for parameter in command.params for name in parameter.opts}
-
-    named = set(re.findall(r"--[a-z][a-z-]*", COMMANDS.replace("`prefect worker start --type process --pool adpulse`", "")))
-
-    assert sorted(told) == sorted(TREE)
-    assert named - options - CONTEXT_WORDS == set()
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("field", Settings.model_fields)
-def test_setting_has_one_row_with_its_default(field):
-    (row,) = rows(f"ADPULSE_{field.upper()}")
-
-    default = Settings.model_fields[field].default
-    assert default is None or f"| `{default}` |" in row
+def code(page):
+    """What a page shows as code: the lines of its blocks, and what is in backticks."""
+    text = page.read_text()
+    return [*(line for block in FENCED.findall(text) for line in block.splitlines()), *re.findall("`([^`\n]+)`", FENCED.sub("", text))]
 
 
-def test_no_row_names_a_setting_that_is_not_there():
-    settings = COMMANDS.partition("\n## Settings\n")[2].partition("These variables")[0]
+CALLS = sorted({call.strip() for page in GUIDES for line in code(page) for call in re.findall('\\badpulse [a-z-]+[^|<>#&"]*', line)})
 
-    told = re.findall(r"^\| `ADPULSE_([A-Z_]+)`", settings, re.MULTILINE)
 
-    assert sorted(name.lower() for name in told) == sorted(Settings.model_fields)
+@pytest.mark.parametrize("call", CALLS)
+def test_command_that_a_guide_shows_is_there(call):
+    words = call.split()
+    path = called(words)
+    options = {option for parameter in TREE[path].params for option in parameter.opts} | {"--help"}
+
+    assert not hasattr(TREE[path], "commands") or path == call
+    assert {word for word in words if word.startswith("-")} - options == set()
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_variables_that_a_guide_names_are_there(page):
+    settings = {f"ADPULSE_{name.upper()}" for name in Settings.model_fields}
+
+    assert set(re.findall(r"\bADPULSE_[A-Z_]+\b", page.read_text())) - settings - OTHER_VARIABLES == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -93,12 +90,15 @@ def test_every_row_of_the_security_page_names_a_test():
     assert [row for row in table if "`tests/" not in row] == []
 
 
-def test_every_route_of_the_http_api_is_on_a_page():
-    told = "".join(page.read_text() for page in PAGES)
+def test_routes_that_a_guide_names_are_there():
     document = create_app().openapi()["paths"]
-    routes = [f"`{method.upper()} {re.sub(r'{[^}]+}', '{id}', path)}`" for path, found in document.items() for method in found]
+    routes = {f"{method.upper()} {re.sub('{[^}]+}', '{id}', path)}" for path, found in document.items() for method in found}
+    named = {route for page in GUIDES for route in re.findall(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^`?… ]*)[`?]", page.read_text())} - {
+        "GET /app"
+    }  # the pages
 
-    assert [route for route in routes if route not in told] == []
+    assert len(named) > 10
+    assert named - routes == set()
 
 
 def log_events():
