@@ -13,7 +13,7 @@ LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.DONE: frozenset(),
     RunState.DEAD: frozenset(),
 }
-"""Which state may follow which; drawn in docs/architecture.md.
+"""Which state may follow which; docs/architecture.md draws the usual moves.
 
 Back to queued: the lease was given back, or somebody asked again. Leased again: it ran out and was adopted. The same again: a
 step was tried again. From leased to applied: a part of the plan was read before an error, and is stored. Dead without a

@@ -76,8 +76,9 @@ CREATE TABLE unreported (
     run_id VARCHAR NOT NULL
 );
 
--- Append-only: every row metric_facts ever held. changed: bit n is set when the n-th metric differs from before.
--- cause: platform, margin (only profit moved) or vanished (the platform stopped reporting a living leaf's day).
+-- Append-only: every row metric_facts ever held. changed: the bits of the metrics that differ from before, as adpulse/metrics.py
+-- declares them. cause: platform, margin (only profit moved), vanished (the platform stopped reporting a living leaf's day), or
+-- first read (of a metric that came after the first version).
 -- generation orders two changes made at the same instant.
 CREATE TABLE metric_changes (
     connection_id VARCHAR NOT NULL,

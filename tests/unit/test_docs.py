@@ -9,6 +9,8 @@ from typer.main import get_command
 
 from adpulse.api.app import create_app
 from adpulse.cli import cli
+from adpulse.model import RunState
+from adpulse.run_states import LEGAL_MOVES
 from adpulse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,37 @@ def test_relative_links_lead_to_files(page):
     relative = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
     assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "staging/", "prefect/", "locks/", "logs/", "staging/<run>/"}
+NOT_KEPT = {"secrets/", "bench/results/"}
+"""Folders that installations and programs make."""
+
+
+PATH = re.compile(r"`([\w.<>-][\w./<>-]*(?:\.(?:py|sql|js|toml|md|ya?ml|ipynb)|/))(?:::\w+)?`")
+
+
+def paths(page):
+    """The files of the repository, and the folders, that a page names in backticks."""
+    return set(PATH.findall(page.read_text()))
+
+
+@pytest.mark.parametrize("page", [page for page in GUIDES if page.name != "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_that_a_guide_names_are_there(page):
+    """A bare file name is one of a folder that the page names."""
+    named = paths(page) - IN_THE_HOME - NOT_KEPT
+    folders = [ROOT / folder for folder in named if folder.endswith("/")]
+
+    assert [path for path in named if not (ROOT / path).exists() and not any((folder / path).is_file() for folder in folders)] == []
+
+
+def test_the_drawing_of_a_syncs_life_shows_legal_moves():
+    drawing = (ROOT / "docs" / "architecture.md").read_text().partition("stateDiagram-v2")[2].partition("```")[0]
+    moves = re.findall(r"^ +(\w+) --> (\w+)", drawing, re.MULTILINE)
+
+    assert len(moves) > 10
+    assert [(old, new) for old, new in moves if RunState(new) not in LEGAL_MOVES[RunState(old)]] == []
+    assert {state for move in moves for state in move} == set(RunState)
 
 
 def test_the_tests_that_the_security_page_names_exist():
