@@ -78,8 +78,8 @@ def test_relative_links_lead_to_files(page):
     assert [target for target in relative if not (page.parent / target).exists()] == []
 
 
-IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "staging/", "prefect/", "locks/", "logs/", "staging/<run>/"}
-NOT_KEPT = {"secrets/", "bench/results/"}
+IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "staging/", "prefect/", "locks/", "logs/"}
+NOT_KEPT = {"secrets/", "bench/results/", "build/screenshots/"}
 """Folders that installations and programs make."""
 
 
@@ -87,8 +87,8 @@ PATH = re.compile(r"`([\w.<>-][\w./<>-]*(?:\.(?:py|sql|js|toml|md|ya?ml|ipynb)|/
 
 
 def paths(page):
-    """The files of the repository, and the folders, that a page names in backticks."""
-    return set(PATH.findall(page.read_text()))
+    """The files of the repository, and the folders, that a page names in backticks; those with ``<name>`` stand for any."""
+    return {path for path in PATH.findall(page.read_text()) if "<" not in path}
 
 
 @pytest.mark.parametrize("page", [page for page in GUIDES if page.name != "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT)))
@@ -98,6 +98,15 @@ def test_paths_that_a_guide_names_are_there(page):
     folders = [ROOT / folder for folder in named if folder.endswith("/")]
 
     assert [path for path in named if not (ROOT / path).exists() and not any((folder / path).is_file() for folder in folders)] == []
+
+
+def test_the_glossary_is_in_order_and_says_each_term_once_in_one_sentence():
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `[^`|]+` \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    terms = [term.casefold() for term, _ in rows]
+
+    assert len(terms) > 40
+    assert terms == sorted(set(terms))
+    assert [term for term, meaning in rows if not meaning.endswith(".") or ". " in meaning] == []
 
 
 def test_the_drawing_of_a_syncs_life_shows_legal_moves():
