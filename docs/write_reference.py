@@ -93,9 +93,9 @@ def _command(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - as abo
         yield from _table(("argument or option", "meaning"), [(f"`{names}`", meaning) for names, meaning in records])
 
 
-def _paragraphs(text: str) -> Iterator[str]:
+def _paragraphs(text: str | None) -> Iterator[str]:
     """Each paragraph on one line."""
-    for number, paragraph in enumerate(text.split("\n\n")):
+    for number, paragraph in enumerate((text or "").split("\n\n")):
         yield from ([""] if number else [])
         yield " ".join(paragraph.replace("``", "`").split())
 
@@ -107,7 +107,7 @@ def _settings() -> Iterator[str]:
         "Secrets never show in a log, an error or the pages.",
     )
     fields = Settings.model_json_schema()["properties"]
-    rows = [(f"`ADPULSE_{name.upper()}`", _type(field), _default(field), field["description"]) for name, field in fields.items()]
+    rows = [(f"`ADPULSE_{name.upper()}`", _type(field), _default(field), field.get("description", "")) for name, field in fields.items()]
     yield from _table(("variable", "type", "default", "meaning"), rows)
 
 

@@ -155,6 +155,7 @@ MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
 Viewer = Annotated[Caller, Security(_at_least(Role.VIEWER), scopes=[Role.VIEWER])]
 Editor = Annotated[Caller, Security(_at_least(Role.EDITOR), scopes=[Role.EDITOR])]
 Operator = Annotated[Caller, Security(_at_least(Role.OPERATOR), scopes=[Role.OPERATOR])]
+"""Callers of at least this role. The scope changes no check: it is how the OpenAPI document says which role a route takes."""
 
 
 async def scraper(request: Request, credentials: Presented, installation: Installation) -> App:
