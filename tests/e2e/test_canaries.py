@@ -61,6 +61,7 @@ def told(tmp_path_factory, databases, request):
             "ADPULSE_META_APP_ID": "1",
             "ADPULSE_META_APP_SECRET": planted["Meta app secret"],
             "ADPULSE_SECRET_KEY": planted["Fernet key"],
+            "ADPULSE_WEBHOOK_PRIVATE_TARGETS": "false",  # whatever the other installation here may
         }
         with pytest.MonkeyPatch.context() as patched, Running(home, sandbox, **app, **databases) as up:
             patched.setattr(graph, "APP_SECRET", planted["Meta app secret"])
