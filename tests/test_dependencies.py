@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME, GROUPS = PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]
 PRODUCT = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
-OURS = {*PRODUCT, "bench"} | {path.stem for path in (ROOT / "tests").iterdir()}
+OURS = {*PRODUCT, "bench", "docs"} | {path.stem for path in (ROOT / "tests").iterdir()}
 
 IMPORTED_BY_OTHERS = {
     "psycopg": "SQLAlchemy imports the driver that the URL names",
