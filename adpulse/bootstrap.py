@@ -23,34 +23,34 @@ from adpulse.platforms.base import CallSlot, Credential, PlatformClient, Size
 from adpulse.platforms.registry import platform_of
 from adpulse.settings import Settings
 from adpulse.targets import Targets
-from storage import control, migrations
-from storage.alert_query import Answer, ask
-from storage.alerts import Alert, Alerts
-from storage.authorizations import Authorizations
-from storage.bulk import Bulk
-from storage.connection_warnings import ConnectionWarnings
-from storage.connections import Connections
-from storage.credentials import Credentials
-from storage.filters import Filters
-from storage.gauges import Gauges
-from storage.grants import Grants
-from storage.keys import ApiKeys
-from storage.labels import Labels
-from storage.leader import Leadership
-from storage.leases import Leases
-from storage.ledger import Ledger
-from storage.outbox import Outbox
-from storage.overview import Overview
-from storage.partitions import Partitions
-from storage.rotation import Rotation
-from storage.runs import Runs
-from storage.sessions import Sessions
-from storage.sizes import Sizes
+from storage.control import database, migrations
+from storage.control.alerts import Alert, Alerts
+from storage.control.authorizations import Authorizations
+from storage.control.bulk import Bulk
+from storage.control.connection_warnings import ConnectionWarnings
+from storage.control.connections import Connections
+from storage.control.credentials import Credentials
+from storage.control.filters import Filters
+from storage.control.gauges import Gauges
+from storage.control.grants import Grants
+from storage.control.keys import ApiKeys
+from storage.control.labels import Labels
+from storage.control.leader import Leadership
+from storage.control.leases import Leases
+from storage.control.ledger import Ledger
+from storage.control.outbox import Outbox
+from storage.control.overview import Overview
+from storage.control.partitions import Partitions
+from storage.control.rotation import Rotation
+from storage.control.runs import Runs
+from storage.control.sessions import Sessions
+from storage.control.sizes import Sizes
+from storage.control.staleness import Staleness
+from storage.control.webhooks import Webhooks
+from storage.control.workspaces import Workspaces
 from storage.staging import Staging
-from storage.staleness import Staleness
-from storage.warehouse import Warehouse
-from storage.webhooks import Webhooks
-from storage.workspaces import Workspaces
+from storage.warehouse.alert_query import Answer, ask
+from storage.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from adpulse.platforms.consent import Consent
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 class App:
     """Everything a step needs, wired. Safe to share between threads."""
 
-    def __init__(self, config: Settings, engine: control.Engine) -> None:
+    def __init__(self, config: Settings, engine: database.Engine) -> None:
         self.settings = config
         self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
         self.workspaces = Workspaces(engine)
@@ -219,6 +219,6 @@ def app() -> App:
     redact.install()
     config = settings.load()
     home.close(config)
-    engine = control.connect(redact.protect_url(config.control_url))
+    engine = database.connect(redact.protect_url(config.control_url))
     migrations.require_current(engine)
     return App(config, engine)

@@ -1,6 +1,6 @@
 """How accounts get connected by people who have no terminal: consent in the browser or a pasted secret, then a choice of accounts.
 
-A credential waits as a grant until its accounts are chosen; see ``storage/grants.py``. :mod:`adpulse.operations` does the rest.
+A credential waits as a grant until its accounts are chosen; see ``storage/control/grants.py``. :mod:`adpulse.operations` does the rest.
 """
 
 import logging
@@ -22,10 +22,10 @@ from adpulse.platforms.consent import Asking, Consent, Issued
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.reached import Reached
 from adpulse.settings import LOOPBACK_HOSTS
-from storage.authorizations import Begun
-from storage.connections import ConnectionView
-from storage.credentials import Ending
-from storage.grants import Grant
+from storage.control.authorizations import Begun
+from storage.control.connections import ConnectionView
+from storage.control.credentials import Ending
+from storage.control.grants import Grant
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.operations import erase_unused
-from storage.erasure import Contents
-from storage.listing import Wanted
+from storage.control.listing import Wanted
+from storage.warehouse.erasure import Contents
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
 

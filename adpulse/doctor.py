@@ -16,7 +16,7 @@ from adpulse.errors import AdpulseError, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings
-from storage.leader import SWEEP, TERM
+from storage.control.leader import SWEEP, TERM
 
 _LEAST_FREE = 1 << 30
 _MOST_DRIFT = timedelta(seconds=5)

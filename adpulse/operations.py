@@ -16,13 +16,13 @@ from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, AccountFacts, Connectio
 from adpulse.planner.windows import lookback_since
 from adpulse.platforms.registry import platform_of
 from adpulse.reached import Reached
-from storage import alert_query
-from storage.alerts import Alert
-from storage.connections import PAUSED, ConnectionView
-from storage.damage import Holdings, Restored
-from storage.labels import check
-from storage.runs import RunView
-from storage.sync_requests import Ticket
+from storage.control.alerts import Alert
+from storage.control.connections import PAUSED, ConnectionView
+from storage.control.labels import check
+from storage.control.runs import RunView
+from storage.control.sync_requests import Ticket
+from storage.warehouse import alert_query
+from storage.warehouse.damage import Holdings, Restored
 
 log = logging.getLogger(__name__)
 

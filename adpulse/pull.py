@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from adpulse.errors import AuthExpired, Unavailable, Usage
 from adpulse.settings import LOOPBACK_HOSTS
-from storage import damage
 from storage.files import disk_full, exclusive, replace, tells_full
+from storage.warehouse import damage
 
 _CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
 _TRIES = 5

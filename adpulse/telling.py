@@ -11,8 +11,8 @@ from adpulse.planner.completeness import Completeness, DayLevel
 from adpulse.planner.windows import Span
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import StatusFilter
-from storage.connection_warnings import ConnectionWarning
-from storage.connections import ConnectionView
+from storage.control.connection_warnings import ConnectionWarning
+from storage.control.connections import ConnectionView
 
 _STATUS = {
     ConnectionStatus.PAUSED: "Paused",

@@ -19,7 +19,7 @@ from pathlib import Path
 from adpulse.role import Role
 from bench import environment, processes
 from bench.claim import fill
-from storage import control
+from storage.control import database
 
 CLIENTS = 50
 CONNECTIONS = 1_000
@@ -34,7 +34,7 @@ def measure() -> list[dict[str, object]]:
     """Two rows per endpoint: median, 99th percentile and slowest answer, answers per second, and the server's CPU time for one."""
     with tempfile.TemporaryDirectory(prefix="adpulse-api-") as folder, environment.only(ADPULSE_HOME=folder):
         app = environment.installed()
-        fill(control.connect(app.settings.control_url), CONNECTIONS, HISTORY)
+        fill(database.connect(app.settings.control_url), CONNECTIONS, HISTORY)
         _, key = app.keys.create("bench", Role.OPERATOR, None)
         ids = [view.connection.id for view in app.connections.every()]
         log = Path(folder) / "web.log"

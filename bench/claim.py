@@ -19,9 +19,10 @@ from sqlalchemy import insert, update
 from adpulse.clock import SystemClock, utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import Lease, RunState
-from storage import control, migrations
-from storage.control import ConnectionRow, CredentialRow, Engine, RunRow, WorkspaceRow
-from storage.leases import Leases
+from storage.control import database, migrations
+from storage.control.database import Engine
+from storage.control.leases import Leases
+from storage.control.tables import ConnectionRow, CredentialRow, RunRow, WorkspaceRow
 
 CONNECTIONS = 5_000
 WORKSPACES = 50
@@ -36,7 +37,7 @@ _FAR = datetime(2100, 1, 1, tzinfo=UTC)
 def measure() -> list[dict[str, object]]:
     """One row for the empty claim and one for claims of up to 20: median, 95th percentile and slowest, in ms."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = control.connect(f"sqlite:///{Path(folder) / 'control.db'}")
+        engine = database.connect(f"sqlite:///{Path(folder) / 'control.db'}")
         migrations.migrate(engine)
         fill(engine, CONNECTIONS, HISTORY)
         leases, dice = Leases(engine, SystemClock()), random.Random(7)  # noqa: S311 - seeded dice

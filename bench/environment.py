@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adpulse import bootstrap, settings
-from storage import control, migrations
+from storage.control import database, migrations
 
 _OURS = ("ADPULSE_", "PREFECT_")
 
@@ -28,7 +28,7 @@ def only(**variables: str) -> Iterator[None]:
 
 def installed() -> bootstrap.App:
     """The installation that the environment names, with a control plane that is new."""
-    migrations.migrate(control.connect(settings.load().control_url))
+    migrations.migrate(database.connect(settings.load().control_url))
     return bootstrap.app()
 
 

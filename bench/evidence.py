@@ -16,8 +16,8 @@ from adpulse.model import Connection, Provider, RunState
 from adpulse_sandbox.remote import Remote
 from bench import verdict
 from bench.verdict import Change, Stored, Sync, Values
-from storage import control
-from storage.control import RunRow
+from storage.control import database
+from storage.control.tables import RunRow
 
 REFRESH_SECONDS = 47
 """How often the sandbox's numbers move."""
@@ -38,7 +38,7 @@ class Installation:
     """The running installation, and how far its business time is ahead of real time."""
 
     app: App
-    engine: control.Engine
+    engine: database.Engine
     remote: Remote
     home: Path
     ahead: timedelta
@@ -48,10 +48,10 @@ class Installation:
         return [view.connection for view in self.app.connections.every()]
 
 
-def syncs_since(engine: control.Engine, since: datetime) -> list[Sync]:
+def syncs_since(engine: database.Engine, since: datetime) -> list[Sync]:
     """Every sync that started since (real time)."""
     query = select(RunRow.connection_id, RunRow.started_at, RunRow.finished_at, RunRow.calls).where(RunRow.started_at >= since)
-    with control.reading(engine).connect() as session:
+    with database.reading(engine).connect() as session:
         return [
             Sync(connection=row.connection_id, started_at=row.started_at, finished_at=row.finished_at, calls=row.calls)
             for row in session.execute(query)
@@ -83,12 +83,12 @@ class Evidence:
     def failed(self) -> int:
         """Syncs that failed, from the beginning."""
         query = select(func.count()).where(RunRow.state.in_((RunState.FAILED.value, RunState.DEAD.value)))
-        with control.reading(self._ours.engine).connect() as session:
+        with database.reading(self._ours.engine).connect() as session:
             return session.scalar(query) or 0
 
     def _run_ends(self) -> dict[str, datetime]:
         query = select(RunRow.id, RunRow.finished_at).where(RunRow.finished_at.is_not(None))
-        with control.reading(self._ours.engine).connect() as session:
+        with database.reading(self._ours.engine).connect() as session:
             return {str(row.id): row.finished_at for row in session.execute(query)}
 
     def changes(self) -> dict[str, list[Change]]:

@@ -37,8 +37,8 @@ from bench import chart, claim, environment, evidence, processes, report, verdic
 from bench.evidence import REFRESH_SECONDS, Evidence, Installation
 from bench.verdict import SLOT, Figures
 from bench.watch import Watch
-from storage import control
-from storage.control import RunRow
+from storage.control import database
+from storage.control.tables import RunRow
 
 WORKSPACES = ("Acme", "Borealis", "Cobalt", "Delta")
 SIZES = "6,20,60,150"
@@ -124,7 +124,7 @@ def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, te
     up = stack.enter_context(processes.adpulse("up", log=home / "logs" / "up.log", ready="Ready"))
     os.environ.update(json.loads((home / "prefect" / "server.json").read_text())["environment"])
     app = bootstrap.app()
-    ours = Installation(app=app, engine=control.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
+    ours = Installation(app=app, engine=database.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
     _connect(ours, connections, addresses)
     tell(f"{meta} Meta and {google} Google connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
     return ours, Watch(up.pid, sandbox.pid)
@@ -201,8 +201,8 @@ def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> N
         time.sleep(_SAMPLE_SECONDS)
 
 
-def _states(engine: control.Engine) -> dict[str, int]:
-    with control.reading(engine).connect() as session:
+def _states(engine: database.Engine) -> dict[str, int]:
+    with database.reading(engine).connect() as session:
         counted = session.execute(select(RunRow.state, func.count()).group_by(RunRow.state))
         states = {str(state): int(count) for state, count in counted}
         done = select(func.count(RunRow.connection_id.distinct())).where(RunRow.state == RunState.DONE.value)

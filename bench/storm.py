@@ -24,7 +24,8 @@ from adpulse.role import Role
 from bench import environment, processes
 from bench.api import exchange, requests
 from bench.claim import fill
-from storage import control, schema
+from storage.control import database
+from storage.warehouse import schema
 
 STORM, CLIENTS = 50, 10
 CONNECTIONS, HISTORY = 1_000, 20_000
@@ -44,7 +45,7 @@ def measure() -> list[dict[str, object]]:
     """A row for each thing that neighbours ask for, without and with the storm, and one of what became of the storm's requests."""
     with tempfile.TemporaryDirectory(prefix="adpulse-storm-") as folder, environment.only(ADPULSE_HOME=folder):
         app = environment.installed()
-        fill(control.connect(app.settings.control_url), CONNECTIONS, HISTORY)
+        fill(database.connect(app.settings.control_url), CONNECTIONS, HISTORY)
         storm, alert = _team(app, "w0", _QUERIES), _team(app, "w1", {"one": "SELECT 1"})
         keys = {name: app.keys.create("bench", Role.EDITOR, name)[1].get_secret_value() for name in (f"w{2 + n}" for n in range(CLIENTS))}
         ids = {name: [each.connection.id for each in app.connections.every(name)] for name in keys}

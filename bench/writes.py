@@ -25,8 +25,8 @@ from adpulse.fetched import Fetched
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
-from storage.batches import RunFetch
-from storage.warehouse import Warehouse
+from storage.warehouse.batches import RunFetch
+from storage.warehouse.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, tzinfo=UTC)
 SIZES = (5_000, 100_000, 1_000_000)

@@ -15,7 +15,7 @@ from typing import Self
 from adpulse import bootstrap
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
-from storage.alerts import Alert
+from storage.control.alerts import Alert
 
 log = logging.getLogger(__name__)
 

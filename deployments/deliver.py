@@ -29,9 +29,9 @@ from adpulse.events import slack_body
 from adpulse.redact import redact
 from adpulse.retry import DELIVERIES, LONGEST_BACKOFF, backoff
 from deployments.owner import leads, this_process
-from storage.control import INFRASTRUCTURE
-from storage.outbox import Delivery
-from storage.webhooks import Address, Format
+from storage.control.database import INFRASTRUCTURE
+from storage.control.outbox import Delivery
+from storage.control.webhooks import Address, Format
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from storage.leader import Leadership
+from storage.control.leader import Leadership
 
 
 def this_process() -> str:

@@ -18,7 +18,7 @@ from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
 from deployments.owner import leads, this_process
-from storage.leader import SWEEP
+from storage.control.leader import SWEEP
 
 log = logging.getLogger(__name__)
 

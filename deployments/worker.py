@@ -39,8 +39,8 @@ from deployments.deliver import deliver_until
 from deployments.flush import flush
 from deployments.owner import died, this_process
 from deployments.sweep import sweep_until
-from storage.control import INFRASTRUCTURE
-from storage.unsettled import Ending
+from storage.control.database import INFRASTRUCTURE
+from storage.control.unsettled import Ending
 
 log = logging.getLogger(__name__)
 

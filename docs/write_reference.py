@@ -19,8 +19,8 @@ from adpulse.events import SENTENCES, SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.settings import Settings
-from storage import schema
-from storage.sql import migrations, query
+from storage.warehouse import schema
+from storage.warehouse.sql import migrations, query
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by `make reference` from the code: change it there. -->"

@@ -20,9 +20,9 @@ from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
 from adpulse.planner.plan import Plan
 from adpulse.platforms.registry import platform_of
-from storage.control import INFRASTRUCTURE
-from storage.leases import NO_FLOW_RUN
-from storage.unsettled import Ending
+from storage.control.database import INFRASTRUCTURE
+from storage.control.leases import NO_FLOW_RUN
+from storage.control.unsettled import Ending
 from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities

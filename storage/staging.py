@@ -26,8 +26,8 @@ from adpulse.fetched import Fetched
 from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
-from storage.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges
 from storage.files import filling, replace
+from storage.warehouse.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"

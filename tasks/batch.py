@@ -15,7 +15,7 @@ from typing import TypeVar
 from adpulse.bootstrap import App, app
 from adpulse.errors import AdpulseError, LeaseLost, Unavailable, first_line
 from adpulse.model import Fetch, Lease
-from storage.control import INFRASTRUCTURE
+from storage.control.database import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 

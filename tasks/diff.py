@@ -12,7 +12,7 @@ from adpulse.fetched import Fetched
 from adpulse.metric_rows import with_profit
 from adpulse.model import Lease
 from adpulse.planner.completeness import read_days
-from storage.batches import RunChanges, RunFetch
+from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS
 

@@ -18,7 +18,7 @@ from adpulse.errors import (
     first_line,
 )
 from adpulse.model import Fetch, FetchKind, Lease
-from storage.control import INFRASTRUCTURE
+from storage.control.database import INFRASTRUCTURE
 from tasks.batch import during
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.tasks import exponential_backoff
 
-from storage.control import INFRASTRUCTURE
+from storage.control.database import INFRASTRUCTURE
 
 
 async def _is_infrastructure(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -27,10 +27,10 @@ from adpulse.fetched import Fetched
 from adpulse.model import WALKS, ConnectionStatus, Fetch, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.plan import Plan, plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
-from storage.connection_warnings import ConnectionWarning
-from storage.control import INFRASTRUCTURE
-from storage.runs import Leg
-from storage.unsettled import MOST_DEATHS, suspected
+from storage.control.connection_warnings import ConnectionWarning
+from storage.control.database import INFRASTRUCTURE
+from storage.control.runs import Leg
+from storage.control.unsettled import MOST_DEATHS, suspected
 from tasks.batch import failure
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from prefect import task
 
 from adpulse.bootstrap import app
 from adpulse.model import Lease
-from storage.batches import RunChanges
+from storage.warehouse.batches import RunChanges
 from tasks.batch import Batch, Outcome, attempt, for_each, together
 from tasks.retries import OPTIONS
 

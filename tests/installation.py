@@ -18,9 +18,9 @@ from adpulse.platforms.registry import PLATFORMS
 from adpulse_sandbox.google import login as google
 from adpulse_sandbox.meta import graph
 from adpulse_sandbox.remote import Remote
-from storage import control, migrations
-from storage.analytics import read
-from storage.control import ConnectionRow
+from storage.control import database, migrations
+from storage.control.tables import ConnectionRow
+from storage.warehouse.analytics import read
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -55,7 +55,7 @@ class Installation:
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
         home.mkdir(parents=True, exist_ok=True)
-        self.engine = control.connect(settings.load().control_url)
+        self.engine = database.connect(settings.load().control_url)
         migrations.migrate(self.engine)
         self.app = app()
         self.remote = Remote(sandbox.control_url)

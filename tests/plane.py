@@ -8,24 +8,24 @@ from pydantic import SecretStr
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts
 from adpulse.targets import Targets
-from storage.alerts import Alerts
-from storage.authorizations import Authorizations
-from storage.bulk import Bulk
-from storage.connection_warnings import ConnectionWarnings
-from storage.connections import Connections
-from storage.credentials import Credentials
-from storage.grants import Grants
-from storage.keys import ApiKeys
-from storage.labels import Labels
-from storage.leases import Leases
-from storage.ledger import Ledger
-from storage.outbox import Outbox
-from storage.partitions import Partitions
-from storage.runs import Runs
-from storage.sizes import Sizes
-from storage.staleness import Staleness
-from storage.webhooks import Webhooks
-from storage.workspaces import Workspaces
+from storage.control.alerts import Alerts
+from storage.control.authorizations import Authorizations
+from storage.control.bulk import Bulk
+from storage.control.connection_warnings import ConnectionWarnings
+from storage.control.connections import Connections
+from storage.control.credentials import Credentials
+from storage.control.grants import Grants
+from storage.control.keys import ApiKeys
+from storage.control.labels import Labels
+from storage.control.leases import Leases
+from storage.control.ledger import Ledger
+from storage.control.outbox import Outbox
+from storage.control.partitions import Partitions
+from storage.control.runs import Runs
+from storage.control.sizes import Sizes
+from storage.control.staleness import Staleness
+from storage.control.webhooks import Webhooks
+from storage.control.workspaces import Workspaces
 
 
 class ControlPlane:

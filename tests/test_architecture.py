@@ -86,9 +86,11 @@ def test_the_import_contracts_hold(copied_packages):
 @pytest.mark.parametrize(
     ("file", "planted"),
     [
-        ("storage/runs.py", "from adpulse import telling"),
-        ("storage/runs.py", "from adpulse import pull"),
-        ("storage/runs.py", "import prefect"),
+        ("storage/control/runs.py", "from adpulse import telling"),
+        ("storage/control/runs.py", "from adpulse import pull"),
+        ("storage/control/runs.py", "import prefect"),
+        ("storage/control/runs.py", "import duckdb"),
+        ("storage/warehouse/diff.py", "from storage.control import runs"),
         ("adpulse/model.py", "from adpulse import events"),
         ("adpulse/fetched.py", "from adpulse import absent"),
         ("adpulse/platforms/base.py", "from adpulse import orchestrator"),
@@ -208,7 +210,7 @@ def names_of_platforms(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if not relative(path).startswith(("adpulse/platforms/", "adpulse_sandbox/", "storage/migrations/"))],
+    [path for path in MODULES if not relative(path).startswith(("adpulse/platforms/", "adpulse_sandbox/", "storage/control/migrations/"))],
     ids=relative,
 )
 def test_only_the_platforms_folders_name_a_platform(path):

@@ -21,8 +21,8 @@ from adpulse.bootstrap import App, app
 from adpulse.errors import UnknownConnection
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS
-from storage.connections import ConnectionView
-from storage.workspaces import Workspace
+from storage.control.connections import ConnectionView
+from storage.control.workspaces import Workspace
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
 COOKIE = "adpulse_session"

@@ -11,7 +11,7 @@ from adpulse.api import places, routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
-from storage.alerts import Alert
+from storage.control.alerts import Alert
 
 router = routing.router(
     "alerts",

@@ -11,7 +11,7 @@ from adpulse.api.fields import EXAMPLE_ID, Body, Id, Line, Name, Ref, WorkspaceI
 from adpulse.api.problems import CHANGES, CLOSED
 from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
-from storage.bulk import Choice, Done, Outcome
+from storage.control.bulk import Choice, Done, Outcome
 
 MOST = 10_000
 

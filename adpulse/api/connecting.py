@@ -24,9 +24,9 @@ from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.connecting import Invitation, Returned
 from adpulse.crypto import digest
-from storage import authorizations
-from storage.connections import ConnectionView
-from storage.grants import Grant
+from storage.control import authorizations
+from storage.control.connections import ConnectionView
+from storage.control.grants import Grant
 
 _ASKS_A_PLATFORM = answers(
     HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE

@@ -9,8 +9,8 @@ from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, W
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, SyncStatus
 from adpulse.planner.completeness import DayLevel
-from storage.labels import MOST
-from storage.listing import Order, Wanted
+from storage.control.labels import MOST
+from storage.control.listing import Order, Wanted
 
 _CURSOR = "WyJuYW1lIiwiSGFyYm9yIE91dGRvb3IiLCI3YTNmMmMxZS0wZjlkLTRiNmEtOGM1ZS0yZDFiMGE5ZjhlN2QiXQ=="
 

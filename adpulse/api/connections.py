@@ -27,8 +27,8 @@ from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus, Parts
 from adpulse.planner.completeness import completeness
-from storage.connections import ConnectionView
-from storage.runs import SHOWN
+from storage.control.connections import ConnectionView
+from storage.control.runs import SHOWN
 
 router = routing.router("connections", responses=CLOSED)
 

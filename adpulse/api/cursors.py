@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, StringConstraints, TypeAdapter
 
 from adpulse.api.fields import Id
 from adpulse.errors import Usage
-from storage.connections import ConnectionView
-from storage.listing import NEVER, Order, Place
+from storage.control.connections import ConnectionView
+from storage.control.listing import NEVER, Order, Place
 
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL takes no NUL
 _PLACES: TypeAdapter[tuple[Any, ...]] = TypeAdapter(

@@ -12,7 +12,7 @@ from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
 from adpulse.api.soon import ask_prefect
-from storage.runs import RunView
+from storage.control.runs import RunView
 
 router = routing.router("dead letters", responses=CLOSED)
 

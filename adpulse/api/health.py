@@ -12,8 +12,8 @@ from adpulse.api.access import Installation
 from adpulse.api.problems import answers
 from adpulse.bootstrap import App
 from adpulse.errors import Unavailable
-from storage.control import INFRASTRUCTURE
-from storage.leader import SWEEP, TERM
+from storage.control.database import INFRASTRUCTURE
+from storage.control.leader import SWEEP, TERM
 
 router = routing.router("health", waits=True)  # for Prefect
 

@@ -10,8 +10,8 @@ from adpulse.api.access import Viewer
 from adpulse.api.fields import At, Count, Ref, RunId
 from adpulse.api.problems import CLOSED, READS, Refused
 from adpulse.model import Parts, RunState
-from storage.runs import RunView
-from storage.sync_requests import Ticket
+from storage.control.runs import RunView
+from storage.control.sync_requests import Ticket
 
 router = routing.router("jobs", responses=CLOSED)
 

@@ -13,7 +13,7 @@ from adpulse.api.fields import EXAMPLE_ID, ID, At, Body, Line, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.clock import utc_now
 from adpulse.role import Role
-from storage.keys import ApiKey
+from storage.control.keys import ApiKey
 
 _LONGEST_DAYS = 3650
 

@@ -23,8 +23,8 @@ from adpulse.bootstrap import App
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
-from storage.gauges import AGES, ConnectionGroup, Ended, Snapshot
-from storage.leader import SWEEP
+from storage.control.gauges import AGES, ConnectionGroup, Ended, Snapshot
+from storage.control.leader import SWEEP
 
 router = routing.router("health", responses=CLOSED | answers(HTTPStatus.FORBIDDEN))
 

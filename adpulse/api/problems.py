@@ -16,7 +16,7 @@ from starlette.routing import Match
 
 from adpulse import errors
 from adpulse.redact import redact
-from storage.control import INFRASTRUCTURE
+from storage.control.database import INFRASTRUCTURE
 
 log = logging.getLogger(__name__)
 

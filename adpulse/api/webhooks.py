@@ -12,8 +12,8 @@ from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
 from adpulse.events import TROUBLE, EventType
-from storage.outbox import Delivery, DeliveryState
-from storage.webhooks import Format, Webhook
+from storage.control.outbox import Delivery, DeliveryState
+from storage.control.webhooks import Format, Webhook
 
 router = routing.router(
     "webhooks",

@@ -12,7 +12,7 @@ from adpulse.api.fields import Body, Line, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.errors import Usage
 from adpulse.role import Role
-from storage.workspaces import Workspace
+from storage.control.workspaces import Workspace
 
 router = routing.router("workspaces", responses=CLOSED)
 

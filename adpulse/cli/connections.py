@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from adpulse.bootstrap import App
     from adpulse.model import AccountFacts
-    from storage.connections import ConnectionView
+    from storage.control.connections import ConnectionView
 
 Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -22,9 +22,9 @@ from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
 from adpulse.reached import Reached
 from adpulse_sandbox.remote import Remote
-from storage.analytics import read
-from storage.connections import ConnectionView
-from storage.runs import RunView
+from storage.control.connections import ConnectionView
+from storage.control.runs import RunView
+from storage.warehouse.analytics import read
 
 STEP_SECONDS = 90
 SCHEDULE_SECONDS = 120

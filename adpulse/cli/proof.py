@@ -24,7 +24,7 @@ from adpulse.model import Connection, FetchKind
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.registry import platform_of
 from adpulse_sandbox.remote import Remote
-from storage.analytics import read
+from storage.warehouse.analytics import read
 
 Row = tuple[int | None, ...]
 Entity = tuple[str | None, str | None, str]

@@ -37,7 +37,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
 @secrets.command("new-key")
 def new_key() -> None:
     """Put a new key first; what runs uses it from then on, and opens what older ones sealed."""
-    from storage.rotation import add_key
+    from storage.control.rotation import add_key
 
     path = _key_file("Put a new key last in it everywhere and restart, put it first everywhere and restart, then: adpulse secrets rotate")
     typer.echo(f"{add_key(path)} is the newest key of {path}. Back the file up, then run: adpulse secrets rotate")
@@ -64,7 +64,7 @@ def rotate() -> None:
 def drop_old() -> None:
     """Forget the keys that seal nothing any more. Backups from before open only with the key file of their time."""
     from adpulse.bootstrap import app
-    from storage.rotation import drop_old_keys
+    from storage.control.rotation import drop_old_keys
 
     path = _key_file("Take the old keys out of it everywhere and restart.")
     dropped = drop_old_keys(path, app().rotation.uses())

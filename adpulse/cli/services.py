@@ -196,11 +196,11 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
 def migrate() -> None:
     """Bring the control plane's schema up to date."""
     from adpulse import home, settings
-    from storage import control, migrations
+    from storage.control import database, migrations
 
     config = settings.load()
     home.close(config)
-    migrations.migrate(control.connect(config.control_url))
+    migrations.migrate(database.connect(config.control_url))
     typer.echo("The control plane's schema is current.")
 
 

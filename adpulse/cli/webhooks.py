@@ -34,7 +34,7 @@ def add(
     """
     from adpulse.bootstrap import app
     from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
-    from storage.webhooks import Format
+    from storage.control.webhooks import Format
 
     context = app()
     owner = context.workspaces.named(workspace)

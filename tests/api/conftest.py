@@ -19,8 +19,8 @@ from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
 from adpulse.role import Role
 from adpulse_sandbox import Sandbox
-from storage import schema
-from storage.runs import Leg
+from storage.control.runs import Leg
+from storage.warehouse import schema
 
 DOCUMENT = create_app().openapi()
 

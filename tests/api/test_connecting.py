@@ -19,7 +19,7 @@ from adpulse_sandbox.google.login import CLIENT_SECRET
 from adpulse_sandbox.meta.graph import APP_SECRET
 from adpulse_sandbox.meta.login import BUSINESS
 from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP
-from storage import grants
+from storage.control import grants
 
 HARBOR, ALPENGLOW = "Harbor Outdoor", "Alpenglow Reisen"
 NAMES = {"meta": HARBOR, "google": ALPENGLOW}
@@ -188,7 +188,7 @@ def test_a_forged_state_is_refused(browser, workspace, changed):
 
 def test_a_state_ends_after_ten_minutes(browser, workspace, monkeypatch):
     location = consent(browser.begin(workspace, "google"))
-    monkeypatch.setattr("storage.authorizations.utc_now", lambda: utc_now() + timedelta(minutes=10))
+    monkeypatch.setattr("storage.control.authorizations.utc_now", lambda: utc_now() + timedelta(minutes=10))
 
     assert browser.open(location).status_code == 400
 
@@ -391,7 +391,7 @@ def test_a_grant_is_used_once(ask, browser, workspace):
 
 def test_a_grant_is_over_after_an_hour(ask, browser, workspace, monkeypatch):
     granted = browser.consents(workspace, "meta").json()
-    monkeypatch.setattr("storage.grants.utc_now", lambda: utc_now() + grants.LIFETIME)
+    monkeypatch.setattr("storage.control.grants.utc_now", lambda: utc_now() + grants.LIFETIME)
 
     assert connect(ask, workspace, grant_id=granted["grant_id"], accounts="all").status_code == 404
     assert ask("GET", f"/workspaces/{workspace.workspace.id}/grants/{granted['grant_id']}", workspace.editor).status_code == 404

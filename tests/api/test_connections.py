@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import delete
 
 from adpulse.model import ConnectionStatus, RunState
-from storage.analytics import read
-from storage.control import PartitionRow
+from storage.control.tables import PartitionRow
+from storage.warehouse.analytics import read
 
 EIGHT = {
     "sync_frequency", "last_sync_attempted_at", "last_sync_completed_at", "last_metrics_changed_at",

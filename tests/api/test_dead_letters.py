@@ -3,7 +3,7 @@
 import pytest
 
 from adpulse.model import RunState
-from storage import runs
+from storage.control import runs
 
 
 def letters(ask, team):

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.model import ConnectionStatus, RunState
 from deployments.sweep import Sweep
-from storage.control import CallRow, CredentialRow, PartitionRow, RunRow
-from storage.warehouse import Warehouse
+from storage.control.tables import CallRow, CredentialRow, PartitionRow, RunRow
+from storage.warehouse.warehouse import Warehouse
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.upsert import apply_changes

@@ -6,8 +6,8 @@ import json
 import pytest
 from sqlalchemy import update
 
-from storage.control import ConnectionRow
-from storage.listing import Order
+from storage.control.listing import Order
+from storage.control.tables import ConnectionRow
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
-from storage.control import CallRow, ConnectionRow
-from storage.leader import SWEEP
+from storage.control.leader import SWEEP
+from storage.control.tables import CallRow, ConnectionRow
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALERTS = yaml.safe_load((DOCS / "alerts.yml").read_text())

@@ -14,7 +14,7 @@ from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
 from adpulse_sandbox.meta.tokens import OTHER_APP
-from storage.control import PartitionRow
+from storage.control.tables import PartitionRow
 
 RULES = {
     ("GET", "/login"): "anybody",
@@ -488,7 +488,7 @@ def _path(answer):
 
 
 def _leg():
-    from storage.runs import Leg  # noqa: PLC0415 - only here
+    from storage.control.runs import Leg  # noqa: PLC0415 - only here
 
     return Leg()
 

@@ -16,7 +16,7 @@ from adpulse.api.access import Caller
 from adpulse.api.places import Places
 from adpulse.api.problems import Refused
 from adpulse.role import Role
-from storage import alert_query
+from storage.warehouse import alert_query
 
 ENDLESS = "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE (a.range + b.range * c.range) % 7 = 3"
 

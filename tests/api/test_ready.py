@@ -9,8 +9,8 @@ import pytest
 
 from adpulse import orchestrator
 from adpulse.clock import utc_now
-from storage import leader
-from storage.leader import SWEEP, TERM
+from storage.control import leader
+from storage.control.leader import SWEEP, TERM
 
 
 class _Health(BaseHTTPRequestHandler):

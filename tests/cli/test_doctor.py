@@ -16,7 +16,7 @@ from adpulse import bootstrap, orchestrator, settings
 from adpulse import doctor as doctor_of
 from adpulse.role import Role
 from adpulse.settings import Settings
-from storage.leader import SWEEP
+from storage.control.leader import SWEEP
 
 
 class _Prefect(BaseHTTPRequestHandler):

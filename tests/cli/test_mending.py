@@ -11,8 +11,8 @@ from sqlalchemy import select
 from adpulse import bootstrap, deletion
 from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
-from storage import control, sqlite_file
-from storage.runs import Leg
+from storage.control import database, sqlite_file, tables
+from storage.control.runs import Leg
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def token(installation, label="full"):
 
 def tokens_kept(installation):
     """What the credentials' rows hold of tokens, encrypted as they are."""
-    with control.connect(installation.app.settings.control_url).begin() as session:
-        return list(session.scalars(select(control.CredentialRow.ciphertext)))
+    with database.connect(installation.app.settings.control_url).begin() as session:
+        return list(session.scalars(select(tables.CredentialRow.ciphertext)))
 
 
 def test_a_dead_letter_says_what_happened_and_what_to_do(adpulse, installation, stopped):

@@ -16,7 +16,7 @@ from adpulse.platforms.google import normalise
 from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import ADS
 from adpulse_sandbox import Sandbox
-from storage.analytics import read
+from storage.warehouse.analytics import read
 
 DAY = timedelta(days=1)
 WEEK = {"since": TODAY - 6 * DAY}

@@ -11,7 +11,7 @@ from adpulse.discovery import discover
 from adpulse.errors import Conflict
 from adpulse.metrics import METRICS
 from adpulse.model import ConnectionStatus, RunState
-from storage.analytics import read
+from storage.warehouse.analytics import read
 
 DAY = timedelta(days=1)
 STORED = "SELECT level, external_id, date, impressions, spend, conversions FROM metric_facts"

@@ -14,8 +14,8 @@ from adpulse import events
 from adpulse.events import SUBSCRIBABLE, EventType
 from adpulse.model import ConnectionStatus
 from deployments import automations
-from storage.alert_query import Answer, ask
-from storage.outbox import DeliveryState
+from storage.control.outbox import DeliveryState
+from storage.warehouse.alert_query import Answer, ask
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md").read_text()
 

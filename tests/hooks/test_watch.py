@@ -9,7 +9,7 @@ from receiver import Receiver
 from adpulse.errors import Usage
 from adpulse.events import EventType
 from deployments.alerts import Watch
-from storage import alerts
+from storage.control import alerts
 
 
 @pytest.fixture

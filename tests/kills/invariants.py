@@ -9,7 +9,8 @@ import duckdb
 from sqlalchemy import select
 
 from adpulse.model import RunState, SyncStatus
-from storage.control import CallRow, ConnectionRow, reading
+from storage.control.database import reading
+from storage.control.tables import CallRow, ConnectionRow
 
 KEYS = {
     "metric_facts": "connection_id, level, external_id, date",

@@ -31,11 +31,11 @@ from adpulse.platforms.google import messages as google_messages
 from adpulse.platforms.google.client import GoogleClient
 from adpulse.platforms.meta.client import MetaClient
 from adpulse.settings import Settings
-from storage import analytics
-from storage.leases import Leases
-from storage.ledger import Ledger
+from storage.control.leases import Leases
+from storage.control.ledger import Ledger
 from storage.staging import Staging
-from storage.warehouse import Warehouse
+from storage.warehouse import analytics
+from storage.warehouse.warehouse import Warehouse
 
 PACKET = 65536
 GOOGLE_VERSION = Settings.model_fields["google_version"].default

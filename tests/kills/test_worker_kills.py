@@ -11,7 +11,7 @@ from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 from deployments.server import PrefectServer
-from storage.unsettled import MOST_DEATHS
+from storage.control.unsettled import MOST_DEATHS
 
 KILLS = 5
 ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")

@@ -17,7 +17,8 @@ from adpulse.model import FetchKind, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from adpulse.platforms.registry import platform_of
 from deployments.sweep import Sweep
-from storage import analytics, control, leases, sqlite_file
+from storage.control import database, leases, sqlite_file
+from storage.warehouse import analytics
 from tasks.telemetry import settle
 
 DAY = timedelta(days=1)
@@ -280,14 +281,14 @@ def test_a_control_plane_that_stays_locked_is_told_and_nothing_was_changed(sandb
         f"The control plane's database {database} was locked for 0.1 s. Nothing was changed. "
         "Try again; if it stays so, end the program that has it open for writing."
     )
-    assert isinstance(told.value, control.INFRASTRUCTURE)
+    assert isinstance(told.value, database.INFRASTRUCTURE)
     assert installation.app.runs.history(connection.id) == []
     assert installation.sync(connection).state is RunState.DONE
     installation.close()
 
 
 def test_a_control_plane_without_space_is_told(installation):
-    engine = control.connect(installation.app.settings.control_url)
+    engine = database.connect(installation.app.settings.control_url)
 
     with engine.begin() as session:
         session.exec_driver_sql("PRAGMA max_page_count = 1")

@@ -7,7 +7,7 @@ from adpulse.errors import BadRequest
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER
-from storage import leases
+from storage.control import leases
 from tasks.batch import Batch, read_each
 from tasks.diff import stage_changes
 from tasks.entities import read_entities

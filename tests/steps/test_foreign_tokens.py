@@ -10,7 +10,7 @@ from adpulse import bootstrap, connecting, operations, settings
 from adpulse.discovery import discover
 from adpulse.model import ConnectionStatus, RunState
 from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
-from storage.control import CallRow
+from storage.control.tables import CallRow
 
 HARBOR, SAKURA = "Harbor Outdoor", "Sakura Tea"
 FOREIGN = f"meta:{OTHER_APP.id}"

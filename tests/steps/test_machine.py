@@ -29,8 +29,9 @@ from adpulse.platforms.registry import PLATFORMS
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 from adpulse_sandbox.meta.world import BEGINNING
-from storage.control import WORKING, ConnectionRow, RunRow, reading
-from storage.unsettled import Ending
+from storage.control.database import reading
+from storage.control.tables import WORKING, ConnectionRow, RunRow
+from storage.control.unsettled import Ending
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities

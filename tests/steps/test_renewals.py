@@ -107,7 +107,7 @@ def test_a_worker_that_does_not_lead_renews_nothing(installation, connected):
 
 def test_the_sweep_forgets_grants_that_are_too_old(installation, monkeypatch):
     grant = connecting.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
-    monkeypatch.setattr("storage.grants.utc_now", lambda: grant.expires_at)
+    monkeypatch.setattr("storage.control.grants.utc_now", lambda: grant.expires_at)
     pass_over(installation)
 
     with installation.engine.connect() as session:

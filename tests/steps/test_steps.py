@@ -10,8 +10,8 @@ from sqlalchemy import select
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, RunState, SyncStatus
-from storage import leases
-from storage.control import ConnectionRow
+from storage.control import leases
+from storage.control.tables import ConnectionRow
 from tasks.batch import Batch, read_each
 from tasks.diff import stage_changes
 from tasks.entities import read_entities

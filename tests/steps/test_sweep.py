@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 from adpulse.clock import utc_now
 from deployments.owner import died, this_process
 from deployments.sweep import Sweep
-from storage import control
+from storage.control import database, tables
 
 
 def dead_process():
@@ -21,8 +21,8 @@ def dead_process():
 
 
 def calls_counted(installation):
-    with control.connect(installation.app.settings.control_url).begin() as session:
-        return session.scalar(select(func.count()).select_from(control.CallRow))
+    with database.connect(installation.app.settings.control_url).begin() as session:
+        return session.scalar(select(func.count()).select_from(tables.CallRow))
 
 
 def test_a_dead_leader_of_this_machine_is_followed_at_once(installation):
@@ -50,7 +50,7 @@ def ended_long_ago(installation, connection, count):
     row = {"connection_id": connection.id, "workspace_id": connection.workspace_id, "provider": "meta", "parts": "both", "state": "done"}
     rows = [row | {"id": str(uuid4()), "requested_at": at + timedelta(seconds=n), "finished_at": at} for n in range(count)]
     with installation.engine.begin() as session:
-        session.execute(insert(control.RunRow), rows)
+        session.execute(insert(tables.RunRow), rows)
 
 
 def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
@@ -76,7 +76,7 @@ def test_a_row_that_cannot_be_used_ends_no_other_part_of_the_sweep(installation)
     odd, fine = installation.connect("Corner Store 1"), installation.connect("Corner Store 2")
     ended_long_ago(installation, fine, 60)
     with installation.engine.begin() as session:
-        session.execute(update(control.ConnectionRow).where(control.ConnectionRow.id == odd.id).values(sync_frequency="fortnightly"))
+        session.execute(update(tables.ConnectionRow).where(tables.ConnectionRow.id == odd.id).values(sync_frequency="fortnightly"))
 
     Sweep(installation.app).once()
 
@@ -98,7 +98,7 @@ def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries
     (told,) = app.outbox.history(hook.id)
     assert (told.event, app.connections.get(connection.id).stale_since) == ("data.stale", sandbox.clock.now())
     app.outbox.delivered(told, 204)
-    monkeypatch.setattr("storage.outbox.utc_now", lambda: installation.later(timedelta(days=8)))
+    monkeypatch.setattr("storage.control.outbox.utc_now", lambda: installation.later(timedelta(days=8)))
     sweep._prunes_at -= 3600
     sweep.once()
     assert app.outbox.history(hook.id) == []

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 import flows.sync
 from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
-from storage.unsettled import Ending
+from storage.control.unsettled import Ending
 
 NAMES = ("Corner Store 1", "Corner Store 2", "Corner Store 3")
 TASKS = ("sync_entities", "fetch_metrics", "diff_metrics", "upsert_metrics")

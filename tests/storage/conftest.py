@@ -14,9 +14,9 @@ from adpulse.fetched import Fetched
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
-from storage import diff, warehouse
-from storage.batches import RunFetch
-from storage.warehouse import Warehouse
+from storage.warehouse import diff, warehouse
+from storage.warehouse.batches import RunFetch
+from storage.warehouse.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 20)

@@ -6,7 +6,7 @@ import pytest
 from columns import PARTS, changes, missing, remargined, spending, split, vanishing
 
 from adpulse.metrics import METRICS
-from storage import sql
+from storage.warehouse import sql
 
 
 @pytest.fixture(scope="module")

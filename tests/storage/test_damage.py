@@ -8,7 +8,7 @@ import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage, WarehouseBusy, WarehouseDamaged
-from storage.warehouse import Warehouse
+from storage.warehouse.warehouse import Warehouse
 
 SPEND = "SELECT connection_id, external_id, spend FROM metric_facts ORDER BY ALL"
 KILLED = """

@@ -9,7 +9,7 @@ from columns import PARTS, changes, views
 from jinja2 import ChoiceLoader, DictLoader
 
 from adpulse.metrics import METRICS
-from storage import sql
+from storage.warehouse import sql
 
 VIEWS = "views.sql"
 METRIC = f"({'|'.join(METRICS)})"

@@ -12,7 +12,7 @@ import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, WarehouseDamaged
-from storage.erasure import Contents
+from storage.warehouse.erasure import Contents
 
 TABLES = ("metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs", "connections")
 NAME = "A name that is nowhere else 4711"

@@ -10,8 +10,8 @@ import pytest
 
 from adpulse.errors import Permanent
 from adpulse.metrics import METRICS
-from storage import schema
 from storage.staging import Staging
+from storage.warehouse import schema
 
 HERE = Path(__file__).parent
 

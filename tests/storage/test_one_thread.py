@@ -3,7 +3,7 @@ import threading
 import pytest
 from waiting import PATIENCE_SECONDS
 
-from storage.one_thread import OneThread
+from storage.warehouse.one_thread import OneThread
 
 
 def test_everything_runs_in_the_same_thread_whoever_asks():

@@ -11,7 +11,7 @@ import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage
-from storage.analytics import due, read
+from storage.warehouse.analytics import due, read
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
 HOUR = 3600.0

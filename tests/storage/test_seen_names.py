@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adpulse import names
-from storage import schema
-from storage.sql import migrations
+from storage.warehouse import schema
+from storage.warehouse.sql import migrations
 
 MINUTE = timedelta(minutes=1)
 

@@ -20,8 +20,8 @@ from adpulse.errors import Permanent, WarehouseBusy
 from adpulse.metrics import METRICS, Unit
 from adpulse.model import Level, Restated, RunCounts
 from storage.files import exclusive
-from storage.sql import migrations
-from storage.warehouse import Warehouse
+from storage.warehouse.sql import migrations
+from storage.warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 3, 20)
@@ -757,7 +757,7 @@ def killed(workspace, code):
     setting = f"""
 import importlib.util, os, signal
 from pathlib import Path
-from storage.warehouse import Warehouse
+from storage.warehouse.warehouse import Warehouse
 spec = importlib.util.spec_from_file_location("fixtures", {str(ROOT / "tests/storage/conftest.py")!r})
 fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)

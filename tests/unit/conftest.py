@@ -6,7 +6,7 @@ import pytest
 from fakes import SteppedClock
 from plane import ControlPlane
 
-from storage import control, migrations
+from storage.control import database, migrations
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -24,7 +24,7 @@ class SqliteFiles:
     @contextmanager
     def migrated(self):
         with self.empty() as url:
-            migrations.migrate(control.connect(url))
+            migrations.migrate(database.connect(url))
             yield url
 
 
@@ -40,7 +40,7 @@ class PostgresDatabases:
 def _template(postgres):
     """The name of a migrated database: a copy takes a fifth of the time of a migration."""
     with postgres.database() as url:
-        engine = control.connect(url)
+        engine = database.connect(url)
         migrations.migrate(engine)
         engine.dispose()
         yield engine.url.database
@@ -58,7 +58,7 @@ def databases(request, tmp_path_factory):
 def engine(databases):
     """An empty database."""
     with databases.empty() as url:
-        made = control.connect(url)
+        made = database.connect(url)
         yield made
         made.dispose()
 
@@ -70,7 +70,7 @@ def new_engine(databases):
     @contextmanager
     def opened():
         with databases.migrated() as url:
-            engine = control.connect(url)
+            engine = database.connect(url)
             yield engine
             engine.dispose()
 

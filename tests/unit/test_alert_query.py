@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from adpulse.errors import Unavailable, Usage
-from storage import alert_query
-from storage.alert_query import ROWS, ask, check
+from storage.warehouse import alert_query
+from storage.warehouse.alert_query import ROWS, ask, check
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from adpulse.clock import utc_now
 from adpulse.errors import Conflict, NotFound, Usage
 from adpulse.events import EventType
-from storage import alerts
-from storage.alert_query import Answer
+from storage.control import alerts
+from storage.warehouse.alert_query import Answer
 
 NOTHING = Answer(columns=["spend"], rows=[], truncated=False)
 FOUND = Answer(columns=["connection", "spend"], rows=[["Harbor", "501.00"]], truncated=False)

@@ -6,9 +6,9 @@ from sqlalchemy import event, update
 from adpulse.errors import FrequencyRefused, UnknownConnection
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, RunState, SyncStatus
-from storage.bulk import Choice, Outcome
-from storage.control import ConnectionRow
-from storage.runs import Leg
+from storage.control.bulk import Choice, Outcome
+from storage.control.runs import Leg
+from storage.control.tables import ConnectionRow
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from adpulse.errors import Conflict, FrequencyRefused, LeaseLost, UnknownConnect
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, ConnectionStatus, Heat, Lane, SyncStatus
 from adpulse.platforms.base import Size
-from storage.connections import Connections
-from storage.runs import Leg
+from storage.control.connections import Connections
+from storage.control.runs import Leg
 
 FIVE = Frequency.EVERY_5_MIN
 FACTS = AccountFacts(external_id="1", name="x", currency="USD", timezone="UTC", enabled=True, status="active")
@@ -108,7 +108,7 @@ def test_of_two_cooldowns_the_longer_one_counts_whichever_came_first(plane, minu
 
 def test_an_expired_lease_is_adopted_with_the_same_run_and_the_old_holder_has_lost_it(plane, monkeypatch):
     plane.connect("1")
-    monkeypatch.setattr("storage.leases.LEASE", timedelta(0))
+    monkeypatch.setattr("storage.control.leases.LEASE", timedelta(0))
     (dead,) = claim(plane)
     plane.clock.advance(minutes=5)
     (living,) = claim(plane)

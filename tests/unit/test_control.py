@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from adpulse.errors import Conflict, Usage
 from adpulse.model import Fetch, FetchKind, Heat
-from storage import control, migrations
+from storage.control import database, migrations, tables
 
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ def test_upgrade_downgrade_upgrade_ends_with_the_models_tables(engine):
 
     migrations.migrate(engine)
     with engine.connect() as session:
-        assert compare_metadata(MigrationContext.configure(session), control.Base.metadata) == []
+        assert compare_metadata(MigrationContext.configure(session), tables.Base.metadata) == []
 
 
 def test_an_account_in_another_currency_is_another_connection_and_what_refers_to_the_old_one_stays(engine):
@@ -97,6 +97,6 @@ def test_an_unknown_workspace_lists_those_there_are(plane):
 @pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql+psycopg2://u:secret@h/d", "secret", "://secret"])
 def test_a_database_of_another_kind_is_refused_without_repeating_the_url(url):
     with pytest.raises(Usage, match="ADPULSE_DATABASE_URL") as refused:
-        control.connect(url)
+        database.connect(url)
 
     assert "secret" not in str(refused.value)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus
-from storage import credentials
+from storage.control import credentials
 
 DAY = timedelta(days=1)
 

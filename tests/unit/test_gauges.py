@@ -10,9 +10,9 @@ from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Heat, RunCounts, RunState
 from adpulse.planner.scopes import ScopeLimits, scope_limits
 from adpulse.settings import Settings
-from storage.control import ConnectionRow, RunRow
-from storage.gauges import AGES, Gauges
-from storage.runs import Leg
+from storage.control.gauges import AGES, Gauges
+from storage.control.runs import Leg
+from storage.control.tables import ConnectionRow, RunRow
 
 
 @pytest.fixture

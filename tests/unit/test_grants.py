@@ -12,8 +12,8 @@ from adpulse.clock import utc_now
 from adpulse.errors import NotFound, RateLimited, Usage
 from adpulse.model import AccountFacts
 from adpulse.reached import Reached
-from storage import authorizations, grants
-from storage.control import AuthorizationRow, ConnectionRow, GrantRow
+from storage.control import authorizations, grants
+from storage.control.tables import AuthorizationRow, ConnectionRow, GrantRow
 
 SECRET = SecretStr("EAAsentinel-token")
 ACCOUNT = AccountFacts(external_id="1", name="One", currency="EUR", timezone="UTC", enabled=True, status="active", login_customer_id="9")

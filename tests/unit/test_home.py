@@ -13,8 +13,8 @@ from users import as_nobody
 from adpulse import home
 from adpulse.errors import Usage
 from adpulse.settings import Settings
-from storage import analytics
 from storage.files import exclusive
+from storage.warehouse import analytics
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to any group")
 GROUP = "daemon"

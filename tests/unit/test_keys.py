@@ -10,8 +10,8 @@ from sqlalchemy import event
 from adpulse.clock import utc_now
 from adpulse.errors import NotFound, Usage
 from adpulse.role import Role
-from storage import keys
-from storage.keys import REMEMBERED_SECONDS, ApiKeys
+from storage.control import keys
+from storage.control.keys import REMEMBERED_SECONDS, ApiKeys
 
 
 def test_a_keys_text_is_its_key_and_nothing_else_is(plane):
@@ -36,7 +36,7 @@ def test_a_key_ends_when_it_expires_or_is_revoked(plane, monkeypatch):
     assert plane.keys.authenticate(revoked) is None
     assert plane.keys.revoke(made.id).revoked_at == ended.revoked_at
     assert plane.keys.authenticate(expiring)
-    monkeypatch.setattr("storage.keys.utc_now", lambda: soon)
+    monkeypatch.setattr("storage.control.keys.utc_now", lambda: soon)
     assert plane.keys.authenticate(expiring) is None
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from storage import leader
-from storage.leader import TERM, Leadership
+from storage.control import leader
+from storage.control.leader import TERM, Leadership
 
 
 @pytest.fixture

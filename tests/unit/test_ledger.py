@@ -15,7 +15,7 @@ from adpulse.errors import RateLimited
 from adpulse.model import Heat
 from adpulse.planner.budget import Budget
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
-from storage.ledger import Ledger
+from storage.control.ledger import Ledger
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -7,8 +7,8 @@ import pytest
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane
-from storage.listing import NEVER, Order, Wanted
-from storage.runs import Leg
+from storage.control.listing import NEVER, Order, Wanted
+from storage.control.runs import Leg
 
 
 def names(views):

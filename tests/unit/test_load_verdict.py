@@ -145,7 +145,7 @@ def test_errors_in_the_logs_are_told_but_for_prefects_own_lock_that_it_tries_aga
         f"12:00:01.002 | ERROR   | prefect.server.utilities.worker_channel - Worker channel heartbeat failed\nTraceback:\n{LOCKED}"
         "12:00:02.003 | ERROR   | prefect.server - Encountered error during state validation\nTraceback:\nValueError: another one\n"
     )
-    (logs / "worker.log").write_text(f"12:00:03.004 | ERROR   | storage.ledger - it failed\n{LOCKED}12:00:04.005 | INFO | x - y\n")
+    (logs / "worker.log").write_text(f"12:00:03.004 | ERROR   | storage.control.ledger - it failed\n{LOCKED}12:00:04.005 | INFO | x - y\n")
 
     logs = read_logs(tmp_path)
 

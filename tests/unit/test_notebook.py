@@ -17,8 +17,8 @@ from adpulse.fetched import Fetched
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
-from storage.batches import RunFetch
-from storage.warehouse import Warehouse
+from storage.warehouse.batches import RunFetch
+from storage.warehouse.warehouse import Warehouse
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "first_look.ipynb"
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)

@@ -11,10 +11,10 @@ from adpulse.clock import utc_now
 from adpulse.errors import AccountRefused, AuthExpired, LeaseLost, NotFound, Unavailable, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.model import ConnectionStatus, Lane, Restated, RunCounts
-from storage import outbox
-from storage.outbox import DeliveryState
-from storage.runs import Leg
-from storage.webhooks import Format
+from storage.control import outbox
+from storage.control.outbox import DeliveryState
+from storage.control.runs import Leg
+from storage.control.webhooks import Format
 
 CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=utc_now())
 LOOPBACK = SecretStr("http://127.0.0.1:9/hooks")
@@ -232,7 +232,7 @@ def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane,
     assert plane.webhooks.address(hook.id).secrets == (third, second)
 
     later = utc_now() + timedelta(days=1, minutes=1)
-    monkeypatch.setattr("storage.webhooks.utc_now", lambda: later)
+    monkeypatch.setattr("storage.control.webhooks.utc_now", lambda: later)
 
     assert plane.webhooks.address(hook.id).secrets == (third,)
     assert first not in (second, third)

@@ -10,8 +10,9 @@ from sqlalchemy import insert, make_url, text
 
 from adpulse.errors import Unavailable
 from adpulse.model import Heat
-from storage import control, migrations
-from storage.control import INFRASTRUCTURE, CallRow
+from storage.control import database, migrations, tables
+from storage.control.database import INFRASTRUCTURE
+from storage.control.tables import CallRow
 
 pytestmark = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 
@@ -24,14 +25,14 @@ def url(databases):
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_each_way_to_write_the_url_reaches_the_server(url, scheme):
-    engine = control.connect(url.replace("postgresql", scheme))
+    engine = database.connect(url.replace("postgresql", scheme))
 
     assert migrations.current(engine) is None
     engine.dispose()
 
 
 def test_a_server_that_refuses_is_told_in_one_line_without_the_password(url):
-    engine = control.connect(make_url(url).set(password="wrong-secret").render_as_string(hide_password=False))
+    engine = database.connect(make_url(url).set(password="wrong-secret").render_as_string(hide_password=False))
     told = []
     for ask in (migrations.migrate, migrations.current, migrations.require_current):
         with pytest.raises(Unavailable, match=r"does not answer.*password authentication failed") as refused:
@@ -67,9 +68,9 @@ def test_a_deadlock_counts_as_infrastructure_so_that_the_task_is_tried_again(pla
     def lock_both(order):
         try:
             with plane.engine.begin() as session:
-                control.lock(session, control.ConnectionRow.id == order[0])
+                database.lock(session, tables.ConnectionRow.id == order[0])
                 both.wait(30)
-                control.lock(session, control.ConnectionRow.id == order[1])
+                database.lock(session, tables.ConnectionRow.id == order[1])
         except INFRASTRUCTURE as error:
             return type(error.orig).__name__
         return None

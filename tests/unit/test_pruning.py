@@ -8,8 +8,8 @@ from sqlalchemy import func, insert, select
 
 from adpulse.clock import utc_now
 from adpulse.model import RunState
-from storage import runs
-from storage.control import RunRow
+from storage.control import runs
+from storage.control.tables import RunRow
 
 WEEK = timedelta(days=7)
 NOW = utc_now()

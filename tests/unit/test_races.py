@@ -13,9 +13,9 @@ from adpulse.errors import LeaseLost, RateLimited, Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Fetch, FetchKind, Heat, Lane, Parts, RunCounts
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
-from storage import migrations
-from storage.ledger import Ledger
-from storage.runs import Leg
+from storage.control import migrations
+from storage.control.ledger import Ledger
+from storage.control.runs import Leg
 
 DAY = date(2026, 3, 10)
 FACTS = AccountFacts(external_id="1", name="x", currency="USD", timezone="UTC", enabled=True, status="active")

@@ -7,9 +7,9 @@ from sqlalchemy import LargeBinary, select, update
 
 from adpulse.crypto import Cipher, KeyFile, fingerprint_of
 from adpulse.errors import Usage
-from storage.control import Base, CredentialRow
-from storage.credentials import Credentials
-from storage.rotation import _PORTION, SEALED, Rotation, add_key, drop_old_keys
+from storage.control.credentials import Credentials
+from storage.control.rotation import _PORTION, SEALED, Rotation, add_key, drop_old_keys
+from storage.control.tables import Base, CredentialRow
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 

@@ -16,9 +16,9 @@ from adpulse.clock import utc_now
 from adpulse.errors import LeaseLost, Unavailable, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Parts, RunCounts, RunState, SyncStatus
-from storage.control import ConnectionRow
-from storage.runs import LEGAL_MOVES, Leg
-from storage.unsettled import Ending, suspected
+from storage.control.runs import LEGAL_MOVES, Leg
+from storage.control.tables import ConnectionRow
+from storage.control.unsettled import Ending, suspected
 
 AT = datetime(2026, 3, 20, 14, 59, tzinfo=UTC)
 CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=AT)

@@ -17,8 +17,8 @@ from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
 from adpulse.planner.shares import divide
 from adpulse.planner.windows import PartitionAges
-from storage import control, migrations
-from storage.ledger import Ledger
+from storage.control import database, migrations
+from storage.control.ledger import Ledger
 
 SCOPE = "google:acme"
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -117,7 +117,7 @@ class Project:
 
 @pytest.fixture
 def engine(tmp_path):
-    made = control.connect(f"sqlite:///{tmp_path / 'control.db'}")
+    made = database.connect(f"sqlite:///{tmp_path / 'control.db'}")
     migrations.migrate(made)
     yield made
     made.dispose()

@@ -13,10 +13,10 @@ from sqlalchemy import update
 from adpulse.events import EventType
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ConnectionStatus, Lane
-from storage import staleness
-from storage.bulk import Choice
-from storage.control import ConnectionRow
-from storage.runs import Leg
+from storage.control import staleness
+from storage.control.bulk import Choice
+from storage.control.runs import Leg
+from storage.control.tables import ConnectionRow
 
 FIVE = timedelta(minutes=5)
 

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import PendingRollbackError
 
 from adpulse.errors import ControlPlaneBusy
-from storage import sqlite_file
-from storage.control import reading
+from storage.control import sqlite_file
+from storage.control.database import reading
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 

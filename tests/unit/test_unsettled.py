@@ -8,10 +8,10 @@ from sqlalchemy import text, update
 from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
-from storage import leases, unsettled
-from storage.control import ConnectionRow
-from storage.runs import Leg
-from storage.unsettled import Ending, suspected
+from storage.control import leases, unsettled
+from storage.control.runs import Leg
+from storage.control.tables import ConnectionRow
+from storage.control.unsettled import Ending, suspected
 
 
 class Wall:

@@ -10,7 +10,7 @@ from adpulse.api import places
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
-from storage.alerts import Alert
+from storage.control.alerts import Alert
 
 router = APIRouter()
 

@@ -11,7 +11,7 @@ from adpulse.api.bulk import Action, act
 from adpulse.api.fields import Line
 from adpulse.api.pages.site import page
 from adpulse.errors import NotFound
-from storage.bulk import Choice
+from storage.control.bulk import Choice
 
 router = APIRouter()
 

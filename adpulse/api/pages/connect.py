@@ -20,8 +20,8 @@ from adpulse.frequency import Frequency
 from adpulse.model import Connection
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
-from storage.grants import Grant
-from storage.workspaces import Workspace
+from storage.control.grants import Grant
+from storage.control.workspaces import Workspace
 
 router = APIRouter()
 

@@ -20,9 +20,9 @@ from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS
-from storage.connections import ConnectionView
-from storage.listing import Order, Wanted
-from storage.workspaces import Workspace
+from storage.control.connections import ConnectionView
+from storage.control.listing import Order, Wanted
+from storage.control.workspaces import Workspace
 
 _AT_ONCE = 50
 _BUSY = "Adpulse-Busy"

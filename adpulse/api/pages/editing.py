@@ -11,7 +11,7 @@ from adpulse.api.access import Editor
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus
-from storage.labels import BETWEEN
+from storage.control.labels import BETWEEN
 
 router = APIRouter()
 

@@ -22,8 +22,8 @@ from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
-from storage.overview import Overview, Written
-from storage.runs import RunView
+from storage.control.overview import Overview, Written
+from storage.control.runs import RunView
 
 router = APIRouter()
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from adpulse.api.access import COOKIE, Installation, Viewer, require_same_origin
 from adpulse.api.pages.site import ROOT, page
 from adpulse.api.problems import Refused
-from storage.sessions import SESSION
+from storage.control.sessions import SESSION
 
 _TRIES, _WITHIN_SECONDS = 10, 60.0
 _MOST_ADDRESSES = 10_000

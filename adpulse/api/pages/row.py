@@ -8,10 +8,10 @@ from adpulse.frequency import Frequency
 from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, ConnectionStatus, RunState, SyncStatus
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.windows import FIRST_SYNC_DAYS
-from storage.connections import ConnectionView
-from storage.overview import Glance
-from storage.runs import RunView
-from storage.staleness import INTERVALS
+from storage.control.connections import ConnectionView
+from storage.control.overview import Glance
+from storage.control.runs import RunView
+from storage.control.staleness import INTERVALS
 
 _WORKING = (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
 _OFF = (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)

@@ -19,7 +19,7 @@ from adpulse.api.fields import Line
 from adpulse.api.problems import Told
 from adpulse.platforms.registry import platform_of
 from adpulse.role import Role
-from storage.workspaces import Workspace
+from storage.control.workspaces import Workspace
 
 ROOT = "/app"
 Name = Annotated[Line, Form()]

@@ -1,0 +1,147 @@
+"""Changes of many connections at once: by ids or by a label, in one transaction, with what became of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select, update
+
+from adpulse import frequency as frequencies
+from adpulse.clock import Clock
+from adpulse.errors import UnknownConnection
+from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
+from storage.control import sync_requests
+from storage.control.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted, of_frequency
+from storage.control.database import Engine, Session, lock
+from storage.control.listing import labelled, ordered
+from storage.control.tables import ConnectionRow
+
+_NAMED = 5
+
+
+class Outcome(StrEnum):
+    """What became of a connection; ``refused`` comes with the reason."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which connections of a workspace: those with these ids, or with a label."""
+
+    workspace_id: str
+    ids: Sequence[str] = ()
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of one connection, and the run that was asked for, if one was."""
+
+    connection_id: str
+    name: str
+    provider: Provider
+    outcome: Outcome
+    reason: str | None = None
+    run_id: str | None = None
+
+
+class Bulk:
+    """What can be done to many connections at once.
+
+    Every method checks all of the request before it writes anything, and raises UnknownConnection when an id is not the
+    workspace's. What cannot be done to a connection as it is now is that connection's outcome alone.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def set_frequency(self, choice: Choice, value: str) -> list[Done]:
+        """Change how often they are synced; the first sync of the new frequency is due at once.
+
+        Raises:
+            FrequencyRefused: nothing was changed.
+        """
+        with self._engine.begin() as session:
+            chosen = frequencies.parse(value, realtime_granted=granted(session, choice.workspace_id))
+            rows = _locked(session, choice)
+            changed = [row for row in rows if row.sync_frequency != chosen]
+            _update(session, changed, **of_frequency(chosen, self._clock.now()))
+            return [_done(row, Outcome.UNCHANGED if row.sync_frequency == chosen else Outcome.DONE) for row in rows]
+
+    def pause(self, choice: Choice) -> list[Done]:
+        """Stop syncing those that are synced; syncs under way end by themselves, queued ones wait."""
+        with self._engine.begin() as session:
+            rows = _locked(session, choice)
+            paused = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
+            _update(session, paused, status=ConnectionStatus.PAUSED.value, status_reason=PAUSED)
+            return [
+                _done(row, Outcome.DONE) if row.status == ConnectionStatus.ACTIVE else _left(row, ConnectionStatus.PAUSED) for row in rows
+            ]
+
+    def resume(self, choice: Choice) -> list[Done]:
+        """Sync those again that were paused, or whose cause at the platform was mended, and ask for a sync of each at once."""
+        now = self._clock.now()
+        with self._engine.begin() as session:
+            rows = _locked(session, choice)
+            resumed = [row for row in rows if ConnectionStatus(row.status) in RESUMABLE]
+            fresh = {"expected_since": now, "status_reason": None, "consecutive_failures": 0, "consecutive_throttles": 0}
+            for each in {row.sync_frequency for row in resumed}:
+                due = first_due(frequencies.Frequency(each), now)
+                group = [row for row in resumed if row.sync_frequency == each]
+                _update(session, group, status=ConnectionStatus.ACTIVE.value, next_due_at=due, **fresh)
+            tickets = sync_requests.request(session, resumed, Parts.BOTH, force=False, now=now)
+            return [
+                _done(row, Outcome.DONE, run_id=tickets[row.id].run_id) if row.id in tickets else _left(row, ConnectionStatus.ACTIVE)
+                for row in rows
+            ]
+
+    def sync_now(self, choice: Choice) -> list[Done]:
+        """Ask for a sync of each that is synced; where one is open, it serves the request."""
+        with self._engine.begin() as session:
+            rows = _locked(session, choice)
+            active = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
+            tickets = sync_requests.request(session, active, Parts.BOTH, force=False, now=self._clock.now())
+            return [
+                _done(row, Outcome.DONE if tickets[row.id].created else Outcome.UNCHANGED, run_id=tickets[row.id].run_id)
+                if row.id in tickets
+                else _left(row, ConnectionStatus.ACTIVE)
+                for row in rows
+            ]
+
+
+def _locked(session: Session, choice: Choice) -> Sequence[Row[Any]]:
+    """The chosen connections by name, locked until the transaction ends.
+
+    Raises:
+        UnknownConnection: an id is not the workspace's.
+    """
+    chosen: ColumnElement[bool] = ConnectionRow.workspace_id == choice.workspace_id
+    chosen &= labelled(choice.label) if choice.label is not None else ConnectionRow.id.in_(set(choice.ids))
+    locked = ConnectionRow.id.in_(lock(session, chosen))  # one that is labelled only now is not among them
+    rows = session.execute(ordered(select(*CONNECTION_COLUMNS).where(locked))).all()
+    unknown = sorted(set(choice.ids) - {row.id for row in rows}) if choice.label is None else []
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise UnknownConnection(f"The workspace has no connection {', '.join(unknown[:_NAMED])}{more}. Nothing was changed.")
+    return rows
+
+
+def _update(session: Session, rows: Sequence[Row[Any]], **values: Any) -> None:
+    if rows:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id.in_([row.id for row in rows])).values(**values))
+
+
+def _done(row: Row[Any], outcome: Outcome, *, reason: str | None = None, run_id: str | None = None) -> Done:
+    return Done(connection_id=row.id, name=row.name, provider=Provider(row.provider), outcome=outcome, reason=reason, run_id=run_id)
+
+
+def _left(row: Row[Any], wanted: ConnectionStatus) -> Done:
+    """It is so already, or cannot be made so."""
+    if row.status == wanted:
+        return _done(row, Outcome.UNCHANGED)
+    return _done(row, Outcome.REFUSED, reason=f"It is not synced at present ({row.status}). {row.status_reason or ''}".strip())

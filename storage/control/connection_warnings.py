@@ -1,0 +1,124 @@
+"""Warnings of connections: what failed without stopping their numbers, and when it is tried again. Steps: plan, fetch, telemetry."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from sqlalchemy import ColumnElement, ForeignKey, Text, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from adpulse.clock import Clock
+from adpulse.errors import AdpulseError
+from adpulse.model import FetchKind, Lease
+from adpulse.retry import LONGEST_WARNING_BACKOFF, backoff
+from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.tables import Base, ConnectionRow
+
+_READS = frozenset(FetchKind)
+
+
+class ConnectionWarningRow(Base):
+    """A warning; columns as in :class:`ConnectionWarning`."""
+
+    __tablename__ = "connection_warning"
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    message: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    times: Mapped[int]
+    retry_at: Mapped[datetime]
+    run_id: Mapped[str]
+    generation: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionWarning:
+    """One thing that keeps failing; ``kind`` names it, for reads it is their FetchKind. Instants are business time.
+
+    ``message`` is redacted. ``run_id`` and ``generation`` name the leg in which it failed last.
+    """
+
+    kind: str
+    message: str
+    code: str | None
+    first_at: datetime
+    last_at: datetime
+    times: int
+    retry_at: datetime
+    run_id: str
+    generation: int
+
+
+_COLUMNS = tuple(getattr(ConnectionWarningRow, name) for name in ConnectionWarning.__dataclass_fields__)
+
+
+class ConnectionWarnings:
+    """The warnings of this installation's connections, one per connection and kind."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._rng = Random()  # noqa: S311 - jitter
+
+    def record(self, lease: Lease, kind: FetchKind, error: AdpulseError) -> None:
+        """Note that a read failed in this leg, and try it again after a longer pause than before; a lost lease changes nothing."""
+        mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind.value)
+        now = self._clock.now()
+        with self._engine.begin() as session:
+            if not lock(session, mine):
+                return
+            before = session.execute(select(ConnectionWarningRow.first_at, ConnectionWarningRow.times).where(key)).one_or_none()
+            times = before.times + 1 if before else 1
+            values = {
+                "message": str(error),
+                "code": error.code,
+                "first_at": before.first_at if before else now,
+                "last_at": now,
+                "times": times,
+                "retry_at": now + timedelta(seconds=backoff(times, self._rng, LONGEST_WARNING_BACKOFF)),
+                "run_id": lease.run_id,
+                "generation": lease.generation,
+            }
+            new = insert_or_update(session, ConnectionWarningRow).values(connection_id=lease.connection.id, kind=kind.value, **values)
+            session.execute(new.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=values))
+
+    def clear(self, connection_id: str, kinds: Iterable[str]) -> None:
+        """Forget warnings whose cause has passed."""
+        passed = set(kinds)
+        if passed:  # most syncs read numbers only
+            passed &= {warning.kind for warning in self._select(ConnectionWarningRow.connection_id == connection_id)}
+        if passed:  # and most have no warning: they take no writer's turn
+            with self._engine.begin() as session:
+                lock(session, ConnectionRow.id == connection_id)
+                mine = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
+                session.execute(delete(ConnectionWarningRow).where(mine))
+
+    def of_leg(self, lease: Lease) -> Mapping[FetchKind, ConnectionWarning]:
+        """The reads that failed in this leg: they are not tried again in it, and it is complete without them."""
+        leg = (ConnectionWarningRow.run_id == lease.run_id) & (ConnectionWarningRow.generation == lease.generation)
+        warnings = self._select((ConnectionWarningRow.connection_id == lease.connection.id) & leg)
+        return {FetchKind(warning.kind): warning for warning in warnings if warning.kind in _READS}
+
+    def resting(self, connection_id: str) -> frozenset[FetchKind]:
+        """The reads that are not to be tried yet. One that waits longer than any backoff was noted before the clock was set back."""
+        now = self._clock.now()
+        latest = now + timedelta(seconds=LONGEST_WARNING_BACKOFF)
+        warnings = self._select(ConnectionWarningRow.connection_id == connection_id)
+        waiting = (warning for warning in warnings if now < warning.retry_at <= latest)
+        return frozenset(FetchKind(warning.kind) for warning in waiting if warning.kind in _READS)
+
+    def _select(self, condition: ColumnElement[bool]) -> list[ConnectionWarning]:
+        with reading(self._engine).connect() as session:
+            return [warning for _, warning in select_warnings(session, condition)]
+
+
+def select_warnings(session: Session, condition: ColumnElement[bool]) -> list[tuple[str, ConnectionWarning]]:
+    """The warnings that meet the condition with their connections' ids, the oldest first."""
+    query = select(ConnectionWarningRow.connection_id, *_COLUMNS).where(condition)
+    rows = session.execute(query.order_by(ConnectionWarningRow.first_at, ConnectionWarningRow.kind)).all()
+    names = ConnectionWarning.__dataclass_fields__
+    return [(row[0], ConnectionWarning(**dict(zip(names, row[1:], strict=True)))) for row in rows]

@@ -1,0 +1,388 @@
+"""Connections: what is synced, how often, and what its syncs told."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, case, exists, func, insert, or_, select, true, update
+from sqlalchemy.exc import IntegrityError
+
+from adpulse import frequency as frequencies
+from adpulse.clock import Clock, utc_now
+from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
+from adpulse.events import ATTENTION, needs_attention
+from adpulse.frequency import Frequency
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
+from adpulse.planner.windows import CLOCK_SLACK
+from adpulse.platforms.base import Size
+from adpulse.retry import LONGEST_BACKOFF
+from storage.control import labels
+from storage.control.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
+from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
+from storage.control.filters import filters_of
+from storage.control.listing import Order, Place, Wanted, ordered
+from storage.control.outbox import publish
+from storage.control.tables import ConnectionRow, CredentialRow, RunRow, WorkspaceRow, is_letter, is_open
+
+PAUSED = "Paused. Go on with: adpulse resume"
+"""Why a connection is not synced that somebody paused."""
+
+_STAYS = ConnectionRow.status != ConnectionStatus.DELETING.value
+
+CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
+_VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT, CredentialRow.expires_at.label("credential_expires_at")).join(
+    CredentialRow, CredentialRow.id == ConnectionRow.credential_id
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """A connection with its telemetry: the eight fields, and what holds it up."""
+
+    connection: Connection
+    labels: tuple[str, ...]
+    status_reason: str | None
+    sync_status: SyncStatus
+    last_sync_attempted_at: datetime | None
+    last_sync_completed_at: datetime | None
+    last_metrics_changed_at: datetime | None
+    total_syncs_attempted: int
+    total_syncs_with_changes: int
+    last_sync_error: str | None
+    next_due_at: datetime | None
+    cooldown_until: datetime | None
+    cooldown_reason: str | None
+    postponed_until: datetime | None
+    postponed_reason: str | None
+    consecutive_failures: int
+    consecutive_throttles: int
+    slow: bool
+    stale_since: datetime | None
+    credential_expires_at: datetime | None
+    """When its credential ends by itself (business time); None if it does not, or nobody says."""
+    warnings: tuple[ConnectionWarning, ...] = ()
+    """What fails without stopping its numbers, the longest first."""
+
+
+_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters"))
+_SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status", "warnings"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Connections of one frequency whose reads cost the same."""
+
+    frequency: Frequency
+    size: Size
+    count: int
+
+
+class Connections:
+    """The connections of this installation."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def create(  # noqa: PLR0913 - what makes a connection
+        self,
+        workspace_id: str,
+        provider: Provider,
+        facts: AccountFacts,
+        *,
+        credential_id: str,
+        scope: str,
+        frequency: str,
+        gross_margin: Decimal,
+    ) -> ConnectionView:
+        """Connect an account. ``scope`` is what the platform counts it together with.
+
+        Raises:
+            FrequencyRefused: unknown, or realtime without the grant.
+            Conflict: the account is connected in this workspace already.
+        """
+        connection_id, now = str(uuid4()), self._clock.now()
+        try:
+            with self._engine.begin() as session:
+                chosen = frequencies.parse(frequency, realtime_granted=granted(session, workspace_id))
+                session.execute(
+                    insert(ConnectionRow).values(
+                        id=connection_id,
+                        workspace_id=workspace_id,
+                        credential_id=credential_id,
+                        provider=provider,
+                        external_id=facts.external_id,
+                        scope=scope,
+                        login_customer_id=facts.login_customer_id,
+                        name=facts.name,
+                        currency=facts.currency,
+                        timezone=facts.timezone,
+                        gross_margin=gross_margin,
+                        status=ConnectionStatus.ACTIVE.value,
+                        sync_frequency=chosen.value,
+                        next_due_at=first_due(chosen, now),
+                        expected_since=now,
+                    )
+                )
+        except IntegrityError:
+            raise Conflict(f"Account {facts.external_id} is connected in this workspace already.") from None
+        return self.get(connection_id)
+
+    def get(self, reference: str) -> ConnectionView:
+        """The connection with this id, or the only one with this name.
+
+        Raises:
+            UnknownConnection: there is none, or several have the name; says what to use.
+        """
+        exact = self._select(ConnectionRow.id == reference) or self._select(ConnectionRow.name == reference)
+        if len(exact) == 1:
+            return exact[0]
+        if exact:
+            listed = ", ".join(view.connection.id for view in exact)
+            raise UnknownConnection(f"Several connections are named '{reference}'. Use one of the ids: {listed}.")
+        raise UnknownConnection(f"There is no connection '{reference}'. See them with: adpulse connections")
+
+    def find(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView | None:
+        """The connection with this id, if there is one and, where one is given, it is the workspace's."""
+        mine = (ConnectionRow.workspace_id == workspace_id) if workspace_id else true()
+        found = self._select((ConnectionRow.id == connection_id) & mine)
+        return found[0] if found else None
+
+    def page(self, wanted: Wanted, limit: int | None, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
+        """At most ``limit`` connections (None: all) in this order, those after this place."""
+        return self._select(wanted.condition(), limit, order, after)
+
+    def every(self, workspace_id: str | None = None, label: str | None = None) -> list[ConnectionView]:
+        """Every connection, of one workspace and with a label if given, by name."""
+        return self._select(Wanted(workspace_id=workspace_id, label=label).condition())
+
+    def _select(
+        self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
+    ) -> list[ConnectionView]:
+        found = ordered(_VIEWS.where(condition).limit(limit), order, after)
+        warned = ConnectionWarningRow.connection_id.in_(select(ConnectionRow.id).where(condition))
+        warnings = defaultdict[str, list[ConnectionWarning]](list)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(found).all()
+            for connection_id, each in select_warnings(session, warned):
+                warnings[connection_id].append(each)
+        return [_view(row, warnings[row.id]) for row in rows]
+
+    def rename(self, connection_id: str, name: str) -> None:
+        """Call it otherwise; people refer to it by its name or its id."""
+        with self._engine.begin() as session:
+            self._update(session, connection_id, name=name)
+
+    def set_frequency(self, reference: str, value: str) -> ConnectionView:
+        """Change how often it is synced; the first sync of the new frequency is due at once.
+
+        Raises:
+            UnknownConnection, FrequencyRefused: nothing was changed.
+        """
+        connection = self.get(reference).connection
+        with self._engine.begin() as session:
+            chosen = frequencies.parse(value, realtime_granted=granted(session, connection.workspace_id))
+            self._update(session, connection.id, **of_frequency(chosen, self._clock.now()))
+        return self.get(connection.id)
+
+    def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
+        """Change the gross margin; what is stored follows with the next sync.
+
+        Raises:
+            UnknownConnection: nothing was changed.
+        """
+        connection = self.get(reference).connection
+        with self._engine.begin() as session:
+            self._update(session, connection.id, gross_margin=gross_margin)
+        return self.get(connection.id)
+
+    def set_status(self, connection_id: str, status: ConnectionStatus, reason: str | None) -> None:
+        """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself.
+
+        Nothing happens to one that is being deleted.
+        """
+        values: dict[str, Any] = {"status": status.value, "status_reason": reason}
+        with self._engine.begin() as session:
+            if not lock(session, ConnectionRow.id == connection_id):
+                raise UnknownConnection(f"There is no connection '{connection_id}'.")
+            before = connection_of(session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one())
+            if status is ConnectionStatus.ACTIVE:
+                now = self._clock.now()
+                values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
+                values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
+            mine = (ConnectionRow.id == connection_id) & _STAYS
+            changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
+            if changed and status in ATTENTION and before.status is not status:
+                publish(session, needs_attention(before, status, reason))
+
+    def disconnect(self, connection_id: str, reason: str, status: ConnectionStatus = ConnectionStatus.DISCONNECTED) -> None:
+        """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay.
+
+        Nothing happens to one that is being deleted.
+        """
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
+            stopped = {"status": status.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value, "next_due_at": None}
+            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**freed, **stopped))
+            mine = RunRow.connection_id == connection_id
+            closed = {"state": RunState.DEAD.value, "finished_at": utc_now(), "error": reason}
+            session.execute(update(RunRow).where(mine, is_open()).values(**closed))
+            resolve(session, mine, status.value)
+
+    def delete(self, connection_id: str) -> None:
+        """Forget a connection with all that is kept of it here, and its credential when no other connection has it.
+
+        The calls it made stay in the ledger: they count against the account's hour, whoever connects it next.
+        """
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            used = session.scalar(select(ConnectionRow.credential_id).where(ConnectionRow.id == connection_id))
+            delete_whole(session, ConnectionRow, ConnectionRow.id == connection_id)
+            others = exists().where(ConnectionRow.credential_id == CredentialRow.id)
+            delete_whole(session, CredentialRow, (CredentialRow.id == used) & ~others)
+
+    def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
+        """Give connections another credential, which reaches them as told by id, and sync them again, whatever had stopped them."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id.in_(reached))
+            for connection_id, facts in reached.items():
+                self._update(session, connection_id, credential_id=credential_id, scope=scope, login_customer_id=facts.login_customer_id)
+        for connection_id in reached:
+            self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
+
+    def renew_credential(self, old: str, new: str) -> None:
+        """Let whoever uses one credential use another, of the same reach, from their next sync on."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.credential_id == old)
+            session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == old).values(credential_id=new))
+
+    def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
+        """Take over the account's time zone. The name is ours: people refer to it."""
+        with self._engine.begin() as session:
+            self._update(session, connection_id, timezone=facts.timezone)
+
+    def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
+        """Make no call before ``until`` (business time) for the account, whoever connected it, or for all that is counted together."""
+        condition = ConnectionRow.scope == connection.scope
+        if scope == "account":
+            condition = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
+        longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)
+        with self._engine.begin() as session:
+            lock(session, condition)
+            session.execute(update(ConnectionRow).where(condition, longer).values(cooldown_until=until, cooldown_reason=reason))
+            self._update(session, connection.id, consecutive_throttles=ConnectionRow.consecutive_throttles + 1)
+
+    @staticmethod
+    def _update(session: Session, connection_id: str, **values: Any) -> None:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**values))
+
+    def groups(self) -> dict[tuple[Provider, Frequency], int]:
+        """How many active connections each scheduled group has; groups without any are missing."""
+        query = (
+            select(ConnectionRow.provider, ConnectionRow.sync_frequency, func.count())
+            .where(ConnectionRow.status == ConnectionStatus.ACTIVE.value, ConnectionRow.sync_frequency.in_(frequencies.SCHEDULED))
+            .group_by(ConnectionRow.provider, ConnectionRow.sync_frequency)
+        )
+        with reading(self._engine).connect() as session:
+            return {(Provider(provider), Frequency(value)): count for provider, value, count in session.execute(query)}
+
+    def groups_of(self, scope: str, step: int) -> list[Group]:
+        """The active connections that the platform counts together, by what their reads cost; ads and campaigns rounded up to ``step``."""
+        each = (
+            select(
+                ConnectionRow.sync_frequency,
+                _rounded(func.coalesce(ConnectionRow.ad_count, ConnectionRow.delivering_ads), step).label("ads"),
+                _rounded(func.coalesce(ConnectionRow.campaign_count, ConnectionRow.delivering_campaigns), step).label("campaigns"),
+                case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
+            )
+            .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
+            .where(ConnectionRow.sync_frequency.in_(tuple(Frequency)))  # an odd row is no reason that the others cannot be planned
+            .subquery()
+        )
+        with reading(self._engine).connect() as session:
+            return [
+                Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=groups), count=count)
+                for frequency, ads, campaigns, groups, count in session.execute(select(*each.c, func.count()).group_by(*each.c))
+            ]
+
+    def heal_clock(self) -> int:
+        """Make due at once what is due later than any interval or backoff allows for; returns how many connections.
+
+        Of a connection that was last synced in the future, no wait counts any more: the clock was set back since.
+        """
+        now = self._clock.now()
+        backoff = timedelta(seconds=LONGEST_BACKOFF)
+        latest = {frequency: now + max(frequency.interval or backoff, backoff) + CLOCK_SLACK for frequency in frequencies.SCHEDULED}
+        late = or_(*((ConnectionRow.sync_frequency == each.value) & (ConnectionRow.next_due_at > at) for each, at in latest.items()))
+        with self._engine.begin() as session:
+            self._end_waits(session, now)
+            lock(session, late)
+            return session.execute(update(ConnectionRow).where(late).values(next_due_at=now)).rowcount
+
+    @staticmethod
+    def _end_waits(session: Session, now: datetime) -> None:
+        ahead = ConnectionRow.last_sync_attempted_at > now + CLOCK_SLACK
+        lock(session, ahead)
+        waits = RunRow.connection_id.in_(select(ConnectionRow.id).where(ahead)) & is_open() & (RunRow.until > now)
+        session.execute(update(RunRow).where(waits).values(until=now))
+        over = {"cooldown_until": None, "cooldown_reason": None, "postponed_until": None, "postponed_reason": None}
+        session.execute(update(ConnectionRow).where(ahead).values(last_sync_attempted_at=now, **over))
+
+
+def connection_of(row: Row[Any]) -> Connection:
+    """The frozen connection of a row."""
+    return _connection(columns(row))
+
+
+def _connection(told: Mapping[str, Any]) -> Connection:
+    parts: dict[str, Any] = {
+        "provider": Provider(told["provider"]),
+        "frequency": Frequency(told["sync_frequency"]),
+        "status": ConnectionStatus(told["status"]),
+        "filters": filters_of(told),
+    }
+    return Connection(**parts, **{name: told[name] for name in _PLAIN})
+
+
+def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:
+    """Mark dead letters as dealt with; returns how many."""
+    return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=utc_now(), resolution=resolution)).rowcount
+
+
+def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionView:
+    told = columns(row)
+    same = {name: told[name] for name in _SAME}
+    mine = tuple(sorted(told["labels"].split(labels.BETWEEN))) if told["labels"] else ()
+    own: dict[str, Any] = {"labels": mine, "sync_status": SyncStatus(told["sync_status"]), "warnings": tuple(warnings)}
+    return ConnectionView(connection=_connection(told), **own, **same)
+
+
+def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:
+    return (count + (step - 1)) // step * step
+
+
+def granted(session: Session, workspace_id: str) -> bool:
+    """Whether the workspace may choose realtime.
+
+    Raises:
+        Usage: there is no such workspace.
+    """
+    found = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
+    if found is None:
+        raise Usage("The workspace does not exist.")
+    return found
+
+
+def first_due(frequency: Frequency, now: datetime) -> datetime | None:
+    """When a connection that gets this frequency is due: at once, or never by itself."""
+    return None if frequency is Frequency.MANUAL else now
+
+
+def of_frequency(frequency: Frequency, now: datetime) -> dict[str, Any]:
+    """What is stored of a connection that gets this frequency: it is due at once, and its pace is not known yet."""
+    return {"sync_frequency": frequency.value, "next_due_at": first_due(frequency, now), "expected_since": now, "paced_seconds": None}

@@ -1,0 +1,98 @@
+"""Credentials: encrypted in the control plane, opened only for the client that uses them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from pydantic import SecretStr
+from sqlalchemy import exists, insert, or_, select, update
+
+from adpulse.clock import utc_now
+from adpulse.crypto import Cipher
+from adpulse.errors import Usage
+from adpulse.model import ConnectionStatus
+from storage.control.database import Engine, lock, reading
+from storage.control.tables import ConnectionRow, CredentialRow
+
+_USES = (ConnectionRow.credential_id == CredentialRow.id) & (ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
+_IN_USE = exists().where(_USES)
+_THERE = CredentialRow.ciphertext != b""
+_UNUSED_FOR = timedelta(hours=1)
+"""How long a credential without connections is kept: somebody may be connecting with it, or still be reading with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A credential that is used and ends soon."""
+
+    id: str
+    workspace_id: str
+    expires_at: datetime
+
+
+class Credentials:
+    """Stores and opens tokens. When one ends is business time."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def store(self, workspace_id: str, kind: str, secret: SecretStr, expires_at: datetime | None) -> str:
+        """Encrypt a new credential; returns its id."""
+        credential_id = str(uuid4())
+        sealed = self._cipher.seal(credential_id, secret)
+        with self._engine.begin() as session:
+            session.execute(
+                insert(CredentialRow).values(
+                    id=credential_id, workspace_id=workspace_id, kind=kind, ciphertext=sealed, expires_at=expires_at, created_at=utc_now()
+                )
+            )
+        return credential_id
+
+    def ending(self, scope: str, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
+        """Those of a scope that end before then and that nobody tried to renew since, soonest first; they count as tried from now on."""
+        due = (
+            exists().where(_USES, ConnectionRow.scope == scope)
+            & _THERE
+            & (CredentialRow.expires_at > now)
+            & (CredentialRow.expires_at < before)
+        )
+        untried = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at <= untried_since)
+        found = select(CredentialRow.id, CredentialRow.workspace_id, CredentialRow.expires_at).where(due & untried)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(found.order_by(CredentialRow.expires_at).limit(limit)).all()
+        if rows:
+            with self._engine.begin() as session:
+                tried = CredentialRow.id.in_([row.id for row in rows])
+                session.execute(update(CredentialRow).where(tried).values(renewal_tried_at=now))
+        return [Ending(id=row.id, workspace_id=row.workspace_id, expires_at=row.expires_at) for row in rows]
+
+    def set_scope(self, credential_id: str, scope: str) -> None:
+        """Note what the platform counts a credential's calls together with, for all connections that use it."""
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.credential_id == credential_id)
+            session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == credential_id).values(scope=scope))
+
+    def erase_unused(self, now: datetime) -> int:
+        """Forget the secrets that no connection uses any more; returns how many."""
+        settled = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at < now - _UNUSED_FOR)
+        unused = _THERE & ~_IN_USE & (CredentialRow.created_at < utc_now() - _UNUSED_FOR) & settled
+        with self._engine.begin() as session:
+            return session.execute(update(CredentialRow).where(unused).values(ciphertext=b"")).rowcount
+
+    def erase(self, credential_id: str) -> None:
+        """Forget the secret; who opens it is told that it is gone."""
+        with self._engine.begin() as session:
+            session.execute(update(CredentialRow).where(CredentialRow.id == credential_id).values(ciphertext=b""))
+
+    def open(self, credential_id: str) -> SecretStr:
+        """The secret.
+
+        Raises:
+            Usage: unknown, or it cannot be decrypted with this installation's key.
+        """
+        with reading(self._engine).connect() as session:
+            sealed = session.scalar(select(CredentialRow.ciphertext).where(CredentialRow.id == credential_id))
+        if not sealed:
+            raise Usage("The connection's token is gone. Give it a fresh one with: adpulse reconnect")
+        return self._cipher.open(credential_id, sealed)

@@ -1,0 +1,79 @@
+"""The control plane's database: how it is connected to, read and locked. SQLite by default, PostgreSQL by URL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, create_engine, delete, make_url, select
+from sqlalchemy import Connection as Session
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from adpulse.errors import ControlPlaneBusy, Usage, WarehouseBusy
+from storage.control import sqlite_file
+from storage.control.tables import Base, ConnectionRow
+
+__all__ = [
+    "INFRASTRUCTURE",
+    "Engine",
+    "Session",
+    "columns",
+    "connect",
+    "delete_whole",
+    "insert_or_update",
+    "lock",
+    "reading",
+]
+
+INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
+"""What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
+
+
+def connect(url: str) -> Engine:
+    """An engine on the control plane; see :mod:`storage.sqlite_file` for what SQLite takes.
+
+    Raises:
+        Usage: the URL is none of SQLite or PostgreSQL; the message does not repeat it, it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Usage("ADPULSE_DATABASE_URL is no URL. Example: postgresql://adpulse:PASSWORD@localhost:5432/adpulse") from None
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.get_backend_name() != "sqlite":
+        raise Usage(f"ADPULSE_DATABASE_URL may begin with sqlite:// or postgresql://, not with {parsed.drivername}://.")
+    return sqlite_file.connect(url, parsed.database)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for transactions that only read: they wait for no writer."""
+    return engine.execution_options(reads=True)
+
+
+def columns(row: Row[Any]) -> dict[str, Any]:
+    """A row's values by their columns' names. Asked for one by one they take ten times as long."""
+    return dict(zip(row._fields, row, strict=True))
+
+
+def lock(session: Session, *conditions: ColumnElement[bool]) -> Sequence[str]:
+    """Lock these connections until the transaction ends, and tell their ids; on SQLite it holds the whole database anyway.
+
+    Whoever changes a connection together with its runs or its partitions locks the connection first, and several in the order of
+    their ids: then no two transactions ever wait for each other.
+    """
+    rows = select(ConnectionRow.id).where(*conditions).order_by(ConnectionRow.id)
+    return session.scalars(rows.with_for_update(key_share=True)).all()  # key_share: rows that refer to it may still be added
+
+
+def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bool]) -> None:
+    """Delete rows, and before them whatever refers to them, in every table there is."""
+    for other in Base.registry.mappers:
+        for key in other.local_table.foreign_keys:
+            if key.column.table is kind.__table__:
+                delete_whole(session, other.class_, key.parent.in_(select(key.column).where(condition)))
+    session.execute(delete(kind).where(condition))
+
+
+def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can be given an ON CONFLICT clause, in the words of the session's database."""
+    return sqlite.insert(table) if session.dialect.name == "sqlite" else postgresql.insert(table)

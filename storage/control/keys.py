@@ -1,0 +1,152 @@
+"""API keys: who may use the HTTP API, in which workspace and how far. Of a key only a digest is kept."""
+
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from pydantic import SecretStr
+from sqlalchemy import ColumnElement, Row, insert, select, true, update
+
+from adpulse.clock import utc_now
+from adpulse.crypto import digest
+from adpulse.errors import NotFound, Usage
+from adpulse.role import Role
+from storage.control.database import Engine, reading
+from storage.control.tables import ApiKeyRow
+
+_MARK = "adp"
+REMEMBERED_SECONDS = 1.0
+"""So long after it was looked up a key is let in again without the database. Revoked in this process, it ends at once."""
+
+_COLUMNS = tuple(column for column in ApiKeyRow.__table__.columns if column.name != "digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as people see it; ``workspace_id`` is None for an operator's, which reaches every workspace. Instants are real time."""
+
+    id: str
+    workspace_id: str | None
+    name: str
+    prefix: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was revoked or has expired."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= utc_now())
+
+
+class ApiKeys:
+    """The keys of this installation."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._valid: dict[str, tuple[ApiKey, float]] = {}
+        self._forgotten = 0
+
+    def create(self, name: str, role: Role, workspace_id: str | None, expires_at: datetime | None = None) -> tuple[ApiKey, SecretStr]:
+        """A new key, and its text, which is told this once.
+
+        Raises:
+            Usage: a key of a workspace that is an operator's, or one of none that is not; or it ends in the past.
+        """
+        if (role is Role.OPERATOR) != (workspace_id is None):
+            raise Usage("A viewer's or editor's key belongs to one workspace, an operator's to none.")
+        now = utc_now()
+        if expires_at is not None and expires_at <= now:
+            raise Usage("The key would have expired already.")
+        prefix = f"{_MARK}_{secrets.token_hex(4)}"
+        text = f"{prefix}_{secrets.token_urlsafe(32)}"
+        made = ApiKey(
+            id=str(uuid4()),
+            workspace_id=workspace_id,
+            name=name,
+            prefix=prefix,
+            role=role,
+            created_at=now,
+            expires_at=expires_at,
+            revoked_at=None,
+        )
+        values = {each: getattr(made, each) for each in ApiKey.__dataclass_fields__} | {"role": role.value, "digest": digest(text)}
+        with self._engine.begin() as session:
+            session.execute(insert(ApiKeyRow).values(**values))
+        return made, SecretStr(text)
+
+    def authenticate(self, text: SecretStr) -> ApiKey | None:
+        """The key with this text; None when there is none, or it was revoked or has expired."""
+        prefix, forgotten = "_".join(text.get_secret_value().split("_")[:2]), self._forgotten
+        with reading(self._engine).connect() as session:
+            row = session.execute(select(ApiKeyRow.__table__).where(ApiKeyRow.prefix == prefix)).one_or_none()
+        hashed = digest(text.get_secret_value())
+        if row is None or not hmac.compare_digest(row.digest, hashed):
+            return None
+        key = _key(row)
+        if key.ended:
+            return None
+        if self._forgotten == forgotten:  # none was ended since it was looked up
+            self._valid[hashed] = key, time.monotonic() + REMEMBERED_SECONDS
+        return key
+
+    def remembered(self, text: SecretStr) -> ApiKey | None:
+        """The key with this text if it was valid a moment ago; asks no database, so one that another process revoked lives that long."""
+        key, until = self._valid.get(digest(text.get_secret_value()), (None, 0.0))
+        return key if key is not None and time.monotonic() < until and not key.ended else None
+
+    def forget(self) -> None:
+        """Remember no key: one was ended."""
+        self._forgotten += 1
+        self._valid.clear()
+
+    def every(self, workspace_id: str | None = None) -> list[ApiKey]:
+        """Every key, of one workspace if given, newest first; revoked ones too."""
+        return self._select((ApiKeyRow.workspace_id == workspace_id) if workspace_id else true())
+
+    def operators(self) -> list[ApiKey]:
+        """The operators' keys, newest first; revoked ones too."""
+        return self._select(ApiKeyRow.workspace_id.is_(None))
+
+    def _select(self, condition: ColumnElement[bool]) -> list[ApiKey]:
+        with reading(self._engine).connect() as session:
+            rows = session.execute(select(*_COLUMNS).where(condition).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id))
+            return [_key(row) for row in rows]
+
+    def revoke(self, reference: str) -> ApiKey:
+        """End the key with this id or prefix, whosever it is; ending it again changes nothing.
+
+        Raises:
+            Usage: there is no such key.
+        """
+        ended = self._end((ApiKeyRow.id == reference) | (ApiKeyRow.prefix == reference))
+        if ended is None:
+            raise Usage(f"There is no key '{reference}'. See them with: adpulse keys list")
+        return ended
+
+    def revoke_of(self, workspace_id: str | None, key_id: str) -> ApiKey:
+        """The same for a key of this workspace; None: of the operators.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's, which is told the same.
+        """
+        ended = self._end((ApiKeyRow.id == key_id) & ApiKeyRow.workspace_id.is_not_distinct_from(workspace_id))
+        if ended is None:
+            raise NotFound(f"There is no key '{key_id}'.")
+        return ended
+
+    def _end(self, mine: ColumnElement[bool]) -> ApiKey | None:
+        with self._engine.begin() as session:
+            session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=utc_now()))
+            row = session.execute(select(*_COLUMNS).where(mine)).one_or_none()
+        self.forget()
+        return _key(row) if row else None
+
+
+def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+    values = {each: getattr(row, each) for each in ApiKey.__dataclass_fields__}
+    return ApiKey(**values | {"role": Role(values["role"])})

@@ -1,0 +1,247 @@
+"""The outbox of webhooks, and the log of what became of it. After the step telemetry.
+
+A message is stored in the transaction of what it tells of, one row per webhook that asked for it, so neither is ever without the
+other. The row's id is the message's, the same with every try. Instants are real time.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, Row, Text, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from adpulse import events
+from adpulse.clock import utc_now
+from adpulse.events import Event, EventType
+from adpulse.model import Connection, Restated, RunState
+from storage.control.database import Engine, Session, reading
+from storage.control.tables import Base
+
+SHOWN = 50
+"""How many deliveries of a webhook people are shown."""
+
+FAILING_FOR = timedelta(days=5)
+"""A webhook of which every try failed for so long is disabled."""
+
+_PORTION = 1000
+_PENDING = "state = 'pending'"
+
+
+class WebhookRow(Base):
+    """Where a workspace's events go. ``ciphertext`` is its secret; Slack's is the URL, of which ``url`` then has only the host."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (Index("ix_webhook_workspace", "workspace_id"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id"))
+    name: Mapped[str]
+    url: Mapped[str] = mapped_column(Text)
+    format: Mapped[str]
+    events: Mapped[str] = mapped_column(Text)
+    ciphertext: Mapped[bytes]
+    rotated_at: Mapped[datetime | None]
+    enabled: Mapped[bool]
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Base):
+    """One message to one webhook."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        Index("ix_webhook_delivery_pending", "next_attempt_at", "webhook_id", sqlite_where=text(_PENDING), postgresql_where=text(_PENDING)),
+        Index("ix_webhook_delivery_webhook", "webhook_id", "created_at"),
+        Index("ix_webhook_delivery_finished", "finished_at"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhook.id"))
+    event: Mapped[str]
+    payload: Mapped[str] = mapped_column(Text)
+    state: Mapped[str]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class DeliveryState(StrEnum):
+    """``failed``: it was given up."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message to one webhook, as people see it."""
+
+    id: str
+    webhook_id: str
+    event: EventType
+    payload: str
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def publish(session: Session, *told: Event) -> None:
+    """Store these events for every webhook that asked for them, with whatever else the transaction does; one query when nobody did."""
+    if not told:
+        return
+    columns = (WebhookRow.id, WebhookRow.workspace_id, WebhookRow.events)
+    wanted = WebhookRow.workspace_id.in_({each.workspace_id for each in told}) & WebhookRow.enabled.is_(True)
+    # Whoever deletes a webhook waits for this transaction, which must not fail for a row that refers to nothing.
+    webhooks = session.execute(select(*columns).where(wanted).with_for_update(read=True, key_share=True)).all()
+    pairs = [(webhook, each) for webhook in webhooks for each in told if webhook.workspace_id == each.workspace_id]
+    store(session, [(webhook.id, each) for webhook, each in pairs if each.type in json.loads(webhook.events)])
+
+
+def store(session: Session, messages: Sequence[tuple[str, Event]]) -> list[str]:
+    """Put messages into the outbox: a webhook's id and an event each; returns the messages' ids."""
+    now = utc_now()
+    rows = [
+        {
+            "id": f"msg_{uuid4().hex}",
+            "webhook_id": webhook_id,
+            "event": event.type.value,
+            "payload": events.body(event, now),
+            "state": DeliveryState.PENDING.value,
+            "attempts": 0,
+            "next_attempt_at": now,
+            "created_at": now,
+        }
+        for webhook_id, event in messages
+    ]
+    if rows:
+        session.execute(insert(DeliveryRow), rows)
+    return [str(row["id"]) for row in rows]
+
+
+def settled(connection: Connection, run: Row[Any], restated: Restated | None) -> list[Event]:
+    """What one leg of a run that was just settled tells, from the run's row as it is now."""
+    told = []
+    job = events.about(connection) | {"job_id": run.id}
+    counts = {
+        "rows_fetched": run.fetched,
+        "rows_changed": run.inserted + run.updated,
+        "entities_changed": run.entities_changed,
+        "platform_calls": run.calls,
+        "attempts": run.attempts,
+    }
+    if run.state == RunState.DONE.value:
+        told.append(Event(type=EventType.SYNC_COMPLETED, workspace_id=connection.workspace_id, data={**job, **counts}))
+    if run.state == RunState.DEAD.value:
+        failure = {"error": run.error, "error_code": run.error_code, "attempts": run.attempts}
+        told.append(Event(type=EventType.SYNC_FAILED, workspace_id=connection.workspace_id, data={**job, **failure}))
+    if restated:
+        days = {"rows": restated.rows, "since": restated.since.isoformat(), "until": restated.until.isoformat()}
+        told.append(Event(type=EventType.DATA_RESTATED, workspace_id=connection.workspace_id, data={**job, **days}))
+    return told
+
+
+class Outbox:
+    """Messages that wait to be delivered, and what became of the others."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def due(self, limit: int, *, busy: Collection[str] = (), taken: Collection[str] = ()) -> list[Delivery]:
+        """Messages to deliver now, those that wait longest first; none of these webhooks, and not these messages."""
+        wanted = (_is_pending() & (DeliveryRow.next_attempt_at <= utc_now())) & DeliveryRow.webhook_id.not_in(busy)
+        query = select(DeliveryRow.__table__).where(wanted, DeliveryRow.id.not_in(taken))
+        with reading(self._engine).connect() as session:
+            return [_view(row) for row in session.execute(query.order_by(DeliveryRow.next_attempt_at).limit(limit))]
+
+    def delivered(self, delivery: Delivery, status: int) -> None:
+        """The receiver has it."""
+        with self._engine.begin() as session:
+            values = {"state": DeliveryState.DELIVERED.value, "next_attempt_at": None, "finished_at": utc_now()}
+            self._note(session, delivery, **values, last_status=status, last_error=None)
+            failing = (WebhookRow.id == delivery.webhook_id) & WebhookRow.failing_since.is_not(None)
+            session.execute(update(WebhookRow).where(failing).values(failing_since=None))
+
+    def postponed(self, delivery: Delivery, status: int | None, error: str, until: datetime) -> None:
+        """This try failed; the next one is at ``until``."""
+        with self._engine.begin() as session:
+            self._note(session, delivery, next_attempt_at=until, last_status=status, last_error=error)
+            self._failing(session, delivery.webhook_id)
+
+    def failed(self, delivery: Delivery, status: int | None, error: str) -> None:
+        """It is given up."""
+        with self._engine.begin() as session:
+            values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": utc_now()}
+            self._note(session, delivery, **values, last_status=status, last_error=error)
+            self._failing(session, delivery.webhook_id)
+
+    def gone(self, delivery: Delivery, status: int, reason: str) -> None:
+        """The receiver wants no more messages: its webhook is disabled."""
+        with self._engine.begin() as session:
+            self._note(session, delivery, last_status=status)
+            disable(session, delivery.webhook_id, reason)
+
+    @staticmethod
+    def _note(session: Session, delivery: Delivery, **values: Any) -> None:
+        row = (DeliveryRow.id == delivery.id) & (DeliveryRow.state == DeliveryState.PENDING.value)
+        session.execute(update(DeliveryRow).where(row).values(attempts=DeliveryRow.attempts + 1, **values))
+
+    @staticmethod
+    def _failing(session: Session, webhook_id: str) -> None:
+        mine, now = WebhookRow.id == webhook_id, utc_now()
+        failing = update(WebhookRow).where(mine).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
+        since = session.scalar(failing.returning(WebhookRow.failing_since))
+        if since is not None and now - since > FAILING_FOR:
+            disable(
+                session, webhook_id, f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
+            )
+
+    def history(self, webhook_id: str, limit: int = SHOWN) -> list[Delivery]:
+        """A webhook's deliveries, newest first."""
+        query = select(DeliveryRow.__table__).where(DeliveryRow.webhook_id == webhook_id)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(query.order_by(DeliveryRow.created_at.desc(), DeliveryRow.id).limit(limit))
+            return [_view(row) for row in rows]
+
+    def prune(self, older_than: timedelta) -> int:
+        """Drop deliveries that ended longer ago than this, in portions that nobody waits for; returns how many."""
+        old, dropped = DeliveryRow.finished_at < utc_now() - older_than, 0
+        while ids := self._some(old):
+            with self._engine.begin() as session:
+                dropped += session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids))).rowcount
+        return dropped
+
+    def _some(self, condition: ColumnElement[bool]) -> Sequence[str]:
+        with reading(self._engine).connect() as session:
+            return session.scalars(select(DeliveryRow.id).where(condition).limit(_PORTION)).all()
+
+
+def disable(session: Session, webhook_id: str, reason: str) -> None:
+    """Send nothing more to a webhook, what waits included, until it is enabled again."""
+    session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(enabled=False, disabled_reason=reason))
+    waiting = (DeliveryRow.webhook_id == webhook_id) & _is_pending()
+    ended = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": utc_now(), "last_error": reason}
+    session.execute(update(DeliveryRow).where(waiting).values(**ended))
+
+
+def _is_pending() -> ColumnElement[bool]:
+    """Spelled as the index is."""
+    return DeliveryRow.state == bindparam("pending", DeliveryState.PENDING.value, literal_execute=True)
+
+
+def _view(row: Row[Any]) -> Delivery:
+    enums: dict[str, Any] = {"event": EventType(row.event), "state": DeliveryState(row.state)}
+    same = {name: getattr(row, name) for name in Delivery.__dataclass_fields__ if name not in enums}
+    return Delivery(**enums, **same)

@@ -1,0 +1,123 @@
+"""What the pages show of many connections at once: a few statements for all of them, however many there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import aliased
+
+from adpulse.clock import Clock, utc_now
+from adpulse.model import Connection, FetchKind, Provider, RunState
+from adpulse.planner.budget import WINDOW
+from adpulse.planner.windows import FIRST_SYNC_DAYS
+from adpulse.platforms.registry import PLATFORMS
+from storage.control.database import Engine, Session, reading
+from storage.control.runs import RunView, run_view
+from storage.control.tables import CallRow, ConnectionRow, PartitionRow, RunRow, is_letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """One connection: the account's calls of the last hour, its newest run, days read of the first sync, open dead letters."""
+
+    calls: int = 0
+    run: RunView | None = None
+    days_read: int = 0
+    letters: int = 0
+
+    @property
+    def in_first_sync(self) -> bool:
+        """Whether days of the first sync are missing yet."""
+        return self.days_read < FIRST_SYNC_DAYS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Rows of metrics of the syncs that ended within a day: fetched from the platforms, and written because they had changed."""
+
+    syncs: int
+    with_changes: int
+    fetched: int
+    written: int
+
+
+class Overview:
+    """Reads across the tables of the control plane; writes nothing."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def glances(self, connections: Sequence[Connection]) -> dict[str, Glance]:
+        """What to show beside each connection's telemetry, by its id."""
+        ids = [each.id for each in connections]
+        with reading(self._engine).connect() as session:
+            calls = self._calls(session, [each.ledger_key for each in connections])
+            runs = _newest_runs(session, ids)
+            days = _days_read(session, ids)
+            letters = _letters(session, ids)
+        return {
+            each.id: Glance(
+                calls=calls.get(each.ledger_key, 0), run=runs.get(each.id), days_read=days.get(each.id, 0), letters=letters.get(each.id, 0)
+            )
+            for each in connections
+        }
+
+    def calls_by_minute(self, workspace_id: str | None = None) -> dict[Provider, list[int]]:
+        """Calls in each of the last 60 minutes of business time, oldest first, of the accounts that the workspace (None: any) connected."""
+        now = self._clock.now()
+        key = ConnectionRow.provider + ":" + ConnectionRow.external_id
+        mine = select(key).where(ConnectionRow.workspace_id == workspace_id) if workspace_id else select(key)
+        found = {provider: [0] * 60 for provider in PLATFORMS}
+        with reading(self._engine).connect() as session:
+            for called, at in session.execute(select(CallRow.key, CallRow.at).where(CallRow.at > now - WINDOW, CallRow.key.in_(mine))):
+                minute = 59 - int((now - at).total_seconds() // 60)
+                found[Provider(called.partition(":")[0])][min(max(minute, 0), 59)] += 1
+        return found
+
+    def written(self, workspace_id: str | None = None) -> Written:
+        """How much of what the syncs of the last 24 hours fetched had changed."""
+        ended = (RunRow.finished_at > utc_now() - timedelta(days=1)) & (RunRow.state == RunState.DONE.value)
+        mine = [RunRow.workspace_id == workspace_id] if workspace_id else []
+        rows = RunRow.inserted + RunRow.updated
+        counts = select(
+            func.count(), func.sum(case((rows > 0, 1), else_=0)), func.sum(RunRow.fetched), func.sum(rows)
+        ).where(ended, *mine)  # fmt: skip
+        with reading(self._engine).connect() as session:
+            syncs, changed, fetched, wrote = session.execute(counts).one()
+        return Written(syncs=syncs, with_changes=int(changed or 0), fetched=int(fetched or 0), written=int(wrote or 0))
+
+    def _calls(self, session: Session, keys: list[str]) -> dict[str, int]:
+        within = CallRow.at >= self._clock.now() - WINDOW
+        query = select(CallRow.key, func.count()).where(CallRow.key.in_(keys), within).group_by(CallRow.key)
+        return dict(session.execute(query).tuples().all())
+
+
+def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
+    other = aliased(RunRow)
+    newest = select(other.id).where(other.connection_id == ConnectionRow.id).order_by(other.requested_at.desc()).limit(1)
+    rows = session.execute(
+        select(RunRow.__table__)
+        .select_from(ConnectionRow)
+        .join(RunRow, RunRow.id == newest.scalar_subquery())
+        .where(ConnectionRow.id.in_(ids))
+    )
+    return {row.connection_id: run_view(row) for row in rows}
+
+
+def _days_read(session: Session, ids: list[str]) -> dict[str, int]:
+    """Days of which the leaves were read; more than the first sync's days are none of it."""
+    query = (
+        select(PartitionRow.connection_id, func.count())
+        .where(PartitionRow.connection_id.in_(ids), PartitionRow.kind == FetchKind.ADS.value)
+        .group_by(PartitionRow.connection_id)
+    )
+    return {connection_id: min(count, FIRST_SYNC_DAYS) for connection_id, count in session.execute(query)}
+
+
+def _letters(session: Session, ids: list[str]) -> dict[str, int]:
+    query = (
+        select(RunRow.connection_id, func.count()).where(RunRow.connection_id.in_(ids), is_letter()).group_by(RunRow.connection_id)
+    )  # fmt: skip
+    return dict(session.execute(query).tuples().all())

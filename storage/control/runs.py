@@ -1,0 +1,389 @@
+"""Sync runs: a state machine that is also the outbox of requests, and the telemetry it leaves. Steps: claim, telemetry."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, true, update
+
+from adpulse.clock import Clock, utc_now
+from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
+from adpulse.events import needs_attention
+from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, Restated, RunCounts, RunState, SyncStatus
+from adpulse.run_states import LEGAL_MOVES
+from storage.control import sync_requests
+from storage.control.connections import connection_of, resolve
+from storage.control.database import Engine, Session, columns, lock, reading
+from storage.control.leases import LEASE, bump, dispatch_key, free, waits
+from storage.control.outbox import publish, settled
+from storage.control.sync_requests import Ticket
+from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_letter, is_open
+
+_COUNTS = tuple(RunCounts.__dataclass_fields__)
+_MOST_LETTERS = 1000
+_PORTION = 1000
+
+SHOWN = 50
+"""How many runs of a connection people are shown; so many are kept, however old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
+
+    ``idle``: nothing was due, or there was no room for it, so nothing was read and no data are fresher than before. ``today``: the
+    numbers of today were read.
+
+    If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros, and ``restated`` what it changed of
+    days before today. ``slow``: None is unknown.
+    """
+
+    counts: RunCounts = field(default_factory=RunCounts)
+    changes: int = 0
+    changed_at: datetime | None = None
+    trailing_spend: int = 0
+    restated: Restated | None = None
+    slow: bool | None = None
+    idle: bool = False
+    today: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run as people see it; counts add up over the legs of a postponed run."""
+
+    id: str
+    connection_id: str
+    state: RunState
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    until: datetime | None
+    reason: str | None
+    flow_run_id: str | None
+    lane: Lane
+    parts: Parts
+    force_refresh: bool
+    attempts: int
+    calls: int
+    counts: RunCounts
+    error_code: str | None
+    error: str | None
+    error_during: str | None
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+_SAME = tuple(name for name in RunView.__dataclass_fields__ if name not in ("state", "lane", "parts", "counts"))
+
+
+class Runs:
+    """The runs of this installation."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def request(self, connection_id: str, parts: Parts = Parts.BOTH, *, force: bool = False) -> Ticket:
+        """Ask for a sync; while one is open the same run is returned, widened to what is asked now.
+
+        ``force`` forgets when the lookback was read, so that the next plan reads all of it again.
+
+        Raises:
+            UnknownConnection, Usage: no such connection, or it is not synced at present.
+        """
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            row = session.execute(select(ConnectionRow.__table__).where(ConnectionRow.id == connection_id)).one_or_none()
+            if row is None:
+                raise UnknownConnection(f"There is no connection '{connection_id}'.")
+            if row.status != ConnectionStatus.ACTIVE.value:
+                raise Usage(f"{row.name} is not synced at present ({row.status}). {row.status_reason or ''}".strip())
+            return sync_requests.request(session, [row], parts, force=force, now=self._clock.now())[connection_id]
+
+    def get(self, run_id: str) -> RunView:
+        """One run.
+
+        Raises:
+            Usage: there is none with this id.
+        """
+        found = self.find(run_id)
+        if found is None:
+            raise Usage(f"There is no sync run '{run_id}'.")
+        return found
+
+    def find(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
+        """The run with this id, if there is one and, where one is given, it is of the workspace's."""
+        return self._one(RunRow.id == run_id, workspace_id)
+
+    def letter(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
+        """The open dead letter of this run, if it is one and, where one is given, it is of the workspace's."""
+        return self._one((RunRow.id == run_id) & is_letter(), workspace_id)
+
+    def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
+        """The connection's runs, newest first."""
+        return self._select(RunRow.connection_id == connection_id, limit)
+
+    def dead_letters(self, connection_id: str | None = None, workspace_id: str | None = None) -> list[RunView]:
+        """Runs that ended without success and that nobody has dealt with, newest first; of a connection or a workspace if given."""
+        mine = (RunRow.connection_id == connection_id) if connection_id else true()
+        theirs = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return self._select(is_letter() & mine & theirs, _MOST_LETTERS)
+
+    def resolve(self, run_id: str, resolution: str) -> bool:
+        """Mark a dead letter as dealt with; whether it was one."""
+        with self._engine.begin() as session:
+            return bool(resolve(session, RunRow.id == run_id, resolution))
+
+    def open_runs(self) -> set[str]:
+        """Ids of all runs that are not closed."""
+        with reading(self._engine).connect() as session:
+            return set(session.scalars(select(RunRow.id).where(is_open())))
+
+    def prune(self, older_than: timedelta) -> int:
+        """Drop runs that ended longer ago than this (real time); returns how many.
+
+        What stays: each connection's newest, and dead letters that nobody has dealt with. So many of a connection go at once that
+        nobody waits for it; the next time goes on.
+        """
+        before = utc_now() - older_than
+        with reading(self._engine).connect() as session:
+            connections = session.scalars(select(ConnectionRow.id)).all()
+        return sum(self._prune(each, before) for each in connections)
+
+    def _prune(self, connection_id: str, before: datetime) -> int:
+        mine = RunRow.connection_id == connection_id
+        over = or_(RunRow.state == RunState.DONE.value, (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_not(None))
+        with reading(self._engine).connect() as session:
+            newest = select(RunRow.requested_at).where(mine).order_by(RunRow.requested_at.desc())
+            shown_since = session.scalar(newest.offset(SHOWN - 1).limit(1))
+            if shown_since is None:
+                return 0
+            old = select(RunRow.id).where(mine, RunRow.requested_at < min(shown_since, before), RunRow.finished_at < before, over)
+            ids = session.scalars(old.limit(_PORTION)).all()
+        if not ids:
+            return 0
+        with self._engine.begin() as session:
+            return session.execute(delete(RunRow).where(RunRow.id.in_(ids))).rowcount
+
+    def _one(self, condition: ColumnElement[bool], workspace_id: str | None) -> RunView | None:
+        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return next(iter(self._select(condition & mine, 1)), None)
+
+    def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
+        with reading(self._engine).connect() as session:
+            rows = session.execute(select(RunRow.__table__).where(condition).order_by(RunRow.requested_at.desc()).limit(limit)).all()
+        return [run_view(row) for row in rows]
+
+    def lease(self, run_id: str, generation: int) -> Lease:
+        """The lease of a run that is being worked on.
+
+        Raises:
+            LeaseLost: the connection was claimed again since, or the run is closed.
+        """
+        found = self._leases(RunRow.id == run_id, RunRow.generation == generation)
+        if not found:
+            raise _lost(run_id)
+        return found[0]
+
+    def held_by(self, owner: str) -> list[Lease]:
+        """The leases that a flow run holds."""
+        return self._leases(RunRow.flow_run_id == owner, ConnectionRow.lease_owner == owner)
+
+    def worked_on(self, connection_id: str) -> list[Lease]:
+        """The lease of the connection, if somebody has it."""
+        return self._leases(ConnectionRow.id == connection_id, ConnectionRow.lease_owner.is_not(None))
+
+    def held_in(self, workspace_id: str) -> list[Lease]:
+        """The leases on a workspace's connections."""
+        return self._leases(ConnectionRow.workspace_id == workspace_id, ConnectionRow.lease_owner.is_not(None))
+
+    def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
+        query = (
+            select(
+                ConnectionRow.__table__,
+                RunRow.id.label("run_id"),
+                RunRow.generation,
+                RunRow.parts,
+                RunRow.force_refresh,
+                RunRow.settled_generation,
+            )
+            .join(RunRow, RunRow.connection_id == ConnectionRow.id)
+            .where(RunRow.generation == ConnectionRow.lease_generation, is_open(), RunRow.state.in_(WORKING), *conditions)
+        )
+        with reading(self._engine).connect() as session:
+            rows = session.execute(query).all()
+        return [
+            Lease(
+                run_id=row.run_id,
+                generation=row.generation,
+                connection=connection_of(row),
+                parts=Parts(row.parts),
+                force_refresh=row.force_refresh,
+                settled_generation=row.settled_generation,
+            )
+            for row in rows
+        ]
+
+    def held(self, run_id: str, generation: int) -> bool:
+        """Whether the lease is still ours."""
+        try:
+            self.lease(run_id, generation)
+        except LeaseLost:
+            return False
+        return True
+
+    def calling(self, lease: Lease) -> None:
+        """Note that the run is about to call the platform; this renews its lease.
+
+        Raises:
+            LeaseLost: nothing may be called for it any more.
+        """
+        with self._engine.begin() as session:
+            mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+            if not session.execute(update(ConnectionRow).where(mine).values(lease_until=utc_now() + LEASE)).rowcount:
+                raise _lost(lease.run_id)
+            session.execute(update(RunRow).where(RunRow.id == lease.run_id).values(calls=RunRow.calls + 1))
+
+    def fetched(self, lease: Lease) -> None:
+        """Everything planned is staged."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.FETCHED)
+
+    def applied(self, lease: Lease) -> None:
+        """The warehouse holds everything that was staged."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.APPLIED)
+
+    def done(self, lease: Lease, leg: Leg) -> None:
+        """Close the run: everything planned was read and stored. What people had to look at before has passed."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.DONE, leg, finished_at=utc_now(), error=None, error_code=None, error_during=None)
+            resolve(session, RunRow.connection_id == lease.connection.id, "a later sync succeeded")
+            self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=None, postponed_reason=None)
+
+    def postponed(self, lease: Lease, leg: Leg, *, until: datetime, reason: str, lane: Lane = Lane.ON_DEMAND) -> None:
+        """Keep the run open until the rest of its plan fits; what was read is stored."""
+        owed = _owed(lease) if not leg.today else {}
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason, lane=lane.value, **owed)
+            self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=until, postponed_reason=reason)
+
+    def throttled(self, lease: Lease, leg: Leg, *, until: datetime, reason: str) -> None:
+        """Keep the run open until the platform takes calls again; the connection's count of throttles goes on."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason)
+            waits = {"sync_status": SyncStatus.IDLE.value, "postponed_until": until, "postponed_reason": reason}
+            self._free(session, lease, **waits, **_measured(leg))
+
+    def failed(self, lease: Lease, leg: Leg, error: AdpulseError, *, until: datetime) -> None:
+        """Keep the run open and try it again at ``until``."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.FAILED, leg, until=until, **_told(error), **_owed(lease))
+            self._fail(session, lease, leg, error, until)
+
+    def dead(self, lease: Lease, leg: Leg, error: AdpulseError, *, next_due_at: datetime, status: ConnectionStatus | None = None) -> None:
+        """Close the run as a dead letter; one a connection, the newest. ``status`` stops the polling and says why."""
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
+            resolve(session, others, f"superseded by {lease.run_id}")
+            stopped = {"status": status.value, "status_reason": str(error)} if status else {}
+            if status:
+                publish(session, needs_attention(lease.connection, status, str(error)))
+            self._fail(session, lease, leg, error, next_due_at, **stopped)
+
+    def unfulfilled(self, lease: Lease, leg: Leg, error: AdpulseError) -> None:
+        """Close a run that asked for entities alone and did not get them, as a dead letter; the connection goes on as before.
+
+        It is not kept open to be tried again: ticks would go on with it and read no numbers.
+        """
+        with self._engine.begin() as session:
+            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
+            resolve(session, others, f"superseded by {lease.run_id}")
+            waits = {"postponed_until": None, "postponed_reason": None}
+            self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(leg))
+
+    def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
+        if lease.connection.frequency.interval is not None:
+            values["next_due_at"] = next_due_at
+        told = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
+        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **told, **values, **_measured(leg))
+
+    def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
+        if not leg.idle:
+            values |= {"last_sync_completed_at": self._clock.now(), "last_sync_error": None}
+            values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
+        self._free(session, lease, **values, **_measured(leg))
+
+    @staticmethod
+    def _free(session: Session, lease: Lease, **values: Any) -> None:
+        mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
+
+    @staticmethod
+    def _move(session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
+        """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled, and told of."""
+        if leg is not None:
+            values |= {name: getattr(RunRow, name) + getattr(leg.counts, name) for name in _COUNTS}
+            values |= {"settled_generation": lease.generation, "attempts": RunRow.attempts + 1}
+        lock(session, ConnectionRow.id == lease.connection.id)
+        sources = [source.value for source, targets in LEGAL_MOVES.items() if state in targets]
+        run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(sources)
+        moved = update(RunRow).where(run).values(state=state.value, **values).returning(*RunRow.__table__.columns)
+        row = session.execute(moved.execution_options(synchronize_session=False)).one_or_none()
+        if row is None:
+            raise _lost(lease.run_id)
+        if leg is not None:
+            publish(session, *settled(lease.connection, row, leg.restated))
+
+    def waiting(self, provider: Provider, lane: Lane) -> int:
+        """How many connections an on-demand flow run of this lane would claim now."""
+        now = self._clock.now()
+        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *free(now))
+        with reading(self._engine).connect() as session:
+            return session.scalar(query) or 0
+
+    def dispatch_generation(self, provider: Provider, lane: Lane) -> int:
+        """How often a lane was claimed: what requests until the next claim have in common."""
+        query = select(DispatchRow.generation).where(DispatchRow.deployment == dispatch_key(provider, lane))
+        with reading(self._engine).connect() as session:
+            return session.scalar(query) or 0
+
+    def bump_dispatch(self, provider: Provider, lane: Lane) -> int:
+        """Begin a new generation, because the flow run of this one ended without claiming."""
+        with self._engine.begin() as session:
+            bump(session, provider, lane)
+        return self.dispatch_generation(provider, lane)
+
+
+def _measured(leg: Leg) -> dict[str, Any]:
+    values: dict[str, Any] = {} if leg.slow is None else {"slow": leg.slow}
+    if leg.changes:
+        changes = ConnectionRow.total_syncs_with_changes + leg.changes
+        wrote = {"last_metrics_changed_at": leg.changed_at, "trailing_spend": leg.trailing_spend}
+        values |= {"total_syncs_with_changes": changes, **wrote}
+    return values
+
+
+def _owed(lease: Lease) -> dict[str, Any]:
+    """Who asked gets all of today's numbers in the end: the next leg counts as asked as well."""
+    return {"started_at": None} if lease.asked else {}
+
+
+def _told(error: AdpulseError) -> dict[str, Any]:
+    return {"error": str(error), "error_code": error.code, "error_during": error.during}
+
+
+def _lost(run_id: str) -> LeaseLost:
+    return LeaseLost(f"Run {run_id} is no longer ours: its connection was claimed again or its lease given back.")
+
+
+def run_view(row: Row[Any]) -> RunView:
+    """The run of a row."""
+    told = columns(row)
+    enums: dict[str, Any] = {"state": RunState(told["state"]), "lane": Lane(told["lane"]), "parts": Parts(told["parts"])}
+    counts = RunCounts(**{name: told[name] for name in _COUNTS})
+    same = {name: told[name] for name in _SAME}
+    return RunView(counts=counts, **enums, **same)

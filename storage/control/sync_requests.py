@@ -1,0 +1,82 @@
+"""Syncs that were asked for wait as queued runs, until somebody claims them. Step: claim."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, insert, select, update
+
+from adpulse.clock import utc_now
+from adpulse.model import Lane, Parts, RunState, SyncStatus
+from adpulse.planner.windows import lookback_since
+from storage.control.connections import connection_of
+from storage.control.database import Session
+from storage.control.partitions import forget
+from storage.control.tables import ConnectionRow, RunRow, is_open
+
+_WAITS = (RunState.POSTPONED.value, RunState.FAILED.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """The answer to a request: the run that will serve it, its state, and whether it is a new one."""
+
+    run_id: str
+    state: RunState
+    created: bool
+
+
+def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime) -> dict[str, Ticket]:
+    """Ask for a sync of each connection; where a run is open it serves the request, widened to what is asked now.
+
+    The connections' rows must be locked, and active. ``force`` forgets when the lookback was read, so that the next plan reads all
+    of it again. Some statements for all of them, however many they are.
+    """
+    if force:
+        for row in rows:
+            forget(session, row.id, lookback_since(now, connection_of(row)))
+    columns = (RunRow.id, RunRow.connection_id, RunRow.state, RunRow.parts, RunRow.force_refresh)
+    runs = session.execute(select(*columns).where(RunRow.connection_id.in_([row.id for row in rows]), is_open())).all()
+    _widen(session, runs, parts, force=force)
+    tickets = {
+        run.connection_id: Ticket(run_id=run.id, state=RunState.QUEUED if run.state in _WAITS else RunState(run.state), created=False)
+        for run in runs
+    }
+    fresh = [row for row in rows if row.id not in tickets]
+    tickets |= {row.id: Ticket(run_id=str(uuid4()), state=RunState.QUEUED, created=True) for row in fresh}
+    if fresh:
+        session.execute(insert(RunRow), [_queued(row, tickets[row.id], parts, force=force) for row in fresh])
+    idle = [row.id for row in rows if row.sync_status not in (SyncStatus.SYNCING, SyncStatus.QUEUED)]
+    if idle:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(idle)).values(sync_status=SyncStatus.QUEUED.value))
+    return tickets
+
+
+def _widen(session: Session, runs: Sequence[Row[Any]], parts: Parts, *, force: bool) -> None:
+    """What waits for its time is queued again; what was asked for by halves is asked for whole."""
+    changes: tuple[tuple[list[str], dict[str, Any]], ...] = (
+        (
+            [run.id for run in runs if run.state in _WAITS],
+            {"state": RunState.QUEUED.value, "started_at": None, "lane": Lane.ON_DEMAND.value},
+        ),
+        ([run.id for run in runs if run.parts != parts], {"parts": Parts.BOTH.value}),
+        ([run.id for run in runs if force and not run.force_refresh], {"force_refresh": True}),
+    )
+    for ids, values in changes:
+        if ids:
+            session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(**values))
+
+
+def _queued(row: Row[Any], ticket: Ticket, parts: Parts, *, force: bool) -> dict[str, Any]:
+    return {
+        "id": ticket.run_id,
+        "connection_id": row.id,
+        "workspace_id": row.workspace_id,
+        "provider": row.provider,
+        "state": ticket.state.value,
+        "parts": parts.value,
+        "force_refresh": force,
+        "requested_at": utc_now(),
+    }

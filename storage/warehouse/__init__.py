@@ -1,0 +1,1 @@
+"""A workspace's numbers with their history, in one DuckDB file, and its published copy."""

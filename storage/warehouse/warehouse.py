@@ -1,0 +1,399 @@
+"""A workspace's warehouse: one DuckDB file, one writer at a time. Steps: diff (reads), upsert (:meth:`Warehouse.apply`).
+
+Every method takes the writer's lock, opens the file, does one thing and closes it again: between two calls nothing is
+open and nobody is kept out. Readers use the published copy, never the live file.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from adpulse.absent import Absent
+from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
+from adpulse.fetched import Fetched
+from adpulse.metrics import MARGIN_UNIT
+from adpulse.model import Connection, Restated, RunCounts
+from storage.files import exclusive, replace
+from storage.warehouse import analytics, damage, diff, erasure, schema
+from storage.warehouse.batches import RunChanges, RunFetch, portions
+from storage.warehouse.damage import Holdings, Restored
+from storage.warehouse.erasure import Contents
+from storage.warehouse.one_thread import OneThread
+from storage.warehouse.sql import query
+
+# One file is open in a process at a time, and worked on by one thread: what DuckDB takes to compare or write comes on top of all
+# else a worker holds, and more threads take more of it and hardly less time.
+_DUCKDB = OneThread("warehouse")
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
+
+# What closing a file writes anew it reads column by column; without a limit all of it stays in memory until the end.
+_CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
+
+T = TypeVar("T")
+
+ROWS_AT_ONCE = 20_000
+"""Rows that one transaction writes, unless one run has more: until its commit DuckDB holds them in memory."""
+
+# Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
+_STORAGE_VERSION = "v1.0.0"
+
+_RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string()),
+        pa.field("generation", pa.int64()),
+        pa.field("connection_id", pa.string()),
+        pa.field("now", pa.timestamp("us", "UTC")),
+        *(pa.field(name, pa.int64()) for name in ("fetched", "inserted", "updated", "unchanged", "entities_changed")),
+    ]
+)
+_CONNECTION_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
+        pa.field("gross_margin", pa.decimal128(9, 6)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time).
+
+    ``trailing_spend`` is its connection's, of the seven days until its last leg, in micros. ``restated``: None is nothing.
+    """
+
+    counts: RunCounts
+    changes: int
+    changed_at: datetime | None
+    trailing_spend: int
+    restated: Restated | None
+
+
+class Warehouse:
+    """The warehouse file at ``path`` (created by the first write) and its published copy.
+
+    Every method raises WarehouseBusy when the lock stays taken for ``lock_timeout`` seconds, WarehouseDamaged when the
+    file is not what was written, DiskFull when there is no space, and Permanent when a newer adpulse wrote the file.
+    """
+
+    def __init__(self, path: Path, published: Path, *, readers: int | None = None, lock_timeout: float = 60.0) -> None:
+        self._path = path
+        self._published = published
+        self._readers = readers
+        self._lock_timeout = lock_timeout
+        self._left: damage.Mark = ()
+        self._damage: tuple[damage.Mark, str] | None = None
+
+    def require_sound(self) -> None:
+        """Raise WarehouseDamaged when the file was found damaged and is still the same; only asks the file system."""
+        if self._damage and self._damage[0] == damage.mark(self._path):
+            raise WarehouseDamaged(self._damage[1])
+
+    def restore(self, forget: Callable[[Holdings | None], None], *, force: bool = False) -> Restored:
+        """Put the published copy in a damaged file's place, see :func:`storage.warehouse.damage.restore`; nobody can write meanwhile."""
+        with self._exclusive() as lock:
+            return damage.restore(self._path, self._published, lock, forget, force=force)
+
+    def contents(self, connection_id: str) -> Contents:
+        """What the published copy holds of a connection."""
+        return _DUCKDB.run(erasure.contents, self._published, connection_id)
+
+    def erase(self, connection_id: str) -> None:
+        """Forget a connection, and renew the copy for readers. Killed anywhere, it is done by calling it again.
+
+        The file is written anew without it, so that nothing of it is left in the bytes.
+        """
+        with self._exclusive():
+            _DUCKDB.run(self._erase, connection_id)
+        self.publish(min_interval_seconds=0)
+
+    def _erase(self, connection_id: str) -> None:
+        if not self._look(lambda warehouse: erasure.holds(warehouse, connection_id)):
+            return
+        self._checkpoint()  # no log may stand beside the file that takes its place
+        self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
+        self._left = damage.mark(self._path)
+
+    def remove(self, forget: Callable[[], None]) -> None:
+        """Delete the file and its published copy, after ``forget`` made sure that nobody uses the workspace any more.
+
+        Raises:
+            WarehouseBusy: somebody has the file open; nothing was forgotten. And what ``forget`` raises.
+        """
+        with self._exclusive():
+            forget()
+            # The copy first: without its warehouse it would stand for a lost one.
+            for each in (self._published, damage.log_of(self._path), self._path):
+                each.unlink(missing_ok=True)
+
+    def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
+        """What each run would change, in the order of ``batch``; opens the file for reading only."""
+        return self._read(lambda warehouse: diff.compare(warehouse, batch))
+
+    def missing_entities(self, connection: Connection, fetched: Sequence[Fetched]) -> list[Absent]:
+        """What vanished from the answers: a diff takes them for zero only if they are looked up and live."""
+        run = RunFetch(
+            run_id="",
+            generation=0,
+            connection_id=connection.id,
+            provider=connection.provider,
+            now=datetime.now(UTC),  # does not matter here
+            gross_margin=connection.gross_margin,
+            fetched=fetched,
+            left_out=connection.filters.left_out,
+        )
+        return self._read(lambda warehouse: diff.missing_entities(warehouse, run))
+
+    def apply(
+        self,
+        changes: Sequence[RunChanges],
+        *,
+        held: Callable[[str, int], bool],
+        connections: Sequence[Connection],
+    ) -> set[str]:
+        """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
+
+        A run is written whole or not at all. One whose lease is not held is left out, also when it is lost just before the
+        commit. So is a run older than what its connection has. A run that is in already is not written again and counts as applied.
+
+        Args:
+            changes: what :meth:`diff` found.
+            held: whether a run still holds its lease of that generation.
+            connections: the runs' connections; their names and currencies are kept beside the numbers.
+
+        Returns:
+            Ids of the runs whose changes are in the warehouse now.
+        """
+        if len({run.connection_id for run in changes}) < len(changes):
+            raise ValueError("A batch holds each connection once.")
+        applied = {run.run_id for run in changes if run.empty and held(run.run_id, run.generation)}
+        pending = [run for run in changes if not run.empty]
+        if not pending:
+            return applied
+        with self._exclusive():
+            for portion in portions(pending, ROWS_AT_ONCE):
+                if portion := [run for run in portion if held(run.run_id, run.generation)]:
+                    applied |= _DUCKDB.run(self._apply, portion, held, connections)
+        return applied
+
+    def _apply(self, portion: list[RunChanges], held: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
+        with self._open_for_writing() as warehouse:
+            return _merge(warehouse, portion, held, connections)
+
+    def applied_since(self, run_id: str, generation: int) -> Applied | None:
+        """What the run wrote after a generation; None when it wrote nothing. This, not memory, is what telemetry tells."""
+        row = self._read(lambda warehouse: warehouse.execute(query("applied_since"), [run_id, generation]).fetchone())
+        if row is None:
+            return None
+        counts = RunCounts(fetched=row[0], inserted=row[1], updated=row[2], unchanged=row[3], entities_changed=row[4])
+        restated = Restated(**row[8]) if row[8]["rows"] else None
+        return Applied(counts=counts, changes=row[5], changed_at=row[6], trailing_spend=int(row[7]), restated=restated)
+
+    def publish(self, *, min_interval_seconds: float) -> bool:
+        """Renew the copy for readers if the warehouse changed since, not oftener than the interval.
+
+        Returns:
+            Whether the copy was renewed.
+        """
+        if not analytics.due(self._path, self._published, min_interval_seconds):
+            return False
+        with self._exclusive() as lock:
+            # Asked again: another process may have renewed it while this one waited.
+            if not analytics.due(self._path, self._published, min_interval_seconds):
+                return False
+            _DUCKDB.run(self._checkpoint)
+            analytics.publish(self._path, self._published, lock, self._readers)
+        return True
+
+    def _checkpoint(self) -> None:
+        with self._open_for_writing() as warehouse:
+            warehouse.execute("CHECKPOINT")
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[int]:
+        try:
+            with exclusive(self._path.with_suffix(".lock"), self._lock_timeout) as lock:
+                yield lock
+        except TimeoutError:
+            message = (
+                f"The warehouse of workspace {self._path.stem} was in use for {self._lock_timeout:g} s. Nothing was written. "
+                "Try again; if it stays so, end the process that hangs while it syncs this workspace."
+            )
+            raise WarehouseBusy(message) from None
+        except WarehouseDamaged as error:
+            self._damage = damage.mark(self._path), str(error)
+            raise
+
+    def _read(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What ``look`` makes of the warehouse, or of an empty one in memory when there is none."""
+        with self._exclusive():
+            return _DUCKDB.run(self._look, look)
+
+    def _look(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        if self._is_new():
+            with duckdb.connect(config=_CONFIG) as warehouse:
+                schema.migrate(warehouse)
+                return look(warehouse)
+        self._examine()
+        with self._connect(read_only=True) as warehouse:
+            return look(warehouse)
+
+    @contextmanager
+    def _open_for_writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse for writing; the lock must be held."""
+        if self._is_new():
+            self._create()
+        self._examine()
+        with self._connect(read_only=False) as warehouse:
+            yield warehouse
+            with suppress(duckdb.OutOfMemoryException):  # then it takes what it takes
+                warehouse.execute(_CHECKPOINT_MEMORY)
+        self._left = damage.mark(self._path)
+
+    def _is_new(self) -> bool:
+        """Whether nothing was ever written. A copy without its warehouse is no new one: what we noted as read would be missing."""
+        if self._path.exists():
+            return False
+        if self._published.exists():
+            raise damage.damaged(self._path)
+        return True
+
+    def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
+        """Build the file under another name: a process killed here leaves no warehouse without tables, and none half filled.
+
+        What was begun is removed after any error: on a full disk it would keep the others from writing.
+        """
+        fresh = damage.unused(self._path)
+        try:
+            with (
+                damage.explained(fresh, self._published),
+                duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
+            ):
+                schema.migrate(warehouse)
+                fill(warehouse)
+                warehouse.execute("CHECKPOINT")
+        except BaseException:
+            damage.unused(self._path)
+            raise
+        replace(fresh, self._path)
+
+    def _examine(self) -> None:
+        """Read a file through that is not as this process left it, and bring it to this version's schema.
+
+        So a damage is found before anything is built on it, or the copy is replaced by it. Only an old file is opened for writing.
+        """
+        if damage.mark(self._path) == self._left:
+            return
+        with self._connect(read_only=True) as warehouse:
+            newer = schema.unknown(warehouse)
+            if not newer:
+                damage.read_through(warehouse)
+            current = not newer and schema.is_current(warehouse)
+        if newer:
+            raise Permanent(f"The warehouse of workspace {self._path.stem} has {newer}. Install a newer adpulse.")
+        if not current:
+            with self._connect(read_only=False) as warehouse:
+                schema.migrate(warehouse)
+        self._left = damage.mark(self._path)
+
+    @contextmanager
+    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with (
+            damage.explained(self._path, self._published),
+            duckdb.connect(self._path, read_only=read_only, config=_CONFIG) as warehouse,
+        ):
+            warehouse.execute("SET TimeZone = 'UTC'")
+            yield warehouse
+
+
+def _merge(
+    warehouse: duckdb.DuckDBPyConnection,
+    pending: Sequence[RunChanges],
+    held: Callable[[str, int], bool],
+    connections: Sequence[Connection],
+) -> set[str]:
+    warehouse.register("runs", _runs_table(pending))
+    before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
+    applied = {run_id for run_id, (is_in, _) in before.items() if is_in}
+    pending = [run for run in pending if not any(before.get(run.run_id, ()))]
+    while pending:
+        warehouse.execute("BEGIN")
+        _write(warehouse, pending, connections)
+        kept = [run for run in pending if held(run.run_id, run.generation)]
+        if len(kept) == len(pending):
+            warehouse.execute("COMMIT")
+            return applied | {run.run_id for run in kept}
+        # Only the whole transaction can be taken back: once more without the runs that lost their lease meanwhile.
+        warehouse.execute("ROLLBACK")
+        pending = kept
+    return applied
+
+
+def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
+    """One statement per table for all runs; tables without changes are not touched."""
+    warehouse.register("runs", _runs_table(pending))
+    warehouse.register("known", _connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
+    facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
+    totals = _register(warehouse, "total_changes", [run.totals for run in pending])
+    _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
+    _write_metrics(warehouse, "platform_totals", "total_changes", totals)
+    if facts.num_rows:
+        warehouse.execute(query("insert_metric_changes"))
+    if _register(warehouse, "entity_rows", [run.entities for run in pending]).num_rows:
+        warehouse.execute(query("merge_entities"))
+        warehouse.execute(query("insert_entity_changes"))
+        warehouse.execute(query("drop_names"))
+    if _register(warehouse, "name_rows", [run.names for run in pending]).num_rows:
+        warehouse.execute(query("merge_names"))
+    if _register(warehouse, "day_rows", [run.days for run in pending]).num_rows:
+        warehouse.execute(query("merge_days"))
+    if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
+        warehouse.execute(query("merge_unreported"))
+    warehouse.execute(query("merge_connections"))
+    warehouse.execute(query("insert_sync_runs"))
+
+
+def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.Table]) -> pa.Table:
+    table = pa.concat_tables(tables)
+    warehouse.register(name, table)
+    return table
+
+
+def _write_metrics(warehouse: duckdb.DuckDBPyConnection, table: str, name: str, changes: pa.Table) -> None:
+    inserted = changes.filter(changes["inserted"]).num_rows
+    if inserted < changes.num_rows:
+        warehouse.execute(query("update_metrics", table=table, changes=name))
+    if inserted:
+        warehouse.execute(query("insert_metrics", table=table, changes=name))
+
+
+def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:
+    rows = [
+        {"run_id": run.run_id, "generation": run.generation, "connection_id": run.connection_id, "now": run.now, **asdict(run.counts)}
+        for run in runs
+    ]
+    return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
+
+
+def _connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
+    """Those whose rows are written, with the margin that these rows have."""
+    rows = [
+        {
+            "id": connection.id,
+            "provider": str(connection.provider),
+            "external_id": connection.external_id,
+            "name": connection.name,
+            "currency": connection.currency,
+            "timezone": connection.timezone,
+            "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
+        }
+        for connection in {connection.id: connection for connection in connections}.values()
+        if connection.id in margins
+    ]
+    return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)
