@@ -27,7 +27,8 @@ from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
 from tasks.entities import sync_entities
 from tasks.metrics import fetch_metrics
-from tasks.telemetry import prepare, settle
+from tasks.planning import prepare
+from tasks.settling import settle
 from tasks.upsert import upsert_metrics
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from adpulse.platforms.registry import platform_of
 from deployments.sweep import Sweep
 from storage.control import database, leases, sqlite_file
 from storage.warehouse import analytics
-from tasks.telemetry import settle
+from tasks.settling import settle
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

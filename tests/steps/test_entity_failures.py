@@ -210,7 +210,7 @@ def test_a_walk_of_changes_goes_on_while_the_full_one_fails(installation):
 def test_a_failed_walk_is_not_repeated_when_its_step_is(installation):
     """A task that is tried again, or a batch that waited, calls the platform no second time for it."""
     from tasks.entities import read_entities  # noqa: PLC0415 - beside its use
-    from tasks.telemetry import prepare  # noqa: PLC0415 - beside its use
+    from tasks.planning import prepare  # noqa: PLC0415 - beside its use
 
     connection = connect(installation, META)
     installation.sandbox.faults.add(aimed(META, "refused"))

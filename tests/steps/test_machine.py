@@ -36,7 +36,8 @@ from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
 from tasks.metrics import read_metrics
-from tasks.telemetry import prepare, settle
+from tasks.planning import prepare
+from tasks.settling import settle
 from tasks.upsert import apply_changes
 
 ACCOUNTS = {"Corner Store 1": "meta", "Side Street 1": "google", "Corner Store 2": "meta"}

@@ -1,6 +1,6 @@
-"""Plans a leased sync and, at its end, settles what it did: partition ages, run state, the connection's status.
+"""Settles what a leg of a sync did: partition ages, sizes, run state, the connection's status.
 
-Not Prefect tasks: the control plane is the truth, Prefect's run list only shows it. Steps: plan, telemetry.
+Not a Prefect task: the control plane is the truth, Prefect's run list only shows it. Step: telemetry.
 """
 
 import logging
@@ -24,13 +24,13 @@ from adpulse.errors import (
     VersionSunset,
 )
 from adpulse.fetched import Fetched
-from adpulse.model import WALKS, ConnectionStatus, Fetch, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
-from adpulse.planner.plan import Plan, plan
+from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
+from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
-from storage.control.unsettled import MOST_DEATHS, suspected
+from storage.control.unsettled import MOST_DEATHS
 from tasks.batch import failure
 
 log = logging.getLogger(__name__)
@@ -41,61 +41,6 @@ _PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
 """Not the connection's failure: its lease is lost, it is deleted, or our database is locked."""
 
 _UNREAD = Leg(idle=True, today=False)
-
-
-def prepare(app: App, lease: Lease) -> Plan:
-    """Plan the sync and stage the plan, so that a retried step does the same reads.
-
-    What a leg that a dead worker left had read is not read again, unless today's numbers grew too old meanwhile.
-
-    Raises:
-        WarehouseDamaged: it is known to be; nothing is asked of the platform that could not be stored.
-        Permanent: the connection is suspected of killing workers.
-    """
-    if error := suspected(lease):
-        raise error
-    app.warehouse(lease.connection.workspace_id).require_sound()
-    left = _left(app, lease)
-    ages = app.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
-    made = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
-    planned = {fetch.asks for fetch in made.fetches}
-    for fetch in (each.fetch for each in left):
-        if fetch.asks not in planned:
-            made = replace(made, fetches=(fetch, *made.fetches))
-        elif fetch.heat is Heat.HOT:
-            app.staging.drop(lease.run_id, fetch)
-    app.staging.save_plan(lease.run_id, lease.generation, made)
-    return made
-
-
-def _left(app: App, lease: Lease) -> list[Fetched]:
-    """The answers of the leg that was left, if one was, as far as they can be used; the rest is cleared away."""
-    try:
-        generation = app.staging.planned_generation(lease.run_id)
-        if generation is not None and generation > lease.settled_generation:
-            answers = app.staging.read(lease.run_id)
-            unusable = _unusable(app, lease, answers)
-            for fetch in unusable:
-                app.staging.drop(lease.run_id, fetch)
-            log.info("run %s goes on where generation %s was left", lease.run_id, generation)
-            return [each for each in answers if each.fetch not in unusable]
-    except Permanent as error:
-        log.warning("run %s is read anew: %s", lease.run_id, error)
-    app.staging.remove(lease.run_id)
-    return []
-
-
-def _unusable(app: App, lease: Lease, answers: list[Fetched]) -> list[Fetch]:
-    """Today's rows whose campaign totals were not read any more: a remainder needs both of one time. And who was looked up."""
-    left = app.staging.plan(lease.run_id)
-    missing = [fetch for fetch in left.fetches if not app.staging.has(lease.run_id, fetch)] if left else []
-    torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
-    found = [each.fetch for each in answers]
-    return [fetch for fetch in found if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_today(fetch))]
-
-
-def _is_today(fetch: Fetch) -> bool:
-    return fetch.kind in (FetchKind.ADS, FetchKind.CATEGORIES) and fetch.heat is Heat.HOT
 
 
 def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, late: bool = False) -> RunCounts:
