@@ -15,11 +15,11 @@ from pathlib import Path
 import requests
 from pydantic import SecretStr
 
-from adpulse import operations
 from adpulse.bootstrap import App
-from adpulse.discovery import discover
 from adpulse.model import Connection, RunState
 from adpulse.role import Role
+from adpulse.services import connecting
+from adpulse.services.discovering import discover
 from adpulse_sandbox import Sandbox
 from bench import environment, processes
 
@@ -89,7 +89,7 @@ def _connect(app: App, sandbox: Sandbox) -> list[Connection]:
     reached = discover(app, "meta", token)
     chosen = replace(reached, accounts=[account for account in reached.accounts if account.external_id in sized][:ACCOUNTS])
     workspace = app.workspaces.create("bench")
-    made = operations.connect(app, workspace.id, "meta", token, chosen, "manual", ask=lambda _app, _provider: None)
+    made = connecting.connect(app, workspace.id, "meta", token, chosen, "manual", ask=lambda _app, _provider: None)
     return [view.connection for view in made]
 
 

@@ -26,10 +26,11 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from adpulse import bootstrap, operations
+from adpulse import bootstrap
 from adpulse.clock import utc_now
-from adpulse.discovery import discover
 from adpulse.model import AccountFacts, Provider, RunState
+from adpulse.services import connecting
+from adpulse.services.discovering import discover
 from adpulse_sandbox.google.world import MOST_EXTRA
 from adpulse_sandbox.meta.world import BEGINNING
 from adpulse_sandbox.remote import Remote
@@ -168,7 +169,7 @@ def _connect(ours: Installation, connections: Mapping[Provider, int], addresses:
         for number, workspace in enumerate(workspaces):
             chosen = found[: connections[provider]][number :: len(WORKSPACES)]
             if chosen:
-                operations.connect(ours.app, workspace.id, provider, secret, replace(reached, accounts=chosen), "realtime")
+                connecting.connect(ours.app, workspace.id, provider, secret, replace(reached, accounts=chosen), "realtime")
 
 
 def _fits(provider: Provider, account: AccountFacts) -> bool:

@@ -28,10 +28,11 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from adpulse import bootstrap, operations, orchestrator
+from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
-from adpulse.discovery import discover
 from adpulse.model import Lane, RunState
+from adpulse.services import connecting
+from adpulse.services.discovering import discover
 from adpulse_sandbox import Sandbox
 from bench import environment
 from bench.processes import descendants, resident_mb, stop
@@ -213,7 +214,7 @@ def _sync(worker: Worker, sandbox: Sandbox) -> int:
     workspace = app.workspaces.create(worker.way.name)
     reached = discover(app, "meta", token)
     chosen = replace(reached, accounts=[account for account in reached.accounts if account.name in ACCOUNTS])
-    connected = [view.connection.id for view in operations.connect(app, workspace.id, "meta", token, chosen, "manual")]
+    connected = [view.connection.id for view in connecting.connect(app, workspace.id, "meta", token, chosen, "manual")]
     deadline = time.monotonic() + _SYNC_SECONDS
     while True:
         runs = [run for each in connected for run in app.runs.history(each, limit=100)]

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, connecting, deletion, orchestrator
+from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
+from adpulse.services import authorising, deleting
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 
@@ -105,7 +106,7 @@ class Sweep:
     def _renew(self) -> None:
         """Last, as the platform may take its time; one leads here, too."""
         if self._app.leadership.leader(_JOB) == self._owner:
-            connecting.renew(self._app)
+            authorising.renew(self._app)
 
     def _ask(self) -> None:
         for provider in PLATFORMS:
@@ -136,11 +137,11 @@ class Sweep:
     def _delete(self) -> None:
         """Finish what was confirmed; a workspace whose file cannot be written holds up no other."""
         held_up = set[str]()
-        for connection in deletion.pending(self._app):
+        for connection in deleting.pending(self._app):
             if connection.workspace_id in held_up:
                 continue  # it would wait for the same file
             try:
-                deletion.finish(self._app, connection)
+                deleting.finish(self._app, connection)
             except Exception as error:
                 log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error, exc_info=True)
                 held_up.add(connection.workspace_id)

@@ -15,8 +15,9 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import refresh_global_settings_context
 from waiting import until
 
-from adpulse import operations, orchestrator
+from adpulse import orchestrator
 from adpulse.model import Parts, RunState
+from adpulse.services import syncing
 
 READY_SECONDS = 200
 ENDED = (RunState.DONE, RunState.FAILED, RunState.DEAD)
@@ -84,7 +85,7 @@ class Running(Installation):
 
     def ask(self, connection, parts=Parts.BOTH, *, force=False):
         """Press Sync now."""
-        return operations.request_sync(self.app, connection.id, parts, force=force).run_id
+        return syncing.request_sync(self.app, connection.id, parts, force=force).run_id
 
     def ended(self, run_id):
         """The run once it is closed."""

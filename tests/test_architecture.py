@@ -87,7 +87,7 @@ def test_the_import_contracts_hold(copied_packages):
     ("file", "planted"),
     [
         ("storage/control/runs.py", "from adpulse import telling"),
-        ("storage/control/runs.py", "from adpulse import pull"),
+        ("storage/control/runs.py", "from adpulse.services import pull"),
         ("storage/control/runs.py", "import prefect"),
         ("storage/control/runs.py", "import duckdb"),
         ("storage/warehouse/diff.py", "from storage.control import runs"),

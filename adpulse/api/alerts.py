@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
-from adpulse import operations
 from adpulse.api import places, routing
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
+from adpulse.services import alerting
 from storage.control.alerts import Alert
 
 router = routing.router(
@@ -83,7 +83,7 @@ def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
 @places.ALERTS
 def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> AlertOut:
     """It is asked soon, and then after each publish."""
-    return _out(operations.make_alert(caller.app, caller.workspace(workspace_id).id, body.name, body.query))
+    return _out(alerting.make_alert(caller.app, caller.workspace(workspace_id).id, body.name, body.query))
 
 
 @router.patch("/{alert_id}", summary="Change an alert", responses=_ASKED | answers(HTTPStatus.CONFLICT))
@@ -91,7 +91,7 @@ def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> Aler
 def change_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId, body: AlertChange) -> AlertOut:
     """Its name or query, or whether it is enabled."""
     found = _alert(caller, workspace_id, alert_id)
-    return _out(operations.change_alert(caller.app, found.id, name=body.name, query=body.query, enabled=body.enabled))
+    return _out(alerting.change_alert(caller.app, found.id, name=body.name, query=body.query, enabled=body.enabled))
 
 
 @router.delete("/{alert_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove an alert")

@@ -12,7 +12,6 @@ from fastapi import Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from adpulse import connecting, operations
 from adpulse.api import places, routing
 from adpulse.api.access import Caller, Editor, Installation, MaybeCaller
 from adpulse.api.connection_models import ConnectionOut
@@ -22,8 +21,9 @@ from adpulse.api.jobs import Accepted, accepted
 from adpulse.api.problems import CLOSED, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
-from adpulse.connecting import Invitation, Returned
 from adpulse.crypto import digest
+from adpulse.services import authorising, changing
+from adpulse.services.authorising import Invitation, Returned
 from storage.control import authorizations
 from storage.control.connections import ConnectionView
 from storage.control.grants import Grant
@@ -31,7 +31,7 @@ from storage.control.grants import Grant
 _ASKS_A_PLATFORM = answers(
     HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
 )
-CALLBACK = connecting.CALLBACK
+CALLBACK = authorising.CALLBACK
 LONGEST_SECRET = 20_000
 _LONGEST_STATE, _LONGEST_CODE = 200, 4_000
 _COOKIE = "adpulse_authorization"
@@ -153,7 +153,7 @@ class Connected(BaseModel):
 def discover_accounts(caller: Editor, workspace_id: WorkspaceId, body: SecretIn) -> GrantOut:
     """Asks the platform, and keeps the credential, encrypted, for an hour or until it is used. A workspace may ask 30 times an hour."""
     workspace = caller.workspace(workspace_id)
-    return grant_out(caller.app, connecting.grant_of(caller.app, workspace.id, body.provider, body.secret))
+    return grant_out(caller.app, authorising.grant_of(caller.app, workspace.id, body.provider, body.secret))
 
 
 @router.post(
@@ -166,7 +166,7 @@ def begin_authorization(
     workspace = caller.workspace(workspace_id)
     found = caller.connection(body.connection_id, workspace.id).connection if body.connection_id else None
     reached_at = str(request.base_url)
-    invitation = connecting.begin_authorisation(
+    invitation = authorising.begin_authorisation(
         caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=found
     )
     bind(caller.app, response, invitation)
@@ -217,11 +217,11 @@ def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn)
     """All of them or none. Their first syncs are queued."""
     workspace, app = caller.workspace(workspace_id), caller.app
     if body.provider is not None and body.secret is not None:
-        grant = connecting.grant_of(app, workspace.id, body.provider, body.secret)
+        grant = authorising.grant_of(app, workspace.id, body.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", workspace.id)
-    wanted = connecting.every_account(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
-    return _connected(caller, connecting.connect(app, grant, wanted, body.sync_frequency, ask=ask_prefect))
+    wanted = authorising.every_account(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
+    return _connected(caller, authorising.connect(app, grant, wanted, body.sync_frequency, ask=ask_prefect))
 
 
 @router.post("/connections/{connection_id}/reconnect", summary="Give a connection a fresh credential", responses=_ASKS_A_PLATFORM)
@@ -230,10 +230,10 @@ def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: Reco
     """Its history goes on. Connections that shared the old credential get the new one too, if it reaches them."""
     connection, app = caller.connection(connection_id).connection, caller.app
     if body.secret is not None:
-        grant = connecting.grant_of(app, connection.workspace_id, connection.provider, body.secret)
+        grant = authorising.grant_of(app, connection.workspace_id, connection.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", connection.workspace_id)
-    return _connected(caller, connecting.reconnect(app, connection, grant, ask=ask_prefect))
+    return _connected(caller, authorising.reconnect(app, connection, grant, ask=ask_prefect))
 
 
 @router.post(
@@ -244,14 +244,14 @@ def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: Reco
 )
 def resume_connection(caller: Editor, connection_id: ConnectionId) -> Accepted:
     """After a pause, or once what stopped it at the platform is mended; a sync is queued at once."""
-    return accepted(operations.resume(caller.app, caller.connection(connection_id).connection.id, ask=ask_prefect))
+    return accepted(changing.resume(caller.app, caller.connection(connection_id).connection.id, ask=ask_prefect))
 
 
 @router.post("/connections/{connection_id}/disconnect", summary="Stop syncing for good", responses=answers(HTTPStatus.BAD_REQUEST))
 def disconnect_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """Its data stay; its token is erased unless another connection uses it."""
     found = caller.connection(connection_id)
-    return told(caller, [operations.disconnect(caller.app, found.connection.id)])[0]
+    return told(caller, [changing.disconnect(caller.app, found.connection.id)])[0]
 
 
 def bind(app: App, response: Response, invitation: Invitation) -> None:
@@ -268,7 +268,7 @@ def bind(app: App, response: Response, invitation: Invitation) -> None:
 
 
 def returned(app: App, request: Request, told: ReturnedIn, caller: Caller | None = None) -> Grant:
-    """The grant that comes of what a browser brought back; see :func:`adpulse.connecting.finish_authorisation`."""
+    """The grant that comes of what a browser brought back; see :func:`adpulse.services.authorising.finish_authorisation`."""
     held = request.cookies.get(_cookie(told.state))
     brought = Returned(
         state=told.state,
@@ -277,12 +277,12 @@ def returned(app: App, request: Request, told: ReturnedIn, caller: Caller | None
         browser=SecretStr(held) if held else None,
         key_id=caller.id if caller else None,
     )
-    return connecting.finish_authorisation(app, brought)
+    return authorising.finish_authorisation(app, brought)
 
 
 def _path(app: App) -> str:
     """The callback's path as browsers see it."""
-    return urlsplit(f"{app.settings.public_url or ''}{connecting.CALLBACK}").path
+    return urlsplit(f"{app.settings.public_url or ''}{authorising.CALLBACK}").path
 
 
 def _cookie(state: str) -> str:
@@ -291,7 +291,7 @@ def _cookie(state: str) -> str:
 
 def grant_out(app: App, grant: Grant) -> GrantOut:
     """What is told of a grant: never its secret."""
-    connected = connecting.connected_accounts(app, grant)
+    connected = authorising.connected_accounts(app, grant)
     accounts = [
         AccountOut(
             external_id=each.external_id,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from adpulse import deletion, operations, telling
+from adpulse import telling
 from adpulse.api import cursors, routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.connection_models import (
@@ -27,6 +27,7 @@ from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus, Parts
 from adpulse.planner.completeness import completeness
+from adpulse.services import changing, deleting
 from storage.control.connections import ConnectionView
 from storage.control.runs import SHOWN
 
@@ -53,7 +54,7 @@ def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOu
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
     """A new margin asks for a sync, which brings the profit of every stored day to it without a platform call."""
     found = caller.connection(connection_id).connection
-    operations.change_connection(caller.app, found, name=body.name, labels=body.labels, gross_margin=body.gross_margin, ask=ask_prefect)
+    changing.change_connection(caller.app, found, name=body.name, labels=body.labels, gross_margin=body.gross_margin, ask=ask_prefect)
     return told(caller, [caller.connection(found.id)])[0]
 
 
@@ -89,7 +90,7 @@ def change_frequency(caller: Editor, connection_id: ConnectionId, body: Frequenc
 def pause_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """A sync under way ends by itself; what is queued waits."""
     found = caller.connection(connection_id)
-    return told(caller, [operations.pause(caller.app, found.connection.id)])[0]
+    return told(caller, [changing.pause(caller.app, found.connection.id)])[0]
 
 
 @router.post(
@@ -138,11 +139,11 @@ def delete_connection(
 ) -> DeletionProposal | Deleting:
     """Without ``confirmation``: what would go, and the text that confirms it. With it: it is deleted, within moments, by the worker."""
     connection = caller.connection(connection_id).connection
-    deleting = connection.status is ConnectionStatus.DELETING
-    if confirmation is None and not deleting:
-        return _proposed(deletion.propose(caller.app, connection.id))
-    if confirmation is not None and not deleting:
-        deletion.confirm(caller.app, connection, confirmation)
+    going = connection.status is ConnectionStatus.DELETING
+    if confirmation is None and not going:
+        return _proposed(deleting.propose(caller.app, connection.id))
+    if confirmation is not None and not going:
+        deleting.confirm(caller.app, connection, confirmation)
     response.status_code = HTTPStatus.ACCEPTED
     return Deleting(connection_id=connection.id)
 
@@ -154,7 +155,7 @@ def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool
     return accepted(ticket)
 
 
-def _proposed(made: deletion.Proposal) -> DeletionProposal:
+def _proposed(made: deleting.Proposal) -> DeletionProposal:
     return DeletionProposal(
         confirmation=made.confirmation,
         confirm_until=made.ends_at,

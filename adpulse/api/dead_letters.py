@@ -5,13 +5,13 @@ from http import HTTPStatus
 from fastapi import Response
 from pydantic import Field
 
-from adpulse import operations
 from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
 from adpulse.api.soon import ask_prefect
+from adpulse.services import syncing
 from storage.control.runs import RunView
 
 router = routing.router("dead letters", responses=CLOSED)
@@ -48,7 +48,7 @@ def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLet
 )
 def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId) -> Accepted:
     """The letter is dealt with; the answer is the new job."""
-    ticket = operations.replay(caller.app, _letter(caller, workspace_id, run_id), ask=ask_prefect)
+    ticket = syncing.replay(caller.app, _letter(caller, workspace_id, run_id), ask=ask_prefect)
     return accepted(ticket)
 
 

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from adpulse import operations
 from adpulse.bootstrap import App
 from adpulse.model import Provider
+from adpulse.services import syncing
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Soon(Generic[Asked]):
                 log.exception("what was asked for could not be done")
 
 
-_dispatch = Soon[tuple[App, Provider]](lambda asked: operations.dispatch(*asked))
+_dispatch = Soon[tuple[App, Provider]](lambda asked: syncing.dispatch(*asked))
 
 
 def ask_prefect(app: App, provider: Provider) -> None:

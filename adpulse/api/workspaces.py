@@ -5,13 +5,13 @@ from http import HTTPStatus
 from fastapi import Response
 from pydantic import BaseModel, Field, StrictBool
 
-from adpulse import operations
 from adpulse.api import routing
 from adpulse.api.access import Editor, Operator, Viewer
 from adpulse.api.fields import Body, Line, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.errors import Usage
 from adpulse.role import Role
+from adpulse.services import deleting
 from storage.control.workspaces import Workspace
 
 router = routing.router("workspaces", responses=CLOSED)
@@ -85,7 +85,7 @@ def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceC
 )
 def delete_workspace(caller: Operator, workspace_id: WorkspaceId) -> None:
     """With its keys. One that has connections stays: delete these first."""
-    operations.delete_workspace(caller.app, caller.workspace(workspace_id).id)
+    deleting.delete_workspace(caller.app, caller.workspace(workspace_id).id)
 
 
 def _told(workspace: Workspace) -> WorkspaceOut:

@@ -23,12 +23,12 @@ def add(
     workspace: OfWorkspace = None,
 ) -> None:
     """Make an alert."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import alerting
 
     context = app()
     owner = context.workspaces.named(workspace)
-    made = operations.make_alert(context, owner.id, name, query)
+    made = alerting.make_alert(context, owner.id, name, query)
     typer.echo(f"Alert {made.name} ({made.id}) watches {owner.name}. See what it finds now with: adpulse alerts run {made.id}")
 
 

@@ -56,10 +56,11 @@ def _connect_to(provider: Provider) -> Callable[..., None]:
 def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
     from dataclasses import replace
 
-    from adpulse import operations, telling
+    from adpulse import telling
     from adpulse.bootstrap import app
-    from adpulse.discovery import discover
     from adpulse.frequency import allowed
+    from adpulse.services import connecting
+    from adpulse.services.discovering import discover
 
     context = app()
     owner = context.workspaces.get(workspace)
@@ -70,7 +71,7 @@ def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequ
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
     elsewhere = ""
-    for view in operations.connect(context, owner.id, provider, secret, chosen, frequency):
+    for view in connecting.connect(context, owner.id, provider, secret, chosen, frequency):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
         elsewhere = telling.issued_elsewhere(view.connection)
     if elsewhere:
@@ -187,14 +188,14 @@ def sync(
     parts: Annotated[str, typer.Option("--parts", help="both, entities or metrics.")] = "both",
 ) -> None:
     """Sync a connection now."""
-    from adpulse import operations
     from adpulse.bootstrap import app
     from adpulse.model import Parts
+    from adpulse.services import syncing
 
     if parts not in tuple(Parts):
         raise Usage(f"'{parts}' is not a part of a sync. Choose one of: {', '.join(Parts)}.")
     context = app()
-    ticket = operations.request_sync(context, connection, Parts(parts), force=force)
+    ticket = syncing.request_sync(context, connection, Parts(parts), force=force)
     typer.echo(f"{'Queued' if ticket.created else 'Already on its way'}: {ticket.run_id}")
     if wait:
         _wait(context, ticket.run_id)
@@ -249,12 +250,13 @@ def set_margin(
     connection: Reference, value: Annotated[str, typer.Argument(help="A share of the revenue such as 0.35, or a percentage such as 35%.")]
 ) -> None:
     """Change a connection's gross margin: profit is revenue times margin, minus spend. All stored days follow."""
-    from adpulse import operations, telling
+    from adpulse import telling
     from adpulse.bootstrap import app
     from adpulse.metrics import parse_margin
+    from adpulse.services import changing
 
     context, margin = app(), parse_margin(value)
-    ticket = operations.set_margin(context, connection, margin)
+    ticket = changing.set_margin(context, connection, margin)
     when = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
     typer.echo(
         f"{context.connections.get(connection).connection.name}: margin {telling.percent(margin)}. Its stored days follow with {when}"
@@ -263,19 +265,19 @@ def set_margin(
 
 def pause(connection: Reference) -> None:
     """Stop syncing a connection until it is resumed. Its data stay."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import changing
 
-    view = operations.pause(app(), connection)
+    view = changing.pause(app(), connection)
     typer.echo(f"{view.connection.name} is paused. Go on with: adpulse resume {view.connection.id}")
 
 
 def resume(connection: Reference) -> None:
     """Sync a connection again: after a pause, or once what stopped it at the platform is mended."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import changing
 
-    ticket = operations.resume(app(), connection)
+    ticket = changing.resume(app(), connection)
     typer.echo(f"Resumed; its sync is queued: {ticket.run_id}")
 
 
@@ -284,41 +286,41 @@ def reconnect(connection: Reference) -> None:
 
     It comes from the environment variable ADPULSE_META_TOKEN (or ADPULSE_GOOGLE_CREDENTIALS), from standard input, or from a prompt.
     """
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import connecting
 
     context = app()
     provider = context.connections.get(connection).connection.provider  # before anybody types a token
     secret = _read_secret(provider)
-    for view in operations.reconnect(context, connection, secret):
+    for view in connecting.reconnect(context, connection, secret):
         typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
 
 
 def disconnect(connection: Reference, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop syncing a connection for good. Its data stay, its token is erased."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import changing
 
     context = app()
     name = context.connections.get(connection).connection.name
     if not yes and not typer.confirm(f"Disconnect {name}? Its data stay, its token is erased."):
         raise typer.Exit(1)
-    operations.disconnect(context, connection)
+    changing.disconnect(context, connection)
     typer.echo(f"{name} is disconnected; its data stay.")
 
 
 def delete(connection: Reference, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a connection and all of its data, for good. Says first what would go."""
-    from adpulse import deletion
     from adpulse.bootstrap import app
+    from adpulse.services import deleting
 
     context = app()
-    proposal = deletion.propose(context, connection)
+    proposal = deleting.propose(context, connection)
     held, name = proposal.contents, proposal.connection.name
     since = f" of {held.days} days since {held.since}" if held.since else ""
     typer.echo(f"{name} ({proposal.connection.id}): {held.rows} rows of metrics{since}, {held.entities} entities, {held.changes} changes.")
     if not yes and not typer.confirm("Delete it with all of this? Nothing brings it back."):
         raise typer.Exit(1)
-    deletion.confirm(context, proposal.connection, proposal.confirmation)
-    deletion.finish(context, proposal.connection)
+    deleting.confirm(context, proposal.connection, proposal.confirmation)
+    deleting.finish(context, proposal.connection)
     typer.echo(f"{name} is deleted.")

@@ -48,11 +48,11 @@ def list_letters(
 @dead_letters.command("show")
 def show(letter: Letter, *, as_json: AsJson = False) -> None:
     """Show one letter with its context."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import syncing
 
     context = app()
-    found = operations.dead_letter(context, letter)
+    found = syncing.dead_letter(context, letter)
     if as_json:
         typer.echo(json.dumps(asdict(found), default=str, indent=2))
         return
@@ -77,20 +77,20 @@ def show(letter: Letter, *, as_json: AsJson = False) -> None:
 @dead_letters.command("replay")
 def replay(letter: Letter) -> None:
     """Ask for the letter's sync again."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import syncing
 
-    ticket = operations.replay(app(), operations.dead_letter(app(), letter))
+    ticket = syncing.replay(app(), syncing.dead_letter(app(), letter))
     typer.echo(f"Queued: {ticket.run_id}")
 
 
 @dead_letters.command("resolve")
 def resolve(letter: Letter, note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "resolved by hand") -> None:
     """Mark a letter as dealt with, without another sync."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import syncing
 
     context = app()
-    found = operations.dead_letter(context, letter)
+    found = syncing.dead_letter(context, letter)
     context.runs.resolve(found.id, note[:255])
     typer.echo(f"Resolved {found.id}.")

@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Look the installation over. Changes nothing; exit code 1 when something is wrong."""
     from adpulse import settings
-    from adpulse.doctor import Verdict, examine
+    from adpulse.services.doctor import Verdict, examine
 
     found = list(examine(settings.load(), production=production))
     if as_json:

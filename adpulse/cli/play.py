@@ -12,15 +12,16 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from adpulse import operations, orchestrator, telling
+from adpulse import orchestrator, telling
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
-from adpulse.discovery import discover
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
 from adpulse.reached import Reached
+from adpulse.services import connecting, syncing
+from adpulse.services.discovering import discover
 from adpulse_sandbox.remote import Remote
 from storage.control.connections import ConnectionView
 from storage.control.runs import RunView
@@ -87,7 +88,7 @@ class Play:
         self._note()
 
     def _add(self, workspace: str, provider: Provider, secret: SecretStr, chosen: Reached, frequency: str) -> None:
-        (view,) = operations.connect(self._app, workspace, provider, secret, chosen, frequency)
+        (view,) = connecting.connect(self._app, workspace, provider, secret, chosen, frequency)
         self._cast[view.connection.name] = Figures(connection=view.connection)
 
     def _second_sync(self) -> None:
@@ -130,7 +131,7 @@ class Play:
             self._remote.fault("throttle", account=connection.external_id, minutes=10)
         self._remote.fault("expired_token", account=expired.external_id)
         for connection in (*throttled, expired):
-            operations.request_sync(self._app, connection.id)
+            syncing.request_sync(self._app, connection.id)
         self._until(
             "all troubles show",
             lambda: all(map(self._cooling, throttled)) and self._status(expired) is ConnectionStatus.NEEDS_REAUTH,
@@ -215,7 +216,7 @@ class Play:
         typer.secho("Everything held: 0 differences, 0 rows written by the second sync, a scheduled run was seen.", fg="green")
 
     def _sync(self, connection: Connection, *, force: bool = False) -> RunView:
-        ticket = operations.request_sync(self._app, connection.id, force=force)
+        ticket = syncing.request_sync(self._app, connection.id, force=force)
         ended = (RunState.DONE, RunState.FAILED, RunState.DEAD)
         self._until(f"{connection.name} is synced", lambda: self._app.runs.get(ticket.run_id).state in ended)
         run = self._app.runs.get(ticket.run_id)

@@ -23,8 +23,8 @@ def pull(
     key_file: Annotated[Path | None, typer.Option(help="File with the API key; else ADPULSE_API_KEY, else it is asked for.")] = None,
 ) -> None:
     """Download a workspace's DuckDB file, unless the one here is the newest. Broken off, it goes on where it was."""
-    from adpulse import pull as download
     from adpulse.redact import protect
+    from adpulse.services import pull as download
 
     key = _key(key_file)
     protect(key.get_secret_value())

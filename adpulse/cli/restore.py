@@ -18,10 +18,10 @@ def restore(
     ] = False,
 ) -> None:
     """Put the published copy in the place of a damaged warehouse file, which is kept under another name."""
-    from adpulse import operations
     from adpulse.bootstrap import app
+    from adpulse.services import restoring
 
-    done = operations.restore(app(), workspace, force=force)
+    done = restoring.restore(app(), workspace, force=force)
     if done.kept:
         typer.echo(f"The damaged file is kept: {done.kept}")
     if done.from_copy:

@@ -13,11 +13,12 @@ import uvicorn
 from pydantic import SecretStr
 from waiting import until
 
-from adpulse import bootstrap, connecting, settings
+from adpulse import bootstrap, settings
 from adpulse.api.app import create_app
 from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
 from adpulse.role import Role
+from adpulse.services import authorising
 from adpulse_sandbox import Sandbox
 from storage.control.runs import Leg
 from storage.warehouse import schema
@@ -162,7 +163,7 @@ def _team(installation, workspace):
 
     def grant(for_connection=None):
         provider = for_connection.provider if for_connection else "google"
-        return connecting.grant_of(app, workspace.id, provider, installation.secret(provider)).id
+        return authorising.grant_of(app, workspace.id, provider, installation.secret(provider)).id
 
     webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
     alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")

@@ -7,13 +7,13 @@ from html import unescape
 import pytest
 import requests
 
-from adpulse import deletion
 from adpulse.api.pages import ROOT
 from adpulse.clock import utc_now
 from adpulse.errors import UnknownConnection
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
+from adpulse.services import deleting
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_deleting_says_first_what_goes(visit, session, installation, team):
     assert installation.app.connections.get(team.connection.id).connection.status is ConnectionStatus.ACTIVE
     confirmation = unescape(re.search(r'name="confirmation" value="([^"]+)"', asked.text)[1])
     assert "Being deleted" in visit(session, "POST", path, data={"confirmation": confirmation}).text
-    for pending in deletion.pending(installation.app):
-        deletion.finish(installation.app, pending)
+    for pending in deleting.pending(installation.app):
+        deleting.finish(installation.app, pending)
     with pytest.raises(UnknownConnection):
         installation.app.connections.get(team.connection.id)
 

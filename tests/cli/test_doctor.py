@@ -13,8 +13,8 @@ import pytest
 from users import as_nobody
 
 from adpulse import bootstrap, orchestrator, settings
-from adpulse import doctor as doctor_of
 from adpulse.role import Role
+from adpulse.services import doctor as doctor_of
 from adpulse.settings import Settings
 from storage.control.leader import SWEEP
 
@@ -163,7 +163,7 @@ def test_before_production_the_sandbox_is_wrong_and_what_only_people_know_is_ask
 
 def test_before_production_a_prefect_server_that_asks_nobody_is_wrong_beyond_this_machine(doctor, prefect, monkeypatch):
     assert doctor("--production")[1]["Prefect's access"][0] == "look"
-    monkeypatch.setattr("adpulse.doctor.LOOPBACK_HOSTS", ())
+    monkeypatch.setattr("adpulse.services.doctor.LOOPBACK_HOSTS", ())
     assert doctor("--production")[1]["Prefect's access"][0] == "wrong"
 
     prefect.open_to_all = False

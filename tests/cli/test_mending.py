@@ -8,9 +8,10 @@ import pytest
 from installation import share_credential
 from sqlalchemy import select
 
-from adpulse import bootstrap, deletion
+from adpulse import bootstrap
 from adpulse.errors import BadRequest, LeaseLost
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.services import deleting
 from storage.control import database, sqlite_file, tables
 from storage.control.runs import Leg
 
@@ -208,7 +209,7 @@ def test_a_connection_is_deleted_only_after_it_was_told_what_goes(adpulse, insta
 @pytest.mark.parametrize("command", ["disconnect", "reconnect", "resume"])
 def test_nothing_is_done_to_a_connection_that_is_being_deleted(adpulse, installation, command):
     connection = installation.connect("Corner Store 1")
-    deletion.confirm(installation.app, connection, deletion.propose(installation.app, connection.id).confirmation)
+    deleting.confirm(installation.app, connection, deleting.propose(installation.app, connection.id).confirmation)
 
     code, _, told = adpulse(command, connection.id, *(["--yes"] if command == "disconnect" else []), stdin=token(installation) + "\n")
 

@@ -104,7 +104,7 @@ def target(tmp_path):
 @pytest.fixture
 def pull(shell, address, target, monkeypatch):
     monkeypatch.setenv("ADPULSE_API_KEY", KEY)
-    monkeypatch.setattr("adpulse.pull._WAIT_SECONDS", 0)
+    monkeypatch.setattr("adpulse.services.pull._WAIT_SECONDS", 0)
     return lambda *more: shell("pull", "--url", address, "-w", "w1", "--to", str(target), *more)
 
 

@@ -13,7 +13,6 @@ import pytest
 from clients import TODAY, GoogleRig, assert_free_of, keyed
 from google_sdk import Ads, told
 
-from adpulse import operations
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.base import Size
@@ -21,6 +20,7 @@ from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.costs import GoogleCosts
 from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.reached import Reached
+from adpulse.services import connecting
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google import oauth
 
@@ -115,7 +115,7 @@ def test_a_manager_is_not_connected_and_its_clients_are_named_as_the_way(install
     chosen = Reached(accounts=[manager], scope="google")
 
     with pytest.raises(Usage, match="manager account, which has no numbers of its own"):
-        operations.connect(installation.app, "Acme", "google", installation.secret("google"), chosen, "manual")
+        connecting.connect(installation.app, "Acme", "google", installation.secret("google"), chosen, "manual")
 
     assert installation.app.connections.every(installation.workspace.id) == []
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from clients import TODAY, GoogleRig, MetaRig, keyed
 
-from adpulse import operations
-from adpulse.discovery import discover
 from adpulse.errors import Conflict
 from adpulse.metrics import METRICS
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.services import connecting
+from adpulse.services.discovering import discover
 from storage.warehouse.analytics import read
 
 DAY = timedelta(days=1)
@@ -126,9 +126,9 @@ def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(
     app, secret = installation.app, installation.secret(old.provider)
     reached = discover(app, old.provider, secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.external_id == old.external_id])
-    (made,) = operations.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
+    (made,) = connecting.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
     with pytest.raises(Conflict, match="connected already"):
-        operations.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
+        connecting.connect(app, installation.workspace.id, old.provider, secret, chosen, "manual")
     installation.sync(made.connection)
 
     assert app.connections.get(old.id).connection.status is ConnectionStatus.CURRENCY_CHANGED

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adpulse import operations
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, RunState, SyncStatus
 from adpulse.platforms.registry import platform_of
+from adpulse.services import changing, connecting, syncing
 from adpulse_sandbox.meta.world import BEGINNING
 
 LATER = BEGINNING + timedelta(hours=26)
@@ -213,13 +213,13 @@ def recover(installation, connection, run, ending):
         clock.set(run.until)
     elif ending.status is ConnectionStatus.NEEDS_REAUTH:
         with pytest.raises(Usage, match="fresh token"):
-            operations.resume(app, connection.id)
-        operations.reconnect(app, connection.id, installation.secret(connection.provider))
+            changing.resume(app, connection.id)
+        connecting.reconnect(app, connection.id, installation.secret(connection.provider))
     elif ending.status in (ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED):
-        operations.resume(app, connection.id)
+        changing.resume(app, connection.id)
     elif ending.state is RunState.DEAD:
         assert installation.claim() == []
-        operations.replay(app, operations.dead_letter(app, run.id))
+        syncing.replay(app, syncing.dead_letter(app, run.id))
     if ending.state:
         (run,) = installation.work(installation.claim())
     return installation.finish(run)

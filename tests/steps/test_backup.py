@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from installation import Installation
 
-from adpulse import operations
 from adpulse.errors import Usage
+from adpulse.services import restoring
 
 
 def backed_up(installation, folder):
@@ -43,7 +43,7 @@ def test_a_restored_backup_goes_on_to_the_truth(installation, sandbox, tmp_path,
     restored = Installation(tmp_path / "restored", sandbox)
     restored.notes = installation.notes
 
-    done = operations.restore(restored.app, restored.workspace.id)
+    done = restoring.restore(restored.app, restored.workspace.id)
     sandbox.clock.set(sandbox.clock.now() + timedelta(days=1))
     run = restored.sync(connection)
 

@@ -10,12 +10,12 @@ import pytest
 from disk import files_no_longer_than
 from installation import Installation
 
-from adpulse import operations
 from adpulse.errors import ControlPlaneBusy, DiskFull, LeaseLost, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, RunState, SyncStatus
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from adpulse.platforms.registry import platform_of
+from adpulse.services import restoring
 from deployments.sweep import Sweep
 from storage.control import database, leases, sqlite_file
 from storage.warehouse import analytics
@@ -81,7 +81,7 @@ def test_after_a_restore_the_sync_goes_on_from_the_copy_to_the_truth(installatio
     damage(live(installation))
     installation.leg(connection)
 
-    restored = operations.restore(installation.app, None)
+    restored = restoring.restore(installation.app, None)
     kept = days_read(installation, connection)
     run = go_on(installation, connection)
 
@@ -99,7 +99,7 @@ def test_what_the_copy_never_had_is_read_again_after_a_restore(quiet, sandbox):
     assert quiet.finish(run).state is RunState.DONE
     truncate(live(quiet))
 
-    operations.restore(quiet.app, None)
+    restoring.restore(quiet.app, None)
     run = go_on(quiet, connection)
     quiet.app.warehouse(quiet.workspace.id).publish(min_interval_seconds=0)
 
@@ -113,7 +113,7 @@ def test_without_a_copy_the_first_sync_begins_again(installation):
     truncate(live(installation))
     installation.published().unlink()
 
-    restored = operations.restore(installation.app, "Acme")
+    restored = restoring.restore(installation.app, "Acme")
     nothing_known = days_read(installation, connection)
     installation.notes.clear()
     run = go_on(installation, connection)
@@ -132,7 +132,7 @@ def test_a_sync_under_way_while_its_warehouse_is_restored_notes_nothing_as_read(
     installation._read(lease)
     installation._store(lease)
 
-    operations.restore(installation.app, None, force=True)
+    restoring.restore(installation.app, None, force=True)
     settle(installation.app, lease, made, None)
 
     with pytest.raises(LeaseLost):
@@ -148,7 +148,7 @@ def test_a_sound_warehouse_is_not_restored_and_goes_on_being_synced(installation
     ages = installation.app.partitions.ages(connection.id)
 
     with pytest.raises(Usage, match="is not damaged"):
-        operations.restore(installation.app, None)
+        restoring.restore(installation.app, None)
 
     assert installation.app.partitions.ages(connection.id) == ages
     assert installation.claim() == []

@@ -6,9 +6,10 @@ import pytest
 from installation import Installation
 from sqlalchemy import select
 
-from adpulse import bootstrap, connecting, operations, settings
-from adpulse.discovery import discover
+from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.services import authorising
+from adpulse.services.discovering import discover
 from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 from storage.control.tables import CallRow
 
@@ -26,7 +27,7 @@ def connect(installation, token="other_app", name=SAKURA):
     secret = installation.secret("meta", token)
     reached = discover(installation.app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name == name])
-    (view,) = operations.connect(installation.app, installation.workspace.id, "meta", secret, chosen, "manual")
+    (view,) = authorising.connect(installation.app, installation.workspace.id, "meta", secret, chosen, "manual")
     return view.connection
 
 
@@ -35,7 +36,7 @@ def known_as_ours(installation, token="other_app", *names):
     app, secret = installation.app, installation.secret("meta", token)
     reached = discover(app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name in names], scope="meta")
-    made = operations.connect(app, installation.workspace.id, "meta", secret, chosen, "manual")
+    made = authorising.connect(app, installation.workspace.id, "meta", secret, chosen, "manual")
     app.leases.release(installation.claim())
     installation.sandbox.calls.clear()
     return [view.connection for view in made]
@@ -116,7 +117,7 @@ def test_an_app_that_begins_to_require_a_proof_stops_its_connections_with_what_t
 
 
 def test_a_token_of_another_app_is_never_exchanged_and_one_of_the_own_app_is(installation):
-    world, ends = installation.sandbox.world, installation.sandbox.clock.now() + connecting.RENEW_BEFORE / 2
+    world, ends = installation.sandbox.world, installation.sandbox.clock.now() + authorising.RENEW_BEFORE / 2
     for label in ("full", "other_app"):
         world.tokens[world.token(label).value] = replace(world.token(label), expires_at=ends)
     for name, token in ((HARBOR, "full"), (SAKURA, "other_app")):
@@ -126,7 +127,7 @@ def test_a_token_of_another_app_is_never_exchanged_and_one_of_the_own_app_is(ins
                 "UPDATE credential SET expires_at = ? WHERE id = ?", (f"{ends:%Y-%m-%d %H:%M:%S}.000000", connection.credential_id)
             )
 
-    assert connecting.renew(installation.app) == 1
+    assert authorising.renew(installation.app) == 1
     exchanged = [call for call in installation.sandbox.calls.calls() if call.params.get("grant_type") == "fb_exchange_token"]
     assert [call.status for call in exchanged] == [200]
 
@@ -136,7 +137,7 @@ def test_reconnecting_takes_over_whose_token_it_is(installation, token, scope):
     connection = connect(installation, "full" if token == "other_app" else "other_app")
     installation.app.leases.release(installation.claim())
 
-    operations.reconnect(installation.app, connection.id, installation.secret("meta", token))
+    authorising.reconnect(installation.app, connection.id, installation.secret("meta", token))
 
     assert scopes(installation) == {SAKURA: scope}
     installation.sandbox.calls.clear()

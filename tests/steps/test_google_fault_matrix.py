@@ -38,10 +38,11 @@ from steps.matrix import (
     whole_or_not_at_all,
 )
 
-from adpulse import bootstrap, operations
+from adpulse import bootstrap
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
 from adpulse.platforms.registry import platform_of
+from adpulse.services import changing, connecting, syncing
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.faults import GOOGLE_ACTIONS
 from adpulse_sandbox.google.running import Options
@@ -213,11 +214,11 @@ def strike(installation, connection, cell):
 def stays_as_it_was(installation, connection):
     """Nothing that a person can do mixes the new money with the old, and nothing is asked of the platform any more."""
     app, asked = installation.app, len(installation.sandbox.calls.calls(connection.external_id))
-    for deed in (operations.resume, operations.request_sync):
+    for deed in (changing.resume, syncing.request_sync):
         with pytest.raises(Usage, match="as a new connection"):
             deed(app, connection.id)
     with pytest.raises(Usage, match="as a new connection"):
-        operations.reconnect(app, connection.id, installation.secret(connection.provider))
+        connecting.reconnect(app, connection.id, installation.secret(connection.provider))
     assert installation.claim() == []
     assert len(installation.sandbox.calls.calls(connection.external_id)) == asked
 

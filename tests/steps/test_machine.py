@@ -19,13 +19,13 @@ from installation import Installation, share_credential, shrink
 from kills import invariants
 from sqlalchemy import select, update
 
-from adpulse import operations
 from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.metrics import parse_margin
 from adpulse.model import ConnectionStatus, Lane, RunState
 from adpulse.platforms.registry import PLATFORMS
+from adpulse.services import changing, connecting, syncing
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 from adpulse_sandbox.meta.world import BEGINNING
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(frequency=st.sampled_from(["manual", "5min", "hourly"]))
     def connect_the_first(self, frequency):
         self.installation.connect(NAMES[0], frequency=frequency)
-        operations.request_sync(self.app, NAMES[0])
+        syncing.request_sync(self.app, NAMES[0])
         self.works(QUEUES)
 
     @precondition(lambda self: len(self.app.connections.every()) < len(ACCOUNTS))
@@ -200,7 +200,7 @@ class Machine(RuleBasedStateMachine):
             usable = [each for each in connected if each.status is not ConnectionStatus.DISCONNECTED and each.provider == made.provider]
             if usable:
                 share_credential(self.installation, made, usable[0])
-            operations.request_sync(self.app, made.id)
+            syncing.request_sync(self.app, made.id)
 
     @rule(queues=queues)
     def works(self, queues):
@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(nth=whose, force=st.booleans())
     def a_person_asks(self, nth, force):
-        self.try_to(operations.request_sync, nth, force=force)
+        self.try_to(syncing.request_sync, nth, force=force)
 
     @rule(nth=whose, frequency=st.sampled_from(["manual", "5min", "hourly", "daily"]))
     def a_person_changes_the_frequency(self, nth, frequency):
@@ -254,15 +254,15 @@ class Machine(RuleBasedStateMachine):
 
     @rule(nth=whose, margin=st.sampled_from(MARGINS))
     def a_person_changes_the_margin(self, nth, margin):
-        self.try_to(operations.set_margin, nth, parse_margin(margin))
+        self.try_to(changing.set_margin, nth, parse_margin(margin))
 
-    @rule(nth=whose, deed=st.sampled_from([operations.pause, operations.resume, operations.resume, operations.disconnect]))
+    @rule(nth=whose, deed=st.sampled_from([changing.pause, changing.resume, changing.resume, changing.disconnect]))
     def a_person_stops_or_resumes(self, nth, deed):
         self.try_to(deed, nth)
 
     @rule(nth=whose)
     def a_person_reconnects(self, nth):
-        self.try_to(lambda app, reference: operations.reconnect(app, reference, self.fresh(reference)), nth)
+        self.try_to(lambda app, reference: connecting.reconnect(app, reference, self.fresh(reference)), nth)
 
     @rule(nth=st.one_of(st.none(), whose), fault=st.sampled_from(FAULTS))
     def the_platform_fails(self, nth, fault):
@@ -355,10 +355,10 @@ class Machine(RuleBasedStateMachine):
         for view in self.app.connections.every():
             if view.connection.status is not ConnectionStatus.ACTIVE:
                 with suppress(Usage):
-                    operations.resume(self.app, view.connection.id)
+                    changing.resume(self.app, view.connection.id)
             if self.view(view.connection.id).connection.status is not ConnectionStatus.ACTIVE:
-                operations.reconnect(self.app, view.connection.id, self.fresh(view.connection.id))
-            operations.request_sync(self.app, view.connection.id, force=True)
+                connecting.reconnect(self.app, view.connection.id, self.fresh(view.connection.id))
+            syncing.request_sync(self.app, view.connection.id, force=True)
         self.until_nothing_is_left()
         self.app.warehouse(self.installation.workspace.id).publish(min_interval_seconds=0)
         for view in self.app.connections.every():
@@ -378,7 +378,7 @@ class Machine(RuleBasedStateMachine):
                 if not suspected:
                     return
                 for run in suspected:
-                    operations.request_sync(self.app, run.connection_id, force=True)
+                    syncing.request_sync(self.app, run.connection_id, force=True)
                 continue
             cooling = [view.cooldown_until for view in self.app.connections.every() if view.cooldown_until]
             self.installation.advance_to(min(run.until or max(cooling, default=self.app.clock.now()) for run in left))

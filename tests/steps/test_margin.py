@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 import flows.sync
-from adpulse import operations
 from adpulse.errors import LeaseLost
 from adpulse.model import Lane, RunState
 from adpulse.planner.plan import Plan
+from adpulse.services import changing
 from tasks.batch import Batch
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -32,7 +32,7 @@ def connection(installation):
 
 def changed(installation, connection, margin=MARGIN):
     """The connection once its margin was changed."""
-    operations.set_margin(installation.app, connection.id, margin)
+    changing.set_margin(installation.app, connection.id, margin)
     return installation.app.connections.get(connection.id).connection
 
 

@@ -7,9 +7,10 @@ from browsing import consent
 from installation import share_credential
 from pydantic import SecretStr
 
-from adpulse import connecting, telling
-from adpulse.connecting import Returned
+from adpulse import telling
 from adpulse.model import RunState
+from adpulse.services import authorising
+from adpulse.services.authorising import Returned
 from deployments.sweep import Sweep
 
 DAY = 86_400
@@ -18,14 +19,14 @@ DAY = 86_400
 @pytest.fixture
 def connected(installation):
     """A connection made by consent, two months before its token ends."""
-    invitation = connecting.begin_authorisation(
+    invitation = authorising.begin_authorisation(
         installation.app, installation.workspace.id, "meta", reached_at="http://localhost:8400/", begun_by="me"
     )
     back = dict(each.split("=", 1) for each in consent(invitation.url).partition("?")[2].partition("#")[0].split("&"))
     returned = Returned(state=back["state"], code=SecretStr(back["code"]), error=None, browser=None, key_id="me")
-    grant = connecting.finish_authorisation(installation.app, returned)
+    grant = authorising.finish_authorisation(installation.app, returned)
     harbor = next(each.external_id for each in grant.accounts if each.name == "Harbor Outdoor")
-    (view,) = connecting.connect(installation.app, grant, [harbor], "manual")
+    (view,) = authorising.connect(installation.app, grant, [harbor], "manual")
     installation.finish(installation.work(installation.claim())[0])
     return view
 
@@ -106,7 +107,7 @@ def test_a_worker_that_does_not_lead_renews_nothing(installation, connected):
 
 
 def test_the_sweep_forgets_grants_that_are_too_old(installation, monkeypatch):
-    grant = connecting.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
+    grant = authorising.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
     monkeypatch.setattr("storage.control.grants.utc_now", lambda: grant.expires_at)
     pass_over(installation)
 

@@ -16,13 +16,14 @@ from pydantic import SecretStr
 from third_platform.platform import NAME, pinboard
 from third_platform.server import ACCOUNT, CAMPAIGNS, TOKEN, Pinboard, numbers
 
-from adpulse import cli, operations
+from adpulse import cli
 from adpulse.api.app import create_app
 from adpulse.api.pages import ROOT
 from adpulse.errors import AuthExpired
 from adpulse.model import RunState
 from adpulse.platforms import registry
 from adpulse.role import Role
+from adpulse.services import connecting, discovering
 from adpulse_sandbox import Sandbox
 from deployments.schedules import table
 from flows.platform_flow import platform_flow
@@ -46,8 +47,8 @@ def board(monkeypatch):
 @pytest.fixture
 def connection(board, installation):  # noqa: ARG001 - the platform must be registered
     secret = SecretStr(TOKEN)
-    accounts = operations.discover(installation.app, NAME, secret)
-    (view,) = operations.connect(installation.app, installation.workspace.id, NAME, secret, accounts, "manual", ask=lambda *_: None)
+    accounts = discovering.discover(installation.app, NAME, secret)
+    (view,) = connecting.connect(installation.app, installation.workspace.id, NAME, secret, accounts, "manual", ask=lambda *_: None)
     installation.app.client(view.connection)._sleep = lambda _: None
     return view.connection
 
@@ -190,7 +191,7 @@ def test_its_deployments_are_in_the_table(board):  # noqa: ARG001 - registered
 
 def test_an_unknown_token_is_refused_when_it_is_connected(board, installation):  # noqa: ARG001 - registered
     with pytest.raises(AuthExpired):
-        operations.discover(installation.app, NAME, SecretStr("another"))
+        discovering.discover(installation.app, NAME, SecretStr("another"))
 
 
 def test_numbers_differ_from_day_to_day():

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from adpulse import operations
 from adpulse.api.access import Caller, Editor, Operator
 from adpulse.api.pages.site import ROOT, Name, back, page, workspace_of
 from adpulse.clock import utc_now
 from adpulse.role import Role
+from adpulse.services import deleting
 
 router = APIRouter()
 
@@ -87,7 +87,7 @@ def grant(request: Request, caller: Operator, workspace_id: str, granted: Annota
 @router.post("/workspaces/{workspace_id}/delete")
 def delete(caller: Operator, workspace_id: str) -> Response:
     """Delete a workspace without connections."""
-    operations.delete_workspace(caller.app, caller.workspace(workspace_id).id)
+    deleting.delete_workspace(caller.app, caller.workspace(workspace_id).id)
     return RedirectResponse(f"{ROOT}/access", HTTPStatus.SEE_OTHER)
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
-from adpulse import operations
 from adpulse.api import places
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
+from adpulse.services import alerting
 from storage.control.alerts import Alert
 
 router = APIRouter()
@@ -42,7 +42,7 @@ def make(
 ) -> Response:
     """A new alert; it is asked soon."""
     owner = caller.workspace(workspace_id)
-    operations.make_alert(caller.app, owner.id, name, query)
+    alerting.make_alert(caller.app, owner.id, name, query)
     return back(request, f"/alerts?workspace={owner.id}")
 
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import SecretStr
 
-from adpulse import connecting
 from adpulse.api import places
 from adpulse.api.access import Caller, Editor
 from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind, grant_out
@@ -20,6 +19,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Connection
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
+from adpulse.services import authorising
 from storage.control.grants import Grant
 from storage.control.workspaces import Workspace
 
@@ -45,7 +45,7 @@ def consent(
 ) -> Response:
     """The way to the platform, as a link: a form may not lead away from here."""
     known, owner = _place(caller, workspace, connection)
-    invitation = connecting.begin_authorisation(
+    invitation = authorising.begin_authorisation(
         caller.app, owner.id, provider, reached_at=str(request.url.replace(path="/", query="")), begun_by=caller.id, connection=known
     )
     answer = page("consent.html", caller, provider=provider, url=invitation.url, ends=invitation.begun.expires_at)
@@ -69,9 +69,9 @@ def give(
     text = secret.strip() or uploaded.decode(errors="replace").strip()
     if not text:
         raise Usage("Paste a token, or choose a file.")
-    grant = connecting.grant_of(caller.app, owner.id, known.provider if known else provider, SecretStr(text))
+    grant = authorising.grant_of(caller.app, owner.id, known.provider if known else provider, SecretStr(text))
     if known:
-        connecting.reconnect(caller.app, known, grant, ask=ask_prefect)
+        authorising.reconnect(caller.app, known, grant, ask=ask_prefect)
         return RedirectResponse(f"{ROOT}/connections/{known.id}", HTTPStatus.SEE_OTHER)
     return RedirectResponse(place_of_grant(grant), HTTPStatus.SEE_OTHER)
 
@@ -107,11 +107,11 @@ def connect(
     grant = caller.app.grants.get(grant_id, owner.id)
     if grant.connection_id:
         known = caller.connection(grant.connection_id, owner.id).connection
-        connecting.reconnect(caller.app, known, grant, ask=ask_prefect)
+        authorising.reconnect(caller.app, known, grant, ask=ask_prefect)
         return RedirectResponse(f"{ROOT}/connections/{known.id}", HTTPStatus.SEE_OTHER)
     if not account:
         raise Usage("Choose an account.")
-    connecting.connect(caller.app, grant, account, sync_frequency, ask=ask_prefect)
+    authorising.connect(caller.app, grant, account, sync_frequency, ask=ask_prefect)
     return RedirectResponse(f"{ROOT}/connections", HTTPStatus.SEE_OTHER)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import operations, telling
+from adpulse import telling
 from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ProviderName
@@ -20,6 +20,7 @@ from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS
+from adpulse.services import changing, syncing
 from storage.control.connections import ConnectionView
 from storage.control.listing import Order, Wanted
 from storage.control.workspaces import Workspace
@@ -112,7 +113,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
 def sync_now(request: Request, caller: Editor, connection_id: str) -> Response:
     """Queue a sync; Prefect is asked meanwhile."""
     found = caller.connection(connection_id).connection
-    operations.request_sync(caller.app, found.id, ask=ask_prefect)
+    syncing.request_sync(caller.app, found.id, ask=ask_prefect)
     return back(request, f"/connections/{found.id}")
 
 
@@ -128,7 +129,7 @@ def change_frequency(request: Request, caller: Editor, connection_id: str, sync_
 def pause(request: Request, caller: Editor, connection_id: str) -> Response:
     """Stop syncing until it is resumed."""
     found = caller.connection(connection_id).connection
-    operations.pause(caller.app, found.id)
+    changing.pause(caller.app, found.id)
     return back(request, f"/connections/{found.id}")
 
 
@@ -136,7 +137,7 @@ def pause(request: Request, caller: Editor, connection_id: str) -> Response:
 def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     """Sync it again."""
     found = caller.connection(connection_id).connection
-    operations.resume(caller.app, found.id, ask=ask_prefect)
+    changing.resume(caller.app, found.id, ask=ask_prefect)
     return back(request, f"/connections/{found.id}")
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from adpulse import deletion, operations
 from adpulse.api.access import Editor
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus
+from adpulse.services import changing, deleting
 from storage.control.labels import BETWEEN
 
 router = APIRouter()
@@ -28,7 +28,7 @@ def edit(
     """Its name, labels between commas, and gross margin."""
     found = caller.connection(connection_id).connection
     wanted = [each for each in labels.split(BETWEEN) if each.strip()]
-    operations.change_connection(caller.app, found, name=name, labels=wanted, gross_margin=gross_margin or None, ask=ask_prefect)
+    changing.change_connection(caller.app, found, name=name, labels=wanted, gross_margin=gross_margin or None, ask=ask_prefect)
     return back(request, f"/connections/{found.id}")
 
 
@@ -36,7 +36,7 @@ def edit(
 def disconnect(request: Request, caller: Editor, connection_id: str) -> Response:
     """Stop syncing it for good; its data stay."""
     found = caller.connection(connection_id).connection
-    operations.disconnect(caller.app, found.id)
+    changing.disconnect(caller.app, found.id)
     return back(request, f"/connections/{found.id}")
 
 
@@ -46,6 +46,6 @@ def delete(caller: Editor, connection_id: str, confirmation: Annotated[str, Form
     found = caller.connection(connection_id).connection
     if found.status is not ConnectionStatus.DELETING:
         if not confirmation:
-            return page("delete.html", caller, proposal=deletion.propose(caller.app, found.id))
-        deletion.confirm(caller.app, found, confirmation)
+            return page("delete.html", caller, proposal=deleting.propose(caller.app, found.id))
+        deleting.confirm(caller.app, found, confirmation)
     return RedirectResponse(f"{ROOT}/connections", HTTPStatus.SEE_OTHER)

@@ -12,7 +12,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from adpulse import operations
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.pages.connections import rows_of
 from adpulse.api.pages.row import Row
@@ -22,6 +21,7 @@ from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
+from adpulse.services import syncing
 from storage.control.overview import Overview, Written
 from storage.control.runs import RunView
 
@@ -83,7 +83,7 @@ def replay(request: Request, caller: Editor, run_id: str) -> Response:
     letter = caller.app.runs.letter(run_id, caller.workspace_id)
     if letter is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
-    operations.replay(caller.app, letter, ask=ask_prefect)
+    syncing.replay(caller.app, letter, ask=ask_prefect)
     return back(request, "/health")
 
 

@@ -1,6 +1,6 @@
 """How accounts get connected by people who have no terminal: consent in the browser or a pasted secret, then a choice of accounts.
 
-A credential waits as a grant until its accounts are chosen; see ``storage/control/grants.py``. :mod:`adpulse.operations` does the rest.
+A credential waits as a grant until its accounts are chosen; see ``storage/control/grants.py``. :mod:`adpulse.services` does the rest.
 """
 
 import logging
@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from adpulse import operations
 from adpulse.bootstrap import App
-from adpulse.discovery import discover
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
-from adpulse.operations import Ask, dispatch
 from adpulse.platforms.consent import Asking, Consent, Issued
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.reached import Reached
+from adpulse.services import connecting
+from adpulse.services.discovering import discover
+from adpulse.services.syncing import Ask, dispatch
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.control.authorizations import Begun
 from storage.control.connections import ConnectionView
@@ -137,9 +137,9 @@ def connect(app: App, grant: Grant, wanted: Sequence[str], sync_frequency: str, 
         NotFound, FrequencyRefused, Conflict, Usage: nothing was stored, and the grant can still be used unless it is the cause.
     """
     accounts = _chosen(grant, wanted)
-    operations.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
+    connecting.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return operations.connect(app, grant.workspace_id, grant.provider, secret, _reached(grant, accounts), sync_frequency, ask=ask)
+    return connecting.connect(app, grant.workspace_id, grant.provider, secret, _reached(grant, accounts), sync_frequency, ask=ask)
 
 
 def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatch) -> list[ConnectionView]:
@@ -151,9 +151,9 @@ def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatc
     if grant.provider != connection.provider:
         ours, theirs = platform_of(connection.provider).label, platform_of(grant.provider).label
         raise Usage(f"{connection.name} is a connection of {ours}; this was granted by {theirs}.")
-    operations.require_reached(connection, grant.accounts)
+    connecting.require_reached(connection, grant.accounts)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return operations.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), ask=ask)
+    return connecting.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), ask=ask)
 
 
 def connected_accounts(app: App, grant: Grant) -> set[str]:

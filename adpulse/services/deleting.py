@@ -11,7 +11,7 @@ from adpulse.bootstrap import App
 from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.model import Connection, ConnectionStatus
-from adpulse.operations import erase_unused
+from adpulse.services.changing import erase_unused
 from storage.control.listing import Wanted
 from storage.warehouse.erasure import Contents
 
@@ -73,3 +73,13 @@ def finish(app: App, connection: Connection) -> None:
 
 def _what(connection: Connection) -> str:
     return f"delete {connection.id}"
+
+
+def delete_workspace(app: App, workspace_id: str) -> None:
+    """Delete a workspace without connections, and then its files, in which nothing is left.
+
+    Raises:
+        Conflict, WarehouseBusy: it has connections, or its file is in use; nothing was deleted.
+    """
+    app.warehouse(workspace_id).remove(forget=lambda: app.workspaces.delete(workspace_id))
+    app.keys.forget()

@@ -1,0 +1,107 @@
+"""Changes a connection: name, labels, margin, and whether it is synced."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from adpulse.bootstrap import App
+from adpulse.errors import Usage
+from adpulse.metrics import parse_margin
+from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, Connection, ConnectionStatus
+from adpulse.services.syncing import Ask, dispatch, request_sync
+from storage.control.connections import PAUSED, ConnectionView
+from storage.control.labels import check
+from storage.control.sync_requests import Ticket
+
+
+def set_margin(app: App, reference: str, gross_margin: Decimal, *, ask: Ask = dispatch) -> Ticket | None:
+    """Change a connection's gross margin and ask for the sync that brings all of its stored profits to it.
+
+    Whoever syncs it now begins again, with the new margin. None while the connection is not synced at all: its next sync does it.
+
+    Raises:
+        UnknownConnection: no such connection.
+    """
+    connection = app.connections.set_margin(reference, gross_margin).connection
+    app.leases.release(app.runs.worked_on(connection.id))
+    return request_sync(app, connection.id, ask=ask) if connection.status is ConnectionStatus.ACTIVE else None
+
+
+def change_connection(
+    app: App,
+    connection: Connection,
+    *,
+    name: str | None = None,
+    labels: Iterable[str] | None = None,
+    gross_margin: str | None = None,
+    ask: Ask = dispatch,
+) -> None:
+    """Change what is given, once all of it was checked; a new margin asks for the sync that brings stored profits to it.
+
+    Raises:
+        Usage: a label or the margin is none; nothing was changed.
+    """
+    wanted = check(labels) if labels is not None else None
+    margin = parse_margin(gross_margin) if gross_margin is not None else None
+    if name is not None:
+        app.connections.rename(connection.id, name)
+    if wanted is not None:
+        app.labels.change(connection.id, lambda _: wanted)
+    if margin is not None and margin != connection.gross_margin:
+        set_margin(app, connection.id, margin, ask=ask)
+
+
+def pause(app: App, reference: str) -> ConnectionView:
+    """Stop syncing a connection until it is resumed; a sync under way ends by itself, queued ones wait.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or it is not synced at present anyway; the message says why.
+    """
+    connection = app.connections.get(reference).connection
+    if connection.status not in (ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED):
+        raise Usage(f"{connection.name} is not synced at present ({connection.status}); there is nothing to pause.")
+    app.connections.set_status(connection.id, ConnectionStatus.PAUSED, PAUSED)
+    return app.connections.get(connection.id)
+
+
+def resume(app: App, reference: str, ask: Ask = dispatch) -> Ticket:
+    """Sync a connection again that was paused, or whose cause at the platform was mended, and ask for a sync at once.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or resuming cannot help; the message says what does.
+    """
+    view = app.connections.get(reference)
+    connection = view.connection
+    if connection.status in WITHOUT_CREDENTIAL:
+        raise Usage(f"{connection.name} needs a fresh token. Run: adpulse reconnect {connection.id}")
+    if connection.status is ConnectionStatus.CURRENCY_CHANGED:
+        raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
+    if connection.status in RESUMABLE:
+        app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    return request_sync(app, connection.id, ask=ask)
+
+
+def disconnect(app: App, reference: str) -> ConnectionView:
+    """Stop syncing a connection for good; its data stay, its token is erased unless another connection uses it.
+
+    Raises:
+        UnknownConnection, Usage: there is none, or it is being deleted.
+    """
+    connection = app.connections.get(reference).connection
+    if connection.status is ConnectionStatus.DELETING:
+        raise being_deleted(connection)
+    app.connections.disconnect(connection.id, "Disconnected; its data stay. Connect it again with: adpulse reconnect")
+    erase_unused(app, connection)
+    return app.connections.get(connection.id)
+
+
+def being_deleted(connection: Connection) -> Usage:
+    """The refusal of a change to what is about to be gone."""
+    return Usage(f"{connection.name} is being deleted. Once it is gone, its account can be connected anew.")
+
+
+def erase_unused(app: App, connection: Connection) -> None:
+    """Forget the secret of a connection's credential unless a connection that may be synced again has it, too."""
+    over = (ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)
+    used = {view.connection.credential_id for view in app.connections.every(connection.workspace_id) if view.connection.status not in over}
+    if connection.credential_id not in used:
+        app.credentials.erase(connection.credential_id)
