@@ -111,6 +111,19 @@ def complete(level: Completeness) -> str:
     return f"{known}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC"
 
 
+def completeness_fields(level: Completeness) -> dict[str, Any]:
+    """The same, ready for JSON."""
+    return {
+        "level": level.level.value,
+        "since": level.since.isoformat(),
+        "complete_through": level.complete_through.isoformat(),
+        "settled_through": level.settled_through.isoformat() if level.settled_through else None,
+        "holes": [{"since": hole.since.isoformat(), "until": hole.until.isoformat()} for hole in level.holes],
+        "last_day": level.last_day.isoformat(),
+        "fresh_until": _iso(level.fresh_until),
+    }
+
+
 def _days(span: Span) -> str:
     return str(span.since) if span.since == span.until else f"{span.since} to {span.until}"
 

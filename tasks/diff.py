@@ -62,7 +62,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         gross_margin=lease.connection.gross_margin,
         left_out=lease.connection.filters.left_out,
         fetched=[_at_margin(each, lease.connection.gross_margin) for each in fetched],
-        read_days=read_days(lease.connection, ages),
+        read_days=read_days(lease.connection, ages.as_of(context.clock.now())),
+        timezone=lease.connection.timezone,
     )
 
 

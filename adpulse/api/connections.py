@@ -68,7 +68,7 @@ def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemet
 def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
     """One answer for each level of which something was read; the `completeness` view of the published file has it for every day."""
     connection = caller.connection(connection_id).connection
-    found = completeness(connection, caller.app.partitions.ages(connection.id))
+    found = completeness(connection, caller.app.partitions.ages(connection.id).as_of(caller.app.clock.now()))
     return [CompletenessOut.model_validate(asdict(level)) for level in found]
 
 

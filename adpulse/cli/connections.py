@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -139,10 +138,10 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
-    levels = completeness(view.connection, context.partitions.ages(view.connection.id))
+    levels = completeness(view.connection, context.partitions.ages(view.connection.id).as_of(context.clock.now()))
     if as_json:
-        days = [asdict(level) for level in levels]
-        typer.echo(json.dumps(telling.fields(view, cadence) | {"completeness": days}, indent=2, default=str))
+        days = [telling.completeness_fields(level) for level in levels]
+        typer.echo(json.dumps(telling.fields(view, cadence) | {"completeness": days}, indent=2))
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
     known = [(telling.LEVELS[level.level], telling.complete(level)) for level in levels]

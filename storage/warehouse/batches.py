@@ -81,7 +81,9 @@ class RunFetch:
     left_out: frozenset[tuple[str, str]] = frozenset()
     """Level and status of entities whose rows its answers may lack whatever they delivered, beside those that are gone."""
     read_days: Sequence[ReadDay] | None = None
-    """Every day of the connection that was read so far, this run's reads included; None leaves the warehouse's note as it is."""
+    """Every day of the connection that is known, this run's reads included; None leaves the warehouse's note as it is."""
+    timezone: str = "UTC"
+    """The account's, whose days these are."""
 
     @property
     def rows(self) -> int:

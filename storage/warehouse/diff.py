@@ -226,11 +226,14 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
 
 def _compare_days(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], writing: set[str]) -> pa.Table:
     """The notes of days that are to be written; ``writing``: connections of which anything else is."""
-    known = {run.connection_id: run.read_days for run in batch if run.read_days is not None}
+    known = [(run.connection_id, run.timezone, run.read_days) for run in batch if run.read_days is not None]
     if not known:
         return READ_DAY_SCHEMA.empty_table()
-    warehouse.register("day_notes", pa.concat_tables(read_day_rows(owner, days) for owner, days in known.items()))
-    warehouse.register("day_owners", pa.table([pa.array(list(known), pa.string())], names=["connection_id"]))
+    warehouse.register("day_notes", pa.concat_tables(read_day_rows(owner, days) for owner, _, days in known))
+    owners, zones, _ = zip(*known, strict=True)
+    warehouse.register(
+        "day_owners", pa.table([pa.array(owners, pa.string()), pa.array(zones, pa.string())], names=["connection_id", "timezone"])
+    )
     warehouse.register("writing", pa.table([pa.array(sorted(writing), pa.string())], names=["connection_id"]))
     return warehouse.sql(query("diff_days")).to_arrow_table().cast(READ_DAY_SCHEMA)
 

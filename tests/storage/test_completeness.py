@@ -120,13 +120,25 @@ def test_what_is_written_anyway_carries_how_fresh_it_is(workspace, build, note):
     assert {row[2] for row in workspace.rows(STORED)} == {NOW - timedelta(hours=2.9)}
 
 
-def test_days_of_which_nothing_is_known_any_more_leave_the_note(workspace, note):
-    """An account's time zone changed: its days have other borders."""
+def test_what_is_due_to_be_read_again_was_read_all_the_same(workspace, note):
+    """Whoever forces a sync makes the whole lookback due; its numbers stay as they are until then."""
     workspace.sync(note(both(0, 1, 2)))
 
-    workspace.sync(note(both(1), generation=2))
+    workspace.sync(note(both(0, hours=0.5), generation=2))
 
-    assert {row[1] for row in workspace.rows(STORED)} == {TODAY - timedelta(days=1)}
+    assert {row[1] for row in workspace.rows(STORED)} == {TODAY - timedelta(days=n) for n in range(3)}
+    assert {row[5] for row in workspace.rows(VIEW)} == {TODAY}
+
+
+def test_days_with_other_borders_leave_the_note(workspace, build, note):
+    """The account's time zone changed: what was read of its days was read of others."""
+    workspace.sync(note(both(0, 1, 2)))
+    moved = build.connection(timezone="Asia/Tokyo")
+
+    workspace.sync(replace(note(both(1), generation=2, connection=moved), timezone=moved.timezone), connections=[moved])
+    workspace.sync(replace(note(both(1, 3), generation=3, connection=moved), timezone=moved.timezone), connections=[moved])
+
+    assert {row[1] for row in workspace.rows(STORED)} == {TODAY - timedelta(days=n) for n in (1, 3)}
 
 
 def test_another_connections_notes_stay_as_they_are(workspace, build, note):

@@ -8,6 +8,9 @@ from adpulse.model import Connection
 from adpulse.planner.completeness import Completeness, ReadDay, completeness, read_days
 from adpulse.planner.windows import DAY, PartitionAges
 
+_SHOWN = 120
+"""Days at most: the section is fetched anew while a page is open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
@@ -20,7 +23,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """A level: what it is called, how complete it is, and its days, oldest first."""
+    """A level: what it is called, how complete it is, and its last days, oldest first."""
 
     name: str
     words: str
@@ -41,7 +44,8 @@ def strips(connection: Connection, ages: PartitionAges) -> list[Strip]:
 
 
 def _days(level: Completeness) -> list[date]:
-    return [level.since + DAY * n for n in range((level.last_day - level.since).days + 1)]
+    first = max(level.since, level.last_day - DAY * (_SHOWN - 1))
+    return [first + DAY * n for n in range((level.last_day - first).days + 1)]
 
 
 def _mark(day: date, read: ReadDay | None) -> Mark:

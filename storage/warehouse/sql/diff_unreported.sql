@@ -6,14 +6,14 @@
 -- In between an open day's leaves run ahead and the remainder stays.
 -- Of a connection with a new margin (remargined) every day's profit is taken anew: from totals and leaves where they still
 -- are what the remainder was taken of, otherwise from the remainder itself (at_new_margin), which is right but for roundings.
-WITH read_days AS (
+WITH days_read AS (
     SELECT connection_id, date FROM total_coverage
     UNION
     SELECT connection_id, date FROM leaf_coverage WHERE closed
     UNION
     SELECT connection_id, date FROM leaf_coverage ANTI JOIN metric_facts USING (connection_id, date)
 ), days AS (
-    SELECT * FROM read_days
+    SELECT * FROM days_read
     UNION
     SELECT connection_id, date FROM platform_totals SEMI JOIN remargined USING (connection_id)
 ), totals AS (
@@ -53,10 +53,10 @@ WITH read_days AS (
         r.*,
         {{ additive | reject("sameas", profit) | each("coalesce(r.{name}, 0) = coalesce(k.{name}, 0)", " AND ") }} AS still
     FROM remainder r
-    ANTI JOIN read_days USING (connection_id, date)
+    ANTI JOIN days_read USING (connection_id, date)
     LEFT JOIN at_new_margin k USING (connection_id, campaign_id, date)
 ), wanted AS (
-    SELECT r.* FROM remainder r SEMI JOIN read_days USING (connection_id, date)
+    SELECT r.* FROM remainder r SEMI JOIN days_read USING (connection_id, date)
     UNION ALL BY NAME
     SELECT * EXCLUDE (still) FROM untouched WHERE still
     UNION ALL BY NAME
