@@ -269,8 +269,8 @@ def test_a_control_plane_that_stays_locked_is_told_and_nothing_was_changed(sandb
     monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.1)
     installation = Installation(tmp_path / "home", sandbox)
     connection = installation.connect("Corner Store 1")
-    database = installation.app.settings.home / "control.db"
-    other = sqlite3.connect(database, isolation_level=None)
+    file = installation.app.settings.home / "control.db"
+    other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(ControlPlaneBusy) as told:
@@ -278,7 +278,7 @@ def test_a_control_plane_that_stays_locked_is_told_and_nothing_was_changed(sandb
     other.execute("ROLLBACK")
 
     assert str(told.value) == (
-        f"The control plane's database {database} was locked for 0.1 s. Nothing was changed. "
+        f"The control plane's database {file} was locked for 0.1 s. Nothing was changed. "
         "Try again; if it stays so, end the program that has it open for writing."
     )
     assert isinstance(told.value, database.INFRASTRUCTURE)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
-from adpulse.services import authorising
+from adpulse.services import authorising, connecting
 from adpulse.services.discovering import discover
 from adpulse_sandbox.meta.tokens import OTHER_APP, OWN_APP, STRICT_APP
 from storage.control.tables import CallRow
@@ -27,7 +27,7 @@ def connect(installation, token="other_app", name=SAKURA):
     secret = installation.secret("meta", token)
     reached = discover(installation.app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name == name])
-    (view,) = authorising.connect(installation.app, installation.workspace.id, "meta", secret, chosen, "manual")
+    (view,) = connecting.connect(installation.app, installation.workspace.id, "meta", secret, chosen, "manual")
     return view.connection
 
 
@@ -36,7 +36,7 @@ def known_as_ours(installation, token="other_app", *names):
     app, secret = installation.app, installation.secret("meta", token)
     reached = discover(app, "meta", secret)
     chosen = replace(reached, accounts=[each for each in reached.accounts if each.name in names], scope="meta")
-    made = authorising.connect(app, installation.workspace.id, "meta", secret, chosen, "manual")
+    made = connecting.connect(app, installation.workspace.id, "meta", secret, chosen, "manual")
     app.leases.release(installation.claim())
     installation.sandbox.calls.clear()
     return [view.connection for view in made]
@@ -137,7 +137,7 @@ def test_reconnecting_takes_over_whose_token_it_is(installation, token, scope):
     connection = connect(installation, "full" if token == "other_app" else "other_app")
     installation.app.leases.release(installation.claim())
 
-    authorising.reconnect(installation.app, connection.id, installation.secret("meta", token))
+    connecting.reconnect(installation.app, connection.id, installation.secret("meta", token))
 
     assert scopes(installation) == {SAKURA: scope}
     installation.sandbox.calls.clear()

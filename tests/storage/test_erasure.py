@@ -139,7 +139,7 @@ def test_a_process_killed_in_the_middle_is_followed_by_one_that_finishes(three, 
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from storage import analytics, warehouse\n"
+        "from storage.warehouse import analytics, warehouse\n"
         "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
         "replace, where = warehouse.replace, sys.argv[3]\n"
         "if where == 'before the new file takes its place': warehouse.replace = die\n"
