@@ -127,7 +127,7 @@ def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
     for child in children:
         if child.poll() is None:
             child.send_signal(signal.SIGINT)
-            child.wait(90)
+            child.wait(SECONDS)
     for reader in readers:
         reader.join()
 
