@@ -79,10 +79,10 @@ def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
 def _made_of(warehouse: duckdb.DuckDBPyConnection) -> str | None:
     """What the text was that the file's views were made of; None when they are older than this note."""
     try:
-        row = warehouse.sql("SELECT text_sha256 FROM schema_views").fetchone()
+        rows = warehouse.sql("SELECT text_sha256 FROM schema_views").fetchall()
     except duckdb.CatalogException:
         return None
-    return str(row[0]) if row else None
+    return str(rows[0][0]) if rows else None
 
 
 def _views_hash() -> str:
