@@ -1,7 +1,7 @@
 """The metrics: what each is. Pure, and loaded with the platforms: it needs no Arrow.
 
 A metric is declared here and nowhere else. Schemas, the columns of the warehouse, every statement and view, and the table in the
-docs follow from it. Each platform's ``normalise.py`` says what it reads it from.
+docs follow from it. Each platform's ``metrics.py`` says what it reads it from.
 """
 
 from collections.abc import Iterable, Mapping

@@ -222,6 +222,11 @@ class Heat(StrEnum):
     BACKFILL = "backfill"
 
 
+def days_between(since: date, until: date) -> tuple[date, ...]:
+    """Every day from one to the other, both included, oldest first."""
+    return tuple(since + timedelta(days=n) for n in range((until - since).days + 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """One complete-or-nothing read. ``since`` and ``until`` are account-local dates, both included.
@@ -249,9 +254,7 @@ class Fetch:
     @property
     def days(self) -> tuple[date, ...]:
         """The days it covers, oldest first; none for a fetch without dates."""
-        if self.since is None or self.until is None:
-            return ()
-        return tuple(self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1))
+        return () if self.since is None or self.until is None else days_between(self.since, self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

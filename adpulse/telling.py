@@ -103,7 +103,7 @@ def token_end(view: ConnectionView, now: datetime) -> str:
 
 def complete(level: Completeness) -> str:
     """Which days of a level are known, and up to where they are settled."""
-    known = f"every day from {level.since} to {level.last_day}"
+    known = f"every day from {level.span.since} to {level.span.until}"
     if level.holes:
         holes = ", ".join(_days(hole) for hole in level.holes)
         known += f" but {holes}"
@@ -112,14 +112,14 @@ def complete(level: Completeness) -> str:
 
 
 def completeness_fields(level: Completeness) -> dict[str, Any]:
-    """The same, ready for JSON."""
+    """How complete a level is, ready for JSON."""
     return {
         "level": level.level.value,
-        "since": level.since.isoformat(),
+        "since": level.span.since.isoformat(),
         "complete_through": level.complete_through.isoformat(),
         "settled_through": level.settled_through.isoformat() if level.settled_through else None,
         "holes": [{"since": hole.since.isoformat(), "until": hole.until.isoformat()} for hole in level.holes],
-        "last_day": level.last_day.isoformat(),
+        "last_day": level.span.until.isoformat(),
         "fresh_until": _iso(level.fresh_until),
     }
 

@@ -62,7 +62,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         gross_margin=lease.connection.gross_margin,
         left_out=lease.connection.filters.left_out,
         fetched=[_at_margin(each, lease.connection.gross_margin) for each in fetched],
-        read_days=read_days(lease.connection, ages.as_of(context.clock.now())),
+        read_days=read_days(context.clock.now(), lease.connection, ages),
         timezone=lease.connection.timezone,
     )
 

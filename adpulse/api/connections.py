@@ -68,8 +68,8 @@ def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemet
 def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
     """One answer for each level of which something was read; the `completeness` view of the published file has it for every day."""
     connection = caller.connection(connection_id).connection
-    found = completeness(connection, caller.app.partitions.ages(connection.id).as_of(caller.app.clock.now()))
-    return [CompletenessOut.model_validate(asdict(level)) for level in found]
+    levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id))
+    return [CompletenessOut.model_validate(telling.completeness_fields(level)) for level in levels]
 
 
 @router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first", responses=READS)
@@ -139,10 +139,10 @@ def delete_connection(
 ) -> DeletionProposal | Deleting:
     """Without ``confirmation``: what would go, and the text that confirms it. With it: it is deleted, within moments, by the worker."""
     connection = caller.connection(connection_id).connection
-    going = connection.status is ConnectionStatus.DELETING
-    if confirmation is None and not going:
+    is_going = connection.status is ConnectionStatus.DELETING
+    if confirmation is None and not is_going:
         return _proposed(deleting.propose(caller.app, connection.id))
-    if confirmation is not None and not going:
+    if confirmation is not None and not is_going:
         deleting.confirm(caller.app, connection, confirmation)
     response.status_code = HTTPStatus.ACCEPTED
     return Deleting(connection_id=connection.id)

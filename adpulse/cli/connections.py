@@ -138,7 +138,7 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
-    levels = completeness(view.connection, context.partitions.ages(view.connection.id).as_of(context.clock.now()))
+    levels = completeness(context.clock.now(), view.connection, context.partitions.ages(view.connection.id))
     if as_json:
         days = [telling.completeness_fields(level) for level in levels]
         typer.echo(json.dumps(telling.fields(view, cadence) | {"completeness": days}, indent=2))

@@ -6,10 +6,10 @@ lookback window for that day had ended: its numbers do not change any more. Betw
 day that was not is a hole. No row for an entity on a day that was read means zero; on any other day it means nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import takewhile
 
 from adpulse.model import Connection, FetchKind
 from adpulse.planner.windows import DAY, PartitionAges, Span, settles_at, spans
@@ -35,60 +35,56 @@ class ReadDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
-    """A level of a connection.
-
-    Every day from ``since`` to ``complete_through`` was read, and each of them up to ``settled_through`` is settled. ``holes`` lie
-    between ``since`` and the last day that was read, oldest first. ``fresh_until`` is that last day's.
-    """
+    """A level of a connection; ``read`` are its days that were read, oldest first, and never none."""
 
     level: DayLevel
-    since: date
-    complete_through: date
-    settled_through: date | None
-    holes: tuple[Span, ...]
-    last_day: date
-    fresh_until: datetime
+    read: tuple[ReadDay, ...]
+
+    @property
+    def span(self) -> Span:
+        """From the first day that was read to the last one."""
+        return Span(since=self.read[0].day, until=self.read[-1].day)
+
+    @property
+    def fresh_until(self) -> datetime:
+        """Up to when the last day's numbers are known."""
+        return self.read[-1].fresh_until
+
+    @property
+    def holes(self) -> tuple[Span, ...]:
+        """The days between that were not read, oldest first."""
+        missing = set(self.span.dates) - {day.day for day in self.read}
+        return tuple(reversed(spans(missing, len(missing))))
+
+    @property
+    def complete_through(self) -> date:
+        """Every day up to here was read."""
+        return self.holes[0].since - DAY if self.holes else self.span.until
+
+    @property
+    def settled_through(self) -> date | None:
+        """Every day up to here is settled; None while the first one is not."""
+        settled = {day.day for day in self.read if day.settled}
+        through = list(takewhile(settled.__contains__, self.span.dates))
+        return through[-1] if through else None
 
 
-def read_days(connection: Connection, ages: PartitionAges) -> list[ReadDay]:
+def read_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[ReadDay]:
     """Every day that was read, at each level, oldest first."""
-    return [
-        ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day))
-        for level in DayLevel
-        for day, at in sorted(ages.whole(_kinds(connection, level)).items())
-    ]
+    return [day for level in completeness(now, connection, ages) for day in level.read]
 
 
-def completeness(connection: Connection, ages: PartitionAges) -> list[Completeness]:
+def completeness(now: datetime, connection: Connection, ages: PartitionAges) -> list[Completeness]:
     """Each level of which something was read."""
-    days = read_days(connection, ages)
-    return [_of_level(level, [day for day in days if day.level is level]) for level in DayLevel if any(day.level is level for day in days)]
+    known = ages.as_of(now)
+    levels = ((level, _read(level, connection, known)) for level in DayLevel)
+    return [Completeness(level=level, read=read) for level, read in levels if read]
 
 
-def _of_level(level: DayLevel, days: list[ReadDay]) -> Completeness:
-    since, last, read = days[0].day, days[-1], {day.day for day in days}
-    missing = [day for day in _days(since, last.day) if day not in read]
-    settled = {day.day for day in days if day.settled}
-    open_days = [day for day in _days(since, last.day) if day not in settled]
-    first_open = min(open_days, default=last.day + DAY)
-    return Completeness(
-        level=level,
-        since=since,
-        complete_through=min(missing, default=last.day + DAY) - DAY,
-        settled_through=first_open - DAY if first_open > since else None,
-        holes=tuple(reversed(spans(missing, len(missing)))),
-        last_day=last.day,
-        fresh_until=last.fresh_until,
-    )
-
-
-def _kinds(connection: Connection, level: DayLevel) -> list[FetchKind]:
+def _read(level: DayLevel, connection: Connection, ages: PartitionAges) -> tuple[ReadDay, ...]:
     of_campaigns = level is DayLevel.CAMPAIGN
-    return [kind for kind in platform_of(connection.provider).metric_kinds if (kind is FetchKind.CAMPAIGNS) is of_campaigns]
-
-
-def _days(since: date, until: date) -> Iterator[date]:
-    day = since
-    while day <= until:
-        yield day
-        day += DAY
+    kinds = [kind for kind in platform_of(connection.provider).metric_kinds if (kind is FetchKind.CAMPAIGNS) is of_campaigns]
+    return tuple(
+        ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day))
+        for day, at in sorted(ages.whole(kinds).items())
+    )

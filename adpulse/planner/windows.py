@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from adpulse.model import Connection, Fetch, FetchKind
+from adpulse.model import Connection, Fetch, FetchKind, days_between
 from adpulse.platforms.registry import platform_of
 
 FIRST_SYNC_DAYS = 90
@@ -87,6 +87,11 @@ class Span:
     def days(self) -> int:
         """How many days."""
         return (self.until - self.since).days + 1
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """Each of them, oldest first."""
+        return days_between(self.since, self.until)
 
 
 def lookback_since(now: datetime, connection: Connection) -> date:

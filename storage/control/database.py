@@ -29,7 +29,7 @@ INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
 
 
 def connect(url: str) -> Engine:
-    """An engine on the control plane; see :mod:`storage.sqlite_file` for what SQLite takes.
+    """An engine on the control plane; see :mod:`storage.control.sqlite_file` for what SQLite takes.
 
     Raises:
         Usage: the URL is none of SQLite or PostgreSQL; the message does not repeat it, it may hold a password.

@@ -40,9 +40,7 @@ def unknown(warehouse: duckdb.DuckDBPyConnection) -> str:
 
 def is_current(warehouse: duckdb.DuckDBPyConnection) -> bool:
     """Whether nothing is left to do for :func:`migrate`."""
-    columns = _columns(warehouse)
-    complete = all(METRICS.keys() <= columns.get(table, set()) for table in _OF_METRICS)
-    return version(warehouse) == latest() and complete and _made_of(warehouse) == _views_hash()
+    return version(warehouse) == latest() and not _missing(warehouse) and _made_of(warehouse) == _views_hash()
 
 
 def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -58,12 +56,17 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
         if number > current:
             warehouse.execute(statements)
             warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
-    for table in _OF_METRICS:
-        for name in METRICS:
-            warehouse.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} BIGINT")
+    for table, name in _missing(warehouse):
+        warehouse.execute(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT")
     warehouse.execute(query("views"))
     warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256", [_views_hash()])
     warehouse.execute("COMMIT")
+
+
+def _missing(warehouse: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Each table and metric that it has no column for, in the order of columns."""
+    columns = _columns(warehouse)
+    return [(table, name) for table in _OF_METRICS for name in METRICS if name not in columns.get(table, set())]
 
 
 def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:

@@ -33,7 +33,7 @@ def note(build):
     def run(known, *fetched, generation=1, connection=None):
         account = connection or build.connection()
         made = build.run(*fetched, generation=generation, provider=account.provider)
-        return replace(made, read_days=read_days(account, known))
+        return replace(made, read_days=read_days(NOW, account, known))
 
     return run
 
@@ -51,15 +51,15 @@ def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads,
     workspace, account = new_workspace(), build.connection(provider=provider)
     workspace.sync(note(ages(*reads), connection=account), connections=[account])
 
-    levels = {level.level: level for level in completeness(account, ages(*reads))}
-    days = {(day.level, day.day): day for day in read_days(account, ages(*reads))}
+    levels = {level.level: level for level in completeness(NOW, account, ages(*reads))}
+    days = {(day.level, day.day): day for day in read_days(NOW, account, ages(*reads))}
 
     seen = {level: [row[1:] for row in workspace.rows(VIEW) if row[0] == level] for level in DayLevel} if days else {}
     assert {level for level, rows in seen.items() if rows} == set(levels)
     for level, known in levels.items():
         rows = seen[level]
-        assert [row[0] for row in rows] == [known.since + timedelta(days=n) for n in range(len(rows))]
-        assert rows[-1][0] == known.last_day
+        assert [row[0] for row in rows] == [known.span.since + timedelta(days=n) for n in range(len(rows))]
+        assert rows[-1][0] == known.span.until
         assert {row[4] for row in rows} == {known.complete_through}
         assert [row[0] for row in rows if row[3]] == [day for span in known.holes for day in in_span(span)]
         for day, fresh_until, settled, hole, _ in rows:
@@ -68,7 +68,7 @@ def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads,
 
 
 def in_span(span):
-    return [span.since + timedelta(days=n) for n in range(span.days)]
+    return list(span.dates)
 
 
 def test_a_day_of_no_traffic_is_known_although_it_has_no_rows(workspace, build, note):
@@ -85,7 +85,7 @@ def test_with_google_leaves_are_as_fresh_as_the_older_of_their_two_reads(build):
     google = build.connection(provider="google")
     known = ages((FetchKind.ADS, 0, 1), (FetchKind.ADS, 1, 1), (FetchKind.CATEGORIES, 0, 5))
 
-    assert [(day.level, day.day, day.fresh_until) for day in read_days(google, known)] == [
+    assert [(day.level, day.day, day.fresh_until) for day in read_days(NOW, google, known)] == [
         (DayLevel.LEAF, TODAY, NOW - timedelta(hours=5)),
     ]
 
@@ -95,7 +95,7 @@ def test_a_day_is_settled_once_it_was_read_after_the_lookback_window_had_ended(b
     """Meta's is 28 days, so that of 18 February ends with 18 March, in UTC for this account; it is 15:00 on the 20th now."""
     known = ages((FetchKind.CAMPAIGNS, 30, hours))
 
-    (day,) = read_days(build.connection(), known)
+    (day,) = read_days(NOW, build.connection(), known)
 
     assert day.settled is settled
 
@@ -145,7 +145,7 @@ def test_another_connections_notes_stay_as_they_are(workspace, build, note):
     workspace.sync(note(both(0, 1)))
     stored = workspace.rows(STORED)
     other = build.connection("c2")
-    run = replace(build.run(connection_id="c2"), read_days=read_days(other, both(4)))
+    run = replace(build.run(connection_id="c2"), read_days=read_days(NOW, other, both(4)))
 
     workspace.sync(run, build.run(build.ads({"clicks": 5}), generation=2))
 

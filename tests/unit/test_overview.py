@@ -23,5 +23,5 @@ def test_a_day_counts_as_read_once_every_read_of_it_is_complete(plane, provider)
 
     assert (glances[connection.id].days_read, glances[beside.id].days_read) == (5, 0)
     assert glances[connection.id].in_first_sync
-    whole = min((level.last_day - level.since).days + 1 for level in completeness(connection, plane.partitions.ages(connection.id)))
+    whole = min(level.span.days for level in completeness(now, connection, plane.partitions.ages(connection.id)))
     assert whole == glances[connection.id].days_read

@@ -102,7 +102,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
         granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
-        strips=strips(view.connection, caller.app.partitions.ages(view.connection.id).as_of(caller.app.clock.now())),
+        strips=strips(caller.app.clock.now(), view.connection, caller.app.partitions.ages(view.connection.id)),
         workspace=owner.name,
         margin=telling.percent(view.connection.gross_margin),
     )

@@ -1,12 +1,12 @@
 """Which days of a connection are known, as its page shows them: a sentence and a strip of marks for each level. Pure."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from adpulse import telling
 from adpulse.model import Connection
-from adpulse.planner.completeness import Completeness, ReadDay, completeness, read_days
-from adpulse.planner.windows import DAY, PartitionAges
+from adpulse.planner.completeness import Completeness, ReadDay, completeness
+from adpulse.planner.windows import PartitionAges
 
 _SHOWN = 120
 """Days at most: the section is fetched anew while a page is open."""
@@ -30,22 +30,17 @@ class Strip:
     marks: list[Mark]
 
 
-def strips(connection: Connection, ages: PartitionAges) -> list[Strip]:
+def strips(now: datetime, connection: Connection, ages: PartitionAges) -> list[Strip]:
     """Every level of which something was read."""
-    days = {(each.level, each.day): each for each in read_days(connection, ages)}
     return [
-        Strip(
-            name=telling.LEVELS[level.level],
-            words=telling.complete(level),
-            marks=[_mark(day, days.get((level.level, day))) for day in _days(level)],
-        )
-        for level in completeness(connection, ages)
+        Strip(name=telling.LEVELS[level.level], words=telling.complete(level), marks=_marks(level))
+        for level in completeness(now, connection, ages)
     ]
 
 
-def _days(level: Completeness) -> list[date]:
-    first = max(level.since, level.last_day - DAY * (_SHOWN - 1))
-    return [first + DAY * n for n in range((level.last_day - first).days + 1)]
+def _marks(level: Completeness) -> list[Mark]:
+    read = {day.day: day for day in level.read}
+    return [_mark(day, read.get(day)) for day in level.span.dates[-_SHOWN:]]
 
 
 def _mark(day: date, read: ReadDay | None) -> Mark:
