@@ -8,7 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import aliased
 
 from adpulse.clock import Clock, utc_now
-from adpulse.model import Connection, Provider, RunState
+from adpulse.model import Connection, FetchKind, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.windows import FIRST_SYNC_DAYS
 from adpulse.platforms.registry import PLATFORMS
@@ -107,17 +107,12 @@ def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
 
 
 def _days_read(session: Session, ids: list[str]) -> dict[str, int]:
-    """Days of which every read is complete, as completeness has it; more than the first sync's days are none of it."""
-    kinds = case({name: len(platform.metric_kinds) for name, platform in PLATFORMS.items()}, value=ConnectionRow.provider)
-    whole = (
-        select(PartitionRow.connection_id)
-        .join(ConnectionRow, ConnectionRow.id == PartitionRow.connection_id)
-        .where(PartitionRow.connection_id.in_(ids), PartitionRow.day != "")
-        .group_by(PartitionRow.connection_id, PartitionRow.day, ConnectionRow.provider)
-        .having(func.count() == kinds)
-        .subquery()
+    """Days of which the leaves were read; more than the first sync's days are none of it."""
+    query = (
+        select(PartitionRow.connection_id, func.count())
+        .where(PartitionRow.connection_id.in_(ids), PartitionRow.kind == FetchKind.ADS.value)
+        .group_by(PartitionRow.connection_id)
     )
-    query = select(whole.c.connection_id, func.count()).group_by(whole.c.connection_id)
     return {connection_id: min(count, FIRST_SYNC_DAYS) for connection_id, count in session.execute(query)}
 
 
