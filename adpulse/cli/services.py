@@ -30,6 +30,8 @@ def up() -> None:
     from deployments.footprint import keep_small
 
     keep_small()
+    # A shell's background job inherits Ctrl-C's signal as ignored; until the worker listens for it, one would be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from adpulse import home, settings
 
     config = settings.load()

@@ -136,6 +136,22 @@ def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
     assert processes_of(home) == []
 
 
+def test_an_interrupt_before_the_worker_listens_ends_it_although_it_was_inherited_as_ignored(tmp_path, sandbox):
+    """As a shell starts its background jobs."""
+    home = tmp_path / "home"
+    environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
+    command = f"trap '' INT; exec {sys.executable} -m adpulse up"
+    with subprocess.Popen(["/bin/sh", "-c", command], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            assert any(line.startswith("HTTP API") for line in child.stdout)
+            child.send_signal(signal.SIGINT)
+            child.wait(SECONDS)
+        finally:
+            child.kill()
+
+    assert processes_of(home) == []
+
+
 def _read(child, lines, ready):
     for line in child.stdout:
         lines.append(line.rstrip())
