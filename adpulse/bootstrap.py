@@ -135,7 +135,7 @@ class App:
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
         platform = platform_of(connection.provider)
         credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope))
-        return platform.client(self.settings, self.clock, credential)
+        return platform.client(self.settings.of(platform), self.clock, credential)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
         """A client for a credential that is not stored (yet), issued by this app; None takes it for the installation's own.
@@ -143,11 +143,13 @@ class App:
         Raises:
             Usage: the credential is incomplete.
         """
-        return platform_of(provider).client(self.settings, self.clock, Credential(secret=secret, app_id=app_id))
+        platform = platform_of(provider)
+        return platform.client(self.settings.of(platform), self.clock, Credential(secret=secret, app_id=app_id))
 
     def consent(self, provider: Provider) -> "Consent | None":
         """How a person consents in the browser; None without an app of the installation's own at the platform."""
-        return platform_of(provider).consent(self.settings, self.clock)
+        platform = platform_of(provider)
+        return platform.consent(self.settings.of(platform), self.clock)
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""
@@ -156,7 +158,7 @@ class App:
             return None
         groups: Counter[Demand] = Counter()
         platform = platform_of(limit.provider)
-        page_size = platform.page_size(self.settings)
+        page_size = platform.page_size(self.settings.of(platform))
         for each in self.connections.groups_of(scope, page_size):
             costs = platform.costs(each.size, page_size)
             groups[demand(each.frequency, costs, self.settings.calls_per_hour)] += each.count
@@ -185,7 +187,8 @@ class App:
         """As its client asks, if it has one yet."""
         with self._lock:
             client = self._clients.get((connection.credential_id, connection.scope))
-        return (client.page_size(connection) if client else None) or platform_of(connection.provider).page_size(self.settings)
+        platform = platform_of(connection.provider)
+        return (client.page_size(connection) if client else None) or platform.page_size(self.settings.of(platform))
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
@@ -194,7 +197,7 @@ class App:
 
     def _cadence(self, connection: Connection, shares: Shares | None, sharing: int) -> Cadence:
         platform = platform_of(connection.provider)
-        costs = platform.costs(Size.of(connection), platform.page_size(self.settings))
+        costs = platform.costs(Size.of(connection), platform.page_size(self.settings.of(platform)))
         limit = max(self.settings.calls_per_hour // sharing, 1)
         share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
         return cadence(connection.frequency, costs, limit, share)

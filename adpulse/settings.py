@@ -4,23 +4,28 @@ import os
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
+from adpulse.platforms.base import Platform, PlatformSettings, S
+from adpulse.platforms.registry import PLATFORMS
 
 SECRETS_DIR = "ADPULSE_SECRETS_DIR"
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 SCHEME_PORTS = {"http": 80, "https": 443}
 
+T = TypeVar("T", bound=BaseSettings)
+
 
 class Settings(BaseSettings):
-    """All of it, read once. Every value can be set by an environment variable of the same name.
+    """What concerns the installation as a whole, and with :meth:`of` what concerns one platform.
 
-    Or by a file of that name, in lower case, in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first.
+    Every value can be set by an environment variable of the same name, or by a file of that name, in lower case,
+    in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first. Read once.
     """
 
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
@@ -41,45 +46,6 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where people's browsers reach this installation, `https://…`; consent at a platform needs it."
     )
-    meta_graph_url: str = Field("https://graph.facebook.com", description="Where the Graph API answers, or a sandbox of it.")
-    meta_login_url: str = Field("https://www.facebook.com", description="Where Meta's login dialog is, or a sandbox of it.")
-    meta_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="Pinned Marketing API version.")
-    meta_app_id: str | None = Field(None, description="Id of the installation's own Meta app; tokens of other apps work as well.")
-    meta_app_secret: SecretStr | None = Field(
-        None, description="Secret of that app; with it every call with a token of the app carries an `appsecret_proof`."
-    )
-    meta_login_configuration: str | None = Field(
-        None, pattern=r"^\d+$", description="Id of a configuration of Facebook Login for Business, which says what people are asked for."
-    )
-    meta_page_size: int = Field(
-        500,
-        ge=1,
-        le=5000,
-        description="Rows per page, halved when Meta says it is too much; accounts of more than some 15,000 ads need larger pages.",
-    )
-    meta_timeout_seconds: float = Field(60.0, gt=0, description="How long one call to Meta may take.")
-    meta_app_calls_per_hour: int | None = Field(
-        None, ge=1, description="Calls of all accounts of a Meta app together in any 60 minutes, counted for each app; default: no limit."
-    )
-    google_endpoint: str = Field(
-        "googleads.googleapis.com", description="Where the Google Ads API answers, or a sandbox of it, host or host:port."
-    )
-    google_auth_url: str = Field(
-        "https://accounts.google.com/o/oauth2/v2/auth", description="Google's page that asks a person for consent."
-    )
-    google_token_url: str = Field(
-        "https://oauth2.googleapis.com/token", description="Where codes become refresh tokens, and those become access tokens."
-    )
-    google_version: str = Field("v26", pattern=r"^v\d+$", description="Pinned Google Ads API version.")
-    google_client_id: str | None = Field(
-        None, description="OAuth client that refresh tokens were issued to, and that people consent to in the browser."
-    )
-    google_client_secret: SecretStr | None = Field(None, description="Secret of that OAuth client.")
-    google_access: Literal["explorer", "basic", "standard"] = Field(
-        "explorer",
-        description="Access level of the Google Cloud project; its accounts share 2,880 or 15,000 operations in 24 hours, or any number.",
-    )
-    google_timeout_seconds: float = Field(300.0, gt=0, description="How long one query to Google may take.")
     prefect_auth: SecretStr | None = Field(
         None, description="`user:password` of the Prefect server; one that listens beyond loopback must have it."
     )
@@ -103,6 +69,8 @@ class Settings(BaseSettings):
     metrics_on_loopback: bool = Field(default=False, description="Requests from this machine itself read `/metrics` without a key.")
     work_pool: str = Field("adpulse", description="Prefect work pool that deployments and worker use.")
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work that nobody asked Prefect for.")
+
+    _of_platforms: dict[type[PlatformSettings], PlatformSettings] = PrivateAttr(default_factory=dict)
 
     @field_validator("prefect_database_url")
     @classmethod
@@ -130,16 +98,16 @@ class Settings(BaseSettings):
     def _as_browsers_write_them(cls, value: str | None) -> str | None:
         return ",".join(origin_of(url) for url in value.split(",")) if value else None
 
-    def with_access(self, level: str) -> "Settings":
-        """These settings with another access level of the Google Cloud project.
+    def of(self, platform: Platform[S]) -> S:
+        """The settings of one platform."""
+        section = self._of_platforms.get(platform.settings)
+        return section if isinstance(section, platform.settings) else platform.settings()
 
-        Raises:
-            Usage: there is no such level.
-        """
-        levels = get_args(type(self).model_fields["google_access"].annotation)
-        if level not in levels:
-            raise Usage(f"'{level}' is not an access level of Google Ads. Choose one of: {', '.join(levels)}.")
-        return self.model_copy(update={"google_access": level})
+    def having(self, section: PlatformSettings) -> "Settings":
+        """A copy of these settings with others for one platform."""
+        copy = self.model_copy()
+        copy._of_platforms = {**self._of_platforms, type(section): section}  # noqa: SLF001 - of its own class
+        return copy
 
     @property
     def control_url(self) -> str:
@@ -177,10 +145,31 @@ def load() -> Settings:
     folder = os.environ.get(SECRETS_DIR) or None
     if folder and not Path(folder).is_dir():
         raise Usage(f"Wrong configuration. {SECRETS_DIR}: there is no folder {folder}.")
+    problems: list[str] = []
+    settings = _read(Settings, folder, problems)
+    sections = [_read(platform.settings, folder, problems) for platform in PLATFORMS.values()]
+    if settings is None or problems:
+        raise Usage(f"Wrong configuration. {'; '.join(problems)}.")
+    for section in filter(None, sections):
+        settings = settings.having(section)
+    return settings
+
+
+def sections() -> tuple[type[BaseSettings], ...]:
+    """What declares settings: the installation first, then each platform."""
+    return (Settings, *(platform.settings for platform in PLATFORMS.values()))
+
+
+def variable(section: type[BaseSettings], field: str) -> str:
+    """The environment variable of a setting."""
+    return f"{section.model_config['env_prefix']}{field.upper()}"
+
+
+def _read(section: type[T], folder: str | None, problems: list[str]) -> T | None:
+    """The settings of one section; None, with each wrong variable among the problems, but never its value."""
     try:
-        return Settings(_secrets_dir=folder)
+        return section(_secrets_dir=folder)
     except ValidationError as error:
-        problems = "; ".join(
-            f"ADPULSE_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors(include_input=False)
-        )
-        raise Usage(f"Wrong configuration. {problems}.") from None
+        wrong = error.errors(include_input=False)
+        problems += [f"{variable(section, '_'.join(str(part) for part in item['loc']))}: {item['msg']}" for item in wrong]
+        return None

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import typer
+from pydantic_settings import BaseSettings
 from typer.main import get_command
 
 from adpulse.api.app import create_app
@@ -18,7 +19,7 @@ from adpulse.cli import cli
 from adpulse.events import SENTENCES, SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.platforms.registry import PLATFORMS
-from adpulse.settings import Settings
+from adpulse.settings import Settings, variable
 from storage.warehouse import schema
 from storage.warehouse.sql import migrations, query
 
@@ -106,8 +107,16 @@ def _settings() -> Iterator[str]:
         "Each is an environment variable, or a file; [the guide](../howto/commands.md#settings) says how they are read.",
         "Secrets never show in a log, an error or the pages.",
     )
-    fields = Settings.model_json_schema()["properties"]
-    rows = [(f"`ADPULSE_{name.upper()}`", _type(field), _default(field), field.get("description", "")) for name, field in fields.items()]
+    yield from ("", "## Of the installation")
+    yield from _section(Settings)
+    for platform in PLATFORMS.values():
+        yield from ("", f"## Of {platform.label}")
+        yield from _section(platform.settings)
+
+
+def _section(section: type[BaseSettings]) -> Iterator[str]:
+    fields = section.model_json_schema()["properties"]
+    rows = [(f"`{variable(section, name)}`", _type(field), _default(field), field.get("description", "")) for name, field in fields.items()]
     yield from _table(("variable", "type", "default", "meaning"), rows)
 
 

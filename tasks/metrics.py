@@ -82,7 +82,7 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     A platform that tells the numbers of what was removed leaves nothing to ask.
     """
     platform = platform_of(connection.provider)
-    costs = platform.costs(Size.of(connection), platform.page_size(app.settings))
+    costs = platform.costs(Size.of(connection), platform.page_size(app.settings.of(platform)))
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=costs.lookup)
     if platform.tells_removed or app.staging.has(lease.run_id, fetch):
         return

@@ -185,7 +185,6 @@ def test_a_worker_that_loads_arrow_too_early_does_not_start():
 
 
 NAMED = {
-    "adpulse/settings.py": "all settings are one class, and their names are the users'",
     "adpulse/cli/services.py": "the command that starts the sandbox, which is of both platforms",
     "adpulse/cli/demo.py": "shows both platforms",
     "adpulse/cli/play.py": "the same",

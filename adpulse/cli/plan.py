@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adpulse.planner.cadence import Cadence
     from adpulse.planner.scopes import ScopeLimit
     from adpulse.platforms.base import Costs
+    from adpulse.settings import Settings
 
     Rows = list[tuple[Frequency, Cadence]]
 
@@ -55,7 +56,7 @@ def plan(
     from adpulse.planner.scopes import scope_limits
 
     _check(accounts, ads)
-    config = settings.load().with_access(access) if access else settings.load()
+    config = _with_access(settings.load(), access) if access else settings.load()
     limits = scope_limits(config)
     groups = max(1, ads // _ADS_PER_ASSET_GROUP) if performance_max else 0
     size = Size(ads=ads, campaigns=-(-ads // _ADS_PER_CAMPAIGN), asset_groups=groups)
@@ -64,12 +65,29 @@ def plan(
         if count:
             platform = platform_of(name)
             limit = limits.by_provider.get(platform.name)
-            rows = _rows(platform.costs(size, platform.page_size(config)), config.calls_per_hour, limit, count)
+            rows = _rows(platform.costs(size, platform.page_size(config.of(platform))), config.calls_per_hour, limit, count)
             told += [_fields(platform.name, count, *row) for row in rows]
             if not as_json:
                 _print(_title(platform.name, count, limit, config.calls_per_hour), rows)
     if as_json:
         typer.echo(json.dumps(told, indent=2))
+
+
+def _with_access(config: "Settings", level: str) -> "Settings":
+    """The settings with another access level, of the platforms that have levels.
+
+    Raises:
+        Usage: no platform has this one.
+    """
+    levelled = [platform for platform in PLATFORMS.values() if platform.access_levels]
+    having = [platform for platform in levelled if level in platform.access_levels]
+    if not having:
+        owners = " or ".join(platform.label for platform in levelled)
+        levels = dict.fromkeys(known for platform in levelled for known in platform.access_levels)
+        raise Usage(f"'{level}' is not an access level of {owners}. Choose one of: {', '.join(levels)}.")
+    for platform in having:
+        config = config.having(config.of(platform).model_copy(update={"access": level}))
+    return config
 
 
 def _check(accounts: Mapping[str, int], ads: int) -> None:

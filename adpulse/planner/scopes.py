@@ -57,7 +57,7 @@ class ScopeLimits:
 
 def scope_limits(config: "Settings") -> ScopeLimits:
     """The limits of an installation with these settings."""
-    limits = {name: platform.shared_limit(config) for name, platform in PLATFORMS.items()}
+    limits = {name: platform.shared_limit(config.of(platform)) for name, platform in PLATFORMS.items()}
     return ScopeLimits(
         by_provider={
             name: ScopeLimit(provider=name, calls=limit.calls, window=limit.window) for name, limit in limits.items() if limit is not None

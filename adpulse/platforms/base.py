@@ -6,7 +6,9 @@ A :class:`Platform` is everything that differs between platforms. The code outsi
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Provider
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     from adpulse.clock import Clock
     from adpulse.names import Numbers
     from adpulse.platforms.consent import Consent
-    from adpulse.settings import Settings
 
 CallSlot = Callable[[], None]
 """Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
@@ -153,14 +154,24 @@ class SharedLimit:
     window: timedelta
 
 
+class PlatformSettings(BaseSettings):
+    """What an installation may set about one platform; each field is a variable that begins with ``ADPULSE_`` and the platform's name."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+
+S = TypeVar("S", bound=PlatformSettings)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class Platform(Generic[S]):
     """One advertising platform: its facts, and how the parts that know its API are made.
 
     What imports an SDK is a function, so that a process loads the SDKs of the platforms that it meets.
     """
 
     name: Provider
+    settings: type[S]
     label: str
     """What a person reads."""
 
@@ -205,7 +216,10 @@ class Platform:
     """The settings without which nobody can consent in a browser, for a sentence."""
 
     addresses: tuple[str, ...]
-    """Settings that say where the platform is; in production they have their defaults."""
+    """Those of its settings that say where the platform is; in production they have their defaults."""
+
+    access_levels: tuple[str, ...]
+    """The values of its setting ``access``, for planning; empty where there is no such setting."""
 
     plain_http_host: str | None
     """The only host to which people are sent back without https; None if every loopback host is accepted."""
@@ -222,20 +236,24 @@ class Platform:
     account_id: Callable[[str], str]
     """An account's id as the platform's API has it, however a person wrote it."""
 
-    page_size: "Callable[[Settings], int]"
+    page_size: Callable[[S], int]
     """Rows that are asked for in one page; 1 where answers come whole."""
 
     costs: Callable[[Size, int], Costs]
     """What reads of an account of this size cost, at this page size."""
 
-    shared_limit: "Callable[[Settings], SharedLimit | None]"
+    shared_limit: Callable[[S], SharedLimit | None]
     """The limit of a scope under these settings; None where there is none."""
 
-    client: "Callable[[Settings, Clock, Credential], PlatformClient]"
+    client: "Callable[[S, Clock, Credential], PlatformClient]"
     """Raises Usage when the credential is incomplete."""
 
-    consent: "Callable[[Settings, Clock], Consent | None]"
+    consent: "Callable[[S, Clock], Consent | None]"
     """How a person consents in the browser; None without an app of the installation's own at the platform."""
 
-    questions: "Callable[[Settings], Iterator[str]]"
+    questions: Callable[[S], Iterator[str]]
     """What a person should look at before production, one sentence each."""
+
+
+AnyPlatform = Platform[Any]
+"""A platform whose settings are only known to itself."""

@@ -2,14 +2,14 @@
 
 from adpulse.errors import Usage
 from adpulse.model import Provider
-from adpulse.platforms.base import Platform
+from adpulse.platforms.base import AnyPlatform
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.meta.platform import META
 
-PLATFORMS: dict[Provider, Platform] = {platform.name: platform for platform in (META, GOOGLE)}
+PLATFORMS: dict[Provider, AnyPlatform] = {platform.name: platform for platform in (META, GOOGLE)}
 
 
-def platform_of(provider: str) -> Platform:
+def platform_of(provider: str) -> AnyPlatform:
     """The platform of this name.
 
     Raises:

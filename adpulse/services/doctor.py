@@ -15,12 +15,11 @@ from adpulse.crypto import KEY_FILE
 from adpulse.errors import AdpulseError, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
-from adpulse.settings import LOOPBACK_HOSTS, Settings
+from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
 from storage.control.leader import SWEEP, TERM
 
 _LEAST_FREE = 1 << 30
 _MOST_DRIFT = timedelta(seconds=5)
-_ADDRESSES = tuple(name for platform in PLATFORMS.values() for name in platform.addresses)
 
 
 class Verdict(StrEnum):
@@ -115,10 +114,13 @@ def _prefect_access(config: Settings) -> Iterator[Finding]:
 
 
 def _platforms(config: Settings) -> Iterator[Finding]:
-    other = [name for name in _ADDRESSES if getattr(config, name) != type(config).model_fields[name].default]
-    if config.sandbox_url or other:
-        named = ", ".join(f"ADPULSE_{name.upper()}" for name in (*(["sandbox_url"] if config.sandbox_url else []), *other))
-        yield _wrong("platforms", f"{named} point elsewhere than to the platforms.")
+    other = [variable(Settings, "sandbox_url")] if config.sandbox_url else []
+    for platform in PLATFORMS.values():
+        section = config.of(platform)
+        changed = [name for name in platform.addresses if getattr(section, name) != platform.settings.model_fields[name].default]
+        other += [variable(platform.settings, name) for name in changed]
+    if other:
+        yield _wrong("platforms", f"{', '.join(other)} point elsewhere than to the platforms.")
     else:
         yield _ok("platforms", "The addresses are those of the platforms.")
 
@@ -180,7 +182,7 @@ def _allowances(installation: App) -> Iterator[Finding]:
     used = {view.connection.provider for view in installation.connections.every()}
     for platform in PLATFORMS.values():
         if platform.name in used:
-            yield from (_look(platform.label, question) for question in platform.questions(installation.settings))
+            yield from (_look(platform.label, question) for question in platform.questions(installation.settings.of(platform)))
 
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _home)

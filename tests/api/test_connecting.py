@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from adpulse.clock import utc_now
 from adpulse.crypto import digest
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.platforms.google.settings import GoogleSettings
+from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.role import Role
 from adpulse_sandbox.google.login import CLIENT_SECRET
 from adpulse_sandbox.meta.graph import APP_SECRET
@@ -244,8 +246,8 @@ def test_nobody_is_sent_back_to_an_address_that_is_not_known(address, workspace,
 
 @pytest.mark.parametrize(("provider", "setting"), [("meta", "ADPULSE_META_APP_ID"), ("google", "ADPULSE_GOOGLE_CLIENT_ID")])
 def test_without_an_app_of_its_own_it_says_which_settings_are_missing(ask, installation, workspace, monkeypatch, provider, setting):
-    config = installation.app.settings.model_copy(update={"meta_app_secret": None, "google_client_secret": None})
-    monkeypatch.setattr(installation.app, "settings", config)
+    without_app = MetaSettings(app_secret=None) if provider == "meta" else GoogleSettings(client_secret=None)
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(without_app))
 
     answer = ask("POST", f"/workspaces/{workspace.workspace.id}/authorizations", workspace.editor, json={"provider": provider})
     assert answer.status_code == 400

@@ -29,8 +29,8 @@ from adpulse.frequency import Frequency
 from adpulse.model import Provider
 from adpulse.platforms.google import messages as google_messages
 from adpulse.platforms.google.client import GoogleClient
+from adpulse.platforms.google.settings import GoogleSettings
 from adpulse.platforms.meta.client import MetaClient
-from adpulse.settings import Settings
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
 from storage.staging import Staging
@@ -38,7 +38,7 @@ from storage.warehouse import analytics
 from storage.warehouse.warehouse import Warehouse
 
 PACKET = 65536
-GOOGLE_VERSION = Settings.model_fields["google_version"].default
+GOOGLE_VERSION = GoogleSettings.model_fields["version"].default
 
 
 def serve(control):

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 from third_platform.client import TOLD, PinboardClient
 
 from adpulse.model import FetchKind, Provider
-from adpulse.platforms.base import CALLS_PER_LEG, CredentialPrompt, Platform, SharedLimit, Size
+from adpulse.platforms.base import CALLS_PER_LEG, CredentialPrompt, Platform, PlatformSettings, SharedLimit, Size
 
 NAME = Provider("pinboard")
 CALLS_A_REPORT = 3
@@ -30,35 +32,42 @@ class PinboardCosts:
         return max(1, min(days, 30))
 
 
-def pinboard(url):
-    """The platform, where a server of it answers."""
-    return Platform(
-        name=NAME,
-        label="Pinboard Ads",
-        levels="campaigns, pins",
-        metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
-        metrics=TOLD,
-        lookback_days=14,
-        reads_days_whole=True,
-        tells_removed=True,
-        scope_owner="Pinboard app",
-        counted_as="points",
-        entrypoint="third_platform.flow.pinboard_sync",
-        tick_delay=timedelta(seconds=20),
-        credential=CredentialPrompt(variable="ADPULSE_PINBOARD_TOKEN", name="Pinboard token"),
-        connect_help="Connect Pinboard Ads accounts.",
-        accounts_help="How many Pinboard accounts, all of one app.",
-        app_settings="ADPULSE_PINBOARD_APP_ID",
-        addresses=(),
-        plain_http_host=None,
-        renewed_scope=None,
-        issuer_in=lambda _: None,
-        about_scope=lambda _: "",
-        account_id=lambda written: written,
-        page_size=lambda _: 1,
-        costs=lambda size, _: PinboardCosts(size=size),
-        shared_limit=lambda _: SharedLimit(calls=500, window=timedelta(minutes=10)),
-        client=lambda _config, _clock, credential: PinboardClient(url, credential.secret.get_secret_value()),
-        consent=lambda *_: None,
-        questions=lambda _: iter(()),
-    )
+class PinboardSettings(PlatformSettings):
+    model_config = SettingsConfigDict(env_prefix="ADPULSE_PINBOARD_")
+
+    url: str = Field("https://api.pinboard.example", description="Where Pinboard answers.")
+    points: int = Field(500, ge=1, description="Points of an app in ten minutes.")
+
+
+PINBOARD = Platform(
+    name=NAME,
+    settings=PinboardSettings,
+    label="Pinboard Ads",
+    levels="campaigns, pins",
+    metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+    metrics=TOLD,
+    lookback_days=14,
+    reads_days_whole=True,
+    tells_removed=True,
+    scope_owner="Pinboard app",
+    counted_as="points",
+    entrypoint="third_platform.flow.pinboard_sync",
+    tick_delay=timedelta(seconds=20),
+    credential=CredentialPrompt(variable="ADPULSE_PINBOARD_TOKEN", name="Pinboard token"),
+    connect_help="Connect Pinboard Ads accounts.",
+    accounts_help="How many Pinboard accounts, all of one app.",
+    app_settings="ADPULSE_PINBOARD_APP_ID",
+    addresses=("url",),
+    access_levels=(),
+    plain_http_host=None,
+    renewed_scope=None,
+    issuer_in=lambda _: None,
+    about_scope=lambda _: "",
+    account_id=lambda written: written,
+    page_size=lambda _: 1,
+    costs=lambda size, _: PinboardCosts(size=size),
+    shared_limit=lambda config: SharedLimit(calls=config.points, window=timedelta(minutes=10)),
+    client=lambda config, _clock, credential: PinboardClient(config.url, credential.secret.get_secret_value()),
+    consent=lambda *_: None,
+    questions=lambda _: iter(()),
+)

@@ -13,7 +13,7 @@ import requests
 import uvicorn
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr
-from third_platform.platform import NAME, pinboard
+from third_platform.platform import NAME, PINBOARD
 from third_platform.server import ACCOUNT, CAMPAIGNS, TOKEN, Pinboard, numbers
 
 from adpulse import cli
@@ -40,7 +40,8 @@ def sandbox():
 @pytest.fixture
 def board(monkeypatch):
     with Pinboard() as running:
-        monkeypatch.setitem(registry.PLATFORMS, NAME, pinboard(running.url))
+        monkeypatch.setitem(registry.PLATFORMS, NAME, PINBOARD)
+        monkeypatch.setenv("ADPULSE_PINBOARD_URL", running.url)
         yield running
 
 

@@ -11,7 +11,7 @@ from adpulse.api.app import create_app
 from adpulse.cli import cli
 from adpulse.model import RunState
 from adpulse.run_states import LEGAL_MOVES
-from adpulse.settings import Settings
+from adpulse.settings import sections, variable
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -71,7 +71,7 @@ def test_command_that_a_guide_shows_is_there(call):
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_variables_that_a_guide_names_are_there(page):
-    settings = {f"ADPULSE_{name.upper()}" for name in Settings.model_fields}
+    settings = {variable(section, name) for section in sections() for name in section.model_fields}
 
     assert set(re.findall(r"\bADPULSE_[A-Z_]+\b", page.read_text())) - settings - OTHER_VARIABLES == set()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adpulse.settings import Settings
+from adpulse.settings import sections
 from docs import write_reference
 
 ROOT = Path(__file__).parents[2]
@@ -23,9 +23,12 @@ def test_there_is_no_other_page():
     assert {file.name for file in write_reference.FOLDER.iterdir()} == set(PAGES), "run make reference"
 
 
-@pytest.mark.parametrize("field", Settings.model_fields)
-def test_setting_has_a_description_of_one_sentence(field):
-    description = Settings.model_fields[field].description or ""
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [(section, field) for section in sections() for field in section.model_fields],
+)
+def test_setting_has_a_description_of_one_sentence(section, field):
+    description = section.model_fields[field].description or ""
 
     assert description.endswith(".")
     assert ". " not in description

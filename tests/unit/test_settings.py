@@ -4,6 +4,9 @@ import pytest
 
 from adpulse import settings
 from adpulse.errors import Usage
+from adpulse.platforms.google.platform import GOOGLE
+from adpulse.platforms.google.settings import GoogleSettings
+from adpulse.platforms.meta.platform import META
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +21,42 @@ def test_a_wrong_value_names_the_variable(monkeypatch):
 
     with pytest.raises(Usage, match=r"ADPULSE_CALLS_PER_HOUR: .*180"):
         settings.load()
+
+
+def test_wrong_values_of_platforms_are_named_with_the_others(monkeypatch):
+    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "200")
+    monkeypatch.setenv("ADPULSE_META_PAGE_SIZE", "0")
+    monkeypatch.setenv("ADPULSE_GOOGLE_ACCESS", "sentinel")
+
+    with pytest.raises(Usage, match=r"_CALLS_PER_HOUR: .*; ADPULSE_META_PAGE_SIZE: .*; ADPULSE_GOOGLE_ACCESS: .*standard") as refused:
+        settings.load()
+    assert "input was" not in str(refused.value)
+    assert "sentinel" not in str(refused.value)
+
+
+def test_each_platform_has_its_own_settings(monkeypatch, tmp_path):
+    (tmp_path / "adpulse_meta_app_secret").write_text("sentinel-secret\n")
+    monkeypatch.setenv("ADPULSE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("ADPULSE_META_VERSION", "v27.0")
+    monkeypatch.setenv("ADPULSE_GOOGLE_TIMEOUT_SECONDS", "7")
+
+    found = settings.load()
+
+    assert found.of(META).version == "v27.0"
+    assert found.of(META).app_secret.get_secret_value() == "sentinel-secret"
+    assert found.of(GOOGLE).timeout_seconds == 7
+    assert found.of(GOOGLE).version == GoogleSettings.model_fields["version"].default
+    assert "sentinel" not in f"{found!r} {found.of(META)!r}"
+
+
+def test_other_settings_for_one_platform_leave_those_of_the_others(monkeypatch):
+    monkeypatch.setenv("ADPULSE_META_VERSION", "v27.0")
+    before = settings.load()
+
+    after = before.having(GoogleSettings(access="standard"))
+
+    assert (after.of(GOOGLE).access, before.of(GOOGLE).access) == ("standard", "explorer")
+    assert after.of(META).version == "v27.0"
 
 
 def test_secrets_do_not_show_in_the_settings_repr(monkeypatch):

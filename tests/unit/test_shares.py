@@ -13,6 +13,8 @@ from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.scopes import ScopeLimit, scope_limits
 from adpulse.planner.shares import RESERVE, divide
 from adpulse.platforms.base import Size
+from adpulse.platforms.google.settings import GoogleSettings
+from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.registry import platform_of
 from adpulse.settings import Settings
 
@@ -143,14 +145,14 @@ def test_what_a_manual_connection_needs_is_a_read_a_day():
 
 @pytest.mark.parametrize(("access", "calls"), [("explorer", 2880), ("basic", 15_000), ("standard", None)])
 def test_the_access_level_decides_what_a_google_cloud_project_may_call(access, calls):
-    found = scope_limits(Settings(google_access=access)).of("google:p")
+    found = scope_limits(Settings().having(GoogleSettings(access=access))).of("google:p")
 
     assert (found.calls if found else None) == calls
 
 
 def test_a_meta_app_has_a_limit_when_it_is_told():
     assert scope_limits(Settings()).of("meta") is None
-    assert scope_limits(Settings(meta_app_calls_per_hour=4000)).of("meta").told == "4,000 calls an hour"
+    assert scope_limits(Settings().having(MetaSettings(app_calls_per_hour=4000))).of("meta").told == "4,000 calls an hour"
 
 
 def slowed(frequency, count, *, provider="google", limit=None, ads=500):

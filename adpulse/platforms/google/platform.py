@@ -10,6 +10,7 @@ from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
 from adpulse.platforms.google.costs import NAME, GoogleCosts
 from adpulse.platforms.google.metrics import WORDS
+from adpulse.platforms.google.settings import GoogleSettings
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
     from adpulse.platforms.google.credentials import Key
-    from adpulse.settings import Settings
 
 OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
 """Operations in 24 hours by the project's access level; None is no limit. Source: Google's page "Access Levels"."""
@@ -28,32 +28,32 @@ The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT
 service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt."""
 
 
-def _client(config: "Settings", clock: "Clock", credential: Credential) -> PlatformClient:
+def _client(config: GoogleSettings, clock: "Clock", credential: Credential) -> PlatformClient:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
     from adpulse.platforms.google.client import Endpoint, GoogleClient
 
-    endpoint = Endpoint(address=config.google_endpoint, version=config.google_version, timeout=config.google_timeout_seconds)
+    endpoint = Endpoint(address=config.endpoint, version=config.version, timeout=config.timeout_seconds)
     return GoogleClient(_key(config, credential.secret), endpoint, clock)
 
 
-def _key(config: "Settings", secret: "SecretStr") -> "Key":
+def _key(config: GoogleSettings, secret: "SecretStr") -> "Key":
     from adpulse.platforms.google.credentials import OauthClient, parse
 
-    client = OauthClient(token_url=config.google_token_url, id=config.google_client_id, secret=config.google_client_secret)
+    client = OauthClient(token_url=config.token_url, id=config.client_id, secret=config.client_secret)
     return parse(secret, client)
 
 
-def _consent(config: "Settings", clock: "Clock") -> "Consent | None":
+def _consent(config: GoogleSettings, clock: "Clock") -> "Consent | None":
     from adpulse.platforms.google.consent import GoogleConsent
 
-    if not config.google_client_id or not config.google_client_secret:
+    if not config.client_id or not config.client_secret:
         return None
-    redact.protect(config.google_client_secret.get_secret_value())
+    redact.protect(config.client_secret.get_secret_value())
     return GoogleConsent(
-        auth_url=config.google_auth_url,
-        token_url=config.google_token_url,
-        client_id=config.google_client_id,
-        client_secret=config.google_client_secret,
+        auth_url=config.auth_url,
+        token_url=config.token_url,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
         clock=clock,
     )
 
@@ -63,18 +63,19 @@ def _costs(size: Size, page_size: int) -> GoogleCosts:
     return GoogleCosts(size=size)
 
 
-def _shared_limit(config: "Settings") -> SharedLimit | None:
-    operations = OPERATIONS[config.google_access]
+def _shared_limit(config: GoogleSettings) -> SharedLimit | None:
+    operations = OPERATIONS[config.access]
     return SharedLimit(calls=operations, window=timedelta(days=1)) if operations else None
 
 
-def _questions(config: "Settings") -> Iterator[str]:
-    if config.google_access == "explorer":
+def _questions(config: GoogleSettings) -> Iterator[str]:
+    if config.access == "explorer":
         yield "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?"
 
 
 GOOGLE = Platform(
     name=NAME,
+    settings=GoogleSettings,
     label="Google Ads",
     levels="campaigns, ad groups, ads, asset groups",
     metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
@@ -90,7 +91,8 @@ GOOGLE = Platform(
     connect_help=_CONNECT,
     accounts_help="How many Google Ads accounts, all of one Google Cloud project.",
     app_settings="ADPULSE_GOOGLE_CLIENT_ID and ADPULSE_GOOGLE_CLIENT_SECRET",
-    addresses=("google_endpoint", "google_token_url"),
+    addresses=("endpoint", "token_url"),
+    access_levels=tuple(OPERATIONS),
     plain_http_host=None,
     renewed_scope=None,
     issuer_in=lambda _: None,

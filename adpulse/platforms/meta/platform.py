@@ -10,11 +10,11 @@ from adpulse.platforms.base import Credential, CredentialPrompt, Platform, Platf
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.metrics import WORDS
+from adpulse.platforms.meta.settings import MetaSettings
 
 if TYPE_CHECKING:
     from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
-    from adpulse.settings import Settings
 
 _CONNECT = """Connect Meta ad accounts.
 
@@ -22,36 +22,36 @@ The token comes from the environment variable ADPULSE_META_TOKEN, from standard 
 argument, which other users of the machine could read."""
 
 
-def _client(config: "Settings", clock: "Clock", credential: Credential) -> PlatformClient:
+def _client(config: MetaSettings, clock: "Clock", credential: Credential) -> PlatformClient:
     from adpulse.platforms.meta.client import MetaClient
     from adpulse.platforms.meta.session import Endpoint
 
     del clock
     redact.protect(credential.secret.get_secret_value())
     endpoint = Endpoint(
-        graph_url=config.meta_graph_url,
-        version=config.meta_version,
-        app_id=config.meta_app_id,
-        app_secret=config.meta_app_secret,
-        page_size=config.meta_page_size,
-        timeout=config.meta_timeout_seconds,
+        graph_url=config.graph_url,
+        version=config.version,
+        app_id=config.app_id,
+        app_secret=config.app_secret,
+        page_size=config.page_size,
+        timeout=config.timeout_seconds,
     )
     return MetaClient(credential.secret, endpoint, issuer=credential.app_id)
 
 
-def _consent(config: "Settings", clock: "Clock") -> "Consent | None":
+def _consent(config: MetaSettings, clock: "Clock") -> "Consent | None":
     from adpulse.platforms.meta.consent import MetaConsent
 
-    if not config.meta_app_id or not config.meta_app_secret:
+    if not config.app_id or not config.app_secret:
         return None
-    redact.protect(config.meta_app_secret.get_secret_value())
+    redact.protect(config.app_secret.get_secret_value())
     return MetaConsent(
-        login_url=config.meta_login_url,
-        graph_url=config.meta_graph_url,
-        version=config.meta_version,
-        app_id=config.meta_app_id,
-        app_secret=config.meta_app_secret,
-        configuration=config.meta_login_configuration,
+        login_url=config.login_url,
+        graph_url=config.graph_url,
+        version=config.version,
+        app_id=config.app_id,
+        app_secret=config.app_secret,
+        configuration=config.login_configuration,
         clock=clock,
     )
 
@@ -60,8 +60,8 @@ def _costs(size: Size, page_size: int) -> MetaCosts:
     return MetaCosts(size=size, page_size=page_size)
 
 
-def _shared_limit(config: "Settings") -> SharedLimit | None:
-    calls = config.meta_app_calls_per_hour
+def _shared_limit(config: MetaSettings) -> SharedLimit | None:
+    calls = config.app_calls_per_hour
     return SharedLimit(calls=calls, window=timedelta(hours=1)) if calls else None
 
 
@@ -73,13 +73,14 @@ def _about_scope(scope: str) -> str:
     return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
 
 
-def _questions(config: "Settings") -> Iterator[str]:
-    if not config.meta_app_secret:
+def _questions(config: MetaSettings) -> Iterator[str]:
+    if not config.app_secret:
         yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
 
 
 META = Platform(
     name=NAME,
+    settings=MetaSettings,
     label="Meta Ads",
     levels="campaigns, ad sets, ads",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
@@ -95,13 +96,14 @@ META = Platform(
     connect_help=_CONNECT,
     accounts_help="How many Meta ad accounts, all of one app.",
     app_settings="ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET",
-    addresses=("meta_graph_url",),
+    addresses=("graph_url",),
+    access_levels=(),
     plain_http_host="localhost",
     renewed_scope=tokens.SCOPE,
     issuer_in=tokens.issuer_in,
     about_scope=_about_scope,
     account_id=lambda written: written.removeprefix("act_"),
-    page_size=lambda config: config.meta_page_size,
+    page_size=lambda config: config.page_size,
     costs=_costs,
     shared_limit=_shared_limit,
     client=_client,
