@@ -28,7 +28,7 @@ def prepare(app: App, lease: Lease) -> Plan:
         raise error
     app.warehouse(lease.connection.workspace_id).require_sound()
     left = _left(app, lease)
-    ages = app.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
+    ages = app.partitions.ages_to_plan_by(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
     made = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
     planned = {fetch.asks for fetch in made.fetches}
     for fetch in (each.fetch for each in left):

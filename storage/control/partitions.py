@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, false, or_, select, update
 
 from adpulse.model import Fetch, FetchKind
 from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
@@ -18,8 +18,15 @@ class Partitions:
         self._engine = engine
 
     def ages(self, connection_id: str) -> PartitionAges:
-        """Everything known about one connection."""
-        query = select(PartitionRow.kind, PartitionRow.day, PartitionRow.fetched_at).where(PartitionRow.connection_id == connection_id)
+        """What is known of one connection. A part that somebody wants read again is: its numbers are stored."""
+        return self._ages(PartitionRow.connection_id == connection_id)
+
+    def ages_to_plan_by(self, connection_id: str) -> PartitionAges:
+        """The same, as if what somebody wants read again had never been read."""
+        return self._ages((PartitionRow.connection_id == connection_id) & ~PartitionRow.due)
+
+    def _ages(self, condition: ColumnElement[bool]) -> PartitionAges:
+        query = select(PartitionRow.kind, PartitionRow.day, PartitionRow.fetched_at).where(condition)
         with reading(self._engine).connect() as session:
             rows = session.execute(query).all()
         return PartitionAges(
@@ -42,13 +49,10 @@ class Partitions:
                 return  # it was deleted meanwhile
             insert = insert_or_update(session, PartitionRow)
             latest = now + CLOCK_SLACK
-            newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest)
-            session.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["connection_id", "kind", "day"], set_={"fetched_at": insert.excluded.fetched_at}, where=newer
-                ),
-                rows,
-            )
+            again = PartitionRow.due & (insert.excluded.fetched_at >= PartitionRow.fetched_at)
+            newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest, again)
+            read = {"fetched_at": insert.excluded.fetched_at, "due": false()}
+            session.execute(insert.on_conflict_do_update(index_elements=["connection_id", "kind", "day"], set_=read, where=newer), rows)
 
     def forget(self, connection_id: str, since: date | None = None, read_since: datetime | None = None) -> None:
         """Nothing is known any more of the days from ``since`` on, of what was read from ``read_since`` on, and of parts without dates.
@@ -57,15 +61,18 @@ class Partitions:
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
-            forget(session, connection_id, since)
+            session.execute(delete(PartitionRow).where(_parts(connection_id, since)))
             if read_since is not None:
                 read = (PartitionRow.connection_id == connection_id) & (PartitionRow.fetched_at >= read_since)
                 session.execute(delete(PartitionRow).where(read))
 
 
-def forget(session: Session, connection_id: str, since: date | None = None) -> None:
-    """Forget the connection's days from ``since`` on and its dateless parts; everything without ``since``."""
-    condition = PartitionRow.connection_id == connection_id
-    if since is not None:
-        condition &= (PartitionRow.day == "") | (PartitionRow.day >= since.isoformat())
-    session.execute(delete(PartitionRow).where(condition))
+def read_again(session: Session, connection_id: str, since: date) -> None:
+    """The connection's days from ``since`` on and its parts without dates are due, though their numbers stay known."""
+    session.execute(update(PartitionRow).where(_parts(connection_id, since)).values(due=True))
+
+
+def _parts(connection_id: str, since: date | None) -> ColumnElement[bool]:
+    """The connection's days from ``since`` on and its parts without dates; all of them without ``since``."""
+    mine = PartitionRow.connection_id == connection_id
+    return mine if since is None else mine & ((PartitionRow.day == "") | (PartitionRow.day >= since.isoformat()))

@@ -13,7 +13,7 @@ from adpulse.model import Lane, Parts, RunState, SyncStatus
 from adpulse.planner.windows import lookback_since
 from storage.control.connections import connection_of
 from storage.control.database import Session
-from storage.control.partitions import forget
+from storage.control.partitions import read_again
 from storage.control.tables import ConnectionRow, RunRow, is_open
 
 _WAITS = (RunState.POSTPONED.value, RunState.FAILED.value)
@@ -31,12 +31,12 @@ class Ticket:
 def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime) -> dict[str, Ticket]:
     """Ask for a sync of each connection; where a run is open it serves the request, widened to what is asked now.
 
-    The connections' rows must be locked, and active. ``force`` forgets when the lookback was read, so that the next plan reads all
+    The connections' rows must be locked, and active. ``force`` marks the lookback, so that the next plan reads all
     of it again. Some statements for all of them, however many they are.
     """
     if force:
         for row in rows:
-            forget(session, row.id, lookback_since(now, connection_of(row)))
+            read_again(session, row.id, lookback_since(now, connection_of(row)))
     columns = (RunRow.id, RunRow.connection_id, RunRow.state, RunRow.parts, RunRow.force_refresh)
     runs = session.execute(select(*columns).where(RunRow.connection_id.in_([row.id for row in rows]), is_open())).all()
     _widen(session, runs, parts, force=force)

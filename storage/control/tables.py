@@ -257,13 +257,17 @@ class CallRow(Base):
 
 
 class PartitionRow(Base):
-    """When a part of a connection was last read completely; ``day`` is empty for parts without dates."""
+    """When a part of a connection was last read completely; ``day`` is empty for parts without dates.
+
+    ``due``: somebody wants it read again, whenever it was read.
+    """
 
     __tablename__ = "partition_state"
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[str] = mapped_column(primary_key=True)
     fetched_at: Mapped[datetime]
+    due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class ApiKeyRow(Base):

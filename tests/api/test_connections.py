@@ -105,6 +105,16 @@ def test_a_day_that_was_not_read_is_a_hole(ask, installation, team):
     assert leaf["complete_through"] == leaf["settled_through"] == str(today - timedelta(days=61))
 
 
+def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, installation, team):
+    installation.sync(team.connection)
+    path = f"/connections/{team.connection.id}/completeness"
+    before = ask("GET", path, team.viewer).json()
+
+    ask("POST", f"/connections/{team.connection.id}/sync-now", team.editor, json={"force_refresh": True})
+
+    assert ask("GET", path, team.viewer).json() == before
+
+
 def forget_days(installation, days):
     with installation.engine.begin() as session:
         session.execute(delete(PartitionRow).where(PartitionRow.day.in_([str(day) for day in days])))

@@ -38,15 +38,29 @@ def test_a_read_from_the_future_of_a_clock_that_was_set_back_gives_way(plane):
     assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
 
 
-def test_a_forced_request_forgets_the_lookback_and_keeps_final_days(plane):
+def test_a_forced_request_marks_the_lookback_and_leaves_final_days(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     old = now.date() - timedelta(days=60)
     walk = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
     plane.partitions.record(connection.id, [(ads(DAY, DAY), now), (ads(old, old), now), (walk, now)], plane.clock.now())
     plane.runs.request(connection.id, Parts.BOTH, force=True)
 
-    ages = plane.partitions.ages(connection.id)
+    ages = plane.partitions.ages_to_plan_by(connection.id)
     assert (dict(ages.dateless), set(ages.days)) == ({}, {(FetchKind.ADS, old)})
+
+
+def test_what_is_to_be_read_again_is_known_meanwhile_and_due_until_it_was_read(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    today = ads(now.date(), now.date())
+    plane.partitions.record(connection.id, [(today, now)], now)
+    plane.runs.request(connection.id, Parts.BOTH, force=True)
+    known = {(FetchKind.ADS, now.date()): now}
+
+    plane.partitions.record(connection.id, [(today, now - timedelta(minutes=1))], now)
+    assert (plane.partitions.ages(connection.id).days, plane.partitions.ages_to_plan_by(connection.id).days) == (known, {})
+
+    plane.partitions.record(connection.id, [(today, now)], now)
+    assert plane.partitions.ages(connection.id).days == plane.partitions.ages_to_plan_by(connection.id).days == known
 
 
 def test_ages_with_reads_that_are_not_noted_yet_are_those_after_noting_them(plane):
