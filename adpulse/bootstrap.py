@@ -20,7 +20,8 @@ from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
 from adpulse.platforms.base import CallSlot, Credential, PlatformClient, Size
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import PLATFORMS, platform_of
+from adpulse.platforms.versions import PinnedVersion, pinned_version
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage.control import database, migrations
@@ -46,6 +47,7 @@ from storage.control.runs import Runs
 from storage.control.sessions import Sessions
 from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
+from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
 from storage.control.workspaces import Workspaces
 from storage.staging import Staging
@@ -87,6 +89,7 @@ class App:
         self.webhooks = Webhooks(engine, self.cipher, self.targets)
         self.outbox = Outbox(engine)
         self.alerts = Alerts(engine)
+        self.version_notices = VersionNotices(engine)
         self.staleness = Staleness(engine, self.clock)
         self.gauges = Gauges(engine, self.clock, self.scopes)
         self.staging = Staging(config.home / "staging")
@@ -150,6 +153,12 @@ class App:
         """How a person consents in the browser; None without an app of the installation's own at the platform."""
         platform = platform_of(provider)
         return platform.consent(self.settings.of(platform), self.clock)
+
+    def api_versions(self) -> list[PinnedVersion]:
+        """The version that each platform is called by, and how long it lives."""
+        today = self.clock.now().date()
+        versions = (pinned_version(platform, self.settings.of(platform), today) for platform in PLATFORMS.values())
+        return [version for version in versions if version]
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""

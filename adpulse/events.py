@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from adpulse.model import Connection, ConnectionStatus
+from adpulse.platforms.versions import PinnedVersion
 
 
 class EventType(StrEnum):
@@ -22,12 +23,13 @@ class EventType(StrEnum):
     DATA_STALE = "data.stale"
     DATA_RESTATED = "data.restated"
     DATA_ALERT = "data.alert"
+    VERSION_ENDING = "api_version.ending"
     TEST = "webhook.test"
 
 
 SUBSCRIBABLE = tuple(each for each in EventType if each is not EventType.TEST)
 
-TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT)
+TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT, EventType.VERSION_ENDING)
 """What a webhook is told of unless it asks for something else: what a person should look at, and nothing that comes every minute."""
 
 SENTENCES: Mapping[EventType, str] = {
@@ -37,6 +39,7 @@ SENTENCES: Mapping[EventType, str] = {
     EventType.DATA_STALE: "{connection} is stale: frequency {sync_frequency}, last completed sync {last_sync_completed_at}.",
     EventType.DATA_RESTATED: "{connection}: {rows} stored rows of {since} to {until} changed.",
     EventType.DATA_ALERT: "{alert}: {row_count} rows. {first}",
+    EventType.VERSION_ENDING: "{sentence}",
     EventType.TEST: "A test message of adpulse.",
 }
 """What Slack shows; words in braces are fields of the event's data."""
@@ -79,6 +82,19 @@ def stale(connection: Connection, last_completed_at: datetime | None) -> Event:
     """Its data are older than its frequency promises."""
     last = last_completed_at.isoformat() if last_completed_at else None
     return _event(EventType.DATA_STALE, connection, {"sync_frequency": connection.frequency.value, "last_sync_completed_at": last})
+
+
+def version_ending(workspace_id: str, version: PinnedVersion) -> Event:
+    """The version that the platform is called by ends, and what to do."""
+    data = {
+        "provider": version.platform.name,
+        "version": version.name,
+        "ends_on": version.ends.isoformat() if version.ends else None,
+        "days_left": version.days_left,
+        "newest": version.newest,
+        "sentence": version.sentence,
+    }
+    return Event(type=EventType.VERSION_ENDING, workspace_id=workspace_id, data=data)
 
 
 def _event(kind: EventType, connection: Connection, more: dict[str, str | None]) -> Event:

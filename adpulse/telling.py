@@ -10,6 +10,7 @@ from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
 from adpulse.planner.windows import Span
 from adpulse.platforms.registry import platform_of
+from adpulse.platforms.versions import PinnedVersion
 from adpulse.status_filter import StatusFilter
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.connections import ConnectionView
@@ -74,9 +75,11 @@ def state(view: ConnectionView) -> str:
 
 
 def warning(one: ConnectionWarning, now: datetime) -> str:
-    """What cannot be read, for how long, why, and when it is tried again."""
+    """What cannot be read, for how long, why, and when it is tried again; of a warning that is about no read, its message."""
+    if one.kind not in _WARNED:
+        return f"{one.message} (First {ago(one.first_at, now)}.)"
     tries = f"{one.times} tries" if one.times > 1 else "1 try"
-    what = f"Cannot read {_WARNED.get(one.kind, one.kind)} (first {ago(one.first_at, now)}, {tries}): {one.message}"
+    what = f"Cannot read {_WARNED[one.kind]} (first {ago(one.first_at, now)}, {tries}): {one.message}"
     return f"{what} Numbers go on; it is tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC."
 
 
@@ -174,6 +177,11 @@ def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "credential_expires_at": _iso(view.credential_expires_at),
         "warnings": [_warning_fields(each) for each in view.warnings],
     }
+
+
+def version_fields(version: PinnedVersion) -> dict[str, Any]:
+    """For ``--json``: the API version that is called, and the first day on which the platform may refuse it."""
+    return {"api_version": version.name, "api_version_ends_on": version.ends.isoformat() if version.ends else None}
 
 
 def _warning_fields(one: ConnectionWarning) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from adpulse_sandbox.meta.errors import GraphError, bad_filter, deleted_asked, e
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
-    "filter_refused",
+    "filter_refused", "auto_upgrade",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",

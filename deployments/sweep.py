@@ -130,6 +130,8 @@ class Sweep:
             log.info("%s runs that ended long ago are dropped", dropped)
         if dropped := self._app.outbox.prune(timedelta(days=self._app.settings.keep_runs_days)):
             log.info("%s deliveries of webhooks that ended long ago are dropped", dropped)
+        if notices := self._app.version_notices.publish(self._app.api_versions()):
+            log.warning("%s workspaces were notified that an API version ends", notices)
         if erased := self._app.credentials.erase_unused(self._app.clock.now()):
             log.info("%s credentials that no connection uses are erased", erased)
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS

@@ -7,11 +7,12 @@ from prefect import task
 
 from adpulse.bootstrap import App
 from adpulse.entities import ENTITY_SCHEMA
-from adpulse.errors import AccountRefused
+from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.fetched import Fetched
 from adpulse.model import Fetch, FetchKind, Lease
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
+from storage.control.connection_warnings import API_VERSION
 from tasks.batch import Batch, Outcome, missing, read_each
 from tasks.optional import optional
 from tasks.retries import OPTIONS
@@ -63,3 +64,17 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     if facts.timezone != connection.timezone:
         app.partitions.forget(connection.id)  # the platform's days have other borders now
     app.connections.set_facts(connection.id, facts)
+    _note_version(app, lease)
+
+
+def _note_version(app: App, lease: Lease) -> None:
+    """Warn while another API version answers than is called: its answers may mean something else."""
+    connection = lease.connection
+    answered = app.client(connection).answered_by
+    if answered is None:
+        app.warnings.clear(connection.id, {API_VERSION})
+        return
+    version = next(version for version in app.api_versions() if version.platform.name == connection.provider)
+    label = version.platform.label
+    message = f"{label} answers with version {answered}, though {version.name} is called. Set {version.setting} to {answered}."
+    app.warnings.record(lease, API_VERSION, AdpulseError(message, answered))

@@ -24,6 +24,7 @@ from storage.control.partitions import Partitions
 from storage.control.runs import Runs
 from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
+from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
 from storage.control.workspaces import Workspaces
 
@@ -53,6 +54,7 @@ class ControlPlane:
         self.runs = Runs(engine, clock)
         self.ledger = Ledger(engine, clock)
         self.partitions = Partitions(engine)
+        self.version_notices = VersionNotices(engine)
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 

@@ -69,6 +69,7 @@ class ControlPlane(Collector):
         yield from _syncs(found)
         yield from self._calls(found)
         yield self._worker()
+        yield self._versions()
 
     def _calls(self, found: Snapshot) -> Iterator[Metric]:
         yield _by_provider("adpulse_calls_last_hour", "Platform calls of the last hour.", found.calls.items())
@@ -83,6 +84,14 @@ class ControlPlane(Collector):
             if most := self._app.scopes.of(each.scope):
                 limits.add_metric([each.scope], most.calls)
         yield from (used, limits)
+
+    def _versions(self) -> Metric:
+        help_text = "Days until the platform may refuse the API version that is called; missing while no end is announced."
+        family = GaugeMetricFamily("adpulse_api_version_days_left", help_text, labels=["provider", "version"])
+        for pinned in self._app.api_versions():
+            if pinned.days_left is not None:
+                family.add_metric([pinned.platform.name, pinned.name], pinned.days_left)
+        return family
 
     def _worker(self) -> Metric:
         family = GaugeMetricFamily("adpulse_worker_seen_seconds", "Seconds since a worker looked for work; missing before the first.")

@@ -141,7 +141,7 @@ def status(
     levels = completeness(context.clock.now(), view.connection, context.partitions.ages(view.connection.id))
     if as_json:
         days = [telling.completeness_fields(level) for level in levels]
-        typer.echo(json.dumps(telling.fields(view, cadence) | {"completeness": days}, indent=2))
+        typer.echo(json.dumps(telling.fields(view, cadence) | _version_fields(context, view) | {"completeness": days}, indent=2))
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
     known = [(telling.LEVELS[level.level], telling.complete(level)) for level in levels]
@@ -157,7 +157,8 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
-        typer.echo(json.dumps([telling.fields(view, cadences[view.connection.id]) for view in views], indent=2))
+        fields = [telling.fields(view, cadences[view.connection.id]) | _version_fields(context, view) for view in views]
+        typer.echo(json.dumps(fields, indent=2))
         return
     if not views:
         typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME (or: connect google)")
@@ -177,6 +178,17 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         )
         table.add_row(*told)
     Console().print(table)
+    used = {view.connection.provider for view in views}
+    for version in context.api_versions():
+        if version.is_ending and version.platform.name in used:
+            typer.secho(version.sentence, fg="yellow")
+
+
+def _version_fields(context: "App", view: "ConnectionView") -> dict[str, object]:
+    from adpulse import telling
+
+    versions = (version for version in context.api_versions() if version.platform.name == view.connection.provider)
+    return next((telling.version_fields(version) for version in versions), {})
 
 
 def sync(

@@ -5,7 +5,7 @@ A :class:`Platform` is everything that differs between platforms. The code outsi
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +37,11 @@ class PlatformClient(Protocol):
     @property
     def scope(self) -> str:
         """What the platform counts this credential's calls together with, as far as it is known by now."""
+        ...
+
+    @property
+    def answered_by(self) -> str | None:
+        """The API version that answered last, if it is another one than was called; None otherwise, and where answers name none."""
         ...
 
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
@@ -154,6 +159,17 @@ class SharedLimit:
     window: timedelta
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a platform's API that works with this adpulse.
+
+    ``ends`` is the first day on which the platform may refuse it; None while no end is announced.
+    """
+
+    name: str
+    ends: date | None = None
+
+
 class PlatformSettings(BaseSettings):
     """What an installation may set about one platform; each field is a variable that begins with ``ADPULSE_`` and the platform's name."""
 
@@ -217,6 +233,12 @@ class Platform(Generic[S]):
 
     addresses: tuple[str, ...]
     """Those of its settings that say where the platform is; in production they have their defaults."""
+
+    versions: tuple[Version, ...]
+    """The versions of its API, oldest first; empty where requests name none."""
+
+    pinned: Callable[[S], str]
+    """The version that requests name; not called where there are none."""
 
     access_levels: tuple[str, ...]
     """The values of its setting ``access``, for planning; empty where there is no such setting."""

@@ -185,9 +185,22 @@ def _allowances(installation: App) -> Iterator[Finding]:
             yield from (_look(platform.label, question) for question in platform.questions(installation.settings.of(platform)))
 
 
+def _api_versions(installation: App) -> Iterator[Finding]:
+    used = {view.connection.provider for view in installation.connections.every()}
+    for version in installation.api_versions():
+        if version.platform.name not in used:
+            continue
+        if version.has_ended:
+            yield _wrong("API version", version.sentence)
+        elif version.is_ending or not version.known:
+            yield _look("API version", version.sentence)
+        else:
+            yield _ok("API version", version.sentence)
+
+
 _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _home)
 _BEFORE_PRODUCTION = (_platforms, _database_kind, _prefect_access, _user)
-_LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secrets)
+_LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secrets, _api_versions)
 _LOOKS_BEFORE_PRODUCTION = (_key_backup, _api_keys, _allowances)
 
 

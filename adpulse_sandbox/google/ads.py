@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,9 @@ from adpulse_sandbox.google.world import Credential, Customer, GoogleWorld
 
 PAGE_ROWS = 10_000
 """Rows of a page of Search, and of a message of SearchStream."""
+
+ENDS = {"v23": date(2027, 2, 1), "v24": date(2027, 5, 1), "v25": date(2027, 8, 1), "v26": date(2027, 11, 1)}
+"""The earliest day on which a version may end. Source: the months of "Deprecation and sunset", read 2026-11-29."""
 
 _STATUS_NUMBERS = {
     "OK": 0, "CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "PERMISSION_DENIED": 7, "RESOURCE_EXHAUSTED": 8, "UNIMPLEMENTED": 12,
@@ -98,7 +102,8 @@ class Ads:
         Raises:
             AdsError: this version, or this method, is not served here.
         """
-        if version not in fields.versions():
+        end = ENDS.get(version)
+        if version not in fields.versions() or (end is not None and self.clock.now().date() >= end):
             raise errors.unsupported_version(version)
         found: Callable[[Call, Any], Iterator[Any]] | None = {
             ("GoogleAdsService", "Search"): self._search,

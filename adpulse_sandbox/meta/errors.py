@@ -37,12 +37,6 @@ class GraphError(Exception):
         return {"error": {**error, **self.extra, "fbtrace_id": trace}}
 
 
-def sunset(version: str) -> GraphError:
-    """A version of the Marketing API that has ended."""
-    message = f"(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version: v26.0. Called: {version}"
-    return GraphError(400, 2635, message)
-
-
 def unknown_path(path: str) -> GraphError:
     """A path of no known form."""
     return GraphError(400, 2500, f"Unknown path components: /{path}")

@@ -28,9 +28,9 @@ from adpulse_sandbox.meta.entities import (
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.meta.tokens import OWN_APP, Token, checked
 from adpulse_sandbox.meta.truth import Truth
+from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
 
-VERSIONS = ("v25.0", "v26.0")
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
 _MOST_IN_BATCH = 50
@@ -92,18 +92,17 @@ class Graph:
         """One HTTP request, which may be a batch of calls."""
         version, rest = version_of(path)
         try:
-            if version not in VERSIONS:
-                raise errors.sunset(version)
+            check_version(version, self.clock.now())
             if method == "POST" and not rest and "batch" in params:
                 return self._batch(params, version, base)
         except GraphError as error:
             refused = rendered(error.status, error.body("sandboxtrace"))
-            refused.headers |= _APP_USAGE
+            refused.headers |= _APP_USAGE | upgrade_headers(version, None)
             return refused
-        return self._call(method, rest, params, f"{base}/{version}")
+        return self._call(method, rest, params, base, version)
 
-    def _call(self, method: str, path: list[str], params: dict[str, str], base: str) -> Answer:
-        call = _Call(token=Token(label="", value="", accounts=()), params=params, base="/".join([base, *path]))
+    def _call(self, method: str, path: list[str], params: dict[str, str], base: str, version: str) -> Answer:
+        call = _Call(token=Token(label="", value="", accounts=()), params=params, base="/".join([base, version, *path]))
         try:
             call.token = checked(self.world.tokens, params, self.clock.now())
             answer = self._struck(call, self._route(method, path, call))
@@ -122,7 +121,7 @@ class Graph:
             rows=call.rows,
             fault=call.rule.action if call.rule else None,
         )
-        answer.headers |= self._usage(call)
+        answer.headers |= self._usage(call) | upgrade_headers(version, _upgraded_to(call.rule))
         return answer
 
     def _batch(self, params: dict[str, str], version: str, base: str) -> Answer:
@@ -137,7 +136,7 @@ class Graph:
             outer = {name: params[name] for name in ("access_token", "appsecret_proof") if name in params}
             inner = {**dict(parse_qsl(target.query)), **outer}
             rest = [part for part in target.path.split("/") if part and part != version]
-            answer = self._call(item.get("method", "GET"), rest, inner, f"{base}/{version}")
+            answer = self._call(item.get("method", "GET"), rest, inner, base, version)
             headers = [{"name": name, "value": value} for name, value in answer.headers.items()]
             lost = answer.broken == "null_batch_item"
             done.append(None if lost else {"code": answer.status, "headers": headers, "body": answer.body.decode()})
@@ -370,12 +369,8 @@ class Graph:
         }
 
 
-def version_of(path: str) -> tuple[str, list[str]]:
-    """The version that a path begins with, the newest if it has none, and the rest of the path."""
-    parts = [part for part in path.split("/") if part]
-    if parts and parts[0][:1] == "v" and parts[0][1:2].isdigit():
-        return parts[0], parts[1:]
-    return VERSIONS[-1], parts
+def _upgraded_to(rule: Rule | None) -> str | None:
+    return (rule.value or LATEST) if rule and rule.action == "auto_upgrade" else None
 
 
 def rendered(status: int, body: Any) -> Answer:

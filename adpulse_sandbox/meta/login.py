@@ -17,8 +17,9 @@ from adpulse_sandbox.faults import Faults, Request, error_of
 from adpulse_sandbox.login.consent import Client, Once, Params, Shown, Spent, Wrong, back_to, consent_page, error_page
 from adpulse_sandbox.meta import errors
 from adpulse_sandbox.meta.errors import GraphError
-from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET, VERSIONS, Answer, rendered, version_of
+from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET, Answer, rendered
 from adpulse_sandbox.meta.tokens import OWN_APP, SYSTEM_USER, Token
+from adpulse_sandbox.meta.versions import check_version, is_served, version_of
 from adpulse_sandbox.meta.world import World
 
 DIALOG = "/dialog/oauth"
@@ -65,7 +66,7 @@ class MetaLogin:
 
     def _checked(self, path: str, params: Params) -> _Asked:
         redirect_uri = params.get("redirect_uri", "")
-        if version_of(path)[0] not in VERSIONS:
+        if not is_served(version_of(path)[0], self._clock.now()):
             raise _wrong("Sorry, something went wrong", "This version of the login dialog is not available.")
         if params.get("client_id") != self._client.id:
             raise _wrong("Invalid App ID", "The provided app ID does not look like a valid app ID.")
@@ -108,8 +109,7 @@ class MetaLogin:
             return None
         rule = self._faults.strike(Request(account="", kind=edge, page=1, limit=0, days=0, named_only=True))
         try:
-            if version not in VERSIONS:
-                raise errors.sunset(version)
+            check_version(version, self._clock.now())
             if rule and (error := error_of(rule)):
                 raise error
             answer = rendered(200, endpoint(params))

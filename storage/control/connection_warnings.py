@@ -16,6 +16,8 @@ from storage.control.database import Engine, Session, insert_or_update, lock, re
 from storage.control.tables import Base, ConnectionRow
 
 _READS = frozenset(FetchKind)
+API_VERSION = "api_version"
+"""The kind of a warning that another API version answers than is called."""
 
 
 class ConnectionWarningRow(Base):
@@ -63,10 +65,10 @@ class ConnectionWarnings:
         self._clock = clock
         self._rng = Random()  # noqa: S311 - jitter
 
-    def record(self, lease: Lease, kind: FetchKind, error: AdpulseError) -> None:
-        """Note that a read failed in this leg, and try it again after a longer pause than before; a lost lease changes nothing."""
+    def record(self, lease: Lease, kind: str, error: AdpulseError) -> None:
+        """Note a failure of this leg; a read is tried again after a longer pause than before. A lost lease changes nothing."""
         mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-        key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind.value)
+        key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind)
         now = self._clock.now()
         with self._engine.begin() as session:
             if not lock(session, mine):
@@ -83,7 +85,7 @@ class ConnectionWarnings:
                 "run_id": lease.run_id,
                 "generation": lease.generation,
             }
-            new = insert_or_update(session, ConnectionWarningRow).values(connection_id=lease.connection.id, kind=kind.value, **values)
+            new = insert_or_update(session, ConnectionWarningRow).values(connection_id=lease.connection.id, kind=kind, **values)
             session.execute(new.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=values))
 
     def clear(self, connection_id: str, kinds: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """What Prometheus reads: true, of a bounded number of series, told in full on the page, and used by the alerts."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import insert, select
 
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.platforms.meta.settings import MetaSettings
 from storage.control.leader import SWEEP
 from storage.control.tables import CallRow, ConnectionRow
 
@@ -70,6 +72,13 @@ def test_what_it_counts_is_what_there_is(scrape, installation, team, others):
     assert values(found["adpulse_freshness_seconds"])["+Inf", "meta"] == 1
     assert values(found["adpulse_freshness_oldest_seconds"]) == {("meta",): 0}
     assert 0 <= values(found["adpulse_worker_seen_seconds"])[()] < 60
+
+
+def test_the_days_that_api_versions_have_left_are_counted(scrape, installation, monkeypatch):
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    installation.sandbox.clock.set(datetime(2027, 2, 20, 23, tzinfo=UTC))
+
+    assert values(scrape()["adpulse_api_version_days_left"]) == {("google", "v26"): 254, ("meta", "v25.0"): 3}
 
 
 def test_thousands_of_accounts_are_no_more_series_than_a_few(scrape, installation, team):

@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -12,6 +12,7 @@ from sqlalchemy import delete
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.role import Role
 from adpulse_sandbox.meta.tokens import OTHER_APP
 from storage.control.tables import PartitionRow
@@ -471,6 +472,16 @@ def test_a_dead_letter_is_replayed_from_the_health_page(browser, visit, installa
     assert installation.app.runs.dead_letters() == []
     assert installation.app.runs.history(team.connection.id, 1)[0].state is RunState.QUEUED
     assert "No dead letters." in visit(session, "GET", "/health").text
+
+
+def test_the_health_page_says_that_an_api_version_ends(browser, visit, installation, team, monkeypatch):
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    session = browser(team.viewer)
+    before = visit(session, "GET", "/health").text
+    installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
+
+    assert "v25.0" not in before
+    assert "Meta Ads v25.0 ends on 2027-02-23, in 44 days." in visit(session, "GET", "/health").text
 
 
 def test_the_health_page_finds_one_of_many(browser, visit, installation, team):

@@ -1,11 +1,13 @@
 """What people type, what they read, and the exit codes: 0 done, 1 failed, 2 wrong usage."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.platforms.meta.settings import MetaSettings
 from adpulse_sandbox.meta.tokens import OTHER_APP
 
 
@@ -222,6 +224,17 @@ def test_status_and_connections_come_as_json_too(adpulse, connected):
 
     assert [{**each, "completeness": []} for each in every] == [one]
     assert (one["id"], one["sync_status"], one["total_syncs_attempted"]) == (connected.id, "idle", 0)
+    assert (one["api_version"], one["api_version_ends_on"]) == ("v26.0", None)
+
+
+def test_status_says_that_an_api_version_ends(adpulse, connected, installation, monkeypatch):
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    before = adpulse("status")[1]
+    installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
+
+    assert "v25.0" not in before
+    assert "Meta Ads v25.0 ends on 2027-02-23, in 44 days." in adpulse("status")[1]
+    assert json.loads(adpulse("status", connected.name, "--json")[1])["api_version_ends_on"] == "2027-02-23"
 
 
 def test_a_workspace_that_exists_or_does_not(adpulse):

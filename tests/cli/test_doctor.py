@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,7 +80,7 @@ def test_an_installation_that_does_its_work_is_right(doctor, installation, prefe
 
     assert code == 0
     assert set(verdicts(found).values()) == {"ok"}
-    assert {"database", "Prefect", "worker", "disk", "clock", "home", "secrets"} == set(found)
+    assert {"database", "Prefect", "worker", "disk", "clock", "home", "secrets", "API version"} == set(found)
 
 
 @pytest.mark.usefixtures("installation")
@@ -122,6 +123,24 @@ def test_a_schema_that_is_not_current_is_wrong_and_the_rest_is_told_all_the_same
     assert "adpulse migrate" in found["database"][1]
     assert found["disk"][0] == "ok"
     assert "worker" not in found
+
+
+@pytest.mark.parametrize(("day", "verdict"), [("2026-11-24", "ok"), ("2026-11-25", "look"), ("2027-02-23", "wrong")])
+def test_an_api_version_that_ends_is_told_ahead(doctor, installation, monkeypatch, day, verdict):
+    installation.connect()
+    monkeypatch.setenv("ADPULSE_META_VERSION", "v25.0")
+    installation.sandbox.clock.set(datetime.fromisoformat(f"{day}T12:00:00+00:00"))
+
+    assert doctor()[1]["API version"][0] == verdict
+
+
+def test_an_api_version_that_is_not_known_is_worth_a_look(doctor, installation, monkeypatch):
+    installation.connect()
+    monkeypatch.setenv("ADPULSE_META_VERSION", "v99.0")
+
+    verdict, told = doctor()[1]["API version"]
+
+    assert (verdict, "Known are: v25.0" in told) == ("look", True)
 
 
 def test_a_full_disk_is_wrong(doctor, monkeypatch):

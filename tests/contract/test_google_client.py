@@ -18,6 +18,7 @@ from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.base import Size
 from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.costs import GoogleCosts
+from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
 from adpulse.reached import Reached
 from adpulse.services import connecting
@@ -25,7 +26,7 @@ from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google import oauth
 
 DAY = timedelta(days=1)
-VERSIONS = ("v23", "v24", "v25", "v26")
+VERSIONS = tuple(version.name for version in GOOGLE.versions)
 
 
 def queries(rig, customer=None):
@@ -539,3 +540,16 @@ def test_a_call_that_takes_too_long_is_given_up(sandbox):
 
 def test_the_secret_of_a_credential_is_nowhere_in_a_client(google):
     assert not [secret for secret in google.secrets if secret in f"{google.client!r}{google.connection()!r}"]
+
+
+@pytest.mark.parametrize("version", GOOGLE.versions)
+def test_a_version_is_answered_until_the_day_on_which_it_ends(sandbox, version):
+    google = GoogleRig(sandbox, version=version.name)
+    midnight = datetime(version.ends.year, version.ends.month, version.ends.day, tzinfo=UTC)
+    sandbox.clock.set(midnight - timedelta(seconds=1))
+    google.client.facts(google.connection(), lambda: None)
+
+    sandbox.clock.set(midnight)
+
+    with pytest.raises(VersionSunset):
+        google.client.facts(google.connection(), lambda: None)

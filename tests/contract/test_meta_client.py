@@ -3,7 +3,7 @@
 import inspect
 import json
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import facebook_business.api
@@ -19,9 +19,11 @@ from adpulse.errors import (
     RateLimited,
     TooMuchData,
     Unavailable,
+    VersionSunset,
 )
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.meta import client as meta_client
+from adpulse.platforms.meta.platform import META
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta import graph
 
@@ -226,9 +228,37 @@ def test_a_failure_tells_how_much_is_used_up_too(meta, sandbox, monkeypatch):
         meta.ads()
 
 
-@pytest.mark.parametrize("version", ["v25.0", "v26.0"])
+@pytest.mark.parametrize("version", [version.name for version in META.versions])
 def test_current_versions_are_answered(sandbox, version):
-    assert keyed(MetaRig(sandbox, version=version).ads()) == keyed(MetaRig(sandbox).truth())
+    meta = MetaRig(sandbox, version=version)
+
+    assert keyed(meta.ads()) == keyed(MetaRig(sandbox).truth())
+    assert meta.client.answered_by is None
+
+
+@pytest.mark.parametrize("version", [version for version in META.versions if version.ends])
+def test_a_version_is_answered_until_the_day_on_which_it_ends(sandbox, version):
+    meta = MetaRig(sandbox, version=version.name)
+    midnight = datetime(version.ends.year, version.ends.month, version.ends.day, tzinfo=UTC)
+    sandbox.clock.set(midnight - timedelta(seconds=1))
+    meta.client.facts(meta.connection(), lambda: None)
+
+    sandbox.clock.set(midnight)
+
+    with pytest.raises(VersionSunset):
+        meta.client.facts(meta.connection(), lambda: None)
+
+
+def test_a_call_that_meta_upgrades_is_noticed_also_when_it_is_refused(sandbox):
+    meta = MetaRig(sandbox, version="v25.0")
+    sandbox.faults.add([{"action": "auto_upgrade", "kind": "node", "value": "v26.0", "count": 1}])
+    meta.client.facts(meta.connection(), lambda: None)
+    upgraded = meta.client.answered_by
+    sandbox.faults.add([{"action": "refused", "kind": "node", "count": 1}])
+    with pytest.raises(BadRequest):
+        meta.client.facts(meta.connection(), lambda: None)
+
+    assert (upgraded, meta.client.answered_by) == ("v26.0", None)
 
 
 def test_a_token_without_the_scope_is_told_apart_from_one_that_ended(sandbox):

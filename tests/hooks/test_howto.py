@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from pydantic import SecretStr
 from adpulse import events
 from adpulse.events import SUBSCRIBABLE, EventType
 from adpulse.model import ConnectionStatus
+from adpulse.platforms.meta.platform import META
+from adpulse.platforms.meta.settings import MetaSettings
+from adpulse.platforms.versions import pinned_version
 from deployments import automations
 from storage.control.outbox import DeliveryState
 from storage.warehouse.alert_query import Answer, ask
@@ -65,6 +69,7 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
     installation.sync(connection)
     app.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
     app.webhooks.test(hook.id)
+    app.version_notices.publish([pinned_version(META, MetaSettings(version="v25.0"), date(2026, 12, 1))])
     alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
     app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))
 

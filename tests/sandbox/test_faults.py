@@ -238,6 +238,21 @@ def filter_by_status_is_refused(wire):
     assert (by("ad").status_code, wire.insights().status_code) == (200, 200)
 
 
+@case("auto_upgrade")
+def another_version_answers(wire):
+    wire.arm("auto_upgrade", count=1)
+    wire.arm("auto_upgrade", value="v26.0", count=1)
+
+    newest, next_one, right = (wire.ask(f"act_{wire.account.id}", version="v25.0") for _ in range(3))
+
+    assert [answer.status_code for answer in (newest, next_one, right)] == [200, 200, 200]
+    assert newest.headers["facebook-api-version"] == "v27.0"
+    assert newest.headers["x-ad-api-version-warning"] == "The call has been auto-upgraded to v27.0 as v25.0 will be deprecated."
+    assert next_one.headers["facebook-api-version"] == "v26.0"
+    assert right.headers["facebook-api-version"] == "v25.0"
+    assert "x-ad-api-version-warning" not in right.headers
+
+
 @case("too_much_data")
 def too_much_is_asked_for(wire):
     wire.arm("too_much_data", count=1)

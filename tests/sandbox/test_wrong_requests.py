@@ -62,7 +62,7 @@ def rule(name, operator, value):
 
 VERSIONS = [
     Wrong("version that has ended", "me", (400, 2635, None, "deprecated version of the Ads API"), version="v24.0"),
-    Wrong("version that never was", "me", (400, 2635, None, "Called: v99.0"), version="v99.0"),
+    Wrong("version that never was", "me", (400, 2635, None, "latest version: v27.0."), version="v99.0"),
 ]
 TOKENS = [
     Wrong("no token", "me", (400, 2500, None, "An active access token must be used"), token=None),

@@ -18,6 +18,7 @@ from adpulse_sandbox.google.running import Options
 from tasks.optional import optional
 
 META, GOOGLE = "Corner Store 1", "Alpenglow Reisen"
+DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 SECONDS = timedelta(seconds=1)
 
@@ -224,6 +225,21 @@ def test_a_failed_walk_is_not_repeated_when_its_step_is(installation):
 
     assert len(walks(installation, connection)) == asked
     assert warnings(installation, connection)["entities_full"].times == 1
+
+
+def test_a_call_that_is_answered_by_another_version_is_a_warning_until_it_is_not(installation):
+    connection = connect(installation, META)
+    installation.sandbox.faults.add([{"action": "auto_upgrade", "kind": "node", "value": "v27.0"}])
+    run = installation.sync(connection)
+    warning = warnings(installation, connection)["api_version"]
+    installation.sandbox.faults.clear()
+
+    installation.sandbox.clock.advance(DAY.total_seconds())
+    installation.sync(connection)
+
+    assert run.state is RunState.DONE
+    assert warning.message == "Meta Ads answers with version v27.0, though v26.0 is called. Set ADPULSE_META_VERSION to v27.0."
+    assert warnings(installation, connection) == {}
 
 
 def test_a_worker_that_lost_its_lease_leaves_no_warning(installation):

@@ -1,14 +1,17 @@
 """The sweep of a worker whose predecessor, or neighbour, leads or is dead. Prefect is away, so what it asks comes to nothing."""
 
+import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 
 from adpulse.clock import utc_now
+from adpulse.events import EventType
+from adpulse.platforms.meta.settings import MetaSettings
 from deployments.owner import died, this_process
 from deployments.sweep import Sweep
 from storage.control import database, tables
@@ -124,6 +127,21 @@ def test_who_has_just_begun_to_lead_calls_nobody_stale_yet(installation, sandbox
     seen.append(stale())
 
     assert seen == [False, False, False, True]
+
+
+def test_the_leader_notifies_workspaces_of_an_api_version_that_ends(installation, monkeypatch):
+    installation.connect("Corner Store 1")
+    hook, _ = installation.app.webhooks.create(
+        installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), wanted=[EventType.VERSION_ENDING]
+    )
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
+
+    Sweep(installation.app).once()
+    Sweep(installation.app).once()
+
+    (sent,) = installation.app.outbox.history(hook.id)
+    assert json.loads(sent.payload)["data"]["sentence"].startswith("Meta Ads v25.0 ends on 2027-02-23, in 44 days.")
 
 
 def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, sandbox):

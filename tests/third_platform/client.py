@@ -28,6 +28,10 @@ class PinboardClient:
     def scope(self):
         return "pinboard"
 
+    @property
+    def answered_by(self):
+        return None
+
     def accounts(self, slot):
         return [account(each) for each in self._call("GET", "accounts", slot)["accounts"]]
 

@@ -21,6 +21,7 @@ from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
+from adpulse.platforms.versions import PinnedVersion
 from adpulse.services import syncing
 from storage.control.overview import Overview, Written
 from storage.control.runs import RunView
@@ -74,6 +75,7 @@ def health(
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
         query=request.url.query,
+        ending=_ending_versions(app, rows),
     )
 
 
@@ -105,6 +107,12 @@ def _budgets(app: App, rows: Sequence[Row]) -> list[tuple[ScopeLimit, int]]:
     limits = {scope: app.scopes.of(scope) for scope in sorted({row.view.connection.scope for row in rows})}
     calls = app.gauges.shared_calls() if any(limits.values()) else {}
     return [(limit, calls.get(scope, 0)) for scope, limit in limits.items() if limit]
+
+
+def _ending_versions(app: App, rows: Sequence[Row]) -> list[PinnedVersion]:
+    """The API versions of these connections' platforms that end soon, or that this adpulse does not know."""
+    used = {row.view.connection.provider for row in rows}
+    return [version for version in app.api_versions() if version.platform.name in used and (version.is_ending or not version.known)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

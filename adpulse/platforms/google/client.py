@@ -77,6 +77,11 @@ class GoogleClient:
         """The Google Cloud project of the OAuth client or service account."""
         return f"google:{self._project}"
 
+    @property
+    def answered_by(self) -> str | None:
+        """None: Google refuses a version that has ended, and never answers with another one."""
+        return None
+
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every customer the credential reaches, through managers too, each once; how it is reached is part of it.
 

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adpulse import redact
 from adpulse.model import FetchKind
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version
 from adpulse.platforms.google.costs import NAME, GoogleCosts
 from adpulse.platforms.google.metrics import WORDS
 from adpulse.platforms.google.settings import GoogleSettings
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
 """Operations in 24 hours by the project's access level; None is no limit. Source: Google's page "Access Levels"."""
+
+VERSIONS = (
+    Version(name="v23", ends=date(2027, 2, 1)),
+    Version(name="v24", ends=date(2027, 5, 1)),
+    Version(name="v25", ends=date(2027, 8, 1)),
+    Version(name="v26", ends=date(2027, 11, 1)),
+)
+"""Source: "Deprecation and sunset" of the Google Ads API's documentation, read 2026-11-29.
+
+It names months, any day of which may be the end, so the first counts. Minor versions share the address and the end of their major one.
+"""
 
 _CONNECT = """Connect Google Ads customers; of a manager, all of its clients can be chosen.
 
@@ -92,6 +103,8 @@ GOOGLE = Platform(
     accounts_help="How many Google Ads accounts, all of one Google Cloud project.",
     app_settings="ADPULSE_GOOGLE_CLIENT_ID and ADPULSE_GOOGLE_CLIENT_SECRET",
     addresses=("endpoint", "token_url"),
+    versions=VERSIONS,
+    pinned=lambda config: config.version,
     access_levels=tuple(OPERATIONS),
     plain_http_host=None,
     renewed_scope=None,

@@ -6,7 +6,7 @@ none is ever chained to ours.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -82,11 +82,17 @@ class MetaClient:
         self._stop: dict[str, RateLimited] = {}
         self._usage: dict[str, float] = {}
         self._app_usage = 0.0
+        self._called, self._answered = endpoint.version, endpoint.version
 
     @property
     def scope(self) -> str:
         """The installation's own Meta app, or the other one that issued the token."""
         return self._session.scope
+
+    @property
+    def answered_by(self) -> str | None:
+        """The version of the last answer, if Meta upgraded the call; it does so before a version ends as well (seen live 2026-09-08)."""
+        return self._answered if self._answered != self._called else None
 
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every account the token reaches: its user's own list, and what a System User was assigned, which is often not in the first.
@@ -285,6 +291,7 @@ class MetaClient:
             headers, told = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
             ours = _from_sdk(error, path, about)
+            self._note_version(_headers(error))
             if not isinstance(ours, RateLimited):  # which pauses the calls by itself
                 self._note_usage(_headers(error), about)
             raise ours from None
@@ -293,8 +300,13 @@ class MetaClient:
             raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
         if not isinstance(told, dict) or ("error" not in told and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
             raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
+        self._note_version(headers)
         self._note_usage(headers, about)
         return told
+
+    def _note_version(self, headers: Mapping[str, str]) -> None:
+        """Every answer names the version that it is of, refusals too (header ``facebook-api-version``)."""
+        self._answered = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), self._answered)
 
     def _heed_usage(self, about: str) -> None:
         """Meta's own meters are told with every answer, failures too: slow down before it blocks, and stop just before."""

@@ -1,12 +1,12 @@
 """Meta Ads, as the rest of adpulse knows it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adpulse import redact
 from adpulse.model import FetchKind
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.metrics import WORDS
@@ -15,6 +15,9 @@ from adpulse.platforms.meta.settings import MetaSettings
 if TYPE_CHECKING:
     from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
+
+VERSIONS = (Version(name="v25.0", ends=date(2027, 2, 23)), Version(name="v26.0"), Version(name="v27.0"))
+"""Source: "Marketing API version history" of Meta's documentation, read 2026-11-29. Graph versions live longer, but not for ads."""
 
 _CONNECT = """Connect Meta ad accounts.
 
@@ -97,6 +100,8 @@ META = Platform(
     accounts_help="How many Meta ad accounts, all of one app.",
     app_settings="ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET",
     addresses=("graph_url",),
+    versions=VERSIONS,
+    pinned=lambda config: config.version,
     access_levels=(),
     plain_http_host="localhost",
     renewed_scope=tokens.SCOPE,
