@@ -81,6 +81,7 @@ MATRIX = (
     ("job_fails", {"kind": "insights_job"}, "async", NONE, NONE, NONE, NONE, LETTER),
     ("refused", {}, "100", LETTER, LETTER, LETTER, SAME, SAME),
     ("filter_refused", {}, None, NONE, NONE, FINE, FINE, FINE),
+    ("auto_upgrade", {}, None, NONE, SAME, FINE, SAME, SAME),  # of the account's facts it is a warning: test_entity_failures
     ("null_batch_item", {}, None, SAME, SAME, SAME, FINE, SAME),  # we make no batches
 )
 
