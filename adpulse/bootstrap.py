@@ -42,6 +42,7 @@ from storage.control.ledger import Ledger
 from storage.control.outbox import Outbox
 from storage.control.overview import Overview
 from storage.control.partitions import Partitions
+from storage.control.refusals import Refusals
 from storage.control.rotation import Rotation
 from storage.control.runs import Runs
 from storage.control.sessions import Sessions
@@ -82,6 +83,7 @@ class App:
         self.runs = Runs(engine, self.clock)
         self.scopes = scope_limits(config)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
+        self.refusals = Refusals(engine, self.clock)
         self.partitions = Partitions(engine)
         self.overview = Overview(engine, self.clock)
         self.leadership = Leadership(engine)

@@ -9,6 +9,8 @@
     ├── Permanent               trying again cannot help
     │   ├── AuthExpired         the credential must be renewed by a person
     │   ├── AccountRefused      the credential is valid, the account is not ours to read
+    │   │   ├── LoginRequired   its user must log in at the platform first; the same credential works again then
+    │   │   └── AccessBlocked   the platform has blocked the user or the app
     │   ├── BadRequest          the platform refuses what we asked: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
     │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
@@ -33,7 +35,7 @@ Every class survives a pickle round trip: all state is in ``args`` or in ``__dic
 
 from typing import Literal
 
-from adpulse.redact import redact
+from adpulse.redact import excerpt, redact
 
 Scope = Literal["account", "app"]
 """What must pause: the account, or all that the platform counts together (the Meta app, the Google Cloud project)."""
@@ -44,7 +46,7 @@ _LONGEST_LINE = 300
 
 def first_line(error: Exception) -> str:
     """The first line of what an error says, not too long: of a database's errors the rest is SQL and its values."""
-    return str(error).partition("\n")[0][:_LONGEST_LINE]
+    return excerpt(str(error).partition("\n")[0], _LONGEST_LINE)
 
 
 class AdpulseError(Exception):
@@ -101,6 +103,19 @@ class AuthExpired(Permanent):
 
 class AccountRefused(Permanent):
     """The credential is valid but may not read this account, or the account is disabled."""
+
+
+class LoginRequired(AccountRefused):
+    """The credential's user must log in at the platform and do what it asks; the same credential works again then."""
+
+
+class AccessBlocked(AccountRefused):
+    """The platform has blocked the user or, with the scope ``app``, every account of the app."""
+
+    def __init__(self, message: str, code: str | None = None, scope: Scope = "account") -> None:
+        super().__init__(message, code)
+        self.args = (self.message, code, scope)
+        self.scope: Scope = scope
 
 
 class BadRequest(Permanent):

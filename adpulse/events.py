@@ -47,11 +47,13 @@ SENTENCES: Mapping[EventType, str] = {
 ATTENTION = (
     ConnectionStatus.NEEDS_REAUTH,
     ConnectionStatus.NEEDS_PERMISSION,
+    ConnectionStatus.NEEDS_LOGIN,
+    ConnectionStatus.BLOCKED,
     ConnectionStatus.DISABLED,
     ConnectionStatus.CURRENCY_CHANGED,
     ConnectionStatus.VERSION_SUNSET,
 )
-"""Statuses in which a connection is not synced until a person does something."""
+"""Statuses in which a connection is not synced until a person does something, or the platform changes its mind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

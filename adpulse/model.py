@@ -32,6 +32,10 @@ class ConnectionStatus(StrEnum):
     PAUSED = "paused"
     NEEDS_REAUTH = "needs_reauth"
     NEEDS_PERMISSION = "needs_permission"
+    NEEDS_LOGIN = "needs_login"
+    """Its user must log in at the platform first; the same credential works again then."""
+    BLOCKED = "blocked"
+    """The platform has blocked its user, or the app."""
     DISABLED = "disabled"
     CURRENCY_CHANGED = "currency_changed"
     VERSION_SUNSET = "version_sunset"
@@ -40,7 +44,15 @@ class ConnectionStatus(StrEnum):
     """Confirmed, and finished by the sweep; nothing brings it back."""
 
 
-RESUMABLE = (ConnectionStatus.PAUSED, ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED, ConnectionStatus.VERSION_SUNSET)
+RECHECKED = (
+    ConnectionStatus.NEEDS_PERMISSION,
+    ConnectionStatus.NEEDS_LOGIN,
+    ConnectionStatus.BLOCKED,
+    ConnectionStatus.DISABLED,
+)
+"""Statuses that end at the platform: it is asked again by itself whether they have."""
+
+RESUMABLE = (ConnectionStatus.PAUSED, *RECHECKED, ConnectionStatus.VERSION_SUNSET)
 """Statuses after which a connection goes on as it is, once somebody resumes it."""
 
 WITHOUT_CREDENTIAL = (ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED)

@@ -13,7 +13,9 @@ _SHAPES = re.compile(
     r"(?i)((?:access_token|appsecret_proof|input_token|fb_exchange_token|client_secret|refresh_token|app_secret|password)"
     r"(?:=|%3D|[\"']?\s*:\s*[\"']?)|bearer\s+|oauth\s+(?=\S{20}))(?!\[redacted\])[^\s&\"',;)}\]]+"
 )
-_TOKEN = re.compile(r"\bEAA[A-Za-z0-9]{16,}|\bya29\.[\w-]{16,}")
+_TOKEN = re.compile(r"\bEAA[A-Za-z0-9]{16,}|\bya29\.[\w-]{16,}|\b1//[\w-]{10,}")
+"""Meta's tokens, Google's access tokens, and its refresh tokens."""
+
 _SHORTEST = 6
 _protected: set[str] = set()
 
@@ -46,6 +48,11 @@ def redact(text: str) -> str:
     for secret in sorted(_protected, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def excerpt(text: str, longest: int) -> str:
+    """The beginning of ``text``, redacted first: half a secret would not be recognised any more."""
+    return redact(text)[:longest]
 
 
 class RedactedRecord(logging.LogRecord):

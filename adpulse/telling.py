@@ -19,6 +19,8 @@ _STATUS = {
     ConnectionStatus.PAUSED: "Paused",
     ConnectionStatus.NEEDS_REAUTH: "Needs reauthorisation",
     ConnectionStatus.NEEDS_PERMISSION: "Needs permission",
+    ConnectionStatus.NEEDS_LOGIN: "Needs a login at the platform",
+    ConnectionStatus.BLOCKED: "Blocked by the platform",
     ConnectionStatus.DISABLED: "Disabled by the platform",
     ConnectionStatus.CURRENCY_CHANGED: "Currency changed",
     ConnectionStatus.VERSION_SUNSET: "API version ended",

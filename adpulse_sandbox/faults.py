@@ -5,12 +5,21 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from adpulse_sandbox.meta.errors import GraphError, bad_filter, deleted_asked, expired_token, no_permission
+from adpulse_sandbox.meta.errors import (
+    GraphError,
+    app_blocked,
+    bad_filter,
+    blocked,
+    checkpoint,
+    deleted_asked,
+    expired_token,
+    no_permission,
+)
 
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
-    "filter_refused", "auto_upgrade",
+    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
@@ -19,6 +28,7 @@ GOOGLE_ACTIONS = (
 REASONS = {
     "throttle": ("RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"),
     "transient": ("INTERNAL_ERROR", "TRANSIENT_ERROR", "DEADLINE_EXCEEDED"),
+    "permission_lost": ("SERVICE_DISABLED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "PROJECT_DISABLED", "MISSING_TOS"),
 }
 """Google's codes for an action, where it has several."""
 
@@ -178,5 +188,11 @@ def error_of(rule: Rule) -> GraphError | None:
         return GraphError(400, 100, "(#100) Please reduce the amount of data you're asking for, then retry your request", 1487534)
     if rule.action == "filter_refused":
         return deleted_asked() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
-    simple = {"expired_token": expired_token, "permission_lost": no_permission}
+    simple = {
+        "expired_token": expired_token,
+        "permission_lost": no_permission,
+        "checkpoint": checkpoint,
+        "blocked": blocked,
+        "app_blocked": app_blocked,
+    }
     return simple[rule.action]() if rule.action in simple else None

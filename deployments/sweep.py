@@ -17,7 +17,7 @@ from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
-from adpulse.services import authorising, deleting
+from adpulse.services import authorising, deleting, rechecking
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 
@@ -107,6 +107,7 @@ class Sweep:
         """Last, as the platform may take its time; one leads here, too."""
         if self._app.leadership.leader(_JOB) == self._owner:
             authorising.renew(self._app)
+            rechecking.recheck(self._app)
 
     def _ask(self) -> None:
         for provider in PLATFORMS:

@@ -14,19 +14,18 @@ import pyarrow as pa
 from adpulse.bootstrap import App
 from adpulse.entities import GONE_STATUSES
 from adpulse.errors import (
-    AccountRefused,
+    AccessBlocked,
     AdpulseError,
-    AuthExpired,
     LeaseLost,
     Permanent,
     RateLimited,
     UnknownConnection,
-    VersionSunset,
 )
 from adpulse.fetched import Fetched
 from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
+from adpulse.stopping import status_after
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
@@ -211,24 +210,11 @@ def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -
 
 def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) -> None:
     """What a person must mend, and what keeps failing, becomes a dead letter; the rest is tried again after a growing pause."""
-    status = _status_after(error)
+    status = status_after(error)
     failures = app.connections.get(lease.connection.id).consecutive_failures + 1
     if isinstance(error, Permanent) or failures >= DEAD_AFTER:
         app.runs.dead(lease, leg, error, next_due_at=now + timedelta(seconds=LONGEST_BACKOFF), status=status)
+        if isinstance(error, AccessBlocked) and error.scope == "app":
+            app.refusals.stop_scope(lease.connection, ConnectionStatus.BLOCKED, str(error))
     else:
         app.runs.failed(lease, leg, error, until=now + timedelta(seconds=backoff(failures, _rng)))
-
-
-def _status_after(error: AdpulseError) -> ConnectionStatus | None:
-    if isinstance(error, AuthExpired):
-        return ConnectionStatus.NEEDS_REAUTH
-    if isinstance(error, VersionSunset):
-        return ConnectionStatus.VERSION_SUNSET
-    if isinstance(error, AccountRefused):
-        known = {
-            "disabled": ConnectionStatus.DISABLED,
-            "CUSTOMER_NOT_ENABLED": ConnectionStatus.DISABLED,
-            "currency_changed": ConnectionStatus.CURRENCY_CHANGED,
-        }
-        return known.get(error.code or "", ConnectionStatus.NEEDS_PERMISSION)
-    return None

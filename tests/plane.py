@@ -21,6 +21,7 @@ from storage.control.leases import Leases
 from storage.control.ledger import Ledger
 from storage.control.outbox import Outbox
 from storage.control.partitions import Partitions
+from storage.control.refusals import Refusals
 from storage.control.runs import Runs
 from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
@@ -53,6 +54,7 @@ class ControlPlane:
         self.leases = Leases(engine, clock)
         self.runs = Runs(engine, clock)
         self.ledger = Ledger(engine, clock)
+        self.refusals = Refusals(engine, clock)
         self.partitions = Partitions(engine)
         self.version_notices = VersionNotices(engine)
         self.workspace = self.workspaces.create("Acme")

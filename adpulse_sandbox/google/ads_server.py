@@ -79,6 +79,8 @@ def _request(call: Call, body: bytes) -> Any:  # noqa: ANN401 - a protobuf messa
 
 def _trailing(call: Call, error: AdsError) -> tuple[tuple[str, str | bytes], ...]:
     """The failure beside the status; versions that are not served get it in the fields they share with the newest."""
+    if error.reason:
+        return (("request-id", call.request_id), ("grpc-status-details-bin", wire.status_details(error)))
     if not error.family:
         return (("request-id", call.request_id),)
     known = call.version if call.version in fields.versions() else fields.versions()[-1]

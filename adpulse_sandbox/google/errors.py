@@ -21,6 +21,8 @@ class AdsError(Exception):
     code: str
     message: str
     quota: Quota | None = None
+    reason: str = ""
+    """Of a refusal below the Ads API: google.rpc.ErrorInfo's word, sent instead of a failure."""
 
 
 def query_error(code: str, message: str) -> AdsError:
@@ -60,6 +62,33 @@ def user_permission_denied() -> AdsError:
 def customer_not_enabled() -> AdsError:
     """A customer that is not enabled yet, or has been deactivated."""
     return denied("CUSTOMER_NOT_ENABLED", "The customer account can't be accessed because it is not yet enabled or has been deactivated.")
+
+
+def api_disabled() -> AdsError:
+    """The project has not enabled the API. Source: google-ads-php#722."""
+    console = "https://console.developers.google.com/apis/api/googleads.googleapis.com/overview?project=4400"
+    message = (
+        f"Google Ads API has not been used in project 4400 before or it is disabled. Enable it by visiting {console} then retry. "
+        "If you enabled this API recently, wait a few minutes for the action to propagate to our systems and retry."
+    )
+    return AdsError("PERMISSION_DENIED", "", "", message, reason="SERVICE_DISABLED")
+
+
+def scope_missing() -> AdsError:
+    """The token was granted without the scope. Source: recorded answers of other Google APIs."""
+    message = "Request had insufficient authentication scopes."
+    return AdsError("PERMISSION_DENIED", "", "", message, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+
+
+def project_disabled() -> AdsError:
+    """The project may not use the API. Source: the SDK's enum, v26."""
+    return denied("PROJECT_DISABLED", "The Google Cloud project sent in the request does not have permission to access the api.")
+
+
+def terms_missing() -> AdsError:
+    """Nobody accepted the terms. Source: the SDK's enum, v26."""
+    place = "console.cloud.google.com/google/ads-apis/overview"
+    return denied("MISSING_TOS", f"The developer must sign the terms of service. They can be found here: {place}")
 
 
 def write_refused() -> AdsError:

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from google.rpc import error_details_pb2, status_pb2
+
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.google.fields import Field, Schema, message_class, module
 from adpulse_sandbox.google.rows import Row
 
+_PERMISSION_DENIED = 7
 _SERVICE = "services.types.google_ads_service"
 
 
@@ -79,6 +82,16 @@ def failure(version: str, error: AdsError, request_id: str) -> bytes:
         details.rate_name = error.quota.name
         details.retry_delay.seconds = error.quota.retry_seconds
     serialised: bytes = told.SerializeToString()
+    return serialised
+
+
+def status_details(error: AdsError) -> bytes:
+    """A serialised google.rpc.Status with the reason of a refusal below the Ads API."""
+    metadata = {"service": "googleads.googleapis.com", "consumer": "projects/4400"}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain="googleapis.com", metadata=metadata)
+    status = status_pb2.Status(code=_PERMISSION_DENIED, message=error.message)
+    status.details.add().Pack(info)
+    serialised: bytes = status.SerializeToString()
     return serialised
 
 

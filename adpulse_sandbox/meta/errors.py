@@ -62,6 +62,21 @@ def expired_token() -> GraphError:
     return GraphError(400, 190, "Error validating access token: Session has expired.", 463)
 
 
+def checkpoint() -> GraphError:
+    """The token's user must log in first. Source: recorded answers of other clients."""
+    return GraphError(400, 190, "You cannot access the app till you log in to www.facebook.com and follow the instructions given.", 459)
+
+
+def blocked() -> GraphError:
+    """The user is blocked for a time (a post's answer: php-graph-sdk#1047; no read was recorded)."""
+    return GraphError(403, 368, "(#368) Temporarily blocked for policies violations")
+
+
+def app_blocked() -> GraphError:
+    """The app is restricted (anthropics/claude-code#91036, 2026-09)."""
+    return GraphError(400, 200, "API access blocked.")
+
+
 def no_permission() -> GraphError:
     """A valid token without the scope for ads."""
     message = "(#200) Ad account owner has NOT grant ads_management or ads_read permission"

@@ -213,7 +213,7 @@ class Connections:
             if status is ConnectionStatus.ACTIVE:
                 now = self._clock.now()
                 values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
-                values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
+                values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
             mine = (ConnectionRow.id == connection_id) & _STAYS
             changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:

@@ -16,6 +16,7 @@ from storage.control.connections import connection_of, resolve
 from storage.control.database import Engine, Session, columns, lock, reading
 from storage.control.leases import LEASE, bump, dispatch_key, free, waits
 from storage.control.outbox import publish, settled
+from storage.control.refusals import is_news
 from storage.control.sync_requests import Ticket
 from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_letter, is_open
 
@@ -289,7 +290,7 @@ class Runs:
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
             resolve(session, others, f"superseded by {lease.run_id}")
             stopped = {"status": status.value, "status_reason": str(error)} if status else {}
-            if status:
+            if status and is_news(session, lease.connection.id, status):
                 publish(session, needs_attention(lease.connection, status, str(error)))
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
@@ -314,7 +315,7 @@ class Runs:
     def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
         if not leg.idle:
             values |= {"last_sync_completed_at": self._clock.now(), "last_sync_error": None}
-            values |= {"consecutive_failures": 0, "consecutive_throttles": 0}
+            values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
         self._free(session, lease, **values, **_measured(leg))
 
     @staticmethod

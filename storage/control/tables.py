@@ -188,6 +188,9 @@ class ConnectionRow(Base):
     unsettled_at: Mapped[str | None] = mapped_column(Text)
     """When claims ended unsettled although their worker lived, the last few (real time, as JSON)."""
     worker_deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    recheck_at: Mapped[datetime | None]
+    rechecks: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often the platform, which refused it, was asked for it again since its last completed sync."""
 
 
 class ConnectionLabelRow(Base):

@@ -238,6 +238,33 @@ def filter_by_status_is_refused(wire):
     assert (by("ad").status_code, wire.insights().status_code) == (200, 200)
 
 
+@case("checkpoint")
+def user_must_log_in(wire):
+    wire.arm("checkpoint", count=1)
+
+    answer = wire.ads()
+
+    assert refusal(answer) == (400, 190, 459, False)
+    assert "log in to www.facebook.com" in answer.json()["error"]["message"]
+
+
+@case("blocked")
+def user_is_blocked(wire):
+    wire.arm("blocked", count=1)
+
+    assert refusal(wire.ads()) == (403, 368, None, False)
+
+
+@case("app_blocked")
+def app_is_blocked(wire):
+    wire.arm("app_blocked", count=1)
+
+    answer = wire.ads()
+
+    assert refusal(answer) == (400, 200, None, False)
+    assert answer.json()["error"]["message"] == "API access blocked."
+
+
 @case("auto_upgrade")
 def another_version_answers(wire):
     wire.arm("auto_upgrade", count=1)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adpulse.errors import Usage
-from adpulse.model import ConnectionStatus, FetchKind, RunState, SyncStatus
+from adpulse.model import RECHECKED, ConnectionStatus, FetchKind, RunState, SyncStatus
 from adpulse.platforms.registry import platform_of
 from adpulse.services import changing, connecting, syncing
 from adpulse_sandbox.meta.world import BEGINNING
@@ -54,6 +54,8 @@ LOOP = Ending(told="again in 60 s", state=RunState.FAILED, seconds=60)
 LETTER = Ending(told="dead letter", state=RunState.DEAD)
 TOKEN = Ending(told="needs a token", state=RunState.DEAD, status=ConnectionStatus.NEEDS_REAUTH, tries=1)
 GRANT = Ending(told="needs permission", state=RunState.DEAD, status=ConnectionStatus.NEEDS_PERMISSION, tries=1)
+LOGIN = Ending(told="needs a login", state=RunState.DEAD, status=ConnectionStatus.NEEDS_LOGIN, tries=1)
+BLOCKED = Ending(told="blocked", state=RunState.DEAD, status=ConnectionStatus.BLOCKED, tries=1)
 NONE = Ending(told="-")
 """The fault has no meaning there."""
 
@@ -215,7 +217,7 @@ def recover(installation, connection, run, ending):
         with pytest.raises(Usage, match="fresh token"):
             changing.resume(app, connection.id)
         connecting.reconnect(app, connection.id, installation.secret(connection.provider))
-    elif ending.status in (ConnectionStatus.NEEDS_PERMISSION, ConnectionStatus.DISABLED):
+    elif ending.status in RECHECKED:
         changing.resume(app, connection.id)
     elif ending.state is RunState.DEAD:
         assert installation.claim() == []

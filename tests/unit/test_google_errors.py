@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
 from adpulse.platforms.google.errors import TOO_HEAVY, Failure, failure_of, from_failure, too_heavy_for_less
-from adpulse.platforms.google.messages import failure_reader
+from adpulse.platforms.google.messages import error_reason, failure_reader
 
 TABLE = [
     ("quota_error", "RESOURCE_EXHAUSTED", RateLimited),
@@ -172,15 +172,42 @@ def test_what_google_says_of_a_query_is_repeated_in_short(family, code):
     assert error.code == f"{family}/{code}"
 
 
+@pytest.mark.parametrize(
+    ("failure", "kind", "remedy"),
+    [
+        (
+            Failure(status="PERMISSION_DENIED", said="Enable it by visiting https://x.example", reason="SERVICE_DISABLED"),
+            AccountRefused,
+            "https",
+        ),
+        (Failure(status="PERMISSION_DENIED", said="…", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"), AuthExpired, "scope adwords"),
+        (Failure(status="PERMISSION_DENIED", said="Because of the moon."), AccountRefused, "Google says: Because of the moon."),
+        (
+            Failure(status="PERMISSION_DENIED", family="authorization_error", code="PROJECT_DISABLED"),
+            AccountRefused,
+            "Google Cloud console",
+        ),
+        (Failure(status="PERMISSION_DENIED", family="authorization_error", code="MISSING_TOS"), AccountRefused, "Accept them"),
+    ],
+)
+def test_a_refusal_says_what_to_do(failure, kind, remedy):
+    error = from_failure(failure, "customer 7")
+
+    assert type(error) is kind
+    assert "customer 7" in str(error)
+    assert remedy in str(error)
+    assert error.code == (failure.reason or failure.code or failure.status)
+
+
 @pytest.mark.parametrize("family", ["quota_error", "internal_error", "authentication_error", "authorization_error", "unheard_of_error"])
-def test_what_google_says_of_anything_else_is_not_repeated(family):
+def test_a_secret_in_what_google_says_of_anything_else_is_not_repeated(family):
     error = from_failure(Failure(status="UNAUTHENTICATED", family=family, code="X", said=SECRET), "customer 7")
 
     assert SECRET not in f"{error}{error!r}{vars(error)}"
 
 
 @pytest.mark.parametrize("status", [status for status, _ in WITHOUT_EXPLANATION])
-def test_what_is_said_beside_a_status_is_not_repeated(status):
+def test_a_secret_that_is_said_beside_a_status_is_not_repeated(status):
     error = from_failure(Failure(status=status, said=SECRET), "customer 7")
 
     assert SECRET not in f"{error}{error!r}{vars(error)}"
@@ -216,7 +243,7 @@ CLASSES = {
 
 @pytest.mark.parametrize(("family", "name", "number"), EVERY, ids=[f"{family}-{name}" for family, name, _ in EVERY])
 def test_every_value_of_the_sdks_enums_becomes_one_of_ours(family, name, number):
-    failure = failure_of(Call("INVALID_ARGUMENT", trailing=explained(family, number)), READ)
+    failure = failure_of(Call("INVALID_ARGUMENT", trailing=explained(family, number)), READ, error_reason)
 
     error = from_failure(failure, "customer 7")
 
@@ -225,7 +252,7 @@ def test_every_value_of_the_sdks_enums_becomes_one_of_ours(family, name, number)
 
 
 def test_a_code_that_the_sdk_does_not_know_is_told_by_its_number():
-    failure = failure_of(Call("INTERNAL", trailing=explained("internal_error", 4711)), READ)
+    failure = failure_of(Call("INTERNAL", trailing=explained("internal_error", 4711)), READ, error_reason)
 
     assert (failure.family, failure.code) == ("internal_error", "4711")
     assert type(from_failure(failure, "customer 7")) is Unavailable
@@ -236,18 +263,18 @@ def test_a_family_that_the_sdk_does_not_know_may_pass():
     failure.errors.add(message="said").error_code.SetInParent()
     call = Call("INVALID_ARGUMENT", trailing=(("googleadsfailure-bin", failure.SerializeToString()),))
 
-    assert type(from_failure(failure_of(call, READ), "customer 7")) is Unavailable
+    assert type(from_failure(failure_of(call, READ, error_reason), "customer 7")) is Unavailable
 
 
 @pytest.mark.parametrize("trailing", [None, (), (("request-id", "x"),), (("googleadsfailure-bin", b""),)])
 def test_a_call_that_explains_nothing_is_told_by_its_status(trailing):
-    failure = failure_of(Call("UNAVAILABLE", "said", trailing), READ)
+    failure = failure_of(Call("UNAVAILABLE", "said", trailing), READ, error_reason)
 
     assert failure == Failure(status="UNAVAILABLE", said="said")
 
 
 def test_an_explanation_that_cannot_be_read_leaves_the_status():
-    failure = failure_of(Call("UNAVAILABLE", "said", (("googleadsfailure-bin", b"\xff\xff\xff"),)), READ)
+    failure = failure_of(Call("UNAVAILABLE", "said", (("googleadsfailure-bin", b"\xff\xff\xff"),)), READ, error_reason)
 
     assert failure == Failure(status="UNAVAILABLE", said="said")
 
@@ -257,11 +284,11 @@ def test_the_call_is_found_inside_the_sdks_exceptions(wrapped):
     outer = Exception("outer")
     setattr(outer, wrapped, Call("ABORTED"))
 
-    assert failure_of(outer, READ).status == "ABORTED"
+    assert failure_of(outer, READ, error_reason).status == "ABORTED"
 
 
 def test_an_exception_without_a_call_is_told_by_its_name_only():
-    assert failure_of(ValueError(SECRET), READ) == Failure(status="UNKNOWN", said="ValueError")
+    assert failure_of(ValueError(SECRET), READ, error_reason) == Failure(status="UNKNOWN", said="ValueError")
 
 
 def test_how_long_and_of_what_a_quota_is_told():
@@ -272,7 +299,7 @@ def test_how_long_and_of_what_a_quota_is_told():
     error.details.quota_error_details.retry_delay.seconds = 12
     error.details.quota_error_details.retry_delay.nanos = 500_000_000
 
-    told = failure_of(Call("RESOURCE_EXHAUSTED", trailing=(("googleadsfailure-bin", failure.SerializeToString()),)), READ)
+    told = failure_of(Call("RESOURCE_EXHAUSTED", trailing=(("googleadsfailure-bin", failure.SerializeToString()),)), READ, error_reason)
 
     assert (told.code, told.scope, told.retry_seconds) == ("RESOURCE_TEMPORARILY_EXHAUSTED", "DEVELOPER", 12.5)
 
@@ -300,6 +327,6 @@ def test_whatever_google_sends_becomes_one_of_ours(family, code, status, scope, 
 @given(st.sampled_from(FAMILIES), st.integers(0, 2**31 - 1), st.binary(max_size=40))
 def test_whatever_comes_beside_a_status_is_never_an_exception_of_its_own(family, number, noise):
     for trailing in (explained(family, number), (("googleadsfailure-bin", noise),)):
-        failure = failure_of(Call("INTERNAL", trailing=trailing), READ)
+        failure = failure_of(Call("INTERNAL", trailing=trailing), READ, error_reason)
 
         assert isinstance(from_failure(failure, "customer 7"), AdpulseError)

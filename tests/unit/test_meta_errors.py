@@ -9,10 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adpulse.errors import (
+    AccessBlocked,
     AccountRefused,
     AdpulseError,
     AuthExpired,
     BadRequest,
+    LoginRequired,
     ObjectGone,
     RateLimited,
     TooMuchData,
@@ -38,6 +40,8 @@ TABLE = [
     (503, None, None, Unavailable),
     (400, 99999, None, Unavailable),
     (400, 190, 463, AuthExpired),
+    (400, 190, 459, LoginRequired),
+    (400, 368, None, AccessBlocked),
     (400, 190, 460, AuthExpired),
     (400, 190, None, AuthExpired),
     (400, 102, None, AuthExpired),
@@ -91,6 +95,20 @@ def test_the_reason_that_meta_gives_people_for_a_wrong_request_is_told_and_redac
 
     assert "Invalid parameter. Cannot Request for Deleted Objects. Requesting for deleted objects is not supported" in told
     assert "hunter2" not in told
+
+
+def test_an_app_that_is_blocked_is_told_apart_from_a_permission_that_is_missing():
+    blocked = from_reply(reply(403, 200, message="API access blocked."), "account 7")
+
+    assert (type(blocked), blocked.scope) == (AccessBlocked, "app")
+    assert "every other account of it" in str(blocked)
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(190, 463), (190, 459), (200, None), (368, None), (10, None)])
+def test_the_reason_of_a_refusal_is_told(code, subcode):
+    error = {"message": "Short.", "code": code, "error_subcode": subcode, "error_user_title": "Title", "error_user_msg": "For people."}
+
+    assert str(from_reply(Reply(status=400, error=error, headers={}), "account 7")).endswith("Meta says: Short. Title. For people")
 
 
 def test_titles_of_other_errors_are_not_told():

@@ -21,11 +21,18 @@ SENTINEL = "sentinel-5up3rs3cr3t"
         f"appsecret_proof={SENTINEL}",
         f"client_secret%3D{SENTINEL}",
         f"Authorization: OAuth {SENTINEL}",
+        "invalid_grant: 1//0g-5up3rs3cr3t_refresh",
         "token EAAGm0PX4ZCpsBAKZCsecretsecret5up3rs3cr3t here",
     ],
 )
 def test_credential_shapes_are_masked_even_when_unknown(text):
     assert "5up3rs3cr3t" not in redact.redact(text)
+
+
+def test_a_secret_that_an_excerpt_cuts_in_half_is_masked():
+    redact.protect("plain-5up3rs3cr3t-words")
+
+    assert "5up3" not in redact.excerpt("It said plain-5up3rs3cr3t-words and more", 20)
 
 
 def test_text_without_secrets_is_unchanged():

@@ -33,7 +33,7 @@ from adpulse.platforms.base import CallSlot
 from adpulse.platforms.google import normalise
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
-from adpulse.platforms.google.messages import columns, failure_reader, request_class
+from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
 from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
 
@@ -315,7 +315,7 @@ class _Translation:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
         if isinstance(error, (grpc.RpcError, GoogleAdsException, GoogleAPICallError)):
-            raise from_failure(failure_of(error, self._read), self._about) from None
+            raise from_failure(failure_of(error, self._read, error_reason), self._about) from None
         if isinstance(error, GoogleAuthError):
             raise Unavailable(f"Google's token endpoint does not answer for {self._about}.", "token") from None
 

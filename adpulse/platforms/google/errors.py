@@ -19,6 +19,10 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
 )
+from adpulse.redact import excerpt
+
+API_DISABLED, SCOPE_MISSING = "SERVICE_DISABLED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+"""Reasons (google.rpc.ErrorInfo) of a PERMISSION_DENIED without a GoogleAdsFailure. Sources: google-ads-php#722, Opteo#352."""
 
 CLOSED = "CUSTOMER_NOT_ENABLED"
 """The customer is not enabled (yet), or was closed."""
@@ -41,6 +45,8 @@ class Failure:
 
     status: str
     said: str = ""
+    reason: str = ""
+    """Google's word for a failure of its platform below the Ads API (``google.rpc.ErrorInfo``)."""
     family: str = ""
     code: str = ""
     scope: str = ""
@@ -99,14 +105,36 @@ def _reauthorise(failure: Failure, about: str) -> AdpulseError:
     return AuthExpired(message, failure.code or _INVALID_GRANT)
 
 
+def _denied(failure: Failure, about: str) -> AdpulseError:
+    """A PERMISSION_DENIED that the Ads API itself does not explain: what is below it does."""
+    if failure.reason == SCOPE_MISSING:
+        message = f"The credentials for {about} were given without the permission to read Google Ads (scope adwords). Connect it again."
+        return AuthExpired(message, failure.reason)
+    if failure.reason == API_DISABLED:
+        message = (
+            f"The Google Ads API is not enabled in the Google Cloud project that reads {about}. Google says: {excerpt(failure.said, 500)}"
+        )
+        return AccountRefused(message, failure.reason)
+    return _refused(failure, about)
+
+
+_OF_THE_PROJECT = {
+    "PROJECT_DISABLED": "The Google Cloud project may not use the Google Ads API. Look at the project in the Google Cloud console.",
+    "MISSING_TOS": "The terms of the Google Ads API are not accepted. Accept them in the Google Cloud console, under Google Ads API.",
+}
+
+
 def _refused(failure: Failure, about: str) -> AdpulseError:
+    if failure.code in _OF_THE_PROJECT:
+        return AccountRefused(f"{_OF_THE_PROJECT[failure.code]} Until then {about} cannot be read.", failure.code)
     if failure.code == CLOSED:
         return AccountRefused(f"Google says that {about} is closed or not enabled yet. Its data stay.", failure.code)
     if failure.code == "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION":
         message = f"The Google Cloud project may only read test accounts, not {about}. Apply for a higher access level."
         return AccountRefused(message, failure.code)
     message = f"Google does not let these credentials read {about}. Give their user access to it, or to a manager above it."
-    return AccountRefused(message, failure.code or failure.status)
+    reason = f" Google says: {excerpt(failure.said, 300)}" if failure.said else ""
+    return AccountRefused(message + reason, failure.code or failure.status)
 
 
 def _request(failure: Failure, about: str) -> AdpulseError:
@@ -126,7 +154,7 @@ def _query(failure: Failure, about: str) -> AdpulseError:
 
 
 def _bad(failure: Failure, about: str) -> AdpulseError:
-    return BadRequest(f"Google refused a query for {about}: {failure.said[:200]}", f"{failure.family}/{failure.code}")
+    return BadRequest(f"Google refused a query for {about}: {excerpt(failure.said, 200)}", f"{failure.family}/{failure.code}")
 
 
 def _other(failure: Failure, about: str) -> AdpulseError:
@@ -149,23 +177,25 @@ _STATUSES: dict[str, Callable[[Failure, str], AdpulseError]] = {
     "RESOURCE_EXHAUSTED": _oversized,
     "UNIMPLEMENTED": _sunset,
     "UNAUTHENTICATED": _reauthorise,
-    "PERMISSION_DENIED": _refused,
+    "PERMISSION_DENIED": _denied,
 }
 """What a status means that nothing explains; the others may pass."""
 
 
-def failure_of(error: Any, read: Callable[[bytes], Any]) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
+def failure_of(error: Any, read: Callable[[bytes], Any], read_reason: Callable[[bytes], str]) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
     """What Google said, from whichever exception it came in.
 
     Args:
         error: a gRPC call that failed, or an exception of the SDK or of google.api_core around one.
         read: makes a GoogleAdsFailure of bytes; None of bytes that are none.
+        read_reason: the reason in a google.rpc.Status; empty of bytes that hold none.
     """
     call = next((each for each in (error, getattr(error, "error", None), getattr(error, "response", None)) if _is_call(each)), None)
     if call is None:
         return Failure(status="UNKNOWN", said=type(error).__name__)
-    told = Failure(status=call.code().name, said=str(call.details()))
-    body = next((value for key, value in call.trailing_metadata() or () if key.endswith("googleadsfailure-bin")), None)
+    trailing = dict(call.trailing_metadata() or ())
+    told = Failure(status=call.code().name, said=str(call.details()), reason=read_reason(trailing.get("grpc-status-details-bin", b"")))
+    body = next((value for key, value in trailing.items() if key.endswith("googleadsfailure-bin")), None)
     failure = read(body) if body else None
     return told if failure is None else _explained(told, failure)
 

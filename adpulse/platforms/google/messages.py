@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
 
 _ROWS_AT_ONCE = 1_000
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -110,6 +111,16 @@ def _found(row: Any, path: str) -> Any:  # noqa: ANN401 - protobuf descriptors
 def _field(message: Any, name: str) -> Any:  # noqa: ANN401 - protobuf descriptors
     """A field by its name in queries; the SDK adds an underscore to words that Python reserves."""
     return message.fields_by_name.get(name) or message.fields_by_name[f"{name}_"]
+
+
+def error_reason(details: bytes) -> str:
+    """The reason that a failure below the Ads API gives (``google.rpc.ErrorInfo`` in a ``Status``); empty where there is none."""
+    info = error_details_pb2.ErrorInfo()
+    try:
+        found = any(detail.Unpack(info) for detail in status_pb2.Status.FromString(details).details)
+    except DecodeError:  # what cannot be read explains nothing
+        return ""
+    return str(info.reason) if found else ""
 
 
 @lru_cache(maxsize=64)

@@ -4,17 +4,20 @@ Source: Marketing API error reference and the throttling pages; codes that publi
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 
 from adpulse.errors import (
+    AccessBlocked,
     AccountRefused,
     AdpulseError,
     AuthExpired,
     BadRequest,
+    LoginRequired,
     ObjectGone,
     RateLimited,
     Scope,
@@ -23,6 +26,7 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
 )
+from adpulse.redact import excerpt
 
 _APP_THROTTLE = frozenset({4})
 _ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
@@ -33,9 +37,19 @@ _TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
 
 _TOO_MUCH_SUBCODES = frozenset({1487534})
 _AUTH = frozenset({102, 190})
+_CHECKPOINT = 459
+"""The token's user must log in and answer what Meta asks. Source: "Handling Errors", Authentication Error Subcodes."""
+
+_BLOCKED = frozenset({368})
+"""Temporarily blocked for policies; waiting helps. Source: "Handling Errors"."""
+
+_APP_BLOCKED = "api access blocked"
+"""With code 200: the app itself is restricted (anthropics/claude-code#91036, 2026-09)."""
+
 _REFUSED = frozenset({3, 10, *range(200, 300)})
 _SUNSET = frozenset({2635})
 _WRONG = 100
+_REASONED = frozenset({_WRONG}) | _AUTH | _BLOCKED | _REFUSED
 _STATUS_SUBCODES = frozenset({1815001, 1487561})
 _STATUS_WORDS = ("filter", "effective_status")
 _GONE_SUBCODE = 33
@@ -73,22 +87,41 @@ def from_reply(reply: Reply, account: str) -> AdpulseError:
 
 
 def _said(reply: Reply) -> str:
-    """The message, and for wrong requests Meta's title and text for people, which hold the reason: the message is "Invalid parameter"."""
-    message = str(reply.error.get("message", f"HTTP {reply.status}"))[:200]
-    if _int(reply.error.get("code")) != _WRONG:
+    """The message, and for refusals Meta's title and text for people, which hold the reason: the message is "Invalid parameter"."""
+    message = excerpt(str(reply.error.get("message", f"HTTP {reply.status}")), 200)
+    if _int(reply.error.get("code")) not in _REASONED:
         return message
-    title, text = (str(reply.error.get(name) or "")[:300] for name in ("error_user_title", "error_user_msg"))
+    title, text = (excerpt(str(reply.error.get(name) or ""), 300) for name in ("error_user_title", "error_user_msg"))
     return ". ".join(part.strip().removesuffix(".") for part in (message, title, text) if part.strip())
 
 
 def _permanent(code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:
-    if code in _AUTH:
-        return AuthExpired(f"Meta no longer accepts the token for {account}. Connect it again with a fresh token.", raw)
     if code in _SUNSET:
         return VersionSunset(f"Meta has ended the pinned API version ({said}). Set ADPULSE_META_VERSION to a current one.", raw)
+    refusal = _refusal(code, subcode, said, account)
+    if refusal is None:
+        return None
+    error, message = refusal
+    return error(f"{message} Meta says: {said}", raw)
+
+
+def _refusal(code: int | None, subcode: int | None, said: str, account: str) -> tuple[Callable[[str, str], AdpulseError], str] | None:
+    """Which error a refusal of the token is, and the sentence that says what to do."""
+    if code in _AUTH and subcode == _CHECKPOINT:
+        message = f"Meta wants the user of the token for {account} to log in at facebook.com and do what it asks there."
+        return LoginRequired, f"{message} The token works again then."
+    if code in _AUTH:
+        return AuthExpired, f"Meta no longer accepts the token for {account}. Connect it again with a fresh token."
+    if code in _BLOCKED:
+        return AccessBlocked, f"Meta has blocked the user of the token for {account}."
+    if _APP_BLOCKED in said.lower():
+        message = f"Meta has blocked the app, for {account} and every other account of it. See the app's dashboard at Meta."
+        return partial(AccessBlocked, scope="app"), message
     if code in _REFUSED or subcode == _GONE_SUBCODE:
-        message = f"Meta does not let this token read {account}. Give its user access to the account, with the permission ads_read."
-        return AccountRefused(message, raw)
+        return (
+            AccountRefused,
+            f"Meta does not let this token read {account}. Give its user access to the account, with the permission ads_read.",
+        )
     return None
 
 

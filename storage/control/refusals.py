@@ -1,0 +1,74 @@
+"""Connections that a platform refused, and when it is asked again whether it still does. After telemetry."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+
+from adpulse import stopping
+from adpulse.clock import Clock
+from adpulse.events import needs_attention
+from adpulse.model import RECHECKED, Connection, ConnectionStatus
+from storage.control.connections import CONNECTION_COLUMNS, connection_of
+from storage.control.database import Engine, Session, lock, reading
+from storage.control.outbox import publish
+from storage.control.tables import ConnectionRow
+
+_REFUSED = ConnectionRow.status.in_([status.value for status in RECHECKED])
+
+
+class Refusals:
+    """What platforms refuse, until they do not. Instants are business time."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def due(self, limit: int) -> list[Connection]:
+        """At most so many connections to ask for now, those that wait longest first."""
+        now = self._clock.now()
+        waited = or_(ConnectionRow.recheck_at.is_(None), ConnectionRow.recheck_at <= now)
+        query = select(*CONNECTION_COLUMNS).where(_REFUSED, waited).order_by(ConnectionRow.recheck_at.nulls_first(), ConnectionRow.id)
+        with reading(self._engine).connect() as session:
+            return [connection_of(row) for row in session.execute(query.limit(limit))]
+
+    def begin(self, connection_id: str) -> datetime | None:
+        """Count one more try, and return when the next one is due; None if the connection is not refused any more."""
+        refused = (ConnectionRow.id == connection_id) & _REFUSED
+        with self._engine.begin() as session:
+            if not lock(session, refused):
+                return None
+            rechecks = session.scalars(select(ConnectionRow.rechecks).where(refused)).one()
+            at = self._clock.now() + stopping.recheck_pause(rechecks)
+            session.execute(update(ConnectionRow).where(refused).values(rechecks=rechecks + 1, recheck_at=at))
+        return at
+
+    def resume(self, connection_id: str, login_customer_id: str | None) -> None:
+        """Sync a refused connection again, through this manager; nothing happens to one that is not refused any more."""
+        refused = (ConnectionRow.id == connection_id) & _REFUSED
+        values = {"status": ConnectionStatus.ACTIVE.value, "status_reason": None, "login_customer_id": login_customer_id}
+        with self._engine.begin() as session:
+            lock(session, refused)
+            session.execute(update(ConnectionRow).where(refused).values(expected_since=self._clock.now(), **values))
+
+    def stop_scope(self, stopped: Connection, status: ConnectionStatus, reason: str) -> None:
+        """Stop all active connections that the platform counts together with one that has just been stopped.
+
+        Each other workspace is notified once; the one of ``stopped`` has been.
+        """
+        others = (ConnectionRow.scope == stopped.scope) & (ConnectionRow.status == ConnectionStatus.ACTIVE.value)
+        with self._engine.begin() as session:
+            lock(session, others)
+            rows = session.execute(select(*CONNECTION_COLUMNS).where(others).order_by(ConnectionRow.name)).all()
+            session.execute(update(ConnectionRow).where(others).values(status=status.value, status_reason=reason))
+            first = {row.workspace_id: row for row in reversed(rows) if row.workspace_id != stopped.workspace_id}
+            publish(session, *(needs_attention(connection_of(row), status, reason) for row in first.values()))
+
+
+def is_news(session: Session, connection_id: str, status: ConnectionStatus) -> bool:
+    """Whether nobody was notified yet that the connection has this status.
+
+    It is not when all connections of an app were stopped together, nor when the platform answered for the account alone, but went on
+    to refuse its numbers.
+    """
+    row = session.execute(select(ConnectionRow.status, ConnectionRow.rechecks).where(ConnectionRow.id == connection_id)).one()
+    return row.status != status.value and not (row.rechecks and status in RECHECKED)
