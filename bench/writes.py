@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
@@ -81,7 +81,7 @@ def _table(rows: int, changed_percent: int) -> pa.Table:
 def _fetch(run: str, table: pa.Table, at: datetime) -> RunFetch:
     days = table.column("date").to_pylist()
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=1, since=min(days), until=max(days))
-    answer = Fetched(fetch=fetch, fetched_at=at, table=table)
+    answer = FetchResult(fetch=fetch, fetched_at=at, table=table)
     return RunFetch(run_id=run, generation=int(run), connection_id="c1", provider="meta", now=at, gross_margin=Decimal(1), fetched=[answer])
 
 

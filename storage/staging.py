@@ -20,9 +20,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from adpulse import names
+from adpulse import entity_names
 from adpulse.errors import Permanent
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
@@ -97,7 +97,7 @@ class Staging:
         with _reading(path):
             return dict(json.loads(path.read_text("utf-8")))
 
-    def write(self, run_id: str, fetched: Fetched) -> None:
+    def write(self, run_id: str, fetched: FetchResult) -> None:
         """Keep a complete answer; the same fetch again replaces it."""
         header = {"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat(), "rows": fetched.table.num_rows}
         table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), _NAMES: _bytes_of(fetched.names)})
@@ -108,7 +108,7 @@ class Staging:
         """Whether the fetch's complete answer is here. Heat and cost are the planner's and do not matter."""
         return (self._root / run_id / _file_name(fetch)).exists()
 
-    def read(self, run_id: str) -> list[Fetched]:
+    def read(self, run_id: str) -> list[FetchResult]:
         """Every answer of the run, oldest first; of the same instant, what was looked up by id comes last."""
         return sorted((_read_fetched(path) for path in self._answers(run_id)), key=_order)
 
@@ -190,11 +190,11 @@ class Staging:
         return answers
 
 
-def _order(one: Fetched) -> tuple[datetime, bool, str]:
+def _order(one: FetchResult) -> tuple[datetime, bool, str]:
     return one.fetched_at, one.fetch.kind is FetchKind.ENTITIES_CONFIRMED, one.fetch.label
 
 
-def _read_fetched(path: Path) -> Fetched:
+def _read_fetched(path: Path) -> FetchResult:
     with _reading(path), pa.memory_map(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
         header = json.loads(table.schema.metadata[_HEADER])
@@ -202,11 +202,11 @@ def _read_fetched(path: Path) -> Fetched:
             raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
         kept = table.schema.metadata.get(_NAMES)  # what an older version staged has none
         fetch, rows = _fetch_from_json(header["fetch"]), table.replace_schema_metadata(None)
-        return Fetched(
+        return FetchResult(
             fetch=fetch,
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
             table=with_every_metric(rows, METRIC_SCHEMA) if fetch.kind.has_dates else rows,
-            names=pa.ipc.open_stream(kept).read_all() if kept else names.SCHEMA.empty_table(),
+            names=pa.ipc.open_stream(kept).read_all() if kept else entity_names.SCHEMA.empty_table(),
         )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from prefect import task
 
 from adpulse.bootstrap import App, app
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import with_profit
 from adpulse.model import Lease
 from adpulse.planner.completeness import read_days
@@ -67,6 +67,6 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     )
 
 
-def _at_margin(one: Fetched, gross_margin: Decimal) -> Fetched:
+def _at_margin(one: FetchResult, gross_margin: Decimal) -> FetchResult:
     """The margin may have changed since it was read."""
     return replace(one, table=with_profit(one.table, gross_margin)) if one.fetch.kind.has_dates else one

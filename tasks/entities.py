@@ -8,7 +8,7 @@ from prefect import task
 from adpulse.bootstrap import App
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.errors import AccountRefused, AdpulseError
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.model import Fetch, FetchKind, Lease
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
@@ -36,7 +36,7 @@ def read_entities(app: App, lease: Lease) -> None:
         fetched_at = app.clock.now()
         table = optional(app, lease, fetch, partial(_read, app, client, lease, fetch))
         if table is not None:
-            app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+            app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=table))
 
 
 def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> pa.Table:

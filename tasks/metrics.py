@@ -6,10 +6,10 @@ from dataclasses import replace
 from prefect import task
 
 from adpulse.bootstrap import App
+from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import StatusRefused
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
-from adpulse.names import Numbers
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
@@ -33,7 +33,7 @@ def read_metrics(app: App, lease: Lease) -> None:
         fetched_at = app.clock.now()
         with during(fetch):
             numbers, connection = _by_the_widest_filter(app, lease, connection, fetch)
-        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=numbers.rows, names=numbers.names))
+        app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=numbers.rows, names=numbers.names))
     confirm_missing(app, lease, connection)
 
 
@@ -45,7 +45,7 @@ def _with_living_filters(app: App, connection: Connection) -> Connection:
     return _noted(app, connection, WIDEST)
 
 
-def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[Numbers, Connection]:
+def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[MetricsAnswer, Connection]:
     """The read's rows by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
 
     Raises:
@@ -92,4 +92,4 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
     table = optional(app, lease, fetch, lambda: app.client(connection).look_up(connection, absent, slot))
     if table is not None:
-        app.staging.write(lease.run_id, Fetched(fetch=fetch, fetched_at=fetched_at, table=table))
+        app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=table))

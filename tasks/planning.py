@@ -7,7 +7,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import (
     Permanent,
 )
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.model import Fetch, FetchKind, Heat, Lease
 from adpulse.planner.plan import Plan, plan
 from storage.control.unsettled import suspected
@@ -40,7 +40,7 @@ def prepare(app: App, lease: Lease) -> Plan:
     return made
 
 
-def _left(app: App, lease: Lease) -> list[Fetched]:
+def _left(app: App, lease: Lease) -> list[FetchResult]:
     """The answers of the leg that was left, if one was, as far as they can be used; the rest is cleared away."""
     try:
         generation = app.staging.planned_generation(lease.run_id)
@@ -57,7 +57,7 @@ def _left(app: App, lease: Lease) -> list[Fetched]:
     return []
 
 
-def _unusable(app: App, lease: Lease, answers: list[Fetched]) -> list[Fetch]:
+def _unusable(app: App, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
     """Today's rows whose campaign totals were not read any more: a remainder needs both of one time. And who was looked up."""
     left = app.staging.plan(lease.run_id)
     missing = [fetch for fetch in left.fetches if not app.staging.has(lease.run_id, fetch)] if left else []

@@ -21,7 +21,7 @@ from adpulse.errors import (
     RateLimited,
     UnknownConnection,
 )
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
@@ -121,13 +121,13 @@ def _written(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
     )
 
 
-def _mended(staged: list[Fetched]) -> set[FetchKind]:
+def _mended(staged: list[FetchResult]) -> set[FetchKind]:
     """The reads that work again. After a full walk nothing is left that a smaller one could not read."""
     kinds = {each.fetch.kind for each in staged if not each.fetch.kind.has_dates}
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 
 
-def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
+def _record_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
     """Remember how many campaigns and living ads there are: what later reads cost depends on it."""
     if lease.connection.ad_count is None:
         _estimate_size(app, lease, staged)
@@ -140,7 +140,7 @@ def _record_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
             _record_asset_groups(app, lease, each)
 
 
-def _estimate_size(app: App, lease: Lease, staged: list[Fetched]) -> None:
+def _estimate_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
     """Before any walk: the most leaves and campaigns that one of the days read has numbers of."""
     leaves = [each.table for each in staged if each.fetch.kind is FetchKind.ADS]
     totals = [each.table for each in staged if each.fetch.kind is FetchKind.CAMPAIGNS]
@@ -153,7 +153,7 @@ def _most_a_day(rows: pa.Table) -> int:
     return max(rows.group_by("date").aggregate([("date", "count")])["date_count"].to_pylist(), default=0)
 
 
-def _record_asset_groups(app: App, lease: Lease, entities: Fetched) -> None:
+def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
     """Remember how many asset groups were seen, removed ones too: while there are none, their numbers are not asked for.
 
     The number never falls: what is not asked for would be taken for zero, and the numbers of removed ones count for good.

@@ -86,20 +86,20 @@ def test_the_import_contracts_hold(copied_packages):
 @pytest.mark.parametrize(
     ("file", "planted"),
     [
-        ("storage/control/runs.py", "from adpulse import telling"),
+        ("storage/control/runs.py", "from adpulse import presentation"),
         ("storage/control/runs.py", "from adpulse.services import pull"),
         ("storage/control/runs.py", "import prefect"),
         ("storage/control/runs.py", "import duckdb"),
         ("storage/warehouse/diff.py", "from storage.control import runs"),
         ("adpulse/model.py", "from adpulse import events"),
-        ("adpulse/fetched.py", "from adpulse import absent"),
+        ("adpulse/fetch_result.py", "from adpulse import missing_entities"),
         ("adpulse/platforms/base.py", "from adpulse import orchestrator"),
         ("adpulse/bootstrap.py", "from adpulse import orchestrator"),
-        ("adpulse/telling.py", "import duckdb"),
+        ("adpulse/presentation.py", "import duckdb"),
         ("adpulse/platforms/google/normalise.py", "import grpc"),
         ("adpulse/platforms/meta/lookup.py", "import facebook_business"),
         ("adpulse/api/health.py", "import adpulse_sandbox"),
-        ("adpulse_sandbox/control.py", "from adpulse import names"),
+        ("adpulse_sandbox/control.py", "from adpulse import entity_names"),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(copied_packages, file, planted):

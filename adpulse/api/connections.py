@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.api import cursors, routing
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.connection_models import (
@@ -69,7 +69,7 @@ def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[Compl
     """One answer for each level of which something was read; the `completeness` view of the published file has it for every day."""
     connection = caller.connection(connection_id).connection
     levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id))
-    return [CompletenessOut.model_validate(telling.completeness_fields(level)) for level in levels]
+    return [CompletenessOut.model_validate(presentation.completeness_fields(level)) for level in levels]
 
 
 @router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first", responses=READS)
@@ -173,4 +173,4 @@ def _telemetry(view: ConnectionView) -> SyncTelemetry:
 def told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
     """What the caller is told of connections."""
     cadences = caller.app.cadences([view.connection for view in views])
-    return [ConnectionOut.model_validate(telling.fields(view, cadences[view.connection.id])) for view in views]
+    return [ConnectionOut.model_validate(presentation.telemetry_fields(view, cadences[view.connection.id])) for view in views]

@@ -55,7 +55,7 @@ def _connect_to(provider: Provider) -> Callable[..., None]:
 def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
     from dataclasses import replace
 
-    from adpulse import telling
+    from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.frequency import allowed
     from adpulse.services import connecting
@@ -72,7 +72,7 @@ def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequ
     elsewhere = ""
     for view in connecting.connect(context, owner.id, provider, secret, chosen, frequency):
         typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
-        elsewhere = telling.issued_elsewhere(view.connection)
+        elsewhere = presentation.describe_token_app(view.connection)
     if elsewhere:
         typer.echo(f"The token was {elsewhere}.")
 
@@ -128,7 +128,7 @@ def status(
     connection: Annotated[str | None, typer.Argument(help="Id or name; all connections when left out.")] = None, *, as_json: AsJson = False
 ) -> None:
     """Show what is fresh, what waits and why."""
-    from adpulse import telling
+    from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.planner.completeness import completeness
 
@@ -140,12 +140,14 @@ def status(
     cadence = context.cadences([view.connection])[view.connection.id]
     levels = completeness(context.clock.now(), view.connection, context.partitions.ages(view.connection.id))
     if as_json:
-        days = [telling.completeness_fields(level) for level in levels]
-        typer.echo(json.dumps(telling.fields(view, cadence) | _version_fields(context, view) | {"completeness": days}, indent=2))
+        days = [presentation.completeness_fields(level) for level in levels]
+        typer.echo(
+            json.dumps(presentation.telemetry_fields(view, cadence) | _version_fields(context, view) | {"completeness": days}, indent=2)
+        )
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
-    known = [(telling.LEVELS[level.level], telling.complete(level)) for level in levels]
-    for label, value in [*telling.lines(view, cadence, context.clock.now()), *known]:
+    known = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
+    for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *known]:
         typer.echo(f"  {label:<15} {value}")
 
 
@@ -153,11 +155,11 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from adpulse import telling
+    from adpulse import presentation
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
-        fields = [telling.fields(view, cadences[view.connection.id]) | _version_fields(context, view) for view in views]
+        fields = [presentation.telemetry_fields(view, cadences[view.connection.id]) | _version_fields(context, view) for view in views]
         typer.echo(json.dumps(fields, indent=2))
         return
     if not views:
@@ -169,12 +171,16 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         told = (
             view.connection.name,
             view.connection.frequency.label,
-            telling.state(view),
-            telling.ago(view.last_sync_attempted_at, now),
-            telling.ago(view.last_sync_completed_at, now),
-            telling.ago(view.last_metrics_changed_at, now),
-            telling.attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
-            telling.waiting(view, now) or view.status_reason or telling.token_end(view, now) or view.last_sync_error or "",
+            presentation.describe_state(view),
+            presentation.format_age(view.last_sync_attempted_at, now),
+            presentation.format_age(view.last_sync_completed_at, now),
+            presentation.format_age(view.last_metrics_changed_at, now),
+            presentation.describe_attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
+            presentation.describe_wait(view, now)
+            or view.status_reason
+            or presentation.describe_token_end(view, now)
+            or view.last_sync_error
+            or "",
         )
         table.add_row(*told)
     Console().print(table)
@@ -185,10 +191,10 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
 
 
 def _version_fields(context: "App", view: "ConnectionView") -> dict[str, object]:
-    from adpulse import telling
+    from adpulse import presentation
 
     versions = (version for version in context.api_versions() if version.platform.name == view.connection.provider)
-    return next((telling.version_fields(version) for version in versions), {})
+    return next((presentation.version_fields(version) for version in versions), {})
 
 
 def sync(
@@ -261,7 +267,7 @@ def set_margin(
     connection: Reference, value: Annotated[str, typer.Argument(help="A share of the revenue such as 0.35, or a percentage such as 35%.")]
 ) -> None:
     """Change a connection's gross margin: profit is revenue times margin, minus spend. All stored days follow."""
-    from adpulse import telling
+    from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.metrics import parse_margin
     from adpulse.services import changing
@@ -269,9 +275,8 @@ def set_margin(
     context, margin = app(), parse_margin(value)
     ticket = changing.set_margin(context, connection, margin)
     when = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
-    typer.echo(
-        f"{context.connections.get(connection).connection.name}: margin {telling.percent(margin)}. Its stored days follow with {when}"
-    )
+    name = context.connections.get(connection).connection.name
+    typer.echo(f"{name}: margin {presentation.format_percent(margin)}. Its stored days follow with {when}")
 
 
 def pause(connection: Reference) -> None:

@@ -27,7 +27,7 @@ def list_letters(
 
     from adpulse.bootstrap import app
     from adpulse.clock import utc_now
-    from adpulse.telling import ago
+    from adpulse.presentation import format_age
 
     context = app()
     letters = context.runs.dead_letters(context.connections.get(connection).connection.id if connection else None)
@@ -40,7 +40,7 @@ def list_letters(
     table = Table("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
     names = {view.connection.id: view.connection.name for view in context.connections.every()}
     for letter in letters:
-        when = ago(letter.finished_at, utc_now())
+        when = format_age(letter.finished_at, utc_now())
         table.add_row(letter.id[:8], names[letter.connection_id], when, str(letter.attempts), letter.error_during or "", letter.error or "")
     Console().print(table)
 

@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from adpulse import orchestrator, telling
+from adpulse import orchestrator, presentation
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
-from adpulse.reached import Reached
 from adpulse.services import connecting, syncing
 from adpulse.services.discovering import discover
 from adpulse_sandbox.remote import Remote
@@ -87,7 +87,7 @@ class Play:
         self._check(fetched >= FEWEST_ROWS, f"{fetched} rows fetched, at least {FEWEST_ROWS} expected")
         self._note()
 
-    def _add(self, workspace: str, provider: Provider, secret: SecretStr, chosen: Reached, frequency: str) -> None:
+    def _add(self, workspace: str, provider: Provider, secret: SecretStr, chosen: DiscoveredAccounts, frequency: str) -> None:
         (view,) = connecting.connect(self._app, workspace, provider, secret, chosen, frequency)
         self._cast[view.connection.name] = Figures(connection=view.connection)
 
@@ -141,8 +141,8 @@ class Play:
         self._remote.clear_faults()
         now = self._app.clock.now()
         for view in self._views():
-            why = telling.waiting(view, now) or view.status_reason or ""
-            typer.echo(f"    {view.connection.name}: {telling.state(view)} {why}")
+            why = presentation.describe_wait(view, now) or view.status_reason or ""
+            typer.echo(f"    {view.connection.name}: {presentation.describe_state(view)} {why}")
         self._note()
 
     def _day_later(self) -> None:

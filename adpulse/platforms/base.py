@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     import pyarrow as pa
     from pydantic import SecretStr
 
-    from adpulse.absent import Absent
     from adpulse.clock import Clock
-    from adpulse.names import Numbers
+    from adpulse.entity_names import MetricsAnswer
+    from adpulse.missing_entities import MissingEntity
     from adpulse.platforms.consent import Consent
 
 CallSlot = Callable[[], None]
@@ -60,14 +60,14 @@ class PlatformClient(Protocol):
         """Rows of metrics that are asked for per page at present, which is what a read costs; None where answers come whole."""
         ...
 
-    def look_up(self, connection: Connection, absent: "Sequence[Absent]", slot: CallSlot) -> "pa.Table":
+    def look_up(self, connection: Connection, absent: "Sequence[MissingEntity]", slot: CallSlot) -> "pa.Table":
         """ENTITY_SCHEMA rows of these, deleted ones too, maybe of their parents; GONE is what the platform no longer knows.
 
         Those that would take too many calls are missing.
         """
         ...
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "Numbers":
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "MetricsAnswer":
         """METRIC_SCHEMA rows of the fetch's days, complete or an error, and the names that came with them."""
         ...
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from adpulse.bootstrap import App
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
 from adpulse.platforms.consent import Asking, Consent, Issued
 from adpulse.platforms.registry import PLATFORMS, platform_of
-from adpulse.reached import Reached
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
 from adpulse.services.syncing import Ask, dispatch
@@ -223,8 +223,8 @@ def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
     return f"{base}{CALLBACK}"
 
 
-def _reached(grant: Grant, accounts: Sequence[AccountFacts]) -> Reached:
-    return Reached(accounts=accounts, scope=grant.scope, expires_at=grant.credential_expires_at)
+def _reached(grant: Grant, accounts: Sequence[AccountFacts]) -> DiscoveredAccounts:
+    return DiscoveredAccounts(accounts=accounts, scope=grant.scope, expires_at=grant.credential_expires_at)
 
 
 def _chosen(grant: Grant, wanted: Sequence[str]) -> list[AccountFacts]:

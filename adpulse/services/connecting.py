@@ -6,10 +6,10 @@ from pydantic import SecretStr
 
 from adpulse import frequency
 from adpulse.bootstrap import App
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import Conflict, Usage
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider
 from adpulse.platforms.registry import platform_of
-from adpulse.reached import Reached
 from adpulse.services.changing import being_deleted, erase_unused
 from adpulse.services.discovering import discover
 from adpulse.services.syncing import Ask, dispatch, request_all
@@ -21,7 +21,7 @@ def connect(  # noqa: PLR0913 - what makes connections
     workspace: str,
     provider: Provider,
     secret: SecretStr,
-    chosen: Reached,
+    chosen: DiscoveredAccounts,
     sync_frequency: str,
     *,
     ask: Ask = dispatch,
@@ -81,7 +81,7 @@ def reconnect(
     app: App,
     reference: str,
     secret: SecretStr,
-    reached: Reached | None = None,
+    reached: DiscoveredAccounts | None = None,
     *,
     ask: Ask = dispatch,
 ) -> list[ConnectionView]:

@@ -6,16 +6,16 @@ import logging
 from pydantic import SecretStr
 
 from adpulse.bootstrap import App
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.model import Heat, Provider
 from adpulse.platforms.consent import Issued
 from adpulse.platforms.registry import platform_of
-from adpulse.reached import Reached
 
 log = logging.getLogger(__name__)
 
 
-def discover(app: App, provider: Provider, secret: SecretStr, issued: Issued | None = None) -> Reached:
+def discover(app: App, provider: Provider, secret: SecretStr, issued: Issued | None = None) -> DiscoveredAccounts:
     """Every account the credential reaches, managers too; the calls are counted under its fingerprint, as there is no account yet.
 
     ``issued`` is what is known of it already; else the platform is asked, where the installation has an app that may ask.
@@ -28,7 +28,7 @@ def discover(app: App, provider: Provider, secret: SecretStr, issued: Issued | N
     client = app.client_for(provider, secret, known.app_id)
     key = f"{provider}:token:{hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:16]}"
     accounts = client.accounts(lambda: app.ledger.take(key, client.scope, Heat.HOT))
-    return Reached(accounts=accounts, scope=client.scope, expires_at=known.ends_at)
+    return DiscoveredAccounts(accounts=accounts, scope=client.scope, expires_at=known.ends_at)
 
 
 def _asked(app: App, provider: Provider, secret: SecretStr) -> Issued:

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from adpulse.clock import utc_now
 from adpulse.crypto import Cipher
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import NotFound, RateLimited
 from adpulse.model import AccountFacts, Provider
-from adpulse.reached import Reached
 from storage.control.database import Engine, reading
 from storage.control.tables import GrantRow
 
@@ -70,7 +70,7 @@ class Grants:
             session.execute(insert(GrantRow).values(id=grant_id, **values, **times, ciphertext=b"", accounts="[]"))
         return grant_id
 
-    def fill(self, grant_id: str, secret: SecretStr, reached: Reached) -> Grant:
+    def fill(self, grant_id: str, secret: SecretStr, reached: DiscoveredAccounts) -> Grant:
         """Keep the credential, encrypted for this grant, with what it reaches."""
         accounts = json.dumps([asdict(each) for each in reached.accounts])
         told = {"accounts": accounts, "scope": reached.scope, "credential_expires_at": reached.expires_at}

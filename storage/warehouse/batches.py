@@ -10,9 +10,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse import names
+from adpulse import entity_names
 from adpulse.entities import ENTITY_SCHEMA
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Provider, RunCounts
@@ -36,7 +36,7 @@ REMAINDER_SCHEMA = pa.schema(
 )
 """One campaign's day: its total minus its leaves, where leaves add up."""
 
-NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *names.SCHEMA])
+NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *entity_names.SCHEMA])
 """What an entity that no walk has named is called; counted nowhere."""
 
 READ_DAY_SCHEMA = pa.schema(
@@ -77,7 +77,7 @@ class RunFetch:
     provider: Provider
     now: datetime
     gross_margin: Decimal
-    fetched: Sequence[Fetched]
+    fetched: Sequence[FetchResult]
     left_out: frozenset[tuple[str, str]] = frozenset()
     """Level and status of entities whose rows its answers may lack whatever they delivered, beside those that are gone."""
     read_days: Sequence[ReadDay] | None = None
@@ -174,7 +174,7 @@ def _of_days(run: RunFetch, first: date, last: date) -> RunFetch:
     return replace(run, fetched=fetched)
 
 
-def _refuse_foreign(connection_id: str, one: Fetched) -> None:
+def _refuse_foreign(connection_id: str, one: FetchResult) -> None:
     schema = METRIC_SCHEMA if one.fetch.kind.has_dates else ENTITY_SCHEMA
     if not one.table.schema.equals(schema):
         raise ValueError(f"The answer to {one.fetch.label} has other columns than the schema of its kind.")
@@ -189,7 +189,7 @@ def _refuse_foreign(connection_id: str, one: Fetched) -> None:
             raise ValueError(f"The answer to {one.fetch.label} holds days from {found['min']} to {found['max']}.")
 
 
-def days_of(one: Fetched) -> tuple[date, ...]:
+def days_of(one: FetchResult) -> tuple[date, ...]:
     """The days that an answer speaks for.
 
     Raises:

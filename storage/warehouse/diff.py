@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse import names
-from adpulse.absent import Absent
+from adpulse import entity_names
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MARGIN_UNIT, METRICS, PROFIT
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import FetchKind, Level, RunCounts
 from adpulse.platforms.registry import platform_of
 from storage.warehouse.batches import (
@@ -115,7 +115,7 @@ def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFe
     )
 
 
-def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[Absent]:
+def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> list[MissingEntity]:
     """Stored leaves and campaigns with numbers that the answers lack and that are not known to be gone.
 
     They vanished or were deleted; which of the two only the platform knows.
@@ -123,7 +123,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
     _compare_entities(warehouse, [run])
     levels, statuses = ([pair[place] for pair in sorted(run.left_out)] for place in (0, 1))
     warehouse.register("left_out", pa.table([pa.array(levels, pa.string()), pa.array(statuses, pa.string())], names=["level", "status"]))
-    found: list[Absent] = []
+    found: list[MissingEntity] = []
     told = {one.fetch.kind for one in run.fetched}
     for kind, table in _TABLES.items():
         if kind not in told:
@@ -132,15 +132,15 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
         warehouse.register("coverage", _coverage([run], kind))
         for level, external_id, campaign, ad_set, gone in warehouse.sql(query("missing_entities", table=table)).fetchall():
             parents = {"campaign_id": campaign, "ad_set_id": ad_set, "gone_parent": gone}
-            found.append(Absent(level=Level(level), external_id=external_id, **parents))
+            found.append(MissingEntity(level=Level(level), external_id=external_id, **parents))
     return found
 
 
-def _in_time(fetched: Sequence[Fetched]) -> list[Fetched]:
+def _in_time(fetched: Sequence[FetchResult]) -> list[FetchResult]:
     return sorted(fetched, key=lambda one: one.fetched_at)
 
 
-def _days_told(run: RunFetch, kind: FetchKind) -> Iterator[tuple[Fetched, set[date]]]:
+def _days_told(run: RunFetch, kind: FetchKind) -> Iterator[tuple[FetchResult, set[date]]]:
     """Each answer with the days on which it has the last word."""
     answers = [one for one in _in_time(run.fetched) if one.fetch.kind is kind]
     speaker = {day: position for position, one in enumerate(answers) for day in days_of(one)}
@@ -214,7 +214,7 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
     """Names of entities that no walk has named, this batch's walks included, where they are new or changed."""
     found, answers, rows = [NAME_CHANGE_SCHEMA.empty_table()], list[pa.Table](), 0
     for run in batch:
-        told = names.merged(one.names for one in _in_time(run.fetched))
+        told = entity_names.merge_names(one.names for one in _in_time(run.fetched))
         answers.append(told.add_column(0, NAME_CHANGE_SCHEMA.field(0), pa.array([run.connection_id] * told.num_rows, pa.string())))
         rows += told.num_rows
         if rows >= ROWS_AT_ONCE or run is batch[-1]:

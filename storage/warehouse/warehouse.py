@@ -15,10 +15,10 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from adpulse.absent import Absent
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metrics import MARGIN_UNIT
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
 from storage.warehouse import analytics, damage, diff, erasure, schema
@@ -136,7 +136,7 @@ class Warehouse:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
         return self._read(lambda warehouse: diff.compare(warehouse, batch))
 
-    def missing_entities(self, connection: Connection, fetched: Sequence[Fetched]) -> list[Absent]:
+    def missing_entities(self, connection: Connection, fetched: Sequence[FetchResult]) -> list[MissingEntity]:
         """What vanished from the answers: a diff takes them for zero only if they are looked up and live."""
         run = RunFetch(
             run_id="",

@@ -8,9 +8,9 @@ from clients import TODAY, GoogleRig, MetaRig, assert_free_of, keyed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, Unavailable, VersionSunset
 from adpulse.metrics import METRICS
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import Fetch, FetchKind, Heat, Level
 from adpulse.retry import TRIES
 from adpulse_sandbox import Sandbox
@@ -168,7 +168,7 @@ def test_ads_are_looked_up_gone_or_not(rig):
     gone = [row for row in ads if row["effective_status"] == rig.GONE][:5]
     asked = {row["external_id"]: row["effective_status"] for row in ads[:3] + gone}
 
-    absent = [Absent(level=Level.AD, external_id=each) for each in (*asked, "999999999999")]
+    absent = [MissingEntity(level=Level.AD, external_id=each) for each in (*asked, "999999999999")]
     found = rig.client.look_up(rig.connection(), absent, rig.slot)
 
     told = dict(zip(found["external_id"].to_pylist(), found["status"].to_pylist(), strict=True))

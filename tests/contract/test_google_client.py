@@ -13,6 +13,7 @@ import pytest
 from clients import TODAY, GoogleRig, assert_free_of, keyed
 from google_sdk import Ads, told
 
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.base import Size
@@ -20,7 +21,6 @@ from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.costs import GoogleCosts
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.google.queries import ADS, CAMPAIGNS, HIERARCHY, PROFILE, change_range, gaql
-from adpulse.reached import Reached
 from adpulse.services import connecting
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google import oauth
@@ -113,7 +113,7 @@ def test_a_manager_is_not_asked_for_numbers_that_it_does_not_have(google):
 def test_a_manager_is_not_connected_and_its_clients_are_named_as_the_way(installation, google):
     (manager,) = [facts for facts in google.client.accounts(google.slot) if facts.name == google.MANAGER]
 
-    chosen = Reached(accounts=[manager], scope="google")
+    chosen = DiscoveredAccounts(accounts=[manager], scope="google")
 
     with pytest.raises(Usage, match="manager account, which has no numbers of its own"):
         connecting.connect(installation.app, "Acme", "google", installation.secret("google"), chosen, "manual")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from adpulse.absent import Absent
 from adpulse.errors import AccountRefused, AuthExpired
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse_sandbox.meta.world import Change
 
@@ -39,8 +39,8 @@ def delete(sandbox, account):
 
 def absent(entity):
     if entity.level == Level.CAMPAIGN:
-        return Absent(level=Level.CAMPAIGN, external_id=entity.id, campaign_id=entity.id)
-    return Absent(level=Level.AD, external_id=entity.id, ad_set_id=entity.parent.id, campaign_id=entity.parent.parent.id)
+        return MissingEntity(level=Level.CAMPAIGN, external_id=entity.id, campaign_id=entity.id)
+    return MissingEntity(level=Level.AD, external_id=entity.id, ad_set_id=entity.parent.id, campaign_id=entity.parent.parent.id)
 
 
 def listed(sandbox, entities):
@@ -126,7 +126,7 @@ def test_at_most_ten_are_asked_for_by_their_own_id_and_the_next_lookup_goes_on(l
 
 
 def test_an_id_that_meta_does_not_know_is_gone_and_so_is_what_is_below_it(meta, sandbox):
-    unknown = Absent(level=Level.AD, external_id="23860999999999", ad_set_id="23850999999999", campaign_id="23840999999999")
+    unknown = MissingEntity(level=Level.AD, external_id="23860999999999", ad_set_id="23850999999999", campaign_id="23840999999999")
 
     found = meta.client.look_up(meta.connection(ACCOUNT), [unknown], meta.slot)
 
@@ -136,7 +136,7 @@ def test_an_id_that_meta_does_not_know_is_gone_and_so_is_what_is_below_it(meta, 
 
 
 def test_what_is_below_a_parent_that_is_known_to_be_gone_costs_no_call(meta):
-    child = Absent(level=Level.AD, external_id="1", ad_set_id="2", campaign_id="3", gone_parent="DELETED")
+    child = MissingEntity(level=Level.AD, external_id="1", ad_set_id="2", campaign_id="3", deleted_parent_status="DELETED")
 
     found = meta.client.look_up(meta.connection(ACCOUNT), [child], meta.slot)
 
@@ -148,7 +148,7 @@ def test_an_account_that_meta_does_not_show_is_a_matter_of_permission(meta):
     unknown = replace(meta.connection(ACCOUNT), external_id="999")
 
     with pytest.raises(AccountRefused):
-        meta.client.look_up(unknown, [Absent(level=Level.AD, external_id="1")], meta.slot)
+        meta.client.look_up(unknown, [MissingEntity(level=Level.AD, external_id="1")], meta.slot)
 
 
 def test_a_token_that_ended_is_no_sign_that_an_ad_is_gone(sandbox, account, delete, look_up):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from installation import shrink
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.errors import RateLimited
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Fetch, FetchKind, Heat, Parts, RunState, SyncStatus
@@ -262,7 +262,7 @@ def test_status_tells_the_warning(installation):
     view, now = installation.app.connections.get(connection.id), installation.sandbox.clock.now()
     cadence = installation.app.cadences([view.connection])[connection.id]
 
-    told = dict(telling.lines(view, cadence, now))
+    told = dict(presentation.telemetry_lines(view, cadence, now))
 
     (warning,) = view.warnings
     assert told["State"] == "Idle, 1 warning"

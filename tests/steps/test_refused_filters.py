@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.model import Parts
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 
@@ -145,7 +145,7 @@ def test_status_says_what_reports_may_lack(installation, connection, chosen, wor
     app.filters.note(connection.id, chosen)
     view = app.connections.get(connection.id)
 
-    shown = dict(telling.lines(view, app.cadences([view.connection])[connection.id], app.clock.now()))
+    shown = dict(presentation.telemetry_lines(view, app.cadences([view.connection])[connection.id], app.clock.now()))
 
     assert words in shown.get("Reports", "")
     assert ("Reports" in shown) == bool(words)

@@ -7,7 +7,7 @@ from browsing import consent
 from installation import share_credential
 from pydantic import SecretStr
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.model import RunState
 from adpulse.services import authorising
 from adpulse.services.authorising import Returned
@@ -79,7 +79,7 @@ def test_one_that_cannot_be_prolonged_is_tried_once_a_day_and_told(installation,
     installation.sandbox.clock.advance(DAY)
     pass_over(installation)
     assert len(exchanges(installation)) == before + 2
-    told = telling.token_end(view_of(installation, connected), installation.app.clock.now())
+    told = presentation.describe_token_end(view_of(installation, connected), installation.app.clock.now())
     assert told == "token ends in 12 days: reconnect"
 
 

@@ -10,7 +10,7 @@ import pytest
 from connecting import unstored
 
 from adpulse.entities import ENTITY_SCHEMA
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
@@ -46,24 +46,26 @@ class Builder:
         return Fetch(**{"kind": kind, "heat": Heat.HOT, "cost": 1} | days | changes)
 
     def ads(self, *rows, at=NOW, **days):
-        return Fetched(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*rows))
+        return FetchResult(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*rows))
 
     def base(self, *rows, at=NOW, **days):
         """Leaves of a platform that tells the split of conversions in another answer."""
         silent = dict.fromkeys(SPLIT_METRICS)
-        return Fetched(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows)))
+        return FetchResult(fetch=self.fetch(FetchKind.ADS, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows)))
 
     def split(self, *rows, at=NOW, **days):
         """That other answer."""
         silent = {name: None for name in METRICS if name not in SPLIT_METRICS}
-        return Fetched(fetch=self.fetch(FetchKind.CATEGORIES, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows)))
+        return FetchResult(
+            fetch=self.fetch(FetchKind.CATEGORIES, **days), fetched_at=at, table=self.metrics(*(silent | row for row in rows))
+        )
 
     def totals(self, *rows, at=NOW, **days):
         table = self.metrics(*({"level": "campaign", "external_id": "k1"} | row for row in rows))
-        return Fetched(fetch=self.fetch(FetchKind.CAMPAIGNS, **days), fetched_at=at, table=table)
+        return FetchResult(fetch=self.fetch(FetchKind.CAMPAIGNS, **days), fetched_at=at, table=table)
 
     def heard(self, *rows, kind=FetchKind.ENTITIES_CHANGED, at=NOW):
-        return Fetched(fetch=self.fetch(kind), fetched_at=at, table=self.entities(*rows))
+        return FetchResult(fetch=self.fetch(kind), fetched_at=at, table=self.entities(*rows))
 
     def confirmed(self, *rows, at=NOW):
         """What a lookup found."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adpulse import names
+from adpulse import entity_names
 from storage.warehouse import schema
 from storage.warehouse.sql import migrations
 
@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 def named(build, clicks=1, ad="Ad", ad_set="Set", campaign="Spring", **when):
     told = {("ad", "a1"): ("s1", ad), ("adset", "s1"): ("k1", ad_set), ("campaign", "k1"): (None, campaign)}
-    return replace(build.ads({"clicks": clicks}, **when), names=names.table(told))
+    return replace(build.ads({"clicks": clicks}, **when), names=entity_names.names_table(told))
 
 
 def walked(build, name="Walked", **when):
@@ -40,7 +40,7 @@ def test_an_ad_that_no_walk_has_read_is_called_as_its_numbers_call_it(workspace,
 
 
 def test_a_campaign_without_rows_of_ads_is_called_as_its_totals_call_it(workspace, build):
-    totals = replace(build.totals({"clicks": 2}), names=names.table({("campaign", "k1"): (None, "Spring")}))
+    totals = replace(build.totals({"clicks": 2}), names=entity_names.names_table({("campaign", "k1"): (None, "Spring")}))
     workspace.sync(build.run(build.ads(), totals))
 
     assert workspace.row("SELECT name, campaign FROM daily WHERE level = 'unreported'") == ("not reported at ad level", "Spring")
@@ -151,7 +151,7 @@ def test_the_last_walks_name_is_shown_and_before_any_walk_the_last_numbers_name(
 def test_names_survive_the_staging(tmp_path, build, count):
     from storage.staging import Staging  # noqa: PLC0415 - beside its use
 
-    told = names.table({("ad", f"a{n}"): ("s1", f"Ad {n}") for n in range(count)})
+    told = entity_names.names_table({("ad", f"a{n}"): ("s1", f"Ad {n}") for n in range(count)})
     staging = Staging(tmp_path)
     staging.write("r1", replace(build.ads({"clicks": 1}), names=told))
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adpulse.errors import DiskFull, Permanent
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat, Lane
@@ -99,7 +99,7 @@ def test_a_plan_comes_back_as_it_was_in_its_order(planned, generation):
 @settings(max_examples=30)
 @given(fetch=fetches, at=moments, said=st.lists(rows, max_size=4))
 def test_an_answer_comes_back_as_it_was(fetch, at, said):
-    answer = Fetched(fetch=fetch, fetched_at=at, table=pa.Table.from_pylist(said, schema=METRIC_SCHEMA))
+    answer = FetchResult(fetch=fetch, fetched_at=at, table=pa.Table.from_pylist(said, schema=METRIC_SCHEMA))
     with tempfile.TemporaryDirectory() as root:
         Staging(Path(root)).write("r1", answer)
 
@@ -113,7 +113,7 @@ def test_an_answer_comes_back_as_it_was(fetch, at, said):
 def test_two_fetches_share_a_file_exactly_if_they_ask_for_the_same(one, other):
     asked = [(fetch.kind, fetch.since, fetch.until, fetch.changed_since) for fetch in (one, other)]
     with tempfile.TemporaryDirectory() as root:
-        Staging(Path(root)).write("r1", Fetched(fetch=one, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
+        Staging(Path(root)).write("r1", FetchResult(fetch=one, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
 
         found = Staging(Path(root)).has("r1", other)
 
@@ -124,7 +124,7 @@ def test_two_fetches_share_a_file_exactly_if_they_ask_for_the_same(one, other):
 @given(fetch=fetches, heat=st.sampled_from(Heat), cost=st.integers(0, 99))
 def test_heat_and_cost_do_not_matter_to_what_is_there(fetch, heat, cost):
     with tempfile.TemporaryDirectory() as root:
-        Staging(Path(root)).write("r1", Fetched(fetch=fetch, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
+        Staging(Path(root)).write("r1", FetchResult(fetch=fetch, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
 
         found = Staging(Path(root)).has("r1", replace(fetch, heat=heat, cost=cost))
 
@@ -137,7 +137,7 @@ def test_another_end_or_another_cursor_is_another_answer(fetch, until, cursor):
     assume(until != fetch.until)
     assume(cursor != fetch.changed_since)
     with tempfile.TemporaryDirectory() as root:
-        Staging(Path(root)).write("r1", Fetched(fetch=fetch, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
+        Staging(Path(root)).write("r1", FetchResult(fetch=fetch, fetched_at=MOMENT, table=METRIC_SCHEMA.empty_table()))
 
         found = [Staging(Path(root)).has("r1", replace(fetch, **change)) for change in ({"until": until}, {"changed_since": cursor})]
 

@@ -15,9 +15,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from adpulse.absent import status_only
 from adpulse.errors import Permanent, WarehouseBusy
 from adpulse.metrics import METRICS, Unit
+from adpulse.missing_entities import status_rows
 from adpulse.model import Level, Restated, RunCounts
 from storage.files import exclusive
 from storage.warehouse.sql import migrations
@@ -363,7 +363,7 @@ def test_missing_are_told_with_their_parents_and_with_one_that_is_known_to_be_go
 
     missing = workspace.warehouse.missing_entities(build.connection(), [build.ads()])
 
-    assert [(each.external_id, each.campaign_id, each.ad_set_id, each.gone_parent) for each in missing] == [
+    assert [(each.external_id, each.campaign_id, each.ad_set_id, each.deleted_parent_status) for each in missing] == [
         ("a1", "k1", "s1", None),
         ("a2", "k2", "s2", "DELETED"),
         ("a3", "k1", "s3", "GONE"),
@@ -425,7 +425,7 @@ def test_an_entity_heard_of_after_the_walk_lives(workspace, build):
 def test_entities_of_which_only_a_status_is_said_keep_what_was_known_of_them(workspace, build, status):
     known = {"name": "Spring", "parent_id": "s1", "objective": "SALES", "attributes": '{"budget":1}'}
     workspace.sync(build.run(build.walk(known)))
-    gone = build.confirmed(*status_only("c1", {(Level.AD, "a1"): status, (Level.AD, "a2"): status}).to_pylist())
+    gone = build.confirmed(*status_rows("c1", {(Level.AD, "a1"): status, (Level.AD, "a2"): status}).to_pylist())
 
     workspace.sync(build.run(gone, generation=2))
     (again,) = workspace.warehouse.diff([build.run(gone, generation=3)])

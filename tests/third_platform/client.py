@@ -7,11 +7,11 @@ import pyarrow as pa
 import requests
 
 from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AuthExpired, BadRequest, RateLimited, Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, FetchKind
-from adpulse.names import Numbers, table
 from adpulse.platforms.attempts import Attempts
 
 CENT = 10_000
@@ -51,7 +51,7 @@ class PinboardClient:
         for _ in range(_POLLS):
             told = self._call("GET", f"reports/{report}", slot)
             if told["state"] == "ready":
-                return Numbers(metrics(told["rows"], level, connection), names(told["rows"], level))
+                return MetricsAnswer(metrics(told["rows"], level, connection), names(told["rows"], level))
             self._sleep(1)
         raise Unavailable(f"Pinboard's report for {connection.name} did not get ready.", "report")
 
@@ -143,4 +143,4 @@ def metrics(told, level, connection):
 
 def names(told, level):
     """Its reports tell no names, only who is below whom."""
-    return table({(_LEVELS[level], each[level]): (each["campaign"] if level == "pin" else None, None) for each in told})
+    return names_table({(_LEVELS[level], each[level]): (each["campaign"] if level == "pin" else None, None) for each in told})

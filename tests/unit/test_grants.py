@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 
 from adpulse.clock import utc_now
+from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import NotFound, RateLimited, Usage
 from adpulse.model import AccountFacts
-from adpulse.reached import Reached
 from storage.control import authorizations, grants
 from storage.control.tables import AuthorizationRow, ConnectionRow, GrantRow
 
@@ -22,7 +22,7 @@ HOME = "http://localhost:8400/oauth/callback"
 
 def given(plane, **more):
     grant_id = plane.grants.reserve(plane.workspace.id, "meta", **more)
-    return plane.grants.fill(grant_id, SECRET, Reached(accounts=[ACCOUNT], scope="meta:7", expires_at=plane.clock.now()))
+    return plane.grants.fill(grant_id, SECRET, DiscoveredAccounts(accounts=[ACCOUNT], scope="meta:7", expires_at=plane.clock.now()))
 
 
 def begun(plane, key="key-1", **more):

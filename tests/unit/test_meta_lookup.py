@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.absent import Absent
 from adpulse.entities import GONE_STATUSES
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID
@@ -53,7 +53,7 @@ class Platform:
 def test_every_lookup_keeps_within_its_calls_and_in_the_end_all_are_settled_rightly(account):
     ads, ad_sets, gone = account
     platform, settled = Platform(ads, ad_sets, gone), {}
-    left = [Absent(level=Level.AD, external_id=ad, ad_set_id=ad_set, campaign_id=ad_sets[ad_set]) for ad, ad_set in ads.items()]
+    left = [MissingEntity(level=Level.AD, external_id=ad, ad_set_id=ad_set, campaign_id=ad_sets[ad_set]) for ad, ad_set in ads.items()]
     while left:
         platform.calls = platform.nodes = 0
         found = look_up(left, Asks(edge=platform.edge, node=platform.node))
@@ -70,8 +70,8 @@ def test_every_lookup_keeps_within_its_calls_and_in_the_end_all_are_settled_righ
 
 def test_what_lives_unlisted_or_is_not_told_stays_as_it_is_and_keeps_nothing_from_the_ads():
     """A status that no edge is asked for is one that reports are not asked for either: the missing row says nothing."""
-    odd = [Absent(level=Level.CAMPAIGN, external_id=f"k{number:02}") for number in range(12)]
-    ads = [Absent(level=Level.AD, external_id=f"a{number}") for number in range(2)]
+    odd = [MissingEntity(level=Level.CAMPAIGN, external_id=f"k{number:02}") for number in range(12)]
+    ads = [MissingEntity(level=Level.AD, external_id=f"a{number}") for number in range(2)]
     answers = {"a0": None, "a1": {"id": "a1", "effective_status": "DELETED"}, "k00": {}}
 
     def node(_, external_id):

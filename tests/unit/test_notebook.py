@@ -13,7 +13,7 @@ import pytest
 from connecting import unstored
 from nbclient import NotebookClient
 
-from adpulse.fetched import Fetched
+from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
@@ -42,7 +42,7 @@ def answer(of, at, days):
         for ad, (spend, revenue) in zip(("1", "2"), numbers, strict=True)
     ]
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=1, since=min(days), until=max(days))
-    return Fetched(fetch=fetch, fetched_at=at, table=pa.Table.from_pylist(rows, schema=METRIC_SCHEMA))
+    return FetchResult(fetch=fetch, fetched_at=at, table=pa.Table.from_pylist(rows, schema=METRIC_SCHEMA))
 
 
 def write(warehouse, generation, at, answers):

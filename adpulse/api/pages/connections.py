@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.fields import ProviderName
@@ -104,7 +104,7 @@ def one(caller: Viewer, connection_id: str) -> Response:
         runs=caller.app.runs.history(view.connection.id),
         strips=strips(caller.app.clock.now(), view.connection, caller.app.partitions.ages(view.connection.id)),
         workspace=owner.name,
-        margin=telling.percent(view.connection.gross_margin),
+        margin=presentation.format_percent(view.connection.gross_margin),
     )
     return _told_if_busy(answer, rows)
 

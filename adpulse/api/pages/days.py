@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.model import Connection
 from adpulse.planner.completeness import Completeness, ReadDay, completeness
 from adpulse.planner.windows import PartitionAges
@@ -33,7 +33,7 @@ class Strip:
 def strips(now: datetime, connection: Connection, ages: PartitionAges) -> list[Strip]:
     """Every level of which something was read."""
     return [
-        Strip(name=telling.LEVELS[level.level], words=telling.complete(level), marks=_marks(level))
+        Strip(name=presentation.LEVELS[level.level], words=presentation.describe_completeness(level), marks=_marks(level))
         for level in completeness(now, connection, ages)
     ]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adpulse import frequency, telling
+from adpulse import frequency, presentation
 from adpulse.frequency import Frequency
 from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, ConnectionStatus, RunState, SyncStatus
 from adpulse.planner.cadence import Cadence
@@ -38,7 +38,7 @@ class Row:
     @property
     def state(self) -> str:
         """Idle, Queued, Syncing, Error, or why it is not synced at all."""
-        return telling.state(self.view)
+        return presentation.describe_state(self.view)
 
     @property
     def mood(self) -> str:
@@ -90,22 +90,22 @@ class Row:
     @property
     def waits(self) -> str:
         """What was postponed, until when and why."""
-        return telling.waiting(self.view, self.now)
+        return presentation.describe_wait(self.view, self.now)
 
     @property
     def warnings(self) -> list[str]:
         """What fails without stopping its numbers, in sentences."""
-        return [telling.warning(each, self.now) for each in self.view.warnings]
+        return [presentation.describe_warning(each, self.now) for each in self.view.warnings]
 
     @property
     def token(self) -> str:
         """``token ends in 6 days: reconnect``; empty while that is far off, and where somebody must reconnect already."""
-        return "" if self.needs_reconnect else telling.token_end(self.view, self.now)
+        return "" if self.needs_reconnect else presentation.describe_token_end(self.view, self.now)
 
     @property
     def syncs(self) -> str:
         """``45 attempts | 12 changes (26.7%)``."""
-        return telling.attempts(self.view.total_syncs_attempted, self.view.total_syncs_with_changes)
+        return presentation.describe_attempts(self.view.total_syncs_attempted, self.view.total_syncs_with_changes)
 
     @property
     def can_resume(self) -> bool:
@@ -124,7 +124,7 @@ class Row:
 
     def ago(self, moment: datetime | None) -> str:
         """``2 min ago``, ``never``."""
-        return telling.ago(moment, self.now)
+        return presentation.format_age(moment, self.now)
 
     @property
     def lateness(self) -> float | None:

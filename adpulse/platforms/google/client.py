@@ -22,12 +22,12 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
-from adpulse.absent import Absent, status_only
 from adpulse.clock import Clock
 from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entity_names import MetricsAnswer, merge_names
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
+from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
-from adpulse.names import Numbers, merged
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.google import normalise
@@ -120,17 +120,17 @@ class GoogleClient:
         """None: an answer is a stream, and one call."""
         return None
 
-    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+    def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These entities, removed ones too, in a query for each level; an id that Google does not know is GONE."""
         tables = [ENTITY_SCHEMA.empty_table()]
         for level in sorted({each.level for each in absent}):
             ids = [each.external_id for each in absent if each.level is level]
             found = self._entities(connection, level, ids, slot)
             unknown = sorted(set(ids) - set(found["external_id"].to_pylist()))
-            tables += [found, status_only(connection.id, {(level, each): "GONE" for each in unknown})]
+            tables += [found, status_rows(connection.id, {(level, each): "GONE" for each in unknown})]
         return pa.concat_tables(tables)
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
         """One row per leaf (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
 
         Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both. An answer that is
@@ -153,7 +153,7 @@ class GoogleClient:
             parts = [self._split(connection, report, span, slot) for report in leaf_reports(connection)]
         else:
             parts = [read(report) for report in leaf_reports(connection)]
-        return Numbers(normalise.rows(parts, connection), merged(names))
+        return MetricsAnswer(normalise.rows(parts, connection), merge_names(names))
 
     def _base(
         self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entity_names import names_table
 from adpulse.errors import Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
-from adpulse.names import table as named
 from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, TOLD
 
 DATE = "segments.date"
@@ -85,7 +85,7 @@ def names(told: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
         for row in distinct.sort_by([(column, "ascending") for column in own.values()]).to_pylist():
             parent = str(row[own["parent"]]) if "parent" in own else None
             found[level.value, str(row[own["id"]])] = parent, row[own["name"]] or None
-    return named(found)
+    return names_table(found)
 
 
 def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:

@@ -17,11 +17,11 @@ import requests
 from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
-from adpulse.absent import Absent, status_only
 from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entity_names import MetricsAnswer, merge_names
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, ObjectGone, RateLimited, TooMuchData, Unavailable
+from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
-from adpulse.names import Numbers, merged
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.meta import normalise, tokens
@@ -144,7 +144,7 @@ class MetaClient:
         """Rows of metrics that are asked for per page at present; fewer after Meta found them too many."""
         return self._rows_a_page(_account(connection.external_id), _INSIGHTS)
 
-    def look_up(self, connection: Connection, absent: Sequence[Absent], slot: CallSlot) -> pa.Table:
+    def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
         about, of_level = _account(connection.external_id), {level: (edge, fields) for level, edge, fields in _EDGES}
 
@@ -164,9 +164,9 @@ class MetaClient:
 
         found = look_up(absent, Asks(edge=edge, node=node))
         rows = (normalise.entities(level, [row], connection.id) for (level, _), row in found.rows.items())
-        return pa.concat_tables([*rows, status_only(connection.id, found.gone)])
+        return pa.concat_tables([*rows, status_rows(connection.id, found.gone)])
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> Numbers:
+    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
         """One row per ad (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
 
         An answer that is too big is asked for in smaller pages, then for half the days at a time, then as an async job.
@@ -181,9 +181,9 @@ class MetaClient:
             pages = self._days(connection, level, fetch.since, fetch.until, slot)
         except ObjectGone as error:  # the report of an async job is the only thing that is asked for by its id here
             raise Unavailable(f"Meta lost a report of {_account(connection.external_id)}.", error.code) from None
-        return Numbers(normalise.latest(pa.concat_tables(page.rows for page in pages)), merged(page.names for page in pages))
+        return MetricsAnswer(normalise.latest(pa.concat_tables(page.rows for page in pages)), merge_names(page.names for page in pages))
 
-    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[Numbers]:
+    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[MetricsAnswer]:
         """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
         path, about = f"act_{connection.external_id}/{_INSIGHTS}", _account(connection.external_id)
         params = _insights(level, since, until) | report_filter(level, connection.filters.of(level))
@@ -330,8 +330,8 @@ def _account(external_id: str) -> str:
     return f"account {external_id}"
 
 
-def _numbers(level: Level, page: list[Page], connection: Connection) -> Numbers:
-    return Numbers(normalise.metrics(level, page, connection), normalise.names(page))
+def _numbers(level: Level, page: list[Page], connection: Connection) -> MetricsAnswer:
+    return MetricsAnswer(normalise.metrics(level, page, connection), normalise.names(page))
 
 
 def _insights(level: Level, since: date, until: date) -> Params:

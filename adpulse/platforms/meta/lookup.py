@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adpulse.absent import Absent
 from adpulse.entities import GONE_STATUSES
+from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
 
@@ -81,13 +81,13 @@ class Lookup:
         return key in self.rows
 
 
-def look_up(absent: Sequence[Absent], asks: Asks) -> Lookup:
+def look_up(absent: Sequence[MissingEntity], asks: Asks) -> Lookup:
     """What became of these entities; those that could not be asked about within the calls of one lookup are missing.
 
     At most ``LOOKUP_EDGE_CALLS`` calls for each of the three edges and ``LOOKUP_BY_ID`` by id.
     """
     lookup = Lookup()
-    unsettled = [entity for entity in absent if not entity.gone_parent]
+    unsettled = [entity for entity in absent if not entity.deleted_parent_status]
     ads = {entity.external_id: entity for entity in unsettled if entity.level is Level.AD}
     lookup.list(asks, Level.AD, ads)
     unlisted = [entity for entity in ads.values() if not lookup.is_listed((Level.AD, entity.external_id))]
@@ -98,7 +98,7 @@ def look_up(absent: Sequence[Absent], asks: Asks) -> Lookup:
     lookup.settle(asks, Level.AD_SET, {entity.ad_set_id: entity.parents[:1] for entity in unlisted if entity.ad_set_id})
     lookup.settle(asks, Level.AD, {entity.external_id: entity.parents for entity in unlisted})
     for entity in absent:
-        status = entity.gone_parent or lookup.gone_above(entity.parents)
+        status = entity.deleted_parent_status or lookup.gone_above(entity.parents)
         if status and (entity.level, entity.external_id) not in lookup.rows:
             lookup.gone[entity.level, entity.external_id] = status
     return lookup

@@ -7,10 +7,10 @@ import orjson
 import pyarrow as pa
 
 from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entity_names import names_table
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, Connection, Level
-from adpulse.names import table as named
 from adpulse.platforms.meta.metrics import read
 
 _ACCOUNT_STATUS = {
@@ -93,7 +93,7 @@ def names(rows: Iterable[Row]) -> pa.Table:
             if key is not None and name is not None:
                 above = row.get(parent) if parent else None
                 found[level.value, str(key)] = None if above is None else str(above), str(name)
-    return named(found)
+    return names_table(found)
 
 
 def latest(table: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ from adpulse.model import AccountFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class DiscoveredAccounts:
     """The accounts of a credential, what the platform counts its calls together with, and when it ends (business time; None: unknown)."""
 
     accounts: Sequence[AccountFacts]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from adpulse import telling
+from adpulse import presentation
 from adpulse.model import ConnectionStatus
 from adpulse.planner.cadence import Cadence
 
@@ -23,17 +23,17 @@ SLOWED = Cadence(chosen=timedelta(minutes=5), every=timedelta(minutes=8), why="m
     ],
 )
 def test_ages_are_told_in_their_largest_unit(clock, age, text):
-    assert telling.ago(clock.now() - age, clock.now()) == text
+    assert presentation.format_age(clock.now() - age, clock.now()) == text
 
 
 def test_what_never_happened_and_what_seems_to_lie_ahead(clock):
-    assert telling.ago(None, clock.now()) == "never"
-    assert telling.ago(clock.now() + timedelta(minutes=1), clock.now()) == "0 s ago"
+    assert presentation.format_age(None, clock.now()) == "never"
+    assert presentation.format_age(clock.now() + timedelta(minutes=1), clock.now()) == "0 s ago"
 
 
 def test_attempts_and_changes_come_with_their_share():
-    assert telling.attempts(45, 12) == "45 attempts | 12 changes (26.7%)"
-    assert telling.attempts(0, 0) == "0 attempts | 0 changes (0.0%)"
+    assert presentation.describe_attempts(45, 12) == "45 attempts | 12 changes (26.7%)"
+    assert presentation.describe_attempts(0, 0) == "0 attempts | 0 changes (0.0%)"
 
 
 def test_a_stopped_connection_says_why(plane, clock):
@@ -42,8 +42,8 @@ def test_a_stopped_connection_says_why(plane, clock):
 
     view = plane.connections.get(connection.id)
 
-    assert telling.state(view) == "Needs reauthorisation"
-    assert ("Why", "Connect it again.") in telling.lines(view, KEPT, clock.now())
+    assert presentation.describe_state(view) == "Needs reauthorisation"
+    assert ("Why", "Connect it again.") in presentation.telemetry_lines(view, KEPT, clock.now())
 
 
 def test_a_cooldown_says_until_when_and_why_and_ends(plane, clock):
@@ -52,12 +52,12 @@ def test_a_cooldown_says_until_when_and_why_and_ends(plane, clock):
 
     view = plane.connections.get(connection.id)
 
-    assert telling.waiting(view, clock.now()) == "until 15:05:00 UTC: Meta throttles account 1."
-    assert telling.waiting(view, clock.now() + timedelta(minutes=6)) == ""
+    assert presentation.describe_wait(view, clock.now()) == "until 15:05:00 UTC: Meta throttles account 1."
+    assert presentation.describe_wait(view, clock.now() + timedelta(minutes=6)) == ""
 
 
 def test_the_fields_for_programs_hold_the_eight_of_telemetry(plane):
-    fields = telling.fields(plane.connections.get(plane.connect("1").id), KEPT)
+    fields = presentation.telemetry_fields(plane.connections.get(plane.connect("1").id), KEPT)
 
     assert set(fields) >= {
         "sync_frequency", "last_sync_attempted_at", "last_sync_completed_at", "last_metrics_changed_at", "total_syncs_attempted",
@@ -68,12 +68,12 @@ def test_the_fields_for_programs_hold_the_eight_of_telemetry(plane):
 def test_the_cadence_is_told_only_when_it_is_not_the_frequency(plane, clock):
     view = plane.connections.get(plane.connect("1").id)
 
-    assert "Cadence" not in dict(telling.lines(view, KEPT, clock.now()))
-    assert dict(telling.lines(view, SLOWED, clock.now()))["Cadence"] == "every 8 min instead of 5 min: many share it"
+    assert "Cadence" not in dict(presentation.telemetry_lines(view, KEPT, clock.now()))
+    assert dict(presentation.telemetry_lines(view, SLOWED, clock.now()))["Cadence"] == "every 8 min instead of 5 min: many share it"
 
 
 def test_the_fields_for_programs_hold_the_cadence_and_its_reason(plane):
-    fields = telling.fields(plane.connections.get(plane.connect("1").id), SLOWED)
+    fields = presentation.telemetry_fields(plane.connections.get(plane.connect("1").id), SLOWED)
 
     assert (fields["effective_interval_seconds"], fields["effective_interval_reason"]) == (480.0, SLOWED.reason)
 
@@ -94,9 +94,9 @@ def test_a_token_that_ends_says_so_ahead_of_time(plane, clock, left, told):
     plane.credential = plane.credentials.store(plane.workspace.id, "meta", SecretStr("t"), clock.now() + left)
     view = plane.connections.get(plane.connect("1").id)
 
-    assert telling.token_end(view, clock.now()) == told
-    assert dict(telling.lines(view, KEPT, clock.now())).get("Token", "") == told
-    assert telling.fields(view, KEPT)["credential_expires_at"] == (clock.now() + left).isoformat()
+    assert presentation.describe_token_end(view, clock.now()) == told
+    assert dict(presentation.telemetry_lines(view, KEPT, clock.now())).get("Token", "") == told
+    assert presentation.telemetry_fields(view, KEPT)["credential_expires_at"] == (clock.now() + left).isoformat()
 
 
 def test_a_token_without_an_end_or_of_a_disconnected_connection_says_nothing(plane, clock):
@@ -105,4 +105,4 @@ def test_a_token_without_an_end_or_of_a_disconnected_connection_says_nothing(pla
     gone = plane.connect("2")
     plane.connections.disconnect(gone.id, "Disconnected.")
 
-    assert [telling.token_end(view, clock.now()) for view in (endless, plane.connections.get(gone.id))] == ["", ""]
+    assert [presentation.describe_token_end(view, clock.now()) for view in (endless, plane.connections.get(gone.id))] == ["", ""]

@@ -5,15 +5,15 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from adpulse import names
+from adpulse import entity_names
 from adpulse.model import Fetch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchResult:
     """A fetch's complete answer, as asked for at ``fetched_at``: METRIC_SCHEMA (with ``names``) or ENTITY_SCHEMA rows."""
 
     fetch: Fetch
     fetched_at: datetime
     table: pa.Table
-    names: pa.Table = field(default_factory=names.SCHEMA.empty_table)
+    names: pa.Table = field(default_factory=entity_names.SCHEMA.empty_table)

@@ -44,7 +44,7 @@ TOKEN_WARNED = timedelta(days=14)
 """How long before its credential ends a connection says so."""
 
 
-def ago(moment: datetime | None, now: datetime) -> str:
+def format_age(moment: datetime | None, now: datetime) -> str:
     """``2 min ago``, ``never``."""
     if moment is None:
         return "never"
@@ -55,18 +55,18 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{int(age.total_seconds())} s ago"
 
 
-def attempts(attempted: int, changed: int) -> str:
+def describe_attempts(attempted: int, changed: int) -> str:
     """``45 attempts | 12 changes (26.7%)``."""
     share = 100 * changed / attempted if attempted else 0
     return f"{attempted} attempts | {changed} changes ({share:.1f}%)"
 
 
-def percent(share: Decimal) -> str:
+def format_percent(share: Decimal) -> str:
     """``35%``, with all of its digits."""
     return f"{(share * 100).normalize():f}%"
 
 
-def state(view: ConnectionView) -> str:
+def describe_state(view: ConnectionView) -> str:
     """Idle, Queued, Syncing, Error, or why it is not synced at all; whether its data are stale, and how many warnings it has."""
     told = [_STATUS.get(view.connection.status, view.sync_status.value.capitalize())]
     if view.stale_since:
@@ -76,16 +76,16 @@ def state(view: ConnectionView) -> str:
     return ", ".join(told)
 
 
-def warning(one: ConnectionWarning, now: datetime) -> str:
+def describe_warning(one: ConnectionWarning, now: datetime) -> str:
     """What cannot be read, for how long, why, and when it is tried again; of a warning that is about no read, its message."""
     if one.kind not in _WARNED:
-        return f"{one.message} (First {ago(one.first_at, now)}.)"
+        return f"{one.message} (First {format_age(one.first_at, now)}.)"
     tries = f"{one.times} tries" if one.times > 1 else "1 try"
-    what = f"Cannot read {_WARNED[one.kind]} (first {ago(one.first_at, now)}, {tries}): {one.message}"
+    what = f"Cannot read {_WARNED[one.kind]} (first {format_age(one.first_at, now)}, {tries}): {one.message}"
     return f"{what} Numbers go on; it is tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC."
 
 
-def waiting(view: ConnectionView, now: datetime) -> str:
+def describe_wait(view: ConnectionView, now: datetime) -> str:
     """What was postponed, until when and why; empty when nothing waits."""
     for until, reason in ((view.cooldown_until, view.cooldown_reason), (view.postponed_until, view.postponed_reason)):
         if until and until > now:
@@ -93,7 +93,7 @@ def waiting(view: ConnectionView, now: datetime) -> str:
     return view.postponed_reason or ""
 
 
-def token_end(view: ConnectionView, now: datetime) -> str:
+def describe_token_end(view: ConnectionView, now: datetime) -> str:
     """``token ends in 6 days: reconnect``; empty while that is far off, or not to come."""
     ends = view.credential_expires_at
     if ends is None or ends - now > TOKEN_WARNED or view.connection.status is ConnectionStatus.DISCONNECTED:
@@ -106,7 +106,7 @@ def token_end(view: ConnectionView, now: datetime) -> str:
     return f"token ends in {spoken}: reconnect"
 
 
-def complete(level: Completeness) -> str:
+def describe_completeness(level: Completeness) -> str:
     """Which days of a level are known, and up to where they are settled."""
     known = f"every day from {level.span.since} to {level.span.until}"
     if level.holes:
@@ -133,7 +133,7 @@ def _days(span: Span) -> str:
     return str(span.since) if span.since == span.until else f"{span.since} to {span.until}"
 
 
-def reports(connection: Connection) -> str:
+def describe_report_filters(connection: Connection) -> str:
     """Which filters of statuses the account refuses, and what its reports may lack for it; empty if it refuses none."""
     lacks = {StatusFilter.NOT_DELETED: "deleted ones may be missing", StatusFilter.NONE: "archived and deleted ones may be missing"}
     filters = (("ads", connection.filters.ad), ("campaigns", connection.filters.campaign))
@@ -141,12 +141,12 @@ def reports(connection: Connection) -> str:
     return f"the account refuses a filter by status; {'; '.join(told)}" if told else ""
 
 
-def issued_elsewhere(connection: Connection) -> str:
+def describe_token_app(connection: Connection) -> str:
     """That its token is of another app than the installation's, and what follows; empty when it is not."""
     return platform_of(connection.provider).about_scope(connection.scope)
 
 
-def fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
+def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
     """The eight telemetry fields, what identifies the connection, and how often it is really read, ready for JSON."""
     connection = view.connection
     return {
@@ -191,7 +191,7 @@ def _warning_fields(one: ConnectionWarning) -> dict[str, Any]:
     return {"kind": one.kind, "message": one.message, "code": one.code, "times": one.times, **instants}
 
 
-def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[str, str]]:
+def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[str, str]]:
     """Label and value pairs of one connection, as the settings page words them."""
     connection = view.connection
     told = [
@@ -199,20 +199,20 @@ def lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[s
         ("Labels", ", ".join(view.labels)),
         ("Frequency", connection.frequency.label),
         ("Cadence", cadence.reason or ""),
-        ("Margin", percent(connection.gross_margin)),
-        ("State", state(view)),
-        ("Last attempted", ago(view.last_sync_attempted_at, now)),
-        ("Last completed", ago(view.last_sync_completed_at, now)),
-        ("Last change", ago(view.last_metrics_changed_at, now)),
+        ("Margin", format_percent(connection.gross_margin)),
+        ("State", describe_state(view)),
+        ("Last attempted", format_age(view.last_sync_attempted_at, now)),
+        ("Last completed", format_age(view.last_sync_completed_at, now)),
+        ("Last change", format_age(view.last_metrics_changed_at, now)),
         ("Stale", f"for {spoken(now - view.stale_since)}" if view.stale_since else ""),
-        ("Syncs", attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
-        ("Waits", waiting(view, now)),
+        ("Syncs", describe_attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
+        ("Waits", describe_wait(view, now)),
         ("Why", view.status_reason or ""),
-        ("Token", token_end(view, now)),
-        ("Token's app", issued_elsewhere(connection)),
+        ("Token", describe_token_end(view, now)),
+        ("Token's app", describe_token_app(connection)),
         ("Error", view.last_sync_error or ""),
-        ("Reports", reports(connection)),
-        *(("Warning", warning(each, now)) for each in view.warnings),
+        ("Reports", describe_report_filters(connection)),
+        *(("Warning", describe_warning(each, now)) for each in view.warnings),
     ]
     return [(label, value) for label, value in told if value]
 

@@ -15,28 +15,28 @@ SCHEMA = pa.schema(
 )
 """One row per entity, as the platform calls it at the time of the answer, whatever day the numbers are of; null has no name."""
 
-Named = Mapping[tuple[str, str], tuple[str | None, str | None]]
+NamesById = Mapping[tuple[str, str], tuple[str | None, str | None]]
 """(level, id) → (parent's id, name)."""
 
 
-class Numbers(NamedTuple):
+class MetricsAnswer(NamedTuple):
     """An answer's METRIC_SCHEMA rows, and the names that came with them."""
 
     rows: pa.Table
     names: pa.Table
 
 
-def table(named: Named) -> pa.Table:
+def names_table(named: NamesById) -> pa.Table:
     """The rows of these names."""
     levels, ids = zip(*named, strict=True) if named else ((), ())
     parents, names = zip(*named.values(), strict=True) if named else ((), ())
     return pa.table([pa.array(column, pa.string()) for column in (levels, ids, parents, names)], schema=SCHEMA)
 
 
-def merged(tables: Iterable[pa.Table]) -> pa.Table:
+def merge_names(tables: Iterable[pa.Table]) -> pa.Table:
     """Every entity once: what the last of the tables says."""
     last: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for each in tables:
         columns = (each[name].to_pylist() for name in SCHEMA.names)
         last.update({(level, key): (parent, name) for level, key, parent, name in zip(*columns, strict=True)})
-    return table(last)
+    return names_table(last)

@@ -10,14 +10,14 @@ from adpulse.model import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Absent:
+class MissingEntity:
     """A campaign or leaf with stored numbers that a complete answer lacks, and what is known of its parents."""
 
     level: Level
     external_id: str
     campaign_id: str | None = None
     ad_set_id: str | None = None
-    gone_parent: str | None = None
+    deleted_parent_status: str | None = None
     """The status of a parent that is known to be gone, if one is."""
 
     @property
@@ -29,7 +29,7 @@ class Absent:
         return tuple((level, external_id) for level, external_id in above if external_id)
 
 
-def status_only(connection_id: str, statuses: Mapping[tuple[Level, str], str]) -> pa.Table:
+def status_rows(connection_id: str, statuses: Mapping[tuple[Level, str], str]) -> pa.Table:
     """ENTITY_SCHEMA rows that say nothing but a status, by level and id; what is stored of these entities is kept but for it."""
     keys = list(statuses)
     nothing = [None] * len(keys)
