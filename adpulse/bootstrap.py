@@ -139,7 +139,7 @@ class App:
 
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
         platform = platform_of(connection.provider)
-        credential = Credential(secret=secret, app_id=platform.issuer_in(connection.scope))
+        credential = Credential(secret=secret, app_id=platform.issuer_of_scope(connection.scope))
         return platform.client(self.settings.of(platform), self.clock, credential)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
@@ -182,7 +182,7 @@ class App:
             connection=lease.connection,
             sharing=self.ledger.sharing(key).get(key, 1),
             parts=lease.parts,
-            asked=lease.asked,
+            on_demand=lease.on_demand,
             page_size=self._page_size(lease.connection),
             limit=self.settings.calls_per_hour,
             lane=lease.lane,
@@ -232,7 +232,7 @@ def app() -> App:
     """
     redact.install()
     config = settings.load()
-    home.close(config)
+    home.make_private(config)
     engine = database.connect(redact.protect_url(config.control_url))
     migrations.require_current(engine)
     return App(config, engine)

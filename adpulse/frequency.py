@@ -72,7 +72,7 @@ def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
     return _EPOCH + ((now - _EPOCH) // interval + 1) * interval
 
 
-def spoken(interval: timedelta) -> str:
+def format_duration(interval: timedelta) -> str:
     """A length of time as people say it: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
     unit, size = next((each for each in _UNITS if interval >= 2 * each[1]), ("s", timedelta(seconds=1)))
     amount = interval / size

@@ -27,10 +27,10 @@ def keep_private() -> None:
     os.umask(_PRIVATE)
 
 
-def close(config: Settings) -> None:
+def make_private(config: Settings) -> None:
     """Make the home folder, closed to others, and close everything in it; every process of an installation begins with this.
 
-    What cannot be closed, because it belongs to another user, stays as it is: see :func:`open_to_others`.
+    What cannot be closed, because it belongs to another user, stays as it is: see :func:`exposed_paths`.
 
     Raises:
         Usage: ADPULSE_PUBLISHED_GROUP is not a group, or not one that this process is in.
@@ -67,8 +67,8 @@ def readers(config: Settings) -> int | None:
     return group
 
 
-def open_to_others(config: Settings) -> list[Path]:
-    """What in the home other users may still use, the home itself first: what :func:`close` could not close."""
+def exposed_paths(config: Settings) -> list[Path]:
+    """What in the home other users may still use, the home itself first: what :func:`make_private` could not close."""
     group, home = readers(config), config.home.resolve()
     return [path for path in _everything(home) if not _is_closed(path, home, group)]
 

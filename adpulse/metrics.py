@@ -30,7 +30,7 @@ class Metric:
 
     name: str
     unit: Unit
-    means: str
+    description: str
     """For people, without what is particular to a platform."""
 
     bit: int
@@ -52,16 +52,20 @@ def _declared(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
 
 METRICS = _declared(
     (
-        Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, means="How often ads were shown"),
-        Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, means="Clicks on ads"),
-        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, means="What the ads cost"),
-        Metric(name="conversions", unit=Unit.MICROS, bit=8, required=True, means="What people did that the account counts as a success"),
-        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, means="What the conversions are worth"),
-        Metric(name="leads", unit=Unit.MICROS, bit=32, required=True, split=True, means="Conversions by which somebody left an address"),
-        Metric(name="installs", unit=Unit.MICROS, bit=64, required=True, split=True, means="Conversions that installed an app"),
-        Metric(name="purchases", unit=Unit.MICROS, bit=128, required=True, split=True, means="Conversions that bought something"),
-        Metric(name="visitors", unit=Unit.MICROS, bit=256, required=True, split=True, means="Views of the page that an ad leads to"),
-        Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, means="Revenue times the connection's margin, less spend"),
+        Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, description="How often ads were shown"),
+        Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, description="Clicks on ads"),
+        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, description="What the ads cost"),
+        Metric(
+            name="conversions", unit=Unit.MICROS, bit=8, required=True, description="What people did that the account counts as a success"
+        ),
+        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, description="What the conversions are worth"),
+        Metric(
+            name="leads", unit=Unit.MICROS, bit=32, required=True, split=True, description="Conversions by which somebody left an address"
+        ),
+        Metric(name="installs", unit=Unit.MICROS, bit=64, required=True, split=True, description="Conversions that installed an app"),
+        Metric(name="purchases", unit=Unit.MICROS, bit=128, required=True, split=True, description="Conversions that bought something"),
+        Metric(name="visitors", unit=Unit.MICROS, bit=256, required=True, split=True, description="Views of the page that an ad leads to"),
+        Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, description="Revenue times the connection's margin, less spend"),
     )
 )
 """Every metric by its name, in the order of columns."""

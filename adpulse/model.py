@@ -167,7 +167,7 @@ class Connection:
         """The account's local date at ``now``."""
         return now.astimezone(self.zone).date()
 
-    def now_in(self, currency: str) -> str:
+    def currency_change_message(self, currency: str) -> str:
         """What people are told when the platform reports the account in another currency than its history's."""
         return (
             f"{self.name} ({self.external_id}) now reports in {currency}, its history is in {self.currency}. "
@@ -184,7 +184,7 @@ class Lease:
     connection: Connection
     parts: Parts
     force_refresh: bool
-    asked: bool = False
+    on_demand: bool = False
     """A person asked for it and this is the run's first leg: nothing recent is skipped."""
     lane: Lane = Lane.ON_DEMAND
     """Where it is worked on; only the background has time for older days."""
@@ -199,7 +199,7 @@ class Lease:
         return self.generation > self.settled_generation + 1
 
     @property
-    def goes_on_in(self) -> Lane:
+    def next_lane(self) -> Lane:
         """The lane of the run's next leg, if nothing decides otherwise."""
         return self.lane if self.lane is Lane.BACKGROUND else Lane.ON_DEMAND
 
@@ -259,7 +259,7 @@ class Fetch:
         return "-".join([self.kind, *(d.isoformat() for d in (self.since, self.until) if d)])
 
     @property
-    def asks(self) -> tuple[FetchKind, date | None, date | None, datetime | None]:
+    def request_key(self) -> tuple[FetchKind, date | None, date | None, datetime | None]:
         """What the platform is asked. Two fetches that ask the same differ in what they mean to the planner at most."""
         return self.kind, self.since, self.until, self.changed_since
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from adpulse.frequency import spoken
+from adpulse.frequency import format_duration
 from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
@@ -102,8 +102,8 @@ def describe_token_end(view: ConnectionView, now: datetime) -> str:
     if left <= timedelta(0):
         return "token has ended: reconnect"
     days, hours = left.days, left.seconds // 3600
-    spoken = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
-    return f"token ends in {spoken}: reconnect"
+    remaining = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
+    return f"token ends in {remaining}: reconnect"
 
 
 def describe_completeness(level: Completeness) -> str:
@@ -143,7 +143,7 @@ def describe_report_filters(connection: Connection) -> str:
 
 def describe_token_app(connection: Connection) -> str:
     """That its token is of another app than the installation's, and what follows; empty when it is not."""
-    return platform_of(connection.provider).about_scope(connection.scope)
+    return platform_of(connection.provider).scope_notice(connection.scope)
 
 
 def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "status": connection.status.value,
         "status_reason": view.status_reason,
         "sync_frequency": connection.frequency.value,
-        "effective_interval_seconds": cadence.every.total_seconds() if cadence.every else None,
+        "effective_interval_seconds": cadence.interval.total_seconds() if cadence.interval else None,
         "effective_interval_reason": cadence.reason,
         "last_sync_attempted_at": _iso(view.last_sync_attempted_at),
         "last_sync_completed_at": _iso(view.last_sync_completed_at),
@@ -204,7 +204,7 @@ def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> li
         ("Last attempted", format_age(view.last_sync_attempted_at, now)),
         ("Last completed", format_age(view.last_sync_completed_at, now)),
         ("Last change", format_age(view.last_metrics_changed_at, now)),
-        ("Stale", f"for {spoken(now - view.stale_since)}" if view.stale_since else ""),
+        ("Stale", f"for {format_duration(now - view.stale_since)}" if view.stale_since else ""),
         ("Syncs", describe_attempts(view.total_syncs_attempted, view.total_syncs_with_changes)),
         ("Waits", describe_wait(view, now)),
         ("Why", view.status_reason or ""),

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         section = self._of_platforms.get(platform.settings)
         return section if isinstance(section, platform.settings) else platform.settings()
 
-    def having(self, section: PlatformSettings) -> "Settings":
+    def with_platform_settings(self, section: PlatformSettings) -> "Settings":
         """A copy of these settings with others for one platform."""
         copy = self.model_copy()
         copy._of_platforms = {**self._of_platforms, type(section): section}  # noqa: SLF001 - of its own class
@@ -151,7 +151,7 @@ def load() -> Settings:
     if settings is None or problems:
         raise Usage(f"Wrong configuration. {'; '.join(problems)}.")
     for section in filter(None, sections):
-        settings = settings.having(section)
+        settings = settings.with_platform_settings(section)
     return settings
 
 

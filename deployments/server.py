@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from adpulse import redact
 from adpulse.errors import Usage
-from adpulse.home import close
+from adpulse.home import make_private
 from adpulse.settings import LOOPBACK_HOSTS, Settings
 from deployments.child import LOOPBACK, Child, answers, reserved_port
 from deployments.instance import Service, make_room
@@ -115,7 +115,7 @@ def become_server(config: Settings, host: str, port: int) -> None:
     """
     if host not in LOOPBACK_HOSTS and not config.prefect_auth:
         raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
-    close(config)
+    make_private(config)
     home = config.home.absolute()
     make_room(home, Service.PREFECT_SERVER, print)
     (home / "prefect").mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ class Sweep:
             return
         self._paces_at = time.monotonic() + _PACE_SECONDS
         cadences = self._app.cadences(view.connection for view in self._app.connections.every())
-        self._app.staleness.pace({each: cadence.every if cadence.why else None for each, cadence in cadences.items()})
+        self._app.staleness.pace({each: cadence.interval if cadence.limited_by else None for each, cadence in cadences.items()})
 
     def _renew_staleness(self) -> None:
         """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""

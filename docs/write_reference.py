@@ -180,7 +180,7 @@ def _tables() -> Iterator[str]:
                 f"`{metric.name}`",
                 metric.unit,
                 "yes" if metric.additive else "no",
-                metric.means,
+                metric.description,
                 *("computed" if metric is PROFIT else each.metrics.get(metric.name, "not reported") for each in PLATFORMS.values()),
             )
             for metric in METRICS.values()

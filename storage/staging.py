@@ -233,7 +233,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _file_name(fetch: Fetch) -> str:
     """Named by what is asked for. The label alone would not tell apart two cursors or two lookups."""
-    asked = [str(part) for part in fetch.asks]
+    asked = [str(part) for part in fetch.request_key]
     return f"{fetch.label}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}.arrow"
 
 

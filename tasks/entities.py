@@ -56,7 +56,7 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     connection = lease.connection
     facts = app.client(connection).facts(connection, slot)
     if facts.currency != connection.currency:
-        raise AccountRefused(connection.now_in(facts.currency), "currency_changed")
+        raise AccountRefused(connection.currency_change_message(facts.currency), "currency_changed")
     if not facts.enabled:
         label = platform_of(connection.provider).label
         message = f"{label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."

@@ -84,7 +84,7 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     platform = platform_of(connection.provider)
     costs = platform.costs(Size.of(connection), platform.page_size(app.settings.of(platform)))
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=costs.lookup)
-    if platform.tells_removed or app.staging.has(lease.run_id, fetch):
+    if platform.reports_removed or app.staging.has(lease.run_id, fetch):
         return
     absent = app.warehouse(connection.workspace_id).missing_entities(connection, app.staging.read(lease.run_id))
     if not absent or fetch.kind in app.warnings.resting(connection.id):

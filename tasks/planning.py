@@ -30,9 +30,9 @@ def prepare(app: App, lease: Lease) -> Plan:
     left = _left(app, lease)
     ages = app.partitions.ages_to_plan_by(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
     made = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
-    planned = {fetch.asks for fetch in made.fetches}
+    planned = {fetch.request_key for fetch in made.fetches}
     for fetch in (each.fetch for each in left):
-        if fetch.asks not in planned:
+        if fetch.request_key not in planned:
             made = replace(made, fetches=(fetch, *made.fetches))
         elif fetch.heat is Heat.HOT:
             app.staging.drop(lease.run_id, fetch)

@@ -202,7 +202,7 @@ def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -
     wait = error.retry_after if error.retry_after is not None else cooldown(app.connections.get(lease.connection.id).consecutive_throttles)
     until = now + timedelta(seconds=wait)
     if error.code is None:  # a window of ours is full; who shares the scope's is refused as well, so nobody needs to be told
-        app.runs.postponed(lease, leg, until=until, reason=str(error), lane=lease.goes_on_in)
+        app.runs.postponed(lease, leg, until=until, reason=str(error), lane=lease.next_lane)
         return
     app.connections.cool_down(lease.connection, error.scope, until, str(error))
     app.runs.throttled(lease, leg, until=until, reason=str(error))

@@ -5,9 +5,9 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 LINES = """
-        Metric(name="views", unit=Unit.COUNT, bit=1024, means="How often a video was played"),
-        Metric(name="reach", unit=Unit.COUNT, bit=2048, additive=False, means="People who saw ads"),
-        Metric(name="bookings", unit=Unit.MICROS, bit=4096, split=True, means="Conversions that booked something"),
+        Metric(name="views", unit=Unit.COUNT, bit=1024, description="How often a video was played"),
+        Metric(name="reach", unit=Unit.COUNT, bit=2048, additive=False, description="People who saw ads"),
+        Metric(name="bookings", unit=Unit.MICROS, bit=4096, split=True, description="Conversions that booked something"),
 """
 NAMES = ("views", "reach", "bookings")
 

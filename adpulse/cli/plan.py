@@ -86,7 +86,7 @@ def _with_access(config: "Settings", level: str) -> "Settings":
         levels = dict.fromkeys(known for platform in levelled for known in platform.access_levels)
         raise Usage(f"'{level}' is not an access level of {owners}. Choose one of: {', '.join(levels)}.")
     for platform in having:
-        config = config.having(config.of(platform).model_copy(update={"access": level}))
+        config = config.with_platform_settings(config.of(platform).model_copy(update={"access": level}))
     return config
 
 
@@ -119,15 +119,15 @@ def _fields(provider: "Provider", accounts: int, frequency: "Frequency", found: 
         "provider": provider,
         "accounts": accounts,
         "sync_frequency": frequency.value,
-        "kept": found.why is None,
-        "effective_interval_seconds": found.every.total_seconds() if found.every else None,
+        "kept": found.limited_by is None,
+        "effective_interval_seconds": found.interval.total_seconds() if found.interval else None,
         "effective_interval_reason": found.reason,
         "calls_per_hour_and_account": round(found.calls_per_hour, 2),
     }
 
 
 def _title(provider: "Provider", accounts: int, limit: "ScopeLimit | None", calls_per_hour: int) -> str:
-    shared = f"{limit.told} of the {limit.owner}" if limit else "no limit that they share"
+    shared = f"{limit.rate} of the {limit.owner}" if limit else "no limit that they share"
     each = f"{calls_per_hour} calls an hour of each account"
     return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {each}"
 
@@ -136,13 +136,13 @@ def _print(title: str, rows: "Rows") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from adpulse.frequency import spoken
+    from adpulse.frequency import format_duration
 
     table = Table("All of them at", "Kept", "Each is read", "Calls an hour and account")
     for frequency, found in rows:
-        every = f"every {spoken(found.every)}" if found.every else ""
-        table.add_row(frequency.label, "no" if found.why else "yes", every, f"{found.calls_per_hour:.1f}")
-    whys = dict.fromkeys(found.why for _, found in rows if found.why)
+        every = f"every {format_duration(found.interval)}" if found.interval else ""
+        table.add_row(frequency.label, "no" if found.limited_by else "yes", every, f"{found.calls_per_hour:.1f}")
+    whys = dict.fromkeys(found.limited_by for _, found in rows if found.limited_by)
     console = Console(highlight=False)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)

@@ -103,7 +103,7 @@ class Proof:
 
     def _is_gone(self, mine: Entity | None, told: Entity | None) -> bool:
         """Whether it was deleted and is stored as such, or was never listed; where deleted ones are listed, nothing is forgiven."""
-        if platform_of(self._connection.provider).tells_removed or told is None or told[-1] not in GONE_STATUSES:
+        if platform_of(self._connection.provider).reports_removed or told is None or told[-1] not in GONE_STATUSES:
             return False
         return mine is None or (mine[0] == told[0] and mine[1] is not None and mine[-1] in GONE_STATUSES)
 
@@ -124,7 +124,7 @@ class Proof:
     def _truth(self, kind: FetchKind) -> dict[Key, Row]:
         """What must be stored of a kind of read: every day as of its last read, of the deleted as of the last read before."""
         found = self._as_read(kind)
-        if not platform_of(self._connection.provider).tells_removed:
+        if not platform_of(self._connection.provider).reports_removed:
             for level, external_id, deleted_at in self._deleted:
                 before = self._as_read(kind, before=deleted_at)
                 found.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})

@@ -39,7 +39,7 @@ def up() -> None:
 
     home.keep_private()
     with only(config.home, Service.UP) as note:
-        home.close(config)
+        home.make_private(config)
         for service in (Service.PREFECT_SERVER, Service.WEB):
             make_room(config.home, service, typer.echo)
         _run_everything(config, note)
@@ -102,7 +102,7 @@ def web(
 
     home.keep_private()
     with only(settings.load().home, Service.WEB) as note:
-        home.close(settings.load())
+        home.make_private(settings.load())
         use_running_server(settings.load())
         app()
 
@@ -143,7 +143,7 @@ def worker() -> None:
     from adpulse import home, settings
     from adpulse.orchestrator import use_running_server
 
-    home.close(settings.load())
+    home.make_private(settings.load())
     use_running_server(settings.load())
     from deployments.server import SETTINGS
 
@@ -185,7 +185,7 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
     from adpulse import home, settings
     from adpulse.orchestrator import use_running_server
 
-    home.close(settings.load())
+    home.make_private(settings.load())
     use_running_server(settings.load())
     import asyncio
 
@@ -201,7 +201,7 @@ def migrate() -> None:
     from storage.control import database, migrations
 
     config = settings.load()
-    home.close(config)
+    home.make_private(config)
     migrations.migrate(database.connect(config.control_url))
     typer.echo("The control plane's schema is current.")
 

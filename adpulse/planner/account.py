@@ -33,7 +33,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a plan is made for. ``asked``: a person wants it now, so nothing recent is skipped. First syncs need the background.
+    """What a plan is made for. ``on_demand``: a person wants it now, so nothing recent is skipped. First syncs need the background.
 
     ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
@@ -42,7 +42,7 @@ class Account:
 
     connection: Connection
     parts: Parts
-    asked: bool
+    on_demand: bool
     page_size: int
     limit: int
     lane: Lane = Lane.BACKGROUND
@@ -64,7 +64,7 @@ class Account:
 
     def may_read(self, kind: FetchKind) -> bool:
         """Whether a read without dates may be tried: a person who asks does not wait for its pause after a failure."""
-        return self.asked or self.parts is Parts.ENTITIES or kind not in self.resting
+        return self.on_demand or self.parts is Parts.ENTITIES or kind not in self.resting
 
     @property
     def part(self) -> int:
@@ -115,18 +115,18 @@ class Account:
     @property
     def changes_age(self) -> timedelta:
         """How old the entities may be: an hour, or as old as today's numbers get."""
-        return max(HOUR, self.rhythm.every) if self.rhythm and self.connection.frequency.interval else HOUR
+        return max(HOUR, self.rhythm.interval) if self.rhythm and self.connection.frequency.interval else HOUR
 
     def hot_age(self, now: datetime) -> timedelta:
         """How old today's numbers may be when a tick comes."""
-        if self.asked:
+        if self.on_demand:
             return timedelta(0)
         age = max(self.hour.pace, (self.connection.frequency.interval or HOUR) * 0.8)
         rhythm = self.rhythm
-        if rhythm is None or rhythm.every <= self.demand.interval:
+        if rhythm is None or rhythm.interval <= self.demand.interval:
             return age
         # Slots of a grid of its own, not an age: ticks every 5 min with a pace of 8 would else be reads every 10.
-        return max(age, ((now - _EPOCH) % rhythm.every + _INSTANT) / SLACK)
+        return max(age, ((now - _EPOCH) % rhythm.interval + _INSTANT) / SLACK)
 
     @property
     def older_share(self) -> Budget | None:
@@ -137,7 +137,7 @@ class Account:
         share, rhythm = self.share, self.rhythm
         if share is None or rhythm is None:
             return None
-        windows = share.limit.a_day
+        windows = share.limit.windows_per_day
         needed = self.demand.other_per_day(rhythm) / windows + self.costs.changed_walk + whole(self.costs, 1)
-        left = share.calls - self.demand.hot_per_day(rhythm.every) / windows
+        left = share.calls - self.demand.hot_per_day(rhythm.interval) / windows
         return Budget(calls=self.spent.older, limit=int(max(needed, left)), hot_per_hour=0, window=share.limit.window)

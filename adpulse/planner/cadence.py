@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from adpulse.frequency import Frequency, spoken
+from adpulse.frequency import Frequency, format_duration
 from adpulse.model import FetchKind
 from adpulse.planner.demand import Rhythm, demand
 from adpulse.planner.hour import Hour
@@ -17,16 +17,16 @@ class Cadence:
     """How often today is read (None: only when asked), why that is less often than chosen, if it is, and the calls that it takes."""
 
     chosen: timedelta | None
-    every: timedelta | None
-    why: str | None
+    interval: timedelta | None
+    limited_by: str | None
     calls_per_hour: float
 
     @property
     def reason(self) -> str | None:
         """The whole sentence, for example ``every 8 min instead of 5 min: …``; None when the frequency is kept."""
-        if self.why is None or self.every is None or self.chosen is None:
+        if self.limited_by is None or self.interval is None or self.chosen is None:
             return None
-        return f"every {spoken(self.every)} instead of {spoken(self.chosen)}: {self.why}"
+        return f"every {format_duration(self.interval)} instead of {format_duration(self.chosen)}: {self.limited_by}"
 
 
 @lru_cache(maxsize=4096)  # of thousands of connections most are alike
@@ -34,18 +34,18 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     """The cadence of a connection whose account may make ``limit`` calls an hour and which has this share of a limit, if any."""
     chosen = frequency.interval
     if chosen is None:
-        return Cadence(chosen=None, every=None, why=None, calls_per_hour=0.0)
+        return Cadence(chosen=None, interval=None, limited_by=None, calls_per_hour=0.0)
     needs = demand(frequency, costs, limit)
     paced = Hour(frequency=frequency, costs=costs, limit=limit).pace
-    rhythm = needs.within(share.per_day) if share else Rhythm(every=chosen)
-    every = max(rhythm.every, paced)
-    why = _shared(share) if share and rhythm.every > paced else _own(costs, limit)
-    taken = needs.per_day(Rhythm(every=every, stretch=rhythm.stretch))
-    return Cadence(chosen=chosen, every=every, why=why if every > chosen else None, calls_per_hour=taken / 24)
+    rhythm = needs.within(share.per_day) if share else Rhythm(interval=chosen)
+    interval = max(rhythm.interval, paced)
+    limited_by = _shared(share) if share and rhythm.interval > paced else _own(costs, limit)
+    taken = needs.per_day(Rhythm(interval=interval, stretch=rhythm.stretch))
+    return Cadence(chosen=chosen, interval=interval, limited_by=limited_by if interval > chosen else None, calls_per_hour=taken / 24)
 
 
 def _shared(share: Share) -> str:
-    limit = f"the {share.limit.owner}'s {share.limit.told}"
+    limit = f"the {share.limit.owner}'s {share.limit.rate}"
     return f"{share.connections:,} connections share {limit}" if share.connections > 1 else f"even alone it has no more than {limit}"
 
 

@@ -20,7 +20,7 @@ _LEAST_CALLS = 0.01
 class Rhythm:
     """How often today is read, and by what factor everything that is due daily or weekly comes later than that."""
 
-    every: timedelta
+    interval: timedelta
     stretch: float = 1.0
 
 
@@ -40,32 +40,32 @@ class Demand:
         """How often today is to be read; who is only read when asked counts as daily."""
         return self.frequency.interval or DAY
 
-    def hot_per_day(self, every: timedelta) -> float:
+    def hot_per_day(self, interval: timedelta) -> float:
         """Calls a day to read today this often: leaves each time, categories each quarter of an hour, totals each hour at most."""
-        slow = _per_day(every, CATEGORIES_AGE) * self.categories + _per_day(every, HOUR) * self.totals
-        return DAY / every * self.ads + slow
+        slow = _per_day(interval, CATEGORIES_AGE) * self.categories + _per_day(interval, HOUR) * self.totals
+        return DAY / interval * self.ads + slow
 
     def other_per_day(self, rhythm: Rhythm) -> float:
         """Calls a day for everything else: entities, account facts, older days."""
-        return _per_day(rhythm.every, HOUR) * self.changes + self.daily / rhythm.stretch
+        return _per_day(rhythm.interval, HOUR) * self.changes + self.daily / rhythm.stretch
 
     def per_day(self, rhythm: Rhythm) -> float:
         """Calls a day altogether."""
-        return self.hot_per_day(rhythm.every) + self.other_per_day(rhythm)
+        return self.hot_per_day(rhythm.interval) + self.other_per_day(rhythm)
 
     @property
     def needed(self) -> float:
         """Calls a day to keep the frequency."""
-        return self.per_day(Rhythm(every=self.interval))
+        return self.per_day(Rhythm(interval=self.interval))
 
     def within(self, calls: float) -> Rhythm:
         """The rhythm that ``calls`` a day allow for: today first, but at most half of them when the other reads need the rest."""
         calls = max(calls, _LEAST_CALLS)
         today = self.needed - self.daily
         daily = min(self.daily, max(calls / 2, calls - today))
-        return Rhythm(every=max(self.interval, self._every(calls - daily)), stretch=max(1.0, self.daily / daily))
+        return Rhythm(interval=max(self.interval, self._shortest_interval(calls - daily)), stretch=max(1.0, self.daily / daily))
 
-    def _every(self, calls: float) -> timedelta:
+    def _shortest_interval(self, calls: float) -> timedelta:
         """The shortest time between reads of today for which ``calls`` a day are enough."""
         hourly = self.totals + self.changes
         a_day, quarters, hours = DAY / timedelta(seconds=1), _per_day(DAY * 0, CATEGORIES_AGE), _per_day(DAY * 0, HOUR)
@@ -107,5 +107,5 @@ def _pieces(costs: Costs, days: int, piece: int) -> int:
     return -(-days // longest) * whole(costs, longest)
 
 
-def _per_day(every: timedelta, at_least: timedelta) -> float:
-    return DAY / max(every, at_least * SLACK)
+def _per_day(interval: timedelta, at_least: timedelta) -> float:
+    return DAY / max(interval, at_least * SLACK)

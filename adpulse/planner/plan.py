@@ -49,7 +49,7 @@ class _Room:
         if at >= shared or self.account.share is None:
             return at, f"{what} wait for the account's call budget of {self.account.limit} an hour"
         limit = self.account.share.limit
-        return shared, f"{what} wait for the share of the {limit.owner}'s {limit.told}"
+        return shared, f"{what} wait for the share of the {limit.owner}'s {limit.rate}"
 
     def after(self, now: datetime, piece: tuple[Fetch, ...]) -> "_Room":
         """The room once the piece was read."""
@@ -59,7 +59,7 @@ class _Room:
 
     def _is_shared(self, fetch: Fetch) -> bool:
         """Today has a pace instead, and entities that a person asks for are read at once."""
-        return fetch.heat is not Heat.HOT and (fetch.kind.has_dates or not self.account.asked)
+        return fetch.heat is not Heat.HOT and (fetch.kind.has_dates or not self.account.on_demand)
 
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
@@ -132,12 +132,12 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
     if not walks or not account.may_read(FetchKind.ENTITIES_CHANGED):
         return
     last = max(walks)
-    if account.asked or now - last >= account.changes_age * SLACK:
+    if account.on_demand or now - last >= account.changes_age * SLACK:
         yield (Fetch(kind=FetchKind.ENTITIES_CHANGED, heat=Heat.COLD, cost=account.costs.changed_walk, changed_since=last),)
 
 
 def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
-    due = hot_reads(now, account.connection, ages, account.hot_age(now), asked=account.asked)
+    due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand)
     fetches = tuple(_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2))
     if platform_of(account.connection.provider).reads_days_whole:
         yield from (fetches,) if fetches else ()

@@ -28,17 +28,17 @@ class ScopeLimit:
         return platform_of(self.provider).scope_owner
 
     @property
-    def told(self) -> str:
+    def rate(self) -> str:
         """How much it is, as people say it: ``15,000 operations a day``."""
-        return f"{self.counted} {'a day' if self.window == _DAY else 'an hour'}"
+        return f"{self.call_count} {'a day' if self.window == _DAY else 'an hour'}"
 
     @property
-    def counted(self) -> str:
+    def call_count(self) -> str:
         """How much it is, without the window: ``15,000 operations``."""
-        return f"{self.calls:,} {platform_of(self.provider).counted_as}"
+        return f"{self.calls:,} {platform_of(self.provider).call_unit}"
 
     @property
-    def a_day(self) -> float:
+    def windows_per_day(self) -> float:
         """How many times the window fits into a day."""
         return _DAY / self.window
 

@@ -28,7 +28,7 @@ class Share:
     @property
     def per_day(self) -> float:
         """Calls a day."""
-        return self.calls * self.limit.a_day
+        return self.calls * self.limit.windows_per_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,12 @@ class Shares:
         base = min(demand.needed, self.equal)
         top = self.realtime if demand.frequency is Frequency.REALTIME else self.others
         calls = base + min(demand.needed - base, top) + self.spare
-        return Share(calls=calls / self.limit.a_day, limit=self.limit, connections=self.connections)
+        return Share(calls=calls / self.limit.windows_per_day, limit=self.limit, connections=self.connections)
 
 
 def divide(limit: ScopeLimit, groups: Mapping[Demand, int]) -> Shares:
     """Divide the limit among these connections: how many there are of each demand."""
-    left = limit.calls * limit.a_day * (1 - RESERVE)
+    left = limit.calls * limit.windows_per_day * (1 - RESERVE)
     equal, unused = _pour(left / 2, [(each.needed, count) for each, count in groups.items()])
     left = left / 2 + unused
     wanting = {each: each.needed - min(each.needed, equal) for each in groups}

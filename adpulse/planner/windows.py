@@ -123,16 +123,16 @@ def hot_total_days(now: datetime, connection: Connection, ages: PartitionAges, m
 
 
 def hot_reads(
-    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, asked: bool
+    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, on_demand: bool
 ) -> dict[FetchKind, list[date]]:
-    """Which days of today and yesterday are due, by what is to be read of them. ``asked``: nothing may be old.
+    """Which days of today and yesterday are due, by what is to be read of them. ``on_demand``: nothing may be old.
 
     Where days are read whole, totals come only with the leaves and the split of conversions of the same days, so that the
     remainder is of one time; and both days together, as one costs no less. There a day that has just begun is no reason to read
     oftener.
     """
     leaves = hot_days(now, connection, ages, hot_age)
-    totals = hot_total_days(now, connection, ages, timedelta(0) if asked else HOUR)
+    totals = hot_total_days(now, connection, ages, timedelta(0) if on_demand else HOUR)
     if not platform_of(connection.provider).reads_days_whole:
         return {FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}
     today = connection.today(now)
@@ -140,7 +140,7 @@ def hot_reads(
         return {}
     leaves = [today, today - DAY] if leaves and totals else leaves
     totals = leaves if totals else []
-    oldest = timedelta(0) if asked else CATEGORIES_AGE
+    oldest = timedelta(0) if on_demand else CATEGORIES_AGE
     split = [day for day in leaves if day in totals or ages.stale(FetchKind.CATEGORIES, now, oldest, day)]
     due = {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
     return {kind: due[kind] for kind in platform_of(connection.provider).metric_kinds}

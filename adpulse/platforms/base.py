@@ -206,13 +206,13 @@ class Platform(Generic[S]):
     reads_days_whole: bool
     """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
 
-    tells_removed: bool
+    reports_removed: bool
     """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
 
     scope_owner: str
     """What the platform counts calls of several accounts by: ``Meta app``."""
 
-    counted_as: str
+    call_unit: str
     """What it calls the calls that it counts."""
 
     entrypoint: str
@@ -249,10 +249,10 @@ class Platform(Generic[S]):
     renewed_scope: str | None
     """The scope whose credentials can be exchanged for ones that end later; None if none can."""
 
-    issuer_in: Callable[[str], str | None]
+    issuer_of_scope: Callable[[str], str | None]
     """The id of the app that issued the credentials of a scope; None is the installation's own."""
 
-    about_scope: Callable[[str], str]
+    scope_notice: Callable[[str], str]
     """What a person should know of a credential with this scope; empty if there is nothing."""
 
     account_id: Callable[[str], str]
@@ -273,7 +273,7 @@ class Platform(Generic[S]):
     consent: "Callable[[S, Clock], Consent | None]"
     """How a person consents in the browser; None without an app of the installation's own at the platform."""
 
-    questions: Callable[[S], Iterator[str]]
+    production_checks: Callable[[S], Iterator[str]]
     """What a person should look at before production, one sentence each."""
 
 

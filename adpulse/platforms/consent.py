@@ -20,7 +20,7 @@ _SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class AuthorizationRequest:
     """One request for consent: what must be the same when the person comes back. ``verifier`` is PKCE's (RFC 7636)."""
 
     state: str
@@ -29,7 +29,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class IssuedCredential:
     """A credential as it is stored, and when it ends by itself (business time); None if it does not, or nobody says."""
 
     secret: SecretStr
@@ -37,7 +37,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class CredentialInfo:
     """What a platform tells of a credential: when it ends by itself (business time), and the id of the app that issued it.
 
     None: it does not end, is of the installation's own app, or nobody says.
@@ -50,11 +50,11 @@ class Issued:
 class Consent(Protocol):
     """One platform's consent, for the installation's own app there."""
 
-    def url(self, asking: Asking) -> str:
+    def authorization_url(self, request: AuthorizationRequest) -> str:
         """Where the person's browser is sent."""
         ...
 
-    def redeem(self, code: SecretStr, asking: Asking) -> Given:
+    def redeem(self, code: SecretStr, request: AuthorizationRequest) -> IssuedCredential:
         """The credential for the code that the browser brought back; a code is good once.
 
         Raises:
@@ -65,7 +65,7 @@ class Consent(Protocol):
         """
         ...
 
-    def renew(self, secret: SecretStr) -> Given | None:
+    def renew(self, secret: SecretStr) -> IssuedCredential | None:
         """A credential for the same person that ends later; None where there is no such thing.
 
         Raises:
@@ -74,7 +74,7 @@ class Consent(Protocol):
         """
         ...
 
-    def about(self, secret: SecretStr) -> Issued:
+    def inspect(self, secret: SecretStr) -> CredentialInfo:
         """What the platform tells the installation's app of a credential, whoever's app issued it.
 
         Raises:
@@ -85,14 +85,14 @@ class Consent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TokenResponse:
     """What an endpoint answered: its status and its JSON object."""
 
     status: int
-    told: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
 
 
-def ask(method: Literal["GET", "POST"], url: str, sent: Mapping[str, str], platform: str) -> Answer:
+def call_token_endpoint(method: Literal["GET", "POST"], url: str, sent: Mapping[str, str], platform: str) -> TokenResponse:
     """Ask a token endpoint, once: what it was asked for may have happened though the answer is lost.
 
     Raises:
@@ -106,7 +106,7 @@ def ask(method: Literal["GET", "POST"], url: str, sent: Mapping[str, str], platf
         raise Unavailable(f"{platform} does not answer, or answers nonsense, where tokens are given out.", "token") from None
     if not isinstance(told, dict) or answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
         raise Unavailable(f"{platform} gives out no tokens at present.", f"http-{answer.status_code}")
-    return Answer(answer.status_code, told)
+    return TokenResponse(answer.status_code, told)
 
 
 def secret_in(told: Mapping[str, Any], name: str, platform: str) -> SecretStr:

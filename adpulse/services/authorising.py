@@ -16,7 +16,7 @@ from adpulse.bootstrap import App
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AdpulseError, RateLimited, Unavailable, Usage
 from adpulse.model import AccountFacts, Connection, Provider
-from adpulse.platforms.consent import Asking, Consent, Issued
+from adpulse.platforms.consent import AuthorizationRequest, Consent, CredentialInfo
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
@@ -73,7 +73,7 @@ def begin_authorisation(
     consent, redirect_uri = _consent(app, provider), _redirect_uri(app, provider, reached_at)
     connection_id = connection.id if connection else None
     begun = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
-    url = consent.url(Asking(state=begun.state, verifier=begun.verifier, redirect_uri=redirect_uri))
+    url = consent.authorization_url(AuthorizationRequest(state=begun.state, verifier=begun.verifier, redirect_uri=redirect_uri))
     return Invitation(url=url, redirect_uri=redirect_uri, begun=begun)
 
 
@@ -95,8 +95,10 @@ def finish_authorisation(app: App, returned: Returned) -> Grant:
         raise Usage(f"{platform_of(asked.provider).label} was not connected: access was not allowed ({why}). Nothing was stored.")
     consent = _consent(app, asked.provider)
     grant_id = app.grants.reserve(asked.workspace_id, asked.provider, asked.connection_id)
-    given = consent.redeem(returned.code, Asking(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri))
-    reached = discover(app, asked.provider, given.secret, Issued(ends_at=given.expires_at))
+    given = consent.redeem(
+        returned.code, AuthorizationRequest(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri)
+    )
+    reached = discover(app, asked.provider, given.secret, CredentialInfo(ends_at=given.expires_at))
     return app.grants.fill(grant_id, given.secret, reached)
 
 

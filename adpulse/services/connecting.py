@@ -47,7 +47,7 @@ def connect(  # noqa: PLR0913 - what makes connections
     currencies = {account.external_id: account.currency for account in accounts}
     for old in connected:
         if old.external_id in currencies and old.status is not ConnectionStatus.DISCONNECTED:
-            app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.now_in(currencies[old.external_id]))
+            app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.currency_change_message(currencies[old.external_id]))
     return request_all(app, provider, [view.connection for view in made], ask)
 
 

@@ -73,7 +73,7 @@ def _disk(config: Settings) -> Iterator[Finding]:
 
 def _home(config: Settings) -> Iterator[Finding]:
     try:
-        exposed = home.open_to_others(config)
+        exposed = home.exposed_paths(config)
     except Usage as error:
         yield _wrong("home", str(error))
         return
@@ -182,7 +182,7 @@ def _allowances(installation: App) -> Iterator[Finding]:
     used = {view.connection.provider for view in installation.connections.every()}
     for platform in PLATFORMS.values():
         if platform.name in used:
-            yield from (_look(platform.label, question) for question in platform.questions(installation.settings.of(platform)))
+            yield from (_look(platform.label, question) for question in platform.production_checks(installation.settings.of(platform)))
 
 
 def _api_versions(installation: App) -> Iterator[Finding]:

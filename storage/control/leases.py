@@ -174,14 +174,14 @@ class Leases:
                 connection=connection_of(row),
                 parts=Parts(run.parts) if run else Parts.BOTH,
                 force_refresh=bool(run and run.force_refresh),
-                asked=run is not None and run.started_at is None,
+                on_demand=run is not None and run.started_at is None,
                 lane=lane,
                 settled_generation=settled,
                 worker_deaths=row.worker_deaths,
             )
             leases.append(lease)
             if not run:
-                began = {"lane": lease.goes_on_in.value, "requested_at": now, "started_at": now, "force_refresh": False}
+                began = {"lane": lease.next_lane.value, "requested_at": now, "started_at": now, "force_refresh": False}
                 asked = {"workspace_id": row.workspace_id, "provider": row.provider, "parts": lease.parts.value}
                 fresh.append({"id": lease.run_id, "connection_id": row.id, **asked, **values, **began})
         if fresh:

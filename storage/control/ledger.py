@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited, Scope
-from adpulse.frequency import Frequency, spoken
+from adpulse.frequency import Frequency, format_duration
 from adpulse.model import ConnectionStatus, Heat
 from adpulse.planner.account import Spent
 from adpulse.planner.budget import WINDOW, leaves_after
@@ -128,7 +128,7 @@ def _of(provider: str) -> ColumnElement[bool]:
 
 def _told(limit: ScopeLimit, scope: str) -> str:
     _, _, name = scope.partition(":")
-    return f"The {limit.counted} in {spoken(limit.window)} of the {limit.owner}{' ' if name else ''}{name} are used up"
+    return f"The {limit.call_count} in {format_duration(limit.window)} of the {limit.owner}{' ' if name else ''}{name} are used up"
 
 
 def _settled(session: Session, windows: list[_Window], now: datetime) -> datetime:
@@ -162,5 +162,5 @@ def _refusal(session: Session, windows: list[_Window], now: datetime) -> RateLim
             leaves_first = select(CallRow.at).where(window.within(now)).order_by(CallRow.at).offset(used - window.limit).limit(1)
             full.append((session.scalars(leaves_first).one() + leaves_after(window.length) - now, window))
     wait, window = max(full, key=lambda each: each[0])
-    message = f"{window.told}; the next slot frees in {spoken(wait)}."
+    message = f"{window.told}; the next slot frees in {format_duration(wait)}."
     return RateLimited(message, retry_after=wait.total_seconds(), scope=window.pauses)

@@ -370,7 +370,7 @@ def _measured(leg: Leg) -> dict[str, Any]:
 
 def _owed(lease: Lease) -> dict[str, Any]:
     """Who asked gets all of today's numbers in the end: the next leg counts as asked as well."""
-    return {"started_at": None} if lease.asked else {}
+    return {"started_at": None} if lease.on_demand else {}
 
 
 def _told(error: AdpulseError) -> dict[str, Any]:

@@ -81,9 +81,9 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
     found_names = _compare_names(warehouse, batch)
-    tell_removed = [run.connection_id for run in batch if platform_of(run.provider).tells_removed]
+    tell_removed = [run.connection_id for run in batch if platform_of(run.provider).reports_removed]
     warehouse.register("tell_removed", pa.table([pa.array(tell_removed, pa.string())], names=["connection_id"]))
-    warehouse.register("confirmed", _confirmed([run for run in batch if not platform_of(run.provider).tells_removed]))
+    warehouse.register("confirmed", _confirmed([run for run in batch if not platform_of(run.provider).reports_removed]))
     margins = _new_margins(warehouse, batch)
     # A new margin changes every stored day, whatever was read: there is nothing to take in portions.
     in_portions = [batch] if margins else portions((part for run in batch for part in by_days(run, ROWS_AT_ONCE)), ROWS_AT_ONCE)

@@ -247,7 +247,7 @@ def test_nobody_is_sent_back_to_an_address_that_is_not_known(address, workspace,
 @pytest.mark.parametrize(("provider", "setting"), [("meta", "ADPULSE_META_APP_ID"), ("google", "ADPULSE_GOOGLE_CLIENT_ID")])
 def test_without_an_app_of_its_own_it_says_which_settings_are_missing(ask, installation, workspace, monkeypatch, provider, setting):
     without_app = MetaSettings(app_secret=None) if provider == "meta" else GoogleSettings(client_secret=None)
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(without_app))
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(without_app))
 
     answer = ask("POST", f"/workspaces/{workspace.workspace.id}/authorizations", workspace.editor, json={"provider": provider})
     assert answer.status_code == 400

@@ -75,7 +75,7 @@ def test_what_it_counts_is_what_there_is(scrape, installation, team, others):
 
 
 def test_the_days_that_api_versions_have_left_are_counted(scrape, installation, monkeypatch):
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
     installation.sandbox.clock.set(datetime(2027, 2, 20, 23, tzinfo=UTC))
 
     assert values(scrape()["adpulse_api_version_days_left"]) == {("google", "v26"): 254, ("meta", "v25.0"): 3}

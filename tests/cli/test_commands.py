@@ -228,7 +228,7 @@ def test_status_and_connections_come_as_json_too(adpulse, connected):
 
 
 def test_status_says_that_an_api_version_ends(adpulse, connected, installation, monkeypatch):
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
     before = adpulse("status")[1]
     installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
 

@@ -15,7 +15,7 @@ def test_a_connection_that_its_limit_slows_down_is_not_stale(installation, monke
     settings.load.cache_clear()
     bootstrap.app.cache_clear()
     installation.app = app = bootstrap.app()
-    every = app.cadences([connection])[connection.id].every
+    every = app.cadences([connection])[connection.id].interval
     assert every > timedelta(minutes=5)
 
     completed = app.connections.get(connection.id).last_sync_completed_at

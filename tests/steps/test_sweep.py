@@ -134,7 +134,7 @@ def test_the_leader_notifies_workspaces_of_an_api_version_that_ends(installation
     hook, _ = installation.app.webhooks.create(
         installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), wanted=[EventType.VERSION_ENDING]
     )
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.having(MetaSettings(version="v25.0")))
+    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
     installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
 
     Sweep(installation.app).once()

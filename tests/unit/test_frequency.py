@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import FrequencyRefused
-from adpulse.frequency import SCHEDULED, Frequency, next_slot, parse, spoken
+from adpulse.frequency import SCHEDULED, Frequency, format_duration, next_slot, parse
 
 
 @given(
@@ -62,4 +62,4 @@ def test_realtime_is_refused_until_it_is_granted():
     ],
 )
 def test_lengths_of_time_are_told_as_people_say_them(seconds, told):
-    assert spoken(timedelta(seconds=seconds)) == told
+    assert format_duration(timedelta(seconds=seconds)) == told

@@ -38,10 +38,10 @@ def connection(*, ads=150, groups=0, frequency=Frequency.REALTIME):
     )
 
 
-def account(conn, *, asked=False, share=None, spent=0, older=()):
+def account(conn, *, on_demand=False, share=None, spent=0, older=()):
     shared = None if share is None else Share(calls=share, limit=BASIC, connections=30)
     calls = Spent(calls=spent, older=tuple((at, Heat.COLD) for at in older))
-    return Account(connection=conn, parts=Parts.BOTH, asked=asked, page_size=500, limit=180, share=shared, spent=calls)
+    return Account(connection=conn, parts=Parts.BOTH, on_demand=on_demand, page_size=500, limit=180, share=shared, spent=calls)
 
 
 class Simulation:
@@ -129,7 +129,7 @@ def test_totals_are_never_read_without_the_leaves_and_the_split_of_the_same_days
 def test_who_asks_gets_the_split_and_the_totals_however_fresh_they_are():
     simulation = Simulation(connection()).ready(NOW)
 
-    assert kinds(simulation.tick(NOW + MINUTE, asked=True), Heat.HOT) == WHOLE
+    assert kinds(simulation.tick(NOW + MINUTE, on_demand=True), Heat.HOT) == WHOLE
 
 
 def test_today_waits_as_a_whole_when_a_part_of_it_does_not_fit():
@@ -217,13 +217,13 @@ def test_a_day_lacking_a_part_is_read_as_if_it_were_missing():
     groups=st.sampled_from([0, 40]),
     frequency=st.sampled_from(list(Frequency)),
     steps=st.lists(st.integers(0, 4000), min_size=5, max_size=60),
-    asked=st.booleans(),
+    on_demand=st.booleans(),
 )
-def test_no_sequence_of_plans_exceeds_the_hour(ads, groups, frequency, steps, asked):
+def test_no_sequence_of_plans_exceeds_the_hour(ads, groups, frequency, steps, on_demand):
     simulation, now = Simulation(connection(ads=ads, groups=groups, frequency=frequency)), NOW
     for seconds in steps:
         now += timedelta(seconds=seconds)
-        simulation.tick(now, asked=asked)
+        simulation.tick(now, on_demand=on_demand)
     times = [at for at, _ in simulation.calls]
 
     assert all(later - earlier > timedelta(hours=1) for earlier, later in zip(times, times[180:], strict=False))
@@ -250,7 +250,7 @@ def test_reads_of_today_keep_the_pace_of_the_share_on_average_and_stay_within_it
     simulation = Simulation(connection(frequency=Frequency.EVERY_5_MIN), share=400).ready(NOW)
     begun = len(simulation.calls)
     reads = reads_of_today(simulation, 48)
-    every = account(simulation.connection, share=400).rhythm.every
+    every = account(simulation.connection, share=400).rhythm.interval
 
     assert timedelta(minutes=5) < every < timedelta(minutes=15)
     assert len(reads) == pytest.approx(48 * timedelta(hours=1) / every, rel=0.05)
@@ -259,7 +259,7 @@ def test_reads_of_today_keep_the_pace_of_the_share_on_average_and_stay_within_it
 
 def test_what_a_person_asks_for_is_not_paced_by_the_share():
     simulation = Simulation(connection(frequency=Frequency.EVERY_5_MIN), share=20).ready(NOW)
-    made = simulation.tick(NOW + MINUTE, asked=True)
+    made = simulation.tick(NOW + MINUTE, on_demand=True)
 
     assert kinds(made, Heat.HOT) == WHOLE
     assert FetchKind.ENTITIES_CHANGED in kinds(made)
@@ -267,10 +267,10 @@ def test_what_a_person_asks_for_is_not_paced_by_the_share():
 
 def test_what_people_asked_for_beyond_the_share_is_paid_back_by_a_slower_pace_of_half_the_share_at_most():
     conn = connection(frequency=Frequency.EVERY_5_MIN)
-    paces = [account(conn, share=400, spent=spent).rhythm.every for spent in (0, 400, 460, 600, 4000)]
+    paces = [account(conn, share=400, spent=spent).rhythm.interval for spent in (0, 400, 460, 600, 4000)]
 
     assert paces[0] == paces[1] < paces[2] < paces[3] == paces[4]
-    assert paces[4] == account(conn, share=200).rhythm.every
+    assert paces[4] == account(conn, share=200).rhythm.interval
 
 
 def test_older_days_wait_for_the_share_and_say_so():

@@ -51,8 +51,8 @@ def modes(folder):
 
 
 def test_what_is_there_from_before_is_closed_and_told_once(used, caplog):
-    home.close(used)
-    home.close(used)
+    home.make_private(used)
+    home.make_private(used)
 
     assert {name: oct(mode) for name, mode in modes(used.home).items() if mode & 0o077} == {}
     assert modes(used.home)["published/w.duckdb"] == 0o400
@@ -62,7 +62,7 @@ def test_what_is_there_from_before_is_closed_and_told_once(used, caplog):
 
 
 def test_what_is_written_afterwards_is_closed_too_also_by_a_child(config):
-    home.close(config)
+    home.make_private(config)
     (config.home / "staging" / "run").mkdir(parents=True)
     (config.home / "ours").touch()
     duckdb.connect(config.home / "w.duckdb").close()
@@ -87,7 +87,7 @@ def test_what_a_link_leads_to_is_left_alone(used, tmp_path):
     (outside / "file").touch()
     (used.home / "link").symlink_to(outside)
 
-    home.close(used)
+    home.make_private(used)
 
     assert modes(outside) == {".": 0o755, "file": 0o644}
 
@@ -95,7 +95,7 @@ def test_what_a_link_leads_to_is_left_alone(used, tmp_path):
 @ROOT_ONLY
 def test_the_published_copies_belong_to_the_group_that_is_named_and_nothing_else_does(used):
     shared = used.model_copy(update={"published_group": GROUP})
-    home.close(shared)
+    home.make_private(shared)
 
     assert {name: mode for name, mode in modes(used.home).items() if mode & 0o077} == {
         ".": 0o710,
@@ -104,14 +104,14 @@ def test_the_published_copies_belong_to_the_group_that_is_named_and_nothing_else
     }
     for name in (".", "published", "published/w.duckdb"):
         assert (used.home / name).stat().st_gid == grp.getgrnam(GROUP).gr_gid
-    assert home.open_to_others(shared) == []
-    home.close(used)  # the setting is taken back
+    assert home.exposed_paths(shared) == []
+    home.make_private(used)  # the setting is taken back
     assert {mode for mode in modes(used.home).values() if mode & 0o077} == set()
 
 
 @ROOT_ONLY
 def test_a_new_copy_is_the_groups_before_it_has_its_name(config, monkeypatch):
-    home.close(config)
+    home.make_private(config)
     live, published, group = config.home / "w.duckdb", config.home / "published" / "w.duckdb", grp.getgrnam(GROUP).gr_gid
     duckdb.connect(live).close()
     seen = []
@@ -130,7 +130,7 @@ def test_a_new_copy_is_the_groups_before_it_has_its_name(config, monkeypatch):
 
 def test_a_group_that_is_not_there_is_refused_by_the_settings_name(config):
     with pytest.raises(Usage, match="ADPULSE_PUBLISHED_GROUP: there is no group 'no-such-group' on this machine"):
-        home.close(config.model_copy(update={"published_group": "no-such-group"}))
+        home.make_private(config.model_copy(update={"published_group": "no-such-group"}))
 
 
 @ROOT_ONLY
@@ -147,20 +147,20 @@ def test_a_group_may_be_a_number(config):
 def test_the_folder_of_copies_belongs_to_the_group_before_anything_is_published(tmp_path):
     config = Settings(home=tmp_path / "home", published_group=GROUP)
 
-    home.close(config)
+    home.make_private(config)
 
     folder = config.home / "published"
     assert (oct(stat.S_IMODE(folder.stat().st_mode)), folder.stat().st_gid) == ("0o750", grp.getgrnam(GROUP).gr_gid)
-    assert home.open_to_others(config) == []
+    assert home.exposed_paths(config) == []
 
 
 def test_a_home_behind_a_link_is_closed_where_it_is(used, tmp_path, caplog):
     (tmp_path / "link").symlink_to(used.home)
     linked = Settings(home=tmp_path / "link")
 
-    home.close(linked)
-    home.close(linked)
+    home.make_private(linked)
+    home.make_private(linked)
 
     assert oct(stat.S_IMODE(used.home.stat().st_mode)) == "0o700"
-    assert home.open_to_others(linked) == []
+    assert home.exposed_paths(linked) == []
     assert len(caplog.records) == 1

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from adpulse.clock import SandboxClock
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, Unavailable, Usage
-from adpulse.platforms.consent import Asking, Issued
+from adpulse.platforms.consent import AuthorizationRequest, CredentialInfo
 from adpulse.platforms.google.consent import GoogleConsent
 from adpulse.platforms.meta.consent import MetaConsent
 from adpulse.platforms.meta.tokens import UNNAMED_APP
@@ -22,7 +22,7 @@ from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 from adpulse_sandbox.meta.login import BUSINESS, PERSON
 from adpulse_sandbox.meta.tokens import OTHER_APP
 
-ASKING = Asking(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
+ASKING = AuthorizationRequest(state="s1", verifier=SecretStr("v" * 64), redirect_uri="http://localhost:8400/oauth/callback")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def google(sandbox, **changed):
 
 def code_of(client, user="full", asking=ASKING):
     """What the browser brings back."""
-    return SecretStr(dict(parse_qsl(urlsplit(consent(client.url(asking), user)).query))["code"])
+    return SecretStr(dict(parse_qsl(urlsplit(consent(client.authorization_url(asking), user)).query))["code"])
 
 
 @pytest.fixture(params=[meta, google], ids=["meta", "google"])
@@ -55,18 +55,20 @@ def client(request, sandbox):
 
 def test_the_real_addresses_are_the_platforms_own():
     told = {"app_id": "1", "app_secret": SecretStr("s"), "version": "v26.0", "graph_url": "https://graph.facebook.com", "clock": None}
-    dialog = MetaConsent(login_url="https://www.facebook.com", **told).url(ASKING)
+    dialog = MetaConsent(login_url="https://www.facebook.com", **told).authorization_url(ASKING)
 
     assert dialog.startswith("https://www.facebook.com/v26.0/dialog/oauth?client_id=1&redirect_uri=http%3A%2F%2Flocalhost")
     assert parse_qs(urlsplit(dialog).query)["scope"] == ["ads_read"]
     assert "config_id" not in dialog
-    with_it = parse_qs(urlsplit(MetaConsent(login_url="https://www.facebook.com", configuration="42", **told).url(ASKING)).query)
+    with_it = parse_qs(
+        urlsplit(MetaConsent(login_url="https://www.facebook.com", configuration="42", **told).authorization_url(ASKING)).query
+    )
     assert (with_it["config_id"], "scope" in with_it) == (["42"], False)
 
 
 def test_an_address_tells_the_challenge_and_not_the_verifier_nor_a_secret(sandbox):
     for client in (meta(sandbox), google(sandbox)):
-        assert [word for word in ("v" * 64, APP_SECRET, CLIENT_SECRET) if word in client.url(ASKING)] == []
+        assert [word for word in ("v" * 64, APP_SECRET, CLIENT_SECRET) if word in client.authorization_url(ASKING)] == []
 
 
 def test_metas_code_becomes_a_token_of_sixty_days(sandbox):
@@ -109,7 +111,7 @@ def test_outside_of_testing_googles_credential_has_no_end():
 def test_a_code_is_good_once_and_only_for_the_address_it_was_asked_for(client):
     used, elsewhere = code_of(client), code_of(client)
     client.redeem(used, ASKING)
-    other = Asking(state="s1", verifier=ASKING.verifier, redirect_uri="http://localhost:9999/oauth/callback")
+    other = AuthorizationRequest(state="s1", verifier=ASKING.verifier, redirect_uri="http://localhost:9999/oauth/callback")
 
     with pytest.raises(BadRequest, match="Connect again from the start"):
         client.redeem(used, ASKING)
@@ -122,7 +124,7 @@ def test_googles_code_is_not_good_for_who_has_no_verifier(sandbox):
     code = code_of(client)
 
     with pytest.raises(BadRequest) as refused:
-        client.redeem(code, Asking(state="s1", verifier=SecretStr("w" * 64), redirect_uri=ASKING.redirect_uri))
+        client.redeem(code, AuthorizationRequest(state="s1", verifier=SecretStr("w" * 64), redirect_uri=ASKING.redirect_uri))
 
     assert refused.value.code == "invalid_grant"
 
@@ -147,7 +149,7 @@ def test_an_app_that_the_platform_does_not_accept_names_the_settings(sandbox, ma
 
 def test_a_person_who_did_not_tick_google_ads_is_told(sandbox):
     client = google(sandbox)
-    url = client.url(ASKING).replace("https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fadwords", "email")
+    url = client.authorization_url(ASKING).replace("https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fadwords", "email")
     code = SecretStr(dict(parse_qsl(urlsplit(consent(url)).query))["code"])
 
     with pytest.raises(AccountRefused, match="not ticked"):
@@ -179,19 +181,19 @@ def test_when_a_pasted_token_ends_is_told_where_the_app_may_know(sandbox):
     client, tokens = meta(sandbox), sandbox.world
     expiring = SecretStr(tokens.token("expiring").value)
 
-    assert client.about(expiring).ends_at == tokens.token("expiring").expires_at
-    assert client.about(SecretStr(tokens.token("full").value)) == Issued(app_id=APP_ID)
+    assert client.inspect(expiring).ends_at == tokens.token("expiring").expires_at
+    assert client.inspect(SecretStr(tokens.token("full").value)) == CredentialInfo(app_id=APP_ID)
     with pytest.raises(AdpulseError):
-        meta(sandbox, app_secret=SecretStr("wrong")).about(expiring)
+        meta(sandbox, app_secret=SecretStr("wrong")).inspect(expiring)
 
 
 @pytest.mark.parametrize("label", ["other_app", "other_app_user"])
 def test_whose_a_token_is_that_is_not_the_apps_own_the_token_itself_tells(sandbox, label):
     client, token = meta(sandbox), SecretStr(sandbox.world.token(label).value)
 
-    assert client.about(token) == Issued(app_id=OTHER_APP.id)
+    assert client.inspect(token) == CredentialInfo(app_id=OTHER_APP.id)
     sandbox.faults.add([{"action": "refused", "kind": "app"}])
-    assert client.about(token) == Issued(app_id=UNNAMED_APP)
+    assert client.inspect(token) == CredentialInfo(app_id=UNNAMED_APP)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_whose_a_token_is_that_is_not_the_apps_own_the_token_itself_tells(sandbo
 )
 def test_a_token_that_cannot_be_used_says_why(sandbox, label, said):
     with pytest.raises(AccountRefused, match=said):
-        meta(sandbox).about(SecretStr(sandbox.world.token(label).value))
+        meta(sandbox).inspect(SecretStr(sandbox.world.token(label).value))
 
 
 def test_without_what_the_app_may_know_the_answer_tells_when_the_token_ends(sandbox):

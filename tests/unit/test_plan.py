@@ -25,8 +25,8 @@ def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_Y
     return unstored(timezone=timezone, frequency=frequency, **sizes | facts)
 
 
-def account(connection, *, parts=Parts.BOTH, asked=False, limit=180, lane=Lane.BACKGROUND, sharing=1):
-    return Account(connection=connection, parts=parts, asked=asked, page_size=500, limit=limit, lane=lane, sharing=sharing)
+def account(connection, *, parts=Parts.BOTH, on_demand=False, limit=180, lane=Lane.BACKGROUND, sharing=1):
+    return Account(connection=connection, parts=parts, on_demand=on_demand, page_size=500, limit=limit, lane=lane, sharing=sharing)
 
 
 class Simulation:
@@ -45,10 +45,10 @@ class Simulation:
     def ages(self):
         return PartitionAges(dateless=dict(self.dateless), days=dict(self.days))
 
-    def tick(self, now, *, asked=False):
+    def tick(self, now, *, on_demand=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
-        mine = replace(account(self.connection, asked=asked, limit=self.limit, sharing=self.sharing), resting=self.resting)
+        mine = replace(account(self.connection, on_demand=on_demand, limit=self.limit, sharing=self.sharing), resting=self.resting)
         made = plan(now, mine, self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
@@ -109,7 +109,7 @@ def test_metrics_alone_still_learn_the_size_of_an_unknown_account():
 
 def test_first_sync_of_a_small_account_takes_two_legs_and_leaves_no_day_out():
     simulation = Simulation(connection(ads=None, frequency=Frequency.MANUAL))
-    first = simulation.tick(NOW, asked=True)
+    first = simulation.tick(NOW, on_demand=True)
     simulation.connection = connection(ads=150, frequency=Frequency.MANUAL)
     second = simulation.tick(NOW)
 
@@ -210,11 +210,11 @@ def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(coun
     ads=st.sampled_from([150, 2000, 9000, 25_000]),
     frequency=st.sampled_from(list(Frequency)),
     used=st.integers(0, 180),
-    asked=st.booleans(),
+    on_demand=st.booleans(),
     lane=st.sampled_from([Lane.SCHEDULED, Lane.ON_DEMAND, Lane.BACKGROUND]),
 )
-@example(ads=9000, frequency=Frequency.MANUAL, used=145, asked=True, lane=Lane.ON_DEMAND)
-def test_a_sync_never_goes_round_without_reading(ads, frequency, used, asked, lane):
+@example(ads=9000, frequency=Frequency.MANUAL, used=145, on_demand=True, lane=Lane.ON_DEMAND)
+def test_a_sync_never_goes_round_without_reading(ads, frequency, used, on_demand, lane):
     """Every day was read 30 hours ago, and ``used`` calls were made a while ago."""
     simulation = Simulation(connection(ads=ads, frequency=frequency))
     today = simulation.connection.today(NOW)
@@ -223,14 +223,14 @@ def test_a_sync_never_goes_round_without_reading(ads, frequency, used, asked, la
         simulation.days[kind, today - timedelta(days=n)] = NOW - timedelta(hours=30)
     simulation.calls = [(NOW - timedelta(minutes=45), Heat.HOT)] * used
     for _ in range(200):
-        made = plan(NOW, account(simulation.connection, asked=asked, lane=lane), simulation.ages(), tuple(simulation.calls))
+        made = plan(NOW, account(simulation.connection, on_demand=on_demand, lane=lane), simulation.ages(), tuple(simulation.calls))
         if made.until is None or made.until > NOW:
             return
         assert made.fetches or made.lane is not lane
         for fetch in made.fetches:
             simulation.calls += [(NOW, fetch.heat)] * fetch.cost
             simulation.record(fetch, NOW)
-        lane, asked = made.lane, asked and not made.fetches
+        lane, on_demand = made.lane, on_demand and not made.fetches
     raise AssertionError("it went on and on")
 
 
@@ -347,7 +347,7 @@ def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
     simulation.tick(NOW)
 
     assert simulation.tick(NOW).fetches == ()
-    assert {f.kind for f in simulation.tick(NOW, asked=True).fetches} == {
+    assert {f.kind for f in simulation.tick(NOW, on_demand=True).fetches} == {
         FetchKind.ENTITIES_CHANGED,
         FetchKind.ADS,
         FetchKind.CAMPAIGNS,
@@ -359,14 +359,14 @@ def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
     ads=st.integers(0, 12_000),
     frequency=st.sampled_from(list(Frequency)),
     steps=st.lists(st.integers(0, 4000), min_size=5, max_size=60),
-    asked=st.booleans(),
+    on_demand=st.booleans(),
 )
-def test_no_sequence_of_plans_exceeds_the_hour(ads, frequency, steps, asked):
+def test_no_sequence_of_plans_exceeds_the_hour(ads, frequency, steps, on_demand):
     simulation = Simulation(connection(ads=ads, frequency=frequency))
     now = NOW
     for seconds in steps:
         now += timedelta(seconds=seconds)
-        simulation.tick(now, asked=asked)
+        simulation.tick(now, on_demand=on_demand)
 
     assert simulation.most_in_an_hour() <= 180
 
@@ -385,7 +385,7 @@ def test_a_walk_in_its_pause_is_not_planned_and_numbers_are():
     assert FetchKind.ADS in asked_kinds(made)
 
 
-@pytest.mark.parametrize("by", [{"asked": True}, {"parts": Parts.ENTITIES}])
+@pytest.mark.parametrize("by", [{"on_demand": True}, {"parts": Parts.ENTITIES}])
 def test_who_asks_does_not_wait_for_the_pause_of_a_walk(by):
     made = plan(NOW, replace(account(connection(), **by), resting=RESTING), PartitionAges(), ())
 

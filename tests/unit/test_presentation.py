@@ -9,8 +9,8 @@ from adpulse import presentation
 from adpulse.model import ConnectionStatus
 from adpulse.planner.cadence import Cadence
 
-KEPT = Cadence(chosen=timedelta(minutes=5), every=timedelta(minutes=5), why=None, calls_per_hour=12.0)
-SLOWED = Cadence(chosen=timedelta(minutes=5), every=timedelta(minutes=8), why="many share it", calls_per_hour=12.0)
+KEPT = Cadence(chosen=timedelta(minutes=5), interval=timedelta(minutes=5), limited_by=None, calls_per_hour=12.0)
+SLOWED = Cadence(chosen=timedelta(minutes=5), interval=timedelta(minutes=8), limited_by="many share it", calls_per_hour=12.0)
 
 
 @pytest.mark.parametrize(

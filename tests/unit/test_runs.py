@@ -66,7 +66,7 @@ def test_only_the_first_leg_of_a_requested_run_counts_as_asked(plane, lease):
     plane.runs.postponed(lease, CHANGED, until=plane.clock.now(), reason="budget")
     (again,) = claim(plane)
 
-    assert (lease.asked, again.asked, again.run_id) == (True, False, lease.run_id)
+    assert (lease.on_demand, again.on_demand, again.run_id) == (True, False, lease.run_id)
 
 
 def test_who_asked_is_owed_todays_numbers_until_they_are_read(plane, lease):
@@ -75,7 +75,7 @@ def test_who_asked_is_owed_todays_numbers_until_they_are_read(plane, lease):
     plane.runs.postponed(again, Leg(today=True), until=plane.clock.now(), reason="older days")
     (last,) = claim(plane)
 
-    assert (lease.asked, again.asked, last.asked) == (True, True, False)
+    assert (lease.on_demand, again.on_demand, last.on_demand) == (True, True, False)
 
 
 def test_done_sets_the_eight_fields(plane, lease):

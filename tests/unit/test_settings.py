@@ -53,7 +53,7 @@ def test_other_settings_for_one_platform_leave_those_of_the_others(monkeypatch):
     monkeypatch.setenv("ADPULSE_META_VERSION", "v27.0")
     before = settings.load()
 
-    after = before.having(GoogleSettings(access="standard"))
+    after = before.with_platform_settings(GoogleSettings(access="standard"))
 
     assert (after.of(GOOGLE).access, before.of(GOOGLE).access) == ("standard", "explorer")
     assert after.of(META).version == "v27.0"

@@ -44,7 +44,7 @@ class Member:
         self.days, self.dateless, self.calls, self.reads, self.refused = {}, {}, [], [], 0
 
     def account(self, **values):
-        return Account(connection=self.connection, parts=Parts.BOTH, page_size=500, limit=180, **{"asked": False} | values)
+        return Account(connection=self.connection, parts=Parts.BOTH, page_size=500, limit=180, **{"on_demand": False} | values)
 
     def within(self, now, span):
         return self.calls[bisect_left(self.calls, now - span, key=lambda call: call[0]) :]
@@ -54,10 +54,10 @@ class Member:
         return Spent(calls=len(recent), older=tuple(call for call in recent if call[1] is not Heat.HOT))
 
     def rhythm(self, share, now):
-        return self.account(share=share, spent=self.spent(now)).rhythm.every
+        return self.account(share=share, spent=self.spent(now)).rhythm.interval
 
-    def tick(self, now, share, ledger, *, asked=False):
-        account = self.account(share=share, spent=self.spent(now), asked=asked)
+    def tick(self, now, share, ledger, *, on_demand=False):
+        account = self.account(share=share, spent=self.spent(now), on_demand=on_demand)
         ages = PartitionAges(dateless=dict(self.dateless), days=dict(self.days))
         try:
             for fetch in plan(now, account, ages, tuple(self.within(now, HOUR))).fetches:
@@ -148,7 +148,7 @@ def test_who_goes_on_asking_is_slowed_and_the_others_are_not(engine):
     project.run(3)
     for _ in range(30):
         for _ in range(5):
-            greedy.tick(project.clock.now(), None, project.ledger, asked=True)
+            greedy.tick(project.clock.now(), None, project.ledger, on_demand=True)
         project.run(0.2)
     paced = {each: each.rhythm(project.share(each), project.clock.now()) for each in project.members}
 

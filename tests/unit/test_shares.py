@@ -59,7 +59,7 @@ def test_nobody_gets_less_than_an_equal_part_of_half_unless_it_needs_less(limit,
     shares = divide(limit, each)
     equal = limit.calls * (1 - RESERVE) / 2 / sum(each.values())
 
-    assert all(shares.of(one).calls * NEARLY >= min(one.needed / limit.a_day, equal) for one in each)
+    assert all(shares.of(one).calls * NEARLY >= min(one.needed / limit.windows_per_day, equal) for one in each)
 
 
 @given(limit=limits, each=groups)
@@ -103,19 +103,19 @@ def test_a_rhythm_needs_no_more_than_the_calls_it_was_made_for(one, calls):
     rhythm = one.within(calls)
 
     assert one.per_day(rhythm) <= calls * (1 + 1e-6)
-    assert rhythm.every >= one.interval
+    assert rhythm.interval >= one.interval
 
 
 @given(one=demands, calls=st.floats(0.1, 5000), more=st.floats(1, 10))
 def test_more_calls_never_make_a_rhythm_slower(one, calls, more):
-    assert one.within(calls * more).every <= one.within(calls).every + timedelta(milliseconds=1)
+    assert one.within(calls * more).interval <= one.within(calls).interval + timedelta(milliseconds=1)
 
 
 @given(one=demands)
 def test_who_gets_what_it_needs_keeps_its_frequency(one):
     rhythm = one.within(one.needed * NEARLY)
 
-    assert rhythm.every <= one.interval + timedelta(milliseconds=1)
+    assert rhythm.interval <= one.interval + timedelta(milliseconds=1)
     assert rhythm.stretch == pytest.approx(1)
 
 
@@ -145,14 +145,14 @@ def test_what_a_manual_connection_needs_is_a_read_a_day():
 
 @pytest.mark.parametrize(("access", "calls"), [("explorer", 2880), ("basic", 15_000), ("standard", None)])
 def test_the_access_level_decides_what_a_google_cloud_project_may_call(access, calls):
-    found = scope_limits(Settings().having(GoogleSettings(access=access))).of("google:p")
+    found = scope_limits(Settings().with_platform_settings(GoogleSettings(access=access))).of("google:p")
 
     assert (found.calls if found else None) == calls
 
 
 def test_a_meta_app_has_a_limit_when_it_is_told():
     assert scope_limits(Settings()).of("meta") is None
-    assert scope_limits(Settings().having(MetaSettings(app_calls_per_hour=4000))).of("meta").told == "4,000 calls an hour"
+    assert scope_limits(Settings().with_platform_settings(MetaSettings(app_calls_per_hour=4000))).of("meta").rate == "4,000 calls an hour"
 
 
 def slowed(frequency, count, *, provider="google", limit=None, ads=500):
@@ -166,7 +166,7 @@ def slowed(frequency, count, *, provider="google", limit=None, ads=500):
 def test_without_a_limit_a_google_account_keeps_every_frequency(frequency):
     found = slowed(frequency, 1)
 
-    assert (found.every, found.reason) == (frequency.interval, None)
+    assert (found.interval, found.reason) == (frequency.interval, None)
 
 
 def test_a_cadence_that_others_slow_says_how_many_share_what():
@@ -191,12 +191,12 @@ def test_who_is_alone_and_lacks_something_is_told_so():
 def test_manual_connections_have_no_cadence():
     found = slowed(Frequency.MANUAL, 10, limit=google(10))
 
-    assert (found.every, found.reason) == (None, None)
+    assert (found.interval, found.reason) == (None, None)
 
 
 def test_a_tiny_share_slows_what_is_daily_too_instead_of_starving_it():
     rhythm = needs(Frequency.HOURLY).within(4)
 
     assert rhythm.stretch > 2
-    assert rhythm.every > DAY
-    assert needs(Frequency.HOURLY).within(500) == Rhythm(every=timedelta(hours=1))
+    assert rhythm.interval > DAY
+    assert needs(Frequency.HOURLY).within(500) == Rhythm(interval=timedelta(hours=1))

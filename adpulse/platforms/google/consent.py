@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from adpulse.clock import Clock
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, Usage
-from adpulse.platforms.consent import Answer, Asking, Given, Issued, ask, secret_in
+from adpulse.platforms.consent import AuthorizationRequest, CredentialInfo, IssuedCredential, TokenResponse, call_token_endpoint, secret_in
 from adpulse.redact import protect
 
 _SCOPE = "https://www.googleapis.com/auth/adwords"
@@ -33,15 +33,15 @@ class GoogleConsent:
     client_secret: SecretStr
     clock: Clock
 
-    def url(self, asking: Asking) -> str:
+    def authorization_url(self, request: AuthorizationRequest) -> str:
         """The authorisation page. Without ``prompt=consent`` a refresh token comes only with a person's first consent ever."""
-        digest = hashlib.sha256(asking.verifier.get_secret_value().encode()).digest()
+        digest = hashlib.sha256(request.verifier.get_secret_value().encode()).digest()
         asked = {
             "client_id": self.client_id,
-            "redirect_uri": asking.redirect_uri,
+            "redirect_uri": request.redirect_uri,
             "response_type": "code",
             "scope": _SCOPE,
-            "state": asking.state,
+            "state": request.state,
             "access_type": "offline",
             "prompt": "consent",
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
@@ -49,33 +49,33 @@ class GoogleConsent:
         }
         return f"{self.auth_url}?{urlencode(asked)}"
 
-    def redeem(self, code: SecretStr, asking: Asking) -> Given:
+    def redeem(self, code: SecretStr, request: AuthorizationRequest) -> IssuedCredential:
         """The refresh token with the client that it was issued to, as JSON: it stays usable when the installation's client changes."""
         secret = self.client_secret.get_secret_value()
-        form = {"grant_type": "authorization_code", "code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri}
-        proof = {"client_id": self.client_id, "client_secret": secret, "code_verifier": protect(asking.verifier.get_secret_value())}
-        answer = ask("POST", self.token_url, {**form, **proof}, _PLATFORM)
+        form = {"grant_type": "authorization_code", "code": protect(code.get_secret_value()), "redirect_uri": request.redirect_uri}
+        proof = {"client_id": self.client_id, "client_secret": secret, "code_verifier": protect(request.verifier.get_secret_value())}
+        answer = call_token_endpoint("POST", self.token_url, {**form, **proof}, _PLATFORM)
         if answer.status >= _ERRORS:
             raise _refusal(answer)
-        if _SCOPE not in str(answer.told.get("scope", _SCOPE)).split():
+        if _SCOPE not in str(answer.body.get("scope", _SCOPE)).split():
             message = "Google Ads was not ticked on Google's page, so nothing can be read. Connect again and allow it."
             raise AccountRefused(message, "scope")
-        token = secret_in(answer.told, "refresh_token", _PLATFORM).get_secret_value()
+        token = secret_in(answer.body, "refresh_token", _PLATFORM).get_secret_value()
         told = {"type": "authorized_user", "client_id": self.client_id, "client_secret": secret, "refresh_token": token}
-        lasts = answer.told.get("refresh_token_expires_in")
+        lasts = answer.body.get("refresh_token_expires_in")
         ends = self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None
-        return Given(secret=SecretStr(json.dumps(told)), expires_at=ends)
+        return IssuedCredential(secret=SecretStr(json.dumps(told)), expires_at=ends)
 
     def renew(self, secret: SecretStr) -> None:
         """A refresh token is as long as it is."""
 
-    def about(self, secret: SecretStr) -> Issued:  # noqa: ARG002 - what both platforms are asked
+    def inspect(self, secret: SecretStr) -> CredentialInfo:  # noqa: ARG002 - what both platforms are asked
         """Nothing: Google tells when a token ends only as it issues it."""
-        return Issued()
+        return CredentialInfo()
 
 
-def _refusal(answer: Answer) -> AdpulseError:
-    code = str(answer.told.get("error"))[:64]
+def _refusal(answer: TokenResponse) -> AdpulseError:
+    code = str(answer.body.get("error"))[:64]
     if code in _OF_THE_CLIENT:
         message = (
             "Google does not accept the OAuth client: check ADPULSE_GOOGLE_CLIENT_ID, ADPULSE_GOOGLE_CLIENT_SECRET and the redirect URI."

@@ -79,7 +79,7 @@ def _shared_limit(config: GoogleSettings) -> SharedLimit | None:
     return SharedLimit(calls=operations, window=timedelta(days=1)) if operations else None
 
 
-def _questions(config: GoogleSettings) -> Iterator[str]:
+def _production_checks(config: GoogleSettings) -> Iterator[str]:
     if config.access == "explorer":
         yield "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?"
 
@@ -93,9 +93,9 @@ GOOGLE = Platform(
     metrics=WORDS,
     lookback_days=90,
     reads_days_whole=True,
-    tells_removed=True,
+    reports_removed=True,
     scope_owner="Google Cloud project",
-    counted_as="operations",
+    call_unit="operations",
     entrypoint="flows.google_sync.google_sync",
     tick_delay=timedelta(seconds=10),
     credential=CredentialPrompt(variable="ADPULSE_GOOGLE_CREDENTIALS", name="Google refresh token or credentials"),
@@ -108,13 +108,13 @@ GOOGLE = Platform(
     access_levels=tuple(OPERATIONS),
     plain_http_host=None,
     renewed_scope=None,
-    issuer_in=lambda _: None,
-    about_scope=lambda _: "",
+    issuer_of_scope=lambda _: None,
+    scope_notice=lambda _: "",
     account_id=lambda written: written.replace("-", ""),
     page_size=lambda _: 1,
     costs=_costs,
     shared_limit=_shared_limit,
     client=_client,
     consent=_consent,
-    questions=_questions,
+    production_checks=_production_checks,
 )

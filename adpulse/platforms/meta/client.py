@@ -281,7 +281,7 @@ class MetaClient:
     def _issuer(self, slot: CallSlot) -> str:
         """The id of the app that issued the token."""
         try:
-            return tokens.issuer_told(self._get("app", {"fields": "id"}, slot, "the app of a token"))
+            return tokens.issuer_in_answer(self._get("app", {"fields": "id"}, slot, "the app of a token"))
         except BadRequest:
             return tokens.UNNAMED_APP
 

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from adpulse.clock import Clock
 from adpulse.errors import AdpulseError, BadRequest, Unavailable, Usage
-from adpulse.platforms.consent import Answer, Asking, Given, Issued, ask, secret_in
+from adpulse.platforms.consent import AuthorizationRequest, CredentialInfo, IssuedCredential, TokenResponse, call_token_endpoint, secret_in
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.tokens import (
     UNNAMED_APP,
     is_about_proof,
     is_of_another_app,
-    issuer_told,
+    issuer_in_answer,
     kind_of,
     proof_required,
     wrong_kind,
@@ -51,27 +51,27 @@ class MetaConsent:
     clock: Clock
     configuration: str | None = None
 
-    def url(self, asking: Asking) -> str:
+    def authorization_url(self, request: AuthorizationRequest) -> str:
         """The login dialog. Its flow for servers knows no code challenge: the app's secret stands for it."""
-        asked = {"client_id": self.app_id, "redirect_uri": asking.redirect_uri, "state": asking.state, "response_type": "code"}
+        asked = {"client_id": self.app_id, "redirect_uri": request.redirect_uri, "state": request.state, "response_type": "code"}
         wanted = {"config_id": self.configuration} if self.configuration else {"scope": _SCOPE}
         return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode(asked | wanted)}"
 
-    def redeem(self, code: SecretStr, asking: Asking) -> Given:
+    def redeem(self, code: SecretStr, request: AuthorizationRequest) -> IssuedCredential:
         """A long-lived token. A short-lived one that the code is good for is not kept."""
-        told = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": asking.redirect_uri})
+        told = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": request.redirect_uri})
         token = secret_in(told, "access_token", _PLATFORM)
         if self.configuration:
-            ends_at = self.about(token).ends_at
+            ends_at = self.inspect(token).ends_at
             if ends_at is None or ends_at - self.clock.now() > _SHORT_LIVED:
-                return Given(secret=token, expires_at=ends_at)
+                return IssuedCredential(secret=token, expires_at=ends_at)
         return self._exchanged(token)
 
-    def renew(self, secret: SecretStr) -> Given:
+    def renew(self, secret: SecretStr) -> IssuedCredential:
         """A new long-lived token for one that has not ended; the old one stays valid until its own end."""
         return self._exchanged(secret)
 
-    def about(self, secret: SecretStr) -> Issued:
+    def inspect(self, secret: SecretStr) -> CredentialInfo:
         """Which app issued the token, and when it ends, or what its user consented to, whatever comes first.
 
         Meta tells an app the end of its own tokens only.
@@ -80,8 +80,8 @@ class MetaConsent:
         if refusal := wrong_kind(kind_of(token)):
             raise refusal
         answer = self._ask("debug_token", {"input_token": token, "access_token": asker})
-        if is_of_another_app(answer.told.get("error")):
-            return Issued(app_id=self._issuer(token))
+        if is_of_another_app(answer.body.get("error")):
+            return CredentialInfo(app_id=self._issuer(token))
         told = _accepted(answer).get("data")
         if not isinstance(told, dict):
             raise Unavailable("Meta's answer about a token is not what was asked for.", "malformed")
@@ -89,42 +89,44 @@ class MetaConsent:
             raise refusal
         ends = [told.get(name) for name in ("expires_at", "data_access_expires_at")]
         ends_at = min((datetime.fromtimestamp(at, UTC) for at in ends if isinstance(at, int) and at > 0), default=None)
-        return Issued(ends_at=ends_at, app_id=str(told["app_id"]) if told.get("app_id") else None)
+        return CredentialInfo(ends_at=ends_at, app_id=str(told["app_id"]) if told.get("app_id") else None)
 
     def _issuer(self, token: str) -> str:
         """The app of a token that is not of ours: what the token itself gets for the node ``app``."""
         answer = self._ask("app", {"fields": "id", "access_token": token})
-        if is_about_proof(answer.told.get("error")):
+        if is_about_proof(answer.body.get("error")):
             raise proof_required(None, self.app_id)
         try:
-            return issuer_told(_accepted(answer))
+            return issuer_in_answer(_accepted(answer))
         except BadRequest:
             return UNNAMED_APP
 
-    def _exchanged(self, secret: SecretStr) -> Given:
+    def _exchanged(self, secret: SecretStr) -> IssuedCredential:
         # The last parameter is for tokens of System Users, which are renewed here as well.
         wanted = {"grant_type": "fb_exchange_token", "fb_exchange_token": secret.get_secret_value(), "set_token_expires_in_60_days": "true"}
         told = self._tokens(wanted)
         token = secret_in(told, "access_token", _PLATFORM)
         try:
-            return Given(secret=token, expires_at=self.about(token).ends_at)
+            return IssuedCredential(secret=token, expires_at=self.inspect(token).ends_at)
         except AdpulseError:
             lasts = told.get("expires_in")
-            return Given(secret=token, expires_at=self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None)
+            return IssuedCredential(
+                secret=token, expires_at=self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None
+            )
 
     def _tokens(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
         app = {"client_id": self.app_id, "client_secret": self.app_secret.get_secret_value()}
         return _accepted(self._ask("oauth/access_token", {**app, **wanted}))
 
-    def _ask(self, path: str, sent: Mapping[str, str]) -> Answer:
-        return ask("GET", f"{self.graph_url.rstrip('/')}/{self.version}/{path}", sent, _PLATFORM)
+    def _ask(self, path: str, sent: Mapping[str, str]) -> TokenResponse:
+        return call_token_endpoint("GET", f"{self.graph_url.rstrip('/')}/{self.version}/{path}", sent, _PLATFORM)
 
 
-def _accepted(answer: Answer) -> Mapping[str, Any]:
+def _accepted(answer: TokenResponse) -> Mapping[str, Any]:
     """What was answered, unless it is a refusal."""
-    if answer.status >= _ERRORS or "error" in answer.told:
-        raise _refusal(answer.status, answer.told.get("error"))
-    return answer.told
+    if answer.status >= _ERRORS or "error" in answer.body:
+        raise _refusal(answer.status, answer.body.get("error"))
+    return answer.body
 
 
 def _refusal(status: int, told: object) -> AdpulseError:

@@ -68,15 +68,15 @@ def _shared_limit(config: MetaSettings) -> SharedLimit | None:
     return SharedLimit(calls=calls, window=timedelta(hours=1)) if calls else None
 
 
-def _about_scope(scope: str) -> str:
-    app_id = tokens.issuer_in(scope)
+def _scope_notice(scope: str) -> str:
+    app_id = tokens.issuer_of_scope(scope)
     if app_id is None:
         return ""
     which = "another app" if app_id == tokens.UNNAMED_APP else f"the app {app_id}"
     return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
 
 
-def _questions(config: MetaSettings) -> Iterator[str]:
+def _production_checks(config: MetaSettings) -> Iterator[str]:
     if not config.app_secret:
         yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
 
@@ -90,9 +90,9 @@ META = Platform(
     metrics=WORDS,
     lookback_days=28,
     reads_days_whole=False,
-    tells_removed=False,
+    reports_removed=False,
     scope_owner="Meta app",
-    counted_as="calls",
+    call_unit="calls",
     entrypoint="flows.meta_sync.meta_sync",
     tick_delay=timedelta(0),
     credential=CredentialPrompt(variable="ADPULSE_META_TOKEN", name="Meta access token"),
@@ -105,13 +105,13 @@ META = Platform(
     access_levels=(),
     plain_http_host="localhost",
     renewed_scope=tokens.SCOPE,
-    issuer_in=tokens.issuer_in,
-    about_scope=_about_scope,
+    issuer_of_scope=tokens.issuer_of_scope,
+    scope_notice=_scope_notice,
     account_id=lambda written: written.removeprefix("act_"),
     page_size=lambda config: config.page_size,
     costs=_costs,
     shared_limit=_shared_limit,
     client=_client,
     consent=_consent,
-    questions=_questions,
+    production_checks=_production_checks,
 )

@@ -31,7 +31,7 @@ def scope_of(issuer: str | None, own_app: str | None) -> str:
     return SCOPE if issuer in (None, own_app) else f"{SCOPE}:{issuer}"
 
 
-def issuer_in(scope: str) -> str | None:
+def issuer_of_scope(scope: str) -> str | None:
     """The id of the app in a scope; None: the installation's own, as far as anybody knows."""
     return scope.partition(":")[2] or None
 
@@ -85,7 +85,7 @@ def secret_refused(own_app: str) -> BadRequest:
     return BadRequest(message, "appsecret_proof")
 
 
-def issuer_told(told: Mapping[str, Any]) -> str:
+def issuer_in_answer(told: Mapping[str, Any]) -> str:
     """The id in an answer of ``/app``, which is the app that issued the token that asks."""
     value = told.get("id")
     return str(value) if isinstance(value, str | int) and str(value).isdecimal() else UNNAMED_APP
