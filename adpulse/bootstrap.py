@@ -127,12 +127,12 @@ class App:
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, kept warm. What it learns of its scope is stored, for every worker."""
-        known = connection.credential_id, connection.scope
+        key = connection.credential_id, connection.scope
         with self._lock:
-            if known not in self._clients:
+            if key not in self._clients:
                 secret = self.credentials.open(connection.credential_id)
-                self._clients[known] = self._client(connection, secret)
-            client = self._clients[known]
+                self._clients[key] = self._client(connection, secret)
+            client = self._clients[key]
         if client.scope != connection.scope:  # Meta refused a proof, or the app has become the installation's own
             self.credentials.set_scope(connection.credential_id, client.scope)
         return client
@@ -170,9 +170,9 @@ class App:
         groups: Counter[Demand] = Counter()
         platform = platform_of(limit.provider)
         page_size = platform.page_size(self.settings.of(platform))
-        for each in self.connections.groups_of(scope, page_size):
-            costs = platform.costs(each.size, page_size)
-            groups[demand(each.frequency, costs, self.settings.calls_per_hour)] += each.count
+        for group in self.connections.groups_of(scope, page_size):
+            costs = platform.costs(group.size, page_size)
+            groups[demand(group.frequency, costs, self.settings.calls_per_hour)] += group.count
         return divide(limit, groups)
 
     def account(self, lease: Lease) -> Account:
@@ -204,7 +204,10 @@ class App:
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
         shares, sharing = cache(self.shares), self.ledger.sharing()
-        return {each.id: self._cadence(each, shares(each.scope), sharing.get(each.ledger_key, 1)) for each in connections}
+        return {
+            connection.id: self._cadence(connection, shares(connection.scope), sharing.get(connection.ledger_key, 1))
+            for connection in connections
+        }
 
     def _cadence(self, connection: Connection, shares: Shares | None, sharing: int) -> Cadence:
         platform = platform_of(connection.provider)

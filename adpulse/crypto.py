@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from adpulse.errors import Usage
 
-_CONFIRMS = "confirmation of"  # no id of a credential: neither kind of text can stand for the other
+_CONFIRMATION = "confirmation of"  # no id of a credential: neither kind of text can stand for the other
 KEY_FILE = "secret.key"
 
 
@@ -26,13 +26,13 @@ class KeyFile:
         """Every key; the file is made with a first one where there is none, so that two first starts agree on it."""
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            mine = self._written([Fernet.generate_key().decode()])
+            draft = self._written([Fernet.generate_key().decode()])
             try:
-                os.link(mine, self.path)
+                os.link(draft, self.path)
             except FileExistsError:
                 pass  # another process was first; its key counts
             finally:
-                mine.unlink()
+                draft.unlink()
         self._read = self._version()
         return _split(self.path.read_text())
 
@@ -46,19 +46,19 @@ class KeyFile:
 
     def _version(self) -> tuple[int, ...]:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             return self._read  # somebody takes it away for a moment; what was read still counts
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _written(self, keys: Sequence[str]) -> Path:
-        mine = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        mine.unlink(missing_ok=True)
-        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(",".join(keys))
             file.flush()
             os.fsync(file.fileno())
-        return mine
+        return draft
 
 
 class Cipher:
@@ -108,12 +108,12 @@ class Cipher:
     def confirmation(self, of: str) -> str:
         """Text that shows, for a few minutes, that its bearer was told of something; it can be neither made nor changed outside."""
         self._follow()
-        return self._all().encrypt(json.dumps([_CONFIRMS, of]).encode()).decode()
+        return self._all().encrypt(json.dumps([_CONFIRMATION, of]).encode()).decode()
 
     def confirms(self, text: str, of: str, seconds: int) -> bool:
         """Whether the text is a confirmation of this, not older than so many seconds."""
         try:
-            return bool(json.loads(self._decrypt(text.encode(), seconds)) == [_CONFIRMS, of])
+            return bool(json.loads(self._decrypt(text.encode(), seconds)) == [_CONFIRMATION, of])
         except (InvalidToken, ValueError):
             return False
 
@@ -171,14 +171,14 @@ def fingerprint_of(key: str) -> str:
 
 def _fernets(keys: Sequence[str]) -> dict[str, Fernet]:
     try:
-        made = {fingerprint_of(key): Fernet(key) for key in keys}
+        fernets = {fingerprint_of(key): Fernet(key) for key in keys}
     except ValueError:
-        made = {}
-    if not made:
+        fernets = {}
+    if not fernets:
         raise Usage(
             f"ADPULSE_SECRET_KEY, or {KEY_FILE}, is not a list of Fernet keys (44 url-safe characters each, comma separated)."
         ) from None
-    return made
+    return fernets
 
 
 def _split(text: str) -> list[str]:

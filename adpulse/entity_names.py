@@ -36,7 +36,7 @@ def names_table(named: NamesById) -> pa.Table:
 def merge_names(tables: Iterable[pa.Table]) -> pa.Table:
     """Every entity once: what the last of the tables says."""
     last: dict[tuple[str, str], tuple[str | None, str | None]] = {}
-    for each in tables:
-        columns = (each[name].to_pylist() for name in SCHEMA.names)
+    for table in tables:
+        columns = (table[name].to_pylist() for name in SCHEMA.names)
         last.update({(level, key): (parent, name) for level, key, parent, name in zip(*columns, strict=True)})
     return names_table(last)

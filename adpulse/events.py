@@ -27,7 +27,7 @@ class EventType(StrEnum):
     TEST = "webhook.test"
 
 
-SUBSCRIBABLE = tuple(each for each in EventType if each is not EventType.TEST)
+SUBSCRIBABLE = tuple(event for event in EventType if event is not EventType.TEST)
 
 TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT, EventType.VERSION_ENDING)
 """What a webhook is told of unless it asks for something else: what a person should look at, and nothing that comes every minute."""
@@ -111,8 +111,8 @@ def body(event: Event, at: datetime) -> str:
 
 def slack_body(message: str) -> str:
     """The same message for a Slack incoming webhook."""
-    told = json.loads(message)
-    return json.dumps({"text": _sentence(EventType(told["type"]), told["data"])}, ensure_ascii=False)
+    payload = json.loads(message)
+    return json.dumps({"text": _sentence(EventType(payload["type"]), payload["data"])}, ensure_ascii=False)
 
 
 def _sentence(kind: EventType, data: Mapping[str, Any]) -> str:

@@ -104,10 +104,10 @@ def _mend(path: Path, home: Path, group: int | None) -> bool:
 
 def _is_closed(path: Path, home: Path, group: int | None) -> bool:
     try:
-        found, (wanted, mode) = path.lstat(), _wanted(path, home, group)
+        status, (wanted, mode) = path.lstat(), _wanted(path, home, group)
     except FileNotFoundError:  # it went meanwhile
         return True
-    return found.st_mode & _PERMISSIONS == mode and wanted in (None, found.st_gid)
+    return status.st_mode & _PERMISSIONS == mode and wanted in (None, status.st_gid)
 
 
 def _wanted(path: Path, home: Path, group: int | None) -> tuple[int | None, int]:

@@ -84,11 +84,11 @@ def parse_margin(text: str) -> Decimal:
         Usage: it is neither, or beyond 0 to 1, or finer than is kept.
     """
     try:
-        told = Decimal(text.strip().removesuffix("%"))
-        margin = told.scaleb(-2) if text.strip().endswith("%") else told
-        kept = margin.quantize(MARGIN_UNIT)
+        number = Decimal(text.strip().removesuffix("%"))
+        margin = number.scaleb(-2) if text.strip().endswith("%") else number
+        rounded = margin.quantize(MARGIN_UNIT)
     except InvalidOperation:
-        margin = kept = Decimal("NaN")
-    if margin.is_nan() or margin != kept or not 0 <= margin <= 1:
+        margin = rounded = Decimal("NaN")
+    if margin.is_nan() or margin != rounded or not 0 <= margin <= 1:
         raise Usage(f"'{text}' is no margin. Give a share from 0 to 1, such as 0.35, or a percentage, such as 35%; six digits at most.")
-    return abs(kept)  # -0 is 0
+    return abs(rounded)  # -0 is 0

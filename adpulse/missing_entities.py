@@ -33,5 +33,5 @@ def status_rows(connection_id: str, statuses: Mapping[tuple[Level, str], str]) -
     """ENTITY_SCHEMA rows that say nothing but a status, by level and id; what is stored of these entities is kept but for it."""
     keys = list(statuses)
     nothing = [None] * len(keys)
-    columns = [[connection_id] * len(keys), [level for level, _ in keys], [each for _, each in keys], nothing, nothing]
+    columns = [[connection_id] * len(keys), [level for level, _ in keys], [external_id for _, external_id in keys], nothing, nothing]
     return pa.table([*columns, list(statuses.values()), nothing, ["{}"] * len(keys)], schema=ENTITY_SCHEMA)

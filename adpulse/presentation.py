@@ -68,21 +68,21 @@ def format_percent(share: Decimal) -> str:
 
 def describe_state(view: ConnectionView) -> str:
     """Idle, Queued, Syncing, Error, or why it is not synced at all; whether its data are stale, and how many warnings it has."""
-    told = [_STATUS.get(view.connection.status, view.sync_status.value.capitalize())]
+    words = [_STATUS.get(view.connection.status, view.sync_status.value.capitalize())]
     if view.stale_since:
-        told.append("stale")
+        words.append("stale")
     if count := len(view.warnings):
-        told.append(f"{count} warning{'s' if count > 1 else ''}")
-    return ", ".join(told)
+        words.append(f"{count} warning{'s' if count > 1 else ''}")
+    return ", ".join(words)
 
 
-def describe_warning(one: ConnectionWarning, now: datetime) -> str:
+def describe_warning(warning: ConnectionWarning, now: datetime) -> str:
     """What cannot be read, for how long, why, and when it is tried again; of a warning that is about no read, its message."""
-    if one.kind not in _WARNED:
-        return f"{one.message} (First {format_age(one.first_at, now)}.)"
-    tries = f"{one.times} tries" if one.times > 1 else "1 try"
-    what = f"Cannot read {_WARNED[one.kind]} (first {format_age(one.first_at, now)}, {tries}): {one.message}"
-    return f"{what} Numbers go on; it is tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC."
+    if warning.kind not in _WARNED:
+        return f"{warning.message} (First {format_age(warning.first_at, now)}.)"
+    tries = f"{warning.times} tries" if warning.times > 1 else "1 try"
+    problem = f"Cannot read {_WARNED[warning.kind]} (first {format_age(warning.first_at, now)}, {tries}): {warning.message}"
+    return f"{problem} Numbers go on; it is tried again at {warning.retry_at:%Y-%m-%d %H:%M} UTC."
 
 
 def describe_wait(view: ConnectionView, now: datetime) -> str:
@@ -98,22 +98,22 @@ def describe_token_end(view: ConnectionView, now: datetime) -> str:
     ends = view.credential_expires_at
     if ends is None or ends - now > TOKEN_WARNED or view.connection.status is ConnectionStatus.DISCONNECTED:
         return ""
-    left = ends - now
-    if left <= timedelta(0):
+    remaining_time = ends - now
+    if remaining_time <= timedelta(0):
         return "token has ended: reconnect"
-    days, hours = left.days, left.seconds // 3600
+    days, hours = remaining_time.days, remaining_time.seconds // 3600
     remaining = f"{days} day{'s' if days > 1 else ''}" if days else f"{hours} h" if hours else "less than an hour"
     return f"token ends in {remaining}: reconnect"
 
 
 def describe_completeness(level: Completeness) -> str:
     """Which days of a level are known, and up to where they are settled."""
-    known = f"every day from {level.span.since} to {level.span.until}"
+    text = f"every day from {level.span.since} to {level.span.until}"
     if level.holes:
         holes = ", ".join(_days(hole) for hole in level.holes)
-        known += f" but {holes}"
+        text += f" but {holes}"
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
-    return f"{known}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC"
+    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC"
 
 
 def completeness_fields(level: Completeness) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def describe_report_filters(connection: Connection) -> str:
     """Which filters of statuses the account refuses, and what its reports may lack for it; empty if it refuses none."""
     lacks = {StatusFilter.NOT_DELETED: "deleted ones may be missing", StatusFilter.NONE: "archived and deleted ones may be missing"}
     filters = (("ads", connection.filters.ad), ("campaigns", connection.filters.campaign))
-    told = [f"{what}: {lacks[chosen]}" for what, chosen in filters if chosen in lacks]
-    return f"the account refuses a filter by status; {'; '.join(told)}" if told else ""
+    texts = [f"{label}: {lacks[chosen]}" for label, chosen in filters if chosen in lacks]
+    return f"the account refuses a filter by status; {'; '.join(texts)}" if texts else ""
 
 
 def describe_token_app(connection: Connection) -> str:
@@ -177,7 +177,7 @@ def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "cooldown_reason": view.cooldown_reason,
         "stale_since": _iso(view.stale_since),
         "credential_expires_at": _iso(view.credential_expires_at),
-        "warnings": [_warning_fields(each) for each in view.warnings],
+        "warnings": [_warning_fields(warning) for warning in view.warnings],
     }
 
 
@@ -186,15 +186,15 @@ def version_fields(version: PinnedVersion) -> dict[str, Any]:
     return {"api_version": version.name, "api_version_ends_on": version.ends.isoformat() if version.ends else None}
 
 
-def _warning_fields(one: ConnectionWarning) -> dict[str, Any]:
-    instants = {name: _iso(getattr(one, name)) for name in ("first_at", "last_at", "retry_at")}
-    return {"kind": one.kind, "message": one.message, "code": one.code, "times": one.times, **instants}
+def _warning_fields(warning: ConnectionWarning) -> dict[str, Any]:
+    instants = {name: _iso(getattr(warning, name)) for name in ("first_at", "last_at", "retry_at")}
+    return {"kind": warning.kind, "message": warning.message, "code": warning.code, "times": warning.times, **instants}
 
 
 def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> list[tuple[str, str]]:
     """Label and value pairs of one connection, as the settings page words them."""
     connection = view.connection
-    told = [
+    labelled = [
         ("Account", f"{platform_of(connection.provider).label} {connection.external_id}, {connection.currency}, {connection.timezone}"),
         ("Labels", ", ".join(view.labels)),
         ("Frequency", connection.frequency.label),
@@ -212,9 +212,9 @@ def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> li
         ("Token's app", describe_token_app(connection)),
         ("Error", view.last_sync_error or ""),
         ("Reports", describe_report_filters(connection)),
-        *(("Warning", describe_warning(each, now)) for each in view.warnings),
+        *(("Warning", describe_warning(warning, now)) for warning in view.warnings),
     ]
-    return [(label, value) for label, value in told if value]
+    return [(label, value) for label, value in labelled if value]
 
 
 def _iso(moment: datetime | None) -> str | None:

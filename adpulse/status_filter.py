@@ -6,7 +6,7 @@ from enum import StrEnum
 
 _GONE = ("DELETED", "REMOVED", "GONE")
 _UNFILTERABLE = ("CREDIT_CARD_NEEDED", "DISABLED", "PENDING_PROCESS")
-_KEPT = timedelta(days=7)
+_RETRY_AFTER = timedelta(days=7)
 """How long a filter that an account refused is not tried again: each try costs a call."""
 
 
@@ -18,10 +18,10 @@ class StatusFilter(StrEnum):
     NONE = "none"
 
     @property
-    def and_narrower(self) -> tuple["StatusFilter", ...]:
+    def with_narrower_ones(self) -> tuple["StatusFilter", ...]:
         """This one and those to try after it when the account refuses it."""
-        every = tuple(StatusFilter)
-        return every[every.index(self) :]
+        filters = tuple(StatusFilter)
+        return filters[filters.index(self) :]
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class ReportFilters:
 
     def lapsed(self, now: datetime) -> bool:
         """Whether it is so long since a filter was refused that the widest are to be tried again."""
-        return self.noted_at is not None and now - self.noted_at >= _KEPT
+        return self.noted_at is not None and now - self.noted_at >= _RETRY_AFTER
 
     @property
     def left_out(self) -> frozenset[tuple[str, str]]:

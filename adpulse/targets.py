@@ -43,21 +43,21 @@ class Targets:
         parts = self._parts(url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise Unavailable(f"The host {host} of the webhook's URL cannot be found.") from None
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        if not self.private and not all(is_public(each) for each in addresses):
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
+        if not self.private and not all(is_public(address) for address in addresses):
             raise Usage(f"The host {host} is in a private network. ADPULSE_WEBHOOK_PRIVATE_TARGETS=true allows webhooks to go there.")
         return addresses
 
     def _parts(self, url: str) -> SplitResult:
         try:
             parts = urlsplit(url)
-            whole = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+            well_formed = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
         except ValueError:
-            whole = False
-        if not whole or any(not " " < sign < "\x7f" for sign in url):
+            well_formed = False
+        if not well_formed or any(not " " < sign < "\x7f" for sign in url):
             raise Usage("A webhook's URL is like https://example.com/hooks: https, a host, nothing but ASCII and no spaces.")
         if parts.username is not None or parts.password is not None:
             raise Usage("A webhook's URL holds no user name and password: its receiver checks the signature instead.")

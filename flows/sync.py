@@ -89,8 +89,8 @@ class Request:
 def run_name() -> str:
     """What the running flow run is called: ``meta-5min-11-25-101500``."""
     parameters = flow_run.parameters
-    what = parameters.get("frequency") or ("background" if parameters.get("background") else "on-demand")
-    return f"{flow_run.flow_name.removesuffix('-sync')}-{what}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
+    trigger = parameters.get("frequency") or ("background" if parameters.get("background") else "on-demand")
+    return f"{flow_run.flow_name.removesuffix('-sync')}-{trigger}-{flow_run.scheduled_start_time:%m-%d-%H%M%S}"
 
 
 async def sync(request: Request) -> State[None]:
@@ -108,16 +108,16 @@ async def sync(request: Request) -> State[None]:
     try:
         await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
     except Exception:
-        for each in syncs:
-            each.ending = Ending.UNSETTLED
+        for member in syncs:
+            member.ending = Ending.UNSETTLED
         raise
     finally:
         renewing.cancel()
         for ending in Ending:
-            _give_back(app, [each.lease for each in syncs if not each.settled and each.ending is ending], ending)
+            _give_back(app, [member.lease for member in syncs if not member.settled and member.ending is ending], ending)
     await _report(request, syncs)
-    await _continue(app, request.provider)
-    return _verdict(syncs)
+    await _request_next_runs(app, request.provider)
+    return _final_state(syncs)
 
 
 async def _renew(app: App, syncs: list[Sync]) -> None:
@@ -125,7 +125,7 @@ async def _renew(app: App, syncs: list[Sync]) -> None:
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
         try:
-            await asyncio.to_thread(app.leases.renew, [each.lease for each in syncs if not each.settled])
+            await asyncio.to_thread(app.leases.renew, [member.lease for member in syncs if not member.settled])
         except Exception:
             log.warning("the leases could not be renewed; the next minute tries again", exc_info=True)
 
@@ -144,13 +144,13 @@ def _claim(app: App, request: Request) -> list[Lease]:
     owner = str(flow_run.id or NO_FLOW_RUN)
     if request.frequency is not None:
         return app.leases.claim_due(request.provider, request.frequency, owner)
-    refused = [error for reference in request.connections if (error := _ask_for(app, request, reference))]
+    refused = [error for reference in request.connections if (error := _request_sync(app, request, reference))]
     if refused and len(refused) == len(request.connections):
         raise refused[0]
     return app.leases.claim_waiting(request.provider, request.lane, owner)
 
 
-def _ask_for(app: App, request: Request, reference: str) -> Exception | None:
+def _request_sync(app: App, request: Request, reference: str) -> Exception | None:
     """Ask for the sync of a connection that the flow run was started for; why it cannot be synced."""
     try:
         connection = app.connections.get(reference).connection
@@ -166,8 +166,8 @@ def _ask_for(app: App, request: Request, reference: str) -> Exception | None:
 def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
     """Batches never span workspaces."""
     size = -(-len(syncs) // BATCHES)
-    ordered = sorted(syncs, key=lambda each: each.lease.connection.workspace_id)
-    for _, members in groupby(ordered, key=lambda each: each.lease.connection.workspace_id):
+    ordered = sorted(syncs, key=lambda member: member.lease.connection.workspace_id)
+    for _, members in groupby(ordered, key=lambda member: member.lease.connection.workspace_id):
         group = list(members)
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
@@ -190,7 +190,7 @@ async def _finish(app: App, members: list[Sync], patience: float | None) -> None
         log.exception("batch %s failed", batch.label)
         late = set()
         for member in members:
-            member.error = member.error or _as_ours(error)
+            member.error = member.error or _as_adpulse_error(error)
     for member in members:
         member.late |= member.lease.run_id in late
         if member.lease.run_id not in late:
@@ -211,7 +211,7 @@ async def _settle(app: App, member: Sync) -> None:
         member.settled = True
     except INFRASTRUCTURE as error:
         log.warning("run %s: %s", member.lease.run_id, error, exc_info=True)
-        member.error = member.error or _as_ours(error)
+        member.error = member.error or _as_adpulse_error(error)
     except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
         unsettled = failure(member.lease.run_id, error)
         member.error, member.ending = member.error or unsettled, Ending.UNSETTLED
@@ -234,26 +234,26 @@ async def _patiently(step: Callable[[], T]) -> T:
 
 async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
     """The four steps; returns the runs whose reads go on while the others' are stored."""
-    planned = batch.without({each.lease.run_id for each in members if not (each.plan and each.plan.fetches)})
-    kinds = {fetch.kind for each in members if each.plan for fetch in each.plan.fetches}
+    planned = batch.without({member.lease.run_id for member in members if not (member.plan and member.plan.fetches)})
+    kinds = {fetch.kind for member in members if member.plan for fetch in member.plan.fetches}
     going, late = planned, set[str]()
     if going.runs and any(not kind.has_dates for kind in kinds):
         outcomes = await sync_entities(going)
         late |= _late(outcomes)
-        going = going.without(_note(members, outcomes) | late)
+        going = going.without(_note_errors(members, outcomes) | late)
     if going.runs and any(kind.has_dates for kind in kinds):
         outcomes = await fetch_metrics(going)
         late |= _late(outcomes)
-        _note(members, outcomes)
+        _note_errors(members, outcomes)
     # What was read completely before an error is stored all the same: calls are scarce. What was asked for is compared even
     # when there is no call to make: a new margin needs none.
-    ready = batch.without(late | {each.lease.run_id for each in members if not each.is_compared})
+    ready = batch.without(late | {member.lease.run_id for member in members if not member.is_compared})
     if ready.runs:
         outcomes = await diff_metrics(ready)
-        _note(members, outcomes)
+        _note_errors(members, outcomes)
         changed = ready.only({outcome.run_id for outcome in outcomes if outcome.changed})
         if changed.runs:
-            _note(members, await upsert_metrics(changed))
+            _note_errors(members, await upsert_metrics(changed))
     return late
 
 
@@ -261,23 +261,23 @@ def _late(outcomes: list[Outcome]) -> set[str]:
     return {outcome.run_id for outcome in outcomes if outcome.late}
 
 
-def _note(members: list[Sync], outcomes: list[Outcome]) -> set[str]:
+def _note_errors(members: list[Sync], outcomes: list[Outcome]) -> set[str]:
     failed = {outcome.run_id: outcome.error for outcome in outcomes if outcome.error}
     for member in members:
         member.error = member.error or failed.get(member.lease.run_id)
     return set(failed)
 
 
-def _as_ours(error: Exception) -> AdpulseError:
+def _as_adpulse_error(error: Exception) -> AdpulseError:
     return error if isinstance(error, AdpulseError) else Unavailable(f"A step failed after its retries: {type(error).__name__}.")
 
 
 def _batch(members: list[Sync], patience: float | None) -> Batch:
-    names = [each.lease.connection.name for each in members]
+    names = [member.lease.connection.name for member in members]
     return Batch(
         label=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
         workspace_id=members[0].lease.connection.workspace_id,
-        runs=tuple((each.lease.run_id, each.lease.generation) for each in members),
+        runs=tuple((member.lease.run_id, member.lease.generation) for member in members),
         patience=patience,
     )
 
@@ -286,14 +286,14 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
     """One table per tick in Prefect's UI."""
     rows = [
         {
-            "connection": each.lease.connection.name,
-            "fetched": each.counts.fetched,
-            "inserted": each.counts.inserted,
-            "updated": each.counts.updated,
-            "unchanged": each.counts.unchanged,
-            "outcome": str(each.error) if each.error else (each.plan.reason if each.plan and each.plan.reason else "done"),
+            "connection": member.lease.connection.name,
+            "fetched": member.counts.fetched,
+            "inserted": member.counts.inserted,
+            "updated": member.counts.updated,
+            "unchanged": member.counts.unchanged,
+            "outcome": str(member.error) if member.error else (member.plan.reason if member.plan and member.plan.reason else "done"),
         }
-        for each in syncs
+        for member in syncs
     ]
     key = f"{request.provider}-{request.frequency or request.lane}"
     try:
@@ -302,7 +302,7 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
         log.warning("the table of the syncs could not be stored", exc_info=True)
 
 
-async def _continue(app: App, provider: Provider) -> None:
+async def _request_next_runs(app: App, provider: Provider) -> None:
     """When a sync can go on at once (first syncs do), ask for the next run now instead of waiting for the sweep."""
     for lane in ON_DEMAND_LANES:
         try:
@@ -312,9 +312,9 @@ async def _continue(app: App, provider: Provider) -> None:
             log.warning("the next run of %s-%s could not be asked for; the sweep asks again", provider, lane, exc_info=True)
 
 
-def _verdict(syncs: list[Sync]) -> State[None]:
-    failed = [each for each in syncs if each.error]
-    written = sum(each.counts.written for each in syncs)
+def _final_state(syncs: list[Sync]) -> State[None]:
+    failed = [member for member in syncs if member.error]
+    written = sum(member.counts.written for member in syncs)
     summary = f"{len(syncs) - len(failed)} of {len(syncs)} connections synced, {written} rows written."
     if len(failed) == len(syncs):
         return Failed(message=f"{summary} {failed[0].error}")

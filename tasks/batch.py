@@ -61,7 +61,7 @@ _under_way: dict[tuple[str, int, Step], Future[Outcome]] = {}
 _lock = threading.Lock()
 
 
-async def read_each(batch: Batch, step: Step) -> list[Outcome]:
+async def read_concurrently(batch: Batch, step: Step) -> list[Outcome]:
     """Read from the platform for every lease of the batch at once; a failed read becomes its outcome.
 
     A read that outlasts the batch's patience is told as late and goes on; asked for again, it is waited for, not repeated.
@@ -78,7 +78,7 @@ async def read_each(batch: Batch, step: Step) -> list[Outcome]:
             read.cancel()  # the waiting, not the reading: this event loop may be gone when the read ends
 
 
-def for_each(batch: Batch, action: Callable[[Lease], None]) -> dict[str, Outcome]:
+def for_each_lease(batch: Batch, action: Callable[[Lease], None]) -> dict[str, Outcome]:
     """One connection's part of a step, for every lease of the batch that is still ours; the outcomes by run.
 
     A lost lease is left out: its successor has what was staged.
@@ -91,10 +91,10 @@ def for_each(batch: Batch, action: Callable[[Lease], None]) -> dict[str, Outcome
         action(app().runs.lease(run_id, generation))
 
     outcomes = [attempt(run_id, partial(act, run_id, generation)) for run_id, generation in batch.runs]
-    return {each.run_id: each for each in outcomes if not isinstance(each.error, LeaseLost)}
+    return {outcome.run_id: outcome for outcome in outcomes if not isinstance(outcome.error, LeaseLost)}
 
 
-def together(items: Mapping[str, T], action: Callable[[list[T]], None]) -> dict[str, Outcome]:
+def apply_together(items: Mapping[str, T], action: Callable[[list[T]], None]) -> dict[str, Outcome]:
     """Act on several connections in one go; if that fails, on each half of them, so that only the connection at fault fails.
 
     Args:
@@ -114,7 +114,7 @@ def together(items: Mapping[str, T], action: Callable[[list[T]], None]) -> dict[
         log.warning("a step failed for %s connections at once; looking for the one at fault", len(items), exc_info=True)
         half = len(items) // 2
         first, rest = dict(islice(items.items(), half)), dict(islice(items.items(), half, None))
-        return together(first, action) | together(rest, action)
+        return apply_together(first, action) | apply_together(rest, action)
     return {run_id: Outcome(run_id=run_id) for run_id in items}
 
 

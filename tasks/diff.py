@@ -13,7 +13,7 @@ from adpulse.metric_rows import with_profit
 from adpulse.model import Lease
 from adpulse.planner.completeness import read_days
 from storage.warehouse.batches import RunChanges, RunFetch
-from tasks.batch import Batch, Outcome, attempt, for_each, together
+from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
 from tasks.retries import OPTIONS
 
 
@@ -32,12 +32,12 @@ def stage_changes(batch: Batch) -> list[Outcome]:
         leases[lease.run_id], fetched[lease.run_id] = lease, _fetched(context, lease)
 
     def compare(runs: list[RunFetch]) -> None:
-        changes.update({found.run_id: found for found in context.warehouse(batch.workspace_id).diff(runs)})
+        changes.update({run_changes.run_id: run_changes for run_changes in context.warehouse(batch.workspace_id).diff(runs)})
 
-    outcomes = for_each(batch, gather) | together(fetched, compare)
-    for run_id, found in changes.items():
-        staged = attempt(run_id, partial(_stage, context, leases[run_id], found))
-        outcomes[run_id] = replace(staged, changed=not (staged.error or found.empty))
+    outcomes = for_each_lease(batch, gather) | apply_together(fetched, compare)
+    for run_id, run_changes in changes.items():
+        staged = attempt(run_id, partial(_stage, context, leases[run_id], run_changes))
+        outcomes[run_id] = replace(staged, changed=not (staged.error or run_changes.empty))
     return list(outcomes.values())
 
 
@@ -52,7 +52,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
     fetched = context.staging.read(lease.run_id)
-    ages = context.partitions.ages(lease.connection.id).after((each.fetch, each.fetched_at) for each in fetched)
+    ages = context.partitions.ages(lease.connection.id).after((answer.fetch, answer.fetched_at) for answer in fetched)
     return RunFetch(
         run_id=lease.run_id,
         generation=lease.generation,
@@ -61,12 +61,12 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         now=context.clock.now(),
         gross_margin=lease.connection.gross_margin,
         left_out=lease.connection.filters.left_out,
-        fetched=[_at_margin(each, lease.connection.gross_margin) for each in fetched],
+        fetched=[_with_current_margin(answer, lease.connection.gross_margin) for answer in fetched],
         read_days=read_days(context.clock.now(), lease.connection, ages),
         timezone=lease.connection.timezone,
     )
 
 
-def _at_margin(one: FetchResult, gross_margin: Decimal) -> FetchResult:
+def _with_current_margin(answer: FetchResult, gross_margin: Decimal) -> FetchResult:
     """The margin may have changed since it was read."""
-    return replace(one, table=with_profit(one.table, gross_margin)) if one.fetch.kind.has_dates else one
+    return replace(answer, table=with_profit(answer.table, gross_margin)) if answer.fetch.kind.has_dates else answer

@@ -13,7 +13,7 @@ from adpulse.model import Fetch, FetchKind, Lease
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import API_VERSION
-from tasks.batch import Batch, Outcome, missing, read_each
+from tasks.batch import Batch, Outcome, missing, read_concurrently
 from tasks.optional import optional
 from tasks.retries import OPTIONS
 
@@ -21,7 +21,7 @@ from tasks.retries import OPTIONS
 @task(task_run_name="entities · {batch.label}", **OPTIONS)
 async def sync_entities(batch: Batch) -> list[Outcome]:
     """Stage the planned entity reads of every connection in the batch."""
-    return await read_each(batch, read_entities)
+    return await read_concurrently(batch, read_entities)
 
 
 def read_entities(app: App, lease: Lease) -> None:

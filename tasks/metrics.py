@@ -13,7 +13,7 @@ from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
-from tasks.batch import Batch, Outcome, during, missing, read_each
+from tasks.batch import Batch, Outcome, during, missing, read_concurrently
 from tasks.optional import optional
 from tasks.retries import OPTIONS
 
@@ -23,21 +23,21 @@ log = logging.getLogger(__name__)
 @task(task_run_name="fetch · {batch.label}", **OPTIONS)
 async def fetch_metrics(batch: Batch) -> list[Outcome]:
     """Stage the planned metric reads of every connection in the batch."""
-    return await read_each(batch, read_metrics)
+    return await read_concurrently(batch, read_metrics)
 
 
 def read_metrics(app: App, lease: Lease) -> None:
     """Make the planned reads that have dates, each complete or not at all; what is staged already is not read again."""
-    connection = _with_living_filters(app, lease.connection)
+    connection = _retry_refused_filters(app, lease.connection)
     for fetch in missing(app, lease, dates=True):
         fetched_at = app.clock.now()
         with during(fetch):
-            numbers, connection = _by_the_widest_filter(app, lease, connection, fetch)
+            numbers, connection = _read_with_widest_filter(app, lease, connection, fetch)
         app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=numbers.rows, names=numbers.names))
     confirm_missing(app, lease, connection)
 
 
-def _with_living_filters(app: App, connection: Connection) -> Connection:
+def _retry_refused_filters(app: App, connection: Connection) -> Connection:
     """The connection; with the widest filters again, where it is a week since the account refused them."""
     if not connection.filters.lapsed(app.clock.now()):
         return connection
@@ -45,7 +45,7 @@ def _with_living_filters(app: App, connection: Connection) -> Connection:
     return _noted(app, connection, WIDEST)
 
 
-def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[MetricsAnswer, Connection]:
+def _read_with_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[MetricsAnswer, Connection]:
     """The read's rows by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
 
     Raises:
@@ -53,7 +53,7 @@ def _by_the_widest_filter(app: App, lease: Lease, connection: Connection, fetch:
     """
     level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
     first = connection.filters.of(level)
-    for chosen in first.and_narrower:
+    for chosen in first.with_narrower_ones:
         filters = connection.filters.with_level(level, chosen)
         try:
             numbers = app.client(connection).metrics(replace(connection, filters=filters), fetch, app.slot(lease, fetch.heat))

@@ -27,20 +27,20 @@ def prepare(app: App, lease: Lease) -> Plan:
     if error := suspected(lease):
         raise error
     app.warehouse(lease.connection.workspace_id).require_sound()
-    left = _left(app, lease)
-    ages = app.partitions.ages_to_plan_by(lease.connection.id).after((each.fetch, each.fetched_at) for each in left)
-    made = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
-    planned = {fetch.request_key for fetch in made.fetches}
-    for fetch in (each.fetch for each in left):
+    adopted = _adopted_answers(app, lease)
+    ages = app.partitions.ages_to_plan_by(lease.connection.id).after((answer.fetch, answer.fetched_at) for answer in adopted)
+    result = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
+    planned = {fetch.request_key for fetch in result.fetches}
+    for fetch in (answer.fetch for answer in adopted):
         if fetch.request_key not in planned:
-            made = replace(made, fetches=(fetch, *made.fetches))
+            result = replace(result, fetches=(fetch, *result.fetches))
         elif fetch.heat is Heat.HOT:
             app.staging.drop(lease.run_id, fetch)
-    app.staging.save_plan(lease.run_id, lease.generation, made)
-    return made
+    app.staging.save_plan(lease.run_id, lease.generation, result)
+    return result
 
 
-def _left(app: App, lease: Lease) -> list[FetchResult]:
+def _adopted_answers(app: App, lease: Lease) -> list[FetchResult]:
     """The answers of the leg that was left, if one was, as far as they can be used; the rest is cleared away."""
     try:
         generation = app.staging.planned_generation(lease.run_id)
@@ -50,7 +50,7 @@ def _left(app: App, lease: Lease) -> list[FetchResult]:
             for fetch in unusable:
                 app.staging.drop(lease.run_id, fetch)
             log.info("run %s goes on where generation %s was left", lease.run_id, generation)
-            return [each for each in answers if each.fetch not in unusable]
+            return [answer for answer in answers if answer.fetch not in unusable]
     except Permanent as error:
         log.warning("run %s is read anew: %s", lease.run_id, error)
     app.staging.remove(lease.run_id)
@@ -59,12 +59,12 @@ def _left(app: App, lease: Lease) -> list[FetchResult]:
 
 def _unusable(app: App, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
     """Today's rows whose campaign totals were not read any more: a remainder needs both of one time. And who was looked up."""
-    left = app.staging.plan(lease.run_id)
-    missing = [fetch for fetch in left.fetches if not app.staging.has(lease.run_id, fetch)] if left else []
+    stored_plan = app.staging.plan(lease.run_id)
+    missing = [fetch for fetch in stored_plan.fetches if not app.staging.has(lease.run_id, fetch)] if stored_plan else []
     torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
-    found = [each.fetch for each in answers]
-    return [fetch for fetch in found if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_today(fetch))]
+    fetches = [answer.fetch for answer in answers]
+    return [fetch for fetch in fetches if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_todays_leaves(fetch))]
 
 
-def _is_today(fetch: Fetch) -> bool:
+def _is_todays_leaves(fetch: Fetch) -> bool:
     return fetch.kind in (FetchKind.ADS, FetchKind.CATEGORIES) and fetch.heat is Heat.HOT

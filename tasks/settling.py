@@ -42,7 +42,7 @@ _PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
 _UNREAD = Leg(idle=True, today=False)
 
 
-def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, *, late: bool = False) -> RunCounts:
+def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None, *, late: bool = False) -> RunCounts:
     """Record what was stored and close the run, or keep it open for its next leg; what this leg did.
 
     Only what the warehouse holds counts as read: after a failed upsert everything is due again. What was written is what
@@ -54,10 +54,10 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
     """
     try:
         now_leased = app.runs.lease(lease.run_id, lease.generation)
-        leg, error = _told(app, lease, error)
+        leg, error = _describe_leg(app, lease, error)
         leg = replace(leg, slow=_slow(lease, late=late))
         try:
-            _close(app, lease, _goes_on(app, lease, now_leased, made), error, leg)
+            _close(app, lease, _next_leg(app, lease, now_leased, plan), error, leg)
         except _PASSED_ON:
             raise
         except Exception as odd:  # noqa: BLE001 - it is this connection's failure, and logged as that
@@ -69,11 +69,11 @@ def settle(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None
     return leg.counts
 
 
-def _told(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
+def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
     """What the leg did; if its answers cannot be told any more, what the warehouse says of it, and if that cannot either, nothing."""
     if lease.worker_deaths > MOST_DEATHS:  # the last one died of looking
         return _UNREAD, error
-    looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _written)
+    looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
     for look in looks:
         try:
             return look(app, lease), error
@@ -95,18 +95,18 @@ def _leg(app: App, lease: Lease) -> Leg:
     stored = app.runs.get(lease.run_id).state is RunState.APPLIED
     changes = app.staging.changes(lease.run_id) if stored else None
     staged = app.staging.read(lease.run_id) if stored else []
-    today = any(each.fetch.kind is FetchKind.ADS and each.fetch.heat is Heat.HOT for each in staged)
+    today = any(answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT for answer in staged)
     if stored:
-        app.partitions.record(lease.connection.id, [(each.fetch, each.fetched_at) for each in staged], app.clock.now())
+        app.partitions.record(lease.connection.id, [(answer.fetch, answer.fetched_at) for answer in staged], app.clock.now())
         _record_size(app, lease, staged)
-        app.warnings.clear(lease.connection.id, _mended(staged))
+        app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
-        return _written(app, lease, leg)
+        return _leg_from_warehouse(app, lease, leg)
     return leg
 
 
-def _written(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
+def _leg_from_warehouse(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
     """The leg with what the warehouse holds of it."""
     applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
     if applied is None:
@@ -121,9 +121,9 @@ def _written(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
     )
 
 
-def _mended(staged: list[FetchResult]) -> set[FetchKind]:
+def _recovered_kinds(staged: list[FetchResult]) -> set[FetchKind]:
     """The reads that work again. After a full walk nothing is left that a smaller one could not read."""
-    kinds = {each.fetch.kind for each in staged if not each.fetch.kind.has_dates}
+    kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates}
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 
 
@@ -131,24 +131,25 @@ def _record_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
     """Remember how many campaigns and living ads there are: what later reads cost depends on it."""
     if lease.connection.ad_count is None:
         _estimate_size(app, lease, staged)
-    for each in staged:
-        if each.fetch.kind is FetchKind.ENTITIES_FULL:
-            levels, statuses = (each.table.column(name).to_pylist() for name in ("level", "status"))
+    for answer in staged:
+        if answer.fetch.kind is FetchKind.ENTITIES_FULL:
+            levels, statuses = (answer.table.column(name).to_pylist() for name in ("level", "status"))
             ads = sum(level == Level.AD and status not in GONE_STATUSES for level, status in zip(levels, statuses, strict=True))
             app.sizes.set_walked(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
-        if not each.fetch.kind.has_dates:
-            _record_asset_groups(app, lease, each)
+        if not answer.fetch.kind.has_dates:
+            _record_asset_groups(app, lease, answer)
 
 
 def _estimate_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
     """Before any walk: the most leaves and campaigns that one of the days read has numbers of."""
-    leaves = [each.table for each in staged if each.fetch.kind is FetchKind.ADS]
-    totals = [each.table for each in staged if each.fetch.kind is FetchKind.CAMPAIGNS]
+    leaves = [answer.table for answer in staged if answer.fetch.kind is FetchKind.ADS]
+    totals = [answer.table for answer in staged if answer.fetch.kind is FetchKind.CAMPAIGNS]
     if leaves:
-        app.sizes.set_estimate(lease.connection, ads=max(map(_most_a_day, leaves)), campaigns=max(map(_most_a_day, totals), default=0))
+        ads, campaigns = (max(map(_most_rows_per_day, tables), default=0) for tables in (leaves, totals))
+        app.sizes.set_estimate(lease.connection, ads=ads, campaigns=campaigns)
 
 
-def _most_a_day(rows: pa.Table) -> int:
+def _most_rows_per_day(rows: pa.Table) -> int:
     """Rows of the day that has most: each entity has one."""
     return max(rows.group_by("date").aggregate([("date", "count")])["date_count"].to_pylist(), default=0)
 
@@ -158,35 +159,35 @@ def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
 
     The number never falls: what is not asked for would be taken for zero, and the numbers of removed ones count for good.
     """
-    seen, known = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
-    if seen > (known or 0) or (known is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
-        app.sizes.set_asset_groups(lease.connection.id, seen)
+    listed, stored = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
+    if listed > (stored or 0) or (stored is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
+        app.sizes.set_asset_groups(lease.connection.id, listed)
 
 
-def _goes_on(app: App, lease: Lease, now_leased: Lease, made: Plan | None) -> Plan | None:
+def _next_leg(app: App, lease: Lease, now_leased: Lease, plan: Plan | None) -> Plan | None:
     """The plan, with another leg at once when something changed while this one ran that it could not know of."""
-    if made is None or made.until is not None:
-        return made
+    if plan is None or plan.until is not None:
+        return plan
     now = app.clock.now()
     if now_leased.connection.timezone != lease.connection.timezone:
-        return replace(made, until=now, reason="the account's time zone changed: every day is read again")
+        return replace(plan, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
-        return replace(made, until=now, reason="more was asked for while it ran")
-    unread = {fetch.kind for fetch in made.fetches if not app.staging.has(lease.run_id, fetch)}
+        return replace(plan, until=now, reason="more was asked for while it ran")
+    unread = {fetch.kind for fetch in plan.fetches if not app.staging.has(lease.run_id, fetch)}
     if unread and unread - app.warnings.of_leg(lease).keys():
-        return replace(made, until=now, reason="the rest of its plan")
-    return made
+        return replace(plan, until=now, reason="the rest of its plan")
+    return plan
 
 
-def _close(app: App, lease: Lease, made: Plan | None, error: AdpulseError | None, leg: Leg) -> None:
+def _close(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None, leg: Leg) -> None:
     now = app.clock.now()
     if isinstance(error, RateLimited):
         _wait(app, lease, error, leg, now)
     elif error is not None:
         _fail(app, lease, error, leg, now)
-    elif made is not None and made.until is not None:
-        app.runs.postponed(lease, leg, until=made.until, reason=made.reason or "", lane=made.lane)
-    elif lease.parts is Parts.ENTITIES and (failed := [each for kind, each in app.warnings.of_leg(lease).items() if kind in WALKS]):
+    elif plan is not None and plan.until is not None:
+        app.runs.postponed(lease, leg, until=plan.until, reason=plan.reason or "", lane=plan.lane)
+    elif lease.parts is Parts.ENTITIES and (failed := [warning for kind, warning in app.warnings.of_leg(lease).items() if kind in WALKS]):
         app.runs.unfulfilled(lease, leg, _as_error(failed[0]))
     else:
         app.runs.done(lease, leg)

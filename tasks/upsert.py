@@ -9,7 +9,7 @@ from prefect import task
 from adpulse.bootstrap import app
 from adpulse.model import Lease
 from storage.warehouse.batches import RunChanges
-from tasks.batch import Batch, Outcome, attempt, for_each, together
+from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
 from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
@@ -32,10 +32,10 @@ def apply_changes(batch: Batch) -> list[Outcome]:
             leases[lease.run_id], staged[lease.run_id] = lease, changes
 
     def apply(changes: list[RunChanges]) -> None:
-        connections = [leases[each.run_id].connection for each in changes]
+        connections = [leases[run_changes.run_id].connection for run_changes in changes]
         applied.update(warehouse.apply(changes, held=context.runs.held, connections=connections))
 
-    outcomes = for_each(batch, load) | together(staged, apply)
+    outcomes = for_each_lease(batch, load) | apply_together(staged, apply)
     outcomes |= {run_id: attempt(run_id, partial(context.runs.applied, leases[run_id])) for run_id in applied}
     try:
         warehouse.publish(min_interval_seconds=context.settings.publish_seconds)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
-from adpulse.planner.costs import whole
+from adpulse.planner.costs import cost_of_days
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
@@ -138,6 +138,6 @@ class Account:
         if share is None or rhythm is None:
             return None
         windows = share.limit.windows_per_day
-        needed = self.demand.other_per_day(rhythm) / windows + self.costs.changed_walk + whole(self.costs, 1)
-        left = share.calls - self.demand.hot_per_day(rhythm.interval) / windows
-        return Budget(calls=self.spent.older, limit=int(max(needed, left)), hot_per_hour=0, window=share.limit.window)
+        needed = self.demand.other_per_day(rhythm) / windows + self.costs.changed_walk + cost_of_days(self.costs, 1)
+        rest = share.calls - self.demand.hot_per_day(rhythm.interval) / windows
+        return Budget(calls=self.spent.older, limit=int(max(needed, rest)), hot_per_hour=0, window=share.limit.window)

@@ -30,11 +30,11 @@ class Budget:
         A read too big for its share is let through when its share is otherwise unused, and one too big
         for the whole window when the window is empty: the ledger still stops it at the limit.
         """
-        every = [at for at, _ in self.calls]
-        moment = self._room_at(now, every, cost, self.limit)
+        instants = [at for at, _ in self.calls]
+        moment = self._room_at(now, instants, cost, self.limit)
         if heat is Heat.HOT:
             return moment
-        cold = [at for at, each in self.calls if each is not Heat.HOT]
+        cold = [at for at, call_heat in self.calls if call_heat is not Heat.HOT]
         return max(moment, self._room_at(now, cold, cost, self.limit - self.hot_per_hour))
 
     def _room_at(self, now: datetime, calls: list[datetime], cost: int, limit: int) -> datetime:

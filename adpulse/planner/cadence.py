@@ -40,8 +40,9 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     rhythm = needs.within(share.per_day) if share else Rhythm(interval=chosen)
     interval = max(rhythm.interval, paced)
     limited_by = _shared(share) if share and rhythm.interval > paced else _own(costs, limit)
-    taken = needs.per_day(Rhythm(interval=interval, stretch=rhythm.stretch))
-    return Cadence(chosen=chosen, interval=interval, limited_by=limited_by if interval > chosen else None, calls_per_hour=taken / 24)
+    calls_per_day = needs.per_day(Rhythm(interval=interval, stretch=rhythm.stretch))
+    slower = limited_by if interval > chosen else None
+    return Cadence(chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24)
 
 
 def _shared(share: Share) -> str:

@@ -76,8 +76,8 @@ def read_days(now: datetime, connection: Connection, ages: PartitionAges) -> lis
 
 def completeness(now: datetime, connection: Connection, ages: PartitionAges) -> list[Completeness]:
     """Each level of which something was read."""
-    known = ages.as_of(now)
-    levels = ((level, _read(level, connection, known)) for level in DayLevel)
+    plausible = ages.as_of(now)
+    levels = ((level, _read(level, connection, plausible)) for level in DayLevel)
     return [Completeness(level=level, read=read) for level, read in levels if read]
 
 
@@ -86,5 +86,5 @@ def _read(level: DayLevel, connection: Connection, ages: PartitionAges) -> tuple
     kinds = [kind for kind in platform_of(connection.provider).metric_kinds if (kind is FetchKind.CAMPAIGNS) is of_campaigns]
     return tuple(
         ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day))
-        for day, at in sorted(ages.whole(kinds).items())
+        for day, at in sorted(ages.complete_days(kinds).items())
     )

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
-from adpulse.planner.costs import whole
+from adpulse.planner.costs import cost_of_days
 from adpulse.planner.hour import Hour
 from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
 from adpulse.platforms.base import Costs
@@ -70,12 +70,12 @@ class Demand:
         hourly = self.totals + self.changes
         a_day, quarters, hours = DAY / timedelta(seconds=1), _per_day(DAY * 0, CATEGORIES_AGE), _per_day(DAY * 0, HOUR)
         # Each read, and what goes on at a rhythm of its own while reads are more frequent than that.
-        for each, beside, until in (
+        for per_read, beside, until in (
             (self.ads, quarters * self.categories + hours * hourly, CATEGORIES_AGE * SLACK),
             (self.ads + self.categories, hours * hourly, HOUR * SLACK),
         ):
-            if calls > beside and timedelta(seconds=a_day * each / (calls - beside)) <= until:
-                return timedelta(seconds=a_day * each / (calls - beside))
+            if calls > beside and timedelta(seconds=a_day * per_read / (calls - beside)) <= until:
+                return timedelta(seconds=a_day * per_read / (calls - beside))
         return timedelta(seconds=a_day * (self.ads + self.categories + hourly) / calls)
 
 
@@ -99,12 +99,12 @@ def _older(costs: Costs, piece: int) -> float:
         weekly = _pieces(costs, platform_of(costs.provider).lookback_days - DAILY_DAYS + WEEK // DAY, piece)
         return _pieces(costs, DAILY_DAYS - 1, piece) + weekly * (DAY / WEEK)
     recent = _pieces(costs, RECENT_DAYS - 1, piece)
-    return DAY / RECENT_AGE * recent + _pieces(costs, DAILY_DAYS - RECENT_DAYS, piece) + whole(costs, 1)
+    return DAY / RECENT_AGE * recent + _pieces(costs, DAILY_DAYS - RECENT_DAYS, piece) + cost_of_days(costs, 1)
 
 
 def _pieces(costs: Costs, days: int, piece: int) -> int:
     longest = costs.longest(days, piece)
-    return -(-days // longest) * whole(costs, longest)
+    return -(-days // longest) * cost_of_days(costs, longest)
 
 
 def _per_day(interval: timedelta, at_least: timedelta) -> float:

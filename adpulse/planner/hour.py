@@ -6,7 +6,7 @@ from datetime import timedelta
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
-from adpulse.planner.costs import whole
+from adpulse.planner.costs import cost_of_days
 from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
 from adpulse.platforms.base import CALLS_PER_LEG, Costs
 
@@ -51,8 +51,10 @@ class Hour:
     @property
     def _most_hot(self) -> int:
         """What reads of today may take: beside it fit the changes of the hour, a lookup, a whole day, and a full walk of at most half."""
-        left, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
-        return max(0, min(half if self.first_sync else HOT_SHARE, left - whole(self.costs, 1), max(left - self.costs.full_walk, half)))
+        available, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
+        share = half if self.first_sync else HOT_SHARE
+        beside_walk = max(available - self.costs.full_walk, half)
+        return max(0, min(share, available - cost_of_days(self.costs, 1), beside_walk))
 
     @property
     def _lookup(self) -> int:

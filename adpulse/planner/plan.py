@@ -41,15 +41,15 @@ class _Room:
     def waits(self, now: datetime, piece: tuple[Fetch, ...]) -> tuple[datetime, str] | None:
         """When the piece fits and what it waits for until then; None if it fits now."""
         cost, first = sum(fetch.cost for fetch in piece), piece[0]
-        what = {Heat.HOT: "today's numbers", Heat.COLD: "corrections of older days", Heat.BACKFILL: "the first sync"}[first.heat]
+        purpose = {Heat.HOT: "today's numbers", Heat.COLD: "corrections of older days", Heat.BACKFILL: "the first sync"}[first.heat]
         at = self.hour.fits_at(now, first.heat, cost)
         shared = self.share.fits_at(now, first.heat, cost) if self._is_shared(first) and self.share else now
         if max(at, shared) <= now:
             return None
         if at >= shared or self.account.share is None:
-            return at, f"{what} wait for the account's call budget of {self.account.limit} an hour"
+            return at, f"{purpose} wait for the account's call budget of {self.account.limit} an hour"
         limit = self.account.share.limit
-        return shared, f"{what} wait for the share of the {limit.owner}'s {limit.rate}"
+        return shared, f"{purpose} wait for the share of the {limit.owner}'s {limit.rate}"
 
     def after(self, now: datetime, piece: tuple[Fetch, ...]) -> "_Room":
         """The room once the piece was read."""
@@ -72,14 +72,14 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
-    left = account.older_calls
+    calls_left = account.older_calls
     for piece in _due(now, account, ages, missing):
         cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
         older = heat is not Heat.HOT and piece[0].kind.has_dates
         if heat in blocked or (older and blocked & {Heat.COLD, Heat.BACKFILL}):
             continue
         waits = room.waits(now, piece)
-        if waits is None and older and not _in_its_leg(account, heat, cost, left):
+        if waits is None and older and not _in_its_leg(account, heat, cost, calls_left):
             waits = (now, "older days go on in the background")
         if waits is not None:
             waiting.append((*waits, Lane.ON_DEMAND if heat is Heat.HOT else Lane.BACKGROUND))
@@ -87,24 +87,24 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
             continue
         chosen.extend(piece)
         room = room.after(now, piece)
-        left -= cost if older else 0
+        calls_left -= cost if older else 0
     if account.size.ads is None and account.parts is not Parts.ENTITIES and not waiting:
         waiting.append((now, "older days follow now that the account's size is known", Lane.BACKGROUND))
     if not waiting:
         return Plan(fetches=tuple(chosen))
-    until, reason, lane = min(waiting, key=lambda each: each[0])
+    until, reason, lane = min(waiting, key=lambda wait: wait[0])
     if until == now and not chosen and lane is account.lane:
         until = now + _NO_PROGRESS
     return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane)
 
 
-def _in_its_leg(account: Account, heat: Heat, cost: int, left: int) -> bool:
+def _in_its_leg(account: Account, heat: Heat, cost: int, calls_left: int) -> bool:
     """Whether a leg with ``left`` calls for older days may read the piece.
 
     The first sync belongs to the background, and so does a piece that is more than a tick may read.
     """
     in_its_lane = account.lane is Lane.BACKGROUND or (heat is not Heat.BACKFILL and cost <= account.older_calls)
-    return in_its_lane and left >= min(cost, account.older_calls)
+    return in_its_lane and calls_left >= min(cost, account.older_calls)
 
 
 def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[date]) -> Iterator[tuple[Fetch, ...]]:

@@ -52,14 +52,14 @@ class Shares:
 
 def divide(limit: ScopeLimit, groups: Mapping[Demand, int]) -> Shares:
     """Divide the limit among these connections: how many there are of each demand."""
-    left = limit.calls * limit.windows_per_day * (1 - RESERVE)
-    equal, unused = _pour(left / 2, [(each.needed, count) for each, count in groups.items()])
-    left = left / 2 + unused
-    wanting = {each: each.needed - min(each.needed, equal) for each in groups}
+    rest = limit.calls * limit.windows_per_day * (1 - RESERVE)
+    equal, unused = _pour(rest / 2, [(demand.needed, count) for demand, count in groups.items()])
+    rest = rest / 2 + unused
+    wanting = {demand: demand.needed - min(demand.needed, equal) for demand in groups}
     levels = []
     for realtime in (True, False):
-        mine = [(wanting[each], count) for each, count in groups.items() if (each.frequency is Frequency.REALTIME) is realtime]
-        level, left = _pour(left, mine)
+        wants = [(wanting[demand], count) for demand, count in groups.items() if (demand.frequency is Frequency.REALTIME) is realtime]
+        level, rest = _pour(rest, wants)
         levels.append(level)
     connections = sum(groups.values())
     return Shares(
@@ -68,7 +68,7 @@ def divide(limit: ScopeLimit, groups: Mapping[Demand, int]) -> Shares:
         equal=equal,
         realtime=levels[0],
         others=levels[1],
-        spare=left / connections if connections else left,
+        spare=rest / connections if connections else rest,
     )
 
 

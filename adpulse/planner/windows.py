@@ -61,11 +61,11 @@ class PartitionAges:
                 days[fetch.kind, day] = max(at, days.get((fetch.kind, day), at))
         return PartitionAges(dateless=dateless, days=days)
 
-    def whole(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
+    def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
         """Days of which all these kinds were read, and when the one that was read first; newest reads of each kind."""
-        read = [{day: at for (each, day), at in self.days.items() if each is kind} for kind in kinds]
-        days = set[date].intersection(*(set(each) for each in read))
-        return {day: min(each[day] for each in read) for day in days}
+        read = [{day: at for (read_kind, day), at in self.days.items() if read_kind is kind} for kind in kinds]
+        days = set[date].intersection(*(set(days_of_kind) for days_of_kind in read))
+        return {day: min(days_of_kind[day] for days_of_kind in read) for day in days}
 
     def as_of(self, now: datetime) -> "PartitionAges":
         """With reads from the future counted as a day old: they were noted before the clock was set back."""
@@ -188,7 +188,7 @@ def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longe
 def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
     lookback = platform_of(connection.provider).lookback_days
-    read = _whole(connection, ages)
+    read = _complete_days(connection, ages)
     days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
     restated = lookback_since(now, connection)
     return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
@@ -196,21 +196,21 @@ def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> di
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
     """Days of the first sync that were never read completely, and those of a pause that was longer than that; newest first."""
-    read, today = _whole(connection, ages), connection.today(now)
-    known = min((today - min(read, default=today)).days, _OLDEST_DAYS)
-    return [day for day in _days_back(now, connection, 2, max(known, FIRST_SYNC_DAYS - 1)) if day not in read]
+    read, today = _complete_days(connection, ages), connection.today(now)
+    oldest = min((today - min(read, default=today)).days, _OLDEST_DAYS)
+    return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if day not in read]
 
 
 def spans(days: Iterable[date], longest: int) -> list[Span]:
     """Group days, newest first, into runs of consecutive days of at most ``longest``; newest first."""
-    found: list[Span] = []
+    groups: list[Span] = []
     for day in sorted(days, reverse=True):
-        last = found[-1] if found else None
+        last = groups[-1] if groups else None
         if last and last.since - DAY == day and last.days < longest:
-            found[-1] = Span(since=day, until=last.until)
+            groups[-1] = Span(since=day, until=last.until)
         else:
-            found.append(Span(since=day, until=day))
-    return found
+            groups.append(Span(since=day, until=day))
+    return groups
 
 
 def _days_back(now: datetime, connection: Connection, first: int, last: int) -> list[date]:
@@ -218,9 +218,9 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
     return [today - timedelta(days=n) for n in range(first, last + 1)]
 
 
-def _whole(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
+def _complete_days(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days of which everything was read, and when the part that was read first."""
-    return ages.whole(platform_of(connection.provider).metric_kinds)
+    return ages.complete_days(platform_of(connection.provider).metric_kinds)
 
 
 def settles_at(connection: Connection, day: date) -> datetime:

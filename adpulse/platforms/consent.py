@@ -101,21 +101,21 @@ def call_token_endpoint(method: Literal["GET", "POST"], url: str, sent: Mapping[
     params, form = (sent, None) if method == "GET" else (None, sent)
     try:
         answer = requests.request(method, url, params=params, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
-        told = answer.json()
+        body = answer.json()
     except (requests.RequestException, ValueError):
         raise Unavailable(f"{platform} does not answer, or answers nonsense, where tokens are given out.", "token") from None
-    if not isinstance(told, dict) or answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
+    if not isinstance(body, dict) or answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
         raise Unavailable(f"{platform} gives out no tokens at present.", f"http-{answer.status_code}")
-    return TokenResponse(answer.status_code, told)
+    return TokenResponse(answer.status_code, body)
 
 
-def secret_in(told: Mapping[str, Any], name: str, platform: str) -> SecretStr:
+def secret_in(body: Mapping[str, Any], name: str, platform: str) -> SecretStr:
     """A secret of an answer, masked in every log from now on.
 
     Raises:
         Unavailable: it is not there.
     """
-    value = told.get(name)
+    value = body.get(name)
     if not isinstance(value, str) or not value:
         raise Unavailable(f"{platform}'s answer lacks {name}.", "malformed")
     return SecretStr(protect(value))

@@ -31,7 +31,7 @@ def _recheck(app: App, connection: Connection, ask: Ask) -> bool:
         app.connections.set_status(connection.id, status_after(error) or connection.status, str(error))
         return False
     if facts.currency != connection.currency:
-        app.connections.set_status(connection.id, ConnectionStatus.CURRENCY_CHANGED, connection.now_in(facts.currency))
+        app.connections.set_status(connection.id, ConnectionStatus.CURRENCY_CHANGED, connection.currency_change_message(facts.currency))
         return False
     if not facts.enabled:
         return False

@@ -8,7 +8,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER
 from storage.control import leases
-from tasks.batch import Batch, read_each
+from tasks.batch import Batch, read_concurrently
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
 from tasks.metrics import read_metrics
@@ -183,8 +183,8 @@ def test_a_slow_account_is_late_and_its_read_is_waited_for_and_not_repeated(inst
     late_run = next(lease.run_id for lease in taken if lease.connection.id == slow.id)
 
     async def both():
-        first = await read_each(batch(*taken, patience=1.0), read_entities)
-        return first, await read_each(batch(*taken).only({late_run}), read_entities)
+        first = await read_concurrently(batch(*taken, patience=1.0), read_entities)
+        return first, await read_concurrently(batch(*taken).only({late_run}), read_entities)
 
     first, second = asyncio.run(both())
 

@@ -12,7 +12,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, RunState, SyncStatus
 from storage.control import leases
 from storage.control.tables import ConnectionRow
-from tasks.batch import Batch, read_each
+from tasks.batch import Batch, read_concurrently
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
 from tasks.metrics import read_metrics
@@ -86,7 +86,7 @@ def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installati
     assert installation.app.runs.held(second.run_id, second.generation)
     with pytest.raises(LeaseLost):
         installation.app.runs.calling(first)
-    (outcome,) = asyncio.run(read_each(batch(first), read_metrics))
+    (outcome,) = asyncio.run(read_concurrently(batch(first), read_metrics))
     assert isinstance(outcome.error, LeaseLost)
 
 

@@ -118,7 +118,7 @@ def test_a_status_that_nothing_explains_has_its_class(status, expected):
 def test_a_refused_refresh_token_is_known_by_its_word_whatever_the_status(status):
     said = f"Getting metadata from plugin failed with error: ('invalid_grant: {SECRET}')"
 
-    error = from_failure(Failure(status=status, said=said), "customer 7")
+    error = from_failure(Failure(status=status, message=said), "customer 7")
 
     assert type(error) is AuthExpired
     assert SECRET not in f"{error}{error!r}{vars(error)}"
@@ -165,7 +165,9 @@ def test_what_is_too_big_and_cannot_be_less_stays_too_big():
 
 @pytest.mark.parametrize(("family", "code"), [("query_error", "UNRECOGNIZED_FIELD"), ("request_error", "BAD_RESOURCE_ID")])
 def test_what_google_says_of_a_query_is_repeated_in_short(family, code):
-    error = from_failure(Failure(status="INVALID_ARGUMENT", family=family, code=code, said="Unrecognized field" + "." * 500), "customer 7")
+    error = from_failure(
+        Failure(status="INVALID_ARGUMENT", family=family, code=code, message="Unrecognized field" + "." * 500), "customer 7"
+    )
 
     assert "Unrecognized field" in str(error)
     assert len(str(error)) < 300
@@ -176,12 +178,12 @@ def test_what_google_says_of_a_query_is_repeated_in_short(family, code):
     ("failure", "kind", "remedy"),
     [
         (
-            Failure(status="PERMISSION_DENIED", said="Enable it by visiting https://x.example", reason="SERVICE_DISABLED"),
+            Failure(status="PERMISSION_DENIED", message="Enable it by visiting https://x.example", reason="SERVICE_DISABLED"),
             AccountRefused,
             "https",
         ),
-        (Failure(status="PERMISSION_DENIED", said="…", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"), AuthExpired, "scope adwords"),
-        (Failure(status="PERMISSION_DENIED", said="Because of the moon."), AccountRefused, "Google says: Because of the moon."),
+        (Failure(status="PERMISSION_DENIED", message="…", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"), AuthExpired, "scope adwords"),
+        (Failure(status="PERMISSION_DENIED", message="Because of the moon."), AccountRefused, "Google says: Because of the moon."),
         (
             Failure(status="PERMISSION_DENIED", family="authorization_error", code="PROJECT_DISABLED"),
             AccountRefused,
@@ -201,14 +203,14 @@ def test_a_refusal_says_what_to_do(failure, kind, remedy):
 
 @pytest.mark.parametrize("family", ["quota_error", "internal_error", "authentication_error", "authorization_error", "unheard_of_error"])
 def test_a_secret_in_what_google_says_of_anything_else_is_not_repeated(family):
-    error = from_failure(Failure(status="UNAUTHENTICATED", family=family, code="X", said=SECRET), "customer 7")
+    error = from_failure(Failure(status="UNAUTHENTICATED", family=family, code="X", message=SECRET), "customer 7")
 
     assert SECRET not in f"{error}{error!r}{vars(error)}"
 
 
 @pytest.mark.parametrize("status", [status for status, _ in WITHOUT_EXPLANATION])
 def test_a_secret_that_is_said_beside_a_status_is_not_repeated(status):
-    error = from_failure(Failure(status=status, said=SECRET), "customer 7")
+    error = from_failure(Failure(status=status, message=SECRET), "customer 7")
 
     assert SECRET not in f"{error}{error!r}{vars(error)}"
 
@@ -270,13 +272,13 @@ def test_a_family_that_the_sdk_does_not_know_may_pass():
 def test_a_call_that_explains_nothing_is_told_by_its_status(trailing):
     failure = failure_of(Call("UNAVAILABLE", "said", trailing), READ, error_reason)
 
-    assert failure == Failure(status="UNAVAILABLE", said="said")
+    assert failure == Failure(status="UNAVAILABLE", message="said")
 
 
 def test_an_explanation_that_cannot_be_read_leaves_the_status():
     failure = failure_of(Call("UNAVAILABLE", "said", (("googleadsfailure-bin", b"\xff\xff\xff"),)), READ, error_reason)
 
-    assert failure == Failure(status="UNAVAILABLE", said="said")
+    assert failure == Failure(status="UNAVAILABLE", message="said")
 
 
 @pytest.mark.parametrize("wrapped", ["error", "response"])
@@ -288,7 +290,7 @@ def test_the_call_is_found_inside_the_sdks_exceptions(wrapped):
 
 
 def test_an_exception_without_a_call_is_told_by_its_name_only():
-    assert failure_of(ValueError(SECRET), READ, error_reason) == Failure(status="UNKNOWN", said="ValueError")
+    assert failure_of(ValueError(SECRET), READ, error_reason) == Failure(status="UNKNOWN", message="ValueError")
 
 
 def test_how_long_and_of_what_a_quota_is_told():
@@ -316,7 +318,7 @@ FAMILIES = [field.name for field in ErrorCode.pb(ErrorCode()).DESCRIPTOR.fields]
     st.none() | st.floats(allow_nan=True),
 )
 def test_whatever_google_sends_becomes_one_of_ours(family, code, status, scope, said, seconds):
-    failure = Failure(status=status, said=said, family=family, code=code, scope=scope, retry_seconds=seconds)
+    failure = Failure(status=status, message=said, family=family, code=code, scope=scope, retry_seconds=seconds)
 
     error = from_failure(failure, "customer 7")
 

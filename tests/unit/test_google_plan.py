@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Heat, Parts
 from adpulse.planner.account import Account, Spent
-from adpulse.planner.costs import whole
+from adpulse.planner.costs import cost_of_days
 from adpulse.planner.plan import plan
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.planner.shares import Share
@@ -101,7 +101,7 @@ def test_leaves_are_a_second_call_where_there_are_asset_groups(groups, leaves):
 def test_a_read_costs_the_same_whatever_its_size_and_range(ads):
     mine = account(connection(ads=ads))
 
-    assert whole(mine.costs, 1) == whole(mine.costs, 31) == 4
+    assert cost_of_days(mine.costs, 1) == cost_of_days(mine.costs, 31) == 4
 
 
 def test_conversions_are_split_a_quarter_of_an_hour_after_the_last_time_and_totals_come_hourly():

@@ -8,7 +8,7 @@ from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID
-from adpulse.platforms.meta.lookup import Asks, look_up
+from adpulse.platforms.meta.lookup import LookupCalls, look_up
 from adpulse.platforms.registry import platform_of
 
 COST = platform_of("meta").costs(Size(ads=5_000), 500).lookup
@@ -56,7 +56,7 @@ def test_every_lookup_keeps_within_its_calls_and_in_the_end_all_are_settled_righ
     left = [MissingEntity(level=Level.AD, external_id=ad, ad_set_id=ad_set, campaign_id=ad_sets[ad_set]) for ad, ad_set in ads.items()]
     while left:
         platform.calls = platform.nodes = 0
-        found = look_up(left, Asks(edge=platform.edge, node=platform.node))
+        found = look_up(left, LookupCalls(edge=platform.edge, node=platform.node))
 
         assert platform.calls <= COST
         assert platform.nodes <= LOOKUP_BY_ID
@@ -77,7 +77,7 @@ def test_what_lives_unlisted_or_is_not_told_stays_as_it_is_and_keeps_nothing_fro
     def node(_, external_id):
         return answers.get(external_id, {"id": external_id, "effective_status": "NEW"})
 
-    found = look_up([*odd, *ads], Asks(edge=lambda *_: [], node=node))
+    found = look_up([*odd, *ads], LookupCalls(edge=lambda *_: [], node=node))
 
     assert found.gone == {(Level.AD, "a0"): "GONE"}
     assert set(found.rows) == {(Level.AD, "a1")}

@@ -87,7 +87,7 @@ class GoogleClient:
 
         A customer that is closed has no clients to ask for, and is told as what it is.
         """
-        found: dict[str, AccountFacts] = {}
+        customers: dict[str, AccountFacts] = {}
         closed: list[AccountFacts] = []
         for customer in self._accessible(slot):
             try:
@@ -95,10 +95,10 @@ class GoogleClient:
             except AccountRefused as error:
                 closed.append(_unreadable(customer, error))
                 continue
-            for each in clients:
-                if each.external_id not in found or each.login_customer_id is None:
-                    found[each.external_id] = each
-        return [*found.values(), *(each for each in closed if each.external_id not in found)]
+            for facts in clients:
+                if facts.external_id not in customers or facts.login_customer_id is None:
+                    customers[facts.external_id] = facts
+        return [*customers.values(), *(facts for facts in closed if facts.external_id not in customers)]
 
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Google says about the connection's customer now."""
@@ -113,8 +113,8 @@ class GoogleClient:
             changed = self._changed(connection, fetch.changed_since, slot)
         else:
             changed = dict.fromkeys(HIERARCHY)
-        found = (self._entities(connection, level, ids, slot) for level, ids in changed.items())
-        return pa.concat_tables([ENTITY_SCHEMA.empty_table(), *found])
+        tables = (self._entities(connection, level, ids, slot) for level, ids in changed.items())
+        return pa.concat_tables([ENTITY_SCHEMA.empty_table(), *tables])
 
     def page_size(self, connection: Connection) -> int | None:  # noqa: ARG002 - of every account
         """None: an answer is a stream, and one call."""
@@ -123,11 +123,11 @@ class GoogleClient:
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These entities, removed ones too, in a query for each level; an id that Google does not know is GONE."""
         tables = [ENTITY_SCHEMA.empty_table()]
-        for level in sorted({each.level for each in absent}):
-            ids = [each.external_id for each in absent if each.level is level]
-            found = self._entities(connection, level, ids, slot)
-            unknown = sorted(set(ids) - set(found["external_id"].to_pylist()))
-            tables += [found, status_rows(connection.id, {(level, each): "GONE" for each in unknown})]
+        for level in sorted({entity.level for entity in absent}):
+            ids = [entity.external_id for entity in absent if entity.level is level]
+            rows = self._entities(connection, level, ids, slot)
+            unknown = sorted(set(ids) - set(rows["external_id"].to_pylist()))
+            tables += [rows, status_rows(connection.id, {(level, external_id): "GONE" for external_id in unknown})]
         return pa.concat_tables(tables)
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
@@ -143,8 +143,8 @@ class GoogleClient:
         named = fetch.heat is Heat.HOT or connection.ad_count is None
 
         def read(report: Report) -> pa.Table:
-            rows, told = self._base(connection, report, span, slot, named=named)
-            names.append(told)
+            rows, named_entities = self._base(connection, report, span, slot, named=named)
+            names.append(named_entities)
             return rows
 
         if fetch.kind is FetchKind.CAMPAIGNS:
@@ -160,9 +160,9 @@ class GoogleClient:
     ) -> tuple[pa.Table, pa.Table]:
         """The numbers without the split of conversions, and the names if they are asked for."""
         fields = [*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()]
-        told = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
-        rows = normalise.base(report.level, told, report.within, report.fields)
-        return rows, normalise.names(told, {level: HIERARCHY[level].fields for level in report.named} if named else {})
+        answer = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
+        rows = normalise.base(report.level, answer, report.within, report.fields)
+        return rows, normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
 
     def _split(self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot) -> pa.Table:
         fields = [*report.fields.values(), report.within, normalise.DATE, normalise.CATEGORY, "metrics.conversions"]
@@ -185,9 +185,9 @@ class GoogleClient:
         """The entities of one level: those with these ids, or all."""
         resource, fields = HIERARCHY[level]
         where = "" if ids is None or len(ids) > MOST_IDS else f"{fields['id']} IN ({', '.join(ids)})"
-        told = self._query(connection, resource, fields.values(), slot, where=where)
-        found = normalise.entities(level, told, connection.id, fields)
-        return found if ids is None or where else found.filter(pc.is_in(found["external_id"], pa.array(ids)))
+        answer = self._query(connection, resource, fields.values(), slot, where=where)
+        rows = normalise.entities(level, answer, connection.id, fields)
+        return rows if ids is None or where else rows.filter(pc.is_in(rows["external_id"], pa.array(ids)))
 
     def _changed(self, connection: Connection, since: datetime, slot: CallSlot) -> dict[Level, list[str] | None]:
         """Ids of what changed by level; None where every entity of a level is read.
@@ -196,13 +196,13 @@ class GoogleClient:
         may spend one budget, and reading all of them is one operation as well.
         """
         fields, where = changes(since, self._clock.now(), connection)
-        told = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
-        if told.num_rows >= MOST_CHANGES:
+        answer = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
+        if answer.num_rows >= MOST_CHANGES:
             log.info("%s changed in more places than Google tells at once; everything is read", _about(connection.external_id))
             return dict.fromkeys(HIERARCHY)
-        ids = {level: _changed_ids(told, kind.resource) for level, kind in HIERARCHY.items()}
-        all_campaigns: dict[Level, list[str] | None] = {Level.CAMPAIGN: None} if _changed_ids(told, BUDGET) else {}
-        return {level: found for level, found in ids.items() if found} | all_campaigns
+        ids = {level: _changed_ids(answer, kind.resource) for level, kind in HIERARCHY.items()}
+        all_campaigns: dict[Level, list[str] | None] = {Level.CAMPAIGN: None} if _changed_ids(answer, BUDGET) else {}
+        return {level: changed for level, changed in ids.items() if changed} | all_campaigns
 
     def _accessible(self, slot: CallSlot) -> list[str]:
         """Ids of the customers that the credential's user reaches directly; none for a user who has nothing to do with Google Ads."""
@@ -211,8 +211,8 @@ class GoogleClient:
         def once() -> list[str]:
             service = self._service("CustomerService", None, about)
             with self._translated(about):
-                told = service.list_accessible_customers(timeout=self._endpoint.timeout)
-            return [name.rpartition("/")[2] for name in told.resource_names]
+                answer = service.list_accessible_customers(timeout=self._endpoint.timeout)
+            return [name.rpartition("/")[2] for name in answer.resource_names]
 
         try:
             return self._attempts.make(once, slot, about)
@@ -224,10 +224,10 @@ class GoogleClient:
     def _clients_of(self, customer: str, slot: CallSlot) -> list[AccountFacts]:
         """A customer itself and, of a manager, everything below it."""
         fields = [f"customer_client.{name}" for name in PROFILE]
-        told = self._rows_of(customer, customer, gaql("customer_client", fields), fields, slot)
+        answer = self._rows_of(customer, customer, gaql("customer_client", fields), fields, slot)
         return [
             normalise.account(row, "customer_client", None if str(row["customer_client.id"]) == customer else customer)
-            for row in told.to_pylist()
+            for row in answer.to_pylist()
         ]
 
     def _query(

@@ -36,7 +36,7 @@ class GoogleConsent:
     def authorization_url(self, request: AuthorizationRequest) -> str:
         """The authorisation page. Without ``prompt=consent`` a refresh token comes only with a person's first consent ever."""
         digest = hashlib.sha256(request.verifier.get_secret_value().encode()).digest()
-        asked = {
+        parameters = {
             "client_id": self.client_id,
             "redirect_uri": request.redirect_uri,
             "response_type": "code",
@@ -47,7 +47,7 @@ class GoogleConsent:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        return f"{self.auth_url}?{urlencode(asked)}"
+        return f"{self.auth_url}?{urlencode(parameters)}"
 
     def redeem(self, code: SecretStr, request: AuthorizationRequest) -> IssuedCredential:
         """The refresh token with the client that it was issued to, as JSON: it stays usable when the installation's client changes."""
@@ -61,10 +61,10 @@ class GoogleConsent:
             message = "Google Ads was not ticked on Google's page, so nothing can be read. Connect again and allow it."
             raise AccountRefused(message, "scope")
         token = secret_in(answer.body, "refresh_token", _PLATFORM).get_secret_value()
-        told = {"type": "authorized_user", "client_id": self.client_id, "client_secret": secret, "refresh_token": token}
+        credentials = {"type": "authorized_user", "client_id": self.client_id, "client_secret": secret, "refresh_token": token}
         lasts = answer.body.get("refresh_token_expires_in")
         ends = self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None
-        return IssuedCredential(secret=SecretStr(json.dumps(told)), expires_at=ends)
+        return IssuedCredential(secret=SecretStr(json.dumps(credentials)), expires_at=ends)
 
     def renew(self, secret: SecretStr) -> None:
         """A refresh token is as long as it is."""

@@ -32,20 +32,20 @@ class OauthClient:
 class Key:
     """A credential that is complete. ``project`` is the Google Cloud project that its calls are counted in."""
 
-    told: dict[str, Any] = field(repr=False)
+    fields: dict[str, Any] = field(repr=False)
     token_url: str
     project: str
 
     def credentials(self) -> GoogleCredentials:
         """What the SDK takes; it has no access token yet."""
-        if self.told["type"] == "service_account":
+        if self.fields["type"] == "service_account":
             # Not where the file says: whoever uploads one could have us call any address.
-            return _service_account({**self.told, "token_uri": self.token_url})
+            return _service_account({**self.fields, "token_uri": self.token_url})
         return user.Credentials(  # type: ignore[no-untyped-call] # google.auth leaves its constructors untyped
             None,
-            refresh_token=self.told["refresh_token"],
-            client_id=self.told["client_id"],
-            client_secret=self.told["client_secret"],
+            refresh_token=self.fields["refresh_token"],
+            client_id=self.fields["client_id"],
+            client_secret=self.fields["client_secret"],
             token_uri=self.token_url,
             scopes=[_OAUTH_SCOPE],
         )
@@ -58,36 +58,36 @@ def parse(secret: SecretStr, client: OauthClient) -> Key:
         Usage: it is incomplete; the message says what is missing and never repeats a value.
     """
     text = protect(secret.get_secret_value().strip())
-    told = _json(text) if text.startswith("{") else _of_client(text, client)
+    fields = _json(text) if text.startswith("{") else _of_client(text, client)
     for name in _SECRETS:
-        if isinstance(told.get(name), str):
-            protect(told[name])
-    if told["type"] == "service_account":
-        _require(told, "client_email", "private_key", "project_id")
+        if isinstance(fields.get(name), str):
+            protect(fields[name])
+    if fields["type"] == "service_account":
+        _require(fields, "client_email", "private_key", "project_id")
         try:
-            _service_account({**told, "token_uri": client.token_url})
+            _service_account({**fields, "token_uri": client.token_url})
         except ValueError:
             raise Usage("The service account's private key cannot be read. Give the JSON file as Google issued it.") from None
-        return Key(told, client.token_url, str(told["project_id"]))
-    _require(told, "client_id", "client_secret", "refresh_token")
-    number = _PROJECT_NUMBER.match(str(told["client_id"]))
-    return Key(told, client.token_url, number[1] if number else str(told["client_id"]))
+        return Key(fields, client.token_url, str(fields["project_id"]))
+    _require(fields, "client_id", "client_secret", "refresh_token")
+    number = _PROJECT_NUMBER.match(str(fields["client_id"]))
+    return Key(fields, client.token_url, number[1] if number else str(fields["client_id"]))
 
 
 def _service_account(info: dict[str, Any]) -> GoogleCredentials:
     make = service_account.Credentials.from_service_account_info
-    made: GoogleCredentials = make(info, scopes=[_OAUTH_SCOPE])  # type: ignore[no-untyped-call] # google.auth leaves it untyped
-    return made
+    credentials: GoogleCredentials = make(info, scopes=[_OAUTH_SCOPE])  # type: ignore[no-untyped-call] # google.auth leaves it untyped
+    return credentials
 
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        fields = json.loads(text)
     except json.JSONDecodeError:
         raise Usage("The Google credentials begin like JSON but are none. Give the whole file.") from None
-    if not isinstance(told, dict) or told.get("type") not in _KINDS:
+    if not isinstance(fields, dict) or fields.get("type") not in _KINDS:
         raise Usage(f'These Google credentials are of no kind that can be used. Their "type" must be one of: {", ".join(_KINDS)}.')
-    return told
+    return fields
 
 
 def _of_client(refresh_token: str, client: OauthClient) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _of_client(refresh_token: str, client: OauthClient) -> dict[str, Any]:
     }
 
 
-def _require(told: dict[str, Any], *names: str) -> None:
-    missing = [name for name in names if not (isinstance(told.get(name), str) and told[name])]
+def _require(fields: dict[str, Any], *names: str) -> None:
+    missing = [name for name in names if not (isinstance(fields.get(name), str) and fields[name])]
     if missing:
         raise Usage(f"The Google credentials lack {', '.join(missing)}.")

@@ -33,7 +33,7 @@ TOO_HEAVY = frozenset({"EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", "EXCES
 _LONG_WAIT = 3600.0
 _REFUSED_IN_AUTHENTICATION = frozenset({"CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID"})
 _MANAGER = frozenset({"REQUESTED_METRICS_FOR_MANAGER"})
-_OURS = frozenset(
+_OF_QUERY = frozenset(
     {"query_error", "header_error", "change_status_error", "date_error", "date_range_error", "field_error", "size_limit_error"}
 )
 _INVALID_GRANT = "invalid_grant"
@@ -44,7 +44,7 @@ class Failure:
     """What Google answered instead of rows. Without ``family`` it did not explain itself; ``said`` may hold anything, even a token."""
 
     status: str
-    said: str = ""
+    message: str = ""
     reason: str = ""
     """Google's word for a failure of its platform below the Ads API (``google.rpc.ErrorInfo``)."""
     family: str = ""
@@ -57,7 +57,7 @@ def from_failure(failure: Failure, about: str) -> AdpulseError:
     """Our error; ``about`` names the account in the sentence. What Google said is repeated only where it is about the query."""
     if failure.family:
         return _FAMILIES.get(failure.family, _other)(failure, about)
-    if _INVALID_GRANT in failure.said:  # the SDK tells a revoked token as an outage
+    if _INVALID_GRANT in failure.message:  # the SDK tells a revoked token as an outage
         return _reauthorise(failure, about)
     return _STATUSES.get(failure.status, _passing)(failure, about)
 
@@ -111,10 +111,8 @@ def _denied(failure: Failure, about: str) -> AdpulseError:
         message = f"The credentials for {about} were given without the permission to read Google Ads (scope adwords). Connect it again."
         return AuthExpired(message, failure.reason)
     if failure.reason == API_DISABLED:
-        message = (
-            f"The Google Ads API is not enabled in the Google Cloud project that reads {about}. Google says: {excerpt(failure.said, 500)}"
-        )
-        return AccountRefused(message, failure.reason)
+        message = f"The Google Ads API is not enabled in the Google Cloud project that reads {about}."
+        return AccountRefused(f"{message} Google says: {excerpt(failure.message, 500)}", failure.reason)
     return _refused(failure, about)
 
 
@@ -133,7 +131,7 @@ def _refused(failure: Failure, about: str) -> AdpulseError:
         message = f"The Google Cloud project may only read test accounts, not {about}. Apply for a higher access level."
         return AccountRefused(message, failure.code)
     message = f"Google does not let these credentials read {about}. Give their user access to it, or to a manager above it."
-    reason = f" Google says: {excerpt(failure.said, 300)}" if failure.said else ""
+    reason = f" Google says: {excerpt(failure.message, 300)}" if failure.message else ""
     return AccountRefused(message + reason, failure.code or failure.status)
 
 
@@ -154,12 +152,12 @@ def _query(failure: Failure, about: str) -> AdpulseError:
 
 
 def _bad(failure: Failure, about: str) -> AdpulseError:
-    return BadRequest(f"Google refused a query for {about}: {excerpt(failure.said, 200)}", f"{failure.family}/{failure.code}")
+    return BadRequest(f"Google refused a query for {about}: {excerpt(failure.message, 200)}", f"{failure.family}/{failure.code}")
 
 
 def _other(failure: Failure, about: str) -> AdpulseError:
     """A family we do not know may pass; it is recorded with its code."""
-    if failure.family in _OURS:
+    if failure.family in _OF_QUERY:
         return _bad(failure, about)
     return Unavailable(f"Google answered {failure.family}/{failure.code} for {about}.", f"{failure.family}/{failure.code}")
 
@@ -190,23 +188,25 @@ def failure_of(error: Any, read: Callable[[bytes], Any], read_reason: Callable[[
         read: makes a GoogleAdsFailure of bytes; None of bytes that are none.
         read_reason: the reason in a google.rpc.Status; empty of bytes that hold none.
     """
-    call = next((each for each in (error, getattr(error, "error", None), getattr(error, "response", None)) if _is_call(each)), None)
+    call = next((holder for holder in (error, getattr(error, "error", None), getattr(error, "response", None)) if _is_call(holder)), None)
     if call is None:
-        return Failure(status="UNKNOWN", said=type(error).__name__)
+        return Failure(status="UNKNOWN", message=type(error).__name__)
     trailing = dict(call.trailing_metadata() or ())
-    told = Failure(status=call.code().name, said=str(call.details()), reason=read_reason(trailing.get("grpc-status-details-bin", b"")))
+    reported = Failure(
+        status=call.code().name, message=str(call.details()), reason=read_reason(trailing.get("grpc-status-details-bin", b""))
+    )
     body = next((value for key, value in trailing.items() if key.endswith("googleadsfailure-bin")), None)
     failure = read(body) if body else None
-    return told if failure is None else _explained(told, failure)
+    return reported if failure is None else _explained(reported, failure)
 
 
 def _is_call(value: object) -> bool:
     return all(callable(getattr(value, name, None)) for name in ("code", "details", "trailing_metadata"))
 
 
-def _explained(told: Failure, failure: Any) -> Failure:  # noqa: ANN401 - a protobuf message
+def _explained(reported: Failure, failure: Any) -> Failure:  # noqa: ANN401 - a protobuf message
     if not failure.errors:
-        return told
+        return reported
     error = failure.errors[0]
     family = error.error_code.WhichOneof("error_code") or "unknown"
     field = error.error_code.DESCRIPTOR.fields_by_name.get(family)
@@ -215,8 +215,8 @@ def _explained(told: Failure, failure: Any) -> Failure:  # noqa: ANN401 - a prot
     quota = error.details.quota_error_details
     scope = quota.DESCRIPTOR.fields_by_name["rate_scope"].enum_type.values_by_number.get(quota.rate_scope)
     return Failure(
-        status=told.status,
-        said=error.message,
+        status=reported.status,
+        message=error.message,
         family=family,
         code=value.name if value else str(number),
         scope=scope.name if scope else "",

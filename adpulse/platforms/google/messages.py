@@ -38,11 +38,11 @@ class Columns:
 
     def __init__(self, version: str, fields: tuple[str, ...]) -> None:
         row = _row_descriptor(version)
-        found = [_found(row, name) for name in fields]
+        descriptors = [_find_descriptor(row, name) for name in fields]
         self._message = _message_class(version, fields)
         self._read: Callable[[Any], tuple[Any, ...]] = attrgetter(*fields) if len(fields) > 1 else _single(fields[0])
-        self._plain: list[Callable[[Sequence[Any]], Iterable[Any]] | None] = [_plain(each) for each in found]
-        self.schema = pa.schema([pa.field(name, _arrow_type(each)) for name, each in zip(fields, found, strict=True)])
+        self._plain: list[Callable[[Sequence[Any]], Iterable[Any]] | None] = [_plain(descriptor) for descriptor in descriptors]
+        self.schema = pa.schema([pa.field(name, _arrow_type(descriptor)) for name, descriptor in zip(fields, descriptors, strict=True)])
 
     @property
     def deserialize(self) -> Callable[[bytes], Any]:
@@ -53,8 +53,8 @@ class Columns:
     def table(self, message: Any) -> pa.Table:  # noqa: ANN401 - a protobuf message
         """The rows of one message, some at a time: as Python objects they take ten times the memory, and many streams are read at once."""
         rows, tables = map(self._read, message.results), [self.schema.empty_table()]
-        while told := list(zip(*islice(rows, _ROWS_AT_ONCE), strict=True)):
-            values = [plain(column) if plain else column for plain, column in zip(self._plain, told, strict=True)]
+        while chunk := list(zip(*islice(rows, _ROWS_AT_ONCE), strict=True)):
+            values = [plain(column) if plain else column for plain, column in zip(self._plain, chunk, strict=True)]
             columns = [pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)]
             tables.append(pa.table(columns, schema=self.schema))
         return pa.concat_tables(tables)
@@ -101,7 +101,7 @@ def _row_descriptor(version: str) -> Any:  # noqa: ANN401 - a protobuf descripto
     return _response_descriptor(version).fields_by_name["results"].message_type
 
 
-def _found(row: Any, path: str) -> Any:  # noqa: ANN401 - protobuf descriptors
+def _find_descriptor(row: Any, path: str) -> Any:  # noqa: ANN401 - protobuf descriptors
     *parents, name = path.split(".")
     for parent in parents:
         row = _field(row, parent).message_type
@@ -141,12 +141,12 @@ def _select(message: Any, full: Any, paths: list[str]) -> None:  # noqa: ANN401 
     for name, tails in below.items():
         field = _field(full, name)
         label = _FIELD.LABEL_REPEATED if field.is_repeated else _FIELD.LABEL_OPTIONAL
-        made = message.field.add(name=name, number=field.number, label=label)
+        selected = message.field.add(name=name, number=field.number, label=label)
         if field.message_type is not None:
-            made.type, made.type_name = _FIELD.TYPE_MESSAGE, f"Selected_{name}"
-            _select(message.nested_type.add(name=made.type_name), field.message_type, tails)
+            selected.type, selected.type_name = _FIELD.TYPE_MESSAGE, f"Selected_{name}"
+            _select(message.nested_type.add(name=selected.type_name), field.message_type, tails)
         else:
-            made.type = _FIELD.TYPE_INT32 if field.enum_type is not None else field.type
+            selected.type = _FIELD.TYPE_INT32 if field.enum_type is not None else field.type
 
 
 def _single(field: str) -> Callable[[Any], tuple[Any, ...]]:
@@ -157,10 +157,10 @@ def _single(field: str) -> Callable[[Any], tuple[Any, ...]]:
 def _plain(field: Any) -> Callable[[Sequence[Any]], Iterable[Any]] | None:  # noqa: ANN401 - a protobuf descriptor
     """What makes plain values of a column, if they are not."""
     if field.is_repeated:
-        return lambda column: [list(each) for each in column]
+        return lambda column: [list(values) for values in column]
     if field.enum_type is not None:
         names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
-        return lambda column: [names.get(each, "UNKNOWN") for each in column]
+        return lambda column: [names.get(number, "UNKNOWN") for number in column]
     return None
 
 

@@ -22,9 +22,10 @@ CATEGORIES: Mapping[str, str] = {
 KINDS = tuple(dict.fromkeys(CATEGORIES.values()))
 """The metrics that are kinds of conversions."""
 
-TOLD = (*FIELDS, *KINDS)
+REPORTED = (*FIELDS, *KINDS)
 """Every metric that Google tells."""
 
 WORDS: Mapping[str, str] = {name: f"`{field}`" for name, field in FIELDS.items()} | {
-    name: f"`metrics.conversions` of {', '.join(f'`{each}`' for each, metric in CATEGORIES.items() if metric == name)}" for name in KINDS
+    name: f"`metrics.conversions` of {', '.join(f'`{category}`' for category, metric in CATEGORIES.items() if metric == name)}"
+    for name in KINDS
 }

@@ -18,7 +18,7 @@ from adpulse.errors import Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
-from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, TOLD
+from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, REPORTED
 
 DATE = "segments.date"
 CATEGORY = "segments.conversion_action_category"
@@ -46,14 +46,14 @@ def account(row: Row, prefix: str, login_customer_id: str | None) -> AccountFact
     )
 
 
-def entities(level: Level, told: pa.Table, connection_id: str, fields: Mapping[str, str]) -> pa.Table:
+def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping[str, str]) -> pa.Table:
     """ENTITY_SCHEMA rows of one level. Of an entity that came twice the last is kept.
 
     ``fields`` says which column is the ``id``, ``parent``, ``name``, ``status`` and ``objective``; every other name is an attribute's.
     """
     own = {name: column for name, column in fields.items() if name in ("id", "parent", "name", "status", "objective")}
     attributes = {name: column for name, column in fields.items() if name not in own}
-    latest = {str(row[own["id"]]): row for row in told.to_pylist()}
+    latest = {str(row[own["id"]]): row for row in answer.to_pylist()}
     columns = [
         [connection_id] * len(latest),
         [level.value] * len(latest),
@@ -69,52 +69,52 @@ def entities(level: Level, told: pa.Table, connection_id: str, fields: Mapping[s
 
 def _attributes(row: Row, fields: Mapping[str, str]) -> str:
     """What is set of them, as canonical JSON: the same entity always reads the same."""
-    kept = {name: row[column] for name, column in fields.items() if row[column]}
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+    attributes = {name: row[column] for name, column in fields.items() if row[column]}
+    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def names(told: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
+def names(answer: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
     """The entities that an answer tells of, each once, and what they belong to; most ads of Google's have no name.
 
     Of the ad groups of one ad it is always the same one, whatever the order of the answer.
     """
-    found: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    named: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for level, fields in kinds.items():
         own = {name: fields[name] for name in ("id", "parent", "name") if name in fields}
-        distinct = told.group_by(list(own.values()), use_threads=False).aggregate([])
+        distinct = answer.group_by(list(own.values()), use_threads=False).aggregate([])
         for row in distinct.sort_by([(column, "ascending") for column in own.values()]).to_pylist():
             parent = str(row[own["parent"]]) if "parent" in own else None
-            found[level.value, str(row[own["id"]])] = parent, row[own["name"]] or None
-    return names_table(found)
+            named[level.value, str(row[own["id"]])] = parent, row[own["name"]] or None
+    return names_table(named)
 
 
-def base(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
-    """Numbers per entity and day without the split of conversions: ``_KEY`` and ``TOLD`` columns, the split null.
+def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
+    """Numbers per entity and day without the split of conversions: ``_KEY`` and ``REPORTED`` columns, the split null.
 
     Args:
         level: what the rows are of.
-        told: the answer; a row that came twice (data move while a stream runs) counts once.
+        answer: a row that came twice (data move while a stream runs) counts once.
         within: the column that tells rows of the same entity and day apart: an ad may stand in several ad groups, which add up.
         fields: which columns are the ``id`` and the ``campaign``.
 
     Raises:
         Unavailable: a value that is not a finite number; nothing of the answer can be trusted.
     """
-    rows = _latest(told, [fields["id"], within, DATE])
+    rows = _latest(answer, [fields["id"], within, DATE])
     columns = {name: _plain(rows[column], column) for name, column in FIELDS.items()}
     return _summed(_keyed(level, rows, fields, columns))
 
 
-def split(level: Level, told: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
+def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
     """Conversions per entity and day by kind, the rest null; categories that are no metric of ours make no row.
 
     Raises:
         Unavailable: a value that is not a finite number.
     """
-    rows = _latest(told, [fields["id"], within, DATE, CATEGORY])
+    rows = _latest(answer, [fields["id"], within, DATE, CATEGORY])
     rows = rows.filter(pc.is_in(rows[CATEGORY], pa.array(list(CATEGORIES))))
     counted = _plain(rows["metrics.conversions"], "metrics.conversions")
-    kind = pa.array([CATEGORIES[each] for each in rows[CATEGORY].to_pylist()], pa.string())
+    kind = pa.array([CATEGORIES[category] for category in rows[CATEGORY].to_pylist()], pa.string())
     columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in KINDS}
     return _summed(_keyed(level, rows, fields, columns))
 
@@ -126,24 +126,24 @@ def joined(parts: Iterable[pa.Table]) -> pa.Table:
 
 def rows(parts: Iterable[pa.Table], connection: Connection) -> pa.Table:
     """METRIC_SCHEMA rows, with their profit where the revenue is told."""
-    told = pa.concat_tables(parts)
-    columns = {name: told[name] for name in (*_KEY, *TOLD)}
-    columns["connection_id"] = pa.array([connection.id] * told.num_rows, pa.string())
-    silent = pa.nulls(told.num_rows, pa.int64())
+    reported = pa.concat_tables(parts)
+    columns = {name: reported[name] for name in (*_KEY, *REPORTED)}
+    columns["connection_id"] = pa.array([connection.id] * reported.num_rows, pa.string())
+    silent = pa.nulls(reported.num_rows, pa.int64())
     table = pa.table([columns.get(name, silent) for name in METRIC_SCHEMA.names], schema=METRIC_SCHEMA)
     return with_profit(table, connection.gross_margin)
 
 
-def _keyed(level: Level, told: pa.Table, fields: Mapping[str, str], columns: Mapping[str, pa.Array]) -> pa.Table:
-    count = told.num_rows
+def _keyed(level: Level, rows: pa.Table, fields: Mapping[str, str], columns: Mapping[str, pa.Array]) -> pa.Table:
+    count = rows.num_rows
     key = {
         "level": pa.array([level.value] * count, pa.string()),
-        "external_id": told[fields["id"]].cast(pa.string()),
-        "campaign_id": told[fields["campaign"]].cast(pa.string()),
-        "date": _dates(told[DATE]),
+        "external_id": rows[fields["id"]].cast(pa.string()),
+        "campaign_id": rows[fields["campaign"]].cast(pa.string()),
+        "date": _dates(rows[DATE]),
     }
     silent = pa.nulls(count, pa.int64())
-    return pa.table({**key, **{name: columns.get(name, silent) for name in TOLD}})
+    return pa.table({**key, **{name: columns.get(name, silent) for name in REPORTED}})
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -153,21 +153,21 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise Unavailable(f"Google sent something that is not a date in the field {DATE}.", "malformed") from None
 
 
-def _summed(told: pa.Table) -> pa.Table:
+def _summed(rows: pa.Table) -> pa.Table:
     """One row per key; null stays null where no row says anything."""
-    grouped = told.group_by(list(_KEY), use_threads=False).aggregate([(name, "sum") for name in TOLD])
-    return pa.table({name: grouped[name if name in _KEY else f"{name}_sum"] for name in (*_KEY, *TOLD)})
+    grouped = rows.group_by(list(_KEY), use_threads=False).aggregate([(name, "sum") for name in REPORTED])
+    return pa.table({name: grouped[name if name in _KEY else f"{name}_sum"] for name in (*_KEY, *REPORTED)})
 
 
-def _zeroed(told: pa.Table) -> pa.Table:
-    return pa.table({name: pc.fill_null(told[name], 0) if name in TOLD else told[name] for name in told.column_names})
+def _zeroed(rows: pa.Table) -> pa.Table:
+    return pa.table({name: pc.fill_null(rows[name], 0) if name in REPORTED else rows[name] for name in rows.column_names})
 
 
-def _latest(told: pa.Table, key: list[str]) -> pa.Table:
+def _latest(rows: pa.Table, key: list[str]) -> pa.Table:
     """Every key once: the last of its rows."""
-    numbered = told.append_column("ordinal", pa.array(np.arange(told.num_rows, dtype=np.int64)))
+    numbered = rows.append_column("ordinal", pa.array(np.arange(rows.num_rows, dtype=np.int64)))
     last = numbered.group_by(list(dict.fromkeys(key)), use_threads=False).aggregate([("ordinal", "max")])["ordinal_max"]
-    return told if len(last) == told.num_rows else told.take(last)
+    return rows if len(last) == rows.num_rows else rows.take(last)
 
 
 def _plain(column: pa.ChunkedArray, field: str) -> pa.Array:
@@ -181,10 +181,10 @@ def micros(column: pa.ChunkedArray, field: str) -> pa.Array:
     Raises:
         Unavailable: not finite, or too big for 64 bits.
     """
-    told = column.to_numpy()
-    if not (np.abs(told) < _LARGEST / MICROS).all():  # not a number is not less than anything
+    values = column.to_numpy()
+    if not (np.abs(values) < _LARGEST / MICROS).all():  # not a number is not less than anything
         raise Unavailable(f"Google sent something that is not a number in the field {field}.", "malformed")
-    product = told * MICROS
+    product = values * MICROS
     nearest = np.rint(product)
     # The product was rounded itself: where that could have moved it across the middle between two integers, be exact.
     from_middle = np.abs(np.abs(product - nearest) - 0.5)
@@ -192,5 +192,5 @@ def micros(column: pa.ChunkedArray, field: str) -> pa.Array:
     unsure = np.flatnonzero((size >= _UNSURE_FROM) | (from_middle <= size * 2.0**-51))
     whole = np.where(size < _LARGEST, nearest, 0).astype(np.int64)
     for place in unsure:
-        whole[place] = round(Fraction(float(told[place])) * MICROS)
+        whole[place] = round(Fraction(float(values[place])) * MICROS)
     return pa.array(whole, pa.int64())

@@ -26,7 +26,7 @@ from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.meta import normalise, tokens
 from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
-from adpulse.platforms.meta.lookup import Asks, look_up
+from adpulse.platforms.meta.lookup import LookupCalls, look_up
 from adpulse.platforms.meta.metrics import FIELDS
 from adpulse.platforms.meta.session import Endpoint, TokenSession, error_of
 from adpulse.platforms.meta.statuses import edge_statuses, report_filter
@@ -103,13 +103,13 @@ class MetaClient:
         if refusal := tokens.wrong_kind(tokens.kind_of(self._session.token.get_secret_value())):
             raise refusal
         own, assigned = (self._listed(edge, slot) for edge in ("me/adaccounts", "me/assigned_ad_accounts"))
-        found = {facts.external_id: facts for each in (own, assigned) if isinstance(each, list) for facts in each}
-        if isinstance(own, AdpulseError) and not found:
+        accounts = {facts.external_id: facts for listing in (own, assigned) if isinstance(listing, list) for facts in listing}
+        if isinstance(own, AdpulseError) and not accounts:
             if not tokens.lacks_own_list(own):
                 raise own
             if isinstance(assigned, AdpulseError):
                 raise assigned
-        return list(found.values())
+        return list(accounts.values())
 
     def _listed(self, edge: str, slot: CallSlot) -> list[AccountFacts] | AdpulseError:
         """The accounts of one edge of ``me``, or why it has none: a user may lack the one, a System User the other."""
@@ -135,8 +135,8 @@ class MetaClient:
             params["filtering"] = [{"field": "updated_time", "operator": "GREATER_THAN", "value": since}]
         tables = [ENTITY_SCHEMA.empty_table()]
         for level, edge, fields in _EDGES:
-            asked = {**params, "fields": fields, "effective_status": edge_statuses(level)}
-            rows = self._list(f"act_{connection.external_id}/{edge}", asked, slot, _account(connection.external_id))
+            parameters = {**params, "fields": fields, "effective_status": edge_statuses(level)}
+            rows = self._list(f"act_{connection.external_id}/{edge}", parameters, slot, _account(connection.external_id))
             tables.append(normalise.entities(level, rows, connection.id))
         return pa.concat_tables(tables)
 
@@ -162,9 +162,9 @@ class MetaClient:
             except (BadRequest, AccountRefused):  # of this object only, as the account's edges were answered; so 275 (php-graph-sdk#764)
                 return {}
 
-        found = look_up(absent, Asks(edge=edge, node=node))
-        rows = (normalise.entities(level, [row], connection.id) for (level, _), row in found.rows.items())
-        return pa.concat_tables([*rows, status_rows(connection.id, found.gone)])
+        lookup = look_up(absent, LookupCalls(edge=edge, node=node))
+        rows = (normalise.entities(level, [row], connection.id) for (level, _), row in lookup.rows.items())
+        return pa.concat_tables([*rows, status_rows(connection.id, lookup.gone)])
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
         """One row per ad (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
@@ -219,7 +219,7 @@ class MetaClient:
             Unavailable: a page is malformed, a cursor repeats, or empty pages do not end.
             TooMuchData: even the smallest page is too big.
         """
-        after, seen, empty = None, set[str](), 0
+        after, cursors, empty = None, set[str](), 0
         while True:
             page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about)
             yield page["data"]
@@ -228,9 +228,9 @@ class MetaClient:
             if not links.get("next"):
                 return
             after = (links.get("cursors") or {}).get("after")
-            if not after or after in seen or empty > EMPTY_PAGES:
+            if not after or after in cursors or empty > EMPTY_PAGES:
                 raise Unavailable(f"Meta's pages for {about} do not end.", "paging")
-            seen.add(after)
+            cursors.add(after)
 
     def _page(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
         """One page; when it is too big, half of it from the same place, and smaller pages of this edge for some time."""
@@ -288,21 +288,21 @@ class MetaClient:
     def _once(self, method: str, path: str, params: Params, about: str) -> Page:
         try:
             response = self._session.call(method, path, params)
-            headers, told = response.headers(), orjson.loads(response.body())
+            headers, answer = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
-            ours = _from_sdk(error, path, about)
+            translated = _from_sdk(error, path, about)
             self._note_version(_headers(error))
-            if not isinstance(ours, RateLimited):  # which pauses the calls by itself
+            if not isinstance(translated, RateLimited):  # which pauses the calls by itself
                 self._note_usage(_headers(error), about)
-            raise ours from None
+            raise translated from None
         except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError):
             # The SDK mistypes broken bodies (HTML, truncated JSON), and a connection error's text holds the token.
             raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
-        if not isinstance(told, dict) or ("error" not in told and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
+        if not isinstance(answer, dict) or ("error" not in answer and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
             raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
         self._note_version(headers)
         self._note_usage(headers, about)
-        return told
+        return answer
 
     def _note_version(self, headers: Mapping[str, str]) -> None:
         """Every answer names the version that it is of, refusals too (header ``facebook-api-version``)."""

@@ -53,14 +53,14 @@ class MetaConsent:
 
     def authorization_url(self, request: AuthorizationRequest) -> str:
         """The login dialog. Its flow for servers knows no code challenge: the app's secret stands for it."""
-        asked = {"client_id": self.app_id, "redirect_uri": request.redirect_uri, "state": request.state, "response_type": "code"}
+        parameters = {"client_id": self.app_id, "redirect_uri": request.redirect_uri, "state": request.state, "response_type": "code"}
         wanted = {"config_id": self.configuration} if self.configuration else {"scope": _SCOPE}
-        return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode(asked | wanted)}"
+        return f"{self.login_url.rstrip('/')}/{self.version}/dialog/oauth?{urlencode(parameters | wanted)}"
 
     def redeem(self, code: SecretStr, request: AuthorizationRequest) -> IssuedCredential:
         """A long-lived token. A short-lived one that the code is good for is not kept."""
-        told = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": request.redirect_uri})
-        token = secret_in(told, "access_token", _PLATFORM)
+        answer = self._tokens({"code": protect(code.get_secret_value()), "redirect_uri": request.redirect_uri})
+        token = secret_in(answer, "access_token", _PLATFORM)
         if self.configuration:
             ends_at = self.inspect(token).ends_at
             if ends_at is None or ends_at - self.clock.now() > _SHORT_LIVED:
@@ -82,14 +82,14 @@ class MetaConsent:
         answer = self._ask("debug_token", {"input_token": token, "access_token": asker})
         if is_of_another_app(answer.body.get("error")):
             return CredentialInfo(app_id=self._issuer(token))
-        told = _accepted(answer).get("data")
-        if not isinstance(told, dict):
+        info = _accepted(answer).get("data")
+        if not isinstance(info, dict):
             raise Unavailable("Meta's answer about a token is not what was asked for.", "malformed")
-        if refusal := wrong_kind(str(told.get("type"))):
+        if refusal := wrong_kind(str(info.get("type"))):
             raise refusal
-        ends = [told.get(name) for name in ("expires_at", "data_access_expires_at")]
+        ends = [info.get(name) for name in ("expires_at", "data_access_expires_at")]
         ends_at = min((datetime.fromtimestamp(at, UTC) for at in ends if isinstance(at, int) and at > 0), default=None)
-        return CredentialInfo(ends_at=ends_at, app_id=str(told["app_id"]) if told.get("app_id") else None)
+        return CredentialInfo(ends_at=ends_at, app_id=str(info["app_id"]) if info.get("app_id") else None)
 
     def _issuer(self, token: str) -> str:
         """The app of a token that is not of ours: what the token itself gets for the node ``app``."""
@@ -104,12 +104,12 @@ class MetaConsent:
     def _exchanged(self, secret: SecretStr) -> IssuedCredential:
         # The last parameter is for tokens of System Users, which are renewed here as well.
         wanted = {"grant_type": "fb_exchange_token", "fb_exchange_token": secret.get_secret_value(), "set_token_expires_in_60_days": "true"}
-        told = self._tokens(wanted)
-        token = secret_in(told, "access_token", _PLATFORM)
+        answer = self._tokens(wanted)
+        token = secret_in(answer, "access_token", _PLATFORM)
         try:
             return IssuedCredential(secret=token, expires_at=self.inspect(token).ends_at)
         except AdpulseError:
-            lasts = told.get("expires_in")
+            lasts = answer.get("expires_in")
             return IssuedCredential(
                 secret=token, expires_at=self.clock.now() + timedelta(seconds=lasts) if isinstance(lasts, int) else None
             )
@@ -129,15 +129,15 @@ def _accepted(answer: TokenResponse) -> Mapping[str, Any]:
     return answer.body
 
 
-def _refusal(status: int, told: object) -> AdpulseError:
+def _refusal(status: int, body: object) -> AdpulseError:
     """Our error. What Meta says of the app's own secret comes under a code that otherwise means a passing failure."""
-    error = told if isinstance(told, dict) else {}
+    error = body if isinstance(body, dict) else {}
     if error.get("code") == _UNKNOWN_APP or "client secret" in str(error.get("message")):
         return Usage("Meta does not accept the app: check ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET.", str(error.get("code")))
-    ours = from_reply(Reply(status=status, error=error, headers={}), "whom it was given for")
-    if type(ours) is BadRequest:
+    translated = from_reply(Reply(status=status, error=error, headers={}), "whom it was given for")
+    if type(translated) is BadRequest:
         message = (
             "Meta does not accept this authorisation: it was used, is too old, or is for another address. Connect again from the start."
         )
-        return BadRequest(message, ours.code)
-    return ours
+        return BadRequest(message, translated.code)
+    return translated

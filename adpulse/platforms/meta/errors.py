@@ -76,17 +76,17 @@ def from_reply(reply: Reply, account: str) -> AdpulseError:
     """Our error for an answer. ``account`` is named in the message; nothing of the request is, as it holds the token."""
     code, subcode = _int(reply.error.get("code")), _int(reply.error.get("error_subcode"))
     raw = f"{code}/{subcode}" if subcode else str(code or f"http-{reply.status}")
-    said = _said(reply)
-    if subcode in _TOO_MUCH_SUBCODES or _TOO_MUCH_WORDS in said.lower():
+    reason = _reason(reply)
+    if subcode in _TOO_MUCH_SUBCODES or _TOO_MUCH_WORDS in reason.lower():
         return TooMuchData(f"Meta cannot answer a request this big for {account}.", raw)
     if code in _APP_THROTTLE | _ACCOUNT_THROTTLE:
         return _throttled(reply, account, raw, app=code in _APP_THROTTLE)
     if subcode == _GONE_SUBCODE and not reply.of_account:
-        return ObjectGone(f"Meta no longer knows what was asked for in {account}: {said}", raw)
-    return _permanent(code, subcode, said, raw, account) or _other(reply, code, subcode, said, raw, account)
+        return ObjectGone(f"Meta no longer knows what was asked for in {account}: {reason}", raw)
+    return _permanent(code, subcode, reason, raw, account) or _other(reply, code, subcode, reason, raw, account)
 
 
-def _said(reply: Reply) -> str:
+def _reason(reply: Reply) -> str:
     """The message, and for refusals Meta's title and text for people, which hold the reason: the message is "Invalid parameter"."""
     message = excerpt(str(reply.error.get("message", f"HTTP {reply.status}")), 200)
     if _int(reply.error.get("code")) not in _REASONED:
@@ -95,17 +95,17 @@ def _said(reply: Reply) -> str:
     return ". ".join(part.strip().removesuffix(".") for part in (message, title, text) if part.strip())
 
 
-def _permanent(code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError | None:
+def _permanent(code: int | None, subcode: int | None, reason: str, raw: str, account: str) -> AdpulseError | None:
     if code in _SUNSET:
-        return VersionSunset(f"Meta has ended the pinned API version ({said}). Set ADPULSE_META_VERSION to a current one.", raw)
-    refusal = _refusal(code, subcode, said, account)
+        return VersionSunset(f"Meta has ended the pinned API version ({reason}). Set ADPULSE_META_VERSION to a current one.", raw)
+    refusal = _refusal(code, subcode, reason, account)
     if refusal is None:
         return None
     error, message = refusal
-    return error(f"{message} Meta says: {said}", raw)
+    return error(f"{message} Meta says: {reason}", raw)
 
 
-def _refusal(code: int | None, subcode: int | None, said: str, account: str) -> tuple[Callable[[str, str], AdpulseError], str] | None:
+def _refusal(code: int | None, subcode: int | None, reason: str, account: str) -> tuple[Callable[[str, str], AdpulseError], str] | None:
     """Which error a refusal of the token is, and the sentence that says what to do."""
     if code in _AUTH and subcode == _CHECKPOINT:
         message = f"Meta wants the user of the token for {account} to log in at facebook.com and do what it asks there."
@@ -114,7 +114,7 @@ def _refusal(code: int | None, subcode: int | None, said: str, account: str) -> 
         return AuthExpired, f"Meta no longer accepts the token for {account}. Connect it again with a fresh token."
     if code in _BLOCKED:
         return AccessBlocked, f"Meta has blocked the user of the token for {account}."
-    if _APP_BLOCKED in said.lower():
+    if _APP_BLOCKED in reason.lower():
         message = f"Meta has blocked the app, for {account} and every other account of it. See the app's dashboard at Meta."
         return partial(AccessBlocked, scope="app"), message
     if code in _REFUSED or subcode == _GONE_SUBCODE:
@@ -125,12 +125,12 @@ def _refusal(code: int | None, subcode: int | None, said: str, account: str) -> 
     return None
 
 
-def _other(reply: Reply, code: int | None, subcode: int | None, said: str, raw: str, account: str) -> AdpulseError:
-    if subcode in _STATUS_SUBCODES or (code == _WRONG and subcode is None and any(word in said.lower() for word in _STATUS_WORDS)):
-        return StatusRefused(f"Meta refused the statuses asked for in {account}: {said}", raw)
+def _other(reply: Reply, code: int | None, subcode: int | None, reason: str, raw: str, account: str) -> AdpulseError:
+    if subcode in _STATUS_SUBCODES or (code == _WRONG and subcode is None and any(word in reason.lower() for word in _STATUS_WORDS)):
+        return StatusRefused(f"Meta refused the statuses asked for in {account}: {reason}", raw)
     if _is_transient(reply, code, subcode):
-        return Unavailable(f"Meta failed to answer for {account} ({said}).", raw)
-    return BadRequest(f"Meta refused a request for {account}: {said}", raw)
+        return Unavailable(f"Meta failed to answer for {account} ({reason}).", raw)
+    return BadRequest(f"Meta refused a request for {account}: {reason}", raw)
 
 
 def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
@@ -153,7 +153,7 @@ def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimite
 
 def wait_hint(headers: Mapping[str, str]) -> float | None:
     """Seconds until Meta says calls are welcome again; None when it does not say."""
-    minutes = [_number(each, "estimated_time_to_regain_access") for each in _cases(headers)]
+    minutes = [_number(case, "estimated_time_to_regain_access") for case in _cases(headers)]
     seconds = _number(_json(headers, "x-ad-account-usage"), "reset_time_duration")
     waits = [minute * 60 for minute in minutes] + [seconds]
     return max((wait for wait in waits if 0 < wait <= _LONGEST_WAIT), default=None)
@@ -162,17 +162,17 @@ def wait_hint(headers: Mapping[str, str]) -> float | None:
 def usage(headers: Mapping[str, str]) -> dict[Scope, float]:
     """How much of Meta's own limits is used up, in percent: the fullest of the account's meters, and of the app's; 0 if it does not say."""
     account, insights = (_json(headers, name) for name in ("x-ad-account-usage", "x-fb-ads-insights-throttle"))
-    mine = [_number(told, "acc_id_util_pct") for told in (account, insights)]
-    mine += [_number(each, name) for each in _cases(headers) for name in _METERS]
+    account_meters = [_number(meter, "acc_id_util_pct") for meter in (account, insights)]
+    account_meters += [_number(case, name) for case in _cases(headers) for name in _METERS]
     apps = _json(headers, "x-app-usage")
-    whole = [_number(insights, "app_id_util_pct"), *(_number(apps, name) for name in _METERS)]
-    return {"account": max(mine), "app": max(whole)}
+    app_meters = [_number(insights, "app_id_util_pct"), *(_number(apps, name) for name in _METERS)]
+    return {"account": max(account_meters), "app": max(app_meters)}
 
 
 def _cases(headers: Mapping[str, str]) -> list[dict[str, Any]]:
     """The meters of each kind of call, of every account that the header names."""
     accounts = _json(headers, "x-business-use-case-usage").values()
-    return [each for uses in accounts if isinstance(uses, list) for each in uses if isinstance(each, dict)]
+    return [case for uses in accounts if isinstance(uses, list) for case in uses if isinstance(case, dict)]
 
 
 def _number(meters: Mapping[str, Any], name: str) -> float:
@@ -188,10 +188,10 @@ def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:
     for key, value in headers.items():
         if key.lower() == name:
             try:
-                told = orjson.loads(value)
+                meters = orjson.loads(value)
             except orjson.JSONDecodeError:
                 return {}
-            return told if isinstance(told, dict) else {}
+            return meters if isinstance(meters, dict) else {}
     return {}
 
 

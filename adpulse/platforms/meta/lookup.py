@@ -26,7 +26,7 @@ Key = tuple[Level, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asks:
+class LookupCalls:
     """The two ways of asking Meta: the rows of an edge with these ids, and one node.
 
     A node is None when Meta says that there is none, and empty when it refuses to tell.
@@ -45,25 +45,25 @@ class Lookup:
     _unlisted: dict[Level, list[str]] = field(default_factory=dict)
     _left: int = LOOKUP_BY_ID
 
-    def list(self, asks: Asks, level: Level, ids: Iterable[str | None]) -> None:
+    def list(self, calls: LookupCalls, level: Level, ids: Iterable[str | None]) -> None:
         """Ask the level's edge, for as many ids as one lookup may."""
-        asked = sorted({each for each in ids if each})[:_MOST_LISTED]
-        for start in range(0, len(asked), IDS_A_CALL):
-            rows = asks.edge(level, asked[start : start + IDS_A_CALL])
+        requested = sorted({external_id for external_id in ids if external_id})[:_MOST_LISTED]
+        for start in range(0, len(requested), IDS_A_CALL):
+            rows = calls.edge(level, requested[start : start + IDS_A_CALL])
             self.rows.update({(level, str(row["id"])): row for row in rows})
-        self._unlisted[level] = [each for each in asked if (level, each) not in self.rows]
+        self._unlisted[level] = [external_id for external_id in requested if (level, external_id) not in self.rows]
 
-    def settle(self, asks: Asks, level: Level, parents: Mapping[str, Sequence[Key]]) -> None:
+    def settle(self, calls: LookupCalls, level: Level, parents: Mapping[str, Sequence[Key]]) -> None:
         """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone.
 
         What lives although no edge lists it has a status that reports are not asked for either: its missing rows say nothing, and
         it stays as it is stored. So does what Meta refuses to tell.
         """
-        kept = 0 if level is Level.AD else _KEPT_FOR_ADS
+        reserved = 0 if level is Level.AD else _KEPT_FOR_ADS
         for external_id in self._unlisted[level]:
-            if self._left > kept and not self.gone_above(parents.get(external_id, ())):
+            if self._left > reserved and not self.gone_above(parents.get(external_id, ())):
                 self._left -= 1
-                row = asks.node(level, external_id)
+                row = calls.node(level, external_id)
                 if row is None:
                     self.gone[level, external_id] = "GONE"
                 elif row.get("effective_status") in GONE_STATUSES:
@@ -81,7 +81,7 @@ class Lookup:
         return key in self.rows
 
 
-def look_up(absent: Sequence[MissingEntity], asks: Asks) -> Lookup:
+def look_up(absent: Sequence[MissingEntity], calls: LookupCalls) -> Lookup:
     """What became of these entities; those that could not be asked about within the calls of one lookup are missing.
 
     At most ``LOOKUP_EDGE_CALLS`` calls for each of the three edges and ``LOOKUP_BY_ID`` by id.
@@ -89,14 +89,14 @@ def look_up(absent: Sequence[MissingEntity], asks: Asks) -> Lookup:
     lookup = Lookup()
     unsettled = [entity for entity in absent if not entity.deleted_parent_status]
     ads = {entity.external_id: entity for entity in unsettled if entity.level is Level.AD}
-    lookup.list(asks, Level.AD, ads)
+    lookup.list(calls, Level.AD, ads)
     unlisted = [entity for entity in ads.values() if not lookup.is_listed((Level.AD, entity.external_id))]
     campaigns = [entity.external_id for entity in unsettled if entity.level is Level.CAMPAIGN]
-    lookup.list(asks, Level.CAMPAIGN, [*campaigns, *(entity.campaign_id for entity in unlisted)])
-    lookup.list(asks, Level.AD_SET, [entity.ad_set_id for entity in unlisted])
-    lookup.settle(asks, Level.CAMPAIGN, {})
-    lookup.settle(asks, Level.AD_SET, {entity.ad_set_id: entity.parents[:1] for entity in unlisted if entity.ad_set_id})
-    lookup.settle(asks, Level.AD, {entity.external_id: entity.parents for entity in unlisted})
+    lookup.list(calls, Level.CAMPAIGN, [*campaigns, *(entity.campaign_id for entity in unlisted)])
+    lookup.list(calls, Level.AD_SET, [entity.ad_set_id for entity in unlisted])
+    lookup.settle(calls, Level.CAMPAIGN, {})
+    lookup.settle(calls, Level.AD_SET, {entity.ad_set_id: entity.parents[:1] for entity in unlisted if entity.ad_set_id})
+    lookup.settle(calls, Level.AD, {entity.external_id: entity.parents for entity in unlisted})
     for entity in absent:
         status = entity.deleted_parent_status or lookup.gone_above(entity.parents)
         if status and (entity.level, entity.external_id) not in lookup.rows:

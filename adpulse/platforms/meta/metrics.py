@@ -18,21 +18,21 @@ VISITORS = ("omni_landing_page_view", "landing_page_view")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ActionRow:
     """A row, and what its actions count and are worth, by type: the numbers of each ad set's own attribution setting."""
 
-    row: Row
+    fields: Row
     counts: Mapping[str, str]
     values: Mapping[str, str]
 
     @classmethod
-    def of(cls, row: Row) -> "Told":
+    def of(cls, row: Row) -> "ActionRow":
         """What a row tells."""
         return cls(row, _actions(row, "actions"), _actions(row, "action_values"))
 
     def count(self, field: str) -> int:
         """A field that counts; absent is zero."""
-        value = self.row.get(field, "0")
+        value = self.fields.get(field, "0")
         if not str(value).isdecimal():  # isdigit also takes ²
             raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
         return int(value)
@@ -51,7 +51,7 @@ class Source:
     """Where a metric comes from: the field to ask for, how it is read, and the same for people."""
 
     field: str
-    read: Callable[[Told], int]
+    read: Callable[[ActionRow], int]
     words: str
 
     @property
@@ -61,19 +61,19 @@ class Source:
 
 
 def _any_of(types: Iterable[str]) -> str:
-    return f"the first present of {', '.join(f'`{each}`' for each in types)}"
+    return f"the first present of {', '.join(f'`{action_type}`' for action_type in types)}"
 
 
 SOURCES: Mapping[str, Source] = {
-    "impressions": Source("impressions", lambda told: told.count("impressions"), "`impressions`"),
-    "clicks": Source("clicks", lambda told: told.count("clicks"), "`clicks`: all of them, not only those that lead away from Meta"),
-    "spend": Source("spend", lambda told: micros(told.row.get("spend"), "spend"), "`spend`"),
-    "conversions": Source("actions", lambda told: told.actions(PURCHASES, LEADS, INSTALLS), "Purchases, leads and installs added up"),
-    "revenue": Source("action_values", lambda told: told.worth(PURCHASES), f"`action_values`: {_any_of(PURCHASES)}"),
-    "leads": Source("actions", lambda told: told.actions(LEADS), f"`actions`: {_any_of(LEADS)}"),
-    "installs": Source("actions", lambda told: told.actions(INSTALLS), f"`actions`: {_any_of(INSTALLS)}"),
-    "purchases": Source("actions", lambda told: told.actions(PURCHASES), f"`actions`: {_any_of(PURCHASES)}"),
-    "visitors": Source("actions", lambda told: told.actions(VISITORS), f"`actions`: {_any_of(VISITORS)}"),
+    "impressions": Source("impressions", lambda row: row.count("impressions"), "`impressions`"),
+    "clicks": Source("clicks", lambda row: row.count("clicks"), "`clicks`: all of them, not only those that lead away from Meta"),
+    "spend": Source("spend", lambda row: micros(row.fields.get("spend"), "spend"), "`spend`"),
+    "conversions": Source("actions", lambda row: row.actions(PURCHASES, LEADS, INSTALLS), "Purchases, leads and installs added up"),
+    "revenue": Source("action_values", lambda row: row.worth(PURCHASES), f"`action_values`: {_any_of(PURCHASES)}"),
+    "leads": Source("actions", lambda row: row.actions(LEADS), f"`actions`: {_any_of(LEADS)}"),
+    "installs": Source("actions", lambda row: row.actions(INSTALLS), f"`actions`: {_any_of(INSTALLS)}"),
+    "purchases": Source("actions", lambda row: row.actions(PURCHASES), f"`actions`: {_any_of(PURCHASES)}"),
+    "visitors": Source("actions", lambda row: row.actions(VISITORS), f"`actions`: {_any_of(VISITORS)}"),
 }
 """Every metric that Meta tells, by its name."""
 
@@ -92,9 +92,9 @@ def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
     Raises:
         Unavailable: a value that is not a number.
     """
-    told = Told.of(row)
+    actions = ActionRow.of(row)
     silent = not leaf and "actions" not in row
-    return {name: None if silent and source.of_actions else source.read(told) for name, source in SOURCES.items()}
+    return {name: None if silent and source.of_actions else source.read(actions) for name, source in SOURCES.items()}
 
 
 def micros(value: object, field: str) -> int:
@@ -116,9 +116,9 @@ def micros(value: object, field: str) -> int:
 
 def _actions(row: Row, field: str) -> dict[str, str]:
     """Action type → ``value``; the columns of attribution windows are parts of it."""
-    return {each["action_type"]: each["value"] for each in row.get(field, ()) if "value" in each}
+    return {action["action_type"]: action["value"] for action in row.get(field, ()) if "value" in action}
 
 
 def _first(values: Mapping[str, str], types: Iterable[str]) -> int:
-    present = next((each for each in types if each in values), None)
+    present = next((action_type for action_type in types if action_type in values), None)
     return micros(values[present], present) if present else 0

@@ -60,8 +60,8 @@ def entities(level: Level, rows: Iterable[Row], connection_id: str) -> pa.Table:
 
 def _attributes(row: Row) -> str:
     """Everything else the call gave, as canonical JSON: the same entity always reads the same."""
-    kept = {name: value for name, value in row.items() if name not in _NOT_ATTRIBUTES and value is not None}
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+    attributes = {name: value for name, value in row.items() if name not in _NOT_ATTRIBUTES and value is not None}
+    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Table:
@@ -72,7 +72,7 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
     """
     key = f"{level.value}_id"
     latest = {(str(row[key]), row["date_start"]): row for row in rows}
-    told = [read(row, leaf=level is Level.AD) for row in latest.values()]
+    values = [read(row, leaf=level is Level.AD) for row in latest.values()]
     columns: list[pa.Array] = [
         pa.array([connection.id] * len(latest)),
         pa.array([level.value] * len(latest)),
@@ -80,20 +80,20 @@ def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Tab
         pa.array([str(row["campaign_id"]) for row in latest.values()], pa.string()),
         pa.array([day for _, day in latest], pa.string()).cast(pa.date32()),
     ]
-    columns += [pa.array([each.get(name) for each in told], pa.int64()) for name in METRICS]
+    columns += [pa.array([metrics.get(name) for metrics in values], pa.int64()) for name in METRICS]
     return with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
 
 
 def names(rows: Iterable[Row]) -> pa.Table:
     """The entities that one page of numbers names, each once. A name that is absent names nothing."""
-    found: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    named: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for row in rows:
         for level, parent in _NAMED:
             key, name = row.get(f"{level}_id"), row.get(f"{level}_name")
             if key is not None and name is not None:
                 above = row.get(parent) if parent else None
-                found[level.value, str(key)] = None if above is None else str(above), str(name)
-    return names_table(found)
+                named[level.value, str(key)] = None if above is None else str(above), str(name)
+    return names_table(named)
 
 
 def latest(table: pa.Table) -> pa.Table:

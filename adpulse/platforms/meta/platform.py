@@ -72,8 +72,8 @@ def _scope_notice(scope: str) -> str:
     app_id = tokens.issuer_of_scope(scope)
     if app_id is None:
         return ""
-    which = "another app" if app_id == tokens.UNNAMED_APP else f"the app {app_id}"
-    return f"issued by {which}, not by yours: its calls carry no proof, and it is not renewed here"
+    issuer = "another app" if app_id == tokens.UNNAMED_APP else f"the app {app_id}"
+    return f"issued by {issuer}, not by yours: its calls carry no proof, and it is not renewed here"
 
 
 def _production_checks(config: MetaSettings) -> Iterator[str]:

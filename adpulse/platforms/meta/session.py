@@ -91,5 +91,5 @@ class TokenSession:
 def error_of(error: FacebookRequestError) -> dict[str, Any]:
     """The ``error`` object of a refusal; empty when there was none."""
     body = error.body()
-    told = body.get("error") if isinstance(body, dict) else None
-    return told if isinstance(told, dict) else {}
+    content = body.get("error") if isinstance(body, dict) else None
+    return content if isinstance(content, dict) else {}

@@ -71,9 +71,9 @@ def wrong_kind(kind: str | None) -> AccountRefused | None:
 def proof_required(issuer: str | None, own_app: str | None) -> AccountRefused:
     """The app that issued the token wants a proof, and its secret is not set."""
     app = "an app" if issuer in (None, UNNAMED_APP) else f"the app {issuer}"
-    ours = f" and not by yours ({own_app})" if own_app and issuer != own_app else ""
+    own = f" and not by yours ({own_app})" if own_app and issuer != own_app else ""
     message = (
-        f"This token was issued by {app}{ours}, and that app accepts calls only with a proof of its secret. Turn off 'Require app secret' "
+        f"This token was issued by {app}{own}, and that app accepts calls only with a proof of its secret. Turn off 'Require app secret' "
         "in its settings at Meta, or set its id and secret in ADPULSE_META_APP_ID and ADPULSE_META_APP_SECRET."
     )
     return AccountRefused(message, "appsecret_proof")
@@ -85,9 +85,9 @@ def secret_refused(own_app: str) -> BadRequest:
     return BadRequest(message, "appsecret_proof")
 
 
-def issuer_in_answer(told: Mapping[str, Any]) -> str:
+def issuer_in_answer(answer: Mapping[str, Any]) -> str:
     """The id in an answer of ``/app``, which is the app that issued the token that asks."""
-    value = told.get("id")
+    value = answer.get("id")
     return str(value) if isinstance(value, str | int) and str(value).isdecimal() else UNNAMED_APP
 
 
