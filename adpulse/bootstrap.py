@@ -110,7 +110,7 @@ class App:
 
     @property
     def bell(self) -> Path:
-        """A file that is touched when Prefect was asked for a run: workers of this machine look at once, others with their next poll."""
+        """A file that is touched after each request for a flow run: workers of this machine poll at once, others at their interval."""
         return self.settings.home / "bell"
 
     def published(self, workspace_id: str) -> Path:
@@ -121,12 +121,12 @@ class App:
         """The rows that an alert finds now.
 
         Raises:
-            Usage, Unavailable: it cannot be asked; the message says why.
+            Usage, Unavailable: the query cannot be run; the message says why.
         """
         return ask(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
-        """The platform client of the connection's credential, kept warm. What it learns of its scope is stored, for every worker."""
+        """The platform client of the connection's credential, cached. A scope that it learns is stored, for all workers."""
         key = connection.credential_id, connection.scope
         with self._lock:
             if key not in self._clients:
@@ -195,7 +195,7 @@ class App:
         return replace(account, share=shares.of(account.demand), spent=spent)
 
     def _page_size(self, connection: Connection) -> int:
-        """As its client asks, if it has one yet."""
+        """The page size that the account's client uses at present, or the configured one before its first call."""
         with self._lock:
             client = self._clients.get((connection.credential_id, connection.scope))
         platform = platform_of(connection.provider)
@@ -217,7 +217,7 @@ class App:
         return cadence(connection.frequency, costs, limit, share)
 
     def slot(self, lease: Lease, heat: Heat) -> CallSlot:
-        """What a client calls before each request of this sync: the lease must still be ours, and the hour must have room."""
+        """What a client calls before each request of this sync: the lease must still be valid, and the hour must have room."""
 
         def take() -> None:
             self.runs.calling(lease)

@@ -23,7 +23,7 @@ class KeyFile:
         self._read: tuple[int, ...] = ()
 
     def keys(self) -> list[str]:
-        """Every key; the file is made with a first one where there is none, so that two first starts agree on it."""
+        """All keys. A missing file is created with a first key, atomically: two first starts use the same one."""
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._written([Fernet.generate_key().decode()])
@@ -37,7 +37,7 @@ class KeyFile:
         return _split(self.path.read_text())
 
     def changed(self) -> bool:
-        """Whether it is no longer what was read last."""
+        """Whether the file changed since it was last read."""
         return self._read != self._version()
 
     def replace(self, keys: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class KeyFile:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            return self._read  # somebody takes it away for a moment; what was read still counts
+            return self._read  # missing for a moment while it is replaced: the keys that were read stay in use
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _written(self, keys: Sequence[str]) -> Path:
@@ -64,7 +64,7 @@ class KeyFile:
 class Cipher:
     """Seals and opens secrets. The newest key seals, every key opens.
 
-    With a key file it follows the file: a key that another process put there is used from then on, without a restart.
+    With a key file, a key that another process adds to it is used from then on, without a restart.
     """
 
     def __init__(self, keys: Sequence[str], file: KeyFile | None = None) -> None:
@@ -81,7 +81,7 @@ class Cipher:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """What people call the keys, the newest first. Of a key it says nothing."""
+        """Short digests by which people tell the keys apart, the newest first. They reveal nothing of a key."""
         return tuple(self._fernets)
 
     def seal(self, credential_id: str, secret: SecretStr) -> bytes:
@@ -106,7 +106,7 @@ class Cipher:
         return SecretStr(secret)
 
     def confirmation(self, of: str) -> str:
-        """Text that shows, for a few minutes, that its bearer was told of something; it can be neither made nor changed outside."""
+        """An encrypted token that proves, for a few minutes, that its bearer saw ``of``. Nobody without a key can forge it."""
         self._follow()
         return self._all().encrypt(json.dumps([_CONFIRMATION, of]).encode()).decode()
 
@@ -140,7 +140,7 @@ class Cipher:
         return self._all().decrypt(ciphertext, seconds)
 
     def _follow(self) -> bool:
-        """Take over keys that the file was given since; whether it was."""
+        """Load the key file again if it changed; returns whether it did."""
         if self._file is None or not self._file.changed():
             return False
         self._fernets = _fernets(self._file.keys())
@@ -160,7 +160,7 @@ def new_key() -> str:
 
 
 def digest(text: str) -> str:
-    """What is kept of a text of 256 random bits, which needs no slow hash: nobody can try them out."""
+    """The stored hash of a random text of 256 bits. A slow hash is not needed, as so many bits cannot be guessed."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What asking a platform about a credential brings, before anything is connected with it."""
+"""The accounts that a credential reaches, as discovered before any of them is connected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

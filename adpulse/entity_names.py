@@ -1,4 +1,4 @@
-"""Names that come with an answer's numbers: for entities that no walk has read yet. Pure. Steps: fetch, diff."""
+"""Names of entities as metric reads return them, for entities that no walk has read yet. Pure. Steps: fetch, diff."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def names_table(named: NamesById) -> pa.Table:
 
 
 def merge_names(tables: Iterable[pa.Table]) -> pa.Table:
-    """Every entity once: what the last of the tables says."""
+    """One row per entity, from the last table that names it."""
     last: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for table in tables:
         columns = (table[name].to_pylist() for name in SCHEMA.names)

@@ -11,7 +11,7 @@
     │   ├── AccountRefused      the credential is valid, the account is not ours to read
     │   │   ├── LoginRequired   its user must log in at the platform first; the same credential works again then
     │   │   └── AccessBlocked   the platform has blocked the user or the app
-    │   ├── BadRequest          the platform refuses what we asked: our bug, or a range out of reach
+    │   ├── BadRequest          the platform refuses the request: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
     │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
     │   │   └── ObjectGone      what was asked for by its id is there no more
@@ -53,7 +53,7 @@ class AdpulseError(Exception):
     """Root of the tree. ``code`` is the platform's own code where there is one (``"17/2446079"``)."""
 
     during: str | None = None
-    """What was being read when it happened (``ads-2026-11-01-2026-11-07``); for whoever looks into it."""
+    """What was being read when it happened (``ads-2026-11-01-2026-11-07``); for diagnosis."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         message = redact(message)
@@ -139,7 +139,7 @@ class VersionSunset(Permanent):
 
 
 class LeaseLost(AdpulseError):
-    """The connection was claimed again since; what we hold is not applied."""
+    """Another worker has claimed the connection since; this worker's result is dropped."""
 
 
 class WarehouseBusy(AdpulseError):
@@ -147,7 +147,7 @@ class WarehouseBusy(AdpulseError):
 
 
 class WarehouseDamaged(AdpulseError):
-    """The warehouse's file is there no more, or is no longer what we wrote; ``adpulse restore`` is the way back."""
+    """The warehouse's file is missing, or its content was changed by something else; ``adpulse restore`` brings back a backup."""
 
 
 class ControlPlaneBusy(AdpulseError):

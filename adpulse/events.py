@@ -30,7 +30,7 @@ class EventType(StrEnum):
 SUBSCRIBABLE = tuple(event for event in EventType if event is not EventType.TEST)
 
 TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT, EventType.VERSION_ENDING)
-"""What a webhook is told of unless it asks for something else: what a person should look at, and nothing that comes every minute."""
+"""The event types of a webhook that names none: what a person should look at, and nothing that happens every minute."""
 
 SENTENCES: Mapping[EventType, str] = {
     EventType.SYNC_COMPLETED: "{connection}: synced, {rows_changed} rows changed.",

@@ -11,7 +11,7 @@ from adpulse.model import Fetch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
-    """A fetch's complete answer, as asked for at ``fetched_at``: METRIC_SCHEMA (with ``names``) or ENTITY_SCHEMA rows."""
+    """The complete answer of a fetch that began at ``fetched_at``: METRIC_SCHEMA rows (with ``names``) or ENTITY_SCHEMA rows."""
 
     fetch: Fetch
     fetched_at: datetime

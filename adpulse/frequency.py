@@ -73,7 +73,7 @@ def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
 
 
 def format_duration(interval: timedelta) -> str:
-    """A length of time as people say it: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
+    """A duration for people: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
     unit, size = next((entry for entry in _UNITS if interval >= 2 * entry[1]), ("s", timedelta(seconds=1)))
     amount = interval / size
     return f"{amount:.0f} {unit}" if amount >= _ROUND_FROM else f"{float(f'{amount:.1f}'):g} {unit}"

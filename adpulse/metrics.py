@@ -1,7 +1,7 @@
-"""The metrics: what each is. Pure, and loaded with the platforms: it needs no Arrow.
+"""The metrics and their properties. Pure, and loaded with the platforms: it needs no Arrow.
 
 A metric is declared here and nowhere else. Schemas, the columns of the warehouse, every statement and view, and the table in the
-docs follow from it. Each platform's ``metrics.py`` says what it reads it from.
+docs follow from it. Each platform's ``metrics.py`` says which fields it is read from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,10 +40,10 @@ class Metric:
     """Whether every stored leaf has a value. A metric that came later is null where it was never read."""
 
     split: bool = False
-    """Whether it is a kind of conversions, which a platform may tell in an answer of its own."""
+    """Whether it is a kind of conversions, which a platform may report in a separate answer."""
 
     additive: bool = True
-    """Whether the numbers of ads, or of days, may be added up. Reach may not: it is kept for each level as the platform tells it."""
+    """Whether the numbers of ads, or of days, may be added up. Reach may not: it is stored for each level as the platform reports it."""
 
 
 def _declared(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
@@ -71,10 +71,10 @@ METRICS = _declared(
 """Every metric by its name, in the order of columns."""
 
 PROFIT = METRICS["profit"]
-"""The one that no platform tells."""
+"""The metric that no platform reports; it is calculated."""
 
 SPLIT_METRICS = tuple(metric.name for metric in METRICS.values() if metric.split)
-"""Kinds of conversions, which Google tells in a query of its own."""
+"""Kinds of conversions, which Google reports in a separate query."""
 
 
 def parse_margin(text: str) -> Decimal:

@@ -1,4 +1,4 @@
-"""Entities that a complete answer lacks, and rows about those of which only a status is known."""
+"""Entities that are missing from a complete answer, and entity rows that hold nothing but a status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from adpulse.model import Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingEntity:
-    """A campaign or leaf with stored numbers that a complete answer lacks, and what is known of its parents."""
+    """A campaign or leaf with stored numbers that is missing from a complete answer, and its parents as far as they are stored."""
 
     level: Level
     external_id: str
     campaign_id: str | None = None
     ad_set_id: str | None = None
     deleted_parent_status: str | None = None
-    """The status of a parent that is known to be gone, if one is."""
+    """The status of a parent that was deleted or removed; None if no parent is known to be."""
 
     @property
     def parents(self) -> tuple[tuple[Level, str], ...]:
@@ -30,7 +30,7 @@ class MissingEntity:
 
 
 def status_rows(connection_id: str, statuses: Mapping[tuple[Level, str], str]) -> pa.Table:
-    """ENTITY_SCHEMA rows that say nothing but a status, by level and id; what is stored of these entities is kept but for it."""
+    """ENTITY_SCHEMA rows with a status only, by level and id. They leave the other stored columns of these entities as they are."""
     keys = list(statuses)
     nothing = [None] * len(keys)
     columns = [[connection_id] * len(keys), [level for level, _ in keys], [external_id for _, external_id in keys], nothing, nothing]

@@ -82,7 +82,7 @@ class Lane(StrEnum):
 
 
 ON_DEMAND_LANES = (Lane.ON_DEMAND, Lane.BACKGROUND)
-"""Lanes without schedules: their flow runs are asked for when something waits."""
+"""Lanes without schedules: their flow runs are requested when something waits."""
 
 
 class RunState(StrEnum):
@@ -99,7 +99,7 @@ class RunState(StrEnum):
 
 
 class Parts(StrEnum):
-    """Which halves of a sync were asked for."""
+    """Which halves of a sync are requested."""
 
     BOTH = "both"
     ENTITIES = "entities"
@@ -108,7 +108,7 @@ class Parts(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
-    """What a platform says about an account. ``external_id`` is without ``act_`` and without dashes.
+    """An account as its platform reports it. ``external_id`` is without ``act_`` and without dashes.
 
     ``login_customer_id``: the Google manager that the account is reached through. A ``manager`` has no numbers of its own.
     """
@@ -168,7 +168,7 @@ class Connection:
         return now.astimezone(self.zone).date()
 
     def currency_change_message(self, currency: str) -> str:
-        """What people are told when the platform reports the account in another currency than its history's."""
+        """The message for an account that the platform now reports in another currency than its history's."""
         return (
             f"{self.name} ({self.external_id}) now reports in {currency}, its history is in {self.currency}. "
             "Connect the account again as a new connection; the history stays."
@@ -185,11 +185,11 @@ class Lease:
     parts: Parts
     force_refresh: bool
     on_demand: bool = False
-    """A person asked for it and this is the run's first leg: nothing recent is skipped."""
+    """A person requested the sync and this is the run's first leg: nothing recent is skipped."""
     lane: Lane = Lane.ON_DEMAND
     """Where it is worked on; only the background has time for older days."""
     settled_generation: int = 0
-    """The last generation whose leg was closed; what later ones wrote or staged was left by a worker that died."""
+    """The last generation whose leg was closed; what later ones wrote or staged belongs to a worker that died."""
     worker_deaths: int = 0
     """Workers that died in a row while they had this connection leased."""
 
@@ -260,7 +260,7 @@ class Fetch:
 
     @property
     def request_key(self) -> tuple[FetchKind, date | None, date | None, datetime | None]:
-        """What the platform is asked. Two fetches that ask the same differ in what they mean to the planner at most."""
+        """What identifies the platform request. Two fetches with the same key make the same calls; only heat and cost may differ."""
         return self.kind, self.since, self.until, self.changed_since
 
     @property

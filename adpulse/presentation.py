@@ -1,4 +1,4 @@
-"""How a connection's telemetry reads, in the words of the settings page. Pure."""
+"""Texts for people about a connection's telemetry, as the settings page and the command line show them. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ LEVELS = {DayLevel.LEAF: "Ads", DayLevel.CAMPAIGN: "Campaigns"}
 """What a level of completeness is called."""
 
 TOKEN_WARNED = timedelta(days=14)
-"""How long before its credential ends a connection says so."""
+"""How long before the end of its credential a connection shows a warning."""
 
 
 def format_age(moment: datetime | None, now: datetime) -> str:
@@ -142,7 +142,7 @@ def describe_report_filters(connection: Connection) -> str:
 
 
 def describe_token_app(connection: Connection) -> str:
-    """That its token is of another app than the installation's, and what follows; empty when it is not."""
+    """A notice for a token that another app than the installation's issued; empty for the installation's own."""
     return platform_of(connection.provider).scope_notice(connection.scope)
 
 

@@ -56,7 +56,7 @@ def excerpt(text: str, longest: int) -> str:
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record whose message and traceback are redacted whoever formats them."""
+    """A log record whose message and traceback are redacted, whichever handler formats them."""
 
     def getMessage(self) -> str:  # noqa: N802 - the name is the standard library's
         """The formatted message, redacted."""

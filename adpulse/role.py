@@ -1,4 +1,4 @@
-"""What somebody may do."""
+"""The roles of people and programs."""
 
 from enum import StrEnum
 

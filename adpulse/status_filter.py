@@ -1,4 +1,4 @@
-"""By which statuses an account's reports are filtered, and whose rows they therefore lack."""
+"""The statuses that an account's reports are filtered by, and the entities whose rows the reports may therefore lack."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ _RETRY_AFTER = timedelta(days=7)
 
 
 class StatusFilter(StrEnum):
-    """The filters that Meta's reports are asked with, widest answer first. Without one, Meta leaves archived objects out."""
+    """The status filters of Meta's report requests, widest answer first. Without one, Meta leaves archived objects out."""
 
     EVERY = "every"
     NOT_DELETED = "not_deleted"
@@ -59,4 +59,4 @@ class ReportFilters:
 
 
 WIDEST = ReportFilters()
-"""What is asked of an account that never refused a filter."""
+"""The filters of an account that never refused one."""

@@ -34,7 +34,7 @@ class Targets:
             raise Usage(str(error)) from None
 
     def resolve(self, url: str) -> list[str]:
-        """The addresses to connect to, asked for once.
+        """The addresses to connect to, resolved once: a second look-up could lead elsewhere.
 
         Raises:
             Usage: the webhook may not go there.

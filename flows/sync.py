@@ -40,7 +40,7 @@ AT_ONCE = 4
 """Batches that are on their way at once."""
 
 PATIENCE_SECONDS = 10.0
-"""How long a batch waits for its reads; a slower account goes on by itself, and next time in the background."""
+"""How long a batch waits for its reads. A slower account leaves the batch and continues alone, next time in the background lane."""
 
 _RENEW_SECONDS = 60.0
 
@@ -94,7 +94,7 @@ def run_name() -> str:
 
 
 async def sync(request: Request) -> State[None]:
-    """Sync what is due at the request's frequency, or everything that was asked for.
+    """Sync what is due at the request's frequency, or everything that was requested.
 
     One failed connection never fails the others; the run fails only when every connection did.
     """
@@ -151,7 +151,7 @@ def _claim(app: App, request: Request) -> list[Lease]:
 
 
 def _request_sync(app: App, request: Request, reference: str) -> Exception | None:
-    """Ask for the sync of a connection that the flow run was started for; why it cannot be synced."""
+    """Request the sync of a connection that the flow run was started for; returns the error if it cannot be synced."""
     try:
         connection = app.connections.get(reference).connection
         app.runs.request(connection.id, request.parts, force=request.force_refresh)
@@ -173,7 +173,7 @@ def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
 
 
 async def _run_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:
-    """Take a batch through the steps; an account that is slow to answer goes on by itself, without a place among the batches."""
+    """Take a batch through the steps; a slow account leaves its batch and continues without a place among the batches."""
     async with gate:
         for member in members:
             await _prepare(app, member)
@@ -182,7 +182,7 @@ async def _run_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> 
 
 
 async def _finish(app: App, members: list[Sync], patience: float | None) -> None:
-    """Fetch, diff, upsert and settle everyone who is not late."""
+    """Fetch, diff, upsert and settle all connections that are not late."""
     batch = _batch(members, patience)
     try:
         late = await _steps(batch, members)
@@ -218,7 +218,7 @@ async def _settle(app: App, member: Sync) -> None:
 
 
 async def _patiently(step: Callable[[], T]) -> T:
-    """The step's answer, from a thread; what a lock keeps it from is tried again.
+    """The step's result, from a thread; a step that meets a locked database or warehouse is tried again.
 
     Raises:
         one of INFRASTRUCTURE: it stayed locked. And what the step raises.
@@ -245,7 +245,7 @@ async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
         outcomes = await fetch_metrics(going)
         late |= _late(outcomes)
         _note_errors(members, outcomes)
-    # What was read completely before an error is stored all the same: calls are scarce. What was asked for is compared even
+    # What was read completely before an error is stored all the same: calls are scarce. A sync on demand is compared even
     # when there is no call to make: a new margin needs none.
     ready = batch.without(late | {member.lease.run_id for member in members if not member.is_compared})
     if ready.runs:
@@ -303,13 +303,13 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
 
 
 async def _request_next_runs(app: App, provider: Provider) -> None:
-    """When a sync can go on at once (first syncs do), ask for the next run now instead of waiting for the sweep."""
+    """When a sync can go on at once (first syncs do), request the next run now instead of waiting for the sweep."""
     for lane in ON_DEMAND_LANES:
         try:
             if await asyncio.to_thread(app.runs.waiting, provider, lane):
                 await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs)
         except Exception:
-            log.warning("the next run of %s-%s could not be asked for; the sweep asks again", provider, lane, exc_info=True)
+            log.warning("the next run of %s-%s could not be requested; the sweep requests it again", provider, lane, exc_info=True)
 
 
 def _final_state(syncs: list[Sync]) -> State[None]:

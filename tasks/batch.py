@@ -1,4 +1,4 @@
-"""What the four tasks of a sync work on: a batch of leased connections of one workspace, by id only."""
+"""The batch that the four tasks of a sync work on: leased connections of one workspace, by id only."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Batch:
     patience: float | None = None
 
     def without(self, run_ids: set[str]) -> "Batch":
-        """The batch less these runs."""
+        """The batch without these runs."""
         return replace(self, runs=tuple(run for run in self.runs if run[0] not in run_ids))
 
     def only(self, run_ids: set[str]) -> "Batch":
@@ -64,7 +64,7 @@ _lock = threading.Lock()
 async def read_concurrently(batch: Batch, step: Step) -> list[Outcome]:
     """Read from the platform for every lease of the batch at once; a failed read becomes its outcome.
 
-    A read that outlasts the batch's patience is told as late and goes on; asked for again, it is waited for, not repeated.
+    A read that outlasts the batch's patience is reported as late and continues. A later call waits for it and does not repeat it.
 
     Raises:
         one of INFRASTRUCTURE: the database or the warehouse is locked, so the whole task is worth a retry.
@@ -79,7 +79,7 @@ async def read_concurrently(batch: Batch, step: Step) -> list[Outcome]:
 
 
 def for_each_lease(batch: Batch, action: Callable[[Lease], None]) -> dict[str, Outcome]:
-    """One connection's part of a step, for every lease of the batch that is still ours; the outcomes by run.
+    """One connection's part of a step, for every lease of the batch that is still valid; returns the outcomes by run.
 
     A lost lease is left out: its successor has what was staged.
 
@@ -181,7 +181,7 @@ def _read(key: tuple[str, int, Step], future: Future[Outcome]) -> None:
     try:
         context = app()
         outcome = attempt(run_id, lambda: step(context, context.runs.lease(run_id, generation)))
-    except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+    except BaseException as error:  # noqa: BLE001 - those who wait for the future must get the error
         with _lock:
             _under_way.pop(key, None)
         future.set_exception(error)

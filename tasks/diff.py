@@ -44,7 +44,7 @@ def stage_changes(batch: Batch) -> list[Outcome]:
 def _stage(context: App, lease: Lease, changes: RunChanges) -> None:
     context.staging.write_changes(changes)
     if changes.empty:
-        context.runs.applied(lease)  # the warehouse says the same already
+        context.runs.applied(lease)  # the warehouse has these values already
 
 
 def _fetched(context: App, lease: Lease) -> RunFetch:
@@ -68,5 +68,5 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
 
 
 def _with_current_margin(answer: FetchResult, gross_margin: Decimal) -> FetchResult:
-    """The margin may have changed since it was read."""
+    """The rows with the profit of today's margin, which may have changed since they were read."""
     return replace(answer, table=with_profit(answer.table, gross_margin)) if answer.fetch.kind.has_dates else answer

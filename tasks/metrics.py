@@ -41,7 +41,7 @@ def _retry_refused_filters(app: App, connection: Connection) -> Connection:
     """The connection; with the widest filters again, where it is a week since the account refused them."""
     if not connection.filters.lapsed(app.clock.now()):
         return connection
-    log.info("connection %s is asked with the widest filters again", connection.id)
+    log.info("connection %s is read with the widest filters again", connection.id)
     return _noted(app, connection, WIDEST)
 
 
@@ -77,9 +77,10 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     """Ask the platform about ads and campaigns whose stored numbers are missing from a complete answer.
 
     A row can be missing because the platform took the delivery back (the numbers become zero) or because the
-    ad was deleted since the last walk (its history stays). Asked after the metrics, so that "it exists" is true of them;
-    what could not be asked stays as it is stored, and is asked about when its day is read again; a lookup that fails is a warning.
-    A platform that tells the numbers of what was removed leaves nothing to ask.
+    ad was deleted since the last walk (its history stays). The lookup follows the metrics: an entity that it finds existed when
+    they were read.
+    Entities that did not fit into the lookup stay as they are stored, and are looked up when their day is read again.
+    A lookup that fails is a warning. A platform that reports removed entities needs no lookup.
     """
     platform = platform_of(connection.provider)
     costs = platform.costs(Size.of(connection), platform.page_size(app.settings.of(platform)))

@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 _STOPS = (AuthExpired, AccountRefused, VersionSunset, LeaseLost, WarehouseDamaged, DiskFull, *INFRASTRUCTURE)
-"""What stops the connection whatever was being read: its numbers would meet the same."""
+"""Errors that stop the connection whatever was being read: its metric reads would fail the same way."""
 
 
 def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -> Answer | None:
     """The read's answer, or None after its failure was noted as a warning.
 
-    Unexpected exceptions are warnings as well: one entity that a platform tells in an unknown form must not stop the numbers.
+    Unexpected exceptions are warnings as well: one entity in an unknown form must not stop the numbers.
 
     Raises:
         RateLimited, or one of _STOPS.

@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 def prepare(app: App, lease: Lease) -> Plan:
     """Plan the sync and stage the plan, so that a retried step does the same reads.
 
-    What a leg that a dead worker left had read is not read again, unless today's numbers grew too old meanwhile.
+    Answers of a leg whose worker died are not read again, unless today's numbers grew too old meanwhile.
 
     Raises:
-        WarehouseDamaged: it is known to be; nothing is asked of the platform that could not be stored.
+        WarehouseDamaged: the warehouse is marked as damaged; no call is spent on answers that could not be stored.
         Permanent: the connection is suspected of killing workers.
     """
     if error := suspected(lease):
@@ -41,7 +41,7 @@ def prepare(app: App, lease: Lease) -> Plan:
 
 
 def _adopted_answers(app: App, lease: Lease) -> list[FetchResult]:
-    """The answers of the leg that was left, if one was, as far as they can be used; the rest is cleared away."""
+    """The usable answers of an earlier leg whose worker died, if there is one; the others are removed."""
     try:
         generation = app.staging.planned_generation(lease.run_id)
         if generation is not None and generation > lease.settled_generation:
@@ -58,7 +58,7 @@ def _adopted_answers(app: App, lease: Lease) -> list[FetchResult]:
 
 
 def _unusable(app: App, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
-    """Today's rows whose campaign totals were not read any more: a remainder needs both of one time. And who was looked up."""
+    """Today's rows whose campaign totals were not read: a remainder needs both of one time. And the lookups, which are made anew."""
     stored_plan = app.staging.plan(lease.run_id)
     missing = [fetch for fetch in stored_plan.fetches if not app.staging.has(lease.run_id, fetch)] if stored_plan else []
     torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)

@@ -1,4 +1,4 @@
-"""How Prefect retries our tasks: only when the database or the warehouse was locked; platforms have their own rhythm."""
+"""How Prefect retries our tasks: only when the database or the warehouse was locked; platform calls have retries of their own."""
 
 from typing import Any
 

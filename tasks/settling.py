@@ -1,4 +1,4 @@
-"""Settles what a leg of a sync did: partition ages, sizes, run state, the connection's status.
+"""Records what a leg of a sync did: partition ages, sizes, run state, the connection's status.
 
 Not a Prefect task: the control plane is the truth, Prefect's run list only shows it. Step: telemetry.
 """
@@ -47,7 +47,7 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
 
     Only what the warehouse holds counts as read: after a failed upsert everything is due again. What was written is what
     the warehouse says, so a worker killed between its commit and this loses nothing. A lost lease changes nothing.
-    What cannot be told or closed as it is fails the run.
+    A leg that cannot be described or closed fails the run.
 
     Raises:
         one of INFRASTRUCTURE: nothing was settled; worth another try.
@@ -70,7 +70,7 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
 
 
 def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
-    """What the leg did; if its answers cannot be told any more, what the warehouse says of it, and if that cannot either, nothing."""
+    """What the leg did: by its staged answers, else by the warehouse alone; if neither can be read, nothing."""
     if lease.worker_deaths > MOST_DEATHS:  # the last one died of looking
         return _UNREAD, error
     looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
@@ -86,12 +86,12 @@ def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[L
 
 
 def _slow(lease: Lease, *, late: bool) -> bool | None:
-    """A leg of the background may be long because there is much to read, so there only being in time tells something."""
+    """A leg of the background may be long because there is much to read, so there only a leg in time says something about the account."""
     return None if late and lease.lane is Lane.BACKGROUND else late
 
 
 def _leg(app: App, lease: Lease) -> Leg:
-    """What the leg did, from the warehouse; a leg that wrote nothing is told by what it compared."""
+    """What the leg did, from the warehouse; a leg that wrote nothing is described by its comparison."""
     stored = app.runs.get(lease.run_id).state is RunState.APPLIED
     changes = app.staging.changes(lease.run_id) if stored else None
     staged = app.staging.read(lease.run_id) if stored else []
@@ -155,9 +155,9 @@ def _most_rows_per_day(rows: pa.Table) -> int:
 
 
 def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
-    """Remember how many asset groups were seen, removed ones too: while there are none, their numbers are not asked for.
+    """Remember how many asset groups were listed, removed ones too: while there are none, their numbers are not read.
 
-    The number never falls: what is not asked for would be taken for zero, and the numbers of removed ones count for good.
+    The number never falls: numbers that are not read would be taken for zero, and the numbers of removed ones count for good.
     """
     listed, stored = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
     if listed > (stored or 0) or (stored is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
@@ -165,14 +165,14 @@ def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
 
 
 def _next_leg(app: App, lease: Lease, now_leased: Lease, plan: Plan | None) -> Plan | None:
-    """The plan, with another leg at once when something changed while this one ran that it could not know of."""
+    """The plan, with another leg at once when something changed while this one ran."""
     if plan is None or plan.until is not None:
         return plan
     now = app.clock.now()
     if now_leased.connection.timezone != lease.connection.timezone:
         return replace(plan, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
-        return replace(plan, until=now, reason="more was asked for while it ran")
+        return replace(plan, until=now, reason="more was requested while it ran")
     unread = {fetch.kind for fetch in plan.fetches if not app.staging.has(lease.run_id, fetch)}
     if unread and unread - app.warnings.of_leg(lease).keys():
         return replace(plan, until=now, reason="the rest of its plan")
@@ -202,7 +202,7 @@ def _as_error(warning: ConnectionWarning) -> AdpulseError:
 def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -> None:
     wait = error.retry_after if error.retry_after is not None else cooldown(app.connections.get(lease.connection.id).consecutive_throttles)
     until = now + timedelta(seconds=wait)
-    if error.code is None:  # a window of ours is full; who shares the scope's is refused as well, so nobody needs to be told
+    if error.code is None:  # a window of ours is full; the ledger refuses others in the scope as well, so they need no cooldown
         app.runs.postponed(lease, leg, until=until, reason=str(error), lane=lease.next_lane)
         return
     app.connections.cool_down(lease.connection, error.scope, until, str(error))

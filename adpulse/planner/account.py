@@ -1,4 +1,4 @@
-"""What a plan is made for: a connection, what its reads cost, and what it may call. Pure. Step: plan."""
+"""The input of a plan: a connection, the cost of its reads, and the calls it may make. Pure. Step: plan."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a plan is made for. ``on_demand``: a person wants it now, so nothing recent is skipped. First syncs need the background.
+    """The input of a plan. ``on_demand``: a person requested it, so nothing recent is skipped. First syncs need the background.
 
     ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
@@ -54,16 +54,16 @@ class Account:
 
     @property
     def size(self) -> Size:
-        """How much it holds, as far as that is known."""
+        """How many entities it has, as far as that is known."""
         return Size.of(self.connection)
 
     @property
     def costs(self) -> Costs:
-        """What its reads cost."""
+        """The calls that its reads take."""
         return platform_of(self.connection.provider).costs(self.size, self.page_size)
 
     def may_read(self, kind: FetchKind) -> bool:
-        """Whether a read without dates may be tried: a person who asks does not wait for its pause after a failure."""
+        """Whether a read without dates may be tried: a sync on demand does not wait for the pause after a failure."""
         return self.on_demand or self.parts is Parts.ENTITIES or kind not in self.resting
 
     @property
@@ -73,7 +73,7 @@ class Account:
 
     @property
     def demand(self) -> Demand:
-        """What it needs to keep its frequency."""
+        """The calls that it needs to keep its frequency."""
         return demand(self.connection.frequency, self.costs, self.part)
 
     @property
@@ -99,7 +99,7 @@ class Account:
     def rhythm(self) -> Rhythm | None:
         """How often its share lets it be read; None without one.
 
-        What people's requests took beyond the share is paid back by later reads, with half of the share at most; in tenths, because
+        Calls of syncs on demand beyond the share are paid back by later reads, with half of the share at most; in tenths, because
         a rhythm that changes with every call has no grid.
         """
         if self.share is None:
@@ -109,7 +109,7 @@ class Account:
 
     @property
     def stretch(self) -> float:
-        """By what factor that which is due daily or weekly comes later, because the share does not reach."""
+        """The factor by which daily and weekly reads come later because the share is too small."""
         return self.rhythm.stretch if self.rhythm else 1.0
 
     @property
@@ -130,7 +130,7 @@ class Account:
 
     @property
     def older_share(self) -> Budget | None:
-        """What of its share is for everything but today; None without a share.
+        """The part of its share for everything but today; None without a share.
 
         A piece more than the rhythm needs, so that what is due finds room beside what is due at the same time.
         """

@@ -1,4 +1,4 @@
-"""How often a connection is really read, and why not as often as was chosen. Pure. Step: plan."""
+"""How often a connection is really read, and what makes that less often than chosen. Pure. Step: plan."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from adpulse.platforms.base import Costs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """How often today is read (None: only when asked), why that is less often than chosen, if it is, and the calls that it takes."""
+    """How often today is read (None: only on demand), the calls that takes, and what limits it if that is less often than chosen."""
 
     chosen: timedelta | None
     interval: timedelta | None

@@ -1,4 +1,4 @@
-"""What everything about a day costs. Pure. Step: plan."""
+"""The calls that reading whole days takes. Pure. Step: plan."""
 
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of

@@ -26,7 +26,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a connection reads: calls of each kind of read, and those of a day that do not depend on how often today is read."""
+    """The calls of each kind of read, and the calls a day that do not depend on how often today is read."""
 
     frequency: Frequency
     ads: float
@@ -37,7 +37,7 @@ class Demand:
 
     @property
     def interval(self) -> timedelta:
-        """How often today is to be read; who is only read when asked counts as daily."""
+        """How often today is to be read; a connection that is only read on demand counts as daily."""
         return self.frequency.interval or DAY
 
     def hot_per_day(self, interval: timedelta) -> float:
@@ -69,7 +69,7 @@ class Demand:
         """The shortest time between reads of today for which ``calls`` a day are enough."""
         hourly = self.totals + self.changes
         a_day, quarters, hours = DAY / timedelta(seconds=1), _per_day(DAY * 0, CATEGORIES_AGE), _per_day(DAY * 0, HOUR)
-        # Each read, and what goes on at a rhythm of its own while reads are more frequent than that.
+        # Splits and totals keep their own interval while today is read more often than that; beyond it each read includes them.
         for per_read, beside, until in (
             (self.ads, quarters * self.categories + hours * hourly, CATEGORIES_AGE * SLACK),
             (self.ads + self.categories, hours * hourly, HOUR * SLACK),
@@ -94,7 +94,7 @@ def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
 
 
 def _older(costs: Costs, piece: int) -> float:
-    """Calls a day to read the days again that may have been restated: as often as their age says, and once after they are final."""
+    """Calls a day to read the days again that may have been restated: at the interval of their age, and once after they are final."""
     if platform_of(costs.provider).reads_days_whole:
         weekly = _pieces(costs, platform_of(costs.provider).lookback_days - DAILY_DAYS + WEEK // DAY, piece)
         return _pieces(costs, DAILY_DAYS - 1, piece) + weekly * (DAY / WEEK)

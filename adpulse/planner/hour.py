@@ -19,7 +19,7 @@ _LOOKUPS_FIT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """The ``limit`` of calls in any 60 minutes of an account that is to be read this often and whose reads cost this.
+    """The ``limit`` of calls in any 60 minutes of an account, divided by its frequency and the costs of its reads.
 
     While days of the first sync are missing, today has half of it: a large account would have no history for days.
     """
@@ -36,7 +36,7 @@ class Hour:
 
     @property
     def hot(self) -> int:
-        """Calls that are kept for reads of today; none where they are made only when somebody asks."""
+        """Calls that are kept for reads of today; none for connections that are only read on demand."""
         interval = self.frequency.interval
         if interval is None:
             return 0
@@ -50,7 +50,7 @@ class Hour:
 
     @property
     def _most_hot(self) -> int:
-        """What reads of today may take: beside it fit the changes of the hour, a lookup, a whole day, and a full walk of at most half."""
+        """Most calls for today: changed entities, a lookup, a whole day, and a full walk of up to half the hour fit beside them."""
         available, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
         share = half if self.first_sync else HOT_SHARE
         beside_walk = max(available - self.costs.full_walk, half)
@@ -58,7 +58,7 @@ class Hour:
 
     @property
     def _lookup(self) -> int:
-        """What is kept for finding out what became of absent entities; a small hour has nothing to keep, there it takes what is left."""
+        """Calls reserved for looking up missing entities. A small hour reserves none; there a lookup takes what is left."""
         return self.costs.lookup if self.limit >= _LOOKUPS_FIT * self.costs.lookup else 0
 
     @property
@@ -67,6 +67,6 @@ class Hour:
 
     @property
     def _beside(self) -> int:
-        """What is read of today in an hour beside the leaves: campaign totals, and the split of conversions where it is told apart."""
+        """Calls an hour for today beside the leaves: campaign totals, and the split of conversions where it is read separately."""
         rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
         return round(sum(HOUR / (age * SLACK) * self.costs.read(kind, 2) for kind, age in rare.items()))

@@ -17,12 +17,12 @@ from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans,
 from adpulse.platforms.registry import platform_of
 
 _NO_PROGRESS = timedelta(minutes=1)
-"""Pause of a sync that has something left but can do nothing about it now."""
+"""Pause of a sync that has work left but cannot do any of it now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to fetch now, in order; and if something due had to wait, until when, why, and in which lane it goes on."""
+    """What to fetch now, in order. If something due has to wait: until when, the reason, and the lane that continues it."""
 
     fetches: tuple[Fetch, ...]
     until: datetime | None = None
@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Room:
-    """What fits: into the account's hour, and for everything but today into the connection's share of a limit."""
+    """The calls that still fit into the account's hour and, for everything but today, into the connection's share of a limit."""
 
     account: Account
     hour: Budget
@@ -58,7 +58,7 @@ class _Room:
         return replace(self, hour=self.hour.with_calls(now, heat, cost), share=share)
 
     def _is_shared(self, fetch: Fetch) -> bool:
-        """Today has a pace instead, and entities that a person asks for are read at once."""
+        """Whether the read counts against the share. Today has a pace instead, and entities on demand are read at once."""
         return fetch.heat is not Heat.HOT and (fetch.kind.has_dates or not self.account.on_demand)
 
 

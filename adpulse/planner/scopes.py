@@ -1,4 +1,4 @@
-"""What a platform counts together: the calls that all accounts of one scope may make. Pure. Steps: plan, fetch."""
+"""Scopes: the accounts whose calls a platform counts together, and how many calls they may make. Pure. Steps: plan, fetch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,17 +24,17 @@ class ScopeLimit:
 
     @property
     def owner(self) -> str:
-        """Whose limit it is, as people say it."""
+        """The owner of the limit, for people: ``Google Cloud project``."""
         return platform_of(self.provider).scope_owner
 
     @property
     def rate(self) -> str:
-        """How much it is, as people say it: ``15,000 operations a day``."""
+        """The limit with its window, for people: ``15,000 operations a day``."""
         return f"{self.call_count} {'a day' if self.window == _DAY else 'an hour'}"
 
     @property
     def call_count(self) -> str:
-        """How much it is, without the window: ``15,000 operations``."""
+        """The limit without its window, for people: ``15,000 operations``."""
         return f"{self.calls:,} {platform_of(self.provider).call_unit}"
 
     @property

@@ -1,8 +1,8 @@
 """How a limit that many connections share is divided among them. Pure, and as fast for thousands as for one. Step: plan.
 
-The rule: half of the limit is shared equally by everybody, what remains goes first to realtime connections in equal parts up to
-what they need, then to the others likewise; what somebody does not need flows on, and a twentieth is kept for discovery and
-for what people ask.
+The rule: half of the limit is shared equally by all connections. What remains goes first to realtime connections, in equal parts up to
+their need, then to the others likewise. A part that a connection does not need goes to the next ones. A twentieth is reserved for
+discovery and for syncs on demand.
 """
 
 import math
@@ -14,12 +14,12 @@ from adpulse.planner.demand import Demand
 from adpulse.planner.scopes import ScopeLimit
 
 RESERVE = 0.05
-"""Part of a limit that no share is made of: accounts that are looked for, syncs that people ask for, calls made twice."""
+"""Part of a limit that no share is made of: discovery of accounts, syncs on demand, repeated calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one connection may call in the limit's window, and how many share it."""
+    """The calls of one connection in the limit's window, and how many connections share the limit."""
 
     calls: float
     limit: ScopeLimit
@@ -33,7 +33,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """A limit divided: calls a day that everybody gets as needed, that realtime connections and the others get on top, and beyond."""
+    """A limit divided: calls a day for every connection up to its need, on top for realtime connections and for the others, and spare."""
 
     limit: ScopeLimit
     connections: int

@@ -20,7 +20,7 @@ DAILY_DAYS = 28
 """Days this recent are read again daily; older ones, as far as the platform's lookback reaches, weekly: little of them changes."""
 
 _OLDEST_DAYS = 37 * 30
-"""Meta tells nothing that is older than 37 months."""
+"""Meta reports nothing that is older than 37 months."""
 
 _LONGEST_PAUSE_DAYS = 61
 """For so long after a day became final it is still read for the last time: a paused connection finds its history mended."""
@@ -33,7 +33,7 @@ CATEGORIES_AGE = timedelta(minutes=15)
 """How old the split of conversions may be: it costs as much as the spend, and conversions come in hours after their click."""
 
 CLOCK_SLACK = timedelta(minutes=5)
-"""What is stored as later than the clock allows for, by more than this, was stored before the clock was set back."""
+"""A stored instant further in the future than this was written before the clock was set back."""
 
 _AFTER_MIDNIGHT = timedelta(hours=3)
 SLACK = 0.95
@@ -52,7 +52,7 @@ class PartitionAges:
         return read_at is None or now - read_at >= max_age * SLACK
 
     def after(self, reads: Iterable[tuple[Fetch, datetime]]) -> "PartitionAges":
-        """With these complete reads made, too."""
+        """The ages after these complete reads."""
         dateless, days = dict(self.dateless), dict(self.days)
         for fetch, at in reads:
             if not fetch.kind.has_dates:
@@ -62,7 +62,7 @@ class PartitionAges:
         return PartitionAges(dateless=dateless, days=days)
 
     def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
-        """Days of which all these kinds were read, and when the one that was read first; newest reads of each kind."""
+        """Days of which all these kinds were read, each with the oldest of their newest reads."""
         read = [{day: at for (read_kind, day), at in self.days.items() if read_kind is kind} for kind in kinds]
         days = set[date].intersection(*(set(days_of_kind) for days_of_kind in read))
         return {day: min(days_of_kind[day] for days_of_kind in read) for day in days}

@@ -1,6 +1,6 @@
-"""What adpulse needs to know of a platform and from its client; declared here, said once per platform in its folder.
+"""The interface of an advertising platform and of its client; each platform implements it in its folder.
 
-A :class:`Platform` is everything that differs between platforms. The code outside the platforms' folders asks it, and names none.
+A :class:`Platform` is everything that differs between platforms. The code outside the platforms' folders names no platform.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class PlatformClient(Protocol):
         ...
 
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
-        """What the platform says about the connection's account now."""
+        """The connection's account as the platform reports it now."""
         ...
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "pa.Table":
@@ -57,11 +57,11 @@ class PlatformClient(Protocol):
         ...
 
     def page_size(self, connection: Connection) -> int | None:
-        """Rows of metrics that are asked for per page at present, which is what a read costs; None where answers come whole."""
+        """Rows of metrics requested per page at present, which decides what a read costs; None where answers come whole."""
         ...
 
     def look_up(self, connection: Connection, absent: "Sequence[MissingEntity]", slot: CallSlot) -> "pa.Table":
-        """ENTITY_SCHEMA rows of these, deleted ones too, maybe of their parents; GONE is what the platform no longer knows.
+        """ENTITY_SCHEMA rows of these, deleted ones too, maybe of their parents; entities that the platform no longer knows are GONE.
 
         Those that would take too many calls are missing.
         """
@@ -114,7 +114,7 @@ class Costs(Protocol):
 
     @property
     def lookup(self) -> int:
-        """Calls to find out what became of the entities that a report lacks."""
+        """Calls to look up the entities that are missing from a report."""
         ...
 
     @property
@@ -123,7 +123,7 @@ class Costs(Protocol):
         ...
 
     def __hash__(self) -> int:
-        """Equal costs are one key of what was worked out before."""
+        """Costs are keys of caches."""
         ...
 
     def read(self, kind: FetchKind, days: int) -> int:
@@ -198,7 +198,7 @@ class Platform(Generic[S]):
     """The reads that a day's numbers are complete with."""
 
     metrics: Mapping[str, str]
-    """What it tells of each metric, for people; what is missing it does not tell."""
+    """How it reports each metric, for people; a metric that is missing is not reported."""
 
     lookback_days: int
     """How long the platform may restate a day's conversions; later the day is final."""
@@ -207,13 +207,13 @@ class Platform(Generic[S]):
     """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
 
     reports_removed: bool
-    """Whether reports go on to tell the numbers of what was removed: then a row that is missing is zero, whoever is gone."""
+    """Whether reports still contain removed entities: then a missing row means zero, whatever the entity's status."""
 
     scope_owner: str
-    """What the platform counts calls of several accounts by: ``Meta app``."""
+    """What the accounts of one scope have in common: ``Meta app``."""
 
     call_unit: str
-    """What it calls the calls that it counts."""
+    """The platform's word for a counted call: ``operations``."""
 
     entrypoint: str
     """Its Prefect flow, dotted: the flow's module is loaded once and under its own name."""
@@ -253,16 +253,16 @@ class Platform(Generic[S]):
     """The id of the app that issued the credentials of a scope; None is the installation's own."""
 
     scope_notice: Callable[[str], str]
-    """What a person should know of a credential with this scope; empty if there is nothing."""
+    """A notice for people about a credential with this scope; empty if there is none."""
 
     account_id: Callable[[str], str]
     """An account's id as the platform's API has it, however a person wrote it."""
 
     page_size: Callable[[S], int]
-    """Rows that are asked for in one page; 1 where answers come whole."""
+    """Rows requested in one page; 1 where answers come whole."""
 
     costs: Callable[[Size, int], Costs]
-    """What reads of an account of this size cost, at this page size."""
+    """The costs of reads of an account of this size, at this page size."""
 
     shared_limit: Callable[[S], SharedLimit | None]
     """The limit of a scope under these settings; None where there is none."""
@@ -274,8 +274,8 @@ class Platform(Generic[S]):
     """How a person consents in the browser; None without an app of the installation's own at the platform."""
 
     production_checks: Callable[[S], Iterator[str]]
-    """What a person should look at before production, one sentence each."""
+    """Points that a person should check before production, one sentence each."""
 
 
 AnyPlatform = Platform[Any]
-"""A platform whose settings are only known to itself."""
+"""A platform whose settings have any type."""

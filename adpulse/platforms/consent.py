@@ -1,6 +1,6 @@
-"""Consent by a person in the browser (OAuth 2.0's authorisation-code flow): what the product needs of each platform for it.
+"""Consent by a person in the browser (OAuth 2.0's authorisation-code flow): the interface that each platform implements.
 
-Codes, secrets and tokens stand in what is sent and in what is answered, so no error of the HTTP library is ever chained to ours.
+Requests and answers hold codes, secrets and tokens, so no error of the HTTP library is ever chained to ours.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedCredential:
-    """A credential as it is stored, and when it ends by itself (business time); None if it does not, or nobody says."""
+    """A credential as it is stored, and when it ends by itself (business time); None if it does not, or the platform does not report it."""
 
     secret: SecretStr
     expires_at: datetime | None
@@ -38,9 +38,9 @@ class IssuedCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialInfo:
-    """What a platform tells of a credential: when it ends by itself (business time), and the id of the app that issued it.
+    """What a platform reports of a credential: when it ends by itself (business time), and the id of the app that issued it.
 
-    None: it does not end, is of the installation's own app, or nobody says.
+    None: it does not end, is of the installation's own app, or the platform does not report it.
     """
 
     ends_at: datetime | None = None
@@ -75,25 +75,25 @@ class Consent(Protocol):
         ...
 
     def inspect(self, secret: SecretStr) -> CredentialInfo:
-        """What the platform tells the installation's app of a credential, whoever's app issued it.
+        """What the platform reports to the installation's app of a credential, also of one that another app issued.
 
         Raises:
             AccountRefused: a credential of this kind, or of that app, cannot be used; says why.
-            AuthExpired, BadRequest, Usage, RateLimited, Unavailable: it does not tell.
+            AuthExpired, BadRequest, Usage, RateLimited, Unavailable: the platform does not answer.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """What an endpoint answered: its status and its JSON object."""
+    """The answer of a token endpoint: its HTTP status and its JSON object."""
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
 
 
 def call_token_endpoint(method: Literal["GET", "POST"], url: str, sent: Mapping[str, str], platform: str) -> TokenResponse:
-    """Ask a token endpoint, once: what it was asked for may have happened though the answer is lost.
+    """Call a token endpoint, once: the request may have taken effect although the answer was lost.
 
     Raises:
         Unavailable: no answer, or none that can be read.

@@ -38,10 +38,10 @@ from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
 
 log = logging.getLogger(__name__)
-logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors tell
+logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors report
 
 MOST_CHANGES = 10_000
-"""The platform tells no more changes than this at once; exactly so many are not all."""
+"""Google returns at most this many changes; an answer of exactly so many is incomplete."""
 
 MOST_IDS = 1_000
 """Of more changed entities than this, every entity of the kind is read: it is one operation either way."""
@@ -52,7 +52,7 @@ _TOKEN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where and how Google is asked: what all credentials have in common."""
+    """Where and how Google is called, the same for all credentials."""
 
     address: str
     version: str
@@ -85,7 +85,7 @@ class GoogleClient:
     def accounts(self, slot: CallSlot) -> list[AccountFacts]:
         """Every customer the credential reaches, through managers too, each once; how it is reached is part of it.
 
-        A customer that is closed has no clients to ask for, and is told as what it is.
+        A customer that is closed has no clients to ask for, and is listed with its status.
         """
         customers: dict[str, AccountFacts] = {}
         closed: list[AccountFacts] = []
@@ -104,7 +104,7 @@ class GoogleClient:
         """What Google says about the connection's customer now."""
         rows = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist()
         if not rows:
-            raise Unavailable(f"Google told nothing about {_about(connection.external_id)}.", "malformed")
+            raise Unavailable(f"Google returned nothing about {_about(connection.external_id)}.", "malformed")
         return normalise.account(rows[-1], "customer", connection.login_customer_id)
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
@@ -135,7 +135,7 @@ class GoogleClient:
 
         Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both. An answer that is
         too big is asked for in halves of its days. Names are asked for with today's numbers, and with all before the first walk:
-        they cost no operation, but a walk tells removed entities too, and months of rows need not repeat what it told.
+        they cost no operation, but a walk returns removed entities too, so months of rows need not repeat their names.
         """
         if fetch.since is None or fetch.until is None:
             raise ValueError("a metrics fetch needs its dates")
@@ -158,7 +158,7 @@ class GoogleClient:
     def _base(
         self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool
     ) -> tuple[pa.Table, pa.Table]:
-        """The numbers without the split of conversions, and the names if they are asked for."""
+        """The numbers without the split of conversions, and the names if ``named``."""
         fields = [*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()]
         answer = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
         rows = normalise.base(report.level, answer, report.within, report.fields)
@@ -169,7 +169,7 @@ class GoogleClient:
         return normalise.split(report.level, self._days(connection, report, fields, span, slot), report.within, report.fields)
 
     def _days(self, connection: Connection, report: Report, fields: list[str], span: tuple[date, date], slot: CallSlot) -> pa.Table:
-        """The answer for these days; asked for in halves when it is too big."""
+        """The answer for these days; split in halves when it is too big."""
         since, until = span
         where = f"segments.date BETWEEN '{since}' AND '{until}'"
         try:
@@ -198,7 +198,7 @@ class GoogleClient:
         fields, where = changes(since, self._clock.now(), connection)
         answer = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
         if answer.num_rows >= MOST_CHANGES:
-            log.info("%s changed in more places than Google tells at once; everything is read", _about(connection.external_id))
+            log.info("%s has more changes than Google returns at once; everything is read", _about(connection.external_id))
             return dict.fromkeys(HIERARCHY)
         ids = {level: _changed_ids(answer, kind.resource) for level, kind in HIERARCHY.items()}
         all_campaigns: dict[Level, list[str] | None] = {Level.CAMPAIGN: None} if _changed_ids(answer, BUDGET) else {}
@@ -233,7 +233,7 @@ class GoogleClient:
     def _query(
         self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
     ) -> pa.Table:
-        """The answer of a query that cannot be asked for in parts."""
+        """The answer of a query that cannot be split."""
         try:
             return self._ask(connection, resource, fields, slot, where=where, limit=limit)
         except TooMuchData as error:
@@ -269,7 +269,7 @@ class GoogleClient:
         return pa.concat_tables(tables)
 
     def _service(self, name: str, login: str | None, about: str) -> Any:  # noqa: ANN401 - the SDK has no types
-        """The SDK's service for a login customer, kept: its channel ends with the last reference to it."""
+        """The SDK's service for a login customer, cached: its channel closes with the last reference to it."""
         with self._lock:
             self._authorise(about)
             if (name, login) not in self._services:

@@ -67,10 +67,10 @@ class GoogleConsent:
         return IssuedCredential(secret=SecretStr(json.dumps(credentials)), expires_at=ends)
 
     def renew(self, secret: SecretStr) -> None:
-        """A refresh token is as long as it is."""
+        """None: a refresh token cannot be exchanged for one that ends later."""
 
     def inspect(self, secret: SecretStr) -> CredentialInfo:  # noqa: ARG002 - what both platforms are asked
-        """Nothing: Google tells when a token ends only as it issues it."""
+        """Nothing: Google reports the end of a token only when it issues it."""
         return CredentialInfo()
 
 

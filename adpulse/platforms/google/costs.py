@@ -7,7 +7,7 @@ from adpulse.platforms.base import GROWTH, Size
 
 _LONGEST_PIECE = 31
 _MOST_ROWS = 100_000
-"""Leaves times days that are asked for at once, and in one leg: a worker holds them in memory."""
+"""Most leaves times days in one query, and in one leg: a worker holds them in memory."""
 
 NAME = Provider("google")
 
@@ -23,7 +23,7 @@ class GoogleCosts:
     usual_changed_walk: float = 1.5
     """What changed is one query, and half of the time something did: then one more for each kind of entity."""
     lookup: int = 0
-    """Nothing is looked up: reports tell the numbers of what was removed."""
+    """Nothing is looked up: reports contain removed entities."""
 
     @property
     def per_leg(self) -> int:

@@ -1,4 +1,4 @@
-"""What a person gives for Google Ads: a refresh token, or the JSON of an authorised user or of a service account. Step: fetch."""
+"""Credentials of Google Ads: a refresh token, or the JSON of an authorised user or of a service account. Step: fetch."""
 
 import json
 import re
@@ -39,7 +39,7 @@ class Key:
     def credentials(self) -> GoogleCredentials:
         """What the SDK takes; it has no access token yet."""
         if self.fields["type"] == "service_account":
-            # Not where the file says: whoever uploads one could have us call any address.
+            # Not the file's own token_uri: an uploaded file could make us call any address.
             return _service_account({**self.fields, "token_uri": self.token_url})
         return user.Credentials(  # type: ignore[no-untyped-call] # google.auth leaves its constructors untyped
             None,

@@ -41,7 +41,7 @@ _INVALID_GRANT = "invalid_grant"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What Google answered instead of rows. Without ``family`` it did not explain itself; ``said`` may hold anything, even a token."""
+    """What Google answered instead of rows. Without ``family`` Google gave no reason. ``message`` may hold anything, even a token."""
 
     status: str
     message: str = ""
@@ -54,10 +54,10 @@ class Failure:
 
 
 def from_failure(failure: Failure, about: str) -> AdpulseError:
-    """Our error; ``about`` names the account in the sentence. What Google said is repeated only where it is about the query."""
+    """Our error; ``about`` names the account in the sentence. Google's message is repeated only where it is about the query."""
     if failure.family:
         return _FAMILIES.get(failure.family, _other)(failure, about)
-    if _INVALID_GRANT in failure.message:  # the SDK tells a revoked token as an outage
+    if _INVALID_GRANT in failure.message:  # the SDK reports a revoked token as an outage
         return _reauthorise(failure, about)
     return _STATUSES.get(failure.status, _passing)(failure, about)
 
@@ -75,7 +75,7 @@ def _quota(failure: Failure, about: str) -> AdpulseError:
 
 
 def too_heavy_for_less(error: TooMuchData, about: str) -> AdpulseError:
-    """What becomes of an answer that is too big and cannot be asked for in smaller parts: a heavy query may pass later."""
+    """The error of a query that is too big and cannot be split: a heavy query may pass later."""
     if error.code in TOO_HEAVY:
         return RateLimited(
             f"Google finds even the smallest query for {about} too heavy; its calls pause.", error.code, retry_after=_LONG_WAIT
@@ -84,7 +84,7 @@ def too_heavy_for_less(error: TooMuchData, about: str) -> AdpulseError:
 
 
 def _oversized(_: Failure, about: str) -> AdpulseError:
-    """Nothing of a quota is told: it is the client itself that does not take a message this big."""
+    """A status without a quota error comes from the gRPC client itself, which does not accept a message this big."""
     return TooMuchData(f"Google's answer for {about} is bigger than a message may be.", "message too big")
 
 
@@ -177,11 +177,11 @@ _STATUSES: dict[str, Callable[[Failure, str], AdpulseError]] = {
     "UNAUTHENTICATED": _reauthorise,
     "PERMISSION_DENIED": _denied,
 }
-"""What a status means that nothing explains; the others may pass."""
+"""Errors for a status without a reason; any other status may pass."""
 
 
 def failure_of(error: Any, read: Callable[[bytes], Any], read_reason: Callable[[bytes], str]) -> Failure:  # noqa: ANN401 - gRPC's and the SDK's errors have no types
-    """What Google said, from whichever exception it came in.
+    """Google's answer, from any of the exceptions that carry it.
 
     Args:
         error: a gRPC call that failed, or an exception of the SDK or of google.api_core around one.

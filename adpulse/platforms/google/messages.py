@@ -67,12 +67,12 @@ def columns(version: str, fields: tuple[str, ...]) -> Columns:
 
 
 def request_class(version: str) -> Any:  # noqa: ANN401 - a generated class
-    """What a stream is asked for with."""
+    """The request message of a stream."""
     return _service_types(version).SearchGoogleAdsStreamRequest
 
 
 def failure_reader(version: str) -> Callable[[bytes], Any]:
-    """What reads the platform's reasons for a refusal; None for bytes that are none."""
+    """A parser of Google's reasons for a refusal; it returns None for bytes that are no such message."""
     kind = import_module(f"google.ads.googleads.{version}.errors.types.errors").GoogleAdsFailure
     message = type(kind.pb(kind()))
 

@@ -1,4 +1,4 @@
-"""What Google tells of each metric: a field of its own, or conversions of some categories. Pure. Step: normalise."""
+"""How Google reports each metric: in a field, or as conversions of some categories. Pure. Step: normalise."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ KINDS = tuple(dict.fromkeys(CATEGORIES.values()))
 """The metrics that are kinds of conversions."""
 
 REPORTED = (*FIELDS, *KINDS)
-"""Every metric that Google tells."""
+"""Every metric that Google reports."""
 
 WORDS: Mapping[str, str] = {name: f"`{field}`" for name, field in FIELDS.items()} | {
     name: f"`metrics.conversions` of {', '.join(f'`{category}`' for category, metric in CATEGORIES.items() if metric == name)}"

@@ -74,7 +74,7 @@ def _attributes(row: Row, fields: Mapping[str, str]) -> str:
 
 
 def names(answer: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Table:
-    """The entities that an answer tells of, each once, and what they belong to; most ads of Google's have no name.
+    """The entities that an answer names, each once, with their parents; most of Google's ads have no name.
 
     Of the ad groups of one ad it is always the same one, whatever the order of the answer.
     """
@@ -120,12 +120,12 @@ def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]
 
 
 def joined(parts: Iterable[pa.Table]) -> pa.Table:
-    """Base and split of the same entities and days in one row each; what one of them does not tell of is zero there."""
+    """Base and split of the same entities and days in one row each; a value that one of them lacks is zero."""
     return _summed(_zeroed(pa.concat_tables(parts)))
 
 
 def rows(parts: Iterable[pa.Table], connection: Connection) -> pa.Table:
-    """METRIC_SCHEMA rows, with their profit where the revenue is told."""
+    """METRIC_SCHEMA rows, with their profit where the revenue is reported."""
     reported = pa.concat_tables(parts)
     columns = {name: reported[name] for name in (*_KEY, *REPORTED)}
     columns["connection_id"] = pa.array([connection.id] * reported.num_rows, pa.string())

@@ -1,4 +1,4 @@
-"""What Google is asked: the fields of the hierarchy and of the reports, in its query language. Pure. Step: fetch."""
+"""The queries to Google: fields of the hierarchy and of the reports, in its query language. Pure. Step: fetch."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from adpulse.model import Connection, Level
 
 PROFILE = ("id", "descriptive_name", "currency_code", "time_zone", "manager", "status")
-"""What is asked about a customer, below ``customer`` or ``customer_client``."""
+"""The fields of a customer, below ``customer`` or ``customer_client``."""
 
 _CHANGE_OVERLAP = timedelta(minutes=5)
 """Changes show up to three minutes late."""
@@ -19,7 +19,7 @@ BUDGET = "campaign_budget"
 
 
 class Kind(NamedTuple):
-    """A resource of the hierarchy, and which field is what of it; what has no other meaning is an attribute."""
+    """A resource of the hierarchy and its fields by their meaning; a field without a column of its own is an attribute."""
 
     resource: str
     fields: Mapping[str, str]
@@ -101,7 +101,7 @@ class Report(NamedTuple):
 
     @property
     def name_fields(self) -> list[str]:
-        """What tells the names of what it is of, and of what that belongs to."""
+        """The fields with the names of its entities and of their parents."""
         kinds = (HIERARCHY[level].fields for level in self.named)
         return [fields[name] for fields in kinds for name in ("id", "parent", "name") if name in fields]
 
@@ -156,7 +156,7 @@ def changes(since: datetime, now: datetime, connection: Connection) -> tuple[lis
 
 
 def change_range(since: datetime, now: datetime, connection: Connection) -> tuple[str, str]:
-    """The first and last instant of the changes that are asked for, in the customer's wall clock time.
+    """The first and last instant of the changes to query, in the customer's wall clock time.
 
     The range ends a day after ``now``: it must lie within the past 90 days (page "Change Status"), and the SDK's own sample
     ``get_change_details.py`` ends it tomorrow. What happens with later ends is not documented.

@@ -1,1 +1,1 @@
-"""Meta Ads: the client, what its answers mean, its errors, its consent."""
+"""Meta Ads: the client, the meaning of its answers, its errors, its consent."""

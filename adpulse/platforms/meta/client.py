@@ -141,7 +141,7 @@ class MetaClient:
         return pa.concat_tables(tables)
 
     def page_size(self, connection: Connection) -> int | None:
-        """Rows of metrics that are asked for per page at present; fewer after Meta found them too many."""
+        """Rows of metrics requested per page at present; fewer after Meta refused a page as too big."""
         return self._rows_a_page(_account(connection.external_id), _INSIGHTS)
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
@@ -179,7 +179,7 @@ class MetaClient:
         level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
         try:
             pages = self._days(connection, level, fetch.since, fetch.until, slot)
-        except ObjectGone as error:  # the report of an async job is the only thing that is asked for by its id here
+        except ObjectGone as error:  # only the report of an async job is requested by its id here
             raise Unavailable(f"Meta lost a report of {_account(connection.external_id)}.", error.code) from None
         return MetricsAnswer(normalise.latest(pa.concat_tables(page.rows for page in pages)), merge_names(page.names for page in pages))
 
@@ -251,7 +251,7 @@ class MetaClient:
             return page
 
     def _rows_a_page(self, about: str, edge: str) -> int:
-        """What is asked for: half as much for each time it was too big, and twice that for each hour since."""
+        """Rows per page: halved for each page that was too big, and doubled for each hour since."""
         size, at = self._shrunk.get((about, edge), (self._page_size, 0.0))
         return min(self._page_size, size << min(int((time.monotonic() - at) / _GROWS_SECONDS), _MOST_DOUBLINGS))
 
@@ -309,7 +309,7 @@ class MetaClient:
         self._answered = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), self._answered)
 
     def _heed_usage(self, about: str) -> None:
-        """Meta's own meters are told with every answer, failures too: slow down before it blocks, and stop just before."""
+        """Every answer of Meta reports its usage meters, failures too: slow down before Meta blocks, and stop just before."""
         stop = self._stop.pop(about, None)
         if stop:
             raise stop

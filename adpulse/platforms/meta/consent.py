@@ -74,7 +74,7 @@ class MetaConsent:
     def inspect(self, secret: SecretStr) -> CredentialInfo:
         """Which app issued the token, and when it ends, or what its user consented to, whatever comes first.
 
-        Meta tells an app the end of its own tokens only.
+        Meta reports to an app the end of its own tokens only.
         """
         token, asker = protect(secret.get_secret_value()), f"{self.app_id}|{self.app_secret.get_secret_value()}"
         if refusal := wrong_kind(kind_of(token)):
@@ -123,7 +123,7 @@ class MetaConsent:
 
 
 def _accepted(answer: TokenResponse) -> Mapping[str, Any]:
-    """What was answered, unless it is a refusal."""
+    """The body of an answer that is no refusal."""
     if answer.status >= _ERRORS or "error" in answer.body:
         raise _refusal(answer.status, answer.body.get("error"))
     return answer.body

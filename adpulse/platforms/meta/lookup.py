@@ -1,9 +1,9 @@
-"""Finds out what became of campaigns and ads that a report lacks, in few calls. Step: fetch.
+"""Looks up campaigns and ads that are missing from a report, in few calls. Step: fetch.
 
 Edges list a hundred ids a call, but nothing that is deleted; a deleted object answers only by its own id, one call each (page "Manage
-your ad object's status"). So the edges are asked first, for the parents of what they do not list too. What no edge lists is then asked
-for by its own id, parents first: whatever is below a deleted parent is deleted with it. A call by id settles an entity
-that is gone for good, so the next sync's calls go on with the rest.
+your ad object's status"). So the edges are called first, also for the parents of unlisted entities. What no edge lists is then requested
+by its own id, parents first: everything below a deleted parent is deleted with it. A call by id settles a deleted
+entity for good, so the next sync's calls are free for the rest.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,9 +27,9 @@ Key = tuple[Level, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookupCalls:
-    """The two ways of asking Meta: the rows of an edge with these ids, and one node.
+    """The two calls of a lookup: the rows of an edge with these ids, and one node.
 
-    A node is None when Meta says that there is none, and empty when it refuses to tell.
+    A node is None when Meta says that it does not exist, and empty when Meta refuses to return it.
     """
 
     edge: Callable[[Level, list[str]], Sequence[Row]]
@@ -38,7 +38,7 @@ class LookupCalls:
 
 @dataclass(slots=True)
 class Lookup:
-    """What Meta said: rows of entities, and the status of those that it says nothing else about."""
+    """Meta's answers: rows of entities, and the status of those that came without a row."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
     gone: dict[Key, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Lookup:
         """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone.
 
         What lives although no edge lists it has a status that reports are not asked for either: its missing rows say nothing, and
-        it stays as it is stored. So does what Meta refuses to tell.
+        it stays as it is stored. So does what Meta refuses to return.
         """
         reserved = 0 if level is Level.AD else _KEPT_FOR_ADS
         for external_id in self._unlisted[level]:
@@ -82,7 +82,7 @@ class Lookup:
 
 
 def look_up(absent: Sequence[MissingEntity], calls: LookupCalls) -> Lookup:
-    """What became of these entities; those that could not be asked about within the calls of one lookup are missing.
+    """Look up these entities. Those that do not fit into the calls of one lookup are missing from the result.
 
     At most ``LOOKUP_EDGE_CALLS`` calls for each of the three edges and ``LOOKUP_BY_ID`` by id.
     """

@@ -1,4 +1,4 @@
-"""What Meta tells of each metric, and how it is read from a row of an answer. Pure. Step: normalise."""
+"""How Meta reports each metric, and how it is read from a row of an answer. Pure. Step: normalise."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase"
 LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
 INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
 VISITORS = ("omni_landing_page_view", "landing_page_view")
-"""One event comes under several of these: the first present tells all of them, adding them up would double it."""
+"""Meta reports one event under several of these types: the first that is present counts all of them, a sum would double them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ActionRow:
 
     @classmethod
     def of(cls, row: Row) -> "ActionRow":
-        """What a row tells."""
+        """The row with its actions by type."""
         return cls(row, _actions(row, "actions"), _actions(row, "action_values"))
 
     def count(self, field: str) -> int:
@@ -56,7 +56,7 @@ class Source:
 
     @property
     def of_actions(self) -> bool:
-        """Whether it is told with the actions, which are not told at every level."""
+        """Whether it comes with the actions, which Meta does not report at every level."""
         return self.field in ("actions", "action_values")
 
 
@@ -75,7 +75,7 @@ SOURCES: Mapping[str, Source] = {
     "purchases": Source("actions", lambda row: row.actions(PURCHASES), f"`actions`: {_any_of(PURCHASES)}"),
     "visitors": Source("actions", lambda row: row.actions(VISITORS), f"`actions`: {_any_of(VISITORS)}"),
 }
-"""Every metric that Meta tells, by its name."""
+"""Every metric that Meta reports, by its name."""
 
 FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values()))
 """What an answer must have for all of them."""
@@ -84,9 +84,9 @@ WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items
 
 
 def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
-    """Every metric that Meta tells, of one row.
+    """Every metric that Meta reports, of one row.
 
-    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not tell them at this level
+    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not report them at this level
     (ad sets that attribute differently), so its action metrics are null: missing is not zero.
 
     Raises:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where and how Meta is asked: what all tokens have in common."""
+    """Where and how Meta is called, the same for all tokens."""
 
     graph_url: str
     version: str
@@ -68,7 +68,7 @@ class TokenSession:
         raise tokens.ProofRefused if proved else tokens.proof_required(self._issuer, self._endpoint.app_id)
 
     def find_issuer(self, ask: Callable[[], str]) -> None:
-        """Send no proof any more; ``ask``, which calls without one, tells the id of the app that issued the token.
+        """Send no proof any more. ``ask`` calls Meta without one and returns the id of the app that issued the token.
 
         Raises:
             BadRequest: it is our own app, so its secret is wrong; proofs are sent again.

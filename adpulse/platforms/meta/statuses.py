@@ -1,4 +1,4 @@
-"""Which statuses each of Meta's edges and reports is asked for. Without any it leaves archived objects out. Step: fetch.
+"""The statuses that each of Meta's edges and reports is filtered by. Without a filter Meta leaves archived objects out. Step: fetch.
 
 Edges refuse the status of deleted objects (error 100/1815001: Meta's blog of 2014-09-24, reported live 2026-05) and those of
 another kind of object (100/1487561: issue 388 of facebook-python-business-sdk). Reports may be asked for deleted objects (page "Manage

@@ -1,4 +1,4 @@
-"""Whose a Meta token is: the app that issued it, and its kind. Pure. Step: fetch.
+"""The app that issued a Meta token, and the token's kind. Pure. Step: fetch.
 
 A call may carry a proof of the app's secret (``appsecret_proof``), and Meta accepts the proof only from the app that issued the token.
 Source: Meta's pages "Securing Graph API Requests" and the reference of ``/debug_token``; refusals as people met them live
@@ -15,7 +15,7 @@ SCOPE = "meta"
 """What calls with tokens of the installation's own app are counted together as, and with tokens of which nobody knows the app."""
 
 UNNAMED_APP = "another-app"
-"""An app that is not the installation's, and of which Meta did not tell the id."""
+"""An app that is not the installation's, and whose id Meta did not return."""
 
 _BAD_PARAMETER = 100
 _PAGE, _APP = "PAGE", "APP"
@@ -42,7 +42,7 @@ def is_about_proof(error: object) -> bool:
 
 
 def is_of_another_app(error: object) -> bool:
-    """Whether ``/debug_token`` refused to tell an app about a token that it did not issue."""
+    """Whether ``/debug_token`` refused an app a token that another app issued."""
     return _refuses(error, "input_token")
 
 
@@ -57,7 +57,7 @@ def kind_of(token: str) -> str | None:
 
 
 def kind_in(error: AdpulseError) -> str | None:
-    """The kind that a refusal tells: what ``me`` is."""
+    """The token's kind, as a refusal shows it: the type of ``me``."""
     return _PAGE if "(Page)" in error.message else None
 
 
