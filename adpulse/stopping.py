@@ -1,4 +1,4 @@
-"""Which errors stop a connection, and when one that the platform refused is asked for again. Pure. Step: telemetry."""
+"""The errors that stop a connection, and when a refused connection is tried again. Pure. Step: telemetry."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ _BY_CLASS: tuple[tuple[type[AdpulseError], ConnectionStatus], ...] = (
     (AccessBlocked, ConnectionStatus.BLOCKED),
 )
 _HOURLY_RECHECKS = 24
-"""So often a refused connection is asked for hourly, then daily."""
+"""Hourly tries of a refused connection; later ones are daily."""
 
 
 def status_after(error: AdpulseError) -> ConnectionStatus | None:
@@ -29,5 +29,5 @@ def status_after(error: AdpulseError) -> ConnectionStatus | None:
 
 
 def recheck_pause(rechecks: int) -> timedelta:
-    """How long to leave a refused connection alone that was asked for so many times since it was synced last."""
+    """The pause before a refused connection is tried again, by the tries since its last sync."""
     return timedelta(hours=1) if rechecks < _HOURLY_RECHECKS else timedelta(days=1)

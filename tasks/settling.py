@@ -60,8 +60,8 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
             _close(app, lease, _next_leg(app, lease, now_leased, plan), error, leg)
         except _PASSED_ON:
             raise
-        except Exception as odd:  # noqa: BLE001 - it is this connection's failure, and logged as that
-            failed = failure(lease.run_id, odd)
+        except Exception as unexpected:  # noqa: BLE001 - it is this connection's failure, and logged as that
+            failed = failure(lease.run_id, unexpected)
             _fail(app, lease, error or failed, replace(leg, restated=None), app.clock.now())
     except (LeaseLost, UnknownConnection):  # taken over, or deleted meanwhile
         return RunCounts()
@@ -71,16 +71,16 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
 
 def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
     """What the leg did: by its staged answers, else by the warehouse alone; if neither can be read, nothing."""
-    if lease.worker_deaths > MOST_DEATHS:  # the last one died of looking
+    if lease.worker_deaths > MOST_DEATHS:  # reading the answers may have killed the last worker
         return _UNREAD, error
-    looks: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
-    for look in looks:
+    sources: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
+    for source in sources:
         try:
-            return look(app, lease), error
+            return source(app, lease), error
         except _PASSED_ON:
             raise
-        except Exception as odd:  # noqa: BLE001 - it is this connection's failure, and logged as that
-            failed = failure(lease.run_id, odd)
+        except Exception as unexpected:  # noqa: BLE001 - it is this connection's failure, and logged as that
+            failed = failure(lease.run_id, unexpected)
             error = error or failed
     return _UNREAD, error
 
@@ -122,7 +122,7 @@ def _leg_from_warehouse(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
 
 
 def _recovered_kinds(staged: list[FetchResult]) -> set[FetchKind]:
-    """The reads that work again. After a full walk nothing is left that a smaller one could not read."""
+    """The kinds of reads whose warnings end: those that were read. A full walk also ends those of the smaller walk and the lookup."""
     kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates}
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 

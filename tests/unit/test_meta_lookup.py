@@ -60,7 +60,7 @@ def test_every_lookup_keeps_within_its_calls_and_in_the_end_all_are_settled_righ
 
         assert platform.calls <= COST
         assert platform.nodes <= LOOKUP_BY_ID
-        told = found.gone | {key: row["effective_status"] for key, row in found.rows.items()}
+        told = found.statuses | {key: row["effective_status"] for key, row in found.rows.items()}
         settled |= {each.external_id: told[each.level, each.external_id] for each in left if (each.level, each.external_id) in told}
         before, left = left, [each for each in left if each.external_id not in settled]
         assert len(left) < len(before)
@@ -79,5 +79,5 @@ def test_what_lives_unlisted_or_is_not_told_stays_as_it_is_and_keeps_nothing_fro
 
     found = look_up([*odd, *ads], LookupCalls(edge=lambda *_: [], node=node))
 
-    assert found.gone == {(Level.AD, "a0"): "GONE"}
+    assert found.statuses == {(Level.AD, "a0"): "GONE"}
     assert set(found.rows) == {(Level.AD, "a1")}

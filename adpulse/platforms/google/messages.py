@@ -117,10 +117,10 @@ def error_reason(details: bytes) -> str:
     """The reason that a failure below the Ads API gives (``google.rpc.ErrorInfo`` in a ``Status``); empty where there is none."""
     info = error_details_pb2.ErrorInfo()
     try:
-        found = any(detail.Unpack(info) for detail in status_pb2.Status.FromString(details).details)
+        has_info = any(detail.Unpack(info) for detail in status_pb2.Status.FromString(details).details)
     except DecodeError:  # what cannot be read explains nothing
         return ""
-    return str(info.reason) if found else ""
+    return str(info.reason) if has_info else ""
 
 
 @lru_cache(maxsize=64)

@@ -164,7 +164,7 @@ class MetaClient:
 
         lookup = look_up(absent, LookupCalls(edge=edge, node=node))
         rows = (normalise.entities(level, [row], connection.id) for (level, _), row in lookup.rows.items())
-        return pa.concat_tables([*rows, status_rows(connection.id, lookup.gone)])
+        return pa.concat_tables([*rows, status_rows(connection.id, lookup.statuses)])
 
     def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
         """One row per ad (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.

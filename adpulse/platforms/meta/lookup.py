@@ -16,8 +16,8 @@ from adpulse.model import Level
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
 
 IDS_A_CALL = 100
-_KEPT_FOR_ADS = 2
-"""Calls by id that parents leave over: some of them may live unlisted, and would be asked about again and again."""
+_RESERVED_FOR_ADS = 2
+"""Calls by id reserved for ads: parents that live unlisted would otherwise take all calls of every lookup."""
 
 _MOST_LISTED = LOOKUP_EDGE_CALLS * IDS_A_CALL
 
@@ -41,12 +41,12 @@ class Lookup:
     """Meta's answers: rows of entities, and the status of those that came without a row."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
-    gone: dict[Key, str] = field(default_factory=dict)
+    statuses: dict[Key, str] = field(default_factory=dict)
     _unlisted: dict[Level, list[str]] = field(default_factory=dict)
-    _left: int = LOOKUP_BY_ID
+    _calls_left: int = LOOKUP_BY_ID
 
     def list(self, calls: LookupCalls, level: Level, ids: Iterable[str | None]) -> None:
-        """Ask the level's edge, for as many ids as one lookup may."""
+        """Call the level's edge for these ids, up to the most of one lookup."""
         requested = sorted({external_id for external_id in ids if external_id})[:_MOST_LISTED]
         for start in range(0, len(requested), IDS_A_CALL):
             rows = calls.edge(level, requested[start : start + IDS_A_CALL])
@@ -54,27 +54,27 @@ class Lookup:
         self._unlisted[level] = [external_id for external_id in requested if (level, external_id) not in self.rows]
 
     def settle(self, calls: LookupCalls, level: Level, parents: Mapping[str, Sequence[Key]]) -> None:
-        """Ask for what the edge did not list by its own id, as far as the calls reach; not below a parent that is gone.
+        """Request unlisted entities by their own id, as far as the calls reach; not below a deleted parent.
 
-        What lives although no edge lists it has a status that reports are not asked for either: its missing rows say nothing, and
-        it stays as it is stored. So does what Meta refuses to return.
+        An entity that lives although no edge lists it has a status that reports are not filtered for either. Its missing rows mean
+        nothing, and it stays as it is stored. So does what Meta refuses to return.
         """
-        reserved = 0 if level is Level.AD else _KEPT_FOR_ADS
+        reserved = 0 if level is Level.AD else _RESERVED_FOR_ADS
         for external_id in self._unlisted[level]:
-            if self._left > reserved and not self.gone_above(parents.get(external_id, ())):
-                self._left -= 1
+            if self._calls_left > reserved and not self.deleted_parent_status(parents.get(external_id, ())):
+                self._calls_left -= 1
                 row = calls.node(level, external_id)
                 if row is None:
-                    self.gone[level, external_id] = "GONE"
+                    self.statuses[level, external_id] = "GONE"
                 elif row.get("effective_status") in GONE_STATUSES:
                     self.rows[level, external_id] = row
 
-    def gone_above(self, parents: Iterable[Key]) -> str | None:
-        """The status of the first of these that is gone."""
+    def deleted_parent_status(self, parents: Iterable[Key]) -> str | None:
+        """The status of the first of these parents that was deleted; None if none was."""
         return next((status for parent in parents if (status := self._status_of(parent)) in GONE_STATUSES), None)
 
     def _status_of(self, key: Key) -> str | None:
-        return self.rows[key]["effective_status"] if key in self.rows else self.gone.get(key)
+        return self.rows[key]["effective_status"] if key in self.rows else self.statuses.get(key)
 
     def is_listed(self, key: Key) -> bool:
         """Whether an edge listed it."""
@@ -98,7 +98,7 @@ def look_up(absent: Sequence[MissingEntity], calls: LookupCalls) -> Lookup:
     lookup.settle(calls, Level.AD_SET, {entity.ad_set_id: entity.parents[:1] for entity in unlisted if entity.ad_set_id})
     lookup.settle(calls, Level.AD, {entity.external_id: entity.parents for entity in unlisted})
     for entity in absent:
-        status = entity.deleted_parent_status or lookup.gone_above(entity.parents)
+        status = entity.deleted_parent_status or lookup.deleted_parent_status(entity.parents)
         if status and (entity.level, entity.external_id) not in lookup.rows:
-            lookup.gone[entity.level, entity.external_id] = status
+            lookup.statuses[entity.level, entity.external_id] = status
     return lookup
