@@ -52,7 +52,7 @@ from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
 from storage.control.workspaces import Workspaces
 from storage.staging import Staging
-from storage.warehouse.alert_query import Answer, ask
+from storage.warehouse.alert_query import Answer, run_query
 from storage.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -117,13 +117,13 @@ class App:
         """Where the workspace's copy for readers is, once something was published."""
         return self.settings.home / home.PUBLISHED / f"{workspace_id}.duckdb"
 
-    def ask(self, alert: Alert) -> Answer:
+    def run_query(self, alert: Alert) -> Answer:
         """The rows that an alert finds now.
 
         Raises:
             Usage, Unavailable: the query cannot be run; the message says why.
         """
-        return ask(self.published(alert.workspace_id), alert.query)
+        return run_query(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
         """The platform client of the connection's credential, cached. A scope that it learns is stored, for all workers."""

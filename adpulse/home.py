@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adpulse.errors import Usage
 from adpulse.settings import Settings
-from storage.files import give
+from storage.files import set_access
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _mend(path: Path, home: Path, group: int | None) -> bool:
         if _is_closed(path, home, group):
             return False
         wanted, mode = _wanted(path, home, group)
-        give(path, wanted, mode)
+        set_access(path, wanted, mode)
     except OSError:  # it went meanwhile, is somebody else's, or the file system cannot be changed
         return False
     return True

@@ -87,10 +87,10 @@ def _fetch(run: str, table: pa.Table, at: datetime) -> RunFetch:
 
 def _adpulse(home: Path, stored: pa.Table, batch: pa.Table) -> float:
     warehouse = Warehouse(home / "w.duckdb", home / "p.duckdb")
-    warehouse.apply(warehouse.diff([_fetch("1", stored, NOW)]), held=lambda *_: True, connections=[])
+    warehouse.apply(warehouse.diff([_fetch("1", stored, NOW)]), holds_lease=lambda *_: True, connections=[])
     later = _fetch("2", batch, NOW + timedelta(hours=1))
     start = time.perf_counter()
-    warehouse.apply(warehouse.diff([later]), held=lambda *_: True, connections=[])
+    warehouse.apply(warehouse.diff([later]), holds_lease=lambda *_: True, connections=[])
     return time.perf_counter() - start
 
 

@@ -90,7 +90,7 @@ class Watch:
 
     def _note(self, alert: Alert) -> None:
         try:
-            answer = self._app.ask(alert)
+            answer = self._app.run_query(alert)
         except AdpulseError as error:
             self._app.alerts.failed(alert, str(error))
             log.warning("alert %s of workspace %s could not be asked", alert.id, alert.workspace_id)

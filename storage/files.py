@@ -1,4 +1,4 @@
-"""What several processes share through the file system: exclusive locks, files that are replaced for good, and its space."""
+"""Files that several processes share: exclusive locks, files that are replaced in one step, and errors of a full disk."""
 
 import errno
 import fcntl
@@ -17,13 +17,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def exclusive(path: Path, timeout: float) -> Iterator[int]:
-    """Hold the lock that ``path`` stands for, against other processes and other threads alike.
+    """Hold the lock of the file ``path``, against other processes and other threads alike.
 
     Yields the lock's descriptor: a child process that inherits it keeps the lock until it ends.
     The file stays; removing it would let two holders lock two different files of the same name.
 
     Raises:
-        TimeoutError: someone else held it for ``timeout`` seconds.
+        TimeoutError: another holder had it for ``timeout`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -36,43 +36,43 @@ def exclusive(path: Path, timeout: float) -> Iterator[int]:
 
 @contextmanager
 def filling(path: Path) -> Iterator[None]:
-    """Write ``path`` in the block, whole or not at all: what was begun is removed, so that it does not keep a full disk full.
+    """Write ``path`` in the block, whole or not at all: an incomplete file is removed, so that it does not keep a full disk full.
 
     Raises:
-        DiskFull: there was no space; says what to do.
+        DiskFull: there was no space; the message says what to do.
     """
     try:
         yield
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in _FULL or tells_full(str(error)):
+        if error.errno in _FULL or is_disk_full_message(str(error)):
             raise disk_full(path) from error
         raise
 
 
-def tells_full(text: str) -> bool:
+def is_disk_full_message(text: str) -> bool:
     """Whether a message of a program or a library is about a full disk."""
     return any(os.strerror(number) in text for number in _FULL)
 
 
 def disk_full(path: Path) -> DiskFull:
-    """The sentence for a file that there was no space for."""
-    message = f"The disk is full: nothing more could be written to {path.parent}. What was there is whole."
-    return DiskFull(f"{message} Free some space; it is tried again.")
+    """The error for a file that did not fit on the disk."""
+    message = f"The disk is full: nothing more could be written to {path.parent}. Existing files are intact."
+    return DiskFull(f"{message} Free some space; adpulse tries again.")
 
 
 def replace(source: Path, target: Path) -> None:
-    """Put ``source`` in ``target``'s place so that after a power cut there is the old file or the whole new one."""
+    """Replace ``target`` with ``source``. After a power cut there is either the old file or the complete new one."""
     _flush(source)
     source.replace(target)
     _flush(target.parent)
 
 
-def give(path: Path, group: int | None, mode: int) -> None:
-    """Set a file's mode and, if one is given, the group that it is for; at no moment may another group do what the mode allows.
+def set_access(path: Path, group: int | None, mode: int) -> None:
+    """Set a file's mode and, if given, its group. At no moment does the mode's group part apply to another group.
 
     Raises:
-        PermissionError: it belongs to another user.
+        PermissionError: the file belongs to another user.
     """
     path.chmod(mode & stat.S_IRWXU)
     if group is not None:

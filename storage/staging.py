@@ -1,6 +1,6 @@
-"""What a run fetched, kept on disk until it is in the warehouse. Between the steps fetch, diff and upsert.
+"""The answers that a run fetched, kept on disk until they are in the warehouse. Between the steps fetch, diff and upsert.
 
-Calls are the scarcest good, so no retry, restart or crash asks the platform again for an answer that was complete.
+Platform calls are scarce, so no retry, restart or crash asks the platform again for an answer that was complete.
 A file appears under its name only when it is complete. Layout: ``<root>/<run>/plan.json``, one
 ``<label>-<digest>.arrow`` per answer, ``changes.zip``.
 """
@@ -40,26 +40,26 @@ _TABLES = {
     "names": None,
     "days": None,
 }
-"""What is kept of a comparison, and the schemas that have the metrics."""
+"""The tables of a comparison's result, with the schemas of those that have metrics."""
 
 _OTHER_CONTENT = (ArithmeticError, ValueError, KeyError, TypeError)
 _DAMAGES = (pa.ArrowException, zipfile.BadZipFile, EOFError, RuntimeError, OSError, *_OTHER_CONTENT)
-"""What the parser of a damaged file raises; a number that is none is an ArithmeticError, from Decimal."""
+"""What the parsers of a damaged file raise; Decimal raises an ArithmeticError for an invalid number."""
 
 
 class Staging:
     """One folder per run under ``root``.
 
-    Every reading method raises Permanent for a file that is damaged or not one of ours: a result is never shorter
-    than what was written. Every writing method raises DiskFull when there is no space, and leaves what was there before.
+    Every reading method raises Permanent for a file that is damaged or was not staged here: a result is never shorter
+    than what was written. Every writing method raises DiskFull when there is no space, and leaves the previous file in place.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def save_plan(self, run_id: str, generation: int, plan: Plan) -> None:
-        """Keep what this leg of the run is to fetch, so that a repeated step reads the same."""
-        told = {
+        """Store the plan of this leg of the run, so that a repeated step fetches the same."""
+        document = {
             "generation": generation,
             "fetches": [_fetch_to_json(fetch) for fetch in plan.fetches],
             "until": plan.until.isoformat() if plan.until else None,
@@ -67,30 +67,30 @@ class Staging:
             "lane": plan.lane,
         }
         with self._writing(run_id, _PLAN) as path:
-            path.write_text(json.dumps(told), "utf-8")
+            path.write_text(json.dumps(document), "utf-8")
 
     def plan(self, run_id: str) -> Plan | None:
-        """What the leg is to fetch, in order; None when nothing was planned yet."""
-        told = self._planned(run_id)
-        if told is None:
+        """The plan of the leg, its fetches in order; None when nothing was planned yet."""
+        document = self._plan_document(run_id)
+        if document is None:
             return None
         with _reading(self._root / run_id / _PLAN):
             return Plan(
-                fetches=tuple(_fetch_from_json(item) for item in told["fetches"]),
-                until=datetime.fromisoformat(told["until"]) if told["until"] else None,
-                reason=told["reason"],
-                lane=Lane(told["lane"]),
+                fetches=tuple(_fetch_from_json(item) for item in document["fetches"]),
+                until=datetime.fromisoformat(document["until"]) if document["until"] else None,
+                reason=document["reason"],
+                lane=Lane(document["lane"]),
             )
 
     def planned_generation(self, run_id: str) -> int | None:
-        """The generation whose plan and answers are here; None when there is no plan."""
-        told = self._planned(run_id)
-        if told is None:
+        """The generation whose plan and answers are staged; None when there is no plan."""
+        document = self._plan_document(run_id)
+        if document is None:
             return None
         with _reading(self._root / run_id / _PLAN):
-            return int(told["generation"])
+            return int(document["generation"])
 
-    def _planned(self, run_id: str) -> dict[str, Any] | None:
+    def _plan_document(self, run_id: str) -> dict[str, Any] | None:
         path = self._root / run_id / _PLAN
         if not path.exists():
             return None
@@ -98,26 +98,26 @@ class Staging:
             return dict(json.loads(path.read_text("utf-8")))
 
     def write(self, run_id: str, fetched: FetchResult) -> None:
-        """Keep a complete answer; the same fetch again replaces it."""
+        """Store a complete answer; the same fetch again replaces it."""
         header = {"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat(), "rows": fetched.table.num_rows}
         table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), _NAMES: _bytes_of(fetched.names)})
         with self._writing(run_id, _file_name(fetched.fetch)) as path:
             _write_table(path, table)
 
     def has(self, run_id: str, fetch: Fetch) -> bool:
-        """Whether the fetch's complete answer is here. Heat and cost are the planner's and do not matter."""
+        """Whether the fetch's complete answer is staged. Heat and cost do not identify a fetch; they belong to the planner."""
         return (self._root / run_id / _file_name(fetch)).exists()
 
     def read(self, run_id: str) -> list[FetchResult]:
-        """Every answer of the run, oldest first; of the same instant, what was looked up by id comes last."""
+        """Every answer of the run, oldest first; of the same instant, lookups by id come last."""
         return sorted((_read_fetched(path) for path in self._answers(run_id)), key=_order)
 
     def drop(self, run_id: str, fetch: Fetch) -> None:
-        """Forget one answer; nothing happens when it is not here."""
+        """Delete one answer; nothing happens when it is not staged."""
         (self._root / run_id / _file_name(fetch)).unlink(missing_ok=True)
 
     def write_changes(self, changes: RunChanges) -> None:
-        """Keep what the run is about to change; replaces what an earlier attempt found."""
+        """Store what the run is about to change; replaces the result of an earlier attempt."""
         header = {
             "generation": changes.generation,
             "connection_id": changes.connection_id,
@@ -153,28 +153,28 @@ class Staging:
             )
 
     def remove(self, run_id: str) -> None:
-        """Forget the run; nothing happens when there is nothing."""
+        """Delete everything staged of the run; nothing happens when there is nothing."""
         shutil.rmtree(self._root / run_id, ignore_errors=True)
 
     def runs(self) -> list[str]:
-        """Runs that have a folder here."""
+        """Ids of the runs that have a folder."""
         return sorted(path.name for path in self._root.iterdir() if path.is_dir()) if self._root.exists() else []
 
     def sweep(self, is_open: Callable[[], set[str]]) -> list[str]:
-        """Remove what closed runs left here; returns their ids. ``is_open`` is only asked when something lies here."""
-        found = self.runs()  # first: a run that begins after this is not judged
-        left = sorted(set(found) - is_open()) if found else []
-        for run_id in left:
+        """Remove the folders of closed runs; returns their ids. ``is_open`` is only called when there are folders."""
+        staged = self.runs()  # first: a run that begins after this is not judged
+        closed = sorted(set(staged) - is_open()) if staged else []
+        for run_id in closed:
             self.remove(run_id)
-        return left
+        return closed
 
     @contextmanager
     def _writing(self, run_id: str, name: str) -> Iterator[Path]:
-        """A file to fill that gets its name only when the block ends well."""
+        """A temporary file to write; it gets its final name only when the block succeeds."""
         folder = self._root / run_id
         with filling(folder / name):
             folder.mkdir(parents=True, exist_ok=True)
-        # The process id keeps two writers of one run (one of them has lost its lease) out of each other's file.
+        # With the process id in its name, two writers of one run (one of them has lost its lease) use different files.
         partial = folder / f".{os.getpid()}.{name}"
         with filling(partial):
             yield partial
@@ -190,8 +190,8 @@ class Staging:
         return answers
 
 
-def _order(one: FetchResult) -> tuple[datetime, bool, str]:
-    return one.fetched_at, one.fetch.kind is FetchKind.ENTITIES_CONFIRMED, one.fetch.label
+def _order(answer: FetchResult) -> tuple[datetime, bool, str]:
+    return answer.fetched_at, answer.fetch.kind is FetchKind.ENTITIES_CONFIRMED, answer.fetch.label
 
 
 def _read_fetched(path: Path) -> FetchResult:
@@ -200,13 +200,13 @@ def _read_fetched(path: Path) -> FetchResult:
         header = json.loads(table.schema.metadata[_HEADER])
         if table.num_rows != header["rows"]:
             raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
-        kept = table.schema.metadata.get(_NAMES)  # what an older version staged has none
+        stored_names = table.schema.metadata.get(_NAMES)  # None in a file that an older version staged
         fetch, rows = _fetch_from_json(header["fetch"]), table.replace_schema_metadata(None)
         return FetchResult(
             fetch=fetch,
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
             table=with_every_metric(rows, METRIC_SCHEMA) if fetch.kind.has_dates else rows,
-            names=pa.ipc.open_stream(kept).read_all() if kept else entity_names.SCHEMA.empty_table(),
+            names=pa.ipc.open_stream(stored_names).read_all() if stored_names else entity_names.SCHEMA.empty_table(),
         )
 
 
@@ -224,7 +224,7 @@ def _bytes_of(table: pa.Table) -> bytes:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes its parser raise into one sentence."""
+    """Turn every error that a parser raises about a damaged file into one message."""
     try:
         yield
     except _DAMAGES as error:
@@ -232,9 +232,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _file_name(fetch: Fetch) -> str:
-    """Named by what is asked for. The label alone would not tell apart two cursors or two lookups."""
-    asked = [str(part) for part in fetch.request_key]
-    return f"{fetch.label}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}.arrow"
+    """A name from what is requested. The label alone would not distinguish two cursors or two lookups."""
+    parts = [str(part) for part in fetch.request_key]
+    return f"{fetch.label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}.arrow"
 
 
 def _fetch_to_json(fetch: Fetch) -> dict[str, str | int | None]:

@@ -104,7 +104,7 @@ def remove_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -
 @places.ALERTS
 def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> Found:
     """The rows that it finds, or why it cannot be asked; nobody is told."""
-    answer = caller.app.ask(_alert(caller, workspace_id, alert_id))
+    answer = caller.app.run_query(_alert(caller, workspace_id, alert_id))
     return Found(columns=list(answer.columns), rows=[list(row) for row in answer.rows], truncated=answer.truncated)
 
 

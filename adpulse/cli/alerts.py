@@ -64,7 +64,7 @@ def run(alert: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    answer = context.ask(context.alerts.named(alert))
+    answer = context.run_query(context.alerts.named(alert))
     if not answer.rows:
         typer.echo("No rows: it is quiet.")
         return

@@ -22,8 +22,8 @@ def restore(
     from adpulse.services import restoring
 
     done = restoring.restore(app(), workspace, force=force)
-    if done.kept:
-        typer.echo(f"The damaged file is kept: {done.kept}")
+    if done.set_aside:
+        typer.echo(f"The damaged file is kept: {done.set_aside}")
     if done.from_copy:
         typer.echo("The published copy is the warehouse now. The days that the platform may still restate and the entities are read again.")
     else:

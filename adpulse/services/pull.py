@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adpulse.errors import AuthExpired, Unavailable, Usage
 from adpulse.settings import LOOPBACK_HOSTS
-from storage.files import disk_full, exclusive, replace, tells_full
+from storage.files import disk_full, exclusive, is_disk_full_message, replace
 from storage.warehouse import damage
 
 _CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
@@ -147,7 +147,7 @@ class _Download:
                     file.write(chunk)
                     file.flush()
                 except OSError as error:
-                    if tells_full(str(error)):
+                    if is_disk_full_message(str(error)):
                         raise disk_full(self._part) from None
                     raise
 

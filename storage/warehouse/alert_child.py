@@ -1,7 +1,7 @@
 """Answers one query about a published copy, locked in. A script, run by ``storage.warehouse.alert_query`` in a process of its own.
 
-It imports nothing of adpulse, has no environment, and opens the one file for reading. Whatever the query tries, DuckDB may
-touch no other file and no network, its settings are locked, and what it takes of memory and time the kernel limits.
+It imports nothing of adpulse, has no environment, and opens the one file for reading. DuckDB may touch no other file and no
+network, its settings are locked, and the kernel limits the memory and time of the process.
 """
 
 import json
@@ -26,56 +26,56 @@ _CONFIG: dict[str, Any] = {
 _LONGEST_TEXT = 500
 _NO_SELECT = "An alert is one SELECT statement"
 _NICENESS = 5
-"""Whoever waits for a page goes first."""
+"""Requests of pages take precedence over alert queries."""
 
 _EVALUATORS = ("query", "json_execute_serialized_sql")
-"""DuckDB's functions that run SQL which they are given as a value, so the functions in it are not in the parsed query."""
+"""DuckDB's functions that run SQL passed as a value. The functions inside that SQL do not appear in the parsed query."""
 
 _PARSE = "SELECT parsed, (parsed ->> 'error')::BOOLEAN FROM (SELECT json_serialize_sql(?::VARCHAR) AS parsed)"
 _FUNCTIONS = "SELECT DISTINCT lower(value ->> '$') FROM json_tree(?::JSON) WHERE key = 'function_name'"
 
 
 def main() -> None:
-    """Read the request from standard input; write ``ready``, then the answer, or what is wrong with the query, to standard output."""
-    asked = json.load(sys.stdin)
-    resource.setrlimit(resource.RLIMIT_AS, (asked["address_space"], asked["address_space"]))
-    resource.setrlimit(resource.RLIMIT_CPU, (asked["seconds"], asked["seconds"]))
+    """Read the request from standard input; write ``ready``, then the answer or the error of the query, to standard output."""
+    request = json.load(sys.stdin)
+    resource.setrlimit(resource.RLIMIT_AS, (request["address_space"], request["address_space"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (request["seconds"], request["seconds"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    signal.alarm(2 * asked["seconds"])  # the parent ends this process; the alarm does if the parent has died
+    signal.alarm(2 * request["seconds"])  # the parent ends this process; the alarm does if the parent has died
     os.nice(_NICENESS)
-    _say("ready")
+    _write_line("ready")
     try:
-        told = _answer(asked)
+        answer = _answer(request)
     except duckdb.Error as error:
-        told = {"error": str(error).strip().partition("\n")[0]}
+        answer = {"error": str(error).strip().partition("\n")[0]}
     except MemoryError:
-        told = {"error": "Out of Memory Error: the query takes more than it may"}
-    _say(json.dumps(told))
+        answer = {"error": "Out of Memory Error: the query needs more memory than it may use"}
+    _write_line(json.dumps(answer))
 
 
-def _answer(asked: dict[str, Any]) -> dict[str, Any]:
-    config = {**_CONFIG, "memory_limit": asked["memory_limit"]}
-    published = asked["published"]  # None to look at the query only
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    config = {**_CONFIG, "memory_limit": request["memory_limit"]}
+    published = request["published"]  # None to look at the query only
     with duckdb.connect(published or ":memory:", read_only=published is not None, config=config) as copy:
         copy.execute("SET TimeZone = 'UTC'")
         copy.execute("SET lock_configuration = true")
-        if refused := _refusal(copy, asked["query"]):
+        if refused := _refusal(copy, request["query"]):
             return {"error": refused}
         if published is None:
             return {"columns": [], "rows": [], "truncated": False}
-        found = copy.execute(asked["query"])
-        columns = [each[0] for each in found.description or ()]
-        rows = found.fetchmany(asked["rows"] + 1)
+        result = copy.execute(request["query"])
+        columns = [column[0] for column in result.description or ()]
+        rows = result.fetchmany(request["rows"] + 1)
     return {
         "columns": columns,
-        "rows": [[_plain(value) for value in row] for row in rows[: asked["rows"]]],
-        "truncated": len(rows) > asked["rows"],
+        "rows": [[_plain(value) for value in row] for row in rows[: request["rows"]]],
+        "truncated": len(rows) > request["rows"],
     }
 
 
 def _refusal(copy: "duckdb.DuckDBPyConnection", query: str) -> str | None:
-    """Why a query is not run: decided by what DuckDB parsed, so neither quotes, case nor comments hide a function's name."""
+    """The reason why a query is refused. It is decided on what DuckDB parsed: quotes, case and comments hide no function's name."""
     statements = copy.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return _NO_SELECT
@@ -90,13 +90,13 @@ def _refusal(copy: "duckdb.DuckDBPyConnection", query: str) -> str | None:
     return None
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def _plain(value: object) -> object:
-    """As JSON has it; what JSON cannot say exactly is text."""
+    """A value as JSON represents it; values that JSON cannot represent exactly become text."""
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return str(value)[:_LONGEST_TEXT]

@@ -1,4 +1,4 @@
-"""Asks a published copy a query that somebody wrote, in a child process with hard limits: it may be wrong, endless or hostile."""
+"""Runs the query of an alert on a published copy, in a child process with hard limits: the query may be wrong, endless or hostile."""
 
 import json
 import os
@@ -29,22 +29,22 @@ _START_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The first rows that a query found; ``truncated``: there are more. Numbers that JSON has not exactly are text."""
+    """The first rows of a query's result; ``truncated``: there are more. Numbers that JSON cannot represent exactly are text."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     truncated: bool
 
-    def records(self, most: int = ROWS) -> list[Mapping[str, Any]]:
+    def records(self, limit: int = ROWS) -> list[Mapping[str, Any]]:
         """The rows by their columns' names."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows[:most]]
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows[:limit]]
 
 
-def ask(published: Path, query: str) -> Answer:
+def run_query(published: Path, query: str) -> Answer:
     """Answer a query from a published copy.
 
     Raises:
-        Usage: nothing was published yet; or the query is wrong, tries what it may not, or takes too long or too much memory.
+        Usage: nothing was published yet; or the query is wrong, not allowed, or needs too much time or memory.
         Unavailable: the machine is too busy to begin.
     """
     if not published.exists():
@@ -53,10 +53,10 @@ def ask(published: Path, query: str) -> Answer:
 
 
 def check(query: str) -> None:
-    """Make sure that a query is one SELECT and calls no function that an alert may not call; tables and columns are not looked at.
+    """Check that a query is one SELECT and calls only functions that an alert may call; tables and columns are not checked.
 
     Raises:
-        Usage: it is not, or does.
+        Usage: it is not one SELECT, or calls a function that is not allowed.
         Unavailable: the machine is too busy to begin.
     """
     _answer(query, None)
@@ -65,23 +65,23 @@ def check(query: str) -> None:
 def _answer(query: str, published: Path | None) -> Answer:
     limits = {"rows": ROWS, "seconds": SECONDS, "memory_limit": _MEMORY, "address_space": _ADDRESS_SPACE}
     path = str(published.absolute()) if published else None
-    told = _run(json.dumps({"published": path, "query": query, **limits}))
-    if "error" in told:
-        error = told["error"].replace(path, Path(path).name) if path else told["error"]
+    answer = _run(json.dumps({"published": path, "query": query, **limits}))
+    if "error" in answer:
+        error = answer["error"].replace(path, Path(path).name) if path else answer["error"]
         raise Usage(f"The query failed. {error}.")
-    return Answer(**told)
+    return Answer(**answer)
 
 
-def _run(asked: str) -> dict[str, Any]:
-    """What the child says. It has ended when this returns, whatever happened.
+def _run(request: str) -> dict[str, Any]:
+    """The child's answer. The child has ended when this returns, also after an error.
 
-    The clock starts when the child begins with the query, and is kept here: a query that sleeps uses none of the CPU time that the
-    kernel limits.
+    The time limit starts when the child begins with the query. This process enforces it, because a query that sleeps uses none of
+    the CPU time that the kernel limits.
     """
     with _started() as child:
         try:
             with _killed_after(_START_SECONDS, child) as late:
-                begun = _begin(child, asked)
+                begun = _begin(child, request)
             if late.is_set():
                 raise Unavailable("The machine is too busy to answer queries of alerts. Try again.")
             with _killed_after(SECONDS, child) as late:
@@ -93,8 +93,8 @@ def _run(asked: str) -> dict[str, Any]:
         raise Usage(f"The query took more than {SECONDS} s and was stopped. Make it simpler, or let it look at fewer rows.")
     if child.returncode or not answer:
         raise Usage(f"The query was stopped: it took more than {_MEMORY} of memory, or DuckDB failed on it.")
-    told: dict[str, Any] = json.loads(answer)
-    return told
+    answer_fields: dict[str, Any] = json.loads(answer)
+    return answer_fields
 
 
 def _started() -> "subprocess.Popen[str]":
@@ -104,18 +104,18 @@ def _started() -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True, env={}, cwd="/", start_new_session=True)
 
 
-def _begin(child: "subprocess.Popen[str]", asked: str) -> bool:
-    """Hand over what is asked; whether the child begins with it."""
+def _begin(child: "subprocess.Popen[str]", request: str) -> bool:
+    """Send the request; whether the child began with it."""
     if child.stdin is None or child.stdout is None:
         return False
     with suppress(BrokenPipeError), child.stdin:
-        child.stdin.write(asked)
+        child.stdin.write(request)
     return bool(child.stdout.readline())
 
 
 @contextmanager
 def _killed_after(seconds: float, child: "subprocess.Popen[str]") -> Iterator[Event]:
-    """Kill the child when the block takes longer; the event is set then. The child is not waited for, so its id stays its own."""
+    """Kill the child when the block takes longer, and set the event. The child is not reaped, so no other process gets its id."""
     late = Event()
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""The published copy that notebooks and BI tools read, so that no reader ever holds up a sync. After the step upsert."""
+"""The published copy that notebooks and BI tools read, so that no reader ever delays a sync. After the step upsert."""
 
 import subprocess
 import time
@@ -9,14 +9,14 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage
-from storage.files import filling, give, replace
+from storage.files import filling, replace, set_access
 
 
-def due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
-    """Whether the warehouse holds something the copy does not, and the copy is old enough to be renewed.
+def is_due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
+    """Whether the warehouse has changes that the copy lacks, and the copy is old enough to be renewed.
 
-    Only asks the file system: if this process opened and closed the warehouse file, DuckDB's own lock on it would be
-    silently gone, because POSIX drops a process's locks on a file with any of its descriptors.
+    It only asks the file system: if this process opened and closed the warehouse file, DuckDB's own lock on it would be
+    released silently, because POSIX drops a process's locks on a file with any of its descriptors.
     """
     if not warehouse.exists():
         return False
@@ -46,8 +46,8 @@ def publish(warehouse: Path, published: Path, lock: int, readers: int | None = N
     fresh.unlink(missing_ok=True)
     with filling(fresh):
         copy(warehouse, fresh, lock)
-        # Read-only, so that nobody's notes get lost with the next copy, or leave a log behind that fits no copy.
-        give(fresh, readers, 0o400 if readers is None else 0o440)
+        # Read-only: changes in a copy would be lost with the next one, or leave a write-ahead log that matches no copy.
+        set_access(fresh, readers, 0o400 if readers is None else 0o440)
         replace(fresh, published)
 
 
@@ -58,7 +58,7 @@ def copy(source: Path, target: Path, lock: int) -> None:
         OSError: the copy could not be made.
     """
     command: list[str | Path] = ["/bin/cp", "-p", source, target]
-    # Signals as here: Python ignores the one of a limit on file sizes, so that cp can say what happened.
+    # Signal handling is inherited: Python ignores SIGXFSZ, so that cp survives a file size limit and reports the error.
     copied = subprocess.run(
         command, pass_fds=(lock,), check=False, capture_output=True, text=True, env={"LC_ALL": "C"}, restore_signals=False
     )

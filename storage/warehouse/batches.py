@@ -1,4 +1,4 @@
-"""What a batch of connections was told, what it is about to change, and how both are taken in portions. Pure."""
+"""What the runs of a batch fetched, what they are about to change, and how both are split into portions. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ REMAINDER_SCHEMA = pa.schema(
 """One campaign's day: its total minus its leaves, where leaves add up."""
 
 NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *entity_names.SCHEMA])
-"""What an entity that no walk has named is called; counted nowhere."""
+"""The name of an entity that no walk has named; not part of the counts of a run."""
 
 READ_DAY_SCHEMA = pa.schema(
     [
@@ -48,7 +48,7 @@ READ_DAY_SCHEMA = pa.schema(
         pa.field("settled", pa.bool_(), nullable=False),
     ]
 )
-"""A day that was read, at one level; as a change, without ``fresh_until`` nothing is known of it any more."""
+"""A day that was read, at one level. A change without ``fresh_until`` removes the day's row."""
 
 
 def read_day_rows(connection_id: str, days: Sequence[ReadDay]) -> pa.Table:
@@ -68,7 +68,7 @@ class RunFetch:
     """Everything one run fetched of one connection, as of ``now`` (business time), with its profit at ``gross_margin``.
 
     Raises:
-        ValueError: an answer holds another connection's rows, other columns, or days that were not asked for.
+        ValueError: an answer has another connection's rows, other columns, or days that were not requested.
     """
 
     run_id: str
@@ -79,21 +79,21 @@ class RunFetch:
     gross_margin: Decimal
     fetched: Sequence[FetchResult]
     left_out: frozenset[tuple[str, str]] = frozenset()
-    """Level and status of entities whose rows its answers may lack whatever they delivered, beside those that are gone."""
+    """Level and status of entities that the answers may leave out although they delivered, beside deleted entities."""
     read_days: Sequence[ReadDay] | None = None
-    """Every day of the connection that is known, this run's reads included; None leaves the warehouse's note as it is."""
+    """Every day of the connection that was read, this run's reads included; None leaves the warehouse's rows as they are."""
     timezone: str = "UTC"
-    """The account's, whose days these are."""
+    """The account's time zone, to which the days refer."""
 
     @property
     def rows(self) -> int:
         """How many rows of metrics it fetched."""
-        return sum(one.table.num_rows for one in self.fetched if one.fetch.kind.has_dates)
+        return sum(answer.table.num_rows for answer in self.fetched if answer.fetch.kind.has_dates)
 
     def __post_init__(self) -> None:
-        """Refuse what would be filed under the wrong connection, or silently left out."""
-        for one in self.fetched:
-            _refuse_foreign(self.connection_id, one)
+        """Refuse answers that would be stored for the wrong connection, or silently left out."""
+        for answer in self.fetched:
+            _refuse_foreign(self.connection_id, answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class RunChanges:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write. A moved remainder, a name or the note of a day is something, though no counted row changed."""
+        """Whether there is nothing to write. A changed remainder, a name or a read day is written although no counted row changed."""
         return not (self.remargined or self.rows)
 
     @property
@@ -131,11 +131,11 @@ class RunChanges:
 Sized = TypeVar("Sized", RunFetch, RunChanges)
 
 
-def portions(items: Iterable[Sized], most: int) -> Iterator[list[Sized]]:
-    """The items in order, as many together as have no more than ``most`` rows; always one at least, and one portion for no items."""
+def portions(items: Iterable[Sized], max_rows: int) -> Iterator[list[Sized]]:
+    """The items in order, in portions of at most ``max_rows`` rows or of a single item; no items make one empty portion."""
     portion, rows = list[Sized](), 0
     for item in items:
-        if portion and rows + item.rows > most:
+        if portion and rows + item.rows > max_rows:
             yield portion
             portion, rows = [], 0
         portion.append(item)
@@ -143,19 +143,22 @@ def portions(items: Iterable[Sized], most: int) -> Iterator[list[Sized]]:
     yield portion
 
 
-def by_days(run: RunFetch, most: int) -> Iterator[RunFetch]:
-    """A run's metrics, oldest first, in parts of which no two fit into one portion of ``most`` rows, so that it holds a connection once."""
-    if run.rows <= most:
+def by_days(run: RunFetch, max_rows: int) -> Iterator[RunFetch]:
+    """A run's metrics, oldest first, in parts of consecutive days.
+
+    No two parts fit into one portion of ``max_rows`` rows, so that a portion has each connection once.
+    """
+    if run.rows <= max_rows:
         yield run
         return
     counted = Counter[date]()
-    for one in run.fetched:
-        if one.fetch.kind.has_dates:
-            counted.update(dict.fromkeys(days_of(one), 0))
-            counted.update({each["values"]: each["counts"] for each in pc.value_counts(one.table["date"]).to_pylist()})
+    for answer in run.fetched:
+        if answer.fetch.kind.has_dates:
+            counted.update(dict.fromkeys(days_of(answer), 0))
+            counted.update({count["values"]: count["counts"] for count in pc.value_counts(answer.table["date"]).to_pylist()})
     days, rows = list[date](), 0
     for day in sorted(counted):
-        if days and rows + counted[day] > most:
+        if days and rows + counted[day] > max_rows:
             yield _of_days(run, days[0], days[-1])
             days, rows = [], 0
         days.append(day)
@@ -164,37 +167,37 @@ def by_days(run: RunFetch, most: int) -> Iterator[RunFetch]:
 
 
 def _of_days(run: RunFetch, first: date, last: date) -> RunFetch:
-    """What the run was told about the days from first to last."""
+    """The run's answers about the days from first to last."""
     fetched = []
-    for one in run.fetched:
-        days = [day for day in one.fetch.days if first <= day <= last]
+    for answer in run.fetched:
+        days = [day for day in answer.fetch.days if first <= day <= last]
         if days:
-            table = one.table.filter(pc.is_in(one.table["date"], pa.array(days, pa.date32())))
-            fetched.append(replace(one, fetch=replace(one.fetch, since=days[0], until=days[-1]), table=table))
+            table = answer.table.filter(pc.is_in(answer.table["date"], pa.array(days, pa.date32())))
+            fetched.append(replace(answer, fetch=replace(answer.fetch, since=days[0], until=days[-1]), table=table))
     return replace(run, fetched=fetched)
 
 
-def _refuse_foreign(connection_id: str, one: FetchResult) -> None:
-    schema = METRIC_SCHEMA if one.fetch.kind.has_dates else ENTITY_SCHEMA
-    if not one.table.schema.equals(schema):
-        raise ValueError(f"The answer to {one.fetch.label} has other columns than the schema of its kind.")
-    if one.table.num_rows == 0:
+def _refuse_foreign(connection_id: str, answer: FetchResult) -> None:
+    schema = METRIC_SCHEMA if answer.fetch.kind.has_dates else ENTITY_SCHEMA
+    if not answer.table.schema.equals(schema):
+        raise ValueError(f"The answer to {answer.fetch.label} has other columns than the schema of its kind.")
+    if answer.table.num_rows == 0:
         return
-    if pc.unique(one.table["connection_id"]).to_pylist() != [connection_id]:
-        raise ValueError(f"The answer to {one.fetch.label} holds rows that are not of connection {connection_id}.")
-    if one.fetch.kind.has_dates:
-        found = pc.min_max(one.table["date"]).as_py()
-        asked = days_of(one)
-        if found["min"] < asked[0] or found["max"] > asked[-1]:
-            raise ValueError(f"The answer to {one.fetch.label} holds days from {found['min']} to {found['max']}.")
+    if pc.unique(answer.table["connection_id"]).to_pylist() != [connection_id]:
+        raise ValueError(f"The answer to {answer.fetch.label} holds rows that are not of connection {connection_id}.")
+    if answer.fetch.kind.has_dates:
+        span = pc.min_max(answer.table["date"]).as_py()
+        expected = days_of(answer)
+        if span["min"] < expected[0] or span["max"] > expected[-1]:
+            raise ValueError(f"The answer to {answer.fetch.label} holds days from {span['min']} to {span['max']}.")
 
 
-def days_of(one: FetchResult) -> tuple[date, ...]:
-    """The days that an answer speaks for.
+def days_of(answer: FetchResult) -> tuple[date, ...]:
+    """The days that an answer covers.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the fetch has no days.
     """
-    if not one.fetch.days:
-        raise ValueError(f"A fetch of kind {one.fetch.kind} needs days: {one.fetch.label}.")
-    return one.fetch.days
+    if not answer.fetch.days:
+        raise ValueError(f"A fetch of kind {answer.fetch.kind} needs days: {answer.fetch.label}.")
+    return answer.fetch.days

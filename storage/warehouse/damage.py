@@ -1,4 +1,4 @@
-"""What can be wrong with a warehouse file, told in sentences, and the way back. Beside the step upsert."""
+"""Errors of a warehouse file in plain sentences, and how a damaged file is replaced. Beside the step upsert."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,28 +9,28 @@ from pathlib import Path
 import duckdb
 
 from adpulse.errors import AdpulseError, Usage, WarehouseBusy, WarehouseDamaged
-from storage.files import disk_full, filling, replace, tells_full
+from storage.files import disk_full, filling, is_disk_full_message, replace
 from storage.warehouse import analytics, schema
 
-_WORDS = (
+_DAMAGE_MESSAGES = (
     "not a valid DuckDB database file",
     "Could not read enough bytes",
     "Corrupt",
     "Failure while replaying WAL",
     "Table with name schema_version does not exist",
 )
-"""How DuckDB tells that a file is not what we wrote; each block and each entry of the log has a checksum."""
+"""Parts of DuckDB's messages about a file that is not as it was written. Each block and each entry of the log has a checksum."""
 
-Mark = tuple[tuple[int, int, int], ...]
+Fingerprint = tuple[tuple[int, int, int], ...]
 Holdings = Mapping[str, datetime]
-"""What a copy holds: connections with the business time of the last run that changed something."""
+"""The connections of a copy, with the business time of the last run that changed something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What became of a warehouse: where its file is kept (None: it was gone), and whether the published copy took its place."""
+    """The result of a restore: where the damaged file is now (None: it was missing), and whether the published copy replaced it."""
 
-    kept: Path | None
+    set_aside: Path | None
     from_copy: bool
 
 
@@ -40,8 +40,8 @@ def log_of(path: Path) -> Path:
 
 
 @contextmanager
-def explained(path: Path, published: Path) -> Iterator[None]:
-    """Tell in our words what DuckDB raises about a file that is locked, damaged, or on a full disk; other errors pass.
+def translated(path: Path, published: Path) -> Iterator[None]:
+    """Translate DuckDB's errors about a file that is locked, damaged, or on a full disk; other errors pass.
 
     Raises:
         WarehouseBusy, WarehouseDamaged, DiskFull
@@ -49,38 +49,37 @@ def explained(path: Path, published: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        ours = _explain(str(error), path, published)
-        if ours is None:
+        translation = _translate(str(error), path, published)
+        if translation is None:
             raise
-        raise ours from error
+        raise translation from error
 
 
-def _explain(said: str, path: Path, published: Path) -> AdpulseError | None:
-    if "Could not set lock" in said:
-        # Our own lock is held, so it is a program that does not know of it: somebody's notebook or shell.
-        message = (
+def _translate(message: str, path: Path, published: Path) -> AdpulseError | None:
+    if "Could not set lock" in message:
+        # This process has adpulse's lock, so the other program does not use it: a notebook or a DuckDB shell.
+        return WarehouseBusy(
             f"Another program has the warehouse file of workspace {path.stem} open. Nothing was written. "
             f"Close it there and read the published copy instead: {published}."
         )
-        return WarehouseBusy(message)
-    if tells_full(said):
+    if is_disk_full_message(message):
         return disk_full(path)
-    return damaged(path) if any(word in said for word in _WORDS) else None
+    return damaged(path) if any(word in message for word in _DAMAGE_MESSAGES) else None
 
 
 def damaged(path: Path) -> WarehouseDamaged:
-    """The sentence for a file that is not what we wrote."""
-    what = "cannot be read" if path.exists() else "is gone"
+    """The error for a file that is not as it was written, or is missing."""
+    state = "cannot be read" if path.exists() else "is missing"
     return WarehouseDamaged(
-        f"The warehouse file of workspace {path.stem} {what}: {path}. Nothing was written. "
+        f"The warehouse file of workspace {path.stem} {state}: {path}. Nothing was written. "
         f"Put the published copy in its place with: adpulse restore {path.stem}"
     )
 
 
-def mark(path: Path) -> Mark:
-    """What tells whether a file or its log was replaced or written since; never opens them."""
-    found = [each.stat() for each in (path, log_of(path)) if each.exists()]
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+def fingerprint(path: Path) -> Fingerprint:
+    """Inode, size and modification time of the file and its log: they change when either is replaced or written. Opens neither."""
+    states = [file.stat() for file in (path, log_of(path)) if file.exists()]
+    return tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in states)
 
 
 def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -94,7 +93,7 @@ def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 
 def is_whole(copy: Path) -> bool:
-    """Whether a published copy that came from elsewhere opens, is ours and has every block."""
+    """Whether a downloaded file opens, is a warehouse of adpulse and has every block."""
     try:
         with duckdb.connect(copy, read_only=True) as opened:
             schema.version(opened)
@@ -111,7 +110,7 @@ def restore(path: Path, published: Path, lock: int, forget: Callable[[Holdings |
         path: the warehouse file; nobody else may write it meanwhile.
         published: its copy for readers.
         lock: descriptor of the writer's lock.
-        forget: called just before the files change, with what the copy holds; None when everything begins anew.
+        forget: called just before the files change, with the copy's connections; None when everything is read again.
         force: also when the file is sound, and when the copy is damaged, too.
 
     Raises:
@@ -121,17 +120,17 @@ def restore(path: Path, published: Path, lock: int, forget: Callable[[Holdings |
     """
     if path.exists() and not force and _is_sound(path, published):
         raise Usage(f"The warehouse file of workspace {path.stem} is not damaged: {path}. Nothing was changed.")
-    fresh = unused(path)
+    fresh = cleared_path(path)
     holdings = _bring_back(published, fresh, lock, force=force) if published.exists() else None
     forget(holdings)
-    kept = _put_aside(path)
+    set_aside = _set_aside(path)
     if holdings is not None:
         replace(fresh, path)
-    return Restored(kept=kept, from_copy=holdings is not None)
+    return Restored(set_aside=set_aside, from_copy=holdings is not None)
 
 
-def unused(path: Path) -> Path:
-    """Where a new file is built before it takes ``path``'s place; what a killed process left there is removed."""
+def cleared_path(path: Path) -> Path:
+    """The temporary path on which a new file is built before it replaces ``path``; leftovers of a killed process are removed."""
     fresh = path.with_suffix(".new")
     for leftover in (fresh, log_of(fresh)):
         leftover.unlink(missing_ok=True)
@@ -140,7 +139,7 @@ def unused(path: Path) -> Path:
 
 def _is_sound(path: Path, published: Path) -> bool:
     try:
-        with explained(path, published), duckdb.connect(path, read_only=True) as warehouse:
+        with translated(path, published), duckdb.connect(path, read_only=True) as warehouse:
             schema.version(warehouse)
             read_through(warehouse)
     except WarehouseDamaged:
@@ -149,20 +148,20 @@ def _is_sound(path: Path, published: Path) -> bool:
 
 
 def _bring_back(published: Path, fresh: Path, lock: int, *, force: bool) -> Holdings | None:
-    """Build the new file from the copy, of this version's schema; what it holds, None when it is damaged and that is accepted."""
+    """Build the new file from the copy, with this version's schema. Returns its connections; None when it is damaged and ``force``."""
     fresh.parent.mkdir(parents=True, exist_ok=True)
     with filling(fresh):
         analytics.copy(published, fresh, lock)
     fresh.chmod(0o600)
     try:
-        with explained(fresh, published), duckdb.connect(fresh) as warehouse:
+        with translated(fresh, published), duckdb.connect(fresh) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")
             schema.migrate(warehouse)
             read_through(warehouse)
             warehouse.execute("CHECKPOINT")
             return dict(warehouse.sql("SELECT connection_id, max(applied_at) FROM sync_runs GROUP BY ALL").fetchall())
     except WarehouseDamaged as error:
-        unused(fresh)
+        cleared_path(fresh)
         if force:
             return None
         message = (
@@ -172,9 +171,9 @@ def _bring_back(published: Path, fresh: Path, lock: int, *, force: bool) -> Hold
         raise Usage(message) from error
 
 
-def _put_aside(path: Path) -> Path | None:
-    """Keep the file and its log under another name; None when there was no file."""
-    kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+def _set_aside(path: Path) -> Path | None:
+    """Rename the file and its log; returns the new path, None when there was no file."""
+    set_aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
     if log_of(path).exists():  # first: beside the new file it would be replayed into it
-        log_of(path).rename(log_of(kept))
-    return path.rename(kept) if path.exists() else None
+        log_of(path).rename(log_of(set_aside))
+    return path.rename(set_aside) if path.exists() else None

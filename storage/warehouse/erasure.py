@@ -1,4 +1,4 @@
-"""What a workspace's file holds of one connection, and the file without it."""
+"""Counts the rows of one connection in a workspace's file, and writes the file anew without them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,7 @@ class Contents:
 
 
 def contents(published: Path, connection_id: str) -> Contents:
-    """What a published copy holds of a connection; nothing when there is no copy.
+    """How many rows of a connection a published copy has; zeros when there is no copy.
 
     Raises:
         WarehouseDamaged: the copy cannot be read.
@@ -50,9 +50,9 @@ def holds(warehouse: duckdb.DuckDBPyConnection, connection_id: str) -> bool:
 
 
 def copy_without(fresh: duckdb.DuckDBPyConnection, source: Path, connection_id: str) -> None:
-    """Fill a new file, of the same schema, with all of another one but what is the connection's.
+    """Fill a new file of the same schema with all rows of another one but the connection's.
 
-    A DELETE would leave the bytes in the file until something overwrites them, and every copy would carry them on.
+    A DELETE would leave the bytes in the file until something overwrites them, and every copy would have them too.
     """
     quoted = str(source).replace("'", "''")
     fresh.execute(f"ATTACH '{quoted}' AS source (READ_ONLY)")
@@ -62,14 +62,14 @@ def copy_without(fresh: duckdb.DuckDBPyConnection, source: Path, connection_id: 
         try:
             fresh.execute(_MEMORY)
             fresh.execute(statement, [connection_id])
-        except duckdb.OutOfMemoryException:  # then it takes what it takes
+        except duckdb.OutOfMemoryException:  # then without a limit
             fresh.execute("RESET memory_limit")
             fresh.execute(statement, [connection_id])
     fresh.execute("DETACH source")
 
 
 def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Every table of the file with the column that says whose a row is."""
+    """Every table of the file with the column that has the connection's id."""
     tables = warehouse.sql("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()").fetchall()
     named = {table: _ID_COLUMNS.get(table, "connection_id") for (table,) in tables}
     return {table: column for table, column in named.items() if column}

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class OneThread:
-    """Runs what it is given, one after the other, in a daemon thread: one that hangs does not keep the process from ending."""
+    """Runs functions one after the other in a daemon thread. A function that hangs does not keep the process from ending."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -24,7 +24,7 @@ class OneThread:
         self._thread: threading.Thread | None = None
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns, or raises. It must not come back here: there is no second thread."""
+        """Call the function in the thread; returns its result or raises its error. The function must not call ``run`` itself."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
@@ -38,6 +38,6 @@ class OneThread:
             answer, work = self._work.get()
             try:
                 answer.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - whoever asked is told
+            except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
                 answer.set_exception(error)
-            del answer, work  # what they hold is not kept until the next one comes
+            del answer, work  # frees their memory now, not when the next function arrives

@@ -7,11 +7,11 @@ import duckdb
 from adpulse.metrics import METRICS
 from storage.warehouse.sql import migrations, query
 
-_OF_METRICS = ("metric_facts", "platform_totals", "unreported", "metric_changes")
+_METRIC_TABLES = ("metric_facts", "platform_totals", "unreported", "metric_changes")
 """Tables with a column for every metric."""
 
-_KEYS = frozenset({"changed", "generation"})
-"""Their other columns that hold whole numbers."""
+_OTHER_INTEGERS = frozenset({"changed", "generation"})
+"""The other columns of these tables that hold whole numbers."""
 
 
 def latest() -> int:
@@ -23,31 +23,31 @@ def version(warehouse: duckdb.DuckDBPyConnection) -> int:
     """The version of an open file.
 
     Raises:
-        duckdb.CatalogException: it is none of ours.
+        duckdb.CatalogException: the file is not a warehouse of adpulse.
     """
-    ((found,),) = warehouse.sql("SELECT max(version) FROM schema_version").fetchall()
-    return int(found)
+    ((number,),) = warehouse.sql("SELECT max(version) FROM schema_version").fetchall()
+    return int(number)
 
 
-def unknown(warehouse: duckdb.DuckDBPyConnection) -> str:
-    """What an open file has that only a newer adpulse can have made, for a sentence; empty if there is nothing."""
-    found = version(warehouse)
-    if found > latest():
-        return f"schema {found}, this adpulse knows {latest()}"
-    more = sorted(set().union(*_columns(warehouse).values()) - METRICS.keys())
-    return f"a metric that this adpulse does not know: {', '.join(more)}" if more else ""
+def newer_parts(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """The schema version or the metrics of an open file that this adpulse does not know, for a message; empty if it knows all."""
+    number = version(warehouse)
+    if number > latest():
+        return f"schema {number}, this adpulse knows {latest()}"
+    metrics = sorted(set().union(*_columns(warehouse).values()) - METRICS.keys())
+    return f"a metric that this adpulse does not know: {', '.join(metrics)}" if metrics else ""
 
 
 def is_current(warehouse: duckdb.DuckDBPyConnection) -> bool:
-    """Whether nothing is left to do for :func:`migrate`."""
-    return version(warehouse) == latest() and not _missing(warehouse) and _made_of(warehouse) == _views_hash()
+    """Whether :func:`migrate` would change nothing."""
+    return version(warehouse) == latest() and not _missing(warehouse) and _stored_views_hash(warehouse) == _views_hash()
 
 
 def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Bring an open file up to date, in one transaction.
 
-    Its tables step by step; a column for every metric that it lacks, null where nothing was read yet; and its views from the one
-    text of them, which is no migration: they are made anew whenever it changed.
+    The numbered migrations bring the tables up to date. Missing metrics get a column, which is null where nothing was read yet.
+    The views are created again whenever their text has changed; they need no migration.
     """
     warehouse.execute("BEGIN")
     warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
@@ -64,23 +64,23 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 
 def _missing(warehouse: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Each table and metric that it has no column for, in the order of columns."""
+    """Tables and metrics without a column, in the order of columns."""
     columns = _columns(warehouse)
-    return [(table, name) for table in _OF_METRICS for name in METRICS if name not in columns.get(table, set())]
+    return [(table, name) for table in _METRIC_TABLES for name in METRICS if name not in columns.get(table, set())]
 
 
 def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
     """The metrics that each table has a column for."""
-    found: dict[str, set[str]] = {}
+    columns: dict[str, set[str]] = {}
     select = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND data_type = 'BIGINT'"
     for table, column in warehouse.sql(select).fetchall():
-        if table in _OF_METRICS and column not in _KEYS:
-            found.setdefault(table, set()).add(column)
-    return found
+        if table in _METRIC_TABLES and column not in _OTHER_INTEGERS:
+            columns.setdefault(table, set()).add(column)
+    return columns
 
 
-def _made_of(warehouse: duckdb.DuckDBPyConnection) -> str | None:
-    """What the text was that the file's views were made of; None when they are older than this note."""
+def _stored_views_hash(warehouse: duckdb.DuckDBPyConnection) -> str | None:
+    """The hash of the text that the file's views were created from; None when an older version created them."""
     try:
         rows = warehouse.sql("SELECT text_sha256 FROM schema_views").fetchall()
     except duckdb.CatalogException:

@@ -1,7 +1,7 @@
 """A workspace's warehouse: one DuckDB file, one writer at a time. Steps: diff (reads), upsert (:meth:`Warehouse.apply`).
 
-Every method takes the writer's lock, opens the file, does one thing and closes it again: between two calls nothing is
-open and nobody is kept out. Readers use the published copy, never the live file.
+Every method takes the writer's lock, opens the file, does one thing and closes it again: between two calls the file is
+closed and unlocked. Readers use the published copy, never the live file.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,18 +28,18 @@ from storage.warehouse.erasure import Contents
 from storage.warehouse.one_thread import OneThread
 from storage.warehouse.sql import query
 
-# One file is open in a process at a time, and worked on by one thread: what DuckDB takes to compare or write comes on top of all
-# else a worker holds, and more threads take more of it and hardly less time.
+# A process has one file open at a time, and one thread works on it: DuckDB's memory for comparing and writing comes on top of the
+# worker's own, and more threads need more of it and save hardly any time.
 _DUCKDB = OneThread("warehouse")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
 
-# What closing a file writes anew it reads column by column; without a limit all of it stays in memory until the end.
+# A checkpoint rewrites the file column by column; without a limit all columns stay in memory until its end.
 _CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 20_000
-"""Rows that one transaction writes, unless one run has more: until its commit DuckDB holds them in memory."""
+"""Rows that one transaction writes, unless a single run has more: until the commit DuckDB keeps them in memory."""
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
 _STORAGE_VERSION = "v1.0.0"
@@ -63,9 +63,10 @@ _CONNECTION_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What is in the warehouse of a run: its counts, how many of its legs wrote metrics, and when the last of them did (business time).
+    """What a run wrote to the warehouse: its counts, how many of its legs wrote metrics, and when the last one did (business time).
 
-    ``trailing_spend`` is its connection's, of the seven days until its last leg, in micros. ``restated``: None is nothing.
+    ``trailing_spend`` is the connection's spend of the seven days before its last leg, in micros. ``restated`` is None when no
+    earlier day changed.
     """
 
     counts: RunCounts
@@ -87,57 +88,57 @@ class Warehouse:
         self._published = published
         self._readers = readers
         self._lock_timeout = lock_timeout
-        self._left: damage.Mark = ()
-        self._damage: tuple[damage.Mark, str] | None = None
+        self._last_fingerprint: damage.Fingerprint = ()
+        self._found_damage: tuple[damage.Fingerprint, str] | None = None
 
     def require_sound(self) -> None:
-        """Raise WarehouseDamaged when the file was found damaged and is still the same; only asks the file system."""
-        if self._damage and self._damage[0] == damage.mark(self._path):
-            raise WarehouseDamaged(self._damage[1])
+        """Raise WarehouseDamaged when the file was found damaged and has not changed since; only asks the file system."""
+        if self._found_damage and self._found_damage[0] == damage.fingerprint(self._path):
+            raise WarehouseDamaged(self._found_damage[1])
 
     def restore(self, forget: Callable[[Holdings | None], None], *, force: bool = False) -> Restored:
-        """Put the published copy in a damaged file's place, see :func:`storage.warehouse.damage.restore`; nobody can write meanwhile."""
+        """Replace a damaged file with the published copy under the lock, see :func:`storage.warehouse.damage.restore`."""
         with self._exclusive() as lock:
             return damage.restore(self._path, self._published, lock, forget, force=force)
 
     def contents(self, connection_id: str) -> Contents:
-        """What the published copy holds of a connection."""
+        """How many rows of a connection the published copy has."""
         return _DUCKDB.run(erasure.contents, self._published, connection_id)
 
     def erase(self, connection_id: str) -> None:
-        """Forget a connection, and renew the copy for readers. Killed anywhere, it is done by calling it again.
+        """Delete a connection's rows, and renew the copy for readers. After a kill at any point, calling it again completes it.
 
-        The file is written anew without it, so that nothing of it is left in the bytes.
+        The file is written anew without the rows, so that no byte of them is left.
         """
         with self._exclusive():
             _DUCKDB.run(self._erase, connection_id)
         self.publish(min_interval_seconds=0)
 
     def _erase(self, connection_id: str) -> None:
-        if not self._look(lambda warehouse: erasure.holds(warehouse, connection_id)):
+        if not self._with_open(lambda warehouse: erasure.holds(warehouse, connection_id)):
             return
         self._checkpoint()  # no log may stand beside the file that takes its place
         self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
-        self._left = damage.mark(self._path)
+        self._last_fingerprint = damage.fingerprint(self._path)
 
     def remove(self, forget: Callable[[], None]) -> None:
-        """Delete the file and its published copy, after ``forget`` made sure that nobody uses the workspace any more.
+        """Delete the file and its published copy, after ``forget`` has deleted the workspace.
 
         Raises:
-            WarehouseBusy: somebody has the file open; nothing was forgotten. And what ``forget`` raises.
+            WarehouseBusy: another process has the file open; nothing was deleted. And what ``forget`` raises.
         """
         with self._exclusive():
             forget()
-            # The copy first: without its warehouse it would stand for a lost one.
-            for each in (self._published, damage.log_of(self._path), self._path):
-                each.unlink(missing_ok=True)
+            # The copy first: a copy without its warehouse is taken for the sign of a lost file.
+            for file in (self._published, damage.log_of(self._path), self._path):
+                file.unlink(missing_ok=True)
 
     def diff(self, batch: Sequence[RunFetch]) -> list[RunChanges]:
         """What each run would change, in the order of ``batch``; opens the file for reading only."""
         return self._read(lambda warehouse: diff.compare(warehouse, batch))
 
     def missing_entities(self, connection: Connection, fetched: Sequence[FetchResult]) -> list[MissingEntity]:
-        """What vanished from the answers: a diff takes them for zero only if they are looked up and live."""
+        """Entities that vanished from the answers: a diff makes their rows zero only after a lookup reported them as alive."""
         run = RunFetch(
             run_id="",
             generation=0,
@@ -154,40 +155,43 @@ class Warehouse:
         self,
         changes: Sequence[RunChanges],
         *,
-        held: Callable[[str, int], bool],
+        holds_lease: Callable[[str, int], bool],
         connections: Sequence[Connection],
     ) -> set[str]:
         """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
 
-        A run is written whole or not at all. One whose lease is not held is left out, also when it is lost just before the
-        commit. So is a run older than what its connection has. A run that is in already is not written again and counts as applied.
+        A run is written whole or not at all. A run without its lease is left out, also when it loses the lease just before the
+        commit. So is a run older than the connection's last one. A run that was written before is not written again and counts as
+        applied.
 
         Args:
-            changes: what :meth:`diff` found.
-            held: whether a run still holds its lease of that generation.
-            connections: the runs' connections; their names and currencies are kept beside the numbers.
+            changes: the result of :meth:`diff`.
+            holds_lease: whether a run still holds its lease of that generation.
+            connections: the runs' connections; their names and currencies are stored beside the numbers.
 
         Returns:
             Ids of the runs whose changes are in the warehouse now.
         """
         if len({run.connection_id for run in changes}) < len(changes):
             raise ValueError("A batch holds each connection once.")
-        applied = {run.run_id for run in changes if run.empty and held(run.run_id, run.generation)}
+        applied = {run.run_id for run in changes if run.empty and holds_lease(run.run_id, run.generation)}
         pending = [run for run in changes if not run.empty]
         if not pending:
             return applied
         with self._exclusive():
             for portion in portions(pending, ROWS_AT_ONCE):
-                if portion := [run for run in portion if held(run.run_id, run.generation)]:
-                    applied |= _DUCKDB.run(self._apply, portion, held, connections)
+                if portion := [run for run in portion if holds_lease(run.run_id, run.generation)]:
+                    applied |= _DUCKDB.run(self._apply_portion, portion, holds_lease, connections)
         return applied
 
-    def _apply(self, portion: list[RunChanges], held: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
+    def _apply_portion(
+        self, portion: list[RunChanges], holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]
+    ) -> set[str]:
         with self._open_for_writing() as warehouse:
-            return _merge(warehouse, portion, held, connections)
+            return _merge(warehouse, portion, holds_lease, connections)
 
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
-        """What the run wrote after a generation; None when it wrote nothing. This, not memory, is what telemetry tells."""
+        """What the run wrote after a generation; None when it wrote nothing. Telemetry reports this, not counts in memory."""
         row = self._read(lambda warehouse: warehouse.execute(query("applied_since"), [run_id, generation]).fetchone())
         if row is None:
             return None
@@ -196,16 +200,16 @@ class Warehouse:
         return Applied(counts=counts, changes=row[5], changed_at=row[6], trailing_spend=int(row[7]), restated=restated)
 
     def publish(self, *, min_interval_seconds: float) -> bool:
-        """Renew the copy for readers if the warehouse changed since, not oftener than the interval.
+        """Renew the copy for readers if the warehouse has changed since, not oftener than the interval.
 
         Returns:
             Whether the copy was renewed.
         """
-        if not analytics.due(self._path, self._published, min_interval_seconds):
+        if not analytics.is_due(self._path, self._published, min_interval_seconds):
             return False
         with self._exclusive() as lock:
-            # Asked again: another process may have renewed it while this one waited.
-            if not analytics.due(self._path, self._published, min_interval_seconds):
+            # Checked again: another process may have renewed it while this one waited.
+            if not analytics.is_due(self._path, self._published, min_interval_seconds):
                 return False
             _DUCKDB.run(self._checkpoint)
             analytics.publish(self._path, self._published, lock, self._readers)
@@ -223,26 +227,26 @@ class Warehouse:
         except TimeoutError:
             message = (
                 f"The warehouse of workspace {self._path.stem} was in use for {self._lock_timeout:g} s. Nothing was written. "
-                "Try again; if it stays so, end the process that hangs while it syncs this workspace."
+                "Try again; if this repeats, end the process that hangs while it syncs this workspace."
             )
             raise WarehouseBusy(message) from None
         except WarehouseDamaged as error:
-            self._damage = damage.mark(self._path), str(error)
+            self._found_damage = damage.fingerprint(self._path), str(error)
             raise
 
-    def _read(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What ``look`` makes of the warehouse, or of an empty one in memory when there is none."""
+    def _read(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Call ``query_open`` with the open warehouse, or with an empty one in memory when there is none."""
         with self._exclusive():
-            return _DUCKDB.run(self._look, look)
+            return _DUCKDB.run(self._with_open, query_open)
 
-    def _look(self, look: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def _with_open(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         if self._is_new():
             with duckdb.connect(config=_CONFIG) as warehouse:
                 schema.migrate(warehouse)
-                return look(warehouse)
+                return query_open(warehouse)
         self._examine()
         with self._connect(read_only=True) as warehouse:
-            return look(warehouse)
+            return query_open(warehouse)
 
     @contextmanager
     def _open_for_writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -252,12 +256,12 @@ class Warehouse:
         self._examine()
         with self._connect(read_only=False) as warehouse:
             yield warehouse
-            with suppress(duckdb.OutOfMemoryException):  # then it takes what it takes
+            with suppress(duckdb.OutOfMemoryException):  # then the checkpoint runs without the limit
                 warehouse.execute(_CHECKPOINT_MEMORY)
-        self._left = damage.mark(self._path)
+        self._last_fingerprint = damage.fingerprint(self._path)
 
     def _is_new(self) -> bool:
-        """Whether nothing was ever written. A copy without its warehouse is no new one: what we noted as read would be missing."""
+        """Whether nothing was ever written. A copy without its warehouse means a lost file: days noted as read would be missing."""
         if self._path.exists():
             return False
         if self._published.exists():
@@ -265,33 +269,33 @@ class Warehouse:
         return True
 
     def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
-        """Build the file under another name: a process killed here leaves no warehouse without tables, and none half filled.
+        """Build the file under another name, so that a killed process leaves no warehouse without tables, and none half filled.
 
-        What was begun is removed after any error: on a full disk it would keep the others from writing.
+        An incomplete file is removed after any error: on a full disk it would keep other workspaces from writing.
         """
-        fresh = damage.unused(self._path)
+        fresh = damage.cleared_path(self._path)
         try:
             with (
-                damage.explained(fresh, self._published),
+                damage.translated(fresh, self._published),
                 duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
             ):
                 schema.migrate(warehouse)
                 fill(warehouse)
                 warehouse.execute("CHECKPOINT")
         except BaseException:
-            damage.unused(self._path)
+            damage.cleared_path(self._path)
             raise
         replace(fresh, self._path)
 
     def _examine(self) -> None:
-        """Read a file through that is not as this process left it, and bring it to this version's schema.
+        """Read a file completely that changed since this process used it, and bring it to this version's schema.
 
-        So a damage is found before anything is built on it, or the copy is replaced by it. Only an old file is opened for writing.
+        Damage is found before anything is written to the file or the copy is replaced. Only an old file is opened for writing.
         """
-        if damage.mark(self._path) == self._left:
+        if damage.fingerprint(self._path) == self._last_fingerprint:
             return
         with self._connect(read_only=True) as warehouse:
-            newer = schema.unknown(warehouse)
+            newer = schema.newer_parts(warehouse)
             if not newer:
                 damage.read_through(warehouse)
             current = not newer and schema.is_current(warehouse)
@@ -300,12 +304,12 @@ class Warehouse:
         if not current:
             with self._connect(read_only=False) as warehouse:
                 schema.migrate(warehouse)
-        self._left = damage.mark(self._path)
+        self._last_fingerprint = damage.fingerprint(self._path)
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with (
-            damage.explained(self._path, self._published),
+            damage.translated(self._path, self._published),
             duckdb.connect(self._path, read_only=read_only, config=_CONFIG) as warehouse,
         ):
             warehouse.execute("SET TimeZone = 'UTC'")
@@ -315,30 +319,30 @@ class Warehouse:
 def _merge(
     warehouse: duckdb.DuckDBPyConnection,
     pending: Sequence[RunChanges],
-    held: Callable[[str, int], bool],
+    holds_lease: Callable[[str, int], bool],
     connections: Sequence[Connection],
 ) -> set[str]:
     warehouse.register("runs", _runs_table(pending))
     before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
-    applied = {run_id for run_id, (is_in, _) in before.items() if is_in}
+    applied = {run_id for run_id, (is_applied, _) in before.items() if is_applied}
     pending = [run for run in pending if not any(before.get(run.run_id, ()))]
     while pending:
         warehouse.execute("BEGIN")
         _write(warehouse, pending, connections)
-        kept = [run for run in pending if held(run.run_id, run.generation)]
-        if len(kept) == len(pending):
+        leased = [run for run in pending if holds_lease(run.run_id, run.generation)]
+        if len(leased) == len(pending):
             warehouse.execute("COMMIT")
-            return applied | {run.run_id for run in kept}
-        # Only the whole transaction can be taken back: once more without the runs that lost their lease meanwhile.
+            return applied | {run.run_id for run in leased}
+        # Only the whole transaction can be rolled back: write it again without the runs that lost their lease meanwhile.
         warehouse.execute("ROLLBACK")
-        pending = kept
+        pending = leased
     return applied
 
 
 def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
     """One statement per table for all runs; tables without changes are not touched."""
     warehouse.register("runs", _runs_table(pending))
-    warehouse.register("known", _connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
+    warehouse.register("connection_rows", _connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
     facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
     totals = _register(warehouse, "total_changes", [run.totals for run in pending])
     _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
@@ -382,7 +386,7 @@ def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:
 
 
 def _connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
-    """Those whose rows are written, with the margin that these rows have."""
+    """The connections whose rows are written, with the margin of these rows."""
     rows = [
         {
             "id": connection.id,

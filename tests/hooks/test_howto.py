@@ -19,7 +19,7 @@ from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.versions import pinned_version
 from deployments import automations
 from storage.control.outbox import DeliveryState
-from storage.warehouse.alert_query import Answer, ask
+from storage.warehouse.alert_query import Answer, run_query
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md").read_text()
 
@@ -90,7 +90,7 @@ def test_slack_has_a_sentence_for_every_example():
 def test_the_queries_of_the_page_answer(installation, query):
     installation.sync(installation.connect("Corner Store 1"))
 
-    assert ask(installation.published(), query).columns
+    assert run_query(installation.published(), query).columns
 
 
 def test_the_page_names_the_automations():

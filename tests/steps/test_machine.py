@@ -145,7 +145,12 @@ class Worker:
         mine = self._app.runs.held(work.lease.run_id, work.lease.generation)
         changes = self._app.staging.changes(work.lease.run_id)
         warehouse = self._app.warehouse(work.batch.workspace_id)
-        if work.plan and mine and changes and warehouse.apply([changes], held=self._app.runs.held, connections=[work.lease.connection]):
+        if (
+            work.plan
+            and mine
+            and changes
+            and warehouse.apply([changes], holds_lease=self._app.runs.held, connections=[work.lease.connection])
+        ):
             self._installation.noted(work.lease)
 
     def _apply(self, work):

@@ -95,14 +95,14 @@ class Workspace:
         self.published = folder / "published" / "w.duckdb"
         self.warehouse = Warehouse(self.path, self.published)
 
-    def sync(self, *runs, held=lambda *_: True, connections=()):
+    def sync(self, *runs, holds_lease=lambda *_: True, connections=()):
         """Diff and apply one batch; the ids of the applied runs."""
-        return self.apply(self.warehouse.diff(runs), held=held, connections=connections)
+        return self.apply(self.warehouse.diff(runs), holds_lease=holds_lease, connections=connections)
 
-    def apply(self, changes, held=lambda *_: True, connections=()):
+    def apply(self, changes, holds_lease=lambda *_: True, connections=()):
         known = {change.connection_id: self.build.connection(change.connection_id) for change in changes}
         known |= {connection.id: connection for connection in connections}
-        return self.warehouse.apply(changes, held=held, connections=list(known.values()))
+        return self.warehouse.apply(changes, holds_lease=holds_lease, connections=list(known.values()))
 
     @contextmanager
     def reading(self):

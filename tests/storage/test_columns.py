@@ -31,7 +31,7 @@ def test_each_metric_goes_through_every_statement_on_its_own(looks, part, metric
 
 
 def test_every_statement_with_a_term_for_each_metric_is_gone_through():
-    telling = {file.name for file in sql._FOLDER.glob("*.sql") if re.search(r"\|\s*each\(|\bspend\b", file.read_text())}
+    telling = {file.name for file in sql._FOLDER.glob("*.sql") if re.search(r"\|\s*for_each\(|\bspend\b", file.read_text())}
 
     assert telling - {"0001_tables.sql"} == set(PARTS)
 

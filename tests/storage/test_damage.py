@@ -86,7 +86,7 @@ def files(workspace):
 def everything(warehouse, changes, build):
     return [
         lambda: warehouse.diff([build.run(build.ads({"spend": 9}), generation=3)]),
-        lambda: warehouse.apply(changes, held=lambda *_: True, connections=[build.connection()]),
+        lambda: warehouse.apply(changes, holds_lease=lambda *_: True, connections=[build.connection()]),
         lambda: warehouse.applied_since("c1-r1", 0),
     ]
 
@@ -147,7 +147,7 @@ def test_restoring_keeps_the_damaged_file_and_goes_on_from_the_copy(lost, build,
     assert lost.rows(SPEND)[0] == ("c1", "a1", 1)
     kept = {name: content for name, content in files(lost).items() if ".damaged-" in name}
     assert sorted(kept.values()) == sorted(content for name, content in before.items() if name in ("w.duckdb", "w.duckdb.wal"))
-    assert (restored.kept is None) == (damage is gone)
+    assert (restored.set_aside is None) == (damage is gone)
     lost.sync(build.run(build.ads({"spend": 9}), generation=3))
     assert lost.rows(SPEND)[0] == ("c1", "a1", 9)
     assert lost.warehouse.publish(min_interval_seconds=0)
@@ -171,7 +171,7 @@ def test_without_a_copy_restoring_begins_anew(workspace, build):
     restored = workspace.warehouse.restore(forgotten.append)
     workspace.sync(build.run(build.ads({"external_id": "a2"}), generation=2))
 
-    assert (restored.from_copy, restored.kept.exists(), forgotten) == (False, True, [None])
+    assert (restored.from_copy, restored.set_aside.exists(), forgotten) == (False, True, [None])
     assert workspace.rows(SPEND) == [("c1", "a2", 0)]
 
 
@@ -183,7 +183,7 @@ def test_a_sound_file_is_only_replaced_by_force(lost):
     restored = lost.warehouse.restore(lambda _: None, force=True)
 
     assert (untouched, lost.rows(SPEND)[0]) == (("c1", "a1", 7), ("c1", "a1", 1))
-    with duckdb.connect(restored.kept, read_only=True) as kept:
+    with duckdb.connect(restored.set_aside, read_only=True) as kept:
         assert kept.execute(SPEND).fetchone() == ("c1", "a1", 7)
 
 
@@ -204,7 +204,7 @@ def test_a_copy_that_is_damaged_too_is_only_given_up_by_force(lost, damage):
     assert str(lost.published) in str(told.value)
     assert unchanged == before
     assert (restored.from_copy, forgotten) == (False, [None])
-    assert restored.kept.read_bytes() == before["w.duckdb"]
+    assert restored.set_aside.read_bytes() == before["w.duckdb"]
 
 
 def test_a_file_that_another_program_has_open_is_not_restored(lost):

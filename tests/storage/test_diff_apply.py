@@ -288,7 +288,7 @@ def follow(build, new_workspace, steps):
         held = {run.run_id for run in batch if run.connection_id != lost}
 
         changes = workspace.warehouse.diff(batch)
-        applied = workspace.apply(changes, held=lambda run_id, _, held=held: run_id in held)
+        applied = workspace.apply(changes, holds_lease=lambda run_id, _, leased=held: run_id in leased)
         again = workspace.warehouse.diff([run for run in batch if run.run_id in held])
 
         assert applied == held

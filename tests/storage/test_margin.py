@@ -134,7 +134,7 @@ def test_a_lost_lease_leaves_the_others_margin_as_it_was(workspace, build):
     workspace.sync(*runs)
 
     batch = [build.run(generation=2, connection_id=each, gross_margin=THIRD) for each in ("c1", "c2")]
-    workspace.sync(*batch, held=lambda run_id, _: run_id == "c1-r2")
+    workspace.sync(*batch, holds_lease=lambda run_id, _: run_id == "c1-r2")
 
     assert workspace.rows("SELECT id, gross_margin FROM connections ORDER BY ALL") == [("c1", THIRD), ("c2", HALF)]
     assert workspace.rows("SELECT connection_id, profit FROM metric_facts ORDER BY ALL") == [("c1", 33), ("c2", 50)]

@@ -76,7 +76,7 @@ def test_a_file_with_metrics_of_a_newer_version_is_left_alone(old, build):
 
 def test_views_are_made_anew_when_their_text_has_changed_and_only_then(old, build, monkeypatch):
     def as_it_opens():
-        old.warehouse._left = ()
+        old.warehouse._last_fingerprint = ()
         old.warehouse.diff([build.run(generation=5)])
         return old.path.stat().st_mtime_ns
 

@@ -11,7 +11,7 @@ import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage
-from storage.warehouse.analytics import due, read
+from storage.warehouse.analytics import is_due, read
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
 HOUR = 3600.0
@@ -220,8 +220,8 @@ def test_how_old_a_copy_is_counts_from_when_it_was_put_there_not_from_the_wareho
     workspace.warehouse.publish(min_interval_seconds=0)
     os.utime(workspace.path, (long_ago + 1, long_ago + 1))
 
-    early = due(workspace.path, workspace.published, HOUR)
-    later = due(workspace.path, workspace.published, 0)
+    early = is_due(workspace.path, workspace.published, HOUR)
+    later = is_due(workspace.path, workspace.published, 0)
 
     assert (early, later) == (False, True)
 

@@ -457,7 +457,7 @@ def test_every_row_an_entity_ever_had_is_kept(workspace, build):
 def test_a_run_that_lost_its_lease_before_is_left_out(workspace, build):
     runs = [build.run(build.ads({"connection_id": name, "spend": 1}), connection_id=name) for name in ("c1", "c2")]
 
-    applied = workspace.sync(*runs, held=Leases(**{"c1-r1": [False]}))
+    applied = workspace.sync(*runs, holds_lease=Leases(**{"c1-r1": [False]}))
 
     assert applied == {"c2-r1"}
     assert workspace.rows(SPEND) == [("c2", "a1", 1)]
@@ -470,7 +470,7 @@ def test_a_run_that_loses_its_lease_during_the_transaction_is_left_out(workspace
     ]
     leases = Leases(**{"c1-r1": [True, False], "c3-r1": [True, True, False]})
 
-    applied = workspace.sync(*runs, held=leases)
+    applied = workspace.sync(*runs, holds_lease=leases)
 
     assert applied == {"c2-r1"}
     assert leases.asked == {("c1-r1", 1): 2, ("c2-r1", 1): 4, ("c3-r1", 1): 3}
@@ -483,7 +483,7 @@ def test_a_batch_that_lost_every_lease_writes_nothing(workspace, build):
     workspace.sync(build.run(build.ads({"spend": 1})))
     before = workspace.rows(FACTS)
 
-    applied = workspace.sync(build.run(build.ads({"spend": 2}), generation=2), held=Leases(**{"c1-r2": [True, False]}))
+    applied = workspace.sync(build.run(build.ads({"spend": 2}), generation=2), holds_lease=Leases(**{"c1-r2": [True, False]}))
 
     assert applied == set()
     assert workspace.rows(FACTS) == before
@@ -493,7 +493,7 @@ def test_a_batch_that_lost_every_lease_writes_nothing(workspace, build):
 def test_an_unchanged_run_without_its_lease_does_not_count_as_applied(workspace, build):
     workspace.sync(build.run(build.ads({"spend": 1})))
 
-    applied = workspace.sync(build.run(build.ads({"spend": 1}), generation=2), held=Leases(**{"c1-r2": [False]}))
+    applied = workspace.sync(build.run(build.ads({"spend": 1}), generation=2), holds_lease=Leases(**{"c1-r2": [False]}))
 
     assert applied == set()
 
@@ -668,7 +668,7 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
     warehouse = Warehouse(workspace.path, workspace.published)
     everything = [
         lambda: warehouse.diff([build.run(build.ads(), generation=2)]),
-        lambda: warehouse.apply(change, held=lambda *_: True, connections=[]),
+        lambda: warehouse.apply(change, holds_lease=lambda *_: True, connections=[]),
         lambda: warehouse.missing_entities(build.connection(), []),
         lambda: warehouse.applied_since("r", 0),
         lambda: warehouse.publish(min_interval_seconds=0),
@@ -707,7 +707,7 @@ def test_a_lock_that_stays_taken_is_given_up_on(workspace, build):
     impatient = Warehouse(workspace.path, workspace.published, lock_timeout=0.05)
     everything = [
         lambda: impatient.applied_since("c1-r1", 0),
-        lambda: impatient.apply(changes, held=lambda *_: True, connections=[build.connection()]),
+        lambda: impatient.apply(changes, holds_lease=lambda *_: True, connections=[build.connection()]),
         lambda: impatient.publish(min_interval_seconds=0),
     ]
 
@@ -717,7 +717,7 @@ def test_a_lock_that_stays_taken_is_given_up_on(workspace, build):
                 method()
             assert str(busy.value) == (
                 "The warehouse of workspace w was in use for 0.05 s. Nothing was written. "
-                "Try again; if it stays so, end the process that hangs while it syncs this workspace."
+                "Try again; if this repeats, end the process that hangs while it syncs this workspace."
             )
 
     assert [bool(impatient.applied_since(run, 0)) for run in ("c1-r1", "c1-r2")] == [True, False]
@@ -729,7 +729,7 @@ def test_nothing_to_apply_does_not_wait_for_the_lock(workspace, build):
     impatient = Warehouse(workspace.path, workspace.published, lock_timeout=0)
 
     with exclusive(workspace.path.with_suffix(".lock"), 1):
-        applied = impatient.apply(unchanged, held=lambda *_: True, connections=[])
+        applied = impatient.apply(unchanged, holds_lease=lambda *_: True, connections=[])
 
     assert applied == {"c1-r1"}
 
@@ -776,7 +776,7 @@ answers = iter([True])
 def held(run_id, generation):
     return next(answers, None) or os.kill(os.getpid(), signal.SIGKILL)
 changes = warehouse.diff([build.run(build.ads({"spend": 2}), build.walk({}), generation=2)])
-warehouse.apply(changes, held=held, connections=[build.connection()])
+warehouse.apply(changes, holds_lease=held, connections=[build.connection()])
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from adpulse.errors import Unavailable, Usage
 from storage.warehouse import alert_query
-from storage.warehouse.alert_query import ROWS, ask, check
+from storage.warehouse.alert_query import ROWS, check, run_query
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def published(tmp_path):
 
 
 def test_rows_come_back_as_json_has_them(published):
-    answer = ask(published, "SELECT *, 1 AS one, NULL AS nothing, 0.5::DOUBLE AS half, true AS yes, 'nan'::DOUBLE AS odd FROM spend")
+    answer = run_query(published, "SELECT *, 1 AS one, NULL AS nothing, 0.5::DOUBLE AS half, true AS yes, 'nan'::DOUBLE AS odd FROM spend")
 
     assert answer.columns == ["connection", "spend", "date", "one", "nothing", "half", "yes", "odd"]
     assert answer.rows == [["Harbor", "12.340000", "2026-03-20", 1, None, 0.5, True, "nan"]]
@@ -36,11 +36,11 @@ def test_rows_come_back_as_json_has_them(published):
 def test_days_are_those_of_utc_and_zones_are_known(published):
     query = "SELECT current_setting('TimeZone'), (TIMESTAMPTZ '2026-03-20 23:00:00Z' AT TIME ZONE 'Asia/Tokyo')::DATE"
 
-    assert ask(published, query).rows == [["UTC", "2026-03-21"]]
+    assert run_query(published, query).rows == [["UTC", "2026-03-21"]]
 
 
 def test_a_great_many_rows_are_cut(published):
-    answer = ask(published, "FROM range(1000000)")
+    answer = run_query(published, "FROM range(1000000)")
 
     assert (len(answer.rows), answer.truncated) == (ROWS, True)
 
@@ -90,11 +90,11 @@ def test_whatever_is_no_look_at_the_copy_is_refused_and_leaves_nothing(published
     before = sorted(published.parent.iterdir())
 
     with pytest.raises(Usage) as refused:
-        ask(published, query.format(folder=published.parent, secret=secret))
+        run_query(published, query.format(folder=published.parent, secret=secret))
 
     assert "canary" not in str(refused.value)
     assert sorted(published.parent.iterdir()) == before
-    assert ask(published, "SELECT count(*) FROM spend").rows == [[1]]
+    assert run_query(published, "SELECT count(*) FROM spend").rows == [[1]]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_would_take_for_ever_or_all_memory_is_ended(published, query, monke
     monkeypatch.setattr(alert_query, "SECONDS", 1)
 
     with pytest.raises(Usage, match=r"took more than 1 s and was stopped|took more than 256MB of memory|Out of Memory"):
-        ask(published, query)
+        run_query(published, query)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_query_that_waits_without_using_the_processor_is_stopped_and_its_proce
     child.put("print('ready', flush=True)\ntime.sleep(3600)")
 
     with pytest.raises(Usage, match="took more than 1 s and was stopped"):
-        ask(published, "SELECT 1")
+        run_query(published, "SELECT 1")
 
     assert not child.lives()
 
@@ -148,7 +148,7 @@ def test_a_child_that_does_not_begin_is_not_blamed_on_the_query(published, child
     child.put("time.sleep(3600)")
 
     with pytest.raises(Unavailable, match="too busy"):
-        ask(published, "SELECT 1")
+        run_query(published, "SELECT 1")
 
     assert not child.lives()
 
@@ -157,7 +157,7 @@ def test_a_child_that_breaks_off_in_the_middle_of_its_answer_is_told(published, 
     child.put("print('ready', flush=True)\nprint('{', flush=True)\nos.abort()")
 
     with pytest.raises(Usage, match="DuckDB failed on it"):
-        ask(published, "SELECT 1")
+        run_query(published, "SELECT 1")
 
 
 def test_a_child_whose_parent_died_ends_by_itself():
@@ -206,7 +206,7 @@ def test_no_function_that_sleeps_may_be_called_however_it_is_written(name, disgu
 
 def test_a_query_that_was_stored_before_is_refused_when_it_is_asked(published):
     with pytest.raises(Usage, match="The function sleep_ms is not allowed: an alert does not wait"):
-        ask(published, "SELECT pg_typeof(sleep_ms(1)) FROM spend")
+        run_query(published, "SELECT pg_typeof(sleep_ms(1)) FROM spend")
 
 
 def test_duckdb_has_the_sleeping_functions_that_are_known():
@@ -249,7 +249,7 @@ def _value(connection, query, text):
 def test_what_only_looks_like_a_refused_query_is_answered(published, query):
     check(query)
 
-    assert ask(published, query).rows
+    assert run_query(published, query).rows
 
 
 @pytest.mark.parametrize("query", ["DELETE FROM spend", "SELECT 1; SELECT 2", "SELECT 1 +", "", "SET threads = 4", "COPY spend TO 'x'"])
@@ -260,7 +260,7 @@ def test_what_is_not_one_select_is_refused_before_there_are_numbers(query):
 
 def test_nothing_published_yet_is_told(tmp_path):
     with pytest.raises(Usage, match="Nothing was published yet"):
-        ask(tmp_path / "none.duckdb", "SELECT 1")
+        run_query(tmp_path / "none.duckdb", "SELECT 1")
 
 
 def test_the_child_knows_no_secret_of_ours(published, monkeypatch):
@@ -273,7 +273,7 @@ def test_the_child_knows_no_secret_of_ours(published, monkeypatch):
         return real(command, **options)
 
     monkeypatch.setattr(alert_query.subprocess, "Popen", watched)
-    ask(published, "SELECT 1")
+    run_query(published, "SELECT 1")
 
     assert seen["env"] == {}
     assert seen["command"][:2] == [sys.executable, "-I"]

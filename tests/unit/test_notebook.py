@@ -59,7 +59,7 @@ def write(warehouse, generation, at, answers):
         )
         for of, days in answers.items()
     ]
-    applied = warehouse.apply(warehouse.diff(batch), held=lambda *_: True, connections=list(answers))
+    applied = warehouse.apply(warehouse.diff(batch), holds_lease=lambda *_: True, connections=list(answers))
     assert len(applied) == len(batch)
 
 

@@ -51,7 +51,7 @@ def make(
 def run(caller: Editor, workspace_id: str, alert_id: str) -> Response:
     """The rows that it finds now; nobody is told."""
     alert = _alert(caller, workspace_id, alert_id)
-    return page("alert.html", caller, alert=alert, answer=caller.app.ask(alert))
+    return page("alert.html", caller, alert=alert, answer=caller.app.run_query(alert))
 
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/enabled")

@@ -1,8 +1,8 @@
 """The warehouse's SQL: numbered migrations, applied once and in order, and named statements (steps: diff, upsert).
 
-A statement is a Jinja template. What it says of every metric it says once: ``each`` says it of each of them. They come as
-``metrics``, in the order of columns; ``additive``, ``split`` and ``base`` are those that may be added up, the kinds of conversions,
-and what the answer with the numbers tells; ``optional`` are those that a stored row may lack; ``profit`` follows from others.
+A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
+columns. ``additive`` are those that may be added up, ``split`` the kinds of conversions, ``base`` the metrics of the answer with the
+numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other metrics.
 """
 
 from collections.abc import Iterable
@@ -30,27 +30,27 @@ def migrations() -> tuple[tuple[int, str], ...]:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(  # noqa: S701 - the text is SQL, and the values are our own names
+    environment = Environment(  # noqa: S701 - the text is SQL, and the values are our own names
         loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    every = METRICS.values()
-    made.filters["each"] = _each
-    made.globals |= {
-        "metrics": list(every),
-        "additive": [metric for metric in every if metric.additive],
-        "split": [metric for metric in every if metric.split],
-        "base": [metric for metric in every if not metric.split and metric is not PROFIT],
-        "optional": [metric for metric in every if not metric.required],
+    metrics = METRICS.values()
+    environment.filters["for_each"] = _for_each
+    environment.globals |= {
+        "metrics": list(metrics),
+        "additive": [metric for metric in metrics if metric.additive],
+        "split": [metric for metric in metrics if metric.split],
+        "base": [metric for metric in metrics if not metric.split and metric is not PROFIT],
+        "optional": [metric for metric in metrics if not metric.required],
         "profit": PROFIT,
     }
-    return made
+    return environment
 
 
-def _each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:
+def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:
     """The text once for each metric.
 
-    It may name its ``{name}``, its ``{bit}``, the factor to its unit (``{unit}``, or ``{in_units}`` as a product), the type of its sums
-    (``{type}``), and what it is where a day was read without telling of it (``{nothing}``).
+    The text may use ``{name}``, ``{bit}``, the factor to the unit (``{unit}``, or ``{in_units}`` as a product), the type of sums
+    (``{type}``), and the value on a day whose answer left the metric out (``{nothing}``).
     """
     return between.join(
         text.format(

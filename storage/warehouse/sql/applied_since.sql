@@ -1,6 +1,6 @@
--- What a run applied after a generation: one row a leg that wrote something; what its connection spent in the week before; and
--- the leaves' rows of days before the account's today that were stored already and were changed, but for metrics that were read for
--- the first time.
+-- The sums of what a run applied after a generation, over its legs that wrote something; the connection's spend of the week before;
+-- and its restated rows: leaves' rows of days before the account's today that were stored before and changed. Metrics that were read
+-- for the first time do not count as restated.
 WITH applied AS (
     SELECT
         sum(fetched)::BIGINT,

@@ -1,7 +1,7 @@
--- Leaves whose conversions come split by kind in an answer of their own: each in one row, as both answers have it.
--- A day that an answer speaks for is zero where the answer has no row; what no answer speaks for is as it is stored, and so is a
--- metric that the answer says nothing of. Never read stays null.
--- Rows that only the answer with the numbers lacks are not made here: they vanished.
+-- Leaves whose conversions by kind come in a separate answer: one row per leaf and day, with the metrics of both answers.
+-- On a day that an answer covers, a leaf without a row in it is zero. On other days, and for metrics that the answer leaves out, the
+-- stored value stays. A metric that was never read stays null.
+-- A stored leaf that is only missing from the answer with the numbers gets no row: it vanished (diff_metrics.sql).
 WITH base_last AS (
     SELECT * FROM base
     SEMI JOIN (SELECT max(ordinal) AS ordinal FROM base GROUP BY connection_id, level, external_id, date) AS freshest USING (ordinal)
@@ -22,7 +22,7 @@ WITH base_last AS (
     FROM stored
     SEMI JOIN split_coverage USING (connection_id, date)
     ANTI JOIN base_coverage USING (connection_id, date)
-    WHERE {{ split | each("{name} <> 0", " OR ") }}
+    WHERE {{ split | for_each("{name} <> 0", " OR ") }}
 )
 SELECT
     k.connection_id,
@@ -30,10 +30,10 @@ SELECT
     k.external_id,
     coalesce(b.campaign_id, p.campaign_id, s.campaign_id) AS campaign_id,
     k.date,
-    {{ base | each(
+    {{ base | for_each(
         "CASE WHEN bc.date IS NULL THEN coalesce(s.{name}, {nothing}) ELSE coalesce(b.{name}, if(b.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
-    {{ split | each(
+    {{ split | for_each(
         "CASE WHEN pc.date IS NULL THEN coalesce(b.{name}, s.{name}, {nothing}) ELSE coalesce(p.{name}, if(p.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
     0::BIGINT AS {{ profit.name }}

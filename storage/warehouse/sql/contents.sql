@@ -1,4 +1,4 @@
--- How much a copy holds of one connection.
+-- How many rows a copy has of one connection.
 WITH metrics AS (
     SELECT date FROM metric_facts WHERE connection_id = $1
     UNION ALL

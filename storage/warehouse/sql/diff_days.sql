@@ -1,7 +1,7 @@
--- Days whose note differs from what is known of them now (day_notes), of the connections of day_owners. What is due to be read again
--- was read all the same: a note leaves only when the account's time zone changed, as its days have other borders then.
--- How fresh a day is moves with every read: alone that is written once in each hour of the clock, of all connections together, and
--- otherwise with what the connection writes anyway (writing).
+-- Read days whose stored row differs from the current one (day_notes), of the connections in day_owners. A day that is due to be read
+-- again keeps its row. A row is only deleted when the account's time zone changed, because its days then have other borders.
+-- How fresh a day is changes with every read. That alone is written once per hour of the clock, for all connections together, and
+-- otherwise when the connection writes something else (writing).
 WITH stored AS (
     SELECT r.*, coalesce(c.timezone <> o.timezone, false) AS other_borders
     FROM read_days r

@@ -1,14 +1,14 @@
--- Entities whose row differs from the stored one. ordinal grows with the time of the answer: the last word wins.
--- walks: where each connection's last complete walk begins; who is not heard of since is GONE.
--- A row that is GONE, or that says of a gone entity nothing but its status (bare), keeps what was known of the entity.
+-- Entities whose row differs from the stored one. ordinal grows with the time of the answer: the latest answer wins.
+-- walks: where each connection's last complete walk begins; an entity that no answer has named since is GONE.
+-- A row that is GONE, or that gives nothing but the status of a deleted entity (bare), keeps the stored attributes.
 WITH last_word AS (
     SELECT max(ordinal) AS ordinal
     FROM answer
     GROUP BY connection_id, level, external_id
-), said AS (
+), answered AS (
     SELECT answer.* REPLACE (
         CASE
-            WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM gone) AND answer.level <> 'account' THEN 'GONE'
+            WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM deleted_statuses) AND answer.level <> 'account' THEN 'GONE'
             ELSE answer.status
         END AS status
     )
@@ -18,14 +18,14 @@ WITH last_word AS (
 ), wanted AS (
     SELECT
         * EXCLUDE (ordinal),
-        status = 'GONE' OR (status IN (FROM gone) AND coalesce(name, parent_id, objective) IS NULL AND attributes = '{}') AS bare
-    FROM said
+        status = 'GONE' OR (status IN (FROM deleted_statuses) AND coalesce(name, parent_id, objective) IS NULL AND attributes = '{}') AS bare
+    FROM answered
     UNION ALL BY NAME
     SELECT * EXCLUDE (first_seen_at, changed_at, run_id) REPLACE ('GONE' AS status), true AS bare
     FROM entities
     SEMI JOIN walks USING (connection_id)
-    ANTI JOIN said USING (connection_id, level, external_id)
-    WHERE status NOT IN (FROM gone) AND level <> 'account'
+    ANTI JOIN answered USING (connection_id, level, external_id)
+    WHERE status NOT IN (FROM deleted_statuses) AND level <> 'account'
 )
 SELECT
     w.connection_id,

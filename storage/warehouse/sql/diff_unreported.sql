@@ -1,11 +1,11 @@
--- What campaign totals hold beyond the leaves, where it differs from what is stored, as things will be once this batch
--- is applied. Leaves are read far oftener than totals, so a remainder is only taken
+-- Remainders: campaign totals minus leaves, where they differ from the stored ones, as they will be once this batch
+-- is applied. Leaves are read far oftener than totals, so a remainder is only computed
 --   when the day's totals were read;
 --   when a closed day's leaves were read: its totals hardly move, and a remainder older than its leaves counts twice;
 --   when a day's leaves were read for the first time: until then the whole total was the remainder.
 -- In between an open day's leaves run ahead and the remainder stays.
--- Of a connection with a new margin (remargined) every day's profit is taken anew: from totals and leaves where they still
--- are what the remainder was taken of, otherwise from the remainder itself (at_new_margin), which is right but for roundings.
+-- For a connection with a new margin (remargined) every day's profit is computed again: from totals and leaves where these have not
+-- changed since the remainder was computed, otherwise from the remainder itself (at_new_margin), which is right but for rounding.
 WITH days_read AS (
     SELECT connection_id, date FROM total_coverage
     UNION
@@ -39,19 +39,19 @@ WITH days_read AS (
 ), sums AS (
     SELECT
         connection_id, campaign_id, date,
-        {{ additive | each("if(count({name}) = count(*), sum({name}), NULL) AS {name}") }}
+        {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL) AS {name}") }}
     FROM leaves
     GROUP BY connection_id, campaign_id, date
 ), remainder AS (
     SELECT
         t.connection_id, t.campaign_id, t.date,
-        {{ additive | each("(t.{name} - if(s.campaign_id IS NULL, 0, s.{name}))::BIGINT AS {name}") }}
+        {{ additive | for_each("(t.{name} - if(s.campaign_id IS NULL, 0, s.{name}))::BIGINT AS {name}") }}
     FROM totals t
     LEFT JOIN sums s USING (connection_id, campaign_id, date)
 ), untouched AS (
     SELECT
         r.*,
-        {{ additive | reject("sameas", profit) | each("coalesce(r.{name}, 0) = coalesce(k.{name}, 0)", " AND ") }} AS still
+        {{ additive | reject("sameas", profit) | for_each("coalesce(r.{name}, 0) = coalesce(k.{name}, 0)", " AND ") }} AS still
     FROM remainder r
     ANTI JOIN days_read USING (connection_id, date)
     LEFT JOIN at_new_margin k USING (connection_id, campaign_id, date)
@@ -66,10 +66,10 @@ SELECT r.*
 FROM wanted r
 LEFT JOIN unreported u USING (connection_id, campaign_id, date)
 WHERE CASE
-    -- No row says the same as a row of zeros, so complete campaigns (nearly all) need none.
+    -- A missing row means the same as a row of zeros, so complete campaigns (nearly all) need none.
     WHEN u.campaign_id IS NULL THEN
-        {{ additive | each("r.{name} <> 0", " OR ") }}
+        {{ additive | for_each("r.{name} <> 0", " OR ") }}
     ELSE
-        {{ additive | each("r.{name} IS DISTINCT FROM u.{name}", " OR ") }}
+        {{ additive | for_each("r.{name} IS DISTINCT FROM u.{name}", " OR ") }}
 END
 ORDER BY r.connection_id, r.date, r.campaign_id

@@ -1,4 +1,4 @@
--- Apart from the update because MERGE inserts in no order. The anti join keeps keys unique whatever the diff believed.
+-- Separate from the update because MERGE inserts in no order. The anti join keeps keys unique even if the diff missed a stored row.
 INSERT INTO {{ table }} BY NAME
 SELECT c.* EXCLUDE (inserted, changed, cause), r.now AS first_seen_at, r.now AS changed_at, r.run_id
 FROM {{ changes }} c

@@ -1,5 +1,5 @@
 MERGE INTO connections AS stored
-USING known AS change
+USING connection_rows AS change
 ON stored.id = change.id
 WHEN MATCHED AND (
     stored.name <> change.name OR stored.currency <> change.currency OR stored.timezone <> change.timezone

@@ -5,6 +5,6 @@ ON stored.connection_id = change.connection_id AND stored.level = change.level
     AND stored.external_id = change.external_id AND stored.date = change.date
 WHEN MATCHED THEN UPDATE SET
     campaign_id = change.campaign_id,
-    {{ metrics | each("{name} = change.{name}") }},
+    {{ metrics | for_each("{name} = change.{name}") }},
     changed_at = change.now,
     run_id = change.run_id

@@ -19,14 +19,14 @@ CREATE OR REPLACE VIEW daily AS
 WITH numbers AS (
     SELECT
         connection_id, level, external_id, campaign_id, date,
-        {{ metrics | each("{name}", ", ") }}, changed_at
+        {{ metrics | for_each("{name}", ", ") }}, changed_at
     FROM metric_facts
     UNION ALL
     SELECT
         connection_id, 'unreported', '', campaign_id, date,
-        {{ metrics | each("{name}", ", ") }}, changed_at
+        {{ metrics | for_each("{name}", ", ") }}, changed_at
     FROM unreported
-    WHERE {{ additive | each("{name} <> 0", " OR ") }}
+    WHERE {{ additive | for_each("{name} <> 0", " OR ") }}
 )
 SELECT
     n.connection_id,
@@ -42,7 +42,7 @@ SELECT
     ad_set.name AS ad_set,
     n.campaign_id,
     campaign.name AS campaign,
-    {{ metrics | each("n.{name}{in_units} AS {name}", ",\n    ") }},
+    {{ metrics | for_each("n.{name}{in_units} AS {name}", ",\n    ") }},
     n.changed_at
 FROM numbers n
 LEFT JOIN connections c ON c.id = n.connection_id
@@ -58,13 +58,13 @@ CREATE OR REPLACE VIEW intraday AS
 WITH steps AS (
     SELECT
         connection_id, date, changed_at,
-        {{ additive | each("({name} - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
+        {{ additive | for_each("({name} - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
     FROM metric_changes
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), instants AS (
     SELECT
         connection_id, date, changed_at,
-        {{ additive | each("sum({name}) AS {name}") }}
+        {{ additive | for_each("sum({name}) AS {name}") }}
     FROM steps
     GROUP BY connection_id, date, changed_at
 )
@@ -75,7 +75,7 @@ SELECT
     c.currency,
     i.date,
     i.changed_at,
-    {{ additive | each("(sum(i.{name}) OVER so_far)::{type} AS {name}", ",\n    ") }}
+    {{ additive | for_each("(sum(i.{name}) OVER so_far)::{type} AS {name}", ",\n    ") }}
 FROM instants i
 LEFT JOIN connections c ON c.id = i.connection_id
 WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
@@ -87,20 +87,20 @@ WITH steps AS (
     SELECT
         *,
         lag(generation) OVER earlier IS NOT NULL AS restated,
-        {{ metrics | each("lag({name}) OVER earlier AS old_{name}") }}
+        {{ metrics | for_each("lag({name}) OVER earlier AS old_{name}") }}
     FROM metric_changes
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), metrics (metric, bit, unit) AS (
     VALUES
-        {{ metrics | each("('{name}', {bit}, {unit})") }}
+        {{ metrics | for_each("('{name}', {bit}, {unit})") }}
 ), moved AS (
     SELECT
         s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, m.metric, m.bit, m.unit,
         CASE m.metric
-            {{ metrics | each("WHEN '{name}' THEN s.old_{name}", " ") }}
+            {{ metrics | for_each("WHEN '{name}' THEN s.old_{name}", " ") }}
         END AS old,
         CASE m.metric
-            {{ metrics | each("WHEN '{name}' THEN s.{name}", " ") }}
+            {{ metrics | for_each("WHEN '{name}' THEN s.{name}", " ") }}
         END AS new
     FROM steps s
     JOIN metrics m ON (s.changed & m.bit) <> 0
