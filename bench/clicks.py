@@ -1,7 +1,7 @@
-"""From the press of Sync now to the first call that the platform sees: ``adpulse up`` as it runs, pressed over HTTP, one press at a time.
+"""Time from a press of Sync now to the first call at the platform: ``adpulse up`` as it runs, pressed over HTTP, one press at a time.
 
-Each press waits until the sync before it has ended, and then a while that is spread over the worker's polling interval, so that
-no press is in step with it. The sandbox, the server and the worker share the machine with whoever presses.
+Each press waits until the sync before it has ended, and then for a pause that is spread over the worker's polling interval, so that
+no press is in step with it. The sandbox, the server, the worker and this program share the machine.
 """
 
 import statistics
@@ -43,19 +43,19 @@ def measure() -> list[dict[str, object]]:
         connections, key = _connect(app, sandbox), app.keys.create("bench", Role.OPERATOR, None)[1]
         stack.enter_context(processes.adpulse("up", log=home / "up.log", ready="Ready"))
         press = _Presser(app, (home / "web.address").read_text(), key)
-        for each in connections:
-            press.until_ended(press.once(each))
+        for connection in connections:
+            press.until_ended(press.once(connection))
         seconds, answers = [], []
         for number in range(CLICKS):
             connection = connections[number % len(connections)]
             time.sleep(1 + number * _SPREAD % 1)
-            seen, began = len(sandbox.calls.calls(connection.external_id)), time.perf_counter()
+            calls_before, began = len(sandbox.calls.calls(connection.external_id)), time.perf_counter()
             run_id = press.once(connection)
             answers.append(1000 * (time.perf_counter() - began))
-            _wait(lambda: len(sandbox.calls.calls(connection.external_id)) > seen)  # noqa: B023 - called before the next turn
+            _wait(lambda: len(sandbox.calls.calls(connection.external_id)) > calls_before)  # noqa: B023 - called before the next turn
             seconds.append(time.perf_counter() - began)
             press.until_ended(run_id)
-    return [{"clicks": CLICKS, **_told("first_call_s", seconds, 2), **_told("answer_ms", answers, 1)}]
+    return [{"clicks": CLICKS, **_ranks("first_call_s", seconds, 2), **_ranks("answer_ms", answers, 1)}]
 
 
 class _Presser:
@@ -89,8 +89,8 @@ def _connect(app: App, sandbox: Sandbox) -> list[Connection]:
     reached = discover(app, "meta", token)
     chosen = replace(reached, accounts=[account for account in reached.accounts if account.external_id in sized][:ACCOUNTS])
     workspace = app.workspaces.create("bench")
-    made = connecting.connect(app, workspace.id, "meta", token, chosen, "manual", ask=lambda _app, _provider: None)
-    return [view.connection for view in made]
+    views = connecting.connect(app, workspace.id, "meta", token, chosen, "manual", dispatcher=lambda _app, _provider: None)
+    return [view.connection for view in views]
 
 
 def _wait(holds: Callable[[], bool]) -> None:
@@ -101,6 +101,6 @@ def _wait(holds: Callable[[], bool]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _told(name: str, values: list[float], digits: int) -> dict[str, object]:
+def _ranks(name: str, values: list[float], digits: int) -> dict[str, object]:
     ranks = {"median": statistics.median(values), "p95": statistics.quantiles(values, n=20)[18], "max": max(values)}
     return {f"{name}_{rank}": round(value, digits) for rank, value in ranks.items()}

@@ -1,8 +1,8 @@
-"""Asks the data alerts: a loop inside the warm worker, beside the sweep. After a workspace was published, and now and then anyway.
+"""Runs the queries of data alerts: a loop inside the warm worker, beside the sweep. After each publication, and at intervals.
 
-Every worker asks the alerts whose published copy is on its machine; which of several asks one is decided by the control plane.
-Two queries run at once, and of them one of a workspace. Workspaces take turns, alert by alert: one with twenty slow alerts holds up
-another's for one query at most.
+Every worker runs the alerts whose published copy is on its machine; the control plane decides which of several workers runs one.
+Two queries run at once, at most one of a workspace. Workspaces take turns, alert by alert: one with twenty slow alerts delays
+another's by one query at most.
 """
 
 import logging
@@ -25,85 +25,85 @@ AT_ONCE = 2
 _POLL_SECONDS = 5.0
 
 
-class Watch:
-    """Remembers which copy of each workspace it asked last, and which alerts are still to be asked."""
+class AlertLoop:
+    """Runs due alerts. Remembers for each workspace the copy that was checked last, and the alerts that are queued."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._asked: dict[str, tuple[int, int]] = {}
+        self._checked_copies: dict[str, tuple[int, int]] = {}
         self._queued: dict[str, deque[Alert]] = {}
         self._changed = Condition()
         self._ending = False
         self._threads = ThreadPoolExecutor(AT_ONCE, "alerts")
 
     def __enter__(self) -> Self:
-        """The watch, which ends with the block."""
+        """Start; the loop's threads end with the block."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Let the queries that run end, and begin no more; alerts that were not asked are due again in five minutes."""
+        """Let running queries end, and start no more; alerts that were queued are due again in five minutes."""
         with self._changed:
             self._ending = True
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def once(self) -> None:
-        """Begin to ask the alerts that are due, of each workspace that has none queued."""
+        """Queue the due alerts of each workspace that has none queued."""
         for workspace_id in sorted(self._app.alerts.watched()):
             with self._changed:
                 busy = workspace_id in self._queued
             if not busy:
-                self._take(workspace_id)
+                self._queue_due(workspace_id)
 
     def finish(self) -> None:
-        """Wait until everything that is queued was asked."""
+        """Wait until every queued alert was run."""
         with self._changed:
             self._changed.wait_for(lambda: not self._queued)
 
-    def _take(self, workspace_id: str) -> None:
+    def _queue_due(self, workspace_id: str) -> None:
         try:
             copy = self._app.published(workspace_id).stat()
         except FileNotFoundError:
             return
         mark = copy.st_ino, copy.st_mtime_ns
-        if due := self._app.alerts.take(workspace_id, published=self._asked.get(workspace_id) != mark):
-            self._asked[workspace_id] = mark
+        if due := self._app.alerts.take(workspace_id, published=self._checked_copies.get(workspace_id) != mark):
+            self._checked_copies[workspace_id] = mark
             with self._changed:
                 self._queued[workspace_id] = deque(due)
-                self._threads.submit(self._turn, workspace_id)
+                self._threads.submit(self._run_next, workspace_id)
 
-    def _turn(self, workspace_id: str) -> None:
-        """Ask one alert of a workspace; for its next one it goes to the end of the threads' queue, behind the other workspaces."""
+    def _run_next(self, workspace_id: str) -> None:
+        """Run one alert of a workspace. Its next alert goes to the end of the threads' queue, behind the other workspaces."""
         alerts = self._queued[workspace_id]
-        self._ask(alerts.popleft())
+        self._run(alerts.popleft())
         with self._changed:
             if not alerts:
                 del self._queued[workspace_id]
                 self._changed.notify_all()
             elif not self._ending:
-                self._threads.submit(self._turn, workspace_id)
+                self._threads.submit(self._run_next, workspace_id)
 
-    def _ask(self, alert: Alert) -> None:
+    def _run(self, alert: Alert) -> None:
         try:
-            self._note(alert)
-        except Exception:  # whatever it is, the other alerts must be asked all the same
-            log.exception("alert %s of workspace %s: what came of it could not be noted", alert.id, alert.workspace_id)
+            self._run_and_record(alert)
+        except Exception:  # any error: the other alerts must still run
+            log.exception("alert %s of workspace %s: its result could not be stored", alert.id, alert.workspace_id)
 
-    def _note(self, alert: Alert) -> None:
+    def _run_and_record(self, alert: Alert) -> None:
         try:
             answer = self._app.run_query(alert)
         except AdpulseError as error:
             self._app.alerts.failed(alert, str(error))
-            log.warning("alert %s of workspace %s could not be asked", alert.id, alert.workspace_id)
+            log.warning("the query of alert %s of workspace %s could not be run", alert.id, alert.workspace_id)
             return
         if self._app.alerts.answered(alert, answer):
             log.info("alert %s of workspace %s fires", alert.id, alert.workspace_id)
 
 
-def watch_until(stop: Event) -> None:
-    """Ask until told to stop."""
-    with Watch(bootstrap.app()) as watch:
+def run_alerts_until(stop: Event) -> None:
+    """Run due alerts until ``stop`` is set."""
+    with AlertLoop(bootstrap.app()) as watch:
         while not stop.wait(_POLL_SECONDS):
             try:
                 watch.once()
-            except Exception:  # whatever it is, the other alerts must be asked all the same
-                log.exception("the alerts could not be asked; trying again")
+            except Exception:  # any error: the other alerts must still run
+                log.exception("the alerts could not be run; trying again")

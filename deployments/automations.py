@@ -1,8 +1,7 @@
-"""Prefect automations for operators: stale connections, syncs that keep failing, runs whose worker is gone.
+"""Prefect automations for operators: stale connections, syncs that keep failing, runs whose worker has died.
 
-They show in Prefect's UI and its event feed. Whom to notify is the operator's to add there: an automation that is there already
-keeps its actions, and whether it is switched on. Each event is evaluated by the server for some 60 ms, so nothing here follows
-single syncs.
+They show in Prefect's UI and its event feed. Operators add actions there: an existing automation keeps its actions, and whether it
+is enabled. The server needs some 60 ms to evaluate an event, so no automation follows single syncs.
 """
 
 from datetime import timedelta
@@ -16,13 +15,13 @@ from adpulse.orchestrator import INSTALLATION, STALE
 from adpulse.platforms.registry import PLATFORMS
 
 FAILURES, WITHIN = 3, timedelta(hours=1)
-"""So many flow runs of a deployment that failed in so short a time are told."""
+"""An automation fires when this many flow runs of a deployment fail within this time."""
 
 SILENT_FOR = timedelta(minutes=9)
-"""A run tells every three minutes that it lives."""
+"""A flow run sends a heartbeat every three minutes."""
 
 _FLOW_RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
-_OURS = {"prefect.resource.role": "flow", "prefect.resource.name": [f"{provider}-sync" for provider in PLATFORMS]}
+_OWN_FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": [f"{provider}-sync" for provider in PLATFORMS]}
 
 AUTOMATIONS = (
     AutomationCore(
@@ -43,7 +42,7 @@ AUTOMATIONS = (
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match=_FLOW_RUNS,
-            match_related=_OURS,
+            match_related=_OWN_FLOWS,
             for_each={"related:deployment:prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=FAILURES,
@@ -53,28 +52,28 @@ AUTOMATIONS = (
     ),
     AutomationCore(
         name="adpulse: runs whose worker is gone",
-        description="A run that has not told for nine minutes that it lives is set to Crashed; its connections' leases end by themselves.",
+        description="A run without a heartbeat for nine minutes is set to Crashed; its connections' leases end by themselves.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             match=_FLOW_RUNS,
-            match_related=_OURS,
+            match_related=_OWN_FLOWS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
             within=SILENT_FOR,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="It has not told for nine minutes that it lives.")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="It has sent no heartbeat for nine minutes.")],
     ),
 )
 
 
 async def install(client: PrefectClient) -> None:
-    """Create what is missing, and bring the others' triggers up to date."""
-    for wanted in AUTOMATIONS:
-        found = await client.read_automations_by_name(wanted.name)
-        if not found:
-            await client.create_automation(wanted)
-        for each in found:
-            kept = {"actions": each.actions, "enabled": each.enabled}
-            await client.update_automation(each.id, wanted.model_copy(update=kept))
+    """Create missing automations, and update the triggers of existing ones."""
+    for automation in AUTOMATIONS:
+        existing = await client.read_automations_by_name(automation.name)
+        if not existing:
+            await client.create_automation(automation)
+        for stored in existing:
+            preserved = {"actions": stored.actions, "enabled": stored.enabled}
+            await client.update_automation(stored.id, automation.model_copy(update=preserved))

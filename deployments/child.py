@@ -1,4 +1,4 @@
-"""Child processes of ``adpulse up``: they end with it, and one that ends by itself is started again."""
+"""Child processes of ``adpulse up``: they end with it, and are restarted when they end by themselves."""
 
 import ctypes
 import os
@@ -17,11 +17,11 @@ import requests
 
 from adpulse import redact
 from adpulse.errors import Unavailable
-from deployments.owner import began, this_process
+from deployments.owner import start_ticks, this_process
 from storage.files import exclusive
 
 LOOPBACK = "127.0.0.1"
-PARENT = "ADPULSE_PARENT"
+PARENT_VARIABLE = "ADPULSE_PARENT"
 """Variable of a child's environment that names the process that started it."""
 
 _START_SECONDS = 120
@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 class Child:
     """A command with a log of its own.
 
-    ``started`` hears of its process id each time it was started; ``ready`` says whether it does its work.
+    ``started`` is called with the process id after each start; ``ready`` returns whether it serves.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Child:
         """Start it with these variables, wait until it is ready, and from then on keep it alive.
 
         Raises:
-            Unavailable: it did not get ready; the message has the end of its log.
+            Unavailable: it did not become ready; the message has the end of its log.
         """
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._environment = environment
@@ -72,7 +72,7 @@ class Child:
         threading.Thread(target=self._keep_alive, name=self._name, daemon=True).start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._stopping.set()
         with self._lock:
             if self._process:
@@ -83,7 +83,7 @@ class Child:
         with self._log.open(mode) as log:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, **self._environment, PARENT: this_process()},
+                env={**os.environ, **self._environment, PARENT_VARIABLE: this_process()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -113,9 +113,9 @@ class Child:
 
 @contextmanager
 def reserved_port(first: int) -> Iterator[int]:
-    """The first free port from ``first`` on, kept from every other installation on the machine while the block lasts.
+    """The first free port from ``first`` on, reserved against other installations on the machine while the block lasts.
 
-    Free is not enough: a server takes seconds until it listens, and whoever starts meanwhile would find the port free too.
+    A lock is needed, because a server takes seconds until it listens; another one that starts meanwhile would find the port free too.
     """
     for port in range(first, first + 200):
         with ExitStack() as reservation:
@@ -130,7 +130,7 @@ def reserved_port(first: int) -> Iterator[int]:
 
 
 def answers(url: str) -> bool:
-    """Whether a server answers there, and well."""
+    """Whether a server answers at the URL, with a success."""
     try:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
@@ -138,8 +138,8 @@ def answers(url: str) -> bool:
 
 
 def end(pid: int) -> None:
-    """SIGTERM to a child's own process group, SIGKILL if it stays."""
-    then = began(pid)
+    """Send SIGTERM to a child's own process group, and SIGKILL if it does not end."""
+    started = start_ticks(pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(pid, number)
@@ -147,7 +147,7 @@ def end(pid: int) -> None:
             return
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            if then is None or began(pid) != then:
+            if started is None or start_ticks(pid) != started:
                 return
             time.sleep(0.1)
 

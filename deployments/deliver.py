@@ -1,7 +1,7 @@
-"""Delivers the webhooks' messages: a loop inside the warm worker, beside the sweep. Of several workers one does it.
+"""Delivers the webhooks' messages: a loop inside the warm worker, beside the sweep. One of several workers leads it.
 
-A message is noted as delivered after its receiver said so. A process that dies in between leaves it in the outbox, and whoever
-follows sends it again, with the same id: at least once, and a receiver that remembers ids has it exactly once.
+A message is noted as delivered after its receiver confirmed it. When the process dies in between, the next leader sends the message
+again with the same id: delivery is at least once, and a receiver that remembers ids processes each message once.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ from storage.control.webhooks import Address, Format
 
 log = logging.getLogger(__name__)
 
-AT_ONCE, AT_ONCE_EACH = 128, 4
+AT_ONCE, AT_ONCE_PER_WEBHOOK = 128, 4
 """Messages under way at the same time, and of them to one webhook: a receiver that is slow takes no other's place."""
 
 TIMEOUT_SECONDS = 15.0
-"""How long a receiver may take in all, however it dribbles."""
+"""How long a receiver may take in all, also when it answers byte by byte."""
 
 _JOB = "deliver"
 _CONNECT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
-_TROUBLE_SECONDS = 5.0
+_ERROR_PAUSE_SECONDS = 5.0
 _LEAD_SECONDS = 15.0
 _DATABASE_CALLS = 4
-_GONE = HTTPStatus.GONE
+_STATUS_GONE = HTTPStatus.GONE
 
-Answered = TypeVar("Answered")
+Result = TypeVar("Result")
 
 
 class _Answer(NamedTuple):
@@ -59,7 +59,7 @@ class _Answer(NamedTuple):
 
 
 class Deliverer:
-    """Sends what is due, many at a time. It keeps no connection: one that was checked for a name must not serve another of the address."""
+    """Sends due messages, many at a time. Connections are not reused: each is checked for one name, and must not serve another name."""
 
     def __init__(self, app: App, owner: str | None = None) -> None:
         self._app = app
@@ -68,16 +68,16 @@ class Deliverer:
         self._under_way: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._leads = False
-        self._asks_at = 0.0
+        self._renew_at = 0.0
         self._database = asyncio.Semaphore(_DATABASE_CALLS)
 
     async def until(self, stop: Event) -> None:
-        """Deliver until told to stop; what is under way then may end."""
-        # A name that takes long to resolve keeps its thread; it must not keep the others from theirs.
+        """Deliver until ``stop`` is set; messages under way may then end."""
+        # A slow name lookup occupies its thread; there are enough threads that it delays no other message.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(AT_ONCE + _DATABASE_CALLS, "deliver"))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         trusted = httpx.create_ssl_context()
-        # No proxy of the environment: it would choose the address by itself. Its certificates (SSL_CERT_FILE) are trusted.
+        # No proxy from the environment: a proxy would resolve the name itself. Certificates from SSL_CERT_FILE are trusted.
         timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=_CONNECT_SECONDS)
         async with httpx.AsyncClient(limits=limits, timeout=timeout, verify=trusted, trust_env=False) as client:
             while not stop.is_set():
@@ -87,39 +87,39 @@ class Deliverer:
         await asyncio.to_thread(self._app.leadership.give_up, _JOB, self._owner)
 
     async def _pass(self, client: httpx.AsyncClient) -> float:
-        """Begin whatever is due; how long to wait then."""
+        """Start due deliveries; returns how long to wait."""
         try:
             if not await self._leading():
                 return _POLL_SECONDS
-            while found := await self._ask(self._due, list(self._under_way.values())):
-                for delivery in found:
+            while deliveries := await self._call_database(self._choose_due, list(self._under_way.values())):
+                for delivery in deliveries:
                     self._begin(client, delivery)
-        except Exception:  # whatever it is, the next messages must be delivered all the same
+        except Exception:  # any error: the next messages must still be delivered
             log.exception("the outbox could not be read; trying again")
-            return _TROUBLE_SECONDS
+            return _ERROR_PAUSE_SECONDS
         return _POLL_SECONDS
 
     async def _leading(self) -> bool:
-        if time.monotonic() >= self._asks_at:
-            self._leads = await self._ask(leads, self._app.leadership, _JOB, self._owner)
-            self._asks_at = time.monotonic() + _LEAD_SECONDS
+        if time.monotonic() >= self._renew_at:
+            self._leads = await self._call_database(leads, self._app.leadership, _JOB, self._owner)
+            self._renew_at = time.monotonic() + _LEAD_SECONDS
         return self._leads
 
-    async def _ask(self, call: Callable[..., Answered], *arguments: object) -> Answered:
-        """What the control plane says; a few calls at a time, so that syncs find a connection, too."""
+    async def _call_database(self, call: Callable[..., Result], *arguments: object) -> Result:
+        """Call the control plane in a thread; a few calls at a time, so that database connections are left for syncs."""
         async with self._database:
             return await asyncio.to_thread(call, *arguments)
 
-    def _due(self, under_way: list[Delivery]) -> list[Delivery]:
-        """What may begin now: no more of one webhook than it has places, nor of all."""
-        free, counted = AT_ONCE - len(under_way), Counter(each.webhook_id for each in under_way)
+    def _choose_due(self, under_way: list[Delivery]) -> list[Delivery]:
+        """The deliveries that may start now, within the limits per webhook and in all."""
+        free, counted = AT_ONCE - len(under_way), Counter(delivery.webhook_id for delivery in under_way)
         if free <= 0:
             return []
-        busy = [webhook_id for webhook_id, count in counted.items() if count >= AT_ONCE_EACH]
+        busy = [webhook_id for webhook_id, count in counted.items() if count >= AT_ONCE_PER_WEBHOOK]
         chosen = []
-        for delivery in self._app.outbox.due(free, busy=busy, taken=[each.id for each in under_way]):
+        for delivery in self._app.outbox.due(free, busy=busy, taken=[running.id for running in under_way]):
             counted[delivery.webhook_id] += 1
-            if counted[delivery.webhook_id] <= AT_ONCE_EACH:
+            if counted[delivery.webhook_id] <= AT_ONCE_PER_WEBHOOK:
                 chosen.append(delivery)
         return chosen
 
@@ -132,31 +132,31 @@ class Deliverer:
     async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
         try:
             answer = await self._send(client, delivery)
-            await self._ask(self._note, delivery, answer)
+            await self._call_database(self._note, delivery, answer)
         except Exception:  # it stays in the outbox
-            log.exception("message %s: what became of it could not be noted; it is sent again", delivery.id)
-            await asyncio.sleep(_TROUBLE_SECONDS)
+            log.exception("message %s: its result could not be stored; it is sent again", delivery.id)
+            await asyncio.sleep(_ERROR_PAUSE_SECONDS)
         finally:
             del self._under_way[delivery.id]
 
     async def _send(self, client: httpx.AsyncClient, delivery: Delivery) -> _Answer:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                address = await self._ask(self._app.webhooks.address, delivery.webhook_id)
+                address = await self._call_database(self._app.webhooks.address, delivery.webhook_id)
                 if address is None:
                     return _Answer(None, "The webhook was disabled or removed.")
                 body, headers = _message(delivery, address, utc_now())
                 addresses = await asyncio.to_thread(self._app.targets.resolve, address.url.get_secret_value())
                 return await _post(client, address.url.get_secret_value(), addresses, body, headers)
         except INFRASTRUCTURE:
-            raise  # the receiver has nothing to do with it
+            raise  # not an error of the receiver
         except TimeoutError:
             return _Answer(None, f"The receiver did not answer within {TIMEOUT_SECONDS:g} s.")
         except httpx.HTTPError as error:
             return _Answer(None, redact(f"The receiver could not be reached or broke off ({type(error).__name__})."))
         except AdpulseError as error:
             return _Answer(None, redact(str(error)))
-        except Exception as error:  # a message that nobody can send is given up like any other, and holds up nobody
+        except Exception as error:  # an unexpected error counts as a failed try, so that it delays no other message
             log.exception("message %s could not be sent", delivery.id)
             return _Answer(None, f"The message could not be sent ({type(error).__name__}).")
 
@@ -167,7 +167,7 @@ class Deliverer:
             return
         error = answer.error or ""
         log.info("webhook %s: message %s was not delivered by try %s: %s", delivery.webhook_id, delivery.id, tries, error)
-        if answer.status == _GONE:
+        if answer.status == _STATUS_GONE:
             outbox.gone(delivery, answer.status, f"{error} It wants no more messages.")
         elif tries >= DELIVERIES:
             outbox.failed(delivery, answer.status, error)
@@ -177,7 +177,7 @@ class Deliverer:
 
 
 def _message(delivery: Delivery, address: Address, at: datetime) -> tuple[str, dict[str, str]]:
-    """The body, and the headers that go with it."""
+    """The body and the headers of a delivery, signed for Standard Webhooks."""
     headers = {"Content-Type": "application/json", "User-Agent": f"adpulse/{version('adpulse')}"}
     if address.format is Format.SLACK:
         return slack_body(delivery.payload), headers
@@ -187,9 +187,9 @@ def _message(delivery: Delivery, address: Address, at: datetime) -> tuple[str, d
 
 
 async def _post(client: httpx.AsyncClient, url: str, addresses: list[str], body: str, headers: dict[str, str]) -> _Answer:
-    """One request, to the first of these addresses that can be connected to; the name stays for TLS and for the Host header.
+    """Send one request to the first address that accepts a connection; TLS and the Host header use the name.
 
-    Of the answer only the status is read.
+    Only the status of the answer is read.
     """
     parts = urlsplit(url)
     name = parts.hostname or ""
@@ -214,15 +214,15 @@ async def _post(client: httpx.AsyncClient, url: str, addresses: list[str], body:
 def _judge(response: httpx.Response) -> _Answer:
     if response.is_success:
         return _Answer(response.status_code, None)
-    what = "redirects, which is not followed" if response.is_redirect else "refused"
-    return _Answer(response.status_code, f"The receiver {what} ({response.status_code}).", _retry_after(response))
+    verb = "redirects, which is not followed" if response.is_redirect else "refused"
+    return _Answer(response.status_code, f"The receiver {verb} ({response.status_code}).", _retry_after(response))
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    told = response.headers.get("retry-after", "")
-    return min(float(told), LONGEST_BACKOFF) if told.isdecimal() else None
+    seconds = response.headers.get("retry-after", "")
+    return min(float(seconds), LONGEST_BACKOFF) if seconds.isdecimal() else None
 
 
 def deliver_until(stop: Event) -> None:
-    """Deliver until told to stop."""
+    """Deliver until ``stop`` is set."""
     asyncio.run(Deliverer(bootstrap.app()).until(stop))

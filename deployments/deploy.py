@@ -1,4 +1,4 @@
-"""Creates the work pool, its queues, the automations and every deployment of ``prefect.yaml``; again is harmless."""
+"""Creates or updates the work pool, its queues, the automations and every deployment of ``prefect.yaml``."""
 
 import contextlib
 import os
@@ -20,16 +20,16 @@ PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
 
 async def deploy(pool: str, pool_type: str = WarmWorker.type) -> list[str]:
-    """Deploy everything into ``pool``; returns the deployments' names. Schedules keep being active or not."""
+    """Deploy everything into ``pool``; returns the deployments' names. Existing schedules stay active or inactive."""
     document = yaml.safe_load(PREFECT_YAML.read_text().replace("{{ $ADPULSE_WORK_POOL }}", pool))
     async with get_client() as client:
         await _pool(client, pool, pool_type)
         await automations.install(client)
-        return [await _deployment(client, each) for each in document["deployments"]]
+        return [await _deployment(client, entry) for entry in document["deployments"]]
 
 
 async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
-    """The pool first, then its queues with their priorities, so that no deployment makes one without."""
+    """Create the pool and its queues with their priorities, before a deployment creates a queue without priority."""
     template = WarmWorker.get_default_base_job_template() if pool_type == WarmWorker.type else {}
     with contextlib.suppress(ObjectAlreadyExists):
         await client.create_work_pool(WorkPoolCreate(name=pool, type=pool_type, base_job_template=template))
@@ -42,38 +42,38 @@ async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
             await client.update_work_queue(queue.id, priority=priority)
 
 
-async def _deployment(client: PrefectClient, told: dict[str, Any]) -> str:
-    flow = load_flow(told["entrypoint"])
-    active = await _active(client, f"{flow.name}/{told['name']}")
+async def _deployment(client: PrefectClient, entry: dict[str, Any]) -> str:
+    flow = load_flow(entry["entrypoint"])
+    active = await _active(client, f"{flow.name}/{entry['name']}")
     schedules = [
         DeploymentScheduleCreate(
-            schedule=IntervalSchedule(interval=each["interval"], anchor_date=each["anchor_date"]),
-            active=active.get(each["slug"], each["active"]),
-            slug=each["slug"],
+            schedule=IntervalSchedule(interval=schedule["interval"], anchor_date=schedule["anchor_date"]),
+            active=active.get(schedule["slug"], schedule["active"]),
+            slug=schedule["slug"],
         )
-        for each in told.get("schedules", [])
+        for schedule in entry.get("schedules", [])
     ]
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
-        name=told["name"],
-        description=told["description"],
-        entrypoint=told["entrypoint"],
-        parameters=told.get("parameters", {}),
+        name=entry["name"],
+        description=entry["description"],
+        entrypoint=entry["entrypoint"],
+        parameters=entry.get("parameters", {}),
         parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
         enforce_parameter_schema=True,
         schedules=schedules,
-        tags=told["tags"],
-        work_pool_name=told["work_pool"]["name"],
-        work_queue_name=told["work_pool"]["work_queue_name"],
-        # Without it Prefect's process worker copies the whole folder for each run; the flows are installed anyway.
+        tags=entry["tags"],
+        work_pool_name=entry["work_pool"]["name"],
+        work_queue_name=entry["work_pool"]["work_queue_name"],
+        # Without pull steps Prefect's process worker copies the whole folder for each run, although the flows are installed.
         pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": os.fspath(PREFECT_YAML.parent)}}],
     )
-    return str(told["name"])
+    return str(entry["name"])
 
 
 async def _active(client: PrefectClient, name: str) -> dict[str, bool]:
     try:
-        found = await client.read_deployment_by_name(name)
+        deployment = await client.read_deployment_by_name(name)
     except ObjectNotFound:
         return {}
-    return {str(schedule.slug): schedule.active for schedule in found.schedules}
+    return {str(schedule.slug): schedule.active for schedule in deployment.schedules}

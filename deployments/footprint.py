@@ -1,4 +1,4 @@
-"""Keeps a process that runs for weeks small."""
+"""Keeps the memory of a long-running process small."""
 
 import ctypes
 import os
@@ -7,14 +7,14 @@ from importlib.abc import MetaPathFinder
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LIMITS = {_M_ARENA_MAX: 2, _M_MMAP_THRESHOLD: 128 << 10, _M_TRIM_THRESHOLD: 128 << 10}
-"""Set by hand, so that glibc leaves them alone: by itself it raises the thresholds to the largest block ever freed."""
+"""Explicit values stop glibc from adapting them: it would raise the thresholds to the largest block ever freed."""
 
 
 def keep_small() -> None:
-    """Call once, before threads and pyarrow: without pandas, with few heaps, and giving back to the system what Arrow frees.
+    """Limit memory: no pandas, few heaps, and memory that Arrow frees goes back to the system. Call before threads and pyarrow start.
 
-    With 100 connections glibc's heaps (one for each of many threads) and Arrow's own pool keep more than the data ever needs.
-    Arrow reads the variable when it is loaded; ``pyarrow.set_memory_pool`` would not keep what reads and writes files out of its own pool.
+    With 100 connections glibc's heaps (one for each of many threads) and Arrow's own pool keep more memory than the data needs.
+    Arrow reads the variable when it is loaded; ``pyarrow.set_memory_pool`` would not apply to its readers and writers of files.
 
     Raises:
         RuntimeError: pyarrow is loaded already.

@@ -1,7 +1,7 @@
-"""One ``up``, one ``web`` and one Prefect server in a home folder: each holds a lock there for as long as it lives.
+"""Allows one ``up``, one ``web`` and one Prefect server per home folder: each locks a file there while it runs.
 
-The kernel releases the lock of a process that ends, however it ends, and no child inherits it. So a lock that is held says that its
-process lives; the file only says which one that is.
+The kernel releases the lock when the process ends for any reason, and no child inherits it. So a locked file means that the process
+is alive; the content of the file only names the process.
 """
 
 import json
@@ -15,20 +15,20 @@ from enum import StrEnum
 from pathlib import Path
 
 from adpulse.errors import AlreadyRunning
-from deployments.child import PARENT, end
-from deployments.owner import died, this_process
+from deployments.child import PARENT_VARIABLE, end
+from deployments.owner import has_died, this_process
 from storage.files import exclusive
 
 LOCKS = "locks"
 """Folder of the locks in the home folder. Its files stay: a new file of the same name would be another lock."""
 
-_PATIENCE_SECONDS = 0.5  # somebody who only looks whether the lock is held holds it for an instant
+_LOCK_TIMEOUT_SECONDS = 0.5  # a process that tests the lock holds it for an instant
 _RECORD_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
 class Service(StrEnum):
-    """What a home folder has one of, by the command that runs it."""
+    """Services that run once per home folder, named by their command."""
 
     UP = "up"
     WEB = "web"
@@ -46,41 +46,41 @@ class _Record:
 
 @contextmanager
 def only(home: Path, service: Service) -> Iterator[Callable[[str], None]]:
-    """Be the one process with this service in the home folder while the block lasts.
+    """Hold the lock of this service in the home folder while the block lasts.
 
-    Yields a function that notes where this process answers, for those who are refused.
+    Yields a function that notes the address of this process, for the message to processes that are refused.
 
     Raises:
-        AlreadyRunning: another process is; nothing was touched.
+        AlreadyRunning: another process holds it; nothing was changed.
     """
     path = _path(home, service)
-    with ExitStack() as held:
+    with ExitStack() as cleanup:
         try:
-            lock = held.enter_context(exclusive(path, _PATIENCE_SECONDS))
+            lock = cleanup.enter_context(exclusive(path, _LOCK_TIMEOUT_SECONDS))
         except TimeoutError:
             raise _already_running(home, service, _holder(path)) from None
         since = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
         def note(address: str | None) -> None:
-            record = _Record(process=this_process(), since=since, address=address, parent=os.environ.get(PARENT))
+            record = _Record(process=this_process(), since=since, address=address, parent=os.environ.get(PARENT_VARIABLE))
             _write(lock, json.dumps(asdict(record)))
 
         note(None)
-        held.callback(_write, lock, "")
+        cleanup.callback(_write, lock, "")
         yield note
 
 
 def make_room(home: Path, service: Service, progress: Callable[[str], None]) -> None:
-    """End the child with this service that a killed ``adpulse up`` left. Only a process that holds the lock now is ended.
+    """Stop the service's process that a killed ``adpulse up`` left running. Only the process that holds the lock is stopped.
 
     Raises:
-        AlreadyRunning: it is somebody else's, and stays.
+        AlreadyRunning: the process does not belong to a killed ``adpulse up``; it keeps running.
     """
     path = _path(home, service)
     deadline = time.monotonic() + _RECORD_SECONDS
     while not _is_free(path):
         holder = _living(path)
-        if holder and holder.parent and died(holder.parent):
+        if holder and holder.parent and has_died(holder.parent):
             progress(f"Stopping the {service} that a killed predecessor left.")
             end(_pid(holder))
             return
@@ -107,7 +107,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _holder(path: Path) -> _Record | None:
-    """Who holds the lock; None if it does not say so in time."""
+    """The process that holds the lock; None if the file does not name it in time."""
     deadline = time.monotonic() + _RECORD_SECONDS
     while (holder := _living(path)) is None and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
@@ -115,18 +115,18 @@ def _holder(path: Path) -> _Record | None:
 
 
 def _living(path: Path) -> _Record | None:
-    """Who wrote the file. What a dead predecessor wrote there is nobody's."""
+    """The living process that wrote the file; None if the file is from a dead predecessor."""
     try:
         record = _Record(**json.loads(path.read_text()))
     except (ValueError, TypeError):  # it is being written, or another version wrote it
         return None
-    return None if died(record.process) else record
+    return None if has_died(record.process) else record
 
 
 def _already_running(home: Path, service: Service, holder: _Record | None) -> AlreadyRunning:
-    who = f"process {_pid(holder)}, since {holder.since}, {holder.address or 'still starting'}" if holder else "which is just starting"
+    owner = f"process {_pid(holder)}, since {holder.since}, {holder.address or 'still starting'}" if holder else "which is just starting"
     return AlreadyRunning(
-        f"adpulse {service} is already running in {home.resolve()} ({who}); end it first, or set ADPULSE_HOME to another folder."
+        f"adpulse {service} is already running in {home.resolve()} ({owner}); end it first, or set ADPULSE_HOME to another folder."
     )
 
 

@@ -1,4 +1,4 @@
-"""Names the processes of an installation, tells which of this machine's are gone, and which of them does a job for all."""
+"""Names of the processes of an installation, detection of dead ones on this machine, and leadership of a job."""
 
 import os
 import socket
@@ -8,12 +8,12 @@ from storage.control.leader import Leadership
 
 
 def this_process() -> str:
-    """``host-pid-start``: the name of this worker, and of its sweep. In a container every process that starts has the same id."""
-    return f"{socket.gethostname()}-{os.getpid()}-{began(os.getpid()) or 0}"
+    """``host-pid-start``, the name of this worker and its sweep. With the start, as restarted containers reuse the same process id."""
+    return f"{socket.gethostname()}-{os.getpid()}-{start_ticks(os.getpid()) or 0}"
 
 
-def began(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is none (or no /proc), or only what nobody has waited for."""
+def start_ticks(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None when it does not exist (or without /proc), or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -21,8 +21,8 @@ def began(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def died(owner: str) -> bool:
-    """Whether a process of this machine is gone for certain; of another machine's nothing is known."""
+def has_died(owner: str) -> bool:
+    """Whether a process of this machine has certainly ended; False for processes of other machines, whose state is unknown."""
     host, pid, start = owner.rsplit("-", 2) if owner.count("-") > 1 else ("", "", "")
     if host != socket.gethostname() or not pid.isdigit() or owner == this_process():
         return False
@@ -32,15 +32,15 @@ def died(owner: str) -> bool:
         return True
     except PermissionError:
         pass
-    return (began(int(pid)) or "0") != start
+    return (start_ticks(int(pid)) or "0") != start
 
 
 def leads(leadership: Leadership, job: str, owner: str) -> bool:
-    """Whether this process does the job now; it follows at once on a leader of this machine that died."""
+    """Whether this process leads the job now; it replaces a dead leader of this machine at once."""
     if leadership.take(job, owner):
         return True
     leader = leadership.leader(job)
-    if leader is None or not died(leader):
+    if leader is None or not has_died(leader):
         return False
     leadership.give_up(job, leader)
     return leadership.take(job, owner)

@@ -1,11 +1,10 @@
-"""A Prefect server in this process: what ``prefect server start`` runs, for the pages of its own origins only.
+"""A Prefect server in this process: what ``prefect server start`` runs, restricted to pages of its own origins.
 
-Its SQLite database neither stops it nor refuses what it could do. Two things about Prefect 3.8's server on SQLite, which runs on one
-event loop, its connections in threads:
+It also prevents two problems of Prefect 3.8's server on SQLite, which runs on one event loop, with its connections in threads:
 
 - Python collects garbage in whatever thread allocates, so usually in the loop's; and freeing a forgotten SQLite statement waits for
   its connection, which may be waiting for the write lock of another transaction, whose next statement only the stopped loop could
-  send. Nothing then moves until SQLite's ``busy_timeout`` ends: 60 seconds in Prefect, told as "database is locked" or as a server
+  send. Nothing then moves until SQLite's ``busy_timeout`` ends: 60 seconds in Prefect, which show as "database is locked" or as a server
   that does not answer (4 clients that set states are enough). In a thread of its own a collection that waits holds up nothing else.
 - Most of its transactions read before they write. When another one commits in between, SQLite refuses the write at once, the
   answer is a 503, and Prefect's clients try again after two seconds and more: one press of Sync now in ten waited so long.
@@ -33,16 +32,16 @@ _EVERY_SECONDS = 1
 _STARTED_SECONDS = 20
 
 
-def collect_in_a_thread() -> None:
+def collect_garbage_in_thread() -> None:
     """Collect garbage in a daemon thread from now on, never in the thread that allocates."""
     gc.disable()
     threading.Thread(target=_collect, name="garbage", daemon=True).start()
 
 
 def _collect() -> None:
-    """Everything, every second: what a request that was broken off forgot may hold the write lock until it is freed.
+    """Collect all generations every second: a statement left by an aborted request may hold the write lock until it is freed.
 
-    What is there once the server has started stays for good, and is left out from then on: a round takes some 20 ms instead of 200.
+    Objects that exist once the server has started are frozen, so that a collection takes some 20 ms instead of 200.
     """
     frozen_at = time.monotonic() + _STARTED_SECONDS
     while True:
@@ -53,14 +52,14 @@ def _collect() -> None:
             frozen_at = 0.0
 
 
-def wait_for_ones_turn() -> None:
-    """Let every transaction on SQLite take the write lock when it begins, for which it waits, as Prefect does it for some itself."""
+def begin_immediate() -> None:
+    """Make every transaction on SQLite take the write lock when it begins, and wait for it; Prefect itself does so for some."""
     deferred = AioSqliteConfiguration.begin_transaction
 
     def begin(
         self: AioSqliteConfiguration,
         session: Any,  # noqa: ANN401 - SQLAlchemy's, which is storage's alone here
-        with_for_update: bool = False,  # noqa: ARG001, FBT001, FBT002 - as Prefect calls it; whoever says no waits, too
+        with_for_update: bool = False,  # noqa: ARG001, FBT001, FBT002 - Prefect's signature; False waits, too
     ) -> AbstractAsyncContextManager[Any]:
         return deferred(self, session, with_for_update=True)
 
@@ -91,13 +90,13 @@ def serve() -> None:
 
 
 def main(home: Path) -> None:
-    """Be the Prefect server of this home folder; exits with 1 and a sentence when it has one."""
+    """Run the Prefect server of this home folder; exits with 1 and a message when one is running."""
     try:
         with only(home, Service.PREFECT_SERVER) as note:
             api = get_current_settings().server.api
             note(f"http://{api.host}:{api.port}")
-            collect_in_a_thread()
-            wait_for_ones_turn()
+            collect_garbage_in_thread()
+            begin_immediate()
             serve()
     except AlreadyRunning as error:
         sys.exit(str(error))

@@ -1,6 +1,6 @@
 """The table of deployments: provider by frequency, one interval schedule each, one on demand and one for the background.
 
-``prefect.yaml`` says the same for Prefect's own tools; a test compares the two.
+``prefect.yaml`` has the same deployments for Prefect's own tools; a test compares the two.
 """
 
 from dataclasses import dataclass
@@ -38,17 +38,17 @@ class DeploymentSpec:
 
     @property
     def entrypoint(self) -> str:
-        """Dotted, so that the flow's module is loaded once and under its own name."""
+        """The dotted path of the flow, so that its module is loaded once and under its own name."""
         return platform_of(self.provider).entrypoint
 
 
 def table() -> list[DeploymentSpec]:
     """Every deployment."""
-    made = []
+    specs = []
     for provider in PLATFORMS:
-        made += [_scheduled(provider, frequency) for frequency in SCHEDULED]
-        made += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
-    return made
+        specs += [_scheduled(provider, frequency) for frequency in SCHEDULED]
+        specs += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
+    return specs
 
 
 def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:

@@ -1,4 +1,4 @@
-"""The Prefect server with the settings that adpulse needs: a child process on loopback, or this process for others to reach."""
+"""The Prefect server with the settings that adpulse needs: a child process on loopback, or this process on any address."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": "P7D",
-    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "15",  # how long a schedule that was switched on stays without runs
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "15",  # the longest delay until an enabled schedule gets runs
     "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT10M",
     "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "25",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # the worker and its sweep log outside of flow runs too
@@ -39,8 +39,8 @@ SETTINGS: Mapping[str, str] = {
 class PrefectServer:
     """A server whose state lives in ``prefect`` of the home folder, or in ``database_url``; a context manager that stops it.
 
-    One that ends by itself is started again at the same address. ``server.json`` there tells other commands where it answers.
-    Only the server itself is told the database's URL, and whom to let in.
+    When it ends by itself, it is restarted at the same address. ``server.json`` in that folder has the address for other commands.
+    Only the server's own environment has the database's URL and the password.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class PrefectServer:
         return f"http://{LOOPBACK}:{self._port}"
 
     def environment(self) -> dict[str, str]:
-        """What a process needs to talk to this server."""
+        """The environment with which a process uses this server."""
         own = {"PREFECT_API_URL": f"{self.ui_url}/api", "PREFECT_HOME": str(self._home / "prefect")}
         return {**SETTINGS, **own}
 
@@ -82,7 +82,7 @@ class PrefectServer:
         """Start it, after stopping one that a killed predecessor left behind.
 
         Raises:
-            AlreadyRunning: the home folder's server is somebody else's.
+            AlreadyRunning: another process runs the home folder's server.
             Unavailable: it did not get ready; the message has the end of its log.
         """
         make_room(self._home, Service.PREFECT_SERVER, self._progress)
@@ -110,18 +110,18 @@ def become_server(config: Settings, host: str, port: int) -> None:
     """Make this process a Prefect server that listens on ``host``.
 
     Raises:
-        AlreadyRunning: the home folder has one.
-        Usage: others could reach it, and it would ask nobody who they are.
+        AlreadyRunning: the home folder's server is running.
+        Usage: other machines could reach it without a password.
     """
     if host not in LOOPBACK_HOSTS and not config.prefect_auth:
-        raise Usage(f"Whoever reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
+        raise Usage(f"Anyone who reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
     make_private(config)
     home = config.home.absolute()
     make_room(home, Service.PREFECT_SERVER, print)
     (home / "prefect").mkdir(parents=True, exist_ok=True)
     own = {"PREFECT_HOME": str(home / "prefect"), **_place(host, port, config.prefect_origins)}
     environment = {**SETTINGS, **os.environ, **own, **_secrets(config.prefect_database_url, config.prefect_auth)}
-    os.execve(sys.executable, _command(home), environment)  # noqa: S606 - it is to be this process
+    os.execve(sys.executable, _command(home), environment)  # noqa: S606 - replaces this process
 
 
 def _command(home: Path) -> list[str]:
@@ -129,19 +129,19 @@ def _command(home: Path) -> list[str]:
 
 
 def _place(host: str, port: int, origins: str | None) -> dict[str, str]:
-    """Prefect's own variables for where the server listens, and for whose pages may use it."""
+    """Prefect's own variables for the address of the server, and for the origins whose pages may use it."""
     pages = os.environ.get("PREFECT_UI_API_URL", "")
     named = own_origins(host, port, origins, pages if "://" in pages else None)
     return {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port), ORIGINS: ",".join(named)}
 
 
 def _secrets(database_url: SecretStr | None, auth: SecretStr | None) -> dict[str, str]:
-    """Prefect's own variables for its database, with the driver that Prefect needs, and for who may ask it."""
-    told = {}
+    """Prefect's own variables for its database, with the driver that Prefect needs, and for its password."""
+    variables = {}
     if database_url:
         url = redact.protect_url(database_url.get_secret_value())
-        scheme, _, rest = url.partition("://")
-        told["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{rest}" if scheme in _POSTGRESQL else url
+        scheme, _, location = url.partition("://")
+        variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{location}" if scheme in _POSTGRESQL else url
     if auth:
-        told["PREFECT_SERVER_API_AUTH_STRING"] = redact.protect_login(auth.get_secret_value())
-    return told
+        variables["PREFECT_SERVER_API_AUTH_STRING"] = redact.protect_login(auth.get_secret_value())
+    return variables

@@ -1,7 +1,7 @@
-"""The sweep: finds work that nobody asked Prefect for, and clears away what nobody needs. SQL only, unless something waits.
+"""The sweep: dispatches requests that did not reach Prefect, and cleans up. SQL only, unless something waits.
 
-A loop inside the warm worker; ``adpulse sweep`` beside a stock pool. Of several, one leads: it asks Prefect for runs, switches
-schedules and prunes. Files belong to their machine, so every sweep looks after its own.
+A loop inside the warm worker; ``adpulse sweep`` beside a stock pool. One of several sweeps leads: it requests runs of Prefect,
+switches schedules and prunes. Files belong to their machine, so every sweep handles the files of its own.
 """
 
 import logging
@@ -26,20 +26,20 @@ log = logging.getLogger(__name__)
 _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _PACE_SECONDS = 60.0
-_SETTLES_SECONDS = 60.0
-_NAMED = 10
+_SETTLE_SECONDS = 60.0
+_MAX_NAMES = 10
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
-    """Which group's schedule should tick: those with connections. Pure."""
+    """Which groups' schedules should be active: those of groups with connections. Pure."""
     return {(provider, frequency): bool(groups.get((provider, frequency))) for provider in PLATFORMS for frequency in SCHEDULED}
 
 
 class Sweep:
-    """Remembers what it switched last, so that Prefect is asked only when a group becomes empty or no longer is.
+    """Remembers the schedules it switched, so that it calls Prefect only when a group becomes empty or gets connections.
 
-    ``settles_seconds``: for so long after it began to lead it calls nobody stale. When a worker is back, every connection of a short
-    interval is late by as long as it was away, and is about to be synced.
+    ``settles_seconds``: for this long after it began to lead it marks no connection stale. When a worker returns, every connection with
+    a short interval is late by as long as the worker was away, and is about to be synced.
     """
 
     def __init__(self, app: App, settles_seconds: float = 0.0) -> None:
@@ -52,8 +52,8 @@ class Sweep:
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
-        """One pass. Each part is tried, also after another failed: a damaged file must not keep requests from Prefect."""
-        self._try(self._lead, self._delete, self._publish, self._clear_staging, self._renew)
+        """One pass. Every part runs, also after another failed: a damaged file must not keep requests from Prefect."""
+        self._try(self._lead, self._delete, self._publish, self._clear_staging, self._renew_credentials)
 
     @staticmethod
     def _try(*parts: Callable[[], object]) -> None:
@@ -66,65 +66,65 @@ class Sweep:
                 log.exception("a part of the sweep failed; the next one tries again")
 
     def end(self) -> None:
-        """Let another worker lead at once."""
+        """Give up the lead, so that another worker leads at once."""
         self._app.leadership.give_up(_JOB, self._owner)
 
     def _lead(self) -> None:
         if not leads(self._app.leadership, _JOB, self._owner):
-            self._switched.clear()  # whoever leads may switch them otherwise
+            self._switched.clear()  # another leader may switch them
             self._led_since = None
             return
         if self._led_since is None:
             self._led_since = time.monotonic()
         prunes = (self._app.ledger.prune, self._app.grants.prune, self._app.authorizations.prune, self._prune_runs)
-        self._try(self._heal_clock, self._pace, self._renew_staleness, *prunes, self._ask, self._switch)
+        self._try(self._heal_clock, self._store_paces, self._renew_staleness, *prunes, self._dispatch_waiting, self._switch_schedules)
 
     def _heal_clock(self) -> None:
         if healed := self._app.connections.heal_clock():
-            log.warning("%s connections were due later than they ever can be, as if the clock was set back; they are due now", healed)
+            log.warning("%s connections were due later than possible, probably because the clock was set back; they are due now", healed)
 
-    def _pace(self) -> None:
-        """Now and then, as it looks at every connection: limits, and whoever shares one, change slowly."""
+    def _store_paces(self) -> None:
+        """Store the pace of every connection. Once a minute is enough, because limits and their shares change slowly."""
         if time.monotonic() < self._paces_at:
             return
         self._paces_at = time.monotonic() + _PACE_SECONDS
         cadences = self._app.cadences(view.connection for view in self._app.connections.every())
-        self._app.staleness.pace({each: cadence.interval if cadence.limited_by else None for each, cadence in cadences.items()})
+        self._app.staleness.pace({connection: cadence.interval if cadence.limited_by else None for connection, cadence in cadences.items()})
 
     def _renew_staleness(self) -> None:
-        """Who became stale is told to webhooks and, all together in one event, to Prefect's automations."""
+        """Mark stale connections. Webhooks are notified of each, Prefect's automations with one event for all."""
         if self._led_since is None or time.monotonic() - self._led_since < self._settles_seconds:
             return
         changed = self._app.staleness.renew()
         if changed.stale:
-            names = [each.name for each in changed.stale]
-            log.warning("%s connections became stale, among them %s", len(names), ", ".join(names[:_NAMED]))
-            orchestrator.emit(orchestrator.STALE, {"connections": len(names), "among_them": names[:_NAMED]})
+            names = [connection.name for connection in changed.stale]
+            log.warning("%s connections became stale, among them %s", len(names), ", ".join(names[:_MAX_NAMES]))
+            orchestrator.emit(orchestrator.STALE, {"connections": len(names), "among_them": names[:_MAX_NAMES]})
         if changed.fresh:
             log.info("%s connections are not stale any more", changed.fresh)
 
-    def _renew(self) -> None:
-        """Last, as the platform may take its time; one leads here, too."""
+    def _renew_credentials(self) -> None:
+        """Renew credentials that end soon, if this sweep leads. It is the last part, because a platform may answer slowly."""
         if self._app.leadership.leader(_JOB) == self._owner:
             authorising.renew(self._app)
             rechecking.recheck(self._app)
 
-    def _ask(self) -> None:
+    def _dispatch_waiting(self) -> None:
         for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
                 if self._app.runs.waiting(provider, lane):
                     orchestrator.request_run(provider, lane, self._app.runs)
 
-    def _switch(self) -> None:
-        wanted = wanted_schedules(self._app.connections.groups())
-        changes = {group: active for group, active in wanted.items() if self._switched.get(group) != active}
+    def _switch_schedules(self) -> None:
+        targets = wanted_schedules(self._app.connections.groups())
+        changes = {group: active for group, active in targets.items() if self._switched.get(group) != active}
         if changes:
             for name in orchestrator.switch_schedules(changes):
                 log.info("schedule of %s switched", name)
             self._switched |= changes
 
     def _prune_runs(self) -> None:
-        """Now and then: it looks at every connection, and what it drops is days old."""
+        """Delete old runs, deliveries and unused credentials. Once an hour, because it reads every connection."""
         if time.monotonic() < self._prunes_at:
             return
         if dropped := self._app.runs.prune(timedelta(days=self._app.settings.keep_runs_days)):
@@ -138,40 +138,40 @@ class Sweep:
         self._prunes_at = time.monotonic() + _PRUNE_SECONDS
 
     def _delete(self) -> None:
-        """Finish what was confirmed; a workspace whose file cannot be written holds up no other."""
-        held_up = set[str]()
+        """Finish confirmed deletions; a workspace whose file cannot be written delays no other."""
+        blocked = set[str]()
         for connection in deleting.pending(self._app):
-            if connection.workspace_id in held_up:
-                continue  # it would wait for the same file
+            if connection.workspace_id in blocked:
+                continue  # its file was just found locked or damaged
             try:
                 deleting.finish(self._app, connection)
             except Exception as error:
                 log.warning("connection %s (%s) is not deleted yet: %s", connection.name, connection.id, error, exc_info=True)
-                held_up.add(connection.workspace_id)
+                blocked.add(connection.workspace_id)
             else:
                 log.info("connection %s (%s) is deleted with its data", connection.name, connection.id)
 
     def _publish(self) -> None:
-        """Renew every copy that is due; what keeps one from it is told once, not with every pass."""
+        """Renew every copy that is due; an error is logged once, not in every pass."""
         for workspace in self._app.workspaces.all():
             try:
                 self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
-            except Exception as error:  # noqa: BLE001 - it holds up no other workspace
+            except Exception as error:  # noqa: BLE001 - it must not delay other workspaces
                 if self._unpublished.get(workspace.id) != str(error):
-                    log.error("workspace %s is not published: %s", workspace.name, error)  # noqa: TRY400 - the sentence says it all
+                    log.error("workspace %s is not published: %s", workspace.name, error)  # noqa: TRY400 - the message is enough without a traceback
                 self._unpublished[workspace.id] = str(error)
             else:
                 self._unpublished.pop(workspace.id, None)
 
     def _clear_staging(self) -> None:
         for run_id in self._app.staging.sweep(self._app.runs.open_runs):
-            log.info("run %s is closed; what it had staged is removed", run_id)
+            log.info("run %s is closed; its staged files are removed", run_id)
 
 
 def sweep_until(stop: Event) -> None:
-    """Sweep every few seconds, with jitter, until told to stop."""
+    """Sweep every few seconds, with jitter, until ``stop`` is set."""
     app = bootstrap.app()
-    sweep = Sweep(app, _SETTLES_SECONDS)
+    sweep = Sweep(app, _SETTLE_SECONDS)
     while not stop.is_set():
         sweep.once()
         stop.wait(app.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter

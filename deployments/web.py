@@ -1,4 +1,4 @@
-"""The HTTP API as a child process of ``adpulse up``: the worker stays small, and a slow sync slows no answer."""
+"""The HTTP API as a child process of ``adpulse up``: the worker stays small, and syncs do not slow answers."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ _STATE = "web.address"
 
 @contextmanager
 def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
-    """Its address, while the block lasts.
+    """Run the HTTP API while the block lasts; yields its address.
 
     Raises:
-        AlreadyRunning: the home folder's API is somebody else's.
-        Unavailable: it did not get ready; the message has the end of its log.
+        AlreadyRunning: another process runs the home folder's API.
+        Unavailable: it did not become ready; the message has the end of its log.
     """
     make_room(home, Service.WEB, progress)
     with reserved_port(FIRST_PORT) as port:
@@ -36,6 +36,6 @@ def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
 
 
 def address_in(home: Path) -> str | None:
-    """Where the pages of the installation in this folder are, while ``adpulse up`` runs there."""
+    """The address of the pages of the installation in this folder, while ``adpulse up`` runs there."""
     state = home / _STATE
     return state.read_text() if state.exists() else None

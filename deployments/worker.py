@@ -1,7 +1,7 @@
 """The warm worker: a Prefect worker that runs flows in its own process, where SDKs, clients and flows stay loaded.
 
-Each run gets a thread with an event loop of its own, so a slow one never keeps the worker from polling. It cancels runs
-itself, drains when it is told to stop, and at its start settles the runs of a predecessor that died.
+Each run gets a thread with its own event loop, so a slow run never keeps the worker from polling. The worker cancels runs
+itself, drains when it is stopped, and at its start settles the runs of a predecessor that died.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
 from adpulse.settings import Settings
-from deployments.alerts import watch_until
+from deployments.alerts import run_alerts_until
 from deployments.deliver import deliver_until
 from deployments.flush import flush
-from deployments.owner import died, this_process
+from deployments.owner import has_died, this_process
 from deployments.sweep import sweep_until
 from storage.control.database import INFRASTRUCTURE
 from storage.control.unsettled import Ending
@@ -45,10 +45,10 @@ from storage.control.unsettled import Ending
 log = logging.getLogger(__name__)
 
 LANES = {Lane.REALTIME: 4, Lane.ON_DEMAND: 3, Lane.SCHEDULED: 3, Lane.BACKGROUND: 2}
-"""How many flow runs of each lane run at once: what takes long in one lane takes no place in another."""
+"""How many flow runs of each lane run at once: slow runs of one lane take no place of another."""
 
 DRAIN_SECONDS, GIVE_BACK_SECONDS = 18.0, 7.0
-"""At SIGTERM: how long running flow runs may end by themselves, and then how long giving their leases back may take."""
+"""At SIGTERM: how long flow runs may continue to their end, and then how long giving their leases back may take."""
 
 _AFTER_SLOT_SECONDS = 0.02
 _BELL_SECONDS = 0.05
@@ -62,7 +62,7 @@ _ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 class WarmResult(BaseWorkerResult):
-    """How a run in this process ended; its state is already with Prefect."""
+    """The result of a run in this process; Prefect has its state already."""
 
 
 class _Execution:
@@ -75,7 +75,7 @@ class _Execution:
         self._task: asyncio.Task[Any] | None = None
 
     async def start(self) -> None:
-        """Run to the end, in a daemon thread: one that hangs must not keep the worker from ending."""
+        """Run to the end, in a daemon thread: a run that hangs must not keep the worker from ending."""
         ended: Future[None] = Future()
         threading.Thread(target=self._run, args=(ended,), name=f"flow-{self.flow_run.name}", daemon=True).start()
         await asyncio.shield(asyncio.wrap_future(ended))
@@ -85,7 +85,7 @@ class _Execution:
             asyncio.run(self._main())
         except (asyncio.CancelledError, FutureCancelled):
             self.cancelled = True
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+        except BaseException as error:  # noqa: BLE001 - it is raised in the waiting task
             ended.set_exception(error)
             return
         ended.set_result(None)
@@ -127,24 +127,24 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         try:
             return await super().get_and_submit_flow_runs()
         except httpx.HTTPError as error:
-            await self._outlast(error)
+            await self._wait_out(error)
             return []
 
     async def sync_with_backend(self) -> None:
-        """Tell that this worker lives: to whoever looks at its file, and to Prefect."""
+        """Send the heartbeat: touch the heartbeat file, and report to Prefect."""
         if self.heartbeat_file:
             self.heartbeat_file.touch()
         try:
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
                 await super().sync_with_backend()
         except httpx.HTTPError as error:
-            await self._outlast(error)
+            await self._wait_out(error)
 
-    async def _outlast(self, error: httpx.HTTPError) -> None:
-        """A server that is down comes back: however long it takes, the worker waits for it.
+    async def _wait_out(self, error: httpx.HTTPError) -> None:
+        """Wait while the server is down, without a limit.
 
         Raises:
-            httpx.HTTPStatusError: it answers and refuses us.
+            httpx.HTTPStatusError: the server answers and refuses the worker.
         """
         if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < _SERVER_ERROR:
             raise error
@@ -152,20 +152,20 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         await asyncio.sleep(_OUTAGE_SECONDS)
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
-        """Only those whose lane has a place, most urgent first; the others stay scheduled until one is free."""
+        """The runs whose lane has a free place, most urgent first; the others stay scheduled until a place is free."""
         alive = {*self.executions, *self._submitting_flow_run_ids}
         self._lanes = {run_id: lane for run_id, lane in self._lanes.items() if run_id in alive}
         places = Counter({lane.value: count for lane, count in LANES.items()})
         places.subtract(self._lanes.values())
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # it is asked again in a second anyway
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # the next poll is a second later anyway
             scheduled = await super()._get_scheduled_flow_runs()
         chosen = []
-        for found in scheduled:
-            lane = found.flow_run.work_queue_name or Lane.SCHEDULED.value
-            if found.flow_run.id not in self._lanes and places[lane] > 0:
+        for response in scheduled:
+            lane = response.flow_run.work_queue_name or Lane.SCHEDULED.value
+            if response.flow_run.id not in self._lanes and places[lane] > 0:
                 places[lane] -= 1
-                self._lanes[found.flow_run.id] = lane
-                chosen.append(found)
+                self._lanes[response.flow_run.id] = lane
+                chosen.append(response)
         return chosen
 
     async def run(
@@ -187,29 +187,29 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
             self.executions.pop(flow_run.id, None)
         return WarmResult(status_code=0, identifier=str(os.getpid()))
 
-    async def answer_the_bell(self, bell: Path) -> None:
-        """Look for work at once when somebody on this machine asked for a run. Runs until it is cancelled itself."""
-        heard = _touched(bell)
+    async def watch_bell(self, bell: Path) -> None:
+        """Poll at once when a process on this machine touched the bell file. Runs until it is cancelled itself."""
+        last_touched = _touched(bell)
         while True:
             await asyncio.sleep(_BELL_SECONDS)
-            if (touched := _touched(bell)) != heard:
-                heard = touched
-                with contextlib.suppress(Exception):  # the next poll tells of what is wrong
+            if (touched := _touched(bell)) != last_touched:
+                last_touched = touched
+                with contextlib.suppress(Exception):  # the next poll reports the error
                     await self.get_and_submit_flow_runs()
 
     async def watch_cancellations(self) -> None:
-        """Cancel what people cancel in Prefect's UI. Runs until it is cancelled itself."""
+        """Cancel runs that were cancelled in Prefect's UI. Runs until it is cancelled itself."""
         while True:
             await asyncio.sleep(_CANCEL_POLL_SECONDS)
             running = list(self.executions)
             if not running:
                 continue
             try:
-                wanted = FlowRunFilter.model_validate({"id": {"any_": running}, "state": {"type": {"any_": [StateType.CANCELLING]}}})
-                for flow_run in await self.client.read_flow_runs(flow_run_filter=wanted):
+                cancelling = FlowRunFilter.model_validate({"id": {"any_": running}, "state": {"type": {"any_": [StateType.CANCELLING]}}})
+                for flow_run in await self.client.read_flow_runs(flow_run_filter=cancelling):
                     if execution := self.executions.get(flow_run.id):
                         execution.cancel()
-            except Exception:  # whatever fails here is tried again in a second
+            except Exception:  # any error: it is tried again in a second
                 log.exception("could not look for cancelled runs")
 
     async def drain(self) -> None:
@@ -228,7 +228,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
 
 
 def _touched(bell: Path) -> int:
-    """When, in nanoseconds; 0 for never."""
+    """When the file was touched last, in nanoseconds; 0 if it does not exist."""
     try:
         return bell.stat().st_mtime_ns
     except OSError:
@@ -242,7 +242,7 @@ async def _until(slot: datetime | None) -> None:
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
-    """The flow at a dotted entrypoint, from the module as everybody else imports it."""
+    """The flow at a dotted entrypoint, from the regularly imported module."""
     module, _, name = entrypoint.rpartition(".")
     return cast("Flow[..., Any]", getattr(import_module(module), name))
 
@@ -250,28 +250,29 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
 async def settle(pool: str) -> int:
     """Set runs that a dead worker of this machine left Running, Pending or Cancelling to Crashed; returns how many.
 
-    Leases of flow runs that ended, these and others, are given back, so that the syncs go on at once and not when they run out.
+    Leases of flow runs that ended, these and others, are given back, so that the syncs continue at once instead of after their expiry.
     """
     crashed = 0
     async with get_client() as client:
-        found = await client.read_flow_runs(
+        flow_runs = await client.read_flow_runs(
             work_pool_filter=WorkPoolFilter.model_validate({"name": {"any_": [pool]}}),
             flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": _ALIVE}}}),
         )
-        for flow_run in found:
+        for flow_run in flow_runs:
             if _abandoned(flow_run):
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 crashed += 1
         if owners := await asyncio.to_thread(bootstrap.app().leases.owners):
-            found = await client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(owners)}}))
-            states = {str(flow_run.id): flow_run.state_type for flow_run in found}
-            for owner in (each for each in owners if states.get(each) not in _ALIVE):
-                await asyncio.to_thread(_give_back, owner, states.get(owner))
+            flow_runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(owners)}}))
+            states = {str(flow_run.id): flow_run.state_type for flow_run in flow_runs}
+            for owner in owners:
+                if states.get(owner) not in _ALIVE:
+                    await asyncio.to_thread(_give_back, owner, states.get(owner))
     return crashed
 
 
 def _give_back(owner: str, ended: StateType | None) -> None:
-    """Give back the leases of a flow run that is over; one that crashed and still had some did so because its process died."""
+    """Give back the leases of a flow run that ended; if it crashed with leases, its process has died."""
     app = bootstrap.app()
     ending = Ending.WORKER_DIED if ended is StateType.CRASHED else Ending.GIVEN_BACK
     try:
@@ -284,12 +285,12 @@ def _give_back(owner: str, ended: StateType | None) -> None:
 
 def _abandoned(flow_run: FlowRun) -> bool:
     worker = str(flow_run.labels.get("prefect.worker.name", ""))
-    taken = flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
-    return died(worker) if worker else datetime.now(UTC) - taken > _UNLABELLED_AFTER
+    since = flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
+    return has_died(worker) if worker else datetime.now(UTC) - since > _UNLABELLED_AFTER
 
 
 async def _settled(pool: str, stop: asyncio.Event) -> bool:
-    """Settle what predecessors left, as soon as Prefect answers; False when told to stop before that."""
+    """Settle the runs of predecessors, as soon as Prefect answers; False when ``stop`` is set before that."""
     while not stop.is_set():
         try:
             if crashed := await settle(pool):
@@ -303,10 +304,10 @@ async def _settled(pool: str, stop: asyncio.Event) -> bool:
 
 
 async def _keep_settled(pool: str, stop: asyncio.Event) -> None:
-    """Settle what other workers leave from now on, and what could not be told apart from a live run at the start."""
+    """Settle runs that other workers leave from now on, and runs that looked alive at the start."""
     while not stop.is_set():
         await _pause(stop, _SETTLE_SECONDS)
-        with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError, *INFRASTRUCTURE):  # the worker tells of it when it polls
+        with contextlib.suppress(httpx.HTTPError, OSError, RuntimeError, *INFRASTRUCTURE):  # the worker's own polling logs it
             await settle(pool)
 
 
@@ -330,23 +331,23 @@ async def _serve(config: Settings) -> None:
     if not await _settled(config.work_pool, stop):
         return
     ended = threading.Event()
-    loops = {"sweep": sweep_until, "deliver": deliver_until, "alerts": watch_until}
+    loops = {"sweep": sweep_until, "deliver": deliver_until, "alerts": run_alerts_until}
     beside = [threading.Thread(target=loop, args=(ended,), name=name, daemon=True) for name, loop in loops.items()]
-    for each in beside:
-        each.start()
+    for thread in beside:
+        thread.start()
     worker = WarmWorker(config.work_pool)
     worker.heartbeat_file = config.heartbeat_file
     working = asyncio.create_task(worker.start(printer=log.info))
     watching = asyncio.create_task(worker.watch_cancellations())
-    listening = asyncio.create_task(worker.answer_the_bell(bootstrap.app().bell))
+    listening = asyncio.create_task(worker.watch_bell(bootstrap.app().bell))
     settling = asyncio.create_task(_keep_settled(config.work_pool, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     ended.set()
     if not working.done():
         await worker.drain()
-    for each in beside:  # what was just sent to a webhook should be noted, so that it is not sent again
-        await asyncio.to_thread(each.join, _LOOP_END_SECONDS)
+    for thread in beside:  # deliveries that were just sent should be noted, so that they are not sent again
+        await asyncio.to_thread(thread.join, _LOOP_END_SECONDS)
     tasks = (watching, listening, settling, stopping, working)
     for task in tasks:
         task.cancel()

@@ -187,7 +187,7 @@ def test_a_worker_that_loads_arrow_too_early_does_not_start():
 NAMED = {
     "adpulse/cli/services.py": "the command that starts the sandbox, which is of both platforms",
     "adpulse/cli/demo.py": "shows both platforms",
-    "adpulse/cli/play.py": "the same",
+    "adpulse/cli/demo_run.py": "the same",
     "flows/meta_sync.py": "the flow's name and entrypoint",
     "flows/google_sync.py": "the same",
 }

@@ -1,7 +1,7 @@
-"""Who asks, and what they may see: every route depends on a :class:`Caller`, and every lookup goes through one.
+"""Authentication and access: every route depends on a :class:`Caller`, and every lookup goes through one.
 
-A program shows an API key, a browser the cookie of its session. The cookie is sent by the browser itself, whoever made the page,
-so with it only pages of our own may change anything.
+A program sends an API key, a browser the cookie of its session. Browsers send the cookie for any page's requests, so with it only
+pages of this installation may change anything.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,18 +33,18 @@ _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forw
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.EDITOR, Role.OPERATOR))}
 
 PRINTABLE = r"^[^\x00]*$"
-"""PostgreSQL keeps no text with a NUL."""
+"""PostgreSQL stores no text with a NUL."""
 
 
 async def _installation() -> App:
-    return app()  # made when the process began, so it takes no thread
+    return app()  # cached since the process started, so it needs no thread
 
 
 Installation = Annotated[App, Depends(_installation)]
 
 
 class LoggedOut(Refused):
-    """Nobody is logged in, or not any more."""
+    """The request has no valid key or session."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(HTTPStatus.UNAUTHORIZED, detail)
@@ -52,10 +52,10 @@ class LoggedOut(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Somebody who was let in. ``workspace_id`` is the one workspace they see, None for an operator, who sees all."""
+    """An authenticated caller. ``workspace_id`` is the one workspace they see, None for an operator, who sees all."""
 
     id: str
-    """Of their key, or of their browser's session."""
+    """The id of the key, or of the browser's session."""
     role: Role
     workspace_id: str | None
     app: App
@@ -64,57 +64,57 @@ class Caller:
         """Whether the caller's role reaches this one."""
         return _RANK[self.role] >= _RANK[role]
 
-    def require(self, role: Role, what: str = "This") -> None:
-        """Raise Refused (403) unless it does; ``what`` takes that role."""
+    def require(self, role: Role, action: str = "This") -> None:
+        """Raise Refused (403) unless the caller has this role; the message says that ``action`` requires it."""
         if not self.may(role):
-            raise Refused(HTTPStatus.FORBIDDEN, f"{what} takes the role {role}; yours is {self.role}.")
+            raise Refused(HTTPStatus.FORBIDDEN, f"{action} requires the role {role}; yours is {self.role}.")
 
     def workspaces(self) -> list[Workspace]:
-        """Those that the caller sees, by name."""
-        return [each for each in self.app.workspaces.all() if self.workspace_id in (None, each.id)]
+        """The workspaces that the caller sees, by name."""
+        return [workspace for workspace in self.app.workspaces.all() if self.workspace_id in (None, workspace.id)]
 
     def workspace(self, workspace_id: str) -> Workspace:
         """A workspace that the caller sees.
 
         Raises:
-            Refused: there is none, or they do not see it, which is told the same.
+            Refused (404): there is no such workspace, or the caller may not see it; the answer is the same.
         """
-        found = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
-        if found is None:
+        workspace = self.app.workspaces.find(workspace_id) if self.workspace_id in (None, workspace_id) else None
+        if workspace is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"There is no workspace '{workspace_id}'.")
-        return found
+        return workspace
 
     def connection(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView:
         """A connection that the caller sees, of this workspace if one is given.
 
         Raises:
-            UnknownConnection: there is none, or it is another workspace's, which is told the same.
+            UnknownConnection: there is no such connection, or it is another workspace's; the answer is the same.
         """
-        found = self.app.connections.find(connection_id, self.workspace_id)
-        if found is None or workspace_id not in (None, found.connection.workspace_id):
+        view = self.app.connections.find(connection_id, self.workspace_id)
+        if view is None or workspace_id not in (None, view.connection.workspace_id):
             raise UnknownConnection(f"There is no connection '{connection_id}'.")
-        return found
+        return view
 
 
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 async def caller_of(request: Request, credentials: Presented, installation: Installation) -> Caller:
-    """Whoever the key, or else the session's cookie, says.
+    """The caller that the key identifies, or else the session's cookie.
 
     Raises:
-        Refused: 401 without a valid one, 403 for a change that a page of another origin asks for.
+        Refused: 401 without a valid key or session, 403 for a change that a page of another origin requests.
     """
     if credentials is not None:
-        shown = SecretStr(credentials.credentials)
-        key = installation.keys.remembered(shown) or await run_in_threadpool(installation.keys.authenticate, shown)
+        secret = SecretStr(credentials.credentials)
+        key = installation.keys.remembered(secret) or await run_in_threadpool(installation.keys.authenticate, secret)
         if key is None:
             raise LoggedOut("The API key is unknown, revoked or expired. Make another with: adpulse keys create")
         return Caller(id=key.id, role=key.role, workspace_id=key.workspace_id, app=installation)
-    text = request.cookies.get(COOKIE)
-    if text is None:
+    cookie = request.cookies.get(COOKIE)
+    if cookie is None:
         raise LoggedOut("Send an API key: Authorization: Bearer KEY. Make one with: adpulse keys create")
-    session = await run_in_threadpool(installation.sessions.authenticate, SecretStr(text))
+    session = await run_in_threadpool(installation.sessions.authenticate, SecretStr(cookie))
     if session is None:
         raise LoggedOut("The session has ended. Log in again.")
     require_same_origin(request)
@@ -122,7 +122,7 @@ async def caller_of(request: Request, credentials: Presented, installation: Inst
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse a change that another site's page asks this browser for.
+    """Refuse a change that another site's page requests through the browser.
 
     Browsers say where a request comes from, and no script can change it: ``Sec-Fetch-Site``, or in older ones ``Origin``.
 
@@ -132,8 +132,8 @@ def require_same_origin(request: Request) -> None:
     if request.method in _SAFE:
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    ours = site == "same-origin" if site else origin is not None and urlsplit(origin).netloc == request.headers.get("host")
-    if not ours:
+    is_own_page = site == "same-origin" if site else origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    if not is_own_page:
         raise Refused(HTTPStatus.FORBIDDEN, "Only pages of this installation may do that with a browser's session.")
 
 
@@ -150,16 +150,16 @@ def _at_least(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
 
 
 MaybeCaller = Annotated[Caller | None, Depends(_anybody)]
-"""Whoever it is; a key that is sent must be valid all the same."""
+"""The caller, or None without a key. A key that is sent must be valid."""
 
 Viewer = Annotated[Caller, Security(_at_least(Role.VIEWER), scopes=[Role.VIEWER])]
 Editor = Annotated[Caller, Security(_at_least(Role.EDITOR), scopes=[Role.EDITOR])]
 Operator = Annotated[Caller, Security(_at_least(Role.OPERATOR), scopes=[Role.OPERATOR])]
-"""Callers of at least this role. The scope changes no check: it is how the OpenAPI document says which role a route takes."""
+"""Callers of at least this role. The scope changes no check: the OpenAPI document shows it as the role that a route requires."""
 
 
 async def scraper(request: Request, credentials: Presented, installation: Installation) -> App:
-    """The installation, for whoever may read its metrics: operators, and this machine where a setting says so."""
+    """The installation, for callers that may read its metrics: operators, and this machine where a setting allows it."""
     if not (installation.settings.metrics_on_loopback and _is_local(request)):
         (await caller_of(request, credentials, installation)).require(Role.OPERATOR)
     return installation
@@ -168,7 +168,7 @@ async def scraper(request: Request, credentials: Presented, installation: Instal
 def _is_local(request: Request) -> bool:
     """Whether the request comes from this machine itself, and not through a proxy on it.
 
-    Nor from a page whose own name was rebound to this machine (DNS rebinding): its browser names that name as the host.
+    A page whose own name was rebound to this machine (DNS rebinding) does not count: its browser sends that name as the host.
     """
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False

@@ -19,8 +19,8 @@ router = routing.router(
     responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
 
-_ASKED = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-"""Those that start the child process that asks, of which a workspace may have one at a time."""
+_RUNS_QUERY = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Errors of routes that run a query in a child process; a workspace may run one at a time."""
 
 AlertId = Annotated[str, Path(**ID)]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, examples=["spend over 500"])]
@@ -31,13 +31,13 @@ Query = Annotated[
         max_length=10_000,
         pattern=PRINTABLE,
         examples=["SELECT connection, sum(spend) AS spend FROM daily WHERE date = current_date GROUP BY ALL HAVING sum(spend) > 500"],
-        description="One SELECT over the published copy's views. Rows are what the alert is about; none is good.",
+        description="One SELECT over the published copy's views. The alert fires while the query returns rows.",
     ),
 ]
 
 
 class AlertOut(BaseModel):
-    """An alert, and how it is. ``last_error``: why it could not be asked."""
+    """An alert and its state. ``last_error``: why its query could not be run."""
 
     id: Ref
     workspace_id: WorkspaceRef
@@ -46,27 +46,27 @@ class AlertOut(BaseModel):
     enabled: bool
     created_at: At
     checked_at: At | None
-    firing_since: At | None = Field(description="Since when it finds rows; null when it finds none.")
+    firing_since: At | None = Field(description="Since when its query returns rows; null when it returns none.")
     last_error: str | None = Field(examples=["There is no column of this name."])
 
 
 class AlertIn(Body):
-    """What is to be watched."""
+    """A new alert."""
 
     name: Name
     query: Query
 
 
 class AlertChange(Body):
-    """What is not given stays."""
+    """The fields to change; fields that are left out stay."""
 
     name: Name | None = None
     query: Query | None = None
     enabled: bool | None = None
 
 
-class Found(BaseModel):
-    """The rows that it finds now, the first hundred; exact decimals are text."""
+class AlertRows(BaseModel):
+    """The rows that the query returns now, the first hundred; exact decimals are text."""
 
     columns: list[str] = Field(examples=[["connection", "spend"]])
     rows: list[list[Any]] = Field(examples=[[["Harbor Outdoor", "512.40"]]])
@@ -75,37 +75,37 @@ class Found(BaseModel):
 
 @router.get("", summary="List alerts")
 def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
-    """Those of the workspace, by name."""
-    return [_out(each) for each in caller.app.alerts.every(caller.workspace(workspace_id).id)]
+    """The alerts of the workspace, by name."""
+    return [_out(alert) for alert in caller.app.alerts.every(caller.workspace(workspace_id).id)]
 
 
-@router.post("", status_code=HTTPStatus.CREATED, summary="Make an alert", responses=_ASKED | answers(HTTPStatus.CONFLICT))
+@router.post("", status_code=HTTPStatus.CREATED, summary="Create an alert", responses=_RUNS_QUERY | answers(HTTPStatus.CONFLICT))
 @places.ALERTS
 def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> AlertOut:
-    """It is asked soon, and then after each publish."""
-    return _out(alerting.make_alert(caller.app, caller.workspace(workspace_id).id, body.name, body.query))
+    """Its query runs within seconds, and then after each publication."""
+    return _out(alerting.create_alert(caller.app, caller.workspace(workspace_id).id, body.name, body.query))
 
 
-@router.patch("/{alert_id}", summary="Change an alert", responses=_ASKED | answers(HTTPStatus.CONFLICT))
+@router.patch("/{alert_id}", summary="Change an alert", responses=_RUNS_QUERY | answers(HTTPStatus.CONFLICT))
 @places.ALERTS
 def change_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId, body: AlertChange) -> AlertOut:
-    """Its name or query, or whether it is enabled."""
-    found = _alert(caller, workspace_id, alert_id)
-    return _out(alerting.change_alert(caller.app, found.id, name=body.name, query=body.query, enabled=body.enabled))
+    """Change its name or query, or whether it is enabled."""
+    alert = _alert(caller, workspace_id, alert_id)
+    return _out(alerting.change_alert(caller.app, alert.id, name=body.name, query=body.query, enabled=body.enabled))
 
 
 @router.delete("/{alert_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove an alert")
 def remove_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> None:
-    """Nobody is told of it any more."""
+    """Webhooks are not notified of it any more."""
     caller.app.alerts.remove(_alert(caller, workspace_id, alert_id).id)
 
 
-@router.post("/{alert_id}/run", summary="Ask an alert now", responses=_ASKED)
+@router.post("/{alert_id}/run", summary="Run an alert's query now", responses=_RUNS_QUERY)
 @places.ALERTS
-def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> Found:
-    """The rows that it finds, or why it cannot be asked; nobody is told."""
+def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> AlertRows:
+    """The rows that it returns, or why it cannot run; webhooks are not notified."""
     answer = caller.app.run_query(_alert(caller, workspace_id, alert_id))
-    return Found(columns=list(answer.columns), rows=[list(row) for row in answer.rows], truncated=answer.truncated)
+    return AlertRows(columns=list(answer.columns), rows=[list(row) for row in answer.rows], truncated=answer.truncated)
 
 
 def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:

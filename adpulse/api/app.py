@@ -42,17 +42,17 @@ def create_app() -> FastAPI:
     api = _Documented(
         title="adpulse",
         version=version("adpulse"),
-        description="Ad accounts' entities and daily metrics, minutes fresh: connections, how often they are synced, and what came of it.",
-        # Their pages load scripts from elsewhere; the document itself is at /openapi.json.
+        description="Ad accounts' entities and daily metrics, minutes fresh: connections, how often they are synced, and the results.",
+        # FastAPI's documentation pages load scripts from a CDN; the document itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
-        # What clients that are generated from it call their functions.
+        # The operation ids, from which generated clients name their functions.
         generate_unique_id_function=lambda route: route.name,
     )
     api.add_middleware(_SecurityHeaders)
     api.state.traffic = CollectorRegistry()
     api.add_middleware(Traffic, registry=api.state.traffic)
-    problems.handle(api, _error)
+    problems.register_handlers(api, _error)
     for router in (
         workspaces.router,
         connections.router,
@@ -70,12 +70,12 @@ def create_app() -> FastAPI:
     ):
         api.include_router(router)
     api.mount(pages.ROOT, pages.create_site())
-    api.add_route("/", _to_the_pages)
+    api.add_route("/", _redirect_to_pages)
     return api
 
 
 class _Documented(FastAPI):
-    """Its document holds the shape of problems, which no route names as its answer's model."""
+    """An application whose OpenAPI document has the schema of problems, which no route declares as its answer's model."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
@@ -84,18 +84,18 @@ class _Documented(FastAPI):
         return document
 
 
-def _error(request: Request, told: problems.Told) -> Response:
-    """A page where a platform sends a person's browser back to, a problem everywhere else."""
+def _error(request: Request, error: problems.ErrorAnswer) -> Response:
+    """An error page for a browser at the OAuth callback, problem details everywhere else."""
     person = request.url.path == connecting.CALLBACK and connecting.is_person(request)
-    return pages.error_page(told) if person else problems.problem(told)
+    return pages.error_page(error) if person else problems.problem_response(error)
 
 
-def _to_the_pages(_: Request) -> RedirectResponse:
+def _redirect_to_pages(_: Request) -> RedirectResponse:
     return RedirectResponse(f"{pages.ROOT}/")
 
 
 class _SecurityHeaders:
-    """Puts the headers that protect a browser on every answer, unless it has its own."""
+    """Adds the security headers for browsers to every answer that does not set them itself."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""Many connections at once: by label or by ids, in one transaction, with what became of each."""
+"""Changes of many connections at once: by label or by ids, in one transaction, with the outcome for each."""
 
 from enum import StrEnum
 from typing import Any, Self
@@ -7,19 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adpulse.api import routing
 from adpulse.api.access import Editor
+from adpulse.api.background import dispatch_later
 from adpulse.api.fields import EXAMPLE_ID, Body, Id, Line, Name, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED
-from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from storage.control.bulk import Choice, Done, Outcome
 
-MOST = 10_000
+MAX_IDS = 10_000
 
 router = routing.router("connections", responses=CLOSED)
 
 
 class Action(StrEnum):
-    """What is done to each."""
+    """The action on each connection."""
 
     SET_FREQUENCY = "set_frequency"
     PAUSE = "pause"
@@ -45,7 +45,7 @@ class BulkIn(Body):
 
     action: Action
     label: Line = Field("", examples=["eu"])
-    ids: list[Id] = Field([], min_length=1, max_length=MOST, examples=[[EXAMPLE_ID]])
+    ids: list[Id] = Field([], min_length=1, max_length=MAX_IDS, examples=[[EXAMPLE_ID]])
     sync_frequency: str = Field("", max_length=64, examples=["hourly"])
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class BulkIn(Body):
 
 
 class BulkResult(BaseModel):
-    """What became of one connection. ``reason``: why it was refused. ``job_id``: the sync that was asked for."""
+    """The outcome for one connection. ``reason``: why it was refused. ``job_id``: the requested sync."""
 
     connection_id: Ref
     name: Name
@@ -68,7 +68,7 @@ class BulkResult(BaseModel):
 
 
 class BulkOut(BaseModel):
-    """One entry for each connection that was chosen, by name."""
+    """One entry for each chosen connection, by name."""
 
     results: list[BulkResult]
 
@@ -79,28 +79,28 @@ class BulkOut(BaseModel):
     responses=CHANGES,
 )
 def change_connections(caller: Editor, workspace_id: WorkspaceId, body: BulkIn) -> BulkOut:
-    """All or nothing as far as the request is concerned; a connection that cannot be changed as it is now is told as refused."""
+    """An invalid request changes nothing. A connection that cannot be changed in its present state is reported as refused."""
     choice = Choice(workspace_id=caller.workspace(workspace_id).id, ids=body.ids, label=body.label or None)
-    done = act(caller.app, choice, body.action, body.sync_frequency)
-    return BulkOut(results=[BulkResult.model_validate(_told(each)) for each in done])
+    results = apply_action(caller.app, choice, body.action, body.sync_frequency)
+    return BulkOut(results=[BulkResult.model_validate(_result_fields(result)) for result in results])
 
 
-def act(app: App, choice: Choice, action: Action, sync_frequency: str) -> list[Done]:
-    """Do it, and ask Prefect for the syncs that it takes; ``sync_frequency`` is looked at where the action sets one."""
+def apply_action(app: App, choice: Choice, action: Action, sync_frequency: str) -> list[Done]:
+    """Apply the action, and dispatch the requested syncs; ``sync_frequency`` counts only for the action that sets it."""
     if action is Action.SET_FREQUENCY:
-        done = app.bulk.set_frequency(choice, sync_frequency)
+        results = app.bulk.set_frequency(choice, sync_frequency)
     else:
-        done = {Action.PAUSE: app.bulk.pause, Action.RESUME: app.bulk.resume, Action.SYNC_NOW: app.bulk.sync_now}[action](choice)
-    for provider in {each.provider for each in done if each.run_id}:
-        ask_prefect(app, provider)
-    return done
+        results = {Action.PAUSE: app.bulk.pause, Action.RESUME: app.bulk.resume, Action.SYNC_NOW: app.bulk.sync_now}[action](choice)
+    for provider in {result.provider for result in results if result.run_id}:
+        dispatch_later(app, provider)
+    return results
 
 
-def _told(done: Done) -> dict[str, Any]:
+def _result_fields(result: Done) -> dict[str, Any]:
     return {
-        "connection_id": done.connection_id,
-        "name": done.name,
-        "outcome": done.outcome,
-        "reason": done.reason,
-        "job_id": done.run_id,
+        "connection_id": result.connection_id,
+        "name": result.name,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "job_id": result.run_id,
     }

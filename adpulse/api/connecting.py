@@ -1,7 +1,7 @@
 """Connecting accounts: consent in the browser, a pasted token or uploaded credentials, then a choice of accounts.
 
-What asks a platform waits as long as the platform takes, in threads of its own (``adpulse/api/places.py``), and holds up nobody.
-The first syncs are only asked for, and nobody waits for those.
+Routes that call a platform wait for it in threads of their own (``adpulse/api/places.py``), so they delay no other route.
+The first syncs are only queued; no request waits for them.
 """
 
 from http import HTTPStatus
@@ -14,16 +14,16 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from adpulse.api import places, routing
 from adpulse.api.access import Caller, Editor, Installation, MaybeCaller
+from adpulse.api.background import dispatch_later
 from adpulse.api.connection_models import ConnectionOut
-from adpulse.api.connections import told
+from adpulse.api.connections import connection_answers
 from adpulse.api.fields import ID, At, Body, ConnectionId, Id, Name, ProviderName, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.jobs import Accepted, accepted
 from adpulse.api.problems import CLOSED, answers
-from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.crypto import digest
 from adpulse.services import authorising, changing
-from adpulse.services.authorising import Invitation, Returned
+from adpulse.services.authorising import CallbackParameters, Invitation
 from storage.control import authorizations
 from storage.control.connections import ConnectionView
 from storage.control.grants import Grant
@@ -49,7 +49,7 @@ GrantId = Annotated[str, Path(**ID)]
 
 
 class SecretIn(Body):
-    """What a person pastes or uploads: a System User's token, a refresh token, or the JSON of a service account or authorised user."""
+    """A pasted or uploaded credential: a System User's token, a refresh token, or the JSON of a service account or authorised user."""
 
     provider: ProviderName
     secret: Secret
@@ -75,28 +75,28 @@ class GrantOut(BaseModel):
     grant_id: Ref
     workspace_id: WorkspaceRef
     provider: ProviderName
-    connection_id: Ref | None = Field(description="The connection that it was asked for, if it was for one.")
+    connection_id: Ref | None = Field(description="The connection that is to be reconnected, if there is one.")
     expires_at: At
     credential_expires_at: At | None = Field(description="When the credential itself ends, if that is known.")
     accounts: list[AccountOut]
 
 
 class AuthorizationIn(Body):
-    """For which platform; ``connection_id`` for a connection that needs a fresh credential."""
+    """The platform; ``connection_id`` names a connection that needs a fresh credential."""
 
     provider: ProviderName
     connection_id: Id | None = None
 
 
 class AuthorizationOut(BaseModel):
-    """Open ``authorize_url`` in the browser that got this answer: only there, by its cookie, or with the same key, it can be finished."""
+    """Open ``authorize_url`` in the browser that got this answer: only there (by its cookie) or with the same key it can be finished."""
 
     authorize_url: str = Field(examples=["https://accounts.google.com/o/oauth2/v2/auth?client_id=…&state=…"])
     expires_at: At
 
 
 class ReturnedIn(BaseModel):
-    """What a platform adds to the address that it sends the browser back to; whatever else it adds is not looked at."""
+    """The parameters that a platform adds to the redirect URI; others are ignored."""
 
     state: str = Field("", max_length=_LONGEST_STATE)
     code: str | None = Field(None, max_length=_LONGEST_CODE)
@@ -104,9 +104,9 @@ class ReturnedIn(BaseModel):
 
 
 class ConnectIn(Body):
-    """Of a grant, or of a secret that was not looked at before.
+    """Accounts to connect, with a grant or with the secret itself.
 
-    ``all`` takes what can be synced and is not connected yet, with ``manager_id`` only what is reached through that manager.
+    ``all`` connects every account that can be synced and is not connected yet, with ``manager_id`` only accounts of that manager.
     """
 
     grant_id: Id | None = None
@@ -122,8 +122,8 @@ class ConnectIn(Body):
     def _one_way(self) -> "ConnectIn":
         if self.manager_id is not None and self.accounts != "all":
             raise ValueError("manager_id goes with accounts: all")
-        given = self.provider is not None and self.secret is not None
-        if (self.grant_id is not None) == given or given != (self.provider is not None or self.secret is not None):
+        has_secret = self.provider is not None and self.secret is not None
+        if (self.grant_id is not None) == has_secret or has_secret != (self.provider is not None or self.secret is not None):
             raise ValueError("give either grant_id, or provider and secret")
         return self
 
@@ -142,7 +142,7 @@ class ReconnectIn(Body):
 
 
 class Connected(BaseModel):
-    """A connection and the sync that it begins with."""
+    """A connection and its first sync."""
 
     connection: ConnectionOut
     job_id: Ref
@@ -162,14 +162,14 @@ def discover_accounts(caller: Editor, workspace_id: WorkspaceId, body: SecretIn)
 def begin_authorization(
     caller: Editor, workspace_id: WorkspaceId, body: AuthorizationIn, request: Request, response: Response
 ) -> AuthorizationOut:
-    """Where to send the person. It ends after ten minutes."""
+    """Answers with the URL to which the person is sent. It is valid for ten minutes."""
     workspace = caller.workspace(workspace_id)
-    found = caller.connection(body.connection_id, workspace.id).connection if body.connection_id else None
+    connection = caller.connection(body.connection_id, workspace.id).connection if body.connection_id else None
     reached_at = str(request.base_url)
     invitation = authorising.begin_authorisation(
-        caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=found
+        caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=connection
     )
-    bind(caller.app, response, invitation)
+    bind_to_browser(caller.app, response, invitation)
     return AuthorizationOut(authorize_url=invitation.url, expires_at=invitation.begun.expires_at)
 
 
@@ -182,16 +182,16 @@ def begin_authorization(
 )
 @places.OUTSIDE
 def finish_authorization(
-    caller: MaybeCaller, installation: Installation, request: Request, response: Response, told: Annotated[ReturnedIn, Query()]
+    caller: MaybeCaller, installation: Installation, request: Request, response: Response, parameters: Annotated[ReturnedIn, Query()]
 ) -> GrantOut | Response:
-    """Open to anybody, and good only for the browser that began, by its cookie, or for the key that began.
+    """Needs no key, but works only for the browser (by its cookie) or the key that began the consent.
 
-    A person goes on to the page where accounts are chosen, a program gets the grant.
+    A browser is redirected to the page where accounts are chosen, a program gets the grant.
     """
-    grant = returned(installation, request, told, caller)
+    grant = grant_from_callback(installation, request, parameters, caller)
     if is_person(request):
         response = RedirectResponse(f"/app/connect/{grant.workspace_id}/{grant.id}", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(_cookie(told.state), path=_path(installation))
+    response.delete_cookie(_cookie(parameters.state), path=_path(installation))
     return response if is_person(request) else grant_out(installation, grant)
 
 
@@ -220,20 +220,20 @@ def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn)
         grant = authorising.grant_of(app, workspace.id, body.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", workspace.id)
-    wanted = authorising.every_account(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
-    return _connected(caller, authorising.connect(app, grant, wanted, body.sync_frequency, ask=ask_prefect))
+    account_ids = authorising.connectable_accounts(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
+    return _connected(caller, authorising.connect(app, grant, account_ids, body.sync_frequency, dispatcher=dispatch_later))
 
 
 @router.post("/connections/{connection_id}/reconnect", summary="Give a connection a fresh credential", responses=_ASKS_A_PLATFORM)
 @places.OUTSIDE
 def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: ReconnectIn) -> list[Connected]:
-    """Its history goes on. Connections that shared the old credential get the new one too, if it reaches them."""
+    """Its history continues. Connections that shared the old credential get the new one too, if it reaches them."""
     connection, app = caller.connection(connection_id).connection, caller.app
     if body.secret is not None:
         grant = authorising.grant_of(app, connection.workspace_id, connection.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", connection.workspace_id)
-    return _connected(caller, authorising.reconnect(app, connection, grant, ask=ask_prefect))
+    return _connected(caller, authorising.reconnect(app, connection, grant, dispatcher=dispatch_later))
 
 
 @router.post(
@@ -243,19 +243,19 @@ def reconnect_connection(caller: Editor, connection_id: ConnectionId, body: Reco
     responses=answers(HTTPStatus.BAD_REQUEST),
 )
 def resume_connection(caller: Editor, connection_id: ConnectionId) -> Accepted:
-    """After a pause, or once what stopped it at the platform is mended; a sync is queued at once."""
-    return accepted(changing.resume(caller.app, caller.connection(connection_id).connection.id, ask=ask_prefect))
+    """After a pause, or after its problem at the platform was solved; a sync is queued at once."""
+    return accepted(changing.resume(caller.app, caller.connection(connection_id).connection.id, dispatcher=dispatch_later))
 
 
 @router.post("/connections/{connection_id}/disconnect", summary="Stop syncing for good", responses=answers(HTTPStatus.BAD_REQUEST))
 def disconnect_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """Its data stay; its token is erased unless another connection uses it."""
-    found = caller.connection(connection_id)
-    return told(caller, [changing.disconnect(caller.app, found.connection.id)])[0]
+    view = caller.connection(connection_id)
+    return connection_answers(caller, [changing.disconnect(caller.app, view.connection.id)])[0]
 
 
-def bind(app: App, response: Response, invitation: Invitation) -> None:
-    """Let this browser finish what it begins, and none other; several may be under way in one browser."""
+def bind_to_browser(app: App, response: Response, invitation: Invitation) -> None:
+    """Set the cookie with which only this browser can finish the consent; several consents may be under way in one browser."""
     response.set_cookie(
         _cookie(invitation.begun.state),
         invitation.begun.browser.get_secret_value(),
@@ -267,17 +267,17 @@ def bind(app: App, response: Response, invitation: Invitation) -> None:
     )
 
 
-def returned(app: App, request: Request, told: ReturnedIn, caller: Caller | None = None) -> Grant:
-    """The grant that comes of what a browser brought back; see :func:`adpulse.services.authorising.finish_authorisation`."""
-    held = request.cookies.get(_cookie(told.state))
-    brought = Returned(
-        state=told.state,
-        code=SecretStr(told.code) if told.code else None,
-        error=told.error,
-        browser=SecretStr(held) if held else None,
+def grant_from_callback(app: App, request: Request, parameters: ReturnedIn, caller: Caller | None = None) -> Grant:
+    """The grant for a platform's redirect; see :func:`adpulse.services.authorising.finish_authorisation`."""
+    cookie = request.cookies.get(_cookie(parameters.state))
+    callback_parameters = CallbackParameters(
+        state=parameters.state,
+        code=SecretStr(parameters.code) if parameters.code else None,
+        error=parameters.error,
+        browser=SecretStr(cookie) if cookie else None,
         key_id=caller.id if caller else None,
     )
-    return authorising.finish_authorisation(app, brought)
+    return authorising.finish_authorisation(app, callback_parameters)
 
 
 def _path(app: App) -> str:
@@ -290,21 +290,21 @@ def _cookie(state: str) -> str:
 
 
 def grant_out(app: App, grant: Grant) -> GrantOut:
-    """What is told of a grant: never its secret."""
+    """A grant as the API shows it, without its secret."""
     connected = authorising.connected_accounts(app, grant)
     accounts = [
         AccountOut(
-            external_id=each.external_id,
-            name=each.name,
-            currency=each.currency,
-            timezone=each.timezone,
-            status=each.status,
-            can_be_synced=each.enabled and not each.manager,
-            manager=each.manager,
-            manager_id=each.login_customer_id,
-            connected=each.external_id in connected,
+            external_id=account.external_id,
+            name=account.name,
+            currency=account.currency,
+            timezone=account.timezone,
+            status=account.status,
+            can_be_synced=account.enabled and not account.manager,
+            manager=account.manager,
+            manager_id=account.login_customer_id,
+            connected=account.external_id in connected,
         )
-        for each in grant.accounts
+        for account in grant.accounts
     ]
     return GrantOut(
         grant_id=grant.id,
@@ -319,4 +319,4 @@ def grant_out(app: App, grant: Grant) -> GrantOut:
 
 def _connected(caller: Caller, views: list[ConnectionView]) -> list[Connected]:
     jobs = [caller.app.runs.history(view.connection.id, 1)[0].id for view in views]
-    return [Connected(connection=each, job_id=job) for each, job in zip(told(caller, views), jobs, strict=True)]
+    return [Connected(connection=connection, job_id=job) for connection, job in zip(connection_answers(caller, views), jobs, strict=True)]

@@ -1,4 +1,4 @@
-"""What the connections' routes take and answer."""
+"""Request and response models of the connections' routes."""
 
 from datetime import date
 from typing import Literal
@@ -29,7 +29,7 @@ class SyncTelemetry(BaseModel):
 
 
 class WarningOut(BaseModel):
-    """Something that fails without stopping the connection's numbers. It ends with the next try that succeeds."""
+    """A failure that does not stop the connection's numbers. It ends with the next try that succeeds."""
 
     kind: str = Field(
         examples=["entities_full"],
@@ -37,14 +37,14 @@ class WarningOut(BaseModel):
     )
     message: str = Field(examples=["Meta refused a request for account 1270000000007919."])
     code: str | None = Field(examples=["100/2446289"], description="The platform's own code.")
-    times: Count = Field(description="How often it failed since it worked last.")
+    times: Count = Field(description="How often it failed since it last succeeded.")
     first_at: At
     last_at: At
-    retry_at: At = Field(description="When it is tried again; a sync that somebody asks for tries at once.")
+    retry_at: At = Field(description="When it is tried again; a requested sync tries at once.")
 
 
 class ConnectionOut(SyncTelemetry):
-    """A connection with its telemetry, how often it is really read, and what holds it up."""
+    """A connection with its telemetry, how often it is really read, and what delays it."""
 
     id: Ref
     workspace_id: WorkspaceRef
@@ -67,7 +67,7 @@ class ConnectionOut(SyncTelemetry):
     )
     cooldown_until: At | None
     cooldown_reason: str | None = Field(examples=["Meta throttles the account."])
-    warnings: list[WarningOut] = Field(description="What fails without stopping its numbers; empty when all is well.")
+    warnings: list[WarningOut] = Field(description="Failures that do not stop its numbers; empty when there are none.")
 
 
 class DaysOut(BaseModel):
@@ -80,7 +80,7 @@ class DaysOut(BaseModel):
 class CompletenessOut(BaseModel):
     """How complete one level of a connection's days is. Days are the account's own.
 
-    On a day that was read, an entity without a row has zeros; of a day that was not, nothing is known.
+    On a day that was read, an entity without a row has zeros; about a day that was not read, nothing is known.
     """
 
     level: DayLevel = Field(description="`leaf`: ads and asset groups. `campaign`: the campaigns' totals.")
@@ -95,14 +95,14 @@ class CompletenessOut(BaseModel):
 
 
 class ConnectionPage(BaseModel):
-    """A part of a list. ``next_cursor`` asks for those that follow; null at the end."""
+    """A page of a list. ``next_cursor`` requests the next page; null on the last one."""
 
     connections: list[ConnectionOut]
     next_cursor: str | None = Field(examples=[_CURSOR])
 
 
 class ListQuery(Body):
-    """Which connections, how many at once, in which order, and where to go on."""
+    """Filters, page size, order, and the cursor of the next page."""
 
     provider: ProviderName | None = None
     status: ConnectionStatus | None = Field(None, examples=["active"])
@@ -115,14 +115,14 @@ class ListQuery(Body):
         None, max_length=2048, examples=[_CURSOR], description="`next_cursor` of the page before, asked for with the same `sort`."
     )
 
-    def of(self, workspace_id: str | None) -> Wanted:
-        """What storage is asked for."""
-        same = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
-        return Wanted(workspace_id=workspace_id, search=self.q, **same)
+    def criteria(self, workspace_id: str | None) -> Wanted:
+        """The filters as criteria for storage, within the workspace."""
+        fields = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
+        return Wanted(workspace_id=workspace_id, search=self.q, **fields)
 
 
 class ConnectionChange(Body):
-    """What is left out stays as it is; all of it is checked before anything is changed."""
+    """Fields that are left out stay as they are; all fields are checked before anything is changed."""
 
     name: Line | None = Field(None, examples=["Harbor Outdoor"], description="What people call it; the platform's name stays its own.")
     labels: list[str] | None = Field(None, max_length=MOST, examples=[["eu", "retail"]], description="These and no others.")
@@ -138,13 +138,13 @@ class FrequencyIn(Body):
 
 
 class SyncIn(Body):
-    """``force_refresh`` reads the whole lookback again at once; written is still only what changed."""
+    """``force_refresh`` reads the whole lookback window again at once; still only changes are written."""
 
     force_refresh: StrictBool = Field(default=False, examples=[True])
 
 
 class DeletionProposal(BaseModel):
-    """What would go, as the published copy holds it. The same request with ``confirmation`` deletes it, for good."""
+    """What would be deleted, counted in the published copy. The same request with ``confirmation`` deletes it, for good."""
 
     confirmation: str = Field(examples=["gAAAAAB..."])
     confirm_until: At = Field(description="Real time, UTC.")
@@ -154,11 +154,11 @@ class DeletionProposal(BaseModel):
     days: Count
     since: date | None = Field(examples=["2026-08-28"], description="The first of these days.")
     entities: Count
-    changes: Count = Field(description="What was recorded of numbers and entities that changed.")
+    changes: Count = Field(description="Recorded changes of numbers and entities.")
 
 
 class Deleting(BaseModel):
-    """It is not synced any more, and gone within moments while a worker runs; then it is a 404."""
+    """It is not synced any more. A running worker deletes it within moments; then requests for it get a 404."""
 
     connection_id: Ref
     status: Literal[ConnectionStatus.DELETING] = ConnectionStatus.DELETING

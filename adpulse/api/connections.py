@@ -1,4 +1,4 @@
-"""Connections: how they are, how often they are synced, and asking for a sync. No request waits for a platform or for Prefect."""
+"""Connections: their state, their sync frequency, and requests for a sync. No request waits for a platform or for Prefect."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from adpulse import presentation
 from adpulse.api import cursors, routing
 from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.background import dispatch_later
 from adpulse.api.connection_models import (
     CompletenessOut,
     ConnectionChange,
@@ -24,7 +25,6 @@ from adpulse.api.connection_models import (
 from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
-from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus, Parts
 from adpulse.planner.completeness import completeness
 from adpulse.services import changing, deleting
@@ -35,27 +35,29 @@ router = routing.router("connections", responses=CLOSED)
 
 
 @router.get("/connections/", summary="List connections", responses=answers(HTTPStatus.BAD_REQUEST))
-def list_connections(caller: Viewer, wanted: Annotated[ListQuery, Query()]) -> ConnectionPage:
-    """Those that the key sees. A page follows another one in the order that both were asked for."""
-    after = cursors.decode(wanted.cursor, wanted.sort) if wanted.cursor else None
-    found = caller.app.connections.page(wanted.of(caller.workspace_id), wanted.limit + 1, wanted.sort, after)
-    shown = found[: wanted.limit]
-    more = cursors.encode(shown[-1], wanted.sort) if len(found) > wanted.limit else None
-    return ConnectionPage(connections=told(caller, shown), next_cursor=more)
+def list_connections(caller: Viewer, filters: Annotated[ListQuery, Query()]) -> ConnectionPage:
+    """The connections that the key may see. A cursor belongs to the order with which its page was requested."""
+    after = cursors.decode(filters.cursor, filters.sort) if filters.cursor else None
+    views = caller.app.connections.page(filters.criteria(caller.workspace_id), filters.limit + 1, filters.sort, after)
+    shown = views[: filters.limit]
+    next_cursor = cursors.encode(shown[-1], filters.sort) if len(views) > filters.limit else None
+    return ConnectionPage(connections=connection_answers(caller, shown), next_cursor=next_cursor)
 
 
 @router.get("/connections/{connection_id}", summary="Read a connection", responses=READS)
 def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOut:
     """The connection with its telemetry."""
-    return told(caller, [caller.connection(connection_id)])[0]
+    return connection_answers(caller, [caller.connection(connection_id)])[0]
 
 
 @router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=CHANGES)
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
-    """A new margin asks for a sync, which brings the profit of every stored day to it without a platform call."""
-    found = caller.connection(connection_id).connection
-    changing.change_connection(caller.app, found, name=body.name, labels=body.labels, gross_margin=body.gross_margin, ask=ask_prefect)
-    return told(caller, [caller.connection(found.id)])[0]
+    """A new margin queues a sync, which computes the profit of every stored day again without a platform call."""
+    connection = caller.connection(connection_id).connection
+    changing.change_connection(
+        caller.app, connection, name=body.name, labels=body.labels, gross_margin=body.gross_margin, dispatcher=dispatch_later
+    )
+    return connection_answers(caller, [caller.connection(connection.id)])[0]
 
 
 @router.get("/connections/{connection_id}/sync-status", summary="How a connection is synced", responses=READS)
@@ -66,7 +68,7 @@ def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemet
 
 @router.get("/connections/{connection_id}/completeness", summary="Which days are known, and how fresh they are", responses=READS)
 def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
-    """One answer for each level of which something was read; the `completeness` view of the published file has it for every day."""
+    """One entry for each level that was read; the `completeness` view of the published file has one for every day."""
     connection = caller.connection(connection_id).connection
     levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id))
     return [CompletenessOut.model_validate(presentation.completeness_fields(level)) for level in levels]
@@ -74,23 +76,23 @@ def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[Compl
 
 @router.get("/connections/{connection_id}/runs", summary="A connection's syncs, newest first", responses=READS)
 def list_runs(caller: Viewer, connection_id: ConnectionId, limit: Annotated[int, Query(ge=1, le=SHOWN)] = SHOWN) -> list[Job]:
-    """What came of each."""
-    found = caller.connection(connection_id)
-    return [job_of(run) for run in caller.app.runs.history(found.connection.id, limit)]
+    """Each with its result."""
+    view = caller.connection(connection_id)
+    return [job_of(run) for run in caller.app.runs.history(view.connection.id, limit)]
 
 
 @router.patch("/connections/{connection_id}/sync-frequency", summary="Change how often it is synced", responses=CHANGES)
 def change_frequency(caller: Editor, connection_id: ConnectionId, body: FrequencyIn) -> SyncTelemetry:
     """The next sync follows the new frequency."""
-    found = caller.connection(connection_id)
-    return _telemetry(caller.app.connections.set_frequency(found.connection.id, body.sync_frequency))
+    view = caller.connection(connection_id)
+    return _telemetry(caller.app.connections.set_frequency(view.connection.id, body.sync_frequency))
 
 
 @router.post("/connections/{connection_id}/pause", summary="Stop syncing", responses=CHANGES)
 def pause_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
-    """A sync under way ends by itself; what is queued waits."""
-    found = caller.connection(connection_id)
-    return told(caller, [changing.pause(caller.app, found.connection.id)])[0]
+    """A sync under way is finished; queued syncs wait."""
+    view = caller.connection(connection_id)
+    return connection_answers(caller, [changing.pause(caller.app, view.connection.id)])[0]
 
 
 @router.post(
@@ -111,7 +113,7 @@ def sync_now(caller: Editor, connection_id: ConnectionId, body: SyncIn | None = 
     responses=CHANGES,
 )
 def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
-    """One half of a sync."""
+    """Only the entities part of a sync."""
     return _request(caller, caller.connection(connection_id, workspace_id), Parts.ENTITIES)
 
 
@@ -122,7 +124,7 @@ def sync_entities(caller: Editor, workspace_id: WorkspaceId, connection_id: Conn
     responses=CHANGES,
 )
 def sync_metrics(caller: Editor, workspace_id: WorkspaceId, connection_id: ConnectionId) -> Accepted:
-    """The other half."""
+    """Only the metrics part of a sync."""
     return _request(caller, caller.connection(connection_id, workspace_id), Parts.METRICS)
 
 
@@ -135,9 +137,9 @@ def delete_connection(
     caller: Editor,
     connection_id: ConnectionId,
     response: Response,
-    confirmation: Annotated[str | None, Query(max_length=1024, description="What the first answer gave.")] = None,
+    confirmation: Annotated[str | None, Query(max_length=1024, description="The text of the first answer.")] = None,
 ) -> DeletionProposal | Deleting:
-    """Without ``confirmation``: what would go, and the text that confirms it. With it: it is deleted, within moments, by the worker."""
+    """Without ``confirmation``: what would be deleted, and the text that confirms it. With it: the worker deletes it within moments."""
     connection = caller.connection(connection_id).connection
     is_going = connection.status is ConnectionStatus.DELETING
     if confirmation is None and not is_going:
@@ -148,20 +150,20 @@ def delete_connection(
     return Deleting(connection_id=connection.id)
 
 
-def _request(caller: Caller, found: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
-    """Store the request; nobody waits for Prefect, which is asked meanwhile."""
-    ticket = caller.app.runs.request(found.connection.id, parts, force=force)
-    ask_prefect(caller.app, found.connection.provider)
+def _request(caller: Caller, view: ConnectionView, parts: Parts, *, force: bool = False) -> Accepted:
+    """Store the request and dispatch it in the background, so that the answer does not wait for Prefect."""
+    ticket = caller.app.runs.request(view.connection.id, parts, force=force)
+    dispatch_later(caller.app, view.connection.provider)
     return accepted(ticket)
 
 
-def _proposed(made: deleting.Proposal) -> DeletionProposal:
+def _proposed(proposal: deleting.Proposal) -> DeletionProposal:
     return DeletionProposal(
-        confirmation=made.confirmation,
-        confirm_until=made.ends_at,
-        connection_id=made.connection.id,
-        name=made.connection.name,
-        **asdict(made.contents),
+        confirmation=proposal.confirmation,
+        confirm_until=proposal.ends_at,
+        connection_id=proposal.connection.id,
+        name=proposal.connection.name,
+        **asdict(proposal.contents),
     )
 
 
@@ -170,7 +172,7 @@ def _telemetry(view: ConnectionView) -> SyncTelemetry:
     return SyncTelemetry(sync_frequency=view.connection.frequency, **fields)
 
 
-def told(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
-    """What the caller is told of connections."""
+def connection_answers(caller: Caller, views: list[ConnectionView]) -> list[ConnectionOut]:
+    """Connections as the API shows them."""
     cadences = caller.app.cadences([view.connection for view in views])
     return [ConnectionOut.model_validate(presentation.telemetry_fields(view, cadences[view.connection.id])) for view in views]

@@ -1,4 +1,4 @@
-"""Cursors: a place in an ordered list of connections, as text that a client hands back. It is no secret, and holds nothing else."""
+"""Cursors: a place in an ordered list of connections, as text that a client sends back. It contains nothing else, and no secret."""
 
 import base64
 import binascii
@@ -32,16 +32,16 @@ def encode(view: ConnectionView, order: Order) -> str:
 
 
 def decode(cursor: str, order: Order) -> Place:
-    """The place that a cursor of this order stands for.
+    """The place that a cursor of this order encodes.
 
     Raises:
-        Usage: it was not given out, or for another order.
+        Usage: it is invalid, or belongs to another order.
     """
     try:
-        told, *place = _PLACES.validate_json(base64.urlsafe_b64decode(cursor))
-        place = [each.astimezone(UTC) if isinstance(each, datetime) else each for each in place]
+        encoded_order, *place = _PLACES.validate_json(base64.urlsafe_b64decode(cursor))
+        place = [value.astimezone(UTC) if isinstance(value, datetime) else value for value in place]
     except (binascii.Error, ValueError, OverflowError):
-        told, place = None, []
-    if told is not order:
-        raise Usage("The cursor is none that this API gave out for this order. Begin without one.") from None
+        encoded_order, place = None, []
+    if encoded_order is not order:
+        raise Usage("The cursor is invalid for this order. Start without a cursor.") from None
     return tuple(place)

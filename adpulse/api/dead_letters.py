@@ -7,10 +7,10 @@ from pydantic import Field
 
 from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.background import dispatch_later
 from adpulse.api.fields import Body, Count, Line, Name, RunId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, Refused
-from adpulse.api.soon import ask_prefect
 from adpulse.services import syncing
 from storage.control.runs import RunView
 
@@ -18,7 +18,7 @@ router = routing.router("dead letters", responses=CLOSED)
 
 
 class DeadLetter(Job):
-    """A sync that failed for good, what was being read then, and how often it was tried. ``error`` says what to do."""
+    """A sync that failed for good, with the read that failed and the number of tries. ``error`` says what to do."""
 
     connection_name: Name
     error_code: str | None = Field(examples=["190/463"], description="The platform's own code, where there is one.")
@@ -34,21 +34,21 @@ class Resolution(Body):
 
 @router.get("/workspaces/{workspace_id}/dead-letters", summary="List dead letters, newest first", responses=READS)
 def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLetter]:
-    """Those that nobody has dealt with; one a connection, the newest; 1,000 at most."""
-    found = caller.workspace(workspace_id)
-    names = {view.connection.id: view.connection.name for view in caller.app.connections.every(found.id)}
-    return [_told(letter, names[letter.connection_id]) for letter in caller.app.runs.dead_letters(workspace_id=found.id)]
+    """Open dead letters: the newest of each connection, 1,000 at most."""
+    workspace = caller.workspace(workspace_id)
+    names = {view.connection.id: view.connection.name for view in caller.app.connections.every(workspace.id)}
+    return [_dead_letter(letter, names[letter.connection_id]) for letter in caller.app.runs.dead_letters(workspace_id=workspace.id)]
 
 
 @router.post(
     "/workspaces/{workspace_id}/dead-letters/{run_id}/replay",
     status_code=HTTPStatus.ACCEPTED,
-    summary="Ask for its sync again",
+    summary="Request its sync again",
     responses=CHANGES,
 )
 def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId) -> Accepted:
-    """The letter is dealt with; the answer is the new job."""
-    ticket = syncing.replay(caller.app, _letter(caller, workspace_id, run_id), ask=ask_prefect)
+    """The letter is resolved; the answer is the new job."""
+    ticket = syncing.replay(caller.app, _letter(caller, workspace_id, run_id), dispatcher=dispatch_later)
     return accepted(ticket)
 
 
@@ -56,23 +56,23 @@ def replay_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId)
     "/workspaces/{workspace_id}/dead-letters/{run_id}/resolve",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    summary="Put it aside without another sync",
+    summary="Resolve it without another sync",
     responses=CHANGES,
 )
 def resolve_dead_letter(caller: Editor, workspace_id: WorkspaceId, run_id: RunId, body: Resolution | None = None) -> None:
-    """It is dealt with; the note is kept with the run."""
+    """The note is stored with the run."""
     letter = _letter(caller, workspace_id, run_id)
     caller.app.runs.resolve(letter.id, (body or Resolution()).note)
 
 
 def _letter(caller: Caller, workspace_id: str, run_id: str) -> RunView:
-    found = caller.app.runs.letter(run_id, caller.workspace(workspace_id).id)
-    if found is None:
-        raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}' that nobody has dealt with.")
-    return found
+    letter = caller.app.runs.letter(run_id, caller.workspace(workspace_id).id)
+    if letter is None:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no open dead letter '{run_id}'.")
+    return letter
 
 
-def _told(letter: RunView, name: str) -> DeadLetter:
+def _dead_letter(letter: RunView, name: str) -> DeadLetter:
     return DeadLetter(
         **job_of(letter).model_dump(),
         connection_name=name,

@@ -1,4 +1,4 @@
-"""What requests and answers are made of: ids, names, instants and counts, with how they look and an example of each."""
+"""Types of fields in requests and answers: ids, names, instants and counts, with their formats and examples."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -25,21 +25,21 @@ At = Annotated[datetime, Field(examples=["2026-11-26T08:15:00Z"])]
 Count = Annotated[int, Field(examples=[12])]
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""One line of text: a name, a note, what is searched for."""
+"""One line of text: a name, a note, a search term."""
 
 
-def _known(name: str) -> Provider:
+def _known_platform(name: str) -> Provider:
     if name not in PLATFORMS:
         raise ValueError(f"must be one of: {', '.join(PLATFORMS)}")
     return Provider(name)
 
 
 _NAMES = {"type": "string", "enum": list(PLATFORMS), "examples": list(PLATFORMS)[:1]}
-ProviderName = Annotated[Provider, AfterValidator(_known), WithJsonSchema(_NAMES)]
+ProviderName = Annotated[Provider, AfterValidator(_known_platform), WithJsonSchema(_NAMES)]
 """Name of a platform."""
 
 
 class Body(BaseModel):
-    """What a request sends: a field that is not documented is refused, it may be a typing error."""
+    """A request body. Undocumented fields are refused: they may be typing errors."""
 
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether the installation can do its work."""
+"""Liveness of this process, and readiness of the installation."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -19,20 +19,20 @@ router = routing.router("health", waits=True)  # for Prefect
 
 
 class Alive(BaseModel):
-    """It lives, or it is ready."""
+    """The process is alive, or the installation is ready."""
 
     status: Literal["ok"] = Field("ok", examples=["ok"])
 
 
 @router.get("/healthz", summary="Whether the process answers")
 async def check_alive() -> Alive:
-    """Asks nobody else; for whoever restarts processes that hang."""
+    """Checks nothing else; for supervisors that restart hanging processes."""
     return Alive()
 
 
 @router.get("/readyz", summary="Whether database, Prefect and a worker do their work", responses=answers(HTTPStatus.SERVICE_UNAVAILABLE))
 def check_ready(installation: Installation) -> Alive:
-    """What is asked for now starts now. A 503 says in ``detail`` which part is not ready."""
+    """When ready, a requested sync starts at once. A 503 says in ``detail`` which part is not ready."""
     if missing := list(_missing(installation)):
         raise Unavailable(f"Not ready. {' '.join(missing)}")
     return Alive()
@@ -41,12 +41,12 @@ def check_ready(installation: Installation) -> Alive:
 def _missing(app: App) -> Iterator[str]:
     """A sentence for each part that is not ready."""
     try:
-        seen = app.leadership.seen(SWEEP)
+        last_seen = app.leadership.seen(SWEEP)
     except INFRASTRUCTURE as error:
         yield f"The control plane's database does not answer ({type(error).__name__})."
     else:
-        if seen is None or seen > TERM:
-            yield "No worker was seen lately: start one with adpulse up or adpulse worker."
+        if last_seen is None or last_seen > TERM:
+            yield "No worker was seen recently: start one with adpulse up or adpulse worker."
     orchestrator.use_running_server(app.settings)
     if not orchestrator.answers():
         yield "Prefect does not answer: start it with adpulse up, or set PREFECT_API_URL."

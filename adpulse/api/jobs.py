@@ -1,4 +1,4 @@
-"""Jobs: syncs that were asked for or came due, as the one who asked follows them."""
+"""Jobs: requested and scheduled syncs, as the HTTP API shows them."""
 
 from enum import StrEnum
 from http import HTTPStatus
@@ -36,7 +36,7 @@ STATUS = {
     RunState.DONE: JobStatus.DONE,
     RunState.DEAD: JobStatus.FAILED,
 }
-"""What a run's state is to the one who asked."""
+"""The status of a job by the state of its run."""
 
 
 class Job(BaseModel):
@@ -93,9 +93,9 @@ def job_of(run: RunView) -> Job:
     )
 
 
-@router.get("/jobs/{job_id}", summary="How a sync goes", responses=READS)
+@router.get("/jobs/{job_id}", summary="Read the progress of a sync", responses=READS)
 def read_job(caller: Viewer, job_id: RunId) -> Job:
-    """What sync-now answered with, or any other run of a connection."""
+    """The job that sync-now answered with, or any other run of a connection."""
     run = caller.app.runs.find(job_id, caller.workspace_id)
     if run is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no job '{job_id}'.")

@@ -1,4 +1,4 @@
-"""API keys: who may use this API. A workspace's keys are its editors' affair; operators' keys only operators'."""
+"""API keys. Editors manage the keys of their workspace, operators also the operators' keys."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -30,13 +30,13 @@ class OperatorKeyIn(Body):
 
 
 class KeyIn(OperatorKeyIn):
-    """A viewer looks, an editor changes too."""
+    """A viewer may read, an editor may also change."""
 
     role: Literal[Role.VIEWER, Role.EDITOR] = Field(Role.VIEWER, examples=["viewer"])
 
 
 class KeyOut(BaseModel):
-    """A key by its prefix; its text is not kept. Instants are real time, UTC."""
+    """A key by its prefix; its text is not stored. Instants are real time, UTC."""
 
     id: Ref
     prefix: str = Field(examples=["adp_0f3c9a1e"])
@@ -48,7 +48,7 @@ class KeyOut(BaseModel):
 
 
 class KeyMade(KeyOut):
-    """The new key with its text, which is shown this once."""
+    """The new key with its text, which is shown only once."""
 
     key: str = Field(examples=["adp_0f3c9a1e_(43 characters)"])
 
@@ -56,17 +56,17 @@ class KeyMade(KeyOut):
 @router.get("/workspaces/{workspace_id}/keys", summary="List a workspace's keys", responses=READS)
 def list_keys(caller: Editor, workspace_id: WorkspaceId) -> list[KeyOut]:
     """Newest first, revoked ones too."""
-    return [_told(key) for key in caller.app.keys.every(caller.workspace(workspace_id).id)]
+    return [_key_out(key) for key in caller.app.keys.every(caller.workspace(workspace_id).id)]
 
 
 @router.post(
     "/workspaces/{workspace_id}/keys",
     status_code=HTTPStatus.CREATED,
-    summary="Make a key of a workspace",
+    summary="Create a key of a workspace",
     responses=CHANGES,
 )
 def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMade:
-    """The answer is the only place where its text is."""
+    """Only this answer contains its text."""
     return _make(caller, body, body.role, caller.workspace(workspace_id).id)
 
 
@@ -78,19 +78,19 @@ def create_key(caller: Editor, workspace_id: WorkspaceId, body: KeyIn) -> KeyMad
     responses=READS,
 )
 def revoke_key(caller: Editor, workspace_id: WorkspaceId, key_id: KeyId) -> None:
-    """It ends at once; ending it again changes nothing."""
+    """It is invalid at once; revoking it again changes nothing."""
     caller.app.keys.revoke_of(caller.workspace(workspace_id).id, key_id)
 
 
 @router.get("/keys", summary="List the operators' keys")
 def list_operator_keys(caller: Operator) -> list[KeyOut]:
     """Newest first, revoked ones too."""
-    return [_told(key) for key in caller.app.keys.operators()]
+    return [_key_out(key) for key in caller.app.keys.operators()]
 
 
-@router.post("/keys", status_code=HTTPStatus.CREATED, summary="Make a key of an operator", responses=answers(HTTPStatus.BAD_REQUEST))
+@router.post("/keys", status_code=HTTPStatus.CREATED, summary="Create a key of an operator", responses=answers(HTTPStatus.BAD_REQUEST))
 def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
-    """It reaches every workspace. The answer is the only place where its text is."""
+    """It reaches every workspace. Only this answer contains its text."""
     return _make(caller, body, Role.OPERATOR, None)
 
 
@@ -98,15 +98,15 @@ def create_operator_key(caller: Operator, body: OperatorKeyIn) -> KeyMade:
     "/keys/{key_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Revoke a key of an operator", responses=READS
 )
 def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
-    """It ends at once, also the one that asks; ending it again changes nothing."""
+    """It is invalid at once, also the key of this request; revoking it again changes nothing."""
     caller.app.keys.revoke_of(None, key_id)
 
 
 def _make(caller: Caller, body: OperatorKeyIn, role: Role, workspace_id: str | None) -> KeyMade:
     expires_at = utc_now() + timedelta(days=body.days) if body.days else None
-    made, text = caller.app.keys.create(body.name, role, workspace_id, expires_at)
-    return KeyMade(**_told(made).model_dump(), key=text.get_secret_value())
+    created, text = caller.app.keys.create(body.name, role, workspace_id, expires_at)
+    return KeyMade(**_key_out(created).model_dump(), key=text.get_secret_value())
 
 
-def _told(key: ApiKey) -> KeyOut:
+def _key_out(key: ApiKey) -> KeyOut:
     return KeyOut(**{name: getattr(key, name) for name in KeyOut.model_fields})

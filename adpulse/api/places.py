@@ -1,9 +1,8 @@
-"""Places for routes that wait for something outside of this process: an alert's query, a platform, a name server.
+"""Limits on routes that wait for something outside of this process: an alert's query, a platform, a name server.
 
-Such a route may take many seconds, and a workspace can make it so. It runs in threads that no other route uses, and a workspace has
-only a few of them at once: a request beyond that is refused at once, without a thread and without the database; who goes on asking
-faster than it was told to is answered at a slow pace. As of each workspace only its few wait for a thread, the first come is the
-first served.
+Such a route may take many seconds, and a workspace can cause that on purpose. It runs in threads that no other route uses, and a
+workspace may occupy only a few of them. A request beyond that is refused at once, without a thread and without the database. A client
+that ignores Retry-After gets its refusals at a slow pace. Waiting requests get a thread in the order in which they arrived.
 """
 
 from collections import Counter
@@ -22,82 +21,82 @@ from adpulse.api.problems import Refused
 
 _RETRY_SECONDS = 5
 _REFUSALS_AT_ONCE, _REFUSAL_SECONDS = 20, 0.1
-"""So many refusals are told at once to a workspace, and then one in this time; nobody waits for one longer than ``_RETRY_SECONDS``."""
+"""A workspace gets this many refusals at once, and then one per this time; none is delayed longer than ``_RETRY_SECONDS``."""
 
 
 @dataclass(slots=True)
-class _Taken:
-    """Of one event loop: its threads, and who has how many places."""
+class _Occupancy:
+    """The threads of one event loop, and how many places each workspace occupies."""
 
     threads: CapacityLimiter
     places: Counter[str] = field(default_factory=Counter)
     _refusals: dict[str, float] = field(default_factory=dict)
 
     def wait_of_refusal(self, owner: str) -> float:
-        """Seconds until the owner is told of a refusal: none, unless it asks faster than anybody does who was told to wait.
+        """Seconds by which a refusal of the owner is delayed: none, unless its clients ignore Retry-After.
 
-        Fifty clients that ask again at once would otherwise take a whole core for their refusals alone.
+        Fifty clients that repeat refused requests at once would otherwise occupy a whole core with refusals alone.
         """
         now = anyio.current_time()
         earliest = max(self._refusals.get(owner, 0.0), now - _REFUSALS_AT_ONCE * _REFUSAL_SECONDS)
-        due = min(earliest + _REFUSAL_SECONDS, now + _RETRY_SECONDS)
-        self._refusals[owner] = due
-        return max(0.0, due - now)
+        answered_at = min(earliest + _REFUSAL_SECONDS, now + _RETRY_SECONDS)
+        self._refusals[owner] = answered_at
+        return max(0.0, answered_at - now)
 
 
 class Places:
-    """``threads`` run at once, of them ``each`` for one workspace; ``waiting`` more requests may wait for a thread."""
+    """At most ``threads`` requests run at once, ``per_workspace`` of one workspace; ``waiting`` more may wait for a thread."""
 
-    def __init__(self, what: str, *, threads: int, each: int, waiting: int) -> None:
-        self._what, self._threads, self._each, self._most = what, threads, each, threads + waiting
-        self._taken: RunVar[_Taken] = RunVar(f"places for {what}")
+    def __init__(self, requests: str, *, threads: int, per_workspace: int, waiting: int) -> None:
+        self._requests, self._threads, self._per_workspace, self._max_requests = requests, threads, per_workspace, threads + waiting
+        self._occupancy: RunVar[_Occupancy] = RunVar(f"places for {requests}")
 
     def __call__(self, endpoint: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-        """Let a route's function run in these places.
+        """Run a route's function within these limits.
 
-        Requests count for the workspace of its ``caller``; those without a caller may have all threads together.
+        Requests count for the workspace of their ``caller``; requests without a caller may together use all threads.
         """
 
         @wraps(endpoint)
         async def run(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the route takes and answers
-            taken, owner = self._of_this_loop(), _owner(arguments)
-            if refusal := self._refusal(taken, owner):
-                await anyio.sleep(taken.wait_of_refusal(owner))
+            occupancy, owner = self._of_this_loop(), _owner(arguments)
+            if refusal := self._refusal(occupancy, owner):
+                await anyio.sleep(occupancy.wait_of_refusal(owner))
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"{refusal} Try again in {_RETRY_SECONDS} s.", _RETRY_SECONDS)
-            taken.places[owner] += 1
+            occupancy.places[owner] += 1
             try:
-                return await to_thread.run_sync(partial(endpoint, **arguments), limiter=taken.threads)
+                return await to_thread.run_sync(partial(endpoint, **arguments), limiter=occupancy.threads)
             finally:
-                taken.places[owner] -= 1
-                taken.places += Counter()  # forgets who has none
+                occupancy.places[owner] -= 1
+                occupancy.places += Counter()  # drops owners without a place
 
         return run
 
-    def _refusal(self, taken: _Taken, owner: str) -> str | None:
-        """Why there is no place: the owner has all that it may have, or everybody together has."""
-        if owner and taken.places[owner] >= self._each:
-            return f"This workspace has as many {self._what} under way as it may have at one time ({self._each})."
-        if taken.places.total() >= self._most or (not owner and taken.places[owner] >= self._threads):
-            return f"There are as many {self._what} under way as the installation takes."
+    def _refusal(self, occupancy: _Occupancy, owner: str) -> str | None:
+        """The reason why there is no place: the owner has reached its limit, or all owners together have."""
+        if owner and occupancy.places[owner] >= self._per_workspace:
+            return f"This workspace has as many {self._requests} under way as it may have at once ({self._per_workspace})."
+        if occupancy.places.total() >= self._max_requests or (not owner and occupancy.places[owner] >= self._threads):
+            return f"There are as many {self._requests} under way as the installation allows."
         return None
 
-    def _of_this_loop(self) -> _Taken:
+    def _of_this_loop(self) -> _Occupancy:
         try:
-            return self._taken.get()
+            return self._occupancy.get()
         except LookupError:
-            self._taken.set(_Taken(CapacityLimiter(self._threads)))
-            return self._taken.get()
+            self._occupancy.set(_Occupancy(CapacityLimiter(self._threads)))
+            return self._occupancy.get()
 
 
-ALERTS = Places("alert queries", threads=2, each=1, waiting=8)
-"""Each is a child process of 256 MB and one core at most. With two, one slow team leaves the other to everybody else."""
+ALERTS = Places("alert queries", threads=2, per_workspace=1, waiting=8)
+"""Each is a child process of 256 MB and one core at most. With two, a slow workspace leaves one to the others."""
 
-OUTSIDE = Places("requests that wait for a platform or a name server", threads=20, each=4, waiting=40)
+OUTSIDE = Places("requests that wait for a platform or a name server", threads=20, per_workspace=4, waiting=40)
 """Threads that only wait cost little; discovery of a large Google manager takes many seconds."""
 
 
 def _owner(arguments: dict[str, Any]) -> str:
-    """The workspace that a request counts for: the caller's only one, or the one an operator asks for. Empty without a caller."""
+    """The workspace that a request counts for: the caller's own, or the one that an operator's request names. Empty without a caller."""
     caller = arguments.get("caller")
     if not isinstance(caller, Caller):
         return ""

@@ -30,7 +30,7 @@ _STATUS: Mapping[type[errors.AdpulseError], HTTPStatus] = {
     errors.Permanent: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AdpulseError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The first that fits, from the error's class upwards; what passes by itself is a 503."""
+"""The status of the first class in the error's method resolution order; temporary errors are a 503."""
 
 
 class Problem(BaseModel):
@@ -43,7 +43,7 @@ class Problem(BaseModel):
 
 
 class Refused(Exception):
-    """What was asked for is not for this caller: 401, 403, 404 or 429."""
+    """The caller may not have what it requested: 401, 403, 404 or 429."""
 
     def __init__(self, status: HTTPStatus, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -53,8 +53,8 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An error as people are told of it."""
+class ErrorAnswer:
+    """An error as it is shown to the caller."""
 
     status: HTTPStatus
     kind: str
@@ -62,82 +62,82 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def handle(api: FastAPI, answer: Callable[[Request, Told], Response]) -> None:
-    """Answer every error with what ``answer`` makes of it."""
+def register_handlers(api: FastAPI, answer: Callable[[Request, ErrorAnswer], Response]) -> None:
+    """Answer every error with the response of ``answer``."""
 
     def answered(request: Request, error: Exception) -> Response:
-        return answer(request, _told(request, error))
+        return answer(request, _error_answer(request, error))
 
-    for each in (errors.AdpulseError, Refused, RequestValidationError, HTTPException, *INFRASTRUCTURE, Exception):
-        api.add_exception_handler(each, answered)
+    for kind in (errors.AdpulseError, Refused, RequestValidationError, HTTPException, *INFRASTRUCTURE, Exception):
+        api.add_exception_handler(kind, answered)
 
 
 def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """What a route's documentation says of these errors."""
-    return {status.value: {"description": status.phrase, "content": {MEDIA_TYPE: _documented(status)}} for status in statuses}
+    """The OpenAPI documentation of these errors."""
+    return {status.value: {"description": status.phrase, "content": {MEDIA_TYPE: _documentation(status)}} for status in statuses}
 
 
-def _documented(status: HTTPStatus) -> dict[str, Any]:
+def _documentation(status: HTTPStatus) -> dict[str, Any]:
     kind, detail = _EXAMPLES[status]
-    told = Problem(type=f"urn:adpulse:{kind}", title=status.phrase, status=status.value, detail=detail)
-    return {"schema": {"$ref": "#/components/schemas/Problem"}, "example": told.model_dump()}
+    example = Problem(type=f"urn:adpulse:{kind}", title=status.phrase, status=status.value, detail=detail)
+    return {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump()}
 
 
 _EXAMPLES = {
     HTTPStatus.BAD_REQUEST: ("usage", "'7min' is not a sync frequency. Choose one of: manual, 5min, 10min, 30min, hourly, daily."),
     HTTPStatus.UNAUTHORIZED: ("unauthorized", "The API key is unknown, revoked or expired. Make another with: adpulse keys create"),
-    HTTPStatus.FORBIDDEN: ("forbidden", "This takes the role editor; the API key has viewer."),
+    HTTPStatus.FORBIDDEN: ("forbidden", "This requires the role editor; yours is viewer."),
     HTTPStatus.NOT_FOUND: ("unknown-connection", "There is no connection '7'."),
     HTTPStatus.CONFLICT: ("conflict", "There is a workspace named 'Acme' already."),
-    HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid-request", "The request is not as documented. body.name: Field required."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid-request", "The request is invalid. body.name: Field required."),
     HTTPStatus.TOO_MANY_REQUESTS: ("rate-limited", "This workspace has asked 30 times in an hour. Try again in 12 minutes."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("control-plane", "The control plane's database does not answer. Nothing was changed; try again."),
 }
 
 CLOSED = answers(HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
-"""Every route that takes a key."""
+"""Errors of every route that requires a key."""
 
 READS = answers(HTTPStatus.NOT_FOUND)
-"""Those that look at something by its id, too."""
+"""Additional errors of routes that read something by its id."""
 
 CHANGES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-"""Those that change something by its id."""
+"""Additional errors of routes that change something by its id."""
 
 
-def problem(told: Told) -> Response:
-    """An error, for a program."""
-    body = Problem(type=f"urn:adpulse:{told.kind}", title=told.status.phrase, status=told.status.value, detail=told.detail)
-    return JSONResponse(body.model_dump(), told.status.value, headers=dict(told.headers), media_type=MEDIA_TYPE)
+def problem_response(error: ErrorAnswer) -> Response:
+    """An error as problem details, for a program."""
+    body = Problem(type=f"urn:adpulse:{error.kind}", title=error.status.phrase, status=error.status.value, detail=error.detail)
+    return JSONResponse(body.model_dump(), error.status.value, headers=dict(error.headers), media_type=MEDIA_TYPE)
 
 
-def _told(request: Request, error: Exception) -> Told:
+def _error_answer(request: Request, error: Exception) -> ErrorAnswer:
     match error:
         case errors.AdpulseError():
-            status = next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS)
+            status = next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS)
             wait = getattr(error, "retry_after", None)
             headers = {"Retry-After": str(max(1, round(wait)))} if wait else {}
-            return Told(status, _kind(type(error).__name__), redact(str(error)), headers)
+            return ErrorAnswer(status, _kind(type(error).__name__), redact(str(error)), headers)
         case Refused():
             headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else {}
             headers |= {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-            return Told(error.status, _of_status(error.status), redact(error.detail), headers)
-        case RequestValidationError():  # where and why; what was sent is not repeated, it may be a secret
-            found = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
-            return Told(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", redact(f"The request is not as documented. {found}."))
+            return ErrorAnswer(error.status, _of_status(error.status), redact(error.detail), headers)
+        case RequestValidationError():  # the values that were sent are not repeated, they may be secrets
+            invalid = "; ".join(f"{'.'.join(str(part) for part in cls['loc'])}: {cls['msg']}" for cls in error.errors())
+            return ErrorAnswer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", redact(f"The request is invalid. {invalid}."))
         case HTTPException():
             status = HTTPStatus(error.status_code)
             headers = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else dict(error.headers or {})
-            return Told(status, _of_status(status), redact(str(error.detail)), headers)
+            return ErrorAnswer(status, _of_status(status), redact(str(error.detail)), headers)
         case _ if isinstance(error, INFRASTRUCTURE):
             detail = f"The control plane's database does not answer ({type(error).__name__}). Nothing was changed; try again."
-            return Told(HTTPStatus.SERVICE_UNAVAILABLE, "control-plane", detail)
+            return ErrorAnswer(HTTPStatus.SERVICE_UNAVAILABLE, "control-plane", detail)
     log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
     detail = f"Unexpected {type(error).__name__}. Nothing is known to have changed; the log of adpulse web has the details."
-    return Told(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
+    return ErrorAnswer(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
 def _allowed(request: Request) -> str:
-    """Every method of the path: the framework tells those of the first route that has it."""
+    """Every method of the path: the framework reports only the methods of the first route with this path."""
 
     def serves(method: str) -> bool:
         return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)

@@ -1,6 +1,6 @@
-"""Routes whose functions may wait for the database: each runs in one thread, of which there are a few.
+"""Routes whose functions may wait for the database: each runs in a thread, of which there are a few.
 
-FastAPI would take another thread to look at the answer, and forty of them under load. They all wait for the interpreter's one lock, so
+FastAPI would use another thread to serialise the answer, and up to forty under load. All of them wait for the interpreter's lock, so
 more threads only cost: with forty, a list of 50 connections took three times the CPU time that it takes with four (see ``bench/api.py``).
 """
 
@@ -19,7 +19,7 @@ _SAFE = {"GET", "HEAD"}
 _reading: RunVar[CapacityLimiter] = RunVar("reading")
 _writing: RunVar[CapacityLimiter] = RunVar("writing")
 _waiting: RunVar[CapacityLimiter] = RunVar("waiting")
-"""Threads of their own: who only reads waits for no writer, and must not for one that waits for the database either."""
+"""Separate threads: reads do not wait for writes, nor for routes that wait for Prefect."""
 
 
 class _FewThreads(APIRoute):
@@ -34,7 +34,7 @@ class _WaitingThreads(APIRoute):
 
 
 def router(tag: str, *, waits: bool = False, **options: Any) -> APIRouter:
-    """A router of such routes. Those that ``waits``, for Prefect, have threads of their own.
+    """A router of such routes. With ``waits`` they wait for Prefect and have threads of their own.
 
     A route that a workspace can make wait belongs in :mod:`adpulse.api.places`.
     """
@@ -53,7 +53,7 @@ def _threaded(endpoint: Callable[..., Any], threads: RunVar[CapacityLimiter]) ->
 
 
 def _limiter(threads: RunVar[CapacityLimiter]) -> CapacityLimiter:
-    """The one of this event loop."""
+    """The limiter of this event loop."""
     try:
         return threads.get()
     except LookupError:

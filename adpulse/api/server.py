@@ -1,4 +1,4 @@
-"""Serves the application until it is told to stop."""
+"""Serves the application until SIGINT or SIGTERM."""
 
 import gc
 import socket
@@ -29,15 +29,15 @@ def serve(host: str, port: int | None, announce: Callable[[str], None]) -> None:
     with _bound(host, port) as listening:
         bound = listening.getsockname()
         orchestrator.warm_up()
-        gc.freeze()  # what is loaded by now stays: looking through it again stops every request for a tenth of a second
+        gc.freeze()  # what is loaded by now stays: scanning it again would pause every request for a tenth of a second
         announce(f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
         uvicorn.Server(config).run(sockets=[listening])
 
 
 def _bound(host: str, port: int | None) -> socket.socket:
-    for each in range(FIRST_PORT, FIRST_PORT + _TRIED) if port is None else (port,):
+    for candidate in range(FIRST_PORT, FIRST_PORT + _TRIED) if port is None else (port,):
         try:
-            return socket.create_server((host, each), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            return socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
             reason = error.strerror
-    raise Usage(f"Cannot listen on {host}, port {each}: {reason}.")
+    raise Usage(f"Cannot listen on {host}, port {candidate}: {reason}.")

@@ -1,4 +1,4 @@
-"""Webhooks: where a workspace's events go, and what became of each message. Editors manage them, viewers look."""
+"""Webhooks: where a workspace's events are sent, and the state of each message. Editors manage them, viewers read."""
 
 import json
 from http import HTTPStatus
@@ -26,7 +26,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255, pattern=PRINTABLE, exa
 Url = Annotated[SecretStr, Field(max_length=2048, examples=["https://example.com/hooks/adpulse"])]
 _BAD = answers(HTTPStatus.BAD_REQUEST)
 _RESOLVES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS)
-"""Those that ask a name server for the URL's host."""
+"""Errors of routes that resolve the URL's host."""
 
 
 class WebhookOut(BaseModel):
@@ -45,7 +45,7 @@ class WebhookOut(BaseModel):
 
 
 class WebhookMade(WebhookOut):
-    """The new webhook with its secret, which is told only now."""
+    """The new webhook with its secret, which is shown only now."""
 
     secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack.")
 
@@ -56,20 +56,22 @@ class WebhookIn(Body):
     name: Name
     url: Url
     format: Format = Format.STANDARD
-    events: list[EventType] = Field(default=list(TROUBLE), description="What it is told of; by default what a person should look at.")
+    events: list[EventType] = Field(
+        default=list(TROUBLE), description="The events that it is notified of; by default those that need attention."
+    )
 
 
 class WebhookChange(Body):
-    """What is not given stays."""
+    """The fields to change; fields that are left out stay."""
 
     name: Name | None = None
     url: Url | None = None
     events: list[EventType] | None = None
-    enabled: bool | None = Field(None, description="False gives up the messages that wait; true forgets why it was disabled.")
+    enabled: bool | None = Field(None, description="False drops the messages that wait; true clears the reason why it was disabled.")
 
 
 class Secret(BaseModel):
-    """The new secret, told only now. For a day messages carry a signature of the old one, too."""
+    """The new secret, shown only now. For a day messages carry a signature of the old one, too."""
 
     secret: str = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"])
 
@@ -81,7 +83,7 @@ class Queued(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """One message and what became of it. ``last_status`` is the HTTP status of the last try, null when there was no answer."""
+    """One message and its state. ``last_status`` is the HTTP status of the last try, null when there was no answer."""
 
     id: Ref
     event: EventType
@@ -97,48 +99,48 @@ class DeliveryOut(BaseModel):
 
 @router.get("", summary="List webhooks")
 def list_webhooks(caller: Viewer, workspace_id: WorkspaceId) -> list[WebhookOut]:
-    """Those of the workspace, by name."""
-    return [_out(each) for each in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
+    """The webhooks of the workspace, by name."""
+    return [_out(webhook) for webhook in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
 
 
-@router.post("", status_code=HTTPStatus.CREATED, summary="Make a webhook", responses=_RESOLVES)
+@router.post("", status_code=HTTPStatus.CREATED, summary="Create a webhook", responses=_RESOLVES)
 @places.OUTSIDE
 def make_webhook(caller: Editor, workspace_id: WorkspaceId, body: WebhookIn) -> WebhookMade:
-    """The answer holds its secret, this once."""
-    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, body.name, body.url, body.format, body.events)
-    return WebhookMade(**_out(made).model_dump(), secret=secret.get_secret_value() if secret else None)
+    """Only this answer contains its secret."""
+    webhook, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, body.name, body.url, body.format, body.events)
+    return WebhookMade(**_out(webhook).model_dump(), secret=secret.get_secret_value() if secret else None)
 
 
 @router.patch("/{webhook_id}", summary="Change a webhook", responses=_RESOLVES)
 @places.OUTSIDE
 def change_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId, body: WebhookChange) -> WebhookOut:
-    """Its name, URL or events, or whether it is enabled."""
-    found = _webhook(caller, workspace_id, webhook_id)
-    changed = caller.app.webhooks.change(found.id, name=body.name, url=body.url, wanted=body.events, enabled=body.enabled)
+    """Change its name, URL or events, or whether it is enabled."""
+    webhook = _webhook(caller, workspace_id, webhook_id)
+    changed = caller.app.webhooks.change(webhook.id, name=body.name, url=body.url, wanted=body.events, enabled=body.enabled)
     return _out(changed)
 
 
 @router.delete("/{webhook_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove a webhook")
 def remove_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> None:
-    """With its deliveries, those that wait included."""
+    """Its deliveries are removed too, also those that wait."""
     caller.app.webhooks.remove(_webhook(caller, workspace_id, webhook_id).id)
 
 
 @router.post("/{webhook_id}/test", status_code=HTTPStatus.ACCEPTED, summary="Send a test message", responses=_BAD)
 def test_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Queued:
-    """Queued like any other; its delivery tells what came of it."""
+    """Queued like any other message; its delivery shows the result."""
     return Queued(message_id=caller.app.webhooks.test(_webhook(caller, workspace_id, webhook_id).id))
 
 
 @router.get("/{webhook_id}/deliveries", summary="A webhook's messages, newest first")
 def list_deliveries(caller: Viewer, workspace_id: WorkspaceId, webhook_id: WebhookId) -> list[DeliveryOut]:
-    """The newest of them, with what became of each."""
-    return [_delivery(each) for each in caller.app.outbox.history(_webhook(caller, workspace_id, webhook_id).id)]
+    """The newest messages, each with its state."""
+    return [_delivery(delivery) for delivery in caller.app.outbox.history(_webhook(caller, workspace_id, webhook_id).id)]
 
 
-@router.post("/{webhook_id}/rotate-secret", summary="Make a new secret", responses=_BAD)
+@router.post("/{webhook_id}/rotate-secret", summary="Create a new secret", responses=_BAD)
 def rotate_secret(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Secret:
-    """The answer holds it, this once."""
+    """Only this answer contains it."""
     return Secret(secret=caller.app.webhooks.rotate(_webhook(caller, workspace_id, webhook_id).id).get_secret_value())
 
 
@@ -151,5 +153,5 @@ def _out(webhook: Webhook) -> WebhookOut:
 
 
 def _delivery(delivery: Delivery) -> DeliveryOut:
-    told = {name: getattr(delivery, name) for name in DeliveryOut.model_fields if name != "message"}
-    return DeliveryOut(**told, message=json.loads(delivery.payload))
+    fields = {name: getattr(delivery, name) for name in DeliveryOut.model_fields if name != "message"}
+    return DeliveryOut(**fields, message=json.loads(delivery.payload))

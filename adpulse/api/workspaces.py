@@ -1,4 +1,4 @@
-"""Workspaces: who shares a warehouse file. Viewers and editors see their own; operators see all, make and delete them."""
+"""Workspaces: teams with a warehouse file each. Viewers and editors see their own; operators see, create and delete all."""
 
 from http import HTTPStatus
 
@@ -32,7 +32,7 @@ class WorkspaceIn(Body):
 
 
 class WorkspaceChange(Body):
-    """What is left out stays as it is. ``realtime_granted`` takes the role operator."""
+    """Fields that are left out stay as they are. ``realtime_granted`` requires the role operator."""
 
     name: Line | None = Field(None, examples=["Acme Group"])
     realtime_granted: StrictBool | None = Field(None, examples=[True])
@@ -40,8 +40,8 @@ class WorkspaceChange(Body):
 
 @router.get("/workspaces", summary="List workspaces")
 def list_workspaces(caller: Viewer) -> list[WorkspaceOut]:
-    """Those that the key sees, by name."""
-    return [_told(each) for each in caller.workspaces()]
+    """The workspaces that the key may see, by name."""
+    return [_workspace_out(workspace) for workspace in caller.workspaces()]
 
 
 @router.post(
@@ -51,14 +51,14 @@ def list_workspaces(caller: Viewer) -> list[WorkspaceOut]:
     responses=answers(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 def create_workspace(caller: Operator, body: WorkspaceIn) -> WorkspaceOut:
-    """Its warehouse file is made by the first sync."""
-    return _told(caller.app.workspaces.create(body.name))
+    """Its first sync creates its warehouse file."""
+    return _workspace_out(caller.app.workspaces.create(body.name))
 
 
 @router.get("/workspaces/{workspace_id}", summary="Read a workspace", responses=READS)
 def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
-    """Its name and what it was granted."""
-    return _told(caller.workspace(workspace_id))
+    """Its name and its grant of realtime."""
+    return _workspace_out(caller.workspace(workspace_id))
 
 
 @router.patch(
@@ -67,13 +67,13 @@ def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
     responses=CHANGES | answers(HTTPStatus.CONFLICT),
 )
 def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceChange) -> WorkspaceOut:
-    """Connections that are synced in realtime keep it when the grant is taken back, until their frequency is changed."""
-    found = caller.workspace(workspace_id)
+    """When the grant is revoked, connections keep the realtime frequency until it is changed."""
+    workspace = caller.workspace(workspace_id)
     if body.name is None and body.realtime_granted is None:
         raise Usage("Say what to change: name or realtime_granted.")
     if body.realtime_granted is not None:
         caller.require(Role.OPERATOR, "Granting realtime")
-    return _told(caller.app.workspaces.change(found.id, name=body.name, realtime_granted=body.realtime_granted))
+    return _workspace_out(caller.app.workspaces.change(workspace.id, name=body.name, realtime_granted=body.realtime_granted))
 
 
 @router.delete(
@@ -84,9 +84,9 @@ def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceC
     responses=answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 def delete_workspace(caller: Operator, workspace_id: WorkspaceId) -> None:
-    """With its keys. One that has connections stays: delete these first."""
+    """Its keys are deleted too. A workspace with connections cannot be deleted: delete these first."""
     deleting.delete_workspace(caller.app, caller.workspace(workspace_id).id)
 
 
-def _told(workspace: Workspace) -> WorkspaceOut:
+def _workspace_out(workspace: Workspace) -> WorkspaceOut:
     return WorkspaceOut(id=workspace.id, name=workspace.name, realtime_granted=workspace.realtime_granted)

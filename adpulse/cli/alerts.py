@@ -1,4 +1,4 @@
-"""``adpulse alerts``: queries over the published data, that tell the webhooks when they begin to find rows."""
+"""``adpulse alerts``: queries over the published data that notify the webhooks when they start to return rows."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from adpulse.cli.webhooks import OfWorkspace, OnlyWorkspace
 
-alerts = typer.Typer(help="Data alerts: queries that tell the webhooks when they begin to find rows.", no_args_is_help=True)
+alerts = typer.Typer(help="Data alerts: queries that notify the webhooks when they start to return rows.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the alert.")]
 
 
@@ -17,31 +17,31 @@ def register(cli: typer.Typer) -> None:
 
 @alerts.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What it is about.")],
-    query: Annotated[str, typer.Argument(help="One SELECT over the published views; its rows are what is wrong.")],
+    name: Annotated[str, typer.Argument(help="Name of the alert.")],
+    query: Annotated[str, typer.Argument(help="One SELECT over the published views; the alert fires while it returns rows.")],
     *,
     workspace: OfWorkspace = None,
 ) -> None:
-    """Make an alert."""
+    """Create an alert."""
     from adpulse.bootstrap import app
     from adpulse.services import alerting
 
     context = app()
     owner = context.workspaces.named(workspace)
-    made = alerting.make_alert(context, owner.id, name, query)
-    typer.echo(f"Alert {made.name} ({made.id}) watches {owner.name}. See what it finds now with: adpulse alerts run {made.id}")
+    alert = alerting.create_alert(context, owner.id, name, query)
+    typer.echo(f"Alert {alert.name} ({alert.id}) watches {owner.name}. See its rows now with: adpulse alerts run {alert.id}")
 
 
 @alerts.command("list")
 def list_alerts(workspace: OnlyWorkspace = None) -> None:
-    """List the alerts: whether they fire, and why one could not be asked."""
+    """List the alerts: whether they fire, and why a query could not be run."""
     from adpulse.bootstrap import app
 
     context = app()
-    for each in context.alerts.every(context.workspaces.get(workspace).id if workspace else None):
-        state = f"fires since {each.firing_since:%Y-%m-%d %H:%M} UTC" if each.firing_since else "quiet" if each.checked_at else "new"
-        told = f"{each.id}  {each.name}  {state if each.enabled else 'disabled'}"
-        typer.echo(f"{told}  {each.last_error}" if each.last_error else told)
+    for alert in context.alerts.every(context.workspaces.get(workspace).id if workspace else None):
+        state = f"fires since {alert.firing_since:%Y-%m-%d %H:%M} UTC" if alert.firing_since else "quiet" if alert.checked_at else "new"
+        line = f"{alert.id}  {alert.name}  {state if alert.enabled else 'disabled'}"
+        typer.echo(f"{line}  {alert.last_error}" if alert.last_error else line)
 
 
 @alerts.command("remove")
@@ -50,14 +50,14 @@ def remove(alert: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    found = context.alerts.named(alert)
-    context.alerts.remove(found.id)
-    typer.echo(f"Alert {found.name} is removed.")
+    existing = context.alerts.named(alert)
+    context.alerts.remove(existing.id)
+    typer.echo(f"Alert {existing.name} is removed.")
 
 
 @alerts.command("run")
 def run(alert: Reference) -> None:
-    """Show the rows that an alert finds now; nobody is told."""
+    """Run an alert's query and show its rows; webhooks are not notified."""
     from rich.console import Console
     from rich.table import Table
 

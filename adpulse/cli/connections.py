@@ -1,4 +1,4 @@
-"""The daily work: ``adpulse connect``, ``connections``, ``status``, ``sync``, and what changes or stops a connection."""
+"""Connections: ``adpulse connect``, ``connections``, ``status``, ``sync``, and the commands that change or stop a connection."""
 
 import json
 import os
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")]
-Accounts = Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every one.")]
-Chosen = Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; asked when left out.")]
+Accounts = Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every account.")]
+Chosen = Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; prompted for when left out.")]
 WAIT_POLL_SECONDS = 0.25
 
 
@@ -52,7 +52,7 @@ def _connect_to(provider: Provider) -> Callable[..., None]:
     return command
 
 
-def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequency: str | None) -> None:
+def _connect(provider: Provider, workspace: str, account_ids: list[str] | None, frequency: str | None) -> None:
     from dataclasses import replace
 
     from adpulse import presentation
@@ -65,7 +65,7 @@ def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequ
     owner = context.workspaces.get(workspace)
     secret = _read_secret(provider)
     reached = discover(context, provider, secret)
-    chosen = replace(reached, accounts=_choose(provider, reached.accounts, wanted))
+    chosen = replace(reached, accounts=_choose(provider, reached.accounts, account_ids))
     if frequency is None:
         listed = ", ".join(allowed(realtime_granted=owner.realtime_granted))
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
@@ -79,35 +79,37 @@ def _connect(provider: Provider, workspace: str, wanted: list[str] | None, frequ
 
 def _read_secret(provider: Provider) -> SecretStr:
     prompt = platform_of(provider).credential
-    variable, what = prompt.variable, prompt.name
+    variable, credential_name = prompt.variable, prompt.name
     value = os.environ.get(variable, "").strip()
     if not value:
-        value = (typer.prompt(what, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
+        value = (typer.prompt(credential_name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
     if not value:
-        raise Usage(f"No {what} given. Set {variable}, pipe it to standard input, or type it at the prompt.")
+        raise Usage(f"No {credential_name} given. Set {variable}, pipe it to standard input, or type it at the prompt.")
     return SecretStr(value)
 
 
-def _choose(provider: Provider, reached: "Sequence[AccountFacts]", wanted: list[str] | None) -> "Sequence[AccountFacts]":
-    """The accounts named, all of them, the only one there is, or what the person picks."""
+def _choose(provider: Provider, reached: "Sequence[AccountFacts]", account_ids: list[str] | None) -> "Sequence[AccountFacts]":
+    """The accounts with these ids, all accounts, the only account, or those that the person picks at the prompt."""
     if not reached:
         raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
-    if wanted and "all" in wanted:
-        return [each for each in reached if each.enabled]
-    if not wanted and len(reached) == 1:
+    if account_ids and "all" in account_ids:
+        return [account for account in reached if account.enabled]
+    if not account_ids and len(reached) == 1:
         return reached
-    listed = "\n".join(f"  {each.external_id}  {each.name}  {each.currency}  {each.timezone}  {each.status}" for each in reached)
-    if not wanted:
+    listed = "\n".join(
+        f"  {account.external_id}  {account.name}  {account.currency}  {account.timezone}  {account.status}" for account in reached
+    )
+    if not account_ids:
         if not sys.stdin.isatty():
             raise Usage(f"The credential reaches {len(reached)} accounts; choose with --account (repeatable, or 'all'):\n{listed}")
         typer.echo(listed)
-        wanted = typer.prompt("Account ids, comma separated").replace(" ", "").split(",")
-    by_id = {each.external_id: each for each in reached}
-    bare = list(map(platform_of(provider).account_id, wanted))
-    unknown = [each for each in bare if each not in by_id]
+        account_ids = typer.prompt("Account ids, comma separated").replace(" ", "").split(",")
+    by_id = {account.external_id: account for account in reached}
+    bare = list(map(platform_of(provider).account_id, account_ids))
+    unknown = [account for account in bare if account not in by_id]
     if unknown:
         raise Usage(f"The credential does not reach account {', '.join(unknown)}. It reaches:\n{listed}")
-    return [by_id[each] for each in bare]
+    return [by_id[account] for account in bare]
 
 
 def list_connections(
@@ -127,7 +129,7 @@ def list_connections(
 def status(
     connection: Annotated[str | None, typer.Argument(help="Id or name; all connections when left out.")] = None, *, as_json: AsJson = False
 ) -> None:
-    """Show what is fresh, what waits and why."""
+    """Show how fresh connections are, and what waits and why."""
     from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.planner.completeness import completeness
@@ -146,8 +148,8 @@ def status(
         )
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
-    known = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
-    for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *known]:
+    completeness_lines = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
+    for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *completeness_lines]:
         typer.echo(f"  {label:<15} {value}")
 
 
@@ -168,7 +170,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     now = context.clock.now()
     table = Table("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits")
     for view in views:
-        told = (
+        cells = (
             view.connection.name,
             view.connection.frequency.label,
             presentation.describe_state(view),
@@ -182,7 +184,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
             or view.last_sync_error
             or "",
         )
-        table.add_row(*told)
+        table.add_row(*cells)
     Console().print(table)
     used = {view.connection.provider for view in views}
     for version in context.api_versions():
@@ -200,8 +202,8 @@ def _version_fields(context: "App", view: "ConnectionView") -> dict[str, object]
 def sync(
     connection: Reference,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and say what changed.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Read the whole lookback again at once.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end and print what changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Read the whole lookback window again at once.")] = False,
     parts: Annotated[str, typer.Option("--parts", help="both, entities or metrics.")] = "both",
 ) -> None:
     """Sync a connection now."""
@@ -233,7 +235,7 @@ def _wait(context: "App", run_id: str) -> None:
             typer.secho(f"failed after {seconds:.1f} s: {run.error}", err=True)
             raise typer.Exit(1)
         if run.state is RunState.POSTPONED and run.until and run.until > context.clock.now():
-            typer.echo(f"{run.counts.written} rows changed so far; it goes on at {run.until:%H:%M:%S} UTC: {run.reason}")
+            typer.echo(f"{run.counts.written} rows changed so far; it continues at {run.until:%H:%M:%S} UTC: {run.reason}")
             return
         time.sleep(WAIT_POLL_SECONDS)
 
@@ -252,15 +254,15 @@ def set_labels(
     connection: Reference,
     labels: Annotated[list[str], typer.Argument(help="Words such as eu or retail.", metavar="LABEL...")],
     *,
-    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove these labels instead.")] = False,
 ) -> None:
-    """Label a connection, to find it and to choose many at once."""
+    """Label a connection, to find it and to change many connections at once."""
     from adpulse.bootstrap import app
 
     context = app()
-    found = context.connections.get(connection).connection
-    context.labels.change(found.id, lambda now: now - set(labels) if remove else now | set(labels))
-    typer.echo(f"{found.name}: {', '.join(context.connections.get(found.id).labels) or 'no labels'}.")
+    existing = context.connections.get(connection).connection
+    context.labels.change(existing.id, lambda now: now - set(labels) if remove else now | set(labels))
+    typer.echo(f"{existing.name}: {', '.join(context.connections.get(existing.id).labels) or 'no labels'}.")
 
 
 def set_margin(
@@ -274,9 +276,9 @@ def set_margin(
 
     context, margin = app(), parse_margin(value)
     ticket = changing.set_margin(context, connection, margin)
-    when = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
+    applied_by = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
     name = context.connections.get(connection).connection.name
-    typer.echo(f"{name}: margin {presentation.format_percent(margin)}. Its stored days follow with {when}")
+    typer.echo(f"{name}: margin {presentation.format_percent(margin)}. Its stored days follow with {applied_by}")
 
 
 def pause(connection: Reference) -> None:
@@ -285,11 +287,11 @@ def pause(connection: Reference) -> None:
     from adpulse.services import changing
 
     view = changing.pause(app(), connection)
-    typer.echo(f"{view.connection.name} is paused. Go on with: adpulse resume {view.connection.id}")
+    typer.echo(f"{view.connection.name} is paused. Resume it with: adpulse resume {view.connection.id}")
 
 
 def resume(connection: Reference) -> None:
-    """Sync a connection again: after a pause, or once what stopped it at the platform is mended."""
+    """Sync a connection again, after a pause or after its problem at the platform was solved."""
     from adpulse.bootstrap import app
     from adpulse.services import changing
 
@@ -326,15 +328,16 @@ def disconnect(connection: Reference, *, yes: Annotated[bool, typer.Option("--ye
 
 
 def delete(connection: Reference, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Delete a connection and all of its data, for good. Says first what would go."""
+    """Delete a connection and all of its data, for good. Shows first what would be deleted."""
     from adpulse.bootstrap import app
     from adpulse.services import deleting
 
     context = app()
     proposal = deleting.propose(context, connection)
-    held, name = proposal.contents, proposal.connection.name
-    since = f" of {held.days} days since {held.since}" if held.since else ""
-    typer.echo(f"{name} ({proposal.connection.id}): {held.rows} rows of metrics{since}, {held.entities} entities, {held.changes} changes.")
+    contents, name = proposal.contents, proposal.connection.name
+    since = f" of {contents.days} days since {contents.since}" if contents.since else ""
+    counts = f"{contents.rows} rows of metrics{since}, {contents.entities} entities, {contents.changes} changes"
+    typer.echo(f"{name} ({proposal.connection.id}): {counts}.")
     if not yes and not typer.confirm("Delete it with all of this? Nothing brings it back."):
         raise typer.Exit(1)
     deleting.confirm(context, proposal.connection, proposal.confirmation)

@@ -21,7 +21,7 @@ def register(cli: typer.Typer) -> None:
 def list_letters(
     connection: Annotated[str | None, typer.Argument(help="Id or name; all when left out.")] = None, *, as_json: AsJson = False
 ) -> None:
-    """List the letters nobody has dealt with, newest first."""
+    """List the open letters, newest first."""
     from rich.console import Console
     from rich.table import Table
 
@@ -40,8 +40,8 @@ def list_letters(
     table = Table("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
     names = {view.connection.id: view.connection.name for view in context.connections.every()}
     for letter in letters:
-        when = format_age(letter.finished_at, utc_now())
-        table.add_row(letter.id[:8], names[letter.connection_id], when, str(letter.attempts), letter.error_during or "", letter.error or "")
+        age = format_age(letter.finished_at, utc_now())
+        table.add_row(letter.id[:8], names[letter.connection_id], age, str(letter.attempts), letter.error_during or "", letter.error or "")
     Console().print(table)
 
 
@@ -52,31 +52,31 @@ def show(letter: Letter, *, as_json: AsJson = False) -> None:
     from adpulse.services import syncing
 
     context = app()
-    found = syncing.dead_letter(context, letter)
+    run = syncing.dead_letter(context, letter)
     if as_json:
-        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+        typer.echo(json.dumps(asdict(run), default=str, indent=2))
         return
-    told = {
-        "Connection": context.connections.get(found.connection_id).connection.name,
-        "Error": found.error,
-        "Code": found.error_code,
-        "During": found.error_during,
-        "Tries": found.attempts,
-        "Calls": found.calls,
-        "Asked for": f"{found.parts}{', the whole lookback' if found.force_refresh else ''} at {found.requested_at:%Y-%m-%d %H:%M:%S} UTC",
-        "Ended": f"{found.finished_at:%Y-%m-%d %H:%M:%S} UTC" if found.finished_at else None,
-        "Flow run": found.flow_run_id,
-        "Traceback": f"logs/worker.log, look for {found.id}",
+    details = {
+        "Connection": context.connections.get(run.connection_id).connection.name,
+        "Error": run.error,
+        "Code": run.error_code,
+        "During": run.error_during,
+        "Tries": run.attempts,
+        "Calls": run.calls,
+        "Asked for": f"{run.parts}{', the whole lookback' if run.force_refresh else ''} at {run.requested_at:%Y-%m-%d %H:%M:%S} UTC",
+        "Ended": f"{run.finished_at:%Y-%m-%d %H:%M:%S} UTC" if run.finished_at else None,
+        "Flow run": run.flow_run_id,
+        "Traceback": f"logs/worker.log, look for {run.id}",
     }
-    typer.secho(found.id, bold=True)
-    for label, value in told.items():
+    typer.secho(run.id, bold=True)
+    for label, value in details.items():
         if value is not None:
             typer.echo(f"  {label:<12} {value}")
 
 
 @dead_letters.command("replay")
 def replay(letter: Letter) -> None:
-    """Ask for the letter's sync again."""
+    """Request the letter's sync again."""
     from adpulse.bootstrap import app
     from adpulse.services import syncing
 
@@ -86,11 +86,11 @@ def replay(letter: Letter) -> None:
 
 @dead_letters.command("resolve")
 def resolve(letter: Letter, note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "resolved by hand") -> None:
-    """Mark a letter as dealt with, without another sync."""
+    """Mark a letter as resolved, without another sync."""
     from adpulse.bootstrap import app
     from adpulse.services import syncing
 
     context = app()
-    found = syncing.dead_letter(context, letter)
-    context.runs.resolve(found.id, note[:255])
-    typer.echo(f"Resolved {found.id}.")
+    run = syncing.dead_letter(context, letter)
+    context.runs.resolve(run.id, note[:255])
+    typer.echo(f"Resolved {run.id}.")

@@ -1,7 +1,7 @@
-"""``adpulse demo``: the main job from end to end against the sandbox, every step checked.
+"""``adpulse demo``: syncs from end to end against the sandbox, every step checked.
 
-It uses an installation the way a team does: ``adpulse sandbox`` and ``adpulse up`` run as processes of their own,
-syncs run through deployments and the worker, and what it checks is the published DuckDB file.
+It uses an installation the way a team does: ``adpulse sandbox`` and ``adpulse up`` run as separate processes,
+syncs run through deployments and the worker, and the checks read the published DuckDB file.
 """
 
 import json
@@ -39,27 +39,27 @@ def demo(
     """Sync five sandbox accounts of both platforms through real deployments and compare every stored row with the truth."""
     with ExitStack() as stack:
         world = _start(stack)
-        from adpulse.cli.play import Play
+        from adpulse.cli.demo_run import DemoRun
 
-        play = Play(world)
-        play.run()
-        play.show()
+        demo_run = DemoRun(world)
+        demo_run.run()
+        demo_run.show()
         if report:
-            report.write_text(json.dumps(play.report(), indent=2))
+            report.write_text(json.dumps(demo_run.report(), indent=2))
         if stay:
             typer.echo("Everything stays up; Ctrl-C ends it.")
             signal.pause()
-        play.verdict()
+        demo_run.verdict()
 
 
 def _start(stack: ExitStack) -> dict[str, Any]:
     """Start the sandbox and the installation in a fresh folder; the sandbox's addresses and tokens."""
     _empty(HOME)
-    told = stack.enter_context(process("sandbox", "--rate", "0", "--extra", "1", "--json", ready="control_url"))
-    world: dict[str, Any] = json.loads(told[-1])
+    lines = stack.enter_context(process("sandbox", "--rate", "0", "--extra", "1", "--json", ready="control_url"))
+    world: dict[str, Any] = json.loads(lines[-1])
     google = world["google"]
     for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
-        del os.environ[name]  # the demo is the same whatever the surroundings
+        del os.environ[name]  # the demo must not depend on the caller's settings
     os.environ.update(
         ADPULSE_HOME=str(HOME),
         ADPULSE_META_GRAPH_URL=world["graph_url"],
@@ -84,10 +84,10 @@ def _start(stack: ExitStack) -> dict[str, Any]:
 
 
 def _empty(home: Path) -> None:
-    """Remove what the last demo left, but not its locks: whoever holds one would hold another file.
+    """Remove the files of the last demo, but not its locks: a process that has one locked would then lock a deleted file.
 
     Raises:
-        AlreadyRunning: it is still going on.
+        AlreadyRunning: the last demo is still running.
     """
     from deployments.instance import LOCKS, Service, only
 
@@ -106,13 +106,13 @@ def process(*arguments: str, ready: str) -> Iterator[list[str]]:
     Yields the lines printed so far.
 
     Raises:
-        Unavailable: it ended, or did not get ready in time.
+        Unavailable: it ended, or was not ready in time.
     """
     command = [sys.executable, "-m", "adpulse", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as child:
         try:
             lines = _lines_until(child, ready, arguments[0])
-            # Whatever it prints later goes to its log files; here it is read so that the pipe never fills up.
+            # Later output is in its log files, too. Reading it here keeps the pipe from filling up.
             threading.Thread(target=child.stdout.read if child.stdout else str, daemon=True).start()
             yield lines
         finally:

@@ -1,4 +1,4 @@
-"""``adpulse doctor``: what keeps an installation from its work, and what should not go live."""
+"""``adpulse doctor``: checks what keeps an installation from working, and what should not go live."""
 
 import json
 from dataclasses import asdict
@@ -14,18 +14,18 @@ def register(cli: typer.Typer) -> None:
 
 def doctor(
     *,
-    production: Annotated[bool, typer.Option("--production", help="Also what should not go live as it is.")] = False,
+    production: Annotated[bool, typer.Option("--production", help="Also check what should not go live.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Look the installation over. Changes nothing; exit code 1 when something is wrong."""
+    """Check the installation. Changes nothing; exit code 1 when something is wrong."""
     from adpulse import settings
     from adpulse.services.doctor import Verdict, examine
 
-    found = list(examine(settings.load(), production=production))
+    findings = list(examine(settings.load(), production=production))
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found]))
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
-        for each in found:
-            typer.echo(f"{each.verdict:<5}  {each.about}: {each.told}")
-    if any(each.verdict is Verdict.WRONG for each in found):
+        for finding in findings:
+            typer.echo(f"{finding.verdict:<5}  {finding.about}: {finding.told}")
+    if any(finding.verdict is Verdict.WRONG for finding in findings):
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ import typer
 
 from adpulse.role import Role
 
-keys = typer.Typer(help="API keys: what programs show to the HTTP API.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: with which programs use the HTTP API.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
@@ -23,7 +23,7 @@ def create(
     workspace: Annotated[str | None, typer.Option(help="Id or name; not needed where there is only one.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires; default: never.")] = None,
 ) -> None:
-    """Make a key. It is shown this once."""
+    """Create a key. It is shown only once."""
     from adpulse.bootstrap import app
     from adpulse.clock import utc_now
 
@@ -32,8 +32,8 @@ def create(
     if role is not Role.OPERATOR:
         owner = context.workspaces.named(workspace)
     expires = utc_now() + timedelta(days=days) if days else None
-    made, secret = context.keys.create(name, role, owner.id if owner else None, expires)
-    typer.echo(f"Key {made.prefix} for {owner.name if owner else 'every workspace'} ({role}). It is shown only now:", err=True)
+    key, secret = context.keys.create(name, role, owner.id if owner else None, expires)
+    typer.echo(f"Key {key.prefix} for {owner.name if owner else 'every workspace'} ({role}). It is shown only now:", err=True)
     typer.echo(secret.get_secret_value())
 
 
@@ -43,16 +43,16 @@ def list_keys() -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    names = {each.id: each.name for each in context.workspaces.all()}
+    names = {workspace.id: workspace.name for workspace in context.workspaces.all()}
     for key in context.keys.every():
-        where = names[key.workspace_id] if key.workspace_id else "every workspace"
+        reach = names[key.workspace_id] if key.workspace_id else "every workspace"
         state = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "active"
-        typer.echo(f"{key.prefix}  {key.name}  {key.role}  {where}  {state}")
+        typer.echo(f"{key.prefix}  {key.name}  {key.role}  {reach}  {state}")
 
 
 @keys.command("revoke")
 def revoke(key: Annotated[str, typer.Argument(help="Prefix or id of the key.")]) -> None:
-    """End a key at once."""
+    """Revoke a key; it is invalid at once."""
     from adpulse.bootstrap import app
 
     ended = app().keys.revoke(key)

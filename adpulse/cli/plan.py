@@ -27,14 +27,16 @@ _ADS_PER_ASSET_GROUP = 100
 
 def register(cli: typer.Typer) -> None:
     """Add the command to the command line, with an option for the accounts of each platform."""
-    options = [each for each in signature(plan).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    options = [parameter for parameter in signature(plan).parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
     counts = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=0, annotation=Annotated[int, typer.Option(f"--{name}", help=each.accounts_help)])
-        for name, each in PLATFORMS.items()
+        Parameter(
+            name, Parameter.KEYWORD_ONLY, default=0, annotation=Annotated[int, typer.Option(f"--{name}", help=platform.accounts_help)]
+        )
+        for name, platform in PLATFORMS.items()
     ]
 
-    def command(**given: Any) -> None:
-        plan(**given)
+    def command(**arguments: Any) -> None:
+        plan(**arguments)
 
     command.__doc__ = plan.__doc__
     command.__signature__ = Signature([*counts, *options])  # type: ignore[attr-defined]  # what Typer reads the options from
@@ -51,7 +53,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     **accounts: int,
 ) -> None:
-    """Show how often so many accounts can be read at each frequency, and what limits it. Needs no installation and calls nobody."""
+    """Show how often so many accounts can be read at each frequency, and what limits it. Needs no installation and makes no calls."""
     from adpulse import settings
     from adpulse.planner.scopes import scope_limits
 
@@ -60,17 +62,17 @@ def plan(
     limits = scope_limits(config)
     groups = max(1, ads // _ADS_PER_ASSET_GROUP) if performance_max else 0
     size = Size(ads=ads, campaigns=-(-ads // _ADS_PER_CAMPAIGN), asset_groups=groups)
-    told: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for name, count in sorted(accounts.items()):
         if count:
             platform = platform_of(name)
             limit = limits.by_provider.get(platform.name)
             rows = _rows(platform.costs(size, platform.page_size(config.of(platform))), config.calls_per_hour, limit, count)
-            told += [_fields(platform.name, count, *row) for row in rows]
+            results += [_fields(platform.name, count, *row) for row in rows]
             if not as_json:
                 _print(_title(platform.name, count, limit, config.calls_per_hour), rows)
     if as_json:
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps(results, indent=2))
 
 
 def _with_access(config: "Settings", level: str) -> "Settings":
@@ -83,7 +85,7 @@ def _with_access(config: "Settings", level: str) -> "Settings":
     having = [platform for platform in levelled if level in platform.access_levels]
     if not having:
         owners = " or ".join(platform.label for platform in levelled)
-        levels = dict.fromkeys(known for platform in levelled for known in platform.access_levels)
+        levels = dict.fromkeys(level_name for platform in levelled for level_name in platform.access_levels)
         raise Usage(f"'{level}' is not an access level of {owners}. Choose one of: {', '.join(levels)}.")
     for platform in having:
         config = config.with_platform_settings(config.of(platform).model_copy(update={"access": level}))
@@ -93,14 +95,14 @@ def _with_access(config: "Settings", level: str) -> "Settings":
 def _check(accounts: Mapping[str, int], ads: int) -> None:
     for option, value in (*((f"--{name}", count) for name, count in accounts.items()), ("--ads", ads)):
         if value < 0:
-            raise Usage(f"{option} {value} is no number of {'ads' if option == '--ads' else 'accounts'}. Give 0 or more.")
+            raise Usage(f"{option} {value} is not a number of {'ads' if option == '--ads' else 'accounts'}. Give 0 or more.")
     if not sum(accounts.values()):
         example = " ".join(f"--{name} 20" for name in PLATFORMS)
         raise Usage(f"Say how many accounts there are to be, for example: adpulse plan {example}")
 
 
 def _rows(costs: "Costs", calls_per_hour: int, limit: "ScopeLimit | None", accounts: int) -> "Rows":
-    """The cadence at each frequency, if all of the accounts had it."""
+    """The cadence at each frequency, if all accounts used it."""
     from adpulse.frequency import SCHEDULED
     from adpulse.planner.cadence import cadence
     from adpulse.planner.demand import demand
@@ -114,22 +116,22 @@ def _rows(costs: "Costs", calls_per_hour: int, limit: "ScopeLimit | None", accou
     return rows
 
 
-def _fields(provider: "Provider", accounts: int, frequency: "Frequency", found: "Cadence") -> dict[str, Any]:
+def _fields(provider: "Provider", accounts: int, frequency: "Frequency", result: "Cadence") -> dict[str, Any]:
     return {
         "provider": provider,
         "accounts": accounts,
         "sync_frequency": frequency.value,
-        "kept": found.limited_by is None,
-        "effective_interval_seconds": found.interval.total_seconds() if found.interval else None,
-        "effective_interval_reason": found.reason,
-        "calls_per_hour_and_account": round(found.calls_per_hour, 2),
+        "kept": result.limited_by is None,
+        "effective_interval_seconds": result.interval.total_seconds() if result.interval else None,
+        "effective_interval_reason": result.reason,
+        "calls_per_hour_and_account": round(result.calls_per_hour, 2),
     }
 
 
 def _title(provider: "Provider", accounts: int, limit: "ScopeLimit | None", calls_per_hour: int) -> str:
     shared = f"{limit.rate} of the {limit.owner}" if limit else "no limit that they share"
-    each = f"{calls_per_hour} calls an hour of each account"
-    return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {each}"
+    per_account = f"{calls_per_hour} calls an hour of each account"
+    return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {per_account}"
 
 
 def _print(title: str, rows: "Rows") -> None:
@@ -139,12 +141,12 @@ def _print(title: str, rows: "Rows") -> None:
     from adpulse.frequency import format_duration
 
     table = Table("All of them at", "Kept", "Each is read", "Calls an hour and account")
-    for frequency, found in rows:
-        every = f"every {format_duration(found.interval)}" if found.interval else ""
-        table.add_row(frequency.label, "no" if found.limited_by else "yes", every, f"{found.calls_per_hour:.1f}")
-    whys = dict.fromkeys(found.limited_by for _, found in rows if found.limited_by)
+    for frequency, result in rows:
+        interval = f"every {format_duration(result.interval)}" if result.interval else ""
+        table.add_row(frequency.label, "no" if result.limited_by else "yes", interval, f"{result.calls_per_hour:.1f}")
+    reasons = dict.fromkeys(result.limited_by for _, result in rows if result.limited_by)
     console = Console(highlight=False)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
-    for why in whys:
-        console.print(f"Why not oftener: {why}.", soft_wrap=True)
+    for reason in reasons:
+        console.print(f"Why not oftener: {reason}.", soft_wrap=True)

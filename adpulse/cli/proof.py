@@ -1,10 +1,9 @@
 """Compares a published warehouse with the sandbox's truth, row by row.
 
-What must be equal is what the platform answered when we last read a day. A day is compared with the truth as of
-that read. Where deleted ads leave the report, one that was deleted since keeps its history, so its days are compared with the
-truth as of the last read before it was deleted; such a platform does not list what is deleted either, so there an entity is either
-stored as gone or was never seen. Where the split of conversions is read by itself, those metrics are compared
-with the truth as of that read.
+Each stored day is compared with the truth as of its last read. On a platform whose reports leave out deleted ads, an ad that was
+deleted since keeps its history, so its days are compared with the truth as of the last read before the deletion. Such a platform does
+not list deleted entities either, so there an entity is either stored as deleted or was never stored. Where kinds of conversions are
+read separately, those metrics are compared with the truth as of that read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,22 +37,22 @@ _SPLIT = [place for place, name in enumerate(METRICS) if name in SPLIT_METRICS]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:
-    """When each day was read, read after read: the connection's partition ages noted after every sync."""
+    """When each day was read: the connection's partition ages, noted after every sync."""
 
     notes: tuple[PartitionAges, ...]
 
     def last(self, kind: FetchKind, day: date, before: datetime | None = None) -> datetime | None:
         """The last complete read of the day, optionally the last one before an instant."""
-        found = {ages.days[kind, day] for ages in self.notes if (kind, day) in ages.days}
-        return max((at for at in found if before is None or at < before), default=None)
+        instants = {ages.days[kind, day] for ages in self.notes if (kind, day) in ages.days}
+        return max((at for at in instants if before is None or at < before), default=None)
 
     def days(self, kind: FetchKind) -> list[date]:
         """Every day that was read."""
-        return sorted({day for ages in self.notes for each, day in ages.days if each is kind})
+        return sorted({day for ages in self.notes for read_kind, day in ages.days if read_kind is kind})
 
 
 class Proof:
-    """The differences between one connection's stored rows and the truth; none is what we want."""
+    """Finds the differences between one connection's stored rows and the truth."""
 
     def __init__(self, published: Path, connection: Connection, remote: Remote, reads: Reads) -> None:
         self._published = published
@@ -73,17 +72,17 @@ class Proof:
         yield from self._compare(stored, self._truth(FetchKind.CAMPAIGNS))
 
     def _daily(self) -> Iterator[str]:
-        """The view's sum over a campaign and day is the campaign's total, for what the platform tells at that level."""
+        """Compare the view's sum over a campaign and day with the campaign's total, for metrics that the platform reports at that level."""
         units = {Unit.COUNT: 1, Unit.MICROS: MICROS}
-        sums = ", ".join(f"CAST(sum({each.name}) * {units[each.unit]} AS BIGINT)" for each in METRICS.values())
+        sums = ", ".join(f"CAST(sum({metric.name}) * {units[metric.unit]} AS BIGINT)" for metric in METRICS.values())
         query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
         for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
             if len({self._reads.last(kind, day) for kind in platform_of(self._connection.provider).metric_kinds}) > 1:
                 continue  # ads were read again since the totals were: the day moved on
-            mine = stored.get((campaign, day), (0,) * len(METRICS))
-            if any(told is not None and told != have for told, have in zip(total, mine, strict=True)):
-                yield f"daily {campaign} {day}: {mine} instead of {total}"
+            own = stored.get((campaign, day), (0,) * len(METRICS))
+            if any(reported is not None and reported != value for reported, value in zip(total, own, strict=True)):
+                yield f"daily {campaign} {day}: {own} instead of {total}"
 
     def _entities(self) -> Iterator[str]:
         query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
@@ -97,15 +96,15 @@ class Proof:
         columns = truth.select(["level", "external_id", "parent_id", "name", "effective_status"])
         expected = {row[:2]: row[2:] for row in _rows(columns)}
         for key in sorted(stored.keys() | expected.keys()):
-            mine, told = stored.get(key), expected.get(key)
-            if mine != told and not self._is_gone(mine, told):
-                yield f"entity {key}: {mine} instead of {told}"
+            own, reported = stored.get(key), expected.get(key)
+            if own != reported and not self._is_deleted(own, reported):
+                yield f"entity {key}: {own} instead of {reported}"
 
-    def _is_gone(self, mine: Entity | None, told: Entity | None) -> bool:
-        """Whether it was deleted and is stored as such, or was never listed; where deleted ones are listed, nothing is forgiven."""
-        if platform_of(self._connection.provider).reports_removed or told is None or told[-1] not in GONE_STATUSES:
+    def _is_deleted(self, own: Entity | None, reported: Entity | None) -> bool:
+        """Whether it was deleted, and is stored as deleted or not at all; False where the platform lists deleted entities."""
+        if platform_of(self._connection.provider).reports_removed or reported is None or reported[-1] not in GONE_STATUSES:
             return False
-        return mine is None or (mine[0] == told[0] and mine[1] is not None and mine[-1] in GONE_STATUSES)
+        return own is None or (own[0] == reported[0] and own[1] is not None and own[-1] in GONE_STATUSES)
 
     @cached_property
     def _deleted(self) -> list[tuple[str, str, datetime]]:
@@ -114,7 +113,7 @@ class Proof:
         return [(row["level"], row["external_id"], row["deleted_at"]) for row in rows if row["effective_status"] in GONE_STATUSES]
 
     def _leaves_as_read(self) -> dict[Key, Row]:
-        """What must be stored of the leaves; each half of a row as of its own last read."""
+        """The expected rows of leaves; each half of a row as of its own last read."""
         base = self._truth(FetchKind.ADS)
         if FetchKind.CATEGORIES not in platform_of(self._connection.provider).metric_kinds:
             return base
@@ -122,24 +121,26 @@ class Proof:
         return {key: _put_together(base.get(key, nothing), split.get(key, nothing)) for key in base.keys() | split.keys()}
 
     def _truth(self, kind: FetchKind) -> dict[Key, Row]:
-        """What must be stored of a kind of read: every day as of its last read, of the deleted as of the last read before."""
-        found = self._as_read(kind)
+        """The expected rows of a kind of read: every day as of its last read, deleted entities as of their last read before."""
+        rows = self._as_read(kind)
         if not platform_of(self._connection.provider).reports_removed:
             for level, external_id, deleted_at in self._deleted:
                 before = self._as_read(kind, before=deleted_at)
-                found.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})
-        return found
+                rows.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})
+        return rows
 
     def _as_read(self, kind: FetchKind, before: datetime | None = None) -> dict[Key, Row]:
         reads = {day: self._reads.last(kind, day, before) for day in self._reads.days(kind)}
-        found: dict[Key, Row] = {}
+        rows: dict[Key, Row] = {}
         for at, span in _spans({day: at for day, at in reads.items() if at}):
-            found.update(self._ask(kind, span, at))
-        return found
+            rows.update(self._fetch_truth(kind, span, at))
+        return rows
 
-    def _ask(self, kind: FetchKind, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
-        ask = self._remote.truth_totals if kind is FetchKind.CAMPAIGNS else self._remote.truth_metrics
-        table = ask(self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin))
+    def _fetch_truth(self, kind: FetchKind, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
+        fetch = self._remote.truth_totals if kind is FetchKind.CAMPAIGNS else self._remote.truth_metrics
+        table = fetch(
+            self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin)
+        )
         return _keyed(table)
 
     def _stored(self, table: str, condition: str = "") -> dict[Key, Row]:
@@ -150,9 +151,9 @@ class Proof:
     @staticmethod
     def _compare(stored: dict[Key, Row], expected: dict[Key, Row]) -> Iterator[str]:
         for key in sorted(stored.keys() | expected.keys()):
-            mine, truth = stored.get(key), expected.get(key)
-            if mine != truth and not (truth is None and mine is not None and not any(mine)):
-                yield f"{' '.join(str(part) for part in key)}: {mine} instead of {truth}"
+            own, truth = stored.get(key), expected.get(key)
+            if own != truth and not (truth is None and own is not None and not any(own)):
+                yield f"{' '.join(str(part) for part in key)}: {own} instead of {truth}"
 
 
 def _put_together(base: Row, split: Row) -> Row:

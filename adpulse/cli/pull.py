@@ -19,10 +19,10 @@ def pull(
     *,
     url: Annotated[str, typer.Option(help="Address of the installation's HTTP API.")],
     workspace: Annotated[str, typer.Option("--workspace", "-w", help="Id of the workspace.")],
-    to: Annotated[Path, typer.Option(help="File to write; replaced only by a whole one.")],
-    key_file: Annotated[Path | None, typer.Option(help="File with the API key; else ADPULSE_API_KEY, else it is asked for.")] = None,
+    to: Annotated[Path, typer.Option(help="File to write; it is replaced only by a complete one.")],
+    key_file: Annotated[Path | None, typer.Option(help="File with the API key; otherwise ADPULSE_API_KEY, otherwise a prompt.")] = None,
 ) -> None:
-    """Download a workspace's DuckDB file, unless the one here is the newest. Broken off, it goes on where it was."""
+    """Download a workspace's DuckDB file, unless the local one is current. An interrupted download is resumed."""
     from adpulse.redact import protect
     from adpulse.services import pull as download
 
@@ -30,9 +30,9 @@ def pull(
     protect(key.get_secret_value())
     if not download.is_private(url):
         typer.echo(f"{url} has no TLS: others on the way can read the key and the numbers.", err=True)
-    done = download.pull(url, workspace, to, key)
-    megabytes = f"{done.size / 1e6:.1f} MB"
-    typer.echo(f"{to}: {megabytes}." if done.changed else f"{to}: nothing changed, {megabytes}.")
+    result = download.pull(url, workspace, to, key)
+    megabytes = f"{result.size / 1e6:.1f} MB"
+    typer.echo(f"{to}: {megabytes}." if result.changed else f"{to}: nothing changed, {megabytes}.")
 
 
 def _key(file: Path | None) -> "SecretStr":
@@ -42,11 +42,11 @@ def _key(file: Path | None) -> "SecretStr":
 
     if file is not None:
         try:
-            told = file.read_text()
+            text = file.read_text()
         except OSError as error:
             raise Usage(f"The API key cannot be read from {file}: {error.strerror}.") from None
     else:
-        told = os.environ.get("ADPULSE_API_KEY") or typer.prompt("API key", hide_input=True)
-    if not told.strip():
+        text = os.environ.get("ADPULSE_API_KEY") or typer.prompt("API key", hide_input=True)
+    if not text.strip():
         raise Usage("There is no API key. Make one with: adpulse keys create")
-    return SecretStr(told.strip())
+    return SecretStr(text.strip())

@@ -1,4 +1,4 @@
-"""``adpulse restore``: the way back from a damaged warehouse."""
+"""``adpulse restore``: replaces a damaged warehouse with its published copy."""
 
 from typing import Annotated
 
@@ -17,14 +17,14 @@ def restore(
         bool, typer.Option("--force", help="Also when the file is not damaged, and when the copy is: then everything is read again.")
     ] = False,
 ) -> None:
-    """Put the published copy in the place of a damaged warehouse file, which is kept under another name."""
+    """Replace a damaged warehouse file with the published copy. The damaged file is kept under another name."""
     from adpulse.bootstrap import app
     from adpulse.services import restoring
 
-    done = restoring.restore(app(), workspace, force=force)
-    if done.set_aside:
-        typer.echo(f"The damaged file is kept: {done.set_aside}")
-    if done.from_copy:
+    result = restoring.restore(app(), workspace, force=force)
+    if result.set_aside:
+        typer.echo(f"The damaged file is kept: {result.set_aside}")
+    if result.from_copy:
         typer.echo("The published copy is the warehouse now. The days that the platform may still restate and the entities are read again.")
     else:
-        typer.echo("There was no copy to restore. The warehouse begins anew: everything is read again.")
+        typer.echo("There was no copy to restore. The warehouse starts empty: everything is read again.")

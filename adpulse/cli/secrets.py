@@ -18,7 +18,7 @@ def register(cli: typer.Typer) -> None:
 
 @secrets.command("status")
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Tell how many secrets each key seals, the newest key first."""
+    """Show how many secrets each key encrypts, the newest key first."""
     from adpulse.bootstrap import app
 
     uses = app().rotation.uses()
@@ -29,14 +29,14 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
     else:
         for place, (key, count) in enumerate(uses.by_key.items()):
             typer.echo(f"{key}  {'newest' if place == 0 else 'older'}  seals {count}")
-        for each in uses.unreadable:
-            typer.echo(f"{each} opens with no key")
+        for secret in uses.unreadable:
+            typer.echo(f"{secret} opens with no key")
     _end(uses.unreadable)
 
 
 @secrets.command("new-key")
 def new_key() -> None:
-    """Put a new key first; what runs uses it from then on, and opens what older ones sealed."""
+    """Put a new key first in the key file; running processes use it from then on, and still decrypt with older keys."""
     from storage.control.rotation import add_key
 
     path = _key_file("Put a new key last in it everywhere and restart, put it first everywhere and restart, then: adpulse secrets rotate")
@@ -45,16 +45,16 @@ def new_key() -> None:
 
 @secrets.command("rotate")
 def rotate() -> None:
-    """Seal everything with the newest key, while everything runs. Interrupted, it goes on when it is run again."""
+    """Encrypt everything with the newest key, while everything runs. After an interruption, run it again to continue."""
     from adpulse.bootstrap import app
 
     rotation = app().rotation
-    done = rotation.rotate(lambda count: typer.echo(f"{count} sealed anew", err=True))
+    rotated = rotation.rotate(lambda count: typer.echo(f"{count} sealed anew", err=True))
     uses = rotation.uses()
     newest, *older = uses.by_key
-    typer.echo(f"{done} secrets were sealed anew; {uses.by_key[newest]} have the newest key, {newest}.")
-    for each in uses.unreadable:
-        typer.echo(f"{each} opens with no key: put its key back, or give its connections a fresh token with adpulse reconnect")
+    typer.echo(f"{rotated} secrets were sealed anew; {uses.by_key[newest]} have the newest key, {newest}.")
+    for secret in uses.unreadable:
+        typer.echo(f"{secret} opens with no key: put its key back, or give its connections a fresh token with adpulse reconnect")
     if older and not uses.unreadable:
         typer.echo("When every process is known to run with the newest key: adpulse secrets drop-old")
     _end(uses.unreadable)
@@ -62,7 +62,7 @@ def rotate() -> None:
 
 @secrets.command("drop-old")
 def drop_old() -> None:
-    """Forget the keys that seal nothing any more. Backups from before open only with the key file of their time."""
+    """Remove the keys that no secret needs any more. Older backups open only with the key file of their time."""
     from adpulse.bootstrap import app
     from storage.control.rotation import drop_old_keys
 

@@ -30,7 +30,7 @@ def up() -> None:
     from deployments.footprint import keep_small
 
     keep_small()
-    # A shell's background job inherits Ctrl-C's signal as ignored; until the worker listens for it, one would be lost.
+    # A shell's background job inherits SIGINT as ignored; an interrupt before the worker installs its handler would be lost.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from adpulse import home, settings
 
@@ -91,7 +91,7 @@ def prefect_server(
 def web(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port; the first free one from 8400 on unless told; 0 takes any.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; by default the first free one from 8400 on; 0 takes any.")] = None,
 ) -> None:
     """Serve the HTTP API. Ctrl-C ends it."""
     from adpulse import home, settings
@@ -115,11 +115,13 @@ def web(
 
 def login(
     *,
-    url: Annotated[str | None, typer.Option(help="Where the pages are; by default where `adpulse up` runs them.")] = None,
-    workspace: Annotated[str | None, typer.Option(help="See only this one, by name or id; without it the link is an operator's.")] = None,
-    viewer: Annotated[bool, typer.Option("--viewer", help="Look at the workspace without changing anything.")] = False,
+    url: Annotated[str | None, typer.Option(help="Address of the pages; by default where `adpulse up` serves them.")] = None,
+    workspace: Annotated[
+        str | None, typer.Option(help="Name or id of the only workspace to see; without it the link is an operator's.")
+    ] = None,
+    viewer: Annotated[bool, typer.Option("--viewer", help="Only read the workspace, without the right to change it.")] = False,
 ) -> None:
-    """Print a link to the pages that logs somebody in, once and within a quarter of an hour."""
+    """Print a link that logs in to the pages. It works once, within a quarter of an hour."""
     from adpulse import settings
     from adpulse.bootstrap import app
     from adpulse.errors import Usage
@@ -127,9 +129,9 @@ def login(
 
     address = url or address_in(settings.load().home)
     if address is None:
-        raise Usage("The pages do not run here. Start them with: adpulse up. Or say where they are: adpulse login --url URL")
+        raise Usage("The pages do not run here. Start them with: adpulse up. Or give their address: adpulse login --url URL")
     if viewer and workspace is None:
-        raise Usage("A viewer sees one workspace. Say which: adpulse login --viewer --workspace NAME")
+        raise Usage("A viewer sees one workspace. Name it: adpulse login --viewer --workspace NAME")
     member = app().workspaces.get(workspace).id if workspace else None
     role = Role.OPERATOR if member is None else Role.VIEWER if viewer else Role.EDITOR
     typer.echo(_login_link(address, role, member))
@@ -160,7 +162,7 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
 
     use_running_server(settings.load())
     from adpulse.bootstrap import app
-    from deployments.alerts import watch_until
+    from deployments.alerts import run_alerts_until
     from deployments.deliver import deliver_until
     from deployments.flush import flush
     from deployments.sweep import Sweep, sweep_until
@@ -174,14 +176,14 @@ def sweep(*, once: Annotated[bool, typer.Option("--once", help="One pass, then e
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    for name, loop in (("deliver", deliver_until), ("alerts", watch_until)):
+    for name, loop in (("deliver", deliver_until), ("alerts", run_alerts_until)):
         threading.Thread(target=loop, args=(ended,), name=name, daemon=True).start()
     sweep_until(ended)
     flush()
 
 
 def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: adpulse or process.")] = "adpulse") -> None:
-    """Create work pool, queues and deployments; again is harmless."""
+    """Create the work pool, its queues and the deployments, or update them."""
     from adpulse import home, settings
     from adpulse.orchestrator import use_running_server
 
@@ -206,7 +208,7 @@ def migrate() -> None:
     typer.echo("The control plane's schema is current.")
 
 
-def sandbox(  # noqa: PLR0913 - typer makes an option of each
+def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     *,
     graph_port: Port = 0,
     login_port: Port = 0,
@@ -231,11 +233,11 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
     from adpulse_sandbox.google.running import Options
     from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
-    made = Sandbox.start(
+    server = Sandbox.start(
         seed=seed,
         rate=rate,
         extra=extra,
-        extra_ads=[int(each) for each in extra_ads.split(",")],
+        extra_ads=[int(count) for count in extra_ads.split(",")],
         refresh_seconds=refresh,
         graph_port=graph_port,
         login_port=login_port,
@@ -246,10 +248,10 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
             token_port=token_port,
             files=files,
             extra=google_extra,
-            extra_ads=[int(each) for each in google_extra_ads.split(",")],
+            extra_ads=[int(count) for count in google_extra_ads.split(",")],
         ),
     )
-    with made as running:
+    with server as running:
         tokens = {token.label: token.value for token in running.world.tokens.values()}
         if as_json:
             addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
@@ -267,7 +269,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of each
 def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
     from adpulse.bootstrap import app
 
-    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta sends nobody back to 127.0.0.1
+    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta redirects to localhost, but not to 127.0.0.1
     return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 

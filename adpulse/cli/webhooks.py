@@ -1,4 +1,4 @@
-"""``adpulse webhooks``: who is told of what happens."""
+"""``adpulse webhooks``: programs and Slack channels that are notified of events."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from adpulse.errors import Usage
 
-webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are told of what happens.", no_args_is_help=True)
+webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are notified of events.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the webhook.")]
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Id or name; not needed where there is only one.")]
 OnlyWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")]
@@ -22,13 +22,13 @@ def register(cli: typer.Typer) -> None:
 
 @webhooks.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="Who is told.")],
+    name: Annotated[str, typer.Argument(help="Name of the webhook, such as its receiver.")],
     *,
     workspace: OfWorkspace = None,
-    event: Annotated[list[str] | None, typer.Option("--event", "-e", help="What it is told of; repeatable, or 'all'.")] = None,
+    event: Annotated[list[str] | None, typer.Option("--event", "-e", help="Event that is sent to it; repeatable, or 'all'.")] = None,
     slack: Annotated[bool, typer.Option("--slack", help="The URL is a Slack incoming webhook's.")] = False,
 ) -> None:
-    """Make a webhook. Its secret is shown this once.
+    """Create a webhook. Its secret is shown only once.
 
     The URL comes from the environment variable ADPULSE_WEBHOOK_URL, from standard input, or from a prompt: Slack's is a secret.
     """
@@ -41,10 +41,10 @@ def add(
     unknown = sorted(set(event or ()) - {"all", *SUBSCRIBABLE})
     if unknown:
         raise Usage(f"There is no event {', '.join(unknown)}. There are: {', '.join(SUBSCRIBABLE)}, or all.")
-    wanted = SUBSCRIBABLE if "all" in (event or ()) else [EventType(each) for each in event] if event else TROUBLE
+    events = SUBSCRIBABLE if "all" in (event or ()) else [EventType(event_name) for event_name in event] if event else TROUBLE
     form = Format.SLACK if slack else Format.STANDARD
-    made, secret = context.webhooks.create(owner.id, name, _read_url(), form, wanted)
-    typer.echo(f"Webhook {made.name} ({made.id}) for {owner.name} is told of: {', '.join(made.events)}.", err=True)
+    webhook, secret = context.webhooks.create(owner.id, name, _read_url(), form, events)
+    typer.echo(f"Webhook {webhook.name} ({webhook.id}) for {owner.name} receives: {', '.join(webhook.events)}.", err=True)
     if secret:
         typer.echo("Its receiver verifies messages with this secret. It is shown only now:", err=True)
         typer.echo(secret.get_secret_value())
@@ -61,26 +61,26 @@ def _read_url() -> SecretStr:
 
 @webhooks.command("list")
 def list_webhooks(workspace: OnlyWorkspace = None) -> None:
-    """List the webhooks: where they go, what they are told of, and whether they work."""
+    """List the webhooks: their addresses, their events, and whether they work."""
     from adpulse.bootstrap import app
 
     context = app()
-    for each in context.webhooks.every(context.workspaces.get(workspace).id if workspace else None):
-        state = f"failing since {each.failing_since:%Y-%m-%d %H:%M} UTC" if each.failing_since else "enabled"
-        if not each.enabled:
-            state = f"disabled: {each.disabled_reason}"
-        typer.echo(f"{each.id}  {each.name}  {each.url}  {each.format}  {', '.join(each.events)}  {state}")
+    for webhook in context.webhooks.every(context.workspaces.get(workspace).id if workspace else None):
+        state = f"failing since {webhook.failing_since:%Y-%m-%d %H:%M} UTC" if webhook.failing_since else "enabled"
+        if not webhook.enabled:
+            state = f"disabled: {webhook.disabled_reason}"
+        typer.echo(f"{webhook.id}  {webhook.name}  {webhook.url}  {webhook.format}  {', '.join(webhook.events)}  {state}")
 
 
 @webhooks.command("remove")
 def remove(webhook: Reference) -> None:
-    """Remove a webhook with its messages, those that wait included."""
+    """Remove a webhook with its messages, also those that wait."""
     from adpulse.bootstrap import app
 
     context = app()
-    found = context.webhooks.named(webhook)
-    context.webhooks.remove(found.id)
-    typer.echo(f"Webhook {found.name} is removed.")
+    existing = context.webhooks.named(webhook)
+    context.webhooks.remove(existing.id)
+    typer.echo(f"Webhook {existing.name} is removed.")
 
 
 @webhooks.command("test")
@@ -89,18 +89,18 @@ def test(webhook: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    found = context.webhooks.named(webhook)
-    message = context.webhooks.test(found.id)
-    typer.echo(f"Queued: {message}. See what comes of it with: adpulse webhooks deliveries {found.id}")
+    existing = context.webhooks.named(webhook)
+    message = context.webhooks.test(existing.id)
+    typer.echo(f"Queued: {message}. See its delivery with: adpulse webhooks deliveries {existing.id}")
 
 
 @webhooks.command("deliveries")
 def deliveries(webhook: Reference) -> None:
-    """List a webhook's messages, newest first, with what became of each."""
+    """List a webhook's messages with their states, newest first."""
     from adpulse.bootstrap import app
 
     context = app()
-    for each in context.outbox.history(context.webhooks.named(webhook).id):
-        when = f"next try at {each.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if each.next_attempt_at else each.state.value
-        told = f"{each.created_at:%Y-%m-%d %H:%M:%S} UTC  {each.id}  {each.event}  {each.attempts} tries  {when}"
-        typer.echo(f"{told}  {each.last_error}" if each.last_error else told)
+    for delivery in context.outbox.history(context.webhooks.named(webhook).id):
+        next_try = f"next try at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if delivery.next_attempt_at else delivery.state.value
+        line = f"{delivery.created_at:%Y-%m-%d %H:%M:%S} UTC  {delivery.id}  {delivery.event}  {delivery.attempts} tries  {next_try}"
+        typer.echo(f"{line}  {delivery.last_error}" if delivery.last_error else line)

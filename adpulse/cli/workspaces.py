@@ -1,4 +1,4 @@
-"""``adpulse workspace``: who shares a warehouse file, and who may sync in realtime."""
+"""``adpulse workspace``: workspaces, each with its own warehouse file, and their grant of realtime."""
 
 from typing import Annotated
 
@@ -17,8 +17,8 @@ def create(name: Annotated[str, typer.Argument(help="Name of the new workspace."
     """Create a workspace."""
     from adpulse.bootstrap import app
 
-    made = app().workspaces.create(name)
-    typer.echo(f"Workspace {made.name} created ({made.id}).")
+    workspace = app().workspaces.create(name)
+    typer.echo(f"Workspace {workspace.name} created ({workspace.id}).")
 
 
 @workspaces.command("list")
@@ -26,15 +26,15 @@ def list_workspaces() -> None:
     """List the workspaces."""
     from adpulse.bootstrap import app
 
-    for each in app().workspaces.all():
-        typer.echo(f"{each.name}  {each.id}{'  realtime granted' if each.realtime_granted else ''}")
+    for workspace in app().workspaces.all():
+        typer.echo(f"{workspace.name}  {workspace.id}{'  realtime granted' if workspace.realtime_granted else ''}")
 
 
 @workspaces.command("grant-realtime")
 def grant_realtime(
     workspace: Annotated[str, typer.Argument(help="Id or name of the workspace.")],
     *,
-    revoke: Annotated[bool, typer.Option("--revoke", help="Take the grant back; connections keep their frequency until changed.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Revoke the grant; connections keep their frequency until changed.")] = False,
 ) -> None:
     """Allow a workspace to choose the realtime frequency (every 30 s)."""
     from adpulse.bootstrap import app

@@ -1,1 +1,1 @@
-"""What people ask of an installation, by command line, page or HTTP; each module is one kind of request."""
+"""Operations that people request by command line, page or HTTP API; one module per kind of request."""

@@ -1,29 +1,29 @@
-"""Makes and changes alerts."""
+"""Creates and changes alerts."""
 
 from adpulse.bootstrap import App
 from storage.control.alerts import Alert
 from storage.warehouse import alert_query
 
 
-def make_alert(app: App, workspace_id: str, name: str, query: str) -> Alert:
-    """A new data alert, after its query was looked at; the worker asks it soon.
+def create_alert(app: App, workspace_id: str, name: str, query: str) -> Alert:
+    """Create a data alert, after its query was checked; the worker runs the query within seconds.
 
     Raises:
         Usage: the query is not one SELECT, or calls a function that an alert may not call; or the workspace has too many alerts.
         Conflict: the workspace has an alert of this name.
-        Unavailable: the query could not be looked at.
+        Unavailable: the query could not be checked.
     """
     alert_query.check(query)
     return app.alerts.create(workspace_id, name, query)
 
 
 def change_alert(app: App, alert_id: str, *, name: str | None = None, query: str | None = None, enabled: bool | None = None) -> Alert:
-    """Change what is given; a new query is looked at first.
+    """Change the given fields; a new query is checked first.
 
     Raises:
         Usage: the query is not one SELECT, or calls a function that an alert may not call.
         NotFound, Conflict: there is no such alert, or the name is taken.
-        Unavailable: the query could not be looked at.
+        Unavailable: the query could not be checked.
     """
     if query is not None:
         alert_query.check(query)

@@ -1,6 +1,6 @@
-"""How accounts get connected by people who have no terminal: consent in the browser or a pasted secret, then a choice of accounts.
+"""Connecting accounts without a terminal: consent in the browser or a pasted secret, then a choice of accounts.
 
-A credential waits as a grant until its accounts are chosen; see ``storage/control/grants.py``. :mod:`adpulse.services` does the rest.
+Until its accounts are chosen, a credential is stored as a grant; see ``storage/control/grants.py``.
 """
 
 import logging
@@ -20,7 +20,7 @@ from adpulse.platforms.consent import AuthorizationRequest, Consent, CredentialI
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
-from adpulse.services.syncing import Ask, dispatch
+from adpulse.services.syncing import Dispatch, dispatch
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.control.authorizations import Begun
 from storage.control.connections import ConnectionView
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 CALLBACK = "/oauth/callback"
 RENEW_BEFORE = timedelta(days=14)
-_TRY_EVERY = timedelta(days=1)
-_AT_ONCE = 3
-"""How many renewals a pass of the sweep may take time for."""
+_RETRY_INTERVAL = timedelta(days=1)
+_RENEWALS_PER_PASS = 3
+"""How many credentials one pass of the sweep renews at most."""
 
 _ERROR_WORD = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Where a person consents, and what their browser must hold when it comes back to ``redirect_uri``."""
+    """The URL at which a person consents, and the state that their browser must present when it returns to ``redirect_uri``."""
 
     url: str
     redirect_uri: str
@@ -48,8 +48,8 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What a browser brings back from a platform, and what it, or the program that asks in its place, proves to be."""
+class CallbackParameters:
+    """The parameters of a platform's redirect, with the browser's cookie or the id of the API key that finishes the consent."""
 
     state: str
     code: SecretStr | None
@@ -77,33 +77,33 @@ def begin_authorisation(
     return Invitation(url=url, redirect_uri=redirect_uri, begun=begun)
 
 
-def finish_authorisation(app: App, returned: Returned) -> Grant:
-    """Turn what the browser brought back into a grant; a state is good once, and only where it was begun.
+def finish_authorisation(app: App, returned: CallbackParameters) -> Grant:
+    """Turn the parameters of the callback into a grant. A state is valid once, and only in the browser or for the key that began.
 
     Raises:
-        Usage: nobody began this here, it took too long, or the person did not allow it.
-        BadRequest, AccountRefused, AuthExpired, RateLimited, Unavailable: the platform did not give what was asked for.
+        Usage: the state is unknown in this browser, it took too long, or the person did not allow access.
+        BadRequest, AccountRefused, AuthExpired, RateLimited, Unavailable: the platform did not issue a credential.
     """
-    asked = app.authorizations.take(returned.state, returned.browser, returned.key_id)
-    if asked is None:
-        message = (
-            "Nobody began to connect an account in this browser, or it took longer than ten minutes. Begin again, and stay in one browser."
-        )
+    authorization = app.authorizations.take(returned.state, returned.browser, returned.key_id)
+    if authorization is None:
+        message = "No consent was started in this browser, or it took longer than ten minutes. Start again, and stay in the same browser."
         raise Usage(message)
     if returned.code is None:
-        why = returned.error if returned.error and _ERROR_WORD.fullmatch(returned.error) else "no reason was given"
-        raise Usage(f"{platform_of(asked.provider).label} was not connected: access was not allowed ({why}). Nothing was stored.")
-    consent = _consent(app, asked.provider)
-    grant_id = app.grants.reserve(asked.workspace_id, asked.provider, asked.connection_id)
-    given = consent.redeem(
-        returned.code, AuthorizationRequest(state=returned.state, verifier=asked.verifier, redirect_uri=asked.redirect_uri)
+        reason = returned.error if returned.error and _ERROR_WORD.fullmatch(returned.error) else "no reason was given"
+        raise Usage(
+            f"{platform_of(authorization.provider).label} was not connected: access was not allowed ({reason}). Nothing was stored."
+        )
+    consent = _consent(app, authorization.provider)
+    grant_id = app.grants.reserve(authorization.workspace_id, authorization.provider, authorization.connection_id)
+    issued = consent.redeem(
+        returned.code, AuthorizationRequest(state=returned.state, verifier=authorization.verifier, redirect_uri=authorization.redirect_uri)
     )
-    reached = discover(app, asked.provider, given.secret, CredentialInfo(ends_at=given.expires_at))
-    return app.grants.fill(grant_id, given.secret, reached)
+    reached = discover(app, authorization.provider, issued.secret, CredentialInfo(ends_at=issued.expires_at))
+    return app.grants.fill(grant_id, issued.secret, reached)
 
 
 def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr) -> Grant:
-    """A grant of what a person pasted or uploaded: a token, or credentials as JSON.
+    """A grant for a pasted or uploaded credential: a token, or credentials as JSON.
 
     Raises:
         AuthExpired, AccountRefused, RateLimited, Unavailable: it was not accepted, nothing was stored.
@@ -113,109 +113,111 @@ def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr)
     return app.grants.fill(grant_id, secret, discover(app, provider, secret))
 
 
-def every_account(app: App, grant: Grant, manager_id: str | None = None) -> list[str]:
+def connectable_accounts(app: App, grant: Grant, manager_id: str | None = None) -> list[str]:
     """The ids of all accounts that can be synced and are not connected yet; with a manager's id, those that are reached through it.
 
     Raises:
         Usage: there is none.
     """
     account_id = platform_of(grant.provider).account_id
-    taken, manager = connected_accounts(app, grant), account_id(manager_id) if manager_id else None
-    found = [
-        each.external_id
-        for each in grant.accounts
-        if each.enabled and not each.manager and each.external_id not in taken and manager in (None, each.login_customer_id)
+    connected, manager = connected_accounts(app, grant), account_id(manager_id) if manager_id else None
+    account_ids = [
+        account.external_id
+        for account in grant.accounts
+        if account.enabled and not account.manager and account.external_id not in connected and manager in (None, account.login_customer_id)
     ]
-    if not found:
+    if not account_ids:
         through = f" through {manager}" if manager else ""
         raise Usage(f"The credential reaches no account{through} that can be synced and is not connected yet.")
-    return found
+    return account_ids
 
 
-def connect(app: App, grant: Grant, wanted: Sequence[str], sync_frequency: str, ask: Ask = dispatch) -> list[ConnectionView]:
+def connect(
+    app: App, grant: Grant, account_ids: Sequence[str], sync_frequency: str, dispatcher: Dispatch = dispatch
+) -> list[ConnectionView]:
     """Connect accounts that a grant reaches, by their ids.
 
     Raises:
         NotFound, FrequencyRefused, Conflict, Usage: nothing was stored, and the grant can still be used unless it is the cause.
     """
-    accounts = _chosen(grant, wanted)
+    accounts = _chosen_accounts(grant, account_ids)
     connecting.require_connectable(app, grant.workspace_id, grant.provider, accounts, sync_frequency)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return connecting.connect(app, grant.workspace_id, grant.provider, secret, _reached(grant, accounts), sync_frequency, ask=ask)
+    return connecting.connect(
+        app, grant.workspace_id, grant.provider, secret, _reached(grant, accounts), sync_frequency, dispatcher=dispatcher
+    )
 
 
-def reconnect(app: App, connection: Connection, grant: Grant, ask: Ask = dispatch) -> list[ConnectionView]:
-    """Give a connection, and those that shared its credential, what was granted; their history goes on.
+def reconnect(app: App, connection: Connection, grant: Grant, dispatcher: Dispatch = dispatch) -> list[ConnectionView]:
+    """Give a connection, and those that shared its credential, the granted credential; their history continues.
 
     Raises:
         NotFound, Usage: nothing was changed, and the grant can still be used unless it is the cause.
     """
     if grant.provider != connection.provider:
-        ours, theirs = platform_of(connection.provider).label, platform_of(grant.provider).label
-        raise Usage(f"{connection.name} is a connection of {ours}; this was granted by {theirs}.")
+        own_label, granted_label = platform_of(connection.provider).label, platform_of(grant.provider).label
+        raise Usage(f"{connection.name} is a connection of {own_label}; this was granted by {granted_label}.")
     connecting.require_reached(connection, grant.accounts)
     secret = app.grants.take(grant.id, grant.workspace_id)
-    return connecting.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), ask=ask)
+    return connecting.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), dispatcher=dispatcher)
 
 
 def connected_accounts(app: App, grant: Grant) -> set[str]:
     """The ids of the accounts, as the platform reports them now, that the grant's workspace has connected already."""
     views = app.connections.every(grant.workspace_id)
-    taken = {(each.connection.external_id, each.connection.currency) for each in views if each.connection.provider == grant.provider}
-    return {each.external_id for each in grant.accounts if (each.external_id, each.currency) in taken}
+    existing = {(view.connection.external_id, view.connection.currency) for view in views if view.connection.provider == grant.provider}
+    return {account.external_id for account in grant.accounts if (account.external_id, account.currency) in existing}
 
 
 def renew(app: App) -> int:
     """Exchange credentials that end soon for ones that end later, each at most once a day; returns how many were.
 
     A platform exchanges its app's own credentials only, so those of another app are left as they are.
-    What cannot be renewed is told with its connections, whose end comes nearer.
+    A credential that cannot be renewed stays; its connections show when it ends.
     """
-    return sum(_renew_of(app, platform.name, platform.renewed_scope) for platform in PLATFORMS.values() if platform.renewed_scope)
+    return sum(_renew_provider(app, platform.name, platform.renewed_scope) for platform in PLATFORMS.values() if platform.renewed_scope)
 
 
-def _renew_of(app: App, provider: Provider, scope: str) -> int:
+def _renew_provider(app: App, provider: Provider, scope: str) -> int:
     consent, now = app.consent(provider), app.clock.now()
     if consent is None:
         return 0
-    done = 0
-    for ending in app.credentials.ending(scope, now, now + RENEW_BEFORE, untried_since=now - _TRY_EVERY, limit=_AT_ONCE):
+    renewed = 0
+    for ending in app.credentials.ending(scope, now, now + RENEW_BEFORE, untried_since=now - _RETRY_INTERVAL, limit=_RENEWALS_PER_PASS):
         try:
-            done += _renewed(app, provider, consent, ending)
+            renewed += _renew_credential(app, provider, consent, ending)
         except (RateLimited, Unavailable) as error:
             log.warning("credentials that end soon are not renewed at present: %s", error)
             break
         except AdpulseError as error:
             log.warning("a credential that ends at %s cannot be renewed: %s", ending.expires_at, error)
-    return done
+    return renewed
 
 
-def _renewed(app: App, provider: Provider, consent: Consent, ending: Ending) -> bool:
-    given = consent.renew(app.credentials.open(ending.id))
-    if given is None or (given.expires_at is not None and given.expires_at <= ending.expires_at):
+def _renew_credential(app: App, provider: Provider, consent: Consent, ending: Ending) -> bool:
+    issued = consent.renew(app.credentials.open(ending.id))
+    if issued is None or (issued.expires_at is not None and issued.expires_at <= ending.expires_at):
         log.info("a credential that ends at %s was not prolonged", ending.expires_at)
         return False
-    fresh = app.credentials.store(ending.workspace_id, provider, given.secret, given.expires_at)
+    fresh = app.credentials.store(ending.workspace_id, provider, issued.secret, issued.expires_at)
     app.connections.renew_credential(ending.id, fresh)
-    log.info("a credential that ended at %s was renewed; it ends at %s", ending.expires_at, given.expires_at)
+    log.info("a credential that ended at %s was renewed; it ends at %s", ending.expires_at, issued.expires_at)
     return True
 
 
 def _consent(app: App, provider: Provider) -> Consent:
-    found = app.consent(provider)
-    if found is None:
+    consent = app.consent(provider)
+    if consent is None:
         platform = platform_of(provider)
         raise Usage(f"This installation has no app at {platform.label}, so nobody can consent there. Set {platform.app_settings}.")
-    return found
+    return consent
 
 
 def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
     base = app.settings.public_url or reached_at.rstrip("/")
     parts = urlsplit(base)
     if app.settings.public_url is None and parts.hostname not in LOOPBACK_HOSTS:
-        message = (
-            "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to an address that is known."
-        )
+        message = "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to a known address."
         raise Usage(message)
     platform = platform_of(provider)
     if platform.plain_http_host and parts.scheme == "http" and parts.hostname != platform.plain_http_host:
@@ -229,11 +231,11 @@ def _reached(grant: Grant, accounts: Sequence[AccountFacts]) -> DiscoveredAccoun
     return DiscoveredAccounts(accounts=accounts, scope=grant.scope, expires_at=grant.credential_expires_at)
 
 
-def _chosen(grant: Grant, wanted: Sequence[str]) -> list[AccountFacts]:
-    reached = {each.external_id: each for each in grant.accounts}
-    bare = list(dict.fromkeys(map(platform_of(grant.provider).account_id, wanted)))
+def _chosen_accounts(grant: Grant, account_ids: Sequence[str]) -> list[AccountFacts]:
+    reached = {account.external_id: account for account in grant.accounts}
+    bare = list(dict.fromkeys(map(platform_of(grant.provider).account_id, account_ids)))
     if not bare:
         raise Usage("Choose at least one account.")
-    if unknown := [each for each in bare if each not in reached]:
+    if unknown := [account for account in bare if account not in reached]:
         raise Usage(f"The credential does not reach account {', '.join(unknown)}.")
-    return [reached[each] for each in bare]
+    return [reached[account] for account in bare]

@@ -7,23 +7,24 @@ from adpulse.bootstrap import App
 from adpulse.errors import Usage
 from adpulse.metrics import parse_margin
 from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, Connection, ConnectionStatus
-from adpulse.services.syncing import Ask, dispatch, request_sync
+from adpulse.services.syncing import Dispatch, dispatch, request_sync
 from storage.control.connections import PAUSED, ConnectionView
 from storage.control.labels import check
 from storage.control.sync_requests import Ticket
 
 
-def set_margin(app: App, reference: str, gross_margin: Decimal, *, ask: Ask = dispatch) -> Ticket | None:
-    """Change a connection's gross margin and ask for the sync that brings all of its stored profits to it.
+def set_margin(app: App, reference: str, gross_margin: Decimal, *, dispatcher: Dispatch = dispatch) -> Ticket | None:
+    """Change a connection's gross margin and request the sync that computes all of its stored profits again.
 
-    Whoever syncs it now begins again, with the new margin. None while the connection is not synced at all: its next sync does it.
+    A sync under way loses its lease and starts again with the new margin. Returns None while the connection is not synced: its next
+    sync applies the margin.
 
     Raises:
         UnknownConnection: no such connection.
     """
     connection = app.connections.set_margin(reference, gross_margin).connection
     app.leases.release(app.runs.worked_on(connection.id))
-    return request_sync(app, connection.id, ask=ask) if connection.status is ConnectionStatus.ACTIVE else None
+    return request_sync(app, connection.id, dispatcher=dispatcher) if connection.status is ConnectionStatus.ACTIVE else None
 
 
 def change_connection(
@@ -33,28 +34,28 @@ def change_connection(
     name: str | None = None,
     labels: Iterable[str] | None = None,
     gross_margin: str | None = None,
-    ask: Ask = dispatch,
+    dispatcher: Dispatch = dispatch,
 ) -> None:
-    """Change what is given, once all of it was checked; a new margin asks for the sync that brings stored profits to it.
+    """Change the given fields, after all of them were checked; a new margin requests the sync that applies it to stored profits.
 
     Raises:
-        Usage: a label or the margin is none; nothing was changed.
+        Usage: a label or the margin is invalid; nothing was changed.
     """
-    wanted = check(labels) if labels is not None else None
+    new_labels = check(labels) if labels is not None else None
     margin = parse_margin(gross_margin) if gross_margin is not None else None
     if name is not None:
         app.connections.rename(connection.id, name)
-    if wanted is not None:
-        app.labels.change(connection.id, lambda _: wanted)
+    if new_labels is not None:
+        app.labels.change(connection.id, lambda _: new_labels)
     if margin is not None and margin != connection.gross_margin:
-        set_margin(app, connection.id, margin, ask=ask)
+        set_margin(app, connection.id, margin, dispatcher=dispatcher)
 
 
 def pause(app: App, reference: str) -> ConnectionView:
     """Stop syncing a connection until it is resumed; a sync under way ends by itself, queued ones wait.
 
     Raises:
-        UnknownConnection, Usage: there is none, or it is not synced at present anyway; the message says why.
+        UnknownConnection, Usage: there is no such connection, or it is not synced at present; the message says why.
     """
     connection = app.connections.get(reference).connection
     if connection.status not in (ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED):
@@ -63,11 +64,11 @@ def pause(app: App, reference: str) -> ConnectionView:
     return app.connections.get(connection.id)
 
 
-def resume(app: App, reference: str, ask: Ask = dispatch) -> Ticket:
-    """Sync a connection again that was paused, or whose cause at the platform was mended, and ask for a sync at once.
+def resume(app: App, reference: str, dispatcher: Dispatch = dispatch) -> Ticket:
+    """Sync a connection again after a pause, or after its problem at the platform was solved, and request a sync at once.
 
     Raises:
-        UnknownConnection, Usage: there is none, or resuming cannot help; the message says what does.
+        UnknownConnection, Usage: there is no such connection, or resuming cannot help; the message says what does.
     """
     view = app.connections.get(reference)
     connection = view.connection
@@ -77,14 +78,14 @@ def resume(app: App, reference: str, ask: Ask = dispatch) -> Ticket:
         raise Usage(view.status_reason or f"{connection.name} reports in another currency now. Connect it as a new connection.")
     if connection.status in RESUMABLE:
         app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
-    return request_sync(app, connection.id, ask=ask)
+    return request_sync(app, connection.id, dispatcher=dispatcher)
 
 
 def disconnect(app: App, reference: str) -> ConnectionView:
     """Stop syncing a connection for good; its data stay, its token is erased unless another connection uses it.
 
     Raises:
-        UnknownConnection, Usage: there is none, or it is being deleted.
+        UnknownConnection, Usage: there is no such connection, or it is being deleted.
     """
     connection = app.connections.get(reference).connection
     if connection.status is ConnectionStatus.DELETING:
@@ -95,12 +96,12 @@ def disconnect(app: App, reference: str) -> ConnectionView:
 
 
 def being_deleted(connection: Connection) -> Usage:
-    """The refusal of a change to what is about to be gone."""
-    return Usage(f"{connection.name} is being deleted. Once it is gone, its account can be connected anew.")
+    """The error for a change to a connection that is being deleted."""
+    return Usage(f"{connection.name} is being deleted. Afterwards its account can be connected again.")
 
 
 def erase_unused(app: App, connection: Connection) -> None:
-    """Forget the secret of a connection's credential unless a connection that may be synced again has it, too."""
+    """Erase the secret of a connection's credential unless another connection that may be synced again uses it."""
     over = (ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)
     used = {view.connection.credential_id for view in app.connections.every(connection.workspace_id) if view.connection.status not in over}
     if connection.credential_id not in used:

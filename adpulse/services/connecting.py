@@ -12,11 +12,11 @@ from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider
 from adpulse.platforms.registry import platform_of
 from adpulse.services.changing import being_deleted, erase_unused
 from adpulse.services.discovering import discover
-from adpulse.services.syncing import Ask, dispatch, request_all
+from adpulse.services.syncing import Dispatch, dispatch, request_all
 from storage.control.connections import ConnectionView
 
 
-def connect(  # noqa: PLR0913 - what makes connections
+def connect(  # noqa: PLR0913 - everything that a new connection needs
     app: App,
     workspace: str,
     provider: Provider,
@@ -24,21 +24,21 @@ def connect(  # noqa: PLR0913 - what makes connections
     chosen: DiscoveredAccounts,
     sync_frequency: str,
     *,
-    ask: Ask = dispatch,
+    dispatcher: Dispatch = dispatch,
 ) -> list[ConnectionView]:
-    """Store the credential once, connect the accounts chosen of those it reaches, and ask for their first sync.
+    """Store the credential once, connect the chosen accounts, and request their first sync.
 
-    Everything is checked before anything is written. An account that is connected with another currency is not synced there any
-    more; its history stays as it is.
+    Everything is checked before anything is written. An existing connection of the same account with another currency is not synced
+    any more; its history stays as it is.
 
     Raises:
-        FrequencyRefused, Conflict, Usage: and nothing was stored.
+        FrequencyRefused, Conflict, Usage: nothing was stored.
     """
     owner = app.workspaces.get(workspace)
     accounts, margin = chosen.accounts, app.settings.gross_margin
     connected = require_connectable(app, owner.id, provider, accounts, sync_frequency)
     credential = app.credentials.store(owner.id, provider, secret, chosen.expires_at)
-    made = [
+    created = [
         app.connections.create(
             owner.id, provider, account, credential_id=credential, scope=chosen.scope, frequency=sync_frequency, gross_margin=margin
         )
@@ -48,23 +48,23 @@ def connect(  # noqa: PLR0913 - what makes connections
     for old in connected:
         if old.external_id in currencies and old.status is not ConnectionStatus.DISCONNECTED:
             app.connections.set_status(old.id, ConnectionStatus.CURRENCY_CHANGED, old.currency_change_message(currencies[old.external_id]))
-    return request_all(app, provider, [view.connection for view in made], ask)
+    return request_all(app, provider, [view.connection for view in created], dispatcher)
 
 
 def require_connectable(
     app: App, workspace: str, provider: Provider, accounts: Sequence[AccountFacts], sync_frequency: str
 ) -> list[Connection]:
-    """Make sure that all of these accounts can be connected; the platform's connections that the workspace has.
+    """Check that all of these accounts can be connected; returns the workspace's connections of the platform.
 
     Raises:
-        FrequencyRefused, Conflict, Usage: says which cannot, and why.
+        FrequencyRefused, Conflict, Usage: an account cannot be connected; the message names it and the reason.
     """
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
     connected = [view.connection for view in app.connections.every(owner.id) if view.connection.provider == provider]
-    taken = {(each.external_id, each.currency): each for each in connected}
+    existing = {(connection.external_id, connection.currency): connection for connection in connected}
     for account in accounts:
-        if old := taken.get((account.external_id, account.currency)):
+        if old := existing.get((account.external_id, account.currency)):
             state = "still being deleted" if old.status is ConnectionStatus.DELETING else "connected already"
             raise Conflict(f"Account {account.external_id} is {state} as '{old.name}' in {owner.name}.")
         if account.manager:
@@ -83,42 +83,48 @@ def reconnect(
     secret: SecretStr,
     reached: DiscoveredAccounts | None = None,
     *,
-    ask: Ask = dispatch,
+    dispatcher: Dispatch = dispatch,
 ) -> list[ConnectionView]:
-    """Give a connection, and every other that shared its credential and that the new one reaches, a fresh one; sync them at once.
+    """Give a connection a fresh credential, and so the others that shared the old one and that the new one reaches; sync them at once.
 
-    ``reached`` is what the credential reaches, if that was asked already.
+    ``reached`` are the accounts that the credential reaches, if the platform was asked already.
 
     Raises:
         AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was changed.
-        UnknownConnection, Usage: there is none, or the credential does not reach its account.
+        UnknownConnection, Usage: there is no such connection, or the credential does not reach its account.
     """
-    named = app.connections.get(reference).connection
+    target = app.connections.get(reference).connection
     if reached is None:
-        require_reached(named, None)  # before the platform is asked
-        reached = discover(app, named.provider, secret)
-    require_reached(named, reached.accounts)
+        require_reached(target, None)  # before the platform is asked
+        reached = discover(app, target.provider, secret)
+    require_reached(target, reached.accounts)
     accounts = {account.external_id: account for account in reached.accounts}
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
     together = [
-        view.connection for view in app.connections.every(named.workspace_id) if view.connection.credential_id == named.credential_id
+        view.connection for view in app.connections.every(target.workspace_id) if view.connection.credential_id == target.credential_id
     ]
-    mended = [each for each in together if each.id == named.id or (each.status in stopped and each.external_id in accounts)]
-    credential = app.credentials.store(named.workspace_id, named.provider, secret, reached.expires_at)
-    app.connections.use_credential({each.id: accounts[each.external_id] for each in mended}, credential, reached.scope)
-    erase_unused(app, named)
-    return request_all(app, named.provider, mended, ask)
+    reconnected = [
+        connection
+        for connection in together
+        if connection.id == target.id or (connection.status in stopped and connection.external_id in accounts)
+    ]
+    credential = app.credentials.store(target.workspace_id, target.provider, secret, reached.expires_at)
+    app.connections.use_credential(
+        {connection.id: accounts[connection.external_id] for connection in reconnected}, credential, reached.scope
+    )
+    erase_unused(app, target)
+    return request_all(app, target.provider, reconnected, dispatcher)
 
 
 def require_reached(connection: Connection, accounts: Sequence[AccountFacts] | None) -> None:
-    """Make sure that a credential which reaches these accounts can serve the connection; None: it is not known yet what it reaches.
+    """Check that a credential that reaches these accounts can serve the connection; None: the accounts are not known yet.
 
     Raises:
-        Usage: it cannot; says why.
+        Usage: it cannot; the message says why.
     """
     if connection.status is ConnectionStatus.CURRENCY_CHANGED:
         raise Usage(f"{connection.name} reports in another currency now. Connect it as a new connection; its history stays here.")
     if connection.status is ConnectionStatus.DELETING:
         raise being_deleted(connection)
-    if accounts is not None and connection.external_id not in {each.external_id for each in accounts}:
+    if accounts is not None and connection.external_id not in {account.external_id for account in accounts}:
         raise Usage(f"This token does not reach {connection.name} ({connection.external_id}). Nothing was changed.")

@@ -1,7 +1,7 @@
-"""Deleting a connection with its data: told first, confirmed, and finished even by another process.
+"""Deleting a connection with its data: proposed, confirmed, and finished, if necessary by another process.
 
-The intent is the connection's status ``deleting``, from which nothing leads back. What is left to do is done in an order in which
-each step can be repeated: the warehouse and its copy, what was staged, and last the rows of the control plane, which hold the intent.
+The intent is the connection's status ``deleting``, which is never reversed. The steps that follow can each be repeated, in this
+order: the warehouse and its copy, staged answers, and last the rows of the control plane, which hold the intent.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ CONFIRMED_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What would go, and the text that confirms it until ``ends_at`` (real time)."""
+    """What would be deleted, and the text that confirms it until ``ends_at`` (real time)."""
 
     connection: Connection
     contents: Contents
@@ -29,24 +29,24 @@ class Proposal:
 
 
 def propose(app: App, reference: str) -> Proposal:
-    """What deleting a connection means; nothing is changed.
+    """What deleting a connection would delete; nothing is changed.
 
     Raises:
-        UnknownConnection: there is none.
+        UnknownConnection: there is no such connection.
     """
     connection = app.connections.get(reference).connection
     contents = app.warehouse(connection.workspace_id).contents(connection.id)
-    made = app.cipher.confirmation(_what(connection))
-    return Proposal(connection=connection, contents=contents, confirmation=made, ends_at=utc_now() + CONFIRMED_WITHIN)
+    confirmation = app.cipher.confirmation(_confirmed_text(connection))
+    return Proposal(connection=connection, contents=contents, confirmation=confirmation, ends_at=utc_now() + CONFIRMED_WITHIN)
 
 
 def confirm(app: App, connection: Connection, confirmation: str) -> None:
-    """Begin the deletion: from now on the connection is not synced, and who works on it has lost its lease.
+    """Begin the deletion: from now on the connection is not synced, and a sync under way has lost its lease.
 
     Raises:
-        Usage: the confirmation is another connection's, none of ours, or too old.
+        Usage: the confirmation is another connection's, forged, or too old.
     """
-    if not app.cipher.confirms(confirmation, _what(connection), round(CONFIRMED_WITHIN.total_seconds())):
+    if not app.cipher.confirms(confirmation, _confirmed_text(connection), round(CONFIRMED_WITHIN.total_seconds())):
         minutes = round(CONFIRMED_WITHIN.total_seconds() / 60)
         raise Usage(
             f"This confirmation is not for {connection.name}, or older than {minutes} minutes. Nothing was deleted; ask for another."
@@ -56,12 +56,12 @@ def confirm(app: App, connection: Connection, confirmation: str) -> None:
 
 
 def pending(app: App) -> list[Connection]:
-    """Connections whose deletion was confirmed and is not finished."""
+    """Connections whose deletion was confirmed but not finished."""
     return [view.connection for view in app.connections.page(Wanted(status=ConnectionStatus.DELETING), None)]
 
 
 def finish(app: App, connection: Connection) -> None:
-    """Delete all there is of a connection whose deletion was confirmed; again is harmless, also after a kill in the middle.
+    """Delete all data of a connection whose deletion was confirmed. Repeating it is harmless, also after a kill in the middle.
 
     Raises:
         AdpulseError, OSError: its warehouse or the copy cannot be written; nothing else was deleted, and it is still pending.
@@ -71,12 +71,12 @@ def finish(app: App, connection: Connection) -> None:
     app.connections.delete(connection.id)
 
 
-def _what(connection: Connection) -> str:
+def _confirmed_text(connection: Connection) -> str:
     return f"delete {connection.id}"
 
 
 def delete_workspace(app: App, workspace_id: str) -> None:
-    """Delete a workspace without connections, and then its files, in which nothing is left.
+    """Delete a workspace without connections, and its files.
 
     Raises:
         Conflict, WarehouseBusy: it has connections, or its file is in use; nothing was deleted.

@@ -1,4 +1,4 @@
-"""Asks a platform what a credential reaches: whose it is first, then its accounts."""
+"""Asks a platform for the owner of a credential, and for the accounts that it reaches."""
 
 import hashlib
 import logging
@@ -18,21 +18,21 @@ log = logging.getLogger(__name__)
 def discover(app: App, provider: Provider, secret: SecretStr, issued: CredentialInfo | None = None) -> DiscoveredAccounts:
     """Every account the credential reaches, managers too; the calls are counted under its fingerprint, as there is no account yet.
 
-    ``issued`` is what is known of it already; else the platform is asked, where the installation has an app that may ask.
+    ``issued`` are its known details; without them the platform is asked, if the installation has an app there that may ask.
 
     Raises:
         AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was stored.
         Usage: it is incomplete.
     """
-    known = issued or _asked(app, provider, secret)
-    client = app.client_for(provider, secret, known.app_id)
+    details = issued or _ask_about(app, provider, secret)
+    client = app.client_for(provider, secret, details.app_id)
     key = f"{provider}:token:{hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:16]}"
     accounts = client.accounts(lambda: app.ledger.take(key, client.scope, Heat.HOT))
-    return DiscoveredAccounts(accounts=accounts, scope=client.scope, expires_at=known.ends_at)
+    return DiscoveredAccounts(accounts=accounts, scope=client.scope, expires_at=details.ends_at)
 
 
-def _asked(app: App, provider: Provider, secret: SecretStr) -> CredentialInfo:
-    """What the platform tells of the credential; not knowing it keeps nobody from connecting."""
+def _ask_about(app: App, provider: Provider, secret: SecretStr) -> CredentialInfo:
+    """The details that the platform reports about the credential; an error there does not prevent connecting."""
     consent = app.consent(provider)
     if consent is None:
         return CredentialInfo()
@@ -41,5 +41,5 @@ def _asked(app: App, provider: Provider, secret: SecretStr) -> CredentialInfo:
     except AccountRefused:
         raise
     except AdpulseError as error:
-        log.info("%s does not tell whose a credential is: %s", platform_of(provider).label, error.code)
+        log.info("%s does not report the owner of a credential: %s", platform_of(provider).label, error.code)
         return CredentialInfo()

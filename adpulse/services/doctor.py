@@ -1,4 +1,4 @@
-"""Looks an installation over: what keeps it from its work, and with ``production`` what should not go live as it is."""
+"""Checks an installation: what keeps it from working, and with ``production`` what should not go live as it is."""
 
 import os
 import pwd
@@ -18,12 +18,12 @@ from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
 from storage.control.leader import SWEEP, TERM
 
-_LEAST_FREE = 1 << 30
-_MOST_DRIFT = timedelta(seconds=5)
+_MIN_FREE_BYTES = 1 << 30
+_MAX_DRIFT = timedelta(seconds=5)
 
 
 class Verdict(StrEnum):
-    """``look``: only a person can tell whether it is right."""
+    """``look``: only a person can decide whether it is right."""
 
     OK = "ok"
     LOOK = "look"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check. The names of the fields are keys of ``adpulse doctor --json``."""
 
     about: str
     verdict: Verdict
@@ -40,9 +40,9 @@ class Finding:
 
 
 def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
-    """Every finding; those that need the control plane only when it answers. Calls no platform.
+    """Every finding; checks that need the control plane run only when it answers. Calls no platform.
 
-    Changes nothing, but closes the home to other users, as every process does when it begins.
+    Changes nothing except the permissions of the home folder, which every process closes to other users when it starts.
     """
     try:
         installation = app()
@@ -60,15 +60,15 @@ def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
 
 def _disk(config: Settings) -> Iterator[Finding]:
     folder = config.home.absolute()
-    free = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
+    free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
     largest = max((path.stat().st_size for path in folder.glob("warehouse/*.duckdb")), default=0)
-    told = f"{free / 1e9:.1f} GB are free where {config.home} is"
-    if free < max(_LEAST_FREE, 2 * largest):
+    text = f"{free / 1e9:.1f} GB are free where {config.home} is"
+    if free < max(_MIN_FREE_BYTES, 2 * largest):
         yield _wrong(
-            "disk", f"{told}; a publication needs room for a copy of the largest warehouse, {largest / 1e9:.1f} GB, and 1 GB besides."
+            "disk", f"{text}; a publication needs room for a copy of the largest warehouse, {largest / 1e9:.1f} GB, and 1 GB besides."
         )
     else:
-        yield _ok("disk", f"{told}.")
+        yield _ok("disk", f"{text}.")
 
 
 def _home(config: Settings) -> Iterator[Finding]:
@@ -80,9 +80,9 @@ def _home(config: Settings) -> Iterator[Finding]:
     if not exposed:
         yield _ok("home", f"Only its owner may use what is in {config.home}.")
         return
-    path, more = exposed[0], f" and {len(exposed) - 1} more in it" if len(exposed) > 1 else ""
-    told = f"Other users may use {path}{more}, and it could not be closed: it belongs to {_name_of(path.stat().st_uid)}."
-    yield _wrong("home", f"{told} Let its owner run: chmod -R go= {config.home}. Or give it to the user that runs adpulse.")
+    path, others = exposed[0], f" and {len(exposed) - 1} more in it" if len(exposed) > 1 else ""
+    text = f"Other users may use {path}{others}, and it could not be closed: it belongs to {_name_of(path.stat().st_uid)}."
+    yield _wrong("home", f"{text} Let its owner run: chmod -R go= {config.home}. Or give it to the user that runs adpulse.")
 
 
 def _name_of(user: int) -> str:
@@ -114,13 +114,13 @@ def _prefect_access(config: Settings) -> Iterator[Finding]:
 
 
 def _platforms(config: Settings) -> Iterator[Finding]:
-    other = [variable(Settings, "sandbox_url")] if config.sandbox_url else []
+    overridden = [variable(Settings, "sandbox_url")] if config.sandbox_url else []
     for platform in PLATFORMS.values():
         section = config.of(platform)
         changed = [name for name in platform.addresses if getattr(section, name) != platform.settings.model_fields[name].default]
-        other += [variable(platform.settings, name) for name in changed]
-    if other:
-        yield _wrong("platforms", f"{', '.join(other)} point elsewhere than to the platforms.")
+        overridden += [variable(platform.settings, name) for name in changed]
+    if overridden:
+        yield _wrong("platforms", f"{', '.join(overridden)} do not point to the platforms.")
     else:
         yield _ok("platforms", "The addresses are those of the platforms.")
 
@@ -139,11 +139,11 @@ def _database_kind(config: Settings) -> Iterator[Finding]:
 
 
 def _worker(installation: App) -> Iterator[Finding]:
-    seen = installation.leadership.seen(SWEEP)
-    if seen is None or seen > TERM:
-        yield _wrong("worker", "None was seen lately. Start one with adpulse up or adpulse worker.")
+    last_seen = installation.leadership.seen(SWEEP)
+    if last_seen is None or last_seen > TERM:
+        yield _wrong("worker", "No worker was seen recently. Start one with adpulse up or adpulse worker.")
     else:
-        yield _ok("worker", f"One was seen {seen.total_seconds():.0f} s ago.")
+        yield _ok("worker", f"One was seen {last_seen.total_seconds():.0f} s ago.")
 
 
 def _secrets(installation: App) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def _secrets(installation: App) -> Iterator[Finding]:
 
 def _clock(installation: App) -> Iterator[Finding]:
     drift = installation.gauges.clock_drift()
-    if abs(drift) > _MOST_DRIFT:
+    if abs(drift) > _MAX_DRIFT:
         yield _wrong("clock", f"This machine's and the database's differ by {abs(drift).total_seconds():.0f} s. Leases rely on both.")
     else:
         yield _ok("clock", "This machine's and the database's agree.")
@@ -168,8 +168,8 @@ def _clock(installation: App) -> Iterator[Finding]:
 def _key_backup(installation: App) -> Iterator[Finding]:
     if (stored := sum(installation.rotation.uses().by_key.values())) == 0:
         return
-    where = "ADPULSE_SECRET_KEY" if installation.settings.secret_key else str(installation.settings.home / KEY_FILE)
-    yield _look("key's backup", f"{stored} tokens open with {where} alone. Is it backed up, apart from the database?")
+    source = "ADPULSE_SECRET_KEY" if installation.settings.secret_key else str(installation.settings.home / KEY_FILE)
+    yield _look("key's backup", f"{stored} tokens open with {source} alone. Is it backed up, apart from the database?")
 
 
 def _api_keys(installation: App) -> Iterator[Finding]:
@@ -204,13 +204,13 @@ _LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secr
 _LOOKS_BEFORE_PRODUCTION = (_key_backup, _api_keys, _allowances)
 
 
-def _ok(about: str, told: str) -> Finding:
-    return Finding(about=about, verdict=Verdict.OK, told=told)
+def _ok(about: str, text: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.OK, told=text)
 
 
-def _look(about: str, told: str) -> Finding:
-    return Finding(about=about, verdict=Verdict.LOOK, told=told)
+def _look(about: str, text: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.LOOK, told=text)
 
 
-def _wrong(about: str, told: str) -> Finding:
-    return Finding(about=about, verdict=Verdict.WRONG, told=told)
+def _wrong(about: str, text: str) -> Finding:
+    return Finding(about=about, verdict=Verdict.WRONG, told=text)

@@ -1,4 +1,4 @@
-"""Fetches a workspace's published file from another installation: resumed where it broke off, whole or not at all."""
+"""Downloads a workspace's published file from another installation. An interrupted download resumes; the file appears only whole."""
 
 import json
 import time
@@ -15,15 +15,15 @@ from adpulse.settings import LOOPBACK_HOSTS
 from storage.files import disk_full, exclusive, is_disk_full_message, replace
 from storage.warehouse import damage
 
-_CHUNK = 1 << 16  # what had come of a chunk is lost when the connection breaks
+_CHUNK = 1 << 16  # an incomplete chunk is lost when the connection breaks
 _TRIES = 5
 _TIMEOUT = (10.0, 60.0)
-_WAIT_SECONDS = 1.0
+_RETRY_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """What came of it: ``changed`` is False when the file here is the one that is published."""
+    """The result: ``changed`` is False when the target was the published file already."""
 
     changed: bool
     size: int
@@ -31,16 +31,16 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """The file at the other installation, and with which key it may be read."""
+    """The URL of the file at the other installation, and the API key for it."""
 
     url: str
     key: SecretStr
 
-    def ask(self, **headers: str) -> requests.Response:
-        """Begin a download; a redirect is not followed, it might lead the key elsewhere.
+    def request(self, **headers: str) -> requests.Response:
+        """Start a download. Redirects are not followed, because the key would be sent to their target.
 
         Raises:
-            Usage: it redirects to something that is no address, on which ``requests`` stumbles.
+            Usage: it redirects to an invalid address, for which ``requests`` raises ValueError.
         """
         headers |= {"Authorization": f"Bearer {self.key.get_secret_value()}", "Accept-Encoding": "identity"}
         try:
@@ -48,12 +48,12 @@ class _Source:
         except ValueError as error:
             if isinstance(error, requests.RequestException):
                 raise
-            raise Usage(f"{self.url} redirects to something that is no address.") from None
+            raise Usage(f"{self.url} redirects to an invalid address.") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
-    """Which publication a file is a copy of; beside a whole one also how the file was when it was put there."""
+    """The publication that a file is a copy of (its ETag). For a complete file also its size and modification time."""
 
     tag: str
     size: int = -1
@@ -68,21 +68,21 @@ class _Note:
             return None
 
     def write(self, path: Path) -> None:
-        """Leave the note."""
+        """Write the note."""
         path.write_text(json.dumps(asdict(self)))
 
 
 def pull(url: str, workspace_id: str, target: Path, key: SecretStr) -> Pulled:
-    """Make ``target`` the workspace's published file; what is there stays until the new one is whole and opens.
+    """Make ``target`` the workspace's published file. An existing file stays until the new one is complete and opens.
 
     Raises:
-        AuthExpired, Usage: the other installation does not give it, or redirects elsewhere; the message says why.
+        AuthExpired, Usage: the other installation refuses, or redirects elsewhere; the message says why.
         Usage: another pull writes the file now.
-        Unavailable: the connection broke off again and again. What came is kept, and the next pull goes on from there.
+        Unavailable: the connection broke off repeatedly. The received part is kept, and the next pull resumes it.
         DiskFull: there was no space.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise Usage(f"'{url}' is no address of an installation. Example: https://adpulse.example.org")
+        raise Usage(f"'{url}' is not the address of an installation. Example: https://adpulse.example.org")
     source = _Source(url=f"{url.rstrip('/')}/workspaces/{quote(workspace_id, safe='')}/analytics.duckdb", key=key)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -93,12 +93,12 @@ def pull(url: str, workspace_id: str, target: Path, key: SecretStr) -> Pulled:
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read what is sent: TLS, or this machine itself."""
+    """Whether the connection is private: TLS, or this machine itself."""
     return urlsplit(url).scheme != "http" or urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
 class _Download:
-    """One file on its way: ``.NAME.part`` is what came so far, ``.NAME.etag`` says what ``NAME`` is."""
+    """One download: ``.NAME.part`` is the received part, ``.NAME.etag`` notes which publication ``NAME`` is."""
 
     def __init__(self, source: _Source, target: Path) -> None:
         self._source = source
@@ -108,7 +108,7 @@ class _Download:
         self._note = target.with_name(f".{target.name}.etag")
 
     def run(self) -> Pulled:
-        """Try until it is whole, or nothing more comes."""
+        """Try until the file is complete or all tries are used."""
         for attempt in range(_TRIES):
             before = self._size()
             try:
@@ -116,22 +116,22 @@ class _Download:
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 broke = type(error).__name__
                 if self._size() == before:
-                    time.sleep(_WAIT_SECONDS * attempt)
+                    time.sleep(_RETRY_WAIT_SECONDS * attempt)
                 continue
             return self._finish(tag)
-        raise Unavailable(f"{self._source.url} broke off {_TRIES} times ({broke}). Run the command again: it goes on where it was.")
+        raise Unavailable(f"{self._source.url} broke off {_TRIES} times ({broke}). Run the command again: it resumes the download.")
 
     def _fetch(self) -> str | None:
-        """Bring what is missing; the publication's tag, or None when the target is it already."""
-        held = _Note.of(self._part_note) if self._part.exists() else None
-        asked = {"Range": f"bytes={self._size()}-", "If-Range": held.tag} if held else {}
-        if known := self._known():
-            asked["If-None-Match"] = known
-        with self._source.ask(**asked) as answer:
+        """Download the missing part; returns the publication's tag, or None when the target is up to date."""
+        partial = _Note.of(self._part_note) if self._part.exists() else None
+        headers = {"Range": f"bytes={self._size()}-", "If-Range": partial.tag} if partial else {}
+        if target_tag := self._target_tag():
+            headers["If-None-Match"] = target_tag
+        with self._source.request(**headers) as answer:
             if answer.status_code == HTTPStatus.NOT_MODIFIED:
                 return None
-            if held and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return held.tag  # all of it had come, and was not looked at yet
+            if partial and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return partial.tag  # the part was complete already, but not yet verified
             _refuse(answer)
             tag = answer.headers.get("ETag", "")
             if answer.status_code == HTTPStatus.OK:
@@ -157,21 +157,21 @@ class _Download:
             return Pulled(changed=False, size=self._target.stat().st_size)
         if not damage.is_whole(self._part):
             self._forget_part()
-            raise Unavailable(f"What {self._source.url} sent does not open. It was thrown away; run the command again.")
+            raise Unavailable(f"The file from {self._source.url} does not open. It was deleted; run the command again.")
         self._note.unlink(missing_ok=True)
         replace(self._part, self._target)
         self._part_note.unlink(missing_ok=True)
-        found = self._target.stat()
-        _Note(tag=tag, size=found.st_size, mtime_ns=found.st_mtime_ns).write(self._note)
-        return Pulled(changed=True, size=found.st_size)
+        file = self._target.stat()
+        _Note(tag=tag, size=file.st_size, mtime_ns=file.st_mtime_ns).write(self._note)
+        return Pulled(changed=True, size=file.st_size)
 
-    def _known(self) -> str | None:
-        """The tag of the target, unless somebody changed or removed it."""
+    def _target_tag(self) -> str | None:
+        """The tag of the target, unless it was changed or removed since."""
         note = _Note.of(self._note)
         if note is None or not self._target.exists():
             return None
-        found = self._target.stat()
-        return note.tag if (found.st_size, found.st_mtime_ns) == (note.size, note.mtime_ns) else None
+        file = self._target.stat()
+        return note.tag if (file.st_size, file.st_mtime_ns) == (note.size, note.mtime_ns) else None
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
@@ -185,29 +185,29 @@ def _refuse(answer: requests.Response) -> None:
     """Raise for every answer that is not the file.
 
     Raises:
-        AuthExpired, Usage, Unavailable: by the status; with what the installation said.
+        AuthExpired, Usage, Unavailable: by the status; the message has the installation's detail.
     """
     if answer.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         return
     if answer.is_redirect:
         raise Usage(_redirected(answer))
     try:
-        said = str(answer.json()["detail"])
+        detail = str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        said = f"It answered {answer.status_code}."
+        detail = f"It answered {answer.status_code}."
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise AuthExpired(f"{answer.url}: {said}")
+        raise AuthExpired(f"{answer.url}: {detail}")
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise Unavailable(f"{answer.url}: {said}")
-    raise Usage(f"{answer.url}: {said}")
+        raise Unavailable(f"{answer.url}: {detail}")
+    raise Usage(f"{answer.url}: {detail}")
 
 
 def _redirected(answer: requests.Response) -> str:
-    """Names the address that the answer points to, without what may be secret in it: user, password and query."""
+    """The message for a redirect. The address leaves out what may be secret: user, password and query."""
     parts = urlsplit(urljoin(answer.url, answer.headers["Location"]))
     host = parts.netloc.rpartition("@")[2]
-    where = "".join(sign for sign in f"{parts.scheme}://{host}{parts.path}" if sign.isprintable())[:200]
+    shown = "".join(sign for sign in f"{parts.scheme}://{host}{parts.path}" if sign.isprintable())[:200]
     return (
-        f"{answer.url} redirects to {where}. That was not followed, because the API key would be sent there. "
+        f"{answer.url} redirects to {shown}. That was not followed, because the API key would be sent there. "
         "If the installation has moved there, give its new address with --url."
     )

@@ -65,8 +65,7 @@ _CONNECTION_SCHEMA = pa.schema(
 class Applied:
     """What a run wrote to the warehouse: its counts, how many of its legs wrote metrics, and when the last one did (business time).
 
-    ``trailing_spend`` is the connection's spend of the seven days before its last leg, in micros. ``restated`` is None when no
-    earlier day changed.
+    ``trailing_spend``: the connection's spend of the seven days before its last leg, in micros. ``restated``: None if no day was.
     """
 
     counts: RunCounts
@@ -160,9 +159,8 @@ class Warehouse:
     ) -> set[str]:
         """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
 
-        A run is written whole or not at all. A run without its lease is left out, also when it loses the lease just before the
-        commit. So is a run older than the connection's last one. A run that was written before is not written again and counts as
-        applied.
+        A run is written whole or not at all. Runs without a lease are left out, also when they lose it just before the commit. So are
+        runs older than the connection's last one. A run that was written before is not written again and counts as applied.
 
         Args:
             changes: the result of :meth:`diff`.
@@ -181,14 +179,12 @@ class Warehouse:
         with self._exclusive():
             for portion in portions(pending, ROWS_AT_ONCE):
                 if portion := [run for run in portion if holds_lease(run.run_id, run.generation)]:
-                    applied |= _DUCKDB.run(self._apply_portion, portion, holds_lease, connections)
+                    applied |= _DUCKDB.run(self._apply_once, portion, holds_lease, connections)
         return applied
 
-    def _apply_portion(
-        self, portion: list[RunChanges], holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]
-    ) -> set[str]:
+    def _apply_once(self, runs: list[RunChanges], holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
         with self._open_for_writing() as warehouse:
-            return _merge(warehouse, portion, holds_lease, connections)
+            return _merge(warehouse, runs, holds_lease, connections)
 
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
         """What the run wrote after a generation; None when it wrote nothing. Telemetry reports this, not counts in memory."""

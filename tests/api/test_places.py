@@ -65,7 +65,7 @@ def test_a_workspace_asks_one_alert_at_a_time_and_a_second_is_refused_at_once(te
     assert {each.headers["retry-after"] for each in refused} == {"5"}
     assert refused[0].json()["type"] == "urn:adpulse:too-many-requests"
     assert refused[0].json()["detail"] == (
-        "This workspace has as many alert queries under way as it may have at one time (1). Try again in 5 s."
+        "This workspace has as many alert queries under way as it may have at once (1). Try again in 5 s."
     )
     assert len(_queries()) == 1
 
@@ -123,7 +123,7 @@ def _caller(workspace_id):
 
 
 def test_workspaces_that_find_no_thread_wait_for_their_turn_and_only_so_many_of_them():
-    places, free, served = Places("queries", threads=1, each=1, waiting=1), threading.Event(), []
+    places, free, served = Places("queries", threads=1, per_workspace=1, waiting=1), threading.Event(), []
 
     @places
     def answer(caller):
@@ -136,7 +136,7 @@ def test_workspaces_that_find_no_thread_wait_for_their_turn_and_only_so_many_of_
             await anyio.lowlevel.checkpoint()
             tasks.start_soon(lambda: answer(caller=_caller("second")))
             await anyio.lowlevel.checkpoint()
-            for late, why in (("second", "at one time"), ("third", "as the installation takes")):
+            for late, why in (("second", "as it may have at once"), ("third", "as the installation allows")):
                 with pytest.raises(Refused, match=why):
                     await answer(caller=_caller(late))
             free.set()
@@ -148,7 +148,7 @@ def test_workspaces_that_find_no_thread_wait_for_their_turn_and_only_so_many_of_
 
 
 def test_what_an_operator_asks_for_counts_for_the_workspace_it_is_about():
-    places, free = Places("queries", threads=2, each=1, waiting=0), threading.Event()
+    places, free = Places("queries", threads=2, per_workspace=1, waiting=0), threading.Event()
 
     @places
     def answer(caller, workspace_id):  # noqa: ARG001 - as routes have them

@@ -187,9 +187,9 @@ def test_a_data_alert_is_tried_out_disabled_and_removed(visit, session, copied, 
     visit(session, "POST", place, data={"name": "never", "query": "SELECT 1 WHERE false"})
     always, never = installation.app.alerts.named("always"), installation.app.alerts.named("never")
 
-    assert "always: it would tell of this now" in words(visit(session, "POST", f"{place}/{always.id}/run"))
+    assert "always: fires now" in words(visit(session, "POST", f"{place}/{always.id}/run"))
     assert "<b>" not in visit(session, "POST", f"{place}/{always.id}/run").text
-    assert "never: nothing to tell" in words(visit(session, "POST", f"{place}/{never.id}/run"))
+    assert "never: quiet" in words(visit(session, "POST", f"{place}/{never.id}/run"))
 
     visit(session, "POST", f"{place}/{always.id}/enabled", data={"enabled": "false"})
     visit(session, "POST", f"{place}/{never.id}/remove")
@@ -276,8 +276,8 @@ def test_the_health_page_shows_our_delay_beside_the_platforms(visit, session, in
     shown = visit(session, "GET", "/health").text
 
     told = re.search(r'class="delays"[^>]*aria-label="([^"]+)"', shown)[1]
-    assert "Synced by us: 1 within 1 min" in told
-    assert "Numbers moved at the platform: 0 within 1 min, 1 within 5 min" in told
+    assert "Synced by adpulse: 1 within 1 min" in told
+    assert "Numbers changed at the platform: 0 within 1 min, 1 within 5 min" in told
     assert "4 min ago" in shown
 
 

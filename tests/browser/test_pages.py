@@ -260,7 +260,7 @@ def test_without_scripts_everything_works_too(visitor, running, address):
 
 def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address, connected, shot):
     page.goto(f"{address}/app/connections/{connected.id}")
-    page.get_by_label("Labels, between commas").fill("outdoor")
+    page.get_by_label("Labels, comma-separated").fill("outdoor")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("link", name="outdoor").click()
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -268,14 +268,14 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
 
     for action, status in (("Pause", ConnectionStatus.PAUSED), ("Resume", ConnectionStatus.ACTIVE)):
         page.get_by_label("All labelled outdoor").select_option(label=action)
-        page.get_by_role("button", name="Do it").click()
+        page.get_by_role("button", name="Apply").click()
         expect(page.get_by_role("heading", name="1 changed, 0 unchanged, 0 refused")).to_be_visible()
         assert nothing_serious(page) == []
         assert running.app.connections.get(connected.id).connection.status is status
         page.get_by_role("link", name="Connections labelled outdoor").click()
 
     page.get_by_label("All labelled outdoor").select_option("30min")
-    page.get_by_role("button", name="Do it").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("heading", name="1 changed, 0 unchanged, 0 refused")).to_be_visible()
     assert running.app.connections.get(connected.id).connection.frequency == "30min"
 
@@ -312,7 +312,7 @@ def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, ru
     secret = page.get_by_label("The secret of our board").input_value()
     assert nothing_serious(page) == []
 
-    page.get_by_role("link", name="I have kept it").click()
+    page.get_by_role("link", name="I have stored it").click()
     page.get_by_role("button", name="Send a test message").click()
     expect(page.get_by_role("row").filter(has_text="webhook.test")).to_contain_text("delivered", timeout=60_000)
     assert "webhook.test" in {each["type"] for each in receiver.verified(SecretStr(secret))}
@@ -322,7 +322,7 @@ def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, ru
 
     page.locator("summary", has_text="Remove our board").click()
     page.get_by_role("button", name="Remove our board").click()
-    expect(page.get_by_text("Nobody is told of anything")).to_be_visible()
+    expect(page.get_by_text("has no webhooks yet")).to_be_visible()
     assert running.app.webhooks.every() == []
 
 
@@ -335,9 +335,9 @@ def test_a_data_alert_is_tried_before_anybody_is_told(page, running, address, co
     form.get_by_label("Query").fill("SELECT connection, sum(spend) AS spend FROM daily GROUP BY ALL HAVING sum(spend) > 0")
     form.get_by_role("button", name="Add it").click()
 
-    page.get_by_role("button", name="Ask now spends at all").click()
+    page.get_by_role("button", name="Run now spends at all").click()
 
-    expect(page.get_by_role("heading", name="spends at all: it would tell of this now")).to_be_visible()
+    expect(page.get_by_role("heading", name="spends at all: fires now")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text=ACCOUNT)).to_be_visible()
     assert nothing_serious(page) == []
     shot(page, "alert")
@@ -349,7 +349,7 @@ def test_a_key_is_made_shown_once_and_revoked(page, visitor, address, shot):
     page.get_by_label("Name").first.fill("a colleague")
     page.get_by_role("button", name="Make it").first.click()
     key = page.get_by_label("The key of a colleague").input_value()
-    page.get_by_role("link", name="I have kept it").click()
+    page.get_by_role("link", name="I have stored it").click()
     shot(page, "access")
 
     colleague = visitor()

@@ -71,8 +71,8 @@ def test_the_access_level_is_the_settings_when_it_is_not_told(plan, monkeypatch)
     ("arguments", "told"),
     [
         ((), "Say how many accounts there are to be"),
-        (("--google", "-1"), "--google -1 is no number of accounts"),
-        (("--meta", "2", "--ads", "-5"), "--ads -5 is no number of ads"),
+        (("--google", "-1"), "--google -1 is not a number of accounts"),
+        (("--meta", "2", "--ads", "-5"), "--ads -5 is not a number of ads"),
         (("--google", "2", "--access", "gold"), "'gold' is not an access level of Google Ads. Choose one of: explorer, basic, standard."),
         (("--google", "many"), "Invalid value"),
     ],

@@ -104,7 +104,7 @@ def target(tmp_path):
 @pytest.fixture
 def pull(shell, address, target, monkeypatch):
     monkeypatch.setenv("ADPULSE_API_KEY", KEY)
-    monkeypatch.setattr("adpulse.services.pull._WAIT_SECONDS", 0)
+    monkeypatch.setattr("adpulse.services.pull._RETRY_WAIT_SECONDS", 0)
     return lambda *more: shell("pull", "--url", address, "-w", "w1", "--to", str(target), *more)
 
 
@@ -135,7 +135,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(pull, target, published
 def test_a_file_that_is_published_between_two_halves_is_fetched_from_its_beginning(pull, target, published, files):
     published.breaks_after = [1_000_000] + [1_000] * 4
     code, _, err = pull()
-    assert (code, "goes on where it was" in err) == (1, True)
+    assert (code, "resumes the download" in err) == (1, True)
     assert not target.exists()
     published.put(files[1])
     published.breaks_after = []
@@ -164,7 +164,7 @@ def test_a_file_that_is_not_whole_does_not_take_the_place_of_one_that_is(pull, t
 
     code, _, err = pull()
 
-    assert (code, "thrown away" in err) == (1, True)
+    assert (code, "does not open. It was deleted" in err.replace("\n", " ")) == (1, True)
     assert target.read_bytes() == files[0]
     published.put(files[1])
     assert pull()[0] == 0
@@ -214,7 +214,7 @@ def test_a_redirect_to_what_is_no_address_is_told_as_well(pull, published):
 
     code, _, err = pull()
 
-    assert (code, "redirects to something that is no address" in err.replace("\n", " ")) == (2, True)
+    assert (code, "redirects to an invalid address" in err.replace("\n", " ")) == (2, True)
 
 
 def test_the_key_may_be_a_file_and_is_never_an_argument(pull, published, tmp_path):

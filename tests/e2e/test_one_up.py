@@ -16,7 +16,7 @@ from running import Running, processes_of
 
 from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
-from deployments.owner import began
+from deployments.owner import start_ticks
 
 SECONDS = 200
 
@@ -88,13 +88,13 @@ def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     server = json.loads((home_of(running) / "prefect" / "server.json").read_text())["pid"]
     os.kill(server, signal.SIGSTOP)
     running.stop(signal.SIGKILL)
-    left = began(server)
+    left = start_ticks(server)
 
     running.start()
     run = running.ended(running.ask(running.connect("Sakura Tea"), force=True))
 
     assert left is not None
-    assert began(server) != left
+    assert start_ticks(server) != left
     assert "Stopping the prefect-server that a killed predecessor left." in running.printed
     assert run.state is RunState.DONE
 

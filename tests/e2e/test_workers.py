@@ -21,7 +21,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
 from adpulse_sandbox import Sandbox
 from deployments.deploy import deploy
-from deployments.owner import began
+from deployments.owner import start_ticks
 from deployments.server import PrefectServer
 
 ACCOUNTS = [f"Corner Store {number}" for number in range(1, 13)]
@@ -103,7 +103,7 @@ class Fleet(Workers):
 
 
 def name_of(child):
-    return f"{os.uname().nodename}-{child.pid}-{began(child.pid)}"
+    return f"{os.uname().nodename}-{child.pid}-{start_ticks(child.pid)}"
 
 
 @pytest.fixture(scope="module")

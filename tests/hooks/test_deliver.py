@@ -180,17 +180,17 @@ def test_a_slow_receiver_does_not_hold_up_another(hooks, installation, receiver)
         slow.hold()
         held, _ = hooks.add(slow.url, "slow")
         quick, _ = hooks.add(receiver.url, "quick")
-        for _ in range(3 * deliver.AT_ONCE_EACH):
+        for _ in range(3 * deliver.AT_ONCE_PER_WEBHOOK):
             installation.app.webhooks.test(held.id)
         mine = [installation.app.webhooks.test(quick.id) for _ in range(10)]
         with hooks.delivering():
-            slow.wait(deliver.AT_ONCE_EACH)
+            slow.wait(deliver.AT_ONCE_PER_WEBHOOK)
             receiver.wait(len(mine))
             under_way = len(slow.got)
             slow.release()
 
     assert sorted(receiver.ids) == sorted(mine)
-    assert under_way == deliver.AT_ONCE_EACH
+    assert under_way == deliver.AT_ONCE_PER_WEBHOOK
 
 
 def test_a_receiver_that_dribbles_its_answer_is_left(hooks, installation, monkeypatch):

@@ -8,7 +8,7 @@ from receiver import Receiver
 
 from adpulse.errors import Usage
 from adpulse.events import EventType
-from deployments.alerts import Watch
+from deployments.alerts import AlertLoop
 from storage.control import alerts
 
 
@@ -16,7 +16,7 @@ from storage.control import alerts
 def watch(installation, monkeypatch):
     """Asks without waiting between two times."""
     monkeypatch.setattr(alerts, "NEXT", alerts.NEXT * 0)
-    with Watch(installation.app) as made:
+    with AlertLoop(installation.app) as made:
         yield made
 
 
@@ -65,7 +65,7 @@ def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(inst
         app.alerts.create(slow.id, f"slow {number}", "SELECT 1")
         app.alerts.create(quick.id, f"quick {number}", "SELECT 1")
     asked, under_way, free = [], [], threading.Event()
-    real = app.ask
+    real = app.run_query
 
     def watched(alert):
         under_way.append(alert.workspace_id)
@@ -78,7 +78,7 @@ def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(inst
             free.set()
         return answer
 
-    monkeypatch.setattr(app, "ask", watched)
+    monkeypatch.setattr(app, "run_query", watched)
 
     watch.once()
     watch.finish()
@@ -99,8 +99,8 @@ def test_what_is_still_queued_when_the_worker_ends_is_not_asked(installation, mo
         ending.wait(30)
         raise Usage("The query failed.")
 
-    monkeypatch.setattr(app, "ask", slow)
-    with Watch(app) as ended:
+    monkeypatch.setattr(app, "run_query", slow)
+    with AlertLoop(app) as ended:
         ended.once()
         threading.Timer(0.5, ending.set).start()
 

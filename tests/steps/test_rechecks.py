@@ -45,7 +45,7 @@ def notified(installation, webhook):
 def recheck(installation):
     """How many connections are synced again, and how many calls it took."""
     before = len(installation.sandbox.calls.calls())
-    resumed = rechecking.recheck(installation.app, ask=lambda *_: None)
+    resumed = rechecking.recheck(installation.app, dispatcher=lambda *_: None)
     return resumed, len(installation.sandbox.calls.calls()) - before
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from adpulse import presentation
 from adpulse.model import RunState
 from adpulse.services import authorising
-from adpulse.services.authorising import Returned
+from adpulse.services.authorising import CallbackParameters
 from deployments.sweep import Sweep
 
 DAY = 86_400
@@ -23,7 +23,7 @@ def connected(installation):
         installation.app, installation.workspace.id, "meta", reached_at="http://localhost:8400/", begun_by="me"
     )
     back = dict(each.split("=", 1) for each in consent(invitation.url).partition("?")[2].partition("#")[0].split("&"))
-    returned = Returned(state=back["state"], code=SecretStr(back["code"]), error=None, browser=None, key_id="me")
+    returned = CallbackParameters(state=back["state"], code=SecretStr(back["code"]), error=None, browser=None, key_id="me")
     grant = authorising.finish_authorisation(installation.app, returned)
     harbor = next(each.external_id for each in grant.accounts if each.name == "Harbor Outdoor")
     (view,) = authorising.connect(installation.app, grant, [harbor], "manual")

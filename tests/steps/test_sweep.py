@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 from adpulse.clock import utc_now
 from adpulse.events import EventType
 from adpulse.platforms.meta.settings import MetaSettings
-from deployments.owner import died, this_process
+from deployments.owner import has_died, this_process
 from deployments.sweep import Sweep
 from storage.control import database, tables
 
@@ -34,7 +34,7 @@ def test_a_dead_leader_of_this_machine_is_followed_at_once(installation):
 
     Sweep(installation.app).once()
 
-    assert died(gone)
+    assert has_died(gone)
     assert installation.app.leadership.leader("sweep") == this_process()
 
 
@@ -43,7 +43,7 @@ def test_a_leader_of_another_machine_keeps_its_term(installation):
 
     Sweep(installation.app).once()
 
-    assert not died("elsewhere-1")
+    assert not has_died("elsewhere-1")
     assert installation.app.leadership.leader("sweep") == "elsewhere-1"
 
 

@@ -49,7 +49,7 @@ def board(monkeypatch):
 def connection(board, installation):  # noqa: ARG001 - the platform must be registered
     secret = SecretStr(TOKEN)
     accounts = discovering.discover(installation.app, NAME, secret)
-    (view,) = connecting.connect(installation.app, installation.workspace.id, NAME, secret, accounts, "manual", ask=lambda *_: None)
+    (view,) = connecting.connect(installation.app, installation.workspace.id, NAME, secret, accounts, "manual", dispatcher=lambda *_: None)
     installation.app.client(view.connection)._sleep = lambda _: None
     return view.connection
 

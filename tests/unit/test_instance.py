@@ -11,9 +11,9 @@ import pytest
 
 from adpulse.cli.demo import _empty
 from adpulse.errors import AlreadyRunning
-from deployments.child import PARENT
+from deployments.child import PARENT_VARIABLE
 from deployments.instance import Service, make_room, only
-from deployments.owner import began, this_process
+from deployments.owner import start_ticks, this_process
 
 HOLDS = """
 import sys
@@ -144,7 +144,7 @@ def dead():
 
 
 def test_what_a_killed_up_left_is_ended(process, tmp_path):
-    left = held(process(**{PARENT: dead()}))
+    left = held(process(**{PARENT_VARIABLE: dead()}))
     told = []
 
     make_room(tmp_path, Service.UP, told.append)
@@ -156,7 +156,7 @@ def test_what_a_killed_up_left_is_ended(process, tmp_path):
 
 @pytest.mark.parametrize("parent", [None, this_process()], ids=["of nobody", "of a living up"])
 def test_what_nobody_left_stays(process, tmp_path, parent):
-    other = held(process(**({PARENT: parent} if parent else {})))
+    other = held(process(**({PARENT_VARIABLE: parent} if parent else {})))
 
     with pytest.raises(AlreadyRunning, match=f"process {other.pid}"):
         make_room(tmp_path, Service.UP, lambda _: None)
@@ -166,7 +166,7 @@ def test_what_nobody_left_stays(process, tmp_path, parent):
 
 def test_a_process_that_got_the_id_of_a_dead_one_stays(process, tmp_path):
     """Its start differs from the one in the file: the holder is somebody else, and nobody is ended."""
-    other = held(process(**{PARENT: dead()}))
+    other = held(process(**{PARENT_VARIABLE: dead()}))
     path = tmp_path / "locks" / "up"
     record = json.loads(path.read_text())
     host, pid, start = record["process"].rsplit("-", 2)
@@ -184,11 +184,11 @@ def test_where_nobody_is_there_is_room(tmp_path):
 
 def test_a_process_that_nobody_has_waited_for_is_gone(process):
     child = process()
-    assert began(child.pid)
+    assert start_ticks(child.pid)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
-    assert began(child.pid) is None
+    assert start_ticks(child.pid) is None
 
 
 def test_a_second_demo_deletes_nothing_under_the_first(tmp_path):

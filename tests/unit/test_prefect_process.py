@@ -3,7 +3,7 @@ import sys
 
 FORGOTTEN_STATEMENT = """
 import gc, sqlite3, sys, threading, weakref
-from deployments.prefect_process import collect_in_a_thread
+from deployments.prefect_process import collect_garbage_in_thread
 
 writing = sqlite3.connect(sys.argv[1], isolation_level=None)
 writing.execute("BEGIN IMMEDIATE")
@@ -30,7 +30,7 @@ asked = threading.Event()
 other = threading.Thread(target=wait_for_the_lock)
 other.start()
 asked.wait()
-collect_in_a_thread()  # not before: an object that a collection has seen alive is none that the next allocations look at
+collect_garbage_in_thread()  # not before: an object that a collection has seen alive is none that the next allocations look at
 del forgotten
 kept = []
 while not collected.is_set():  # allocations are what makes Python collect in this thread
@@ -54,9 +54,9 @@ READS_THEN_WRITES = """
 import asyncio, sys
 import sqlalchemy as sa
 from prefect.server.database.configurations import AioSqliteConfiguration
-from deployments.prefect_process import wait_for_ones_turn
+from deployments.prefect_process import begin_immediate
 
-wait_for_ones_turn()
+begin_immediate()
 
 async def main():
     prefect = AioSqliteConfiguration(connection_url=f"sqlite+aiosqlite:///{sys.argv[1]}")

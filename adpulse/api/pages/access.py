@@ -1,4 +1,4 @@
-"""Who may use a workspace: its API keys; and for operators the workspaces themselves and their own keys."""
+"""The API keys of a workspace; for operators also the workspaces and the operators' keys."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from adpulse.services import deleting
 router = APIRouter()
 
 Days = Annotated[int, Form(ge=0, le=3650)]
-_TOLD_ONCE = "Send it as: Authorization: Bearer KEY. It is shown this once; whoever loses it makes another and revokes this one."
+_SHOWN_ONCE = "Send it as: Authorization: Bearer KEY. It is shown only once; if it is lost, make another key and revoke this one."
 
 
 @router.get("/access")
@@ -35,37 +35,37 @@ def overview(caller: Editor, workspace: Annotated[str, Query(max_length=255)] = 
 
 
 @router.post("/workspaces/{workspace_id}/keys")
-def make(caller: Editor, workspace_id: str, name: Name, role: Annotated[Role, Form()] = Role.VIEWER, days: Days = 0) -> Response:
-    """A new key of a workspace; it is on the page that answers, this once. ``days`` until it expires, 0: never."""
-    return _made(caller, caller.workspace(workspace_id).id, name, role, days)
+def create_key(caller: Editor, workspace_id: str, name: Name, role: Annotated[Role, Form()] = Role.VIEWER, days: Days = 0) -> Response:
+    """Create a key of a workspace; only the answering page shows it. It expires after ``days``; 0: never."""
+    return _new_key_page(caller, caller.workspace(workspace_id).id, name, role, days)
 
 
 @router.post("/workspaces/{workspace_id}/keys/{key_id}/revoke")
 def revoke(request: Request, caller: Editor, workspace_id: str, key_id: str) -> Response:
-    """End a key of a workspace at once."""
+    """Revoke a key of a workspace; it is invalid at once."""
     owner = caller.workspace(workspace_id)
     caller.app.keys.revoke_of(owner.id, key_id)
     return back(request, f"/access?workspace={owner.id}")
 
 
 @router.post("/keys")
-def make_operators(caller: Operator, name: Name, days: Days = 0) -> Response:
-    """A new key of an operator."""
-    return _made(caller, None, name, Role.OPERATOR, days)
+def create_operator_key(caller: Operator, name: Name, days: Days = 0) -> Response:
+    """Create a key of an operator."""
+    return _new_key_page(caller, None, name, Role.OPERATOR, days)
 
 
 @router.post("/keys/{key_id}/revoke")
 def revoke_operators(request: Request, caller: Operator, key_id: str) -> Response:
-    """End a key of an operator at once."""
+    """Revoke a key of an operator; it is invalid at once."""
     caller.app.keys.revoke_of(None, key_id)
     return back(request, "/access")
 
 
 @router.post("/workspaces")
-def make_workspace(caller: Operator, name: Name) -> Response:
-    """A new workspace."""
-    made = caller.app.workspaces.create(name)
-    return RedirectResponse(f"{ROOT}/access?workspace={made.id}", HTTPStatus.SEE_OTHER)
+def create_workspace(caller: Operator, name: Name) -> Response:
+    """Create a workspace."""
+    created = caller.app.workspaces.create(name)
+    return RedirectResponse(f"{ROOT}/access?workspace={created.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/workspaces/{workspace_id}/name")
@@ -78,7 +78,7 @@ def rename(request: Request, caller: Editor, workspace_id: str, name: Name) -> R
 
 @router.post("/workspaces/{workspace_id}/realtime")
 def grant(request: Request, caller: Operator, workspace_id: str, granted: Annotated[bool, Form()]) -> Response:
-    """Grant a workspace the realtime frequency, or no longer."""
+    """Grant a workspace the realtime frequency, or revoke the grant."""
     owner = caller.workspace(workspace_id)
     caller.app.workspaces.change(owner.id, realtime_granted=granted)
     return back(request, f"/access?workspace={owner.id}")
@@ -91,8 +91,8 @@ def delete(caller: Operator, workspace_id: str) -> Response:
     return RedirectResponse(f"{ROOT}/access", HTTPStatus.SEE_OTHER)
 
 
-def _made(caller: Caller, workspace_id: str | None, name: str, role: Role, days: int) -> Response:
+def _new_key_page(caller: Caller, workspace_id: str | None, name: str, role: Role, days: int) -> Response:
     expires_at = utc_now() + timedelta(days=days) if days else None
     _, text = caller.app.keys.create(name, role, workspace_id, expires_at)
     place = f"{ROOT}/access?workspace={workspace_id}" if workspace_id else f"{ROOT}/access"
-    return page("secret.html", caller, HTTPStatus.CREATED, title=f"The key of {name}", secret=text, told=_TOLD_ONCE, on=place)
+    return page("secret.html", caller, HTTPStatus.CREATED, title=f"The key of {name}", secret=text, hint=_SHOWN_ONCE, on=place)

@@ -1,4 +1,4 @@
-"""What a workspace is told of: queries over its numbers that are asked after each publish, and the webhooks that carry the news."""
+"""The alerts page: data alerts, which are queries that run after each publication, and the webhooks that are notified."""
 
 from typing import Annotated
 
@@ -33,30 +33,30 @@ def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = 
 
 @router.post("/workspaces/{workspace_id}/alerts")
 @places.ALERTS
-def make(
+def create(
     request: Request,
     caller: Editor,
     workspace_id: str,
     name: Name,
     query: Annotated[str, Form(min_length=1, max_length=10_000, pattern=PRINTABLE)],
 ) -> Response:
-    """A new alert; it is asked soon."""
+    """Create an alert; its query runs within seconds."""
     owner = caller.workspace(workspace_id)
-    alerting.make_alert(caller.app, owner.id, name, query)
+    alerting.create_alert(caller.app, owner.id, name, query)
     return back(request, f"/alerts?workspace={owner.id}")
 
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/run")
 @places.ALERTS
 def run(caller: Editor, workspace_id: str, alert_id: str) -> Response:
-    """The rows that it finds now; nobody is told."""
+    """Run its query and show the rows; webhooks are not notified."""
     alert = _alert(caller, workspace_id, alert_id)
     return page("alert.html", caller, alert=alert, answer=caller.app.run_query(alert))
 
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/enabled")
 def enable(request: Request, caller: Editor, workspace_id: str, alert_id: str, enabled: Annotated[bool, Form()]) -> Response:
-    """Ask it from now on, or no longer."""
+    """Enable or disable an alert."""
     alert = _alert(caller, workspace_id, alert_id)
     caller.app.alerts.change(alert.id, enabled=enabled)
     return back(request, f"/alerts?workspace={alert.workspace_id}")
@@ -64,7 +64,7 @@ def enable(request: Request, caller: Editor, workspace_id: str, alert_id: str, e
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/remove")
 def remove(request: Request, caller: Editor, workspace_id: str, alert_id: str) -> Response:
-    """Forget it."""
+    """Remove an alert."""
     alert = _alert(caller, workspace_id, alert_id)
     caller.app.alerts.remove(alert.id)
     return back(request, f"/alerts?workspace={alert.workspace_id}")

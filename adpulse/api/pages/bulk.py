@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from adpulse.api.access import Editor
-from adpulse.api.bulk import Action, act
+from adpulse.api.bulk import Action, apply_action
 from adpulse.api.fields import Line
 from adpulse.api.pages.site import page
 from adpulse.errors import NotFound
@@ -16,7 +16,7 @@ from storage.control.bulk import Choice
 router = APIRouter()
 
 ACTIONS = {Action.SYNC_NOW: "Sync now", Action.PAUSE: "Pause", Action.RESUME: "Resume"}
-"""What may be done to them besides choosing a frequency, which a form names by itself."""
+"""The actions besides setting a frequency, for which the form sends the frequency itself."""
 
 
 @router.post("/workspaces/{workspace_id}/bulk")
@@ -26,10 +26,10 @@ def change(
     label: Annotated[Line, Form()],
     action: Annotated[str, Form(max_length=64)],
 ) -> Response:
-    """Do it to every connection of the workspace that has the label; the page that answers tells what became of each."""
+    """Apply the action to every connection of the workspace with the label; the answering page shows the outcome for each."""
     owner = caller.workspace(workspace_id)
-    named = next((each for each in ACTIONS if each == action), Action.SET_FREQUENCY)
-    done = act(caller.app, Choice(workspace_id=owner.id, label=label), named, action)
-    if not done:
+    named = next((item for item in ACTIONS if item == action), Action.SET_FREQUENCY)
+    results = apply_action(caller.app, Choice(workspace_id=owner.id, label=label), named, action)
+    if not results:
         raise NotFound(f"No connection of {owner.name} has this label.")
-    return page("bulk.html", caller, label=label, done=done, counts=Counter(each.outcome for each in done))
+    return page("bulk.html", caller, label=label, results=results, counts=Counter(item.outcome for item in results))

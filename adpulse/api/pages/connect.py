@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from adpulse.api import places
 from adpulse.api.access import Caller, Editor
-from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind, grant_out
+from adpulse.api.background import dispatch_later
+from adpulse.api.connecting import LONGEST_SECRET, AccountOut, bind_to_browser, grant_out
 from adpulse.api.fields import ProviderName
 from adpulse.api.pages.row import choices
 from adpulse.api.pages.site import ROOT, page
-from adpulse.api.soon import ask_prefect
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.model import Connection
@@ -29,10 +29,10 @@ WorkspaceChoice = Annotated[str, Form(max_length=255)]
 
 
 @router.get("/connect")
-def ways(caller: Editor, connection: Annotated[str, Query(max_length=255)] = "") -> Response:
+def show_ways(caller: Editor, connection: Annotated[str, Query(max_length=255)] = "") -> Response:
     """The ways to connect; with ``connection`` to give that one a fresh credential."""
-    known = caller.connection(connection).connection if connection else None
-    return page("connect.html", caller, workspaces=caller.workspaces(), providers=list(PLATFORMS), connection=known)
+    existing = caller.connection(connection).connection if connection else None
+    return page("connect.html", caller, workspaces=caller.workspaces(), providers=list(PLATFORMS), connection=existing)
 
 
 @router.post("/connect/consent")
@@ -43,19 +43,19 @@ def consent(
     workspace: WorkspaceChoice = "",
     connection: WorkspaceChoice = "",
 ) -> Response:
-    """The way to the platform, as a link: a form may not lead away from here."""
-    known, owner = _place(caller, workspace, connection)
+    """A page with the link to the platform: the content security policy forbids forms that lead to another site."""
+    existing, owner = _target(caller, workspace, connection)
     invitation = authorising.begin_authorisation(
-        caller.app, owner.id, provider, reached_at=str(request.url.replace(path="/", query="")), begun_by=caller.id, connection=known
+        caller.app, owner.id, provider, reached_at=str(request.url.replace(path="/", query="")), begun_by=caller.id, connection=existing
     )
     answer = page("consent.html", caller, provider=provider, url=invitation.url, ends=invitation.begun.expires_at)
-    bind(caller.app, answer, invitation)
+    bind_to_browser(caller.app, answer, invitation)
     return answer
 
 
 @router.post("/connect/secret")
 @places.OUTSIDE
-def give(
+def submit_secret(
     caller: Editor,
     provider: Annotated[ProviderName, Form()],
     file: Annotated[UploadFile | str, File()] = "",  # a browser sends an empty text when no file was chosen
@@ -63,17 +63,17 @@ def give(
     workspace: WorkspaceChoice = "",
     connection: WorkspaceChoice = "",
 ) -> Response:
-    """Look what a pasted or uploaded credential reaches."""
-    known, owner = _place(caller, workspace, connection)
+    """Discover the accounts of a pasted or uploaded credential."""
+    existing, owner = _target(caller, workspace, connection)
     uploaded = b"" if isinstance(file, str) else file.file.read(LONGEST_SECRET)
     text = secret.strip() or uploaded.decode(errors="replace").strip()
     if not text:
         raise Usage("Paste a token, or choose a file.")
-    grant = authorising.grant_of(caller.app, owner.id, known.provider if known else provider, SecretStr(text))
-    if known:
-        authorising.reconnect(caller.app, known, grant, ask=ask_prefect)
-        return RedirectResponse(f"{ROOT}/connections/{known.id}", HTTPStatus.SEE_OTHER)
-    return RedirectResponse(place_of_grant(grant), HTTPStatus.SEE_OTHER)
+    grant = authorising.grant_of(caller.app, owner.id, existing.provider if existing else provider, SecretStr(text))
+    if existing:
+        authorising.reconnect(caller.app, existing, grant, dispatcher=dispatch_later)
+        return RedirectResponse(f"{ROOT}/connections/{existing.id}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(grant_page(grant), HTTPStatus.SEE_OTHER)
 
 
 @router.get("/connect/{workspace_id}/{grant_id}")
@@ -81,17 +81,17 @@ def choose(caller: Editor, workspace_id: str, grant_id: str) -> Response:
     """The accounts that a grant reaches."""
     owner = caller.workspace(workspace_id)
     grant = caller.app.grants.get(grant_id, owner.id)
-    known = caller.connection(grant.connection_id, owner.id).connection if grant.connection_id else None
+    existing = caller.connection(grant.connection_id, owner.id).connection if grant.connection_id else None
     offered = choices(Frequency.MANUAL, realtime_granted=owner.realtime_granted)
-    told = grant_out(caller.app, grant)
-    names = {each.external_id: each.name.casefold() for each in told.accounts}
+    details = grant_out(caller.app, grant)
+    names = {account.external_id: account.name.casefold() for account in details.accounts}
 
-    def place(each: AccountOut) -> tuple[str, bool, str]:
-        """Clients follow the manager that they are reached through."""
-        return names.get(each.manager_id or each.external_id, ""), each.manager_id is not None, each.name.casefold()
+    def sort_key(account: AccountOut) -> tuple[str, bool, str]:
+        """Sorts clients after the manager that reaches them."""
+        return names.get(account.manager_id or account.external_id, ""), account.manager_id is not None, account.name.casefold()
 
-    accounts = sorted(told.accounts, key=place)
-    return page("choose.html", caller, grant=told, accounts=accounts, owner=owner, connection=known, offered=offered)
+    accounts = sorted(details.accounts, key=sort_key)
+    return page("choose.html", caller, grant=details, accounts=accounts, owner=owner, connection=existing, offered=offered)
 
 
 @router.post("/connect/{workspace_id}/{grant_id}")
@@ -102,31 +102,31 @@ def connect(
     account: Annotated[list[str], Form()] = [],  # noqa: B006 - FastAPI copies it
     sync_frequency: Annotated[str, Form(max_length=64)] = Frequency.HOURLY.value,
 ) -> Response:
-    """Connect the accounts that were chosen, or give the connection it was asked for its fresh credential."""
+    """Connect the chosen accounts, or give the connection of the grant its fresh credential."""
     owner = caller.workspace(workspace_id)
     grant = caller.app.grants.get(grant_id, owner.id)
     if grant.connection_id:
-        known = caller.connection(grant.connection_id, owner.id).connection
-        authorising.reconnect(caller.app, known, grant, ask=ask_prefect)
-        return RedirectResponse(f"{ROOT}/connections/{known.id}", HTTPStatus.SEE_OTHER)
+        existing = caller.connection(grant.connection_id, owner.id).connection
+        authorising.reconnect(caller.app, existing, grant, dispatcher=dispatch_later)
+        return RedirectResponse(f"{ROOT}/connections/{existing.id}", HTTPStatus.SEE_OTHER)
     if not account:
         raise Usage("Choose an account.")
-    authorising.connect(caller.app, grant, account, sync_frequency, ask=ask_prefect)
+    authorising.connect(caller.app, grant, account, sync_frequency, dispatcher=dispatch_later)
     return RedirectResponse(f"{ROOT}/connections", HTTPStatus.SEE_OTHER)
 
 
-def place_of_grant(grant: Grant) -> str:
+def grant_page(grant: Grant) -> str:
     """The page where its accounts are chosen."""
     return f"{ROOT}/connect/{grant.workspace_id}/{grant.id}"
 
 
-def _place(caller: Caller, workspace: str, connection: str) -> tuple[Connection | None, Workspace]:
-    """The connection, if it is for one, and the workspace. The first workspace of an installation is made here."""
+def _target(caller: Caller, workspace: str, connection: str) -> tuple[Connection | None, Workspace]:
+    """The connection to reconnect, if there is one, and the workspace. Creates the first workspace of an installation."""
     if connection:
-        known = caller.connection(connection).connection
-        return known, caller.workspace(known.workspace_id)
-    found = caller.workspaces()
-    if not found:
+        existing = caller.connection(connection).connection
+        return existing, caller.workspace(existing.workspace_id)
+    workspaces = caller.workspaces()
+    if not workspaces:
         caller.require(Role.OPERATOR)
         return None, caller.app.workspaces.create(workspace.strip() or "My workspace")
-    return None, caller.workspace(workspace or found[0].id)
+    return None, caller.workspace(workspace or workspaces[0].id)

@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 from adpulse import presentation
 from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.background import dispatch_later
 from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
-from adpulse.api.soon import ask_prefect
 from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
@@ -27,19 +27,19 @@ from storage.control.workspaces import Workspace
 
 _AT_ONCE = 50
 _BUSY = "Adpulse-Busy"
-"""Answer header: something runs, so look again soon."""
+"""Answer header that makes the script refresh sooner, because a sync is running."""
 
 router = APIRouter()
 
 
 @router.get("/")
-def first(_: Viewer) -> Response:
-    """Where everybody begins."""
+def redirect_to_connections(_: Viewer) -> Response:
+    """Redirect to the list of connections."""
     return RedirectResponse(f"{ROOT}/connections")
 
 
 class Filters(BaseModel):
-    """What the page's address asks for; empty is any."""
+    """The filters in the page's address; an empty one matches all."""
 
     workspace: str = Field("", max_length=255)
     provider: ProviderName | Literal[""] = ""
@@ -49,8 +49,8 @@ class Filters(BaseModel):
     q: str = Field("", max_length=255, pattern=PRINTABLE)
     cursor: str = Field("", max_length=2048)
 
-    def wanted(self, caller: Caller) -> Wanted:
-        """The connections that the caller sees of these."""
+    def criteria(self, caller: Caller) -> Wanted:
+        """The filters as criteria for storage, within what the caller may see."""
         return Wanted(
             workspace_id=caller.workspace_id or self.workspace or None,
             provider=self.provider or None,
@@ -64,34 +64,34 @@ class Filters(BaseModel):
 @router.get("/connections")
 def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
     """Every connection, by name."""
-    wanted = chosen.wanted(caller)
+    criteria = chosen.criteria(caller)
     after = cursors.decode(chosen.cursor, Order.NAME) if chosen.cursor else None
-    found = caller.app.connections.page(wanted, _AT_ONCE + 1, Order.NAME, after)
-    rows, workspaces = rows_of(caller, found[:_AT_ONCE]), caller.workspaces()
-    more = cursors.encode(found[_AT_ONCE - 1], Order.NAME) if len(found) > _AT_ONCE else ""
+    views = caller.app.connections.page(criteria, _AT_ONCE + 1, Order.NAME, after)
+    rows, workspaces = rows_of(caller, views[:_AT_ONCE]), caller.workspaces()
+    next_cursor = cursors.encode(views[_AT_ONCE - 1], Order.NAME) if len(views) > _AT_ONCE else ""
     answer = page(
         "connections.html",
         caller,
         rows=rows,
         granted=_granted(workspaces),
-        place=_bulk_place(wanted, workspaces),
-        workspaces={each.id: each.name for each in workspaces},
+        place=_bulk_workspace(criteria, workspaces),
+        workspaces={workspace.id: workspace.name for workspace in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
-        labels=caller.app.labels.every(wanted.workspace_id),
+        labels=caller.app.labels.every(criteria.workspace_id),
         actions=ACTIONS,
-        more=str(request.url.include_query_params(cursor=more).query) if more else "",
+        more=str(request.url.include_query_params(cursor=next_cursor).query) if next_cursor else "",
         query=request.url.query,
         providers=list(PLATFORMS),
         statuses=list(ConnectionStatus),
         frequencies=list(Frequency),
         choices=choices,
     )
-    return _told_if_busy(answer, rows)
+    return _with_busy_header(answer, rows)
 
 
 @router.get("/connections/{connection_id}")
-def one(caller: Viewer, connection_id: str) -> Response:
+def show_connection(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
     rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
@@ -106,39 +106,39 @@ def one(caller: Viewer, connection_id: str) -> Response:
         workspace=owner.name,
         margin=presentation.format_percent(view.connection.gross_margin),
     )
-    return _told_if_busy(answer, rows)
+    return _with_busy_header(answer, rows)
 
 
 @router.post("/connections/{connection_id}/sync-now")
 def sync_now(request: Request, caller: Editor, connection_id: str) -> Response:
-    """Queue a sync; Prefect is asked meanwhile."""
-    found = caller.connection(connection_id).connection
-    syncing.request_sync(caller.app, found.id, ask=ask_prefect)
-    return back(request, f"/connections/{found.id}")
+    """Queue a sync and dispatch it in the background."""
+    connection = caller.connection(connection_id).connection
+    syncing.request_sync(caller.app, connection.id, dispatcher=dispatch_later)
+    return back(request, f"/connections/{connection.id}")
 
 
 @router.post("/connections/{connection_id}/frequency")
 def change_frequency(request: Request, caller: Editor, connection_id: str, sync_frequency: Annotated[str, Form()]) -> Response:
-    """The next sync follows it."""
-    found = caller.connection(connection_id).connection
-    caller.app.connections.set_frequency(found.id, sync_frequency)
-    return back(request, f"/connections/{found.id}")
+    """Set the frequency; the next sync follows it."""
+    connection = caller.connection(connection_id).connection
+    caller.app.connections.set_frequency(connection.id, sync_frequency)
+    return back(request, f"/connections/{connection.id}")
 
 
 @router.post("/connections/{connection_id}/pause")
 def pause(request: Request, caller: Editor, connection_id: str) -> Response:
     """Stop syncing until it is resumed."""
-    found = caller.connection(connection_id).connection
-    changing.pause(caller.app, found.id)
-    return back(request, f"/connections/{found.id}")
+    connection = caller.connection(connection_id).connection
+    changing.pause(caller.app, connection.id)
+    return back(request, f"/connections/{connection.id}")
 
 
 @router.post("/connections/{connection_id}/resume")
 def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     """Sync it again."""
-    found = caller.connection(connection_id).connection
-    changing.resume(caller.app, found.id, ask=ask_prefect)
-    return back(request, f"/connections/{found.id}")
+    connection = caller.connection(connection_id).connection
+    changing.resume(caller.app, connection.id, dispatcher=dispatch_later)
+    return back(request, f"/connections/{connection.id}")
 
 
 def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
@@ -160,15 +160,15 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
 
 
 def _granted(workspaces: Sequence[Workspace]) -> set[str]:
-    return {each.id for each in workspaces if each.realtime_granted}
+    return {workspace.id for workspace in workspaces if workspace.realtime_granted}
 
 
-def _bulk_place(wanted: Wanted, workspaces: Sequence[Workspace]) -> str:
-    """The id of the one workspace that the list is of; empty if it is of several. Never what an address says, which anybody wrote."""
-    listed = [each.id for each in workspaces if wanted.workspace_id in (None, each.id)]
+def _bulk_workspace(criteria: Wanted, workspaces: Sequence[Workspace]) -> str:
+    """The id of the list's only workspace; empty if it has several. It comes from the caller's workspaces, never from the address."""
+    listed = [workspace.id for workspace in workspaces if criteria.workspace_id in (None, workspace.id)]
     return listed[0] if len(listed) == 1 else ""
 
 
-def _told_if_busy(answer: Response, rows: list[Row]) -> Response:
+def _with_busy_header(answer: Response, rows: list[Row]) -> Response:
     answer.headers[_BUSY] = "1" if any(row.busy or row.first_sync for row in rows) else "0"
     return answer

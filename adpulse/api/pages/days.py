@@ -1,4 +1,4 @@
-"""Which days of a connection are known, as its page shows them: a sentence and a strip of marks for each level. Pure."""
+"""The completeness of a connection as its page shows it: a sentence and a strip of marks for each level. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,12 +9,12 @@ from adpulse.planner.completeness import Completeness, ReadDay, completeness
 from adpulse.planner.windows import PartitionAges
 
 _SHOWN = 120
-"""Days at most: the section is fetched anew while a page is open."""
+"""The number of days is limited because an open page fetches the section again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A day; ``state`` is a word the style sheet knows."""
+    """A day; ``state`` is a class of the style sheet."""
 
     day: date
     state: str
@@ -23,7 +23,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """A level: what it is called, how complete it is, and its last days, oldest first."""
+    """A level: its name, how complete it is, and its last days, oldest first."""
 
     name: str
     words: str
@@ -31,7 +31,7 @@ class Strip:
 
 
 def strips(now: datetime, connection: Connection, ages: PartitionAges) -> list[Strip]:
-    """Every level of which something was read."""
+    """Every level of which a day was read."""
     return [
         Strip(name=presentation.LEVELS[level.level], words=presentation.describe_completeness(level), marks=_marks(level))
         for level in completeness(now, connection, ages)

@@ -1,4 +1,4 @@
-"""What is seldom changed about a connection: its name, labels and margin; and its end, with or without its data."""
+"""Changes of a connection that are rare: its name, labels and margin, disconnecting it, and deleting it with its data."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from adpulse.api.access import Editor
+from adpulse.api.background import dispatch_later
 from adpulse.api.pages.site import ROOT, Name, back, page
-from adpulse.api.soon import ask_prefect
 from adpulse.model import ConnectionStatus
 from adpulse.services import changing, deleting
 from storage.control.labels import BETWEEN
@@ -25,27 +25,29 @@ def edit(
     labels: Annotated[str, Form(max_length=4096)] = "",
     gross_margin: Annotated[str | None, Form(max_length=32)] = None,
 ) -> Response:
-    """Its name, labels between commas, and gross margin."""
-    found = caller.connection(connection_id).connection
-    wanted = [each for each in labels.split(BETWEEN) if each.strip()]
-    changing.change_connection(caller.app, found, name=name, labels=wanted, gross_margin=gross_margin or None, ask=ask_prefect)
-    return back(request, f"/connections/{found.id}")
+    """Change its name, its labels (comma-separated) and its gross margin."""
+    connection = caller.connection(connection_id).connection
+    new_labels = [label for label in labels.split(BETWEEN) if label.strip()]
+    changing.change_connection(
+        caller.app, connection, name=name, labels=new_labels, gross_margin=gross_margin or None, dispatcher=dispatch_later
+    )
+    return back(request, f"/connections/{connection.id}")
 
 
 @router.post("/connections/{connection_id}/disconnect")
 def disconnect(request: Request, caller: Editor, connection_id: str) -> Response:
     """Stop syncing it for good; its data stay."""
-    found = caller.connection(connection_id).connection
-    changing.disconnect(caller.app, found.id)
-    return back(request, f"/connections/{found.id}")
+    connection = caller.connection(connection_id).connection
+    changing.disconnect(caller.app, connection.id)
+    return back(request, f"/connections/{connection.id}")
 
 
 @router.post("/connections/{connection_id}/delete")
 def delete(caller: Editor, connection_id: str, confirmation: Annotated[str, Form(max_length=1024)] = "") -> Response:
-    """Tell what would go; with the text that confirms it, delete it with its data."""
-    found = caller.connection(connection_id).connection
-    if found.status is not ConnectionStatus.DELETING:
+    """Show what would be deleted; with the text that confirms it, delete the connection with its data."""
+    connection = caller.connection(connection_id).connection
+    if connection.status is not ConnectionStatus.DELETING:
         if not confirmation:
-            return page("delete.html", caller, proposal=deleting.propose(caller.app, found.id))
-        deleting.confirm(caller.app, found, confirmation)
+            return page("delete.html", caller, proposal=deleting.propose(caller.app, connection.id))
+        deleting.confirm(caller.app, connection, confirmation)
     return RedirectResponse(f"{ROOT}/connections", HTTPStatus.SEE_OTHER)

@@ -1,4 +1,4 @@
-"""The health page: how fresh every connection is, what holds it up, and what the platforms' calls are spent on."""
+"""The health page: how fresh every connection is, what delays it, and how the platforms' calls are used."""
 
 import time
 from collections import Counter
@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from adpulse.api.access import Caller, Editor, Viewer
+from adpulse.api.background import dispatch_later
 from adpulse.api.pages.connections import rows_of
 from adpulse.api.pages.row import Row
 from adpulse.api.pages.site import back, page
 from adpulse.api.problems import Refused
-from adpulse.api.soon import ask_prefect
 from adpulse.bootstrap import App
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
@@ -38,9 +38,9 @@ _ORDERS = {
     "calls": lambda row: -row.glance.calls,
     "change": lambda row: -(row.view.last_metrics_changed_at.timestamp() if row.view.last_metrics_changed_at else 0),
 }
-_KEPT_SECONDS = 60
+_CACHE_SECONDS = 60
 _AGES = (("1 min", 60), ("5 min", 300), ("15 min", 900), ("1 h", 3600), ("6 h", 21_600), ("1 day", 86_400), ("longer", None))
-"""Columns of the chart of delays: what happened within this time, in seconds, and not within the one before."""
+"""Columns of the chart of delays, with their upper bounds in seconds; a column begins where the one before ends."""
 
 
 @router.get("/health")
@@ -52,28 +52,28 @@ def health(
     mood: Annotated[str, Query(max_length=32)] = "",
     sort: Annotated[str, Query(max_length=32)] = "freshness",
 ) -> Response:
-    """Everything at a glance; the table holds what was searched for, the worst first unless told."""
+    """The overview; the table has the connections that match the search, the worst first unless ``sort`` says otherwise."""
     app, scope = caller.app, caller.workspace_id or workspace or None
     rows = rows_of(caller, app.connections.every(scope))
     order = sort if sort in _ORDERS else "freshness"
-    found = sorted((row for row in rows if _matches(row, q, mood)), key=_ORDERS[order])
+    matches = sorted((row for row in rows if _matches(row, q, mood)), key=_ORDERS[order])
     return page(
         "health.html",
         caller,
         rows=sorted(rows, key=_ORDERS["freshness"]),
         counts=Counter(row.freshness for row in rows),
         moods=MOODS,
-        found=found[:_SHOWN],
-        hidden=max(len(found) - _SHOWN, 0),
+        matches=matches[:_SHOWN],
+        hidden=max(len(matches) - _SHOWN, 0),
         chosen={"workspace": workspace, "q": q, "mood": mood, "sort": order},
         orders=list(_ORDERS),
         ages=[label for label, _ in _AGES],
-        workspaces={each.id: each.name for each in caller.workspaces()},
+        workspaces={owner.id: owner.name for owner in caller.workspaces()},
         letters=_letters(caller, rows, scope),
         delays=_delays(rows),
         budgets=_budgets(app, rows),
         minutes=app.overview.calls_by_minute(scope),
-        written=_written(app.overview, scope, int(time.monotonic() // _KEPT_SECONDS)),
+        written=_written(app.overview, scope, int(time.monotonic() // _CACHE_SECONDS)),
         query=request.url.query,
         ending=_ending_versions(app, rows),
     )
@@ -81,18 +81,18 @@ def health(
 
 @router.post("/dead-letters/{run_id}/replay")
 def replay(request: Request, caller: Editor, run_id: str) -> Response:
-    """Ask for its sync again."""
+    """Request the sync of a dead letter again."""
     letter = caller.app.runs.letter(run_id, caller.workspace_id)
     if letter is None:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no dead letter '{run_id}'.")
-    syncing.replay(caller.app, letter, ask=ask_prefect)
+    syncing.replay(caller.app, letter, dispatcher=dispatch_later)
     return back(request, "/health")
 
 
 def _matches(row: Row, text: str, mood: str) -> bool:
     connection = row.view.connection
-    told = f"{connection.name} {connection.external_id} {platform_of(connection.provider).label}".casefold()
-    return mood in ("", row.freshness) and text.casefold() in told
+    searched = f"{connection.name} {connection.external_id} {platform_of(connection.provider).label}".casefold()
+    return mood in ("", row.freshness) and text.casefold() in searched
 
 
 def _letters(caller: Caller, rows: Sequence[Row], scope: str | None) -> list[tuple[Row, RunView]]:
@@ -117,39 +117,39 @@ def _ending_versions(app: App, rows: Sequence[Row]) -> list[PinnedVersion]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """Of connections that are synced by a schedule: how many we synced, and how many the platform moved the numbers of, how long ago.
+    """How long ago scheduled connections were synced, and how long ago the platform changed their numbers.
 
-    Columns as in ``_AGES``; and when it was for the connection in the middle.
+    Counts of connections by the columns of ``_AGES``, and the medians.
     """
 
-    ours: list[int]
-    theirs: list[int]
-    our_middle: datetime
-    their_middle: datetime | None
+    synced: list[int]
+    moved: list[int]
+    synced_median: datetime
+    moved_median: datetime | None
 
 
 def _delays(rows: Sequence[Row]) -> Delays | None:
     """None while there is nothing to show."""
     scheduled = [row.view for row in rows if row.lateness is not None and row.view.last_sync_completed_at]
-    ours = sorted(view.last_sync_completed_at for view in scheduled if view.last_sync_completed_at)
-    theirs = sorted(view.last_metrics_changed_at for view in scheduled if view.last_metrics_changed_at)
-    if not ours:
+    synced = sorted(view.last_sync_completed_at for view in scheduled if view.last_sync_completed_at)
+    moved = sorted(view.last_metrics_changed_at for view in scheduled if view.last_metrics_changed_at)
+    if not synced:
         return None
     now = rows[0].now
     return Delays(
-        ours=_columns(ours, now),
-        theirs=_columns(theirs, now),
-        our_middle=ours[len(ours) // 2],
-        their_middle=theirs[len(theirs) // 2] if theirs else None,
+        synced=_columns(synced, now),
+        moved=_columns(moved, now),
+        synced_median=synced[len(synced) // 2],
+        moved_median=moved[len(moved) // 2] if moved else None,
     )
 
 
 def _columns(moments: Sequence[datetime], now: datetime) -> list[int]:
-    within = [sum((now - each).total_seconds() <= seconds for each in moments) if seconds else len(moments) for _, seconds in _AGES]
+    within = [sum((now - moment).total_seconds() <= seconds for moment in moments) if seconds else len(moments) for _, seconds in _AGES]
     return [count - before for count, before in zip(within, [0, *within], strict=False)]
 
 
 @lru_cache(maxsize=64)
 def _written(overview: Overview, workspace_id: str | None, _minute: int) -> Written:
-    """Reads all syncs of a day, so no oftener than once a minute."""
+    """Cached for a minute, because it reads all syncs of a day."""
     return overview.written(workspace_id)

@@ -16,13 +16,13 @@ from adpulse.api.problems import Refused
 from storage.control.sessions import SESSION
 
 _TRIES, _WITHIN_SECONDS = 10, 60.0
-_MOST_ADDRESSES = 10_000
+_MAX_CLIENTS = 10_000
 
 router = APIRouter()
 
 
 class Throttle:
-    """So many failures within so long of each client; those of all clients together are counted by the oldest that are forgotten."""
+    """Allows each client ``tries`` failures within ``seconds``. Remembers a limited number of clients and drops the oldest."""
 
     def __init__(self, tries: int, seconds: float) -> None:
         self._tries = tries
@@ -43,7 +43,7 @@ class Throttle:
             failures.append(time.monotonic())
             self._failures.pop(client, None)
             self._failures[client] = failures  # the newest last
-            if len(self._failures) > _MOST_ADDRESSES:
+            if len(self._failures) > _MAX_CLIENTS:
                 del self._failures[next(iter(self._failures))]
 
     def _recent(self, client: str) -> deque[float]:
@@ -57,9 +57,9 @@ _throttle = Throttle(_TRIES, _WITHIN_SECONDS)
 
 
 @router.get("/login")
-def ask(place: Annotated[str, Query(alias="next", max_length=1024)] = "") -> Response:
+def show_form(place: Annotated[str, Query(alias="next", max_length=1024)] = "") -> Response:
     """The form."""
-    return page("login.html", None, place=place, said="")
+    return page("login.html", None, place=place, message="")
 
 
 @router.post("/login")
@@ -69,26 +69,26 @@ def log_in(
     key: Annotated[str, Form(max_length=255)] = "",
     place: Annotated[str, Form(alias="next", max_length=1024)] = "",
 ) -> Response:
-    """A session for whoever has an API key; it ends with the key."""
+    """Start a session for an API key; it ends with the key."""
     require_same_origin(request)
     client = request.client.host if request.client else ""
     if wait := _throttle.wait(client):
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"Too many keys that were wrong. Try again in {wait} s.", retry_after=wait)
-    found = installation.keys.authenticate(SecretStr(key.strip()))
-    if found is None:
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong keys. Try again in {wait} s.", retry_after=wait)
+    api_key = installation.keys.authenticate(SecretStr(key.strip()))
+    if api_key is None:
         _throttle.failed(client)
-        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place=place, said="This key is unknown, revoked or expired.")
-    ours = place.startswith(f"{ROOT}/") and "//" not in place and "\\" not in place
-    return _welcome(request, installation.sessions.begin(found), place if ours else f"{ROOT}/connections")
+        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place=place, message="This key is unknown, revoked or expired.")
+    is_own_page = place.startswith(f"{ROOT}/") and "//" not in place and "\\" not in place
+    return _welcome(request, installation.sessions.begin(api_key), place if is_own_page else f"{ROOT}/connections")
 
 
 @router.get("/login/{text}")
 def log_in_once(request: Request, installation: Installation, text: str) -> Response:
-    """A session for whoever opens a login link first."""
+    """Start a session for the first browser that opens a login link."""
     opened = installation.sessions.redeem(SecretStr(text))
     if opened is None:
-        said = "This link was used already, or has ended. Get another with: adpulse login"
-        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place="", said=said)
+        message = "This link was used already, or has expired. Get another with: adpulse login"
+        return page("login.html", None, HTTPStatus.UNAUTHORIZED, place="", message=message)
     return _welcome(request, opened, f"{ROOT}/connections")
 
 
@@ -102,7 +102,7 @@ def log_out(caller: Viewer) -> Response:
 
 
 def _welcome(request: Request, text: SecretStr, place: str) -> Response:
-    """The cookie is for this host alone, out of reach of scripts, and never sent with another site's forms."""
+    """Set the session's cookie: only for this host, hidden from scripts, and not sent with another site's forms."""
     answer = RedirectResponse(place, HTTPStatus.SEE_OTHER)
     answer.set_cookie(
         COOKIE,

@@ -1,4 +1,4 @@
-"""What the pages say of one connection, in words. Pure."""
+"""One connection as the pages show it. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _FRESH, _STALE = 1.5, INTERVALS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A connection as the settings page shows it. ``mood`` is how it stands, as a word the style sheet knows."""
+    """A connection as the settings page shows it. ``mood`` is its state as a class of the style sheet."""
 
     view: ConnectionView
     glance: Glance
@@ -51,31 +51,31 @@ class Row:
 
     @property
     def busy(self) -> bool:
-        """Whether a sync is on its way, so that another press would change nothing."""
+        """Whether a sync is under way, so that another request would change nothing."""
         return self.working is not None
 
     @property
     def working(self) -> RunView | None:
-        """The run that is on its way now; one that waits for its time is none."""
+        """The run that is under way; a postponed run is not."""
         run = self.glance.run
         return run if run and run.state in _WORKING else None
 
     @property
     def elapsed(self) -> int:
-        """Seconds since the sync that is on its way was asked for."""
+        """Seconds since the sync under way was requested."""
         return max(int((self.real_now - self.working.requested_at).total_seconds()), 0) if self.working else 0
 
     @property
     def outcome(self) -> str:
-        """``12 rows changed``, ``no change``; empty while nothing ended."""
+        """``12 rows changed``, ``no change``; empty while no sync has ended."""
         run = self.glance.run
         if run is None or run.state is not RunState.DONE:
             return ""
         changed = run.counts.inserted + run.counts.updated
-        told = [f"{changed:,} row{'s' if changed != 1 else ''} changed"] if changed else []
+        parts = [f"{changed:,} row{'s' if changed != 1 else ''} changed"] if changed else []
         if run.counts.entities_changed:
-            told.append(f"{run.counts.entities_changed:,} entities changed")
-        return ", ".join(told) or "no change"
+            parts.append(f"{run.counts.entities_changed:,} entities changed")
+        return ", ".join(parts) or "no change"
 
     @property
     def first_sync(self) -> tuple[int, int] | None:
@@ -94,12 +94,12 @@ class Row:
 
     @property
     def warnings(self) -> list[str]:
-        """What fails without stopping its numbers, in sentences."""
-        return [presentation.describe_warning(each, self.now) for each in self.view.warnings]
+        """Failures that do not stop its numbers, in sentences."""
+        return [presentation.describe_warning(warning, self.now) for warning in self.view.warnings]
 
     @property
     def token(self) -> str:
-        """``token ends in 6 days: reconnect``; empty while that is far off, and where somebody must reconnect already."""
+        """``token ends in 6 days: reconnect``; empty while that is far off, and where a reconnect is needed already."""
         return "" if self.needs_reconnect else presentation.describe_token_end(self.view, self.now)
 
     @property
@@ -137,7 +137,7 @@ class Row:
 
     @property
     def freshness(self) -> str:
-        """``fresh``, ``late``, ``stale``, ``failing``, or ``unscheduled``: paused, or synced only when asked."""
+        """``fresh``, ``late``, ``stale``, ``failing``, or ``unscheduled``: paused, or synced only on request."""
         if self.mood == "error":
             return "failing"
         if self.lateness is None:
@@ -146,5 +146,5 @@ class Row:
 
 
 def choices(current: Frequency | None, *, realtime_granted: bool) -> tuple[Frequency, ...]:
-    """What the frequency may be changed to; realtime only where it was granted, or chosen already."""
+    """The frequencies that may be chosen; realtime only where it was granted, or chosen already."""
     return frequency.allowed(realtime_granted=realtime_granted or current is Frequency.REALTIME)

@@ -1,4 +1,4 @@
-"""One webhook with its deliveries, and what may be done about it."""
+"""One webhook with its deliveries, and its changes."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -15,12 +15,12 @@ from storage.control.webhooks import Format, Webhook
 
 router = APIRouter()
 
-_TOLD_ONCE = "Check the signature of each message with it. It is shown this once; a new one can be made at any time."
+_SHOWN_ONCE = "Check the signature of each message with it. It is shown only once; a new one can be made at any time."
 
 
 @router.post("/workspaces/{workspace_id}/webhooks")
 @places.OUTSIDE
-def make(
+def create(
     caller: Editor,
     workspace_id: str,
     name: Name,
@@ -28,16 +28,16 @@ def make(
     form: Annotated[Format, Form(alias="format")] = Format.STANDARD,
     event: Annotated[list[EventType], Form()] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
-    """A new webhook. The secret of its signatures is on the page that answers, this once."""
-    made, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, name, url, form, event)
+    """Create a webhook. Only the answering page shows the secret of its signatures."""
+    webhook, secret = caller.app.webhooks.create(caller.workspace(workspace_id).id, name, url, form, event)
     if secret is None:
-        return RedirectResponse(ROOT + _path(made), HTTPStatus.SEE_OTHER)
-    return _told(caller, made, secret)
+        return RedirectResponse(ROOT + _path(webhook), HTTPStatus.SEE_OTHER)
+    return _secret_page(caller, webhook, secret)
 
 
 @router.get("/workspaces/{workspace_id}/webhooks/{webhook_id}")
-def one(caller: Viewer, workspace_id: str, webhook_id: str) -> Response:
-    """It and its newest messages, with what became of each."""
+def show_webhook(caller: Viewer, workspace_id: str, webhook_id: str) -> Response:
+    """The webhook and its newest messages, each with its state."""
     webhook = _webhook(caller, workspace_id, webhook_id)
     return page("webhook.html", caller, webhook=webhook, deliveries=caller.app.outbox.history(webhook.id))
 
@@ -52,7 +52,7 @@ def test(request: Request, caller: Editor, workspace_id: str, webhook_id: str) -
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/enabled")
 def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str, enabled: Annotated[bool, Form()]) -> Response:
-    """Send to it from now on; or no longer, which gives up what waits."""
+    """Enable a webhook; or disable it, which drops the messages that wait."""
     webhook = _webhook(caller, workspace_id, webhook_id)
     caller.app.webhooks.change(webhook.id, enabled=enabled)
     return back(request, _path(webhook))
@@ -60,14 +60,14 @@ def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str,
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret")
 def rotate(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
-    """A new secret; for a day messages carry a signature of the old one, too."""
+    """Create a new secret; for a day messages carry a signature of the old one, too."""
     webhook = _webhook(caller, workspace_id, webhook_id)
-    return _told(caller, webhook, caller.app.webhooks.rotate(webhook.id))
+    return _secret_page(caller, webhook, caller.app.webhooks.rotate(webhook.id))
 
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/remove")
 def remove(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
-    """Forget it with its deliveries."""
+    """Remove a webhook with its deliveries."""
     webhook = _webhook(caller, workspace_id, webhook_id)
     caller.app.webhooks.remove(webhook.id)
     return RedirectResponse(f"{ROOT}/alerts?workspace={webhook.workspace_id}", HTTPStatus.SEE_OTHER)
@@ -77,14 +77,14 @@ def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
     return caller.app.webhooks.get(webhook_id, caller.workspace(workspace_id).id)
 
 
-def _told(caller: Caller, webhook: Webhook, secret: SecretStr) -> Response:
+def _secret_page(caller: Caller, webhook: Webhook, secret: SecretStr) -> Response:
     return page(
         "secret.html",
         caller,
         HTTPStatus.CREATED,
         title=f"The secret of {webhook.name}",
         secret=secret,
-        told=_TOLD_ONCE,
+        hint=_SHOWN_ONCE,
         on=ROOT + _path(webhook),
     )
 

@@ -1,15 +1,15 @@
-// Forms that stay on the page, regions that refresh themselves, and seconds that count. Everything works without it, with page loads.
+// Submits forms without a page load, refreshes regions, and counts the seconds of a running sync. Without it the pages work with page loads.
 
-const SOON = 2000, LATER = 10000;
-const said = document.getElementById("said");
+const BUSY_REFRESH_MS = 2000, IDLE_REFRESH_MS = 10000;
+const statusMessage = document.getElementById("said");
 let timer;
 
-function tell(text) {
-  said.textContent = text;
-  said.classList.toggle("shown", Boolean(text));
+function showMessage(text) {
+  statusMessage.textContent = text;
+  statusMessage.classList.toggle("shown", Boolean(text));
 }
 
-// A region is replaced piece by piece: what did not change stays, and so does what somebody has open.
+// Replaces a region piece by piece. Unchanged pieces, open details and focused controls stay as they are.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   const pieces = (node) => [...node.children];
@@ -19,10 +19,10 @@ function merge(old, fresh) {
     if (!old.contains(document.activeElement) || !document.activeElement.matches("select, input")) old.replaceWith(fresh);
     return;
   }
-  const known = new Map(pieces(old).map((piece) => [piece.id || piece.localName, piece]));
+  const existing = new Map(pieces(old).map((piece) => [piece.id || piece.localName, piece]));
   for (const piece of pieces(fresh)) {
-    const name = piece.id || piece.localName, present = known.get(name);
-    known.delete(name);
+    const name = piece.id || piece.localName, present = existing.get(name);
+    existing.delete(name);
     if (present) {
       old.append(present);
       merge(present, piece);
@@ -30,14 +30,14 @@ function merge(old, fresh) {
       old.append(piece);
     }
   }
-  for (const gone of known.values()) gone.remove();
+  for (const removed of existing.values()) removed.remove();
 }
 
 async function refresh() {
   clearTimeout(timer);
   const region = document.querySelector("[data-refresh]");
   if (!region || document.hidden) return;
-  let wait = LATER;
+  let wait = IDLE_REFRESH_MS;
   try {
     const answer = await fetch(region.dataset.refresh, { headers: { Accept: "text/html" } });
     if (answer.redirected) return location.reload();
@@ -46,7 +46,7 @@ async function refresh() {
       const focused = document.activeElement?.id;
       if (fresh) merge(region, fresh);
       if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
-      if (answer.headers.get("Adpulse-Busy") === "1") wait = SOON;
+      if (answer.headers.get("Adpulse-Busy") === "1") wait = BUSY_REFRESH_MS;
       document.body.classList.remove("away");
     }
   } catch {
@@ -60,16 +60,16 @@ async function send(form) {
   const buttons = [...form.querySelectorAll("button")];
   const body = new URLSearchParams(new FormData(form));
   buttons.forEach((button) => { button.disabled = true; });
-  tell("");
+  showMessage("");
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
     if (new URL(answer.url).pathname.endsWith("/login")) return location.reload();
     if (!answer.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      tell(page.querySelector("[data-said]")?.textContent ?? `It failed (${answer.status}).`);
+      showMessage(page.querySelector("[data-said]")?.textContent ?? `It failed (${answer.status}).`);
     }
   } catch {
-    tell("adpulse does not answer. Nothing is known to have changed; try again.");
+    showMessage("adpulse does not answer. Nothing is known to have changed; try again.");
   }
   buttons.forEach((button) => { button.disabled = false; });
   document.activeElement?.matches("select") && document.activeElement.blur();
@@ -89,21 +89,21 @@ document.addEventListener("change", (event) => {
 for (const table of document.querySelectorAll("[data-choices]")) {
   const all = table.querySelector("[data-all]"), boxes = [...table.querySelectorAll("tbody [name=account]")];
   all.hidden = boxes.length < 2;
-  all.addEventListener("change", () => { for (const each of table.querySelectorAll("tbody input")) each.checked = all.checked; });
-  for (const whole of table.querySelectorAll("[data-under]")) {
-    const clients = boxes.filter((each) => each.dataset.manager === whole.dataset.under);
-    whole.hidden = clients.length === 0;
-    whole.addEventListener("change", () => { for (const each of clients) each.checked = whole.checked; });
+  all.addEventListener("change", () => { for (const box of table.querySelectorAll("tbody input")) box.checked = all.checked; });
+  for (const manager of table.querySelectorAll("[data-under]")) {
+    const clients = boxes.filter((box) => box.dataset.manager === manager.dataset.under);
+    manager.hidden = clients.length === 0;
+    manager.addEventListener("change", () => { for (const box of clients) box.checked = manager.checked; });
   }
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
 setInterval(() => {
-  for (const each of document.querySelectorAll("[data-elapsed]")) {
-    each.began ??= Date.now() - 1000 * Number(each.dataset.elapsed);
-    each.textContent = `${Math.floor((Date.now() - each.began) / 1000)} s`;
+  for (const counter of document.querySelectorAll("[data-elapsed]")) {
+    counter.began ??= Date.now() - 1000 * Number(counter.dataset.elapsed);
+    counter.textContent = `${Math.floor((Date.now() - counter.began) / 1000)} s`;
   }
 }, 1000);
 
-timer = setTimeout(refresh, SOON);
+timer = setTimeout(refresh, BUSY_REFRESH_MS);

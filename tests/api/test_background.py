@@ -2,7 +2,7 @@
 
 import threading
 
-from adpulse.api.soon import Soon
+from adpulse.api.background import BackgroundCalls
 
 
 def test_nobody_waits_and_what_is_asked_for_often_is_done_once_more():
@@ -15,12 +15,12 @@ def test_nobody_waits_and_what_is_asked_for_often_is_done_once_more():
         if what == "last":
             ended.set()
 
-    soon = Soon(call)
-    soon.ask("first")
+    background = BackgroundCalls(call)
+    background.submit("first")
     assert begun.wait(30)
     for _ in range(100):
-        soon.ask("first")
-        soon.ask("last")
+        background.submit("first")
+        background.submit("last")
     assert calls == ["first"]
     go_on.set()
 
@@ -37,9 +37,9 @@ def test_what_fails_does_not_keep_the_next_from_being_done():
             raise ValueError(what)
         ended.set()
 
-    soon = Soon(call)
-    soon.ask("bad")
-    soon.ask("good")
+    background = BackgroundCalls(call)
+    background.submit("bad")
+    background.submit("good")
 
     assert ended.wait(30)
     assert calls == ["bad", "good"]

@@ -1,4 +1,4 @@
-"""The demo's acts, in order, each checked; what did not hold is kept and told at the end."""
+"""The steps of the demo, in order, each checked; failed checks are collected and listed at the end."""
 
 import time
 from collections.abc import Callable
@@ -40,27 +40,27 @@ _META, _GOOGLE = Provider("meta"), Provider("google")
 
 @dataclass(slots=True)
 class Figures:
-    """What was done for one connection, and what differs from the truth in the end."""
+    """The partition ages of one connection after each step, and its differences from the truth at the end."""
 
     connection: Connection
     notes: list[PartitionAges] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
 
-class Play:
+class DemoRun:
     """The demo against a running sandbox and a running installation."""
 
     def __init__(self, world: dict[str, Any]) -> None:
         self._app = app()
         self._world = world
         self._remote = Remote(world["control_url"])
-        self._cast: dict[str, Figures] = {}
+        self._figures_by_name: dict[str, Figures] = {}
         self._broken: list[str] = []
         self._second_sync_rows = -1
         self._scheduled_run_seen = False
 
     def run(self) -> None:
-        """Every act."""
+        """Run every step."""
         self._connect()
         self._second_sync()
         self._hour_later()
@@ -69,92 +69,93 @@ class Play:
         self._prove()
 
     def _connect(self) -> None:
-        self._tell("Two workspaces, three accounts of Meta and two of Google; the first sync fetches 90 days, newest first.")
+        self._announce("Two workspaces, three accounts of Meta and two of Google; the first sync fetches 90 days, newest first.")
         acme, tea = self._app.workspaces.create("Acme"), self._app.workspaces.create("Nippon Tea")
         self._app.workspaces.grant_realtime(acme.id)
         secrets = {_META: self._world["tokens"]["full"], _GOOGLE: self._world["google"]["refresh_tokens"]["full"]}
-        for provider, casting in (
+        for provider, plan_of_accounts in (
             (_META, ((acme.id, REALTIME, "realtime"), (tea.id, SECOND, "manual"), (acme.id, THIRD, "manual"))),
             (_GOOGLE, ((acme.id, SEARCH, "manual"), (tea.id, MIXED, "manual"))),
         ):
             secret = SecretStr(secrets[provider])
             reached = discover(self._app, provider, secret)
-            for workspace, name, frequency in casting:
-                chosen = replace(reached, accounts=[each for each in reached.accounts if each.name == name])
+            for workspace, name, frequency in plan_of_accounts:
+                chosen = replace(reached, accounts=[account for account in reached.accounts if account.name == name])
                 self._add(workspace, provider, secret, chosen, frequency)
         self._until("the first syncs end", lambda: all(self._idle(view) for view in self._views()))
-        fetched = sum(run.counts.fetched for figures in self._cast.values() for run in self._runs(figures.connection))
+        fetched = sum(run.counts.fetched for figures in self._figures_by_name.values() for run in self._runs(figures.connection))
         self._check(fetched >= FEWEST_ROWS, f"{fetched} rows fetched, at least {FEWEST_ROWS} expected")
         self._note()
 
     def _add(self, workspace: str, provider: Provider, secret: SecretStr, chosen: DiscoveredAccounts, frequency: str) -> None:
         (view,) = connecting.connect(self._app, workspace, provider, secret, chosen, frequency)
-        self._cast[view.connection.name] = Figures(connection=view.connection)
+        self._figures_by_name[view.connection.name] = Figures(connection=view.connection)
 
     def _second_sync(self) -> None:
-        self._tell("A second sync of the whole lookback, the clock not moved: nothing is written.")
+        self._announce("A second sync of the whole lookback, the clock not moved: nothing is written.")
         before = self._written()
-        for figures in self._cast.values():
+        for figures in self._figures_by_name.values():
             self._sync(figures.connection, force=True)
         self._second_sync_rows = self._written() - before
         self._check(self._second_sync_rows == 0, f"the second sync wrote {self._second_sync_rows} rows")
 
     def _hour_later(self) -> None:
-        self._tell("One hour later: the realtime account is synced by its own schedule, the others on request.")
-        realtime = self._cast[REALTIME].connection
-        known = {run.id for run in self._runs(realtime)}
+        self._announce("One hour later: the realtime account is synced by its own schedule, the others on request.")
+        realtime = self._figures_by_name[REALTIME].connection
+        earlier_runs = {run.id for run in self._runs(realtime)}
         self._remote.advance(3600)
-        self._until("the realtime account is synced again", lambda: bool(self._synced_since(realtime, known)))
-        # An hour's jump leaves it overdue, so that the sweep may have come first; what is just due is left to the schedule.
+        self._until("the realtime account is synced again", lambda: bool(self._synced_since(realtime, earlier_runs)))
+        # After a jump of an hour the account is overdue, and the sweep may request its sync before the schedule does. Once more it
+        # becomes just due, which only the schedule serves.
         self._remote.advance(JUST_DUE_SECONDS)
-        self._until("a scheduled run syncs the realtime account", lambda: self._scheduled_run(realtime, known), SCHEDULE_SECONDS)
+        self._until("a scheduled run syncs the realtime account", lambda: self._scheduled_run(realtime, earlier_runs), SCHEDULE_SECONDS)
         for name in (SECOND, THIRD, SEARCH, MIXED):
-            self._sync(self._cast[name].connection)
+            self._sync(self._figures_by_name[name].connection)
         self._until("everything is idle", lambda: all(self._idle(view) for view in self._views()))
         self._note()
 
-    def _scheduled_run(self, connection: Connection, known: set[str]) -> bool:
+    def _scheduled_run(self, connection: Connection, earlier_runs: set[str]) -> bool:
         """Whether a run that Prefect's scheduler created has synced the connection since the clock moved."""
-        synced = self._synced_since(connection, known)
+        synced = self._synced_since(connection, earlier_runs)
         self._scheduled_run_seen |= any(orchestrator.is_scheduled(UUID(run.flow_run_id), Frequency.REALTIME) for run in synced)
         return self._scheduled_run_seen
 
-    def _synced_since(self, connection: Connection, known: set[str]) -> list[RunView]:
-        """Syncs that ended well and read something, other than the known ones."""
-        ended = [run for run in self._runs(connection) if run.id not in known and run.state is RunState.DONE]
+    def _synced_since(self, connection: Connection, earlier_runs: set[str]) -> list[RunView]:
+        """Syncs that succeeded and read something, without the earlier runs."""
+        ended = [run for run in self._runs(connection) if run.id not in earlier_runs and run.state is RunState.DONE]
         return [run for run in ended if run.counts.fetched and run.flow_run_id]
 
     def _trouble(self) -> None:
-        self._tell("Meta and Google throttle an account each, Meta no longer accepts the token of another; the others go on.")
-        throttled, expired = [self._cast[name].connection for name in (SECOND, MIXED)], self._cast[THIRD].connection
+        self._announce("Meta and Google throttle an account each, Meta no longer accepts the token of another; the others go on.")
+        throttled, expired = [self._figures_by_name[name].connection for name in (SECOND, MIXED)], self._figures_by_name[THIRD].connection
         for connection in throttled:
             self._remote.fault("throttle", account=connection.external_id, minutes=10)
         self._remote.fault("expired_token", account=expired.external_id)
         for connection in (*throttled, expired):
             syncing.request_sync(self._app, connection.id)
         self._until(
-            "all troubles show",
+            "every problem is shown",
             lambda: all(map(self._cooling, throttled)) and self._status(expired) is ConnectionStatus.NEEDS_REAUTH,
         )
         for name in (REALTIME, SEARCH):
-            self._sync(self._cast[name].connection)
+            self._sync(self._figures_by_name[name].connection)
         self._remote.clear_faults()
         now = self._app.clock.now()
         for view in self._views():
-            why = presentation.describe_wait(view, now) or view.status_reason or ""
-            typer.echo(f"    {view.connection.name}: {presentation.describe_state(view)} {why}")
+            reason = presentation.describe_wait(view, now) or view.status_reason or ""
+            typer.echo(f"    {view.connection.name}: {presentation.describe_state(view)} {reason}")
         self._note()
 
     def _day_later(self) -> None:
-        self._tell("One day later: the lookback is read again, and only what changed is written.")
+        self._announce("One day later: the lookback is read again, and only what changed is written.")
         self._remote.advance(86_400)
-        going = [self._cast[name].connection for name in (REALTIME, SECOND, SEARCH, MIXED)]
+        going = [self._figures_by_name[name].connection for name in (REALTIME, SECOND, SEARCH, MIXED)]
         for connection in going:
             self._sync(connection)
         self._until("everything is idle", lambda: all(self._idle(self._view(connection)) for connection in going))
         self._note()
         for name in (REALTIME, SECOND, SEARCH, MIXED):
-            days = self._restated(self._cast[name].connection)
+            days = self._restated(self._figures_by_name[name].connection)
             typer.echo(f"    {name}: {len(days)} past days restated: {', '.join(days[:6])}{' …' if len(days) > 6 else ''}")  # noqa: PLR2004 - as many as fit a line
             self._check(bool(days), f"no restated day was found for {name}")
 
@@ -163,8 +164,8 @@ class Play:
         return [str(day) for day in read(self._published(connection), query, [connection.id]).column(0).to_pylist()]
 
     def _prove(self) -> None:
-        self._tell("Every stored row is compared with the truth.")
-        for figures in self._cast.values():
+        self._announce("Every stored row is compared with the truth.")
+        for figures in self._figures_by_name.values():
             reads = Reads(notes=tuple(figures.notes))
             figures.differences = Proof(self._published(figures.connection), figures.connection, self._remote, reads).differences()
             self._check(
@@ -175,9 +176,9 @@ class Play:
         """One table, and where to look."""
         columns = ("connection", "calls", "fetched", "inserted", "updated", "unchanged", "differences")
         table = Table(*columns, title="Against the truth")
-        for told in self.report()["connections"]:
+        for figures in self.report()["connections"]:
             table.add_row(
-                *(str(told[name]) for name in ("name", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"))
+                *(str(figures[name]) for name in ("name", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"))
             )
         Console().print(table)
         for workspace in self._app.workspaces.all():
@@ -185,11 +186,11 @@ class Play:
 
     def report(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
-        told = []
-        for figures in self._cast.values():
+        connections = []
+        for figures in self._figures_by_name.values():
             runs = self._runs(figures.connection)
             counts = {name: sum(getattr(run.counts, name) for run in runs) for name in ("fetched", "inserted", "updated", "unchanged")}
-            told.append(
+            connections.append(
                 {
                     "name": figures.connection.name,
                     "provider": figures.connection.provider,
@@ -199,21 +200,21 @@ class Play:
                 }
             )
         return {
-            "connections": told,
+            "connections": connections,
             "second_sync_rows_written": self._second_sync_rows,
-            "truth_differences": sum(each["truth_differences"] for each in told),
+            "truth_differences": sum(entry["truth_differences"] for entry in connections),
             "scheduled_run_seen": self._scheduled_run_seen,
         }
 
     def verdict(self) -> None:
-        """Say that all held.
+        """Report success.
 
         Raises:
-            Unavailable: something did not; all of it is listed.
+            Unavailable: a check failed; the message lists all failed checks.
         """
         if self._broken:
-            raise Unavailable("The demo failed:\n" + "\n".join(f"  - {each}" for each in self._broken))
-        typer.secho("Everything held: 0 differences, 0 rows written by the second sync, a scheduled run was seen.", fg="green")
+            raise Unavailable("The demo failed:\n" + "\n".join(f"  - {failure}" for failure in self._broken))
+        typer.secho("Every check passed: 0 differences, 0 rows written by the second sync, a scheduled run was seen.", fg="green")
 
     def _sync(self, connection: Connection, *, force: bool = False) -> RunView:
         ticket = syncing.request_sync(self._app, connection.id, force=force)
@@ -223,26 +224,26 @@ class Play:
         self._check(run.state is RunState.DONE, f"the sync of {connection.name} failed: {run.error}")
         return run
 
-    def _until(self, what: str, holds: Callable[[], bool], seconds: float = STEP_SECONDS) -> None:
+    def _until(self, condition: str, holds: Callable[[], bool], seconds: float = STEP_SECONDS) -> None:
         start = time.monotonic()
         while not holds():
             if time.monotonic() - start > seconds:
-                raise Unavailable(f"It took more than {seconds:.0f} s until {what}; see {self._app.settings.home / 'logs'}.")
+                raise Unavailable(f"It took more than {seconds:.0f} s until {condition}; see {self._app.settings.home / 'logs'}.")
             time.sleep(_POLL_SECONDS)
-        typer.echo(f"    {what}: after {time.monotonic() - start:.1f} s")
+        typer.echo(f"    {condition}: after {time.monotonic() - start:.1f} s")
 
     def _note(self) -> None:
-        for figures in self._cast.values():
+        for figures in self._figures_by_name.values():
             figures.notes.append(self._app.partitions.ages(figures.connection.id))
 
     def _written(self) -> int:
-        return sum(run.counts.written for figures in self._cast.values() for run in self._runs(figures.connection))
+        return sum(run.counts.written for figures in self._figures_by_name.values() for run in self._runs(figures.connection))
 
     def _runs(self, connection: Connection) -> list[RunView]:
         return self._app.runs.history(connection.id, limit=1000)
 
     def _views(self) -> list[ConnectionView]:
-        return [self._view(figures.connection) for figures in self._cast.values()]
+        return [self._view(figures.connection) for figures in self._figures_by_name.values()]
 
     def _view(self, connection: Connection) -> ConnectionView:
         return self._app.connections.get(connection.id)
@@ -269,5 +270,5 @@ class Play:
             typer.secho(f"    NOT so: {otherwise}", fg="red")
 
     @staticmethod
-    def _tell(act: str) -> None:
-        typer.secho(f"\n{act}", bold=True)
+    def _announce(step: str) -> None:
+        typer.secho(f"\n{step}", bold=True)
