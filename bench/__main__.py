@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import api, claim, clicks, decode, runs, storm, writes
 
-MEASURES = {each.__name__.rpartition(".")[2]: each.measure for each in (writes, runs, claim, decode, api, clicks, storm)}
+MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in (writes, runs, claim, decode, api, clicks, storm)}
 
 
 def main() -> None:

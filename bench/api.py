@@ -1,7 +1,7 @@
-"""How soon the HTTP API answers: ``adpulse web`` as it runs, with 1,000 connections, asked by 50 clients at once, under two loads.
+"""Latency of the HTTP API: ``adpulse web`` with 1,000 connections and 50 concurrent clients, under two loads.
 
-``closed``: each client asks again as soon as it is answered, so the server is always busy and what is measured is the worst that 50
-can do. ``open``: each asks once a second, as 50 people with an open page do; a late answer counts from when it should have been asked.
+``closed``: each client sends its next request as soon as it is answered, so the server is always busy: the worst case of 50 clients.
+``open``: each sends one request a second, as 50 people with an open page do; latency counts from when the request was due.
 The clients share the machine with the server. Latencies are in ms, of every request from the first byte sent to the last received;
 ``server_cpu_ms`` is what the server's process spent on a request.
 """
@@ -40,11 +40,13 @@ def measure() -> list[dict[str, object]]:
         log = Path(folder) / "web.log"
         with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
             port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
-            told = key.get_secret_value()
-            return [row for name, asked in _ASKED.items() for row in _measured(name, server.pid, port, requests(told, *asked, ids))]
+            secret = key.get_secret_value()
+            return [
+                row for name, endpoint in ENDPOINTS.items() for row in _measured(name, server.pid, port, requests(secret, *endpoint, ids))
+            ]
 
 
-_ASKED: dict[str, tuple[str, str, str]] = {
+ENDPOINTS: dict[str, tuple[str, str, str]] = {
     "list": ("GET", "/connections/?limit=50", ""),
     "read": ("GET", "/connections/{}", ""),
     "sync-status": ("GET", "/connections/{}/sync-status", ""),
@@ -58,12 +60,12 @@ _ASKED: dict[str, tuple[str, str, str]] = {
 
 
 def requests(key: str, method: str, path: str, body: str, ids: Sequence[str]) -> Callable[[], bytes]:
-    """Makes the bytes of a request, for each of these ids in turn."""
-    wanted = cycle(ids)
+    """A function that returns the bytes of a request, for these ids in turn."""
+    next_ids = cycle(ids)
 
     def request() -> bytes:
         lines = [
-            f"{method} {path.format(next(wanted))} HTTP/1.1",
+            f"{method} {path.format(next(next_ids))} HTTP/1.1",
             "Host: 127.0.0.1",
             f"Authorization: Bearer {key}",
             "Content-Type: application/json",
@@ -77,10 +79,10 @@ def requests(key: str, method: str, path: str, body: str, ids: Sequence[str]) ->
 def _measured(name: str, server: int, port: int, request: Callable[[], bytes]) -> list[dict[str, object]]:
     """The endpoint under both loads."""
     rows = []
-    asyncio.run(_ask(port, request, _WARM_UP // CLIENTS, pause=0))
+    asyncio.run(_send_all(port, request, _WARM_UP // CLIENTS, pause=0))
     for load, count, pause in (("closed", REQUESTS // CLIENTS, 0.0), ("open", SECONDS, 1.0)):
         began, cpu = time.perf_counter(), processes.cpu_seconds(server)
-        took = asyncio.run(_ask(port, request, count, pause))
+        took = asyncio.run(_send_all(port, request, count, pause))
         rows.append(
             {
                 "endpoint": name,
@@ -95,13 +97,13 @@ def _measured(name: str, server: int, port: int, request: Callable[[], bytes]) -
     return rows
 
 
-async def _ask(port: int, request: Callable[[], bytes], count: int, pause: float) -> list[float]:
+async def _send_all(port: int, request: Callable[[], bytes], count: int, pause: float) -> list[float]:
     clients = [_client(port, request, count, pause, pause * number / CLIENTS) for number in range(CLIENTS)]
-    return [each for took in await asyncio.gather(*clients) for each in took]
+    return [latency for took in await asyncio.gather(*clients) for latency in took]
 
 
 async def _client(port: int, request: Callable[[], bytes], count: int, pause: float, first: float) -> list[float]:
-    """Ask ``count`` times: with a ``pause`` once in that time, whatever the answers take; without one as soon as it is answered."""
+    """Send ``count`` requests: with a ``pause`` one per that time, however long answers take; without one as soon as it is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
     start = time.perf_counter() + first

@@ -1,7 +1,7 @@
 """How long a claim takes: ``Leases.claim_due`` as the flow calls it, with 5,000 connections in the control plane.
 
-Every round makes 0 to 20 of the realtime connections due, as a tick finds them, and claims them; after each of these comes an
-empty claim. The claimed runs are closed between the rounds, outside the measurement, so that history grows as it does in life.
+Every round makes 0 to 20 of the realtime connections due, as for a tick, and claims them; an empty claim follows. The claimed runs
+are closed between the rounds, outside the measurement, so that history grows as in a real installation.
 """
 
 import random
@@ -52,10 +52,10 @@ def measure() -> list[dict[str, object]]:
     return [_row("none due", empty), _row(f"1 to {MOST_DUE} due", due)]
 
 
-def _timed(given: Leases) -> tuple[float, list[Lease]]:
+def _timed(leases: Leases) -> tuple[float, list[Lease]]:
     start = time.perf_counter()
-    leases = given.claim_due("meta", Frequency.REALTIME, "bench")
-    return (time.perf_counter() - start) * 1000, leases
+    claimed = leases.claim_due("meta", Frequency.REALTIME, "bench")
+    return (time.perf_counter() - start) * 1000, claimed
 
 
 def _row(case: str, milliseconds: Sequence[float]) -> dict[str, object]:

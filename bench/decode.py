@@ -35,7 +35,7 @@ def measure() -> list[dict[str, object]]:
     """One row per way: rows, CPU seconds, memory above what the process had before, and both as multiples of ``selected``."""
     with Sandbox.start() as sandbox:
         google = sandbox.google
-        told = {
+        arguments = {
             "endpoint": google.endpoint,
             "token_url": google.token_url,
             "refresh_token": google.world.credentials["full"].refresh_token,
@@ -43,29 +43,29 @@ def measure() -> list[dict[str, object]]:
             "customer": google.world.customer("Grand Catalogue").id,
         }
         environment = {**os.environ, **google.environment}
-        found = [_in_a_process(way, told, environment) for way in ("selected", *WAYS)][1:]  # the first fills the sandbox's caches
-    least = found[0]
-    return [{**row, **{f"{name}_x": round(row[name] / least[name], 1) for name in ("cpu_s", "memory_mb")}} for row in found]
+        rows = [_in_a_process(way, arguments, environment) for way in ("selected", *WAYS)][1:]  # the first fills the sandbox's caches
+    least = rows[0]
+    return [{**row, **{f"{name}_x": round(row[name] / least[name], 1) for name in ("cpu_s", "memory_mb")}} for row in rows]
 
 
-def _in_a_process(way: str, told: dict[str, str], environment: dict[str, str]) -> dict[str, Any]:
+def _in_a_process(way: str, arguments: dict[str, str], environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.decode", way]
-    done = subprocess.run(command, env=environment, input=json.dumps(told), capture_output=True, text=True, check=True)
-    read: dict[str, Any] = json.loads(done.stdout)
+    result = subprocess.run(command, env=environment, input=json.dumps(arguments), capture_output=True, text=True, check=True)
+    read: dict[str, Any] = json.loads(result.stdout)
     return read
 
 
-def _read(way: str, told: dict[str, str]) -> dict[str, Any]:
+def _read(way: str, arguments: dict[str, str]) -> dict[str, Any]:
     """Read the stream once to warm up, on a single day, and then whole."""
     from google.ads.googleads.client import GoogleAdsClient
 
     from adpulse.platforms.google.credentials import OauthClient, parse
     from adpulse.platforms.google.messages import columns, request_class
 
-    client = OauthClient(token_url=told["token_url"], id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
-    credentials = parse(SecretStr(told["refresh_token"]), client).credentials()
+    client = OauthClient(token_url=arguments["token_url"], id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
+    credentials = parse(SecretStr(arguments["refresh_token"]), client).credentials()
     sdk = GoogleAdsClient(
-        credentials, endpoint=told["endpoint"], version="v26", login_customer_id=told["login"], use_proto_plus=way == "plus"
+        credentials, endpoint=arguments["endpoint"], version="v26", login_customer_id=arguments["login"], use_proto_plus=way == "plus"
     )
     service, get = sdk.get_service("GoogleAdsService"), attrgetter(*FIELDS)
     decoder, kind = columns("v26", FIELDS), request_class("v26")
@@ -74,24 +74,26 @@ def _read(way: str, told: dict[str, str]) -> dict[str, Any]:
         request_serializer=kind.serialize,
         response_deserializer=decoder.deserialize,
     )
-    metadata = (("x-goog-request-params", f"customer_id={told['customer']}"),)
+    metadata = (("x-goog-request-params", f"customer_id={arguments['customer']}"),)
 
     def rows(query: str) -> int:
-        asked = kind(customer_id=told["customer"], query=query)
+        request = kind(customer_id=arguments["customer"], query=query)
         if way == "selected":
-            return pa.concat_tables([decoder.table(each) for each in stream(asked, timeout=300, metadata=metadata)]).num_rows
+            return pa.concat_tables([decoder.table(message) for message in stream(request, timeout=300, metadata=metadata)]).num_rows
         tables = []
-        for message in service.search_stream(request=asked, timeout=300):
+        for message in service.search_stream(request=request, timeout=300):
             cells = list(zip(*map(get, message.results), strict=True))
-            tables.append(pa.table([pa.array(each, field.type) for each, field in zip(cells, decoder.schema, strict=True)], decoder.schema))
+            tables.append(
+                pa.table([pa.array(column, field.type) for column, field in zip(cells, decoder.schema, strict=True)], decoder.schema)
+            )
         return pa.concat_tables(tables).num_rows
 
     until = BEGINNING.date() - timedelta(days=1)
     rows(_query(until, until))
     before, start = resident_mb(os.getpid()), time.process_time()
     count = rows(_query(until - timedelta(days=DAYS - 1), until))
-    spent, most = time.process_time() - start, resident_mb(os.getpid(), "VmHWM")
-    return {"way": way, "rows": count, "cpu_s": round(spent, 2), "memory_mb": round(most - before, 1)}
+    spent, peak = time.process_time() - start, resident_mb(os.getpid(), "VmHWM")
+    return {"way": way, "rows": count, "cpu_s": round(spent, 2), "memory_mb": round(peak - before, 1)}
 
 
 def _query(since: date, until: date) -> str:

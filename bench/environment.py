@@ -1,4 +1,4 @@
-"""The environment of an installation that a measurement makes for itself, in this process and in those that it starts."""
+"""The environment of a measurement's own installation, in this process and in those that it starts."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from adpulse import bootstrap, settings
 from storage.control import database, migrations
 
-_OURS = ("ADPULSE_", "PREFECT_")
+_PREFIXES = ("ADPULSE_", "PREFECT_")
 
 
 @contextmanager
 def only(**variables: str) -> Iterator[None]:
-    """No settings of adpulse's and Prefect's but these; at the end of the block the whole environment is as it was."""
+    """Only these settings of adpulse and Prefect; at the end of the block the whole environment is restored."""
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(_OURS)]:
+    for name in [name for name in os.environ if name.startswith(_PREFIXES)]:
         del os.environ[name]
     os.environ.update(variables)
     _read_anew()

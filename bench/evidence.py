@@ -1,4 +1,4 @@
-"""What the installation and the sandbox know of a load run: syncs, changes, calls, and what went wrong."""
+"""Data about a load run, from the installation and the sandbox: syncs, changes, calls, and errors."""
 
 import re
 from collections import defaultdict
@@ -20,7 +20,7 @@ from storage.control import database
 from storage.control.tables import RunRow
 
 REFRESH_SECONDS = 47
-"""How often the sandbox's numbers move."""
+"""How often the sandbox's numbers change."""
 
 JUDGED = {"meta": METRICS, "google": ("impressions", "clicks", "spend", "conversions", "revenue")}
 """The metrics whose freshness counts: kinds of Google's conversions take a query of their own, which has a slower rhythm."""
@@ -30,7 +30,7 @@ _BAD = ("| ERROR", "ERROR:", "| CRITICAL")
 _LOCKED = "database is locked"
 _PREFECTS_OWN = "| prefect.server"
 _GOOGLES_METHOD = "RPC"
-"""How the sandbox's log tells a call of Google from one of Meta, which has an HTTP method."""
+"""The method of Google's calls in the sandbox's log; Meta's calls have an HTTP method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,17 @@ def syncs_since(engine: database.Engine, since: datetime) -> list[Sync]:
 
 
 class Evidence:
-    """What the installation and the sandbox know of the measured time, from ``start`` to ``end`` (real time)."""
+    """Data about the measured time, from ``start`` to ``end`` (real time), from the installation and the sandbox."""
 
-    def __init__(self, ours: Installation, start: datetime, end: datetime) -> None:
-        self._ours, self._start, self._end = ours, start, end
-        self.syncs = syncs_since(ours.engine, start)
+    def __init__(self, installation: Installation, start: datetime, end: datetime) -> None:
+        self._installation, self._start, self._end = installation, start, end
+        self.syncs = syncs_since(installation.engine, start)
         self._ended = self._run_ends()
         self._calls: dict[tuple[Provider, str], list[datetime]] = defaultdict(list)
-        for call in ours.remote.calls():
+        for call in installation.remote.calls():
             if call["account"]:
                 provider = "google" if call["method"] == _GOOGLES_METHOD else "meta"
-                self._calls[provider, call["account"]].append(datetime.fromisoformat(call["at"]) - ours.ahead)
+                self._calls[provider, call["account"]].append(datetime.fromisoformat(call["at"]) - installation.ahead)
 
     def most_calls(self) -> dict[str, int]:
         """By platform, the most calls of any account in any hour, or what the measured pace comes to in a whole one."""
@@ -83,46 +83,51 @@ class Evidence:
     def failed(self) -> int:
         """Syncs that failed, from the beginning."""
         query = select(func.count()).where(RunRow.state.in_((RunState.FAILED.value, RunState.DEAD.value)))
-        with database.reading(self._ours.engine).connect() as session:
+        with database.reading(self._installation.engine).connect() as session:
             return session.scalar(query) or 0
 
     def _run_ends(self) -> dict[str, datetime]:
         query = select(RunRow.id, RunRow.finished_at).where(RunRow.finished_at.is_not(None))
-        with database.reading(self._ours.engine).connect() as session:
+        with database.reading(self._installation.engine).connect() as session:
             return {str(row.id): row.finished_at for row in session.execute(query)}
 
     def changes(self) -> dict[str, list[Change]]:
         """By platform, every change of today's numbers there, and when it was stored: at the latest when its run was closed."""
-        found: dict[str, list[Change]] = defaultdict(list)
-        for connection in self._ours.connections():
-            found[connection.provider] += verdict.changes(self._truth(connection), self._stored(connection))
-        return dict(found)
+        changes: dict[str, list[Change]] = defaultdict(list)
+        for connection in self._installation.connections():
+            changes[connection.provider] += verdict.changes(self._truth(connection), self._stored(connection))
+        return dict(changes)
 
     def _truth(self, connection: Connection) -> list[tuple[datetime, dict[str, Values]]]:
-        """What the platform told of today, from each of its refreshes on; in real time."""
-        first = (self._start + self._ours.ahead).timestamp() // REFRESH_SECONDS * REFRESH_SECONDS
-        told = []
-        while first < (self._end + self._ours.ahead).timestamp():
+        """What the platform reported for today, from each of its refreshes on; in real time."""
+        first = (self._start + self._installation.ahead).timestamp() // REFRESH_SECONDS * REFRESH_SECONDS
+        refreshes = []
+        while first < (self._end + self._installation.ahead).timestamp():
             at = datetime.fromtimestamp(first, UTC)
             day = connection.today(at)
-            table = self._ours.remote.truth_metrics(connection.external_id, since=day, until=day, as_of=at, margin=connection.gross_margin)
+            table = self._installation.remote.truth_metrics(
+                connection.external_id, since=day, until=day, as_of=at, margin=connection.gross_margin
+            )
             columns = [table.column(name).to_pylist() for name in JUDGED[connection.provider]]
-            told.append(
-                (at - self._ours.ahead, dict(zip(table.column("external_id").to_pylist(), zip(*columns, strict=True), strict=False)))
+            refreshes.append(
+                (
+                    at - self._installation.ahead,
+                    dict(zip(table.column("external_id").to_pylist(), zip(*columns, strict=True), strict=False)),
+                )
             )
             first += REFRESH_SECONDS
-        return told
+        return refreshes
 
     def _stored(self, connection: Connection) -> dict[str, list[Stored]]:
-        path = self._ours.home / "published" / f"{connection.workspace_id}.duckdb"
-        day = connection.today(self._start + self._ours.ahead)
+        path = self._installation.home / "published" / f"{connection.workspace_id}.duckdb"
+        day = connection.today(self._start + self._installation.ahead)
         columns = ", ".join(JUDGED[connection.provider])
         query = f"SELECT external_id, run_id, changed_at, {columns} FROM metric_changes WHERE connection_id = ? AND date = ?"
         with duckdb.connect(path, read_only=True) as warehouse:
             rows = warehouse.execute(f"{query} ORDER BY changed_at, generation", [connection.id, day]).fetchall()
         stored: dict[str, list[Stored]] = defaultdict(list)
         for ad, run_id, changed_at, *values in rows:
-            read_at = changed_at.astimezone(UTC) - self._ours.ahead
+            read_at = changed_at.astimezone(UTC) - self._installation.ahead
             ended = self._ended.get(run_id, read_at)
             stored[ad].append(Stored(values=tuple(values), read_at=read_at, stored_at=max(ended, read_at)))
         return stored
@@ -143,10 +148,10 @@ def failed_in_prefect() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
-    """What the logs tell of trouble.
+    """Errors in the logs.
 
-    ``trouble`` is the first line of every record that tells of an error or of a locked database. ``lock_retries`` is how often
-    Prefect's server found its own SQLite file locked by another of its own transactions, which it tries again.
+    ``trouble`` has the first line of every record with an error or a locked database. ``lock_retries`` counts how often
+    Prefect's server found its SQLite file locked by another of its own transactions, and tried again.
     """
 
     trouble: list[str]
@@ -169,10 +174,10 @@ def _tried_again(record: str) -> bool:
 
 
 def _records(home: Path) -> list[str]:
-    """What was logged, each with the traceback below it."""
+    """The records of the logs, each with its traceback."""
     texts = [path.read_text(errors="replace") for path in sorted((home / "logs").glob("*.log"))]
-    found = []
+    records = []
     for text in texts:
         begins = [match.start() for match in _RECORD.finditer(text)]
-        found += [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
-    return [each for each in found if each.strip()]
+        records += [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
+    return [record for record in records if record.strip()]

@@ -53,7 +53,7 @@ _LEFT_OUT = {
 """What takes more than one call to read."""
 
 _SAMPLE_SECONDS = 5
-_TOLD_SECONDS = 15
+_PROGRESS_SECONDS = 15
 _SETTLING = 2 * SLOT
 """Between the last first sync and the first slot that is judged: a sync that began in an overloaded slot ends in the next."""
 
@@ -63,26 +63,26 @@ _GRACE = timedelta(seconds=75)
 
 def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
     """Run the load with so many connections of each platform and judge it; whether everything held."""
-    tell = _teller()
-    tell(f"Claims with {claim.CONNECTIONS} connections …")
+    report_progress = _progress_reporter()
+    report_progress(f"Claims with {claim.CONNECTIONS} connections …")
     claims = claim.measure()
     with tempfile.TemporaryDirectory(prefix="adpulse-load-") as folder, ExitStack() as stack:
         home = Path(folder)
-        ours, watch = _start(home, connections, stack, tell)
-        _warm_up(ours, watch, tell)
+        installation, watch = _start(home, connections, stack, report_progress)
+        _warm_up(installation, watch, report_progress)
         peaks = [processes.resident_mb(watch.worker, "VmHWM")]
-        tell(f"The first syncs took {peaks[0]:.0f} MB of the worker at most.")
+        report_progress(f"The first syncs took {peaks[0]:.0f} MB of the worker at most.")
         processes.forget_peak(watch.worker)
         start = _next_slot(utc_now()) + _SETTLING
         count = round(timedelta(minutes=minutes) / SLOT)
-        _measure(ours, watch, start, count, tell)
+        _measure(installation, watch, start, count, report_progress)
         peaks.append(processes.resident_mb(watch.worker, "VmHWM"))
         failed = evidence.failed_in_prefect()
-        read = Evidence(ours, start, start + count * SLOT)
-        tell("Comparing with the truth …")
+        read = Evidence(installation, start, start + count * SLOT)
+        report_progress("Comparing with the truth …")
         logs = evidence.read_logs(home)
         figures = Figures(
-            slots=verdict.slots(read.syncs, [each.id for each in ours.connections()], start, count),
+            slots=verdict.slots(read.syncs, [connection.id for connection in installation.connections()], start, count),
             changes=read.changes(),
             worker_peak_mb=max(peaks),
             most_calls_an_hour=read.most_calls(),
@@ -91,44 +91,46 @@ def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
         )
         memory = {"worker_peak_first_syncs_mb": peaks[0], "worker_peak_measured_mb": peaks[1]}
         counted = {provider: number for provider, number in connections.items() if number}
-        told = report.figures_of(figures, counted, watch.samples, logs, claims)
-        told |= {**memory, "syncs_without_a_call": sum(not each.calls for each in read.syncs)}
+        figures_json = report.figures_of(figures, counted, watch.samples, logs, claims)
+        figures_json |= {**memory, "syncs_without_a_call": sum(not sync.calls for sync in read.syncs)}
     problems = verdict.broken(figures)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "load.json").write_text(json.dumps({**told, "broken": problems}, indent=2))
-    chart.draw(told, out / "load.png")
+    (out / "load.json").write_text(json.dumps({**figures_json, "broken": problems}, indent=2))
+    chart.draw(figures_json, out / "load.png")
     for problem in problems:
         print(f"  broken: {problem}")
-    print(f"{report.summary(told)} · {'FAIL' if problems else 'PASS'}", flush=True)
+    print(f"{report.summary(figures_json)} · {'FAIL' if problems else 'PASS'}", flush=True)
     return not problems
 
 
-def _teller() -> Callable[[str], None]:
+def _progress_reporter() -> Callable[[str], None]:
     began = time.monotonic()
     return lambda text: print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
 
 
-def _start(home: Path, connections: Mapping[Provider, int], stack: ExitStack, tell: Callable[[str], None]) -> tuple[Installation, Watch]:
+def _start(
+    home: Path, connections: Mapping[Provider, int], stack: ExitStack, report_progress: Callable[[str], None]
+) -> tuple[Installation, Watch]:
     """Sandbox, ``adpulse up`` and the connections; the environment is put back at the end."""
     stack.enter_context(environment.only())
     (home / "logs").mkdir()
-    told = home / "logs" / "sandbox.log"
-    meta, google = (str(connections[each]) for each in ("meta", "google"))
+    sandbox_log = home / "logs" / "sandbox.log"
+    meta, google = (str(connections[platform]) for platform in ("meta", "google"))
     extras = ("--extra", meta, "--extra-ads", SIZES, "--google-extra", google, "--google-extra-ads", SIZES)
     moving = ("--refresh", str(REFRESH_SECONDS))
-    sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=told, ready="control_url"))
-    addresses = json.loads(told.read_text().splitlines()[-1])
+    sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=sandbox_log, ready="control_url"))
+    addresses = json.loads(sandbox_log.read_text().splitlines()[-1])
     remote = Remote(addresses["control_url"])
     stack.enter_context(environment.only(**_environment(home, addresses)))
     ahead = _set_clock(remote)
-    tell("Starting adpulse up …")
+    report_progress("Starting adpulse up …")
     up = stack.enter_context(processes.adpulse("up", log=home / "logs" / "up.log", ready="Ready"))
     os.environ.update(json.loads((home / "prefect" / "server.json").read_text())["environment"])
     app = bootstrap.app()
-    ours = Installation(app=app, engine=database.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
-    _connect(ours, connections, addresses)
-    tell(f"{meta} Meta and {google} Google connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
-    return ours, Watch(up.pid, sandbox.pid)
+    installation = Installation(app=app, engine=database.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
+    _connect(installation, connections, addresses)
+    report_progress(f"{meta} Meta and {google} Google connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")
+    return installation, Watch(up.pid, sandbox.pid)
 
 
 def _environment(home: Path, addresses: Mapping[str, Any]) -> dict[str, str]:
@@ -156,49 +158,49 @@ def _set_clock(remote: Remote) -> timedelta:
     return ahead
 
 
-def _connect(ours: Installation, connections: Mapping[Provider, int], addresses: Mapping[str, Any]) -> None:
+def _connect(installation: Installation, connections: Mapping[Provider, int], addresses: Mapping[str, Any]) -> None:
     """Spread each platform's connections over the workspaces, all with the one credential that reaches them."""
     secrets = {"meta": addresses["tokens"]["full"], "google": addresses["google"]["refresh_tokens"]["full"]}
-    workspaces = [ours.app.workspaces.create(name) for name in WORKSPACES]
+    workspaces = [installation.app.workspaces.create(name) for name in WORKSPACES]
     for workspace in workspaces:
-        ours.app.workspaces.grant_realtime(workspace.id)
-    for provider in [each for each, count in connections.items() if count]:
+        installation.app.workspaces.grant_realtime(workspace.id)
+    for provider in [name for name, count in connections.items() if count]:
         secret = SecretStr(secrets[provider])
-        reached = discover(ours.app, provider, secret)
-        found = [each for each in reached.accounts if _fits(provider, each)]
+        reached = discover(installation.app, provider, secret)
+        accounts = [account for account in reached.accounts if _fits(provider, account)]
         for number, workspace in enumerate(workspaces):
-            chosen = found[: connections[provider]][number :: len(WORKSPACES)]
+            chosen = accounts[: connections[provider]][number :: len(WORKSPACES)]
             if chosen:
-                connecting.connect(ours.app, workspace.id, provider, secret, replace(reached, accounts=chosen), "realtime")
+                connecting.connect(installation.app, workspace.id, provider, secret, replace(reached, accounts=chosen), "realtime")
 
 
 def _fits(provider: Provider, account: AccountFacts) -> bool:
     return account.enabled and not account.manager and account.name not in _LEFT_OUT[provider]
 
 
-def _warm_up(ours: Installation, watch: Watch, tell: Callable[[str], None]) -> None:
+def _warm_up(installation: Installation, watch: Watch, report_progress: Callable[[str], None]) -> None:
     """Until every connection's first sync, 90 days included, has ended.
 
     Raises:
         RuntimeError: it took too long.
     """
-    deadline, told = utc_now() + WARM_UP, 0.0
-    wanted = len(ours.connections())
+    deadline, reported_at = utc_now() + WARM_UP, 0.0
+    expected = len(installation.connections())
     while True:
         watch.take()
-        states = _states(ours.engine)
+        states = _states(installation.engine)
         ready = states.pop("synced")
-        if ready == wanted:
-            tell(f"All {wanted} first syncs have ended.")
+        if ready == expected:
+            report_progress(f"All {expected} first syncs have ended.")
             return
         if utc_now() > deadline:
             raise RuntimeError(
-                f"After {WARM_UP} {ready} of {wanted} first syncs have ended: {states}\n"
-                + "\n".join(evidence.read_logs(ours.home).trouble[: report.SHOWN_LINES])
+                f"After {WARM_UP} {ready} of {expected} first syncs have ended: {states}\n"
+                + "\n".join(evidence.read_logs(installation.home).trouble[: report.SHOWN_LINES])
             )
-        if time.monotonic() - told >= _TOLD_SECONDS:
-            told = time.monotonic()
-            tell(f"first syncs: {ready} of {wanted} ended; runs {states}{_load(watch)}")
+        if time.monotonic() - reported_at >= _PROGRESS_SECONDS:
+            reported_at = time.monotonic()
+            report_progress(f"first syncs: {ready} of {expected} ended; runs {states}{_load(watch)}")
         time.sleep(_SAMPLE_SECONDS)
 
 
@@ -206,23 +208,28 @@ def _states(engine: database.Engine) -> dict[str, int]:
     with database.reading(engine).connect() as session:
         counted = session.execute(select(RunRow.state, func.count()).group_by(RunRow.state))
         states = {str(state): int(count) for state, count in counted}
-        done = select(func.count(RunRow.connection_id.distinct())).where(RunRow.state == RunState.DONE.value)
-        return {**states, "synced": session.scalar(done) or 0}
+        finished = select(func.count(RunRow.connection_id.distinct())).where(RunRow.state == RunState.DONE.value)
+        return {**states, "synced": session.scalar(finished) or 0}
 
 
-def _measure(ours: Installation, watch: Watch, start: datetime, count: int, tell: Callable[[str], None]) -> None:
-    end, told = start + count * SLOT, 0.0
+def _measure(installation: Installation, watch: Watch, start: datetime, count: int, report_progress: Callable[[str], None]) -> None:
+    end, reported_at = start + count * SLOT, 0.0
     time.sleep(max(0.0, (start - utc_now()).total_seconds()))
     watch.begin()
     while utc_now() < end + _GRACE:
         watch.take()
-        if time.monotonic() - told >= _TOLD_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - reported_at >= _PROGRESS_SECONDS:
+            reported_at = time.monotonic()
             passed = min(count, max(0, (utc_now() - start) // SLOT))
-            judged = verdict.slots(evidence.syncs_since(ours.engine, start), [each.id for each in ours.connections()], start, passed)
-            sums = {name: sum(getattr(each, name) for each in judged) for name in ("done", "late", "missing")}
+            judged = verdict.slots(
+                evidence.syncs_since(installation.engine, start),
+                [connection.id for connection in installation.connections()],
+                start,
+                passed,
+            )
+            sums = {name: sum(getattr(slot, name) for slot in judged) for name in ("done", "late", "missing")}
             last = f", the last slot took {judged[-1].longest_seconds:.1f} s" if judged else ""
-            tell(f"slot {passed} of {count}: {sums}{last}{_load(watch)}")
+            report_progress(f"slot {passed} of {count}: {sums}{last}{_load(watch)}")
         time.sleep(_SAMPLE_SECONDS)
 
 
@@ -252,10 +259,10 @@ def main() -> None:
         parser.error(f"--google must be 0 to {min(chosen.connections, MOST_EXTRA)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as on Ctrl-C: what was started is ended on the way out
     try:
-        held = run({"meta": chosen.connections - google, "google": google}, chosen.minutes, chosen.out)
+        passed = run({"meta": chosen.connections - google, "google": google}, chosen.minutes, chosen.out)
     except RuntimeError as error:
         sys.exit(f"{error}\nFAIL")
-    sys.exit(0 if held else 1)
+    sys.exit(0 if passed else 1)
 
 
 if __name__ == "__main__":

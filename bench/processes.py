@@ -1,4 +1,4 @@
-"""Processes that a measurement starts, and what the kernel says of them."""
+"""Processes that a measurement starts, and their memory and CPU time from the kernel."""
 
 import os
 import signal
@@ -76,14 +76,14 @@ def cpu_seconds(pid: int) -> float:
 
 def machine_seconds() -> float:
     """CPU time all processes of the machine have used."""
-    user, nice, system, _, _, *interrupts = (int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:8])
+    user, nice, system, _, _, *interrupts = (int(ticks) for ticks in Path("/proc/stat").read_text().splitlines()[0].split()[1:8])
     return (user + nice + system + sum(interrupts)) / _TICKS
 
 
 def descendants(pid: int) -> Sequence[int]:
     """Ids of a process's children, their children and so on."""
     children = [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _text(task).split()]
-    return [*children, *(each for child in children for each in descendants(child))]
+    return [*children, *(descendant for child in children for descendant in descendants(child))]
 
 
 def _text(path: Path) -> str:

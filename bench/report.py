@@ -1,4 +1,4 @@
-"""What a load run reports: its figures as JSON, and the line that sums them up."""
+"""The report of a load run: its figures as JSON, and a summary line."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from bench.verdict import Change, Figures
 from bench.watch import Sample
 
 SHOWN_LINES = 20
-"""At most so many lines of the logs that tell of trouble."""
+"""The most lines with errors from the logs."""
 
 
 def figures_of(
@@ -23,12 +23,12 @@ def figures_of(
     start, due = figures.slots[0].start, len(figures.slots) * sum(connections.values())
     return {
         "connections": sum(connections.values()),
-        "slots": [{**asdict(each), "start": each.start.isoformat()} for each in figures.slots],
+        "slots": [{**asdict(slot), "start": slot.start.isoformat()} for slot in figures.slots],
         "slots_due": due,
-        "done": sum(each.done for each in figures.slots),
-        "late": sum(each.late for each in figures.slots),
-        "missing": sum(each.missing for each in figures.slots),
-        "slowest_slot_s": round(max(each.longest_seconds for each in figures.slots), 1),
+        "done": sum(slot.done for slot in figures.slots),
+        "late": sum(slot.late for slot in figures.slots),
+        "missing": sum(slot.missing for slot in figures.slots),
+        "slowest_slot_s": round(max(slot.longest_seconds for slot in figures.slots), 1),
         "platforms": {
             name: {
                 "connections": count,
@@ -38,9 +38,9 @@ def figures_of(
             for name, count in connections.items()
         },
         "worker_peak_mb": figures.worker_peak_mb,
-        "up_peak_mb": max((each.total_mb for each in samples), default=0.0),
+        "up_peak_mb": max((sample.total_mb for sample in samples), default=0.0),
         **{
-            f"{name}_mean": round(sum(getattr(each, name) for each in samples) / max(1, len(samples)), 1)
+            f"{name}_mean": round(sum(getattr(sample, name) for sample in samples) / max(1, len(samples)), 1)
             for name in ("worker_cpu", "server_cpu", "sandbox_cpu", "machine_cpu")
         },
         "errors": dict(figures.errors),
@@ -48,7 +48,7 @@ def figures_of(
         "prefect_lock_retries": logs.lock_retries,
         "claims": list(claims),
         "claim_p95_ms": figures.claim_p95_ms,
-        "samples": [asdict(each) for each in samples],
+        "samples": [asdict(sample) for sample in samples],
     }
 
 
@@ -59,9 +59,9 @@ def summary(report: Mapping[str, Any]) -> str:
     return " · ".join(
         (
             f"{report['done']} of {report['slots_due']} syncs in their slot, {report['late']} late, {report['missing']} missing",
-            "fresh p95 " + ", ".join(f"{name} {each['fresh_p95_s']} s" for name, each in platforms),
+            "fresh p95 " + ", ".join(f"{name} {platform['fresh_p95_s']} s" for name, platform in platforms),
             f"{memory}, with the Prefect server {report['up_peak_mb']:.0f} MB",
-            "calls/h " + ", ".join(f"{name} {each['most_calls_an_hour']}" for name, each in platforms),
+            "calls/h " + ", ".join(f"{name} {platform['most_calls_an_hour']}" for name, platform in platforms),
             f"{sum(report['errors'].values())} errors",
             f"{report['prefect_lock_retries']} lock retries inside Prefect's SQLite",
             f"claim p95 {report['claim_p95_ms']} ms",
@@ -71,10 +71,10 @@ def summary(report: Mapping[str, Any]) -> str:
 
 def _freshness(changes: Sequence[Change], start: datetime) -> dict[str, Any]:
     """How long changes took until they were stored, altogether and by the instant they were made at."""
-    seconds = [each.seconds for each in changes]
-    stored, fresh = [each for each in seconds if isfinite(each)], verdict.p95(seconds)
+    seconds = [change.seconds for change in changes]
+    stored, fresh = [latency for latency in seconds if isfinite(latency)], verdict.p95(seconds)
     by_step: dict[datetime, list[float]] = defaultdict(list)
-    for change in (each for each in changes if each.stored_at):
+    for change in (change for change in changes if change.stored_at):
         by_step[change.at].append(change.seconds)
     return {
         "changes": len(seconds),
@@ -83,7 +83,7 @@ def _freshness(changes: Sequence[Change], start: datetime) -> dict[str, Any]:
         "fresh_p95_s": round(fresh, 1) if isfinite(fresh) else None,
         "fresh_max_s": round(max(stored, default=0.0), 1),
         "freshness": [
-            {"seconds": (at - start).total_seconds(), "p50": verdict.median(each), "p95": verdict.p95(each), "changes": len(each)}
-            for at, each in sorted(by_step.items())
+            {"seconds": (at - start).total_seconds(), "p50": verdict.median(values), "p95": verdict.p95(values), "changes": len(values)}
+            for at, values in sorted(by_step.items())
         ],
     }

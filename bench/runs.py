@@ -113,13 +113,13 @@ def _installation(home: Path, sandbox: Sandbox) -> Iterator[None]:
     """A migrated control plane and a Prefect server, named in this process's environment until the end."""
     from deployments.server import PrefectServer
 
-    ours = environment.only(
+    settings = environment.only(
         ADPULSE_HOME=str(home),
         ADPULSE_META_GRAPH_URL=sandbox.graph_url,
         ADPULSE_SANDBOX_URL=sandbox.control_url,
         PYTHONPYCACHEPREFIX=str(home / "bytecode"),
     )
-    with ours:
+    with settings:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a process per run would compile Prefect anew every time
         environment.installed()
         with PrefectServer(home) as server:
@@ -142,7 +142,7 @@ def _start(way: Way, home: Path, stack: ExitStack) -> Worker:
 
 def _row(worker: Worker, sandbox: Sandbox) -> dict[str, Any]:
     sandbox.clock.advance(_HOURS)  # the accounts' call budgets are fresh for every worker
-    worker.memory.most = 0.0
+    worker.memory.peak_mb = 0.0
     fetched = _sync(worker, sandbox)
     return {
         "worker": worker.way.name,
@@ -152,7 +152,7 @@ def _row(worker: Worker, sandbox: Sandbox) -> dict[str, Any]:
         "slowest_s": round(max(worker.seconds), 2),
         "idle_mb": worker.idle_mb,
         "after_sync_mb": resident_mb(worker.process.pid),
-        "run_processes_mb": worker.memory.most,
+        "run_processes_mb": worker.memory.peak_mb,
         "rows_synced": fetched,
     }
 
@@ -217,7 +217,7 @@ def _sync(worker: Worker, sandbox: Sandbox) -> int:
     connected = [view.connection.id for view in connecting.connect(app, workspace.id, "meta", token, chosen, "manual")]
     deadline = time.monotonic() + _SYNC_SECONDS
     while True:
-        runs = [run for each in connected for run in app.runs.history(each, limit=100)]
+        runs = [run for connection_id in connected for run in app.runs.history(connection_id, limit=100)]
         if all(run.state is RunState.DONE for run in runs):
             return sum(run.counts.fetched for run in runs)
         if any(run.state in (RunState.FAILED, RunState.DEAD) for run in runs):
@@ -230,7 +230,7 @@ def _alive(worker: Worker, deadline: float) -> None:
     if worker.process.poll() is not None:
         raise RuntimeError(f"The worker {worker.way.name} ended with code {worker.process.returncode}.")
     if time.monotonic() > deadline:
-        raise RuntimeError(f"The worker {worker.way.name} did not run in time what it was given.")
+        raise RuntimeError(f"The worker {worker.way.name} did not finish a run in time.")
 
 
 @dataclass(slots=True)
@@ -238,7 +238,7 @@ class Memory:
     """Looks again and again at what a worker's children weigh together; ``most`` is the highest sum, in MB."""
 
     pid: int
-    most: float = 0.0
+    peak_mb: float = 0.0
     _ended: threading.Event = field(default_factory=threading.Event)
     _watching: threading.Thread = field(init=False)
 
@@ -255,4 +255,4 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self.most = max(self.most, round(sum(resident_mb(pid) for pid in descendants(self.pid)), 1))
+            self.peak_mb = max(self.peak_mb, round(sum(resident_mb(pid) for pid in descendants(self.pid)), 1))

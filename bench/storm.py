@@ -1,8 +1,8 @@
-"""What one team's alert queries cost the others: neighbours' answers before and during a storm of them.
+"""The effect of one team's alert queries on others: latencies of neighbours before and during a storm of queries.
 
-In one workspace 50 clients run alerts that sleep, and alerts that compute for ever, and ask again as soon as they are answered. In
-other workspaces ten clients ask meanwhile, each five times a second, for a list, a connection's status, and a sync. The storm's clients
-are a process of their own, so what is measured is the server and not this program. Latencies are in ms and count from when a
+In one workspace 50 clients run alerts that sleep, and alerts that compute endlessly, and send the next request as soon as they are
+answered. In other workspaces ten clients request a list, a connection's status and a sync, each five times a second. The storm's clients
+run in a separate process, so that the server is measured and not this program. Latencies are in ms and count from when a
 request should have been sent. ``alert_ms`` is how long the one alert that a neighbour runs in the middle of it takes.
 """
 
@@ -34,7 +34,7 @@ _QUERIES = {
     "sleeps": "SELECT sleep_ms(60000)",
     "computes": "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range * b.range % 7 = 3",
 }
-_ASKED = {
+_ENDPOINTS = {
     "list": ("GET", "/connections/?limit=50"),
     "sync-status": ("GET", "/connections/{}/sync-status"),
     "sync-now": ("POST", "/connections/{}/sync-now"),
@@ -48,13 +48,13 @@ def measure() -> list[dict[str, object]]:
         fill(database.connect(app.settings.control_url), CONNECTIONS, HISTORY)
         storm, alert = _team(app, "w0", _QUERIES), _team(app, "w1", {"one": "SELECT 1"})
         keys = {name: app.keys.create("bench", Role.EDITOR, name)[1].get_secret_value() for name in (f"w{2 + n}" for n in range(CLIENTS))}
-        ids = {name: [each.connection.id for each in app.connections.every(name)] for name in keys}
+        ids = {name: [view.connection.id for view in app.connections.every(name)] for name in keys}
         log = Path(folder) / "web.log"
         with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API"):
             port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])
-            asked = {each: [requests(key, *_ASKED[each], "", ids[name]) for name, key in keys.items()] for each in _ASKED}
-            before = asyncio.run(_neighbours(port, asked, None))
-            during, answers = _stormy(port, storm, asked, alert[0])
+            by_endpoint = {name: [requests(key, *_ENDPOINTS[name], "", ids[name]) for name, key in keys.items()] for name in _ENDPOINTS}
+            before = asyncio.run(_neighbours(port, by_endpoint, None))
+            during, answers = _stormy(port, storm, by_endpoint, alert[0])
         return [*_rows("calm", before), *_rows("storm", during), {"case": "storm's own answers", **answers}]
 
 
@@ -65,12 +65,12 @@ def _team(app: App, workspace_id: str, queries: Mapping[str, str]) -> Sequence[b
     with duckdb.connect(path) as copy:
         schema.migrate(copy)
     key = app.keys.create("bench", Role.EDITOR, workspace_id)[1].get_secret_value()
-    made = [app.alerts.create(workspace_id, name, query) for name, query in queries.items()]
-    return [requests(key, "POST", f"/workspaces/{workspace_id}/alerts/{each.id}/run", "", ["-"])() for each in made]
+    alerts = [app.alerts.create(workspace_id, name, query) for name, query in queries.items()]
+    return [requests(key, "POST", f"/workspaces/{workspace_id}/alerts/{alert.id}/run", "", ["-"])() for alert in alerts]
 
 
 def _stormy(
-    port: int, storm: Sequence[bytes], asked: Mapping[str, Sequence[Callable[[], bytes]]], alert: bytes
+    port: int, storm: Sequence[bytes], by_endpoint: Mapping[str, Sequence[Callable[[], bytes]]], alert: bytes
 ) -> tuple[dict[str, list[float]], dict[str, object]]:
     context = multiprocessing.get_context("spawn")
     ended, result = context.Event(), context.Queue()
@@ -78,7 +78,7 @@ def _stormy(
     process.start()
     time.sleep(3)
     try:
-        during = asyncio.run(_neighbours(port, asked, alert))
+        during = asyncio.run(_neighbours(port, by_endpoint, alert))
     finally:
         ended.set()
         answers = result.get(timeout=120)
@@ -108,25 +108,27 @@ def _storm(port: int, storm: Sequence[bytes], ended: Any, result: Any) -> None: 
     result.put({**counted, "refused_p99_ms": _p99(refusals) if refusals else None})
 
 
-async def _neighbours(port: int, asked: Mapping[str, Sequence[Callable[[], bytes]]], alert: bytes | None) -> dict[str, list[float]]:
+async def _neighbours(port: int, by_endpoint: Mapping[str, Sequence[Callable[[], bytes]]], alert: bytes | None) -> dict[str, list[float]]:
     """Latencies by what was asked for; of the neighbour's alert as well, if there is one to run."""
-    took: dict[str, list[float]] = {name: [] for name in asked}
-    clients = [_neighbour(port, {name: each[number] for name, each in asked.items()}, took, number) for number in range(CLIENTS)]
+    took: dict[str, list[float]] = {name: [] for name in by_endpoint}
+    clients = [
+        _neighbour(port, {name: senders[number] for name, senders in by_endpoint.items()}, took, number) for number in range(CLIENTS)
+    ]
     runs = [_run(port, alert, took)] if alert else []
     await asyncio.gather(*clients, *runs)
     return took
 
 
-async def _neighbour(port: int, asked: Mapping[str, Callable[[], bytes]], took: dict[str, list[float]], number: int) -> None:
+async def _neighbour(port: int, senders: Mapping[str, Callable[[], bytes]], took: dict[str, list[float]], number: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     start = time.perf_counter() + PAUSE * number / CLIENTS
-    for turn, name in zip(range(int(SECONDS / PAUSE)), cycle(asked), strict=False):
-        due = start + turn * PAUSE
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        status = await exchange(reader, writer, asked[name]())
+    for turn, name in zip(range(int(SECONDS / PAUSE)), cycle(senders), strict=False):
+        due_at = start + turn * PAUSE
+        await asyncio.sleep(max(0.0, due_at - time.perf_counter()))
+        status = await exchange(reader, writer, senders[name]())
         if status not in (200, 202):
             raise RuntimeError(f"a neighbour was answered {status}")
-        took[name].append((time.perf_counter() - due) * 1000)
+        took[name].append((time.perf_counter() - due_at) * 1000)
     writer.close()
 
 
@@ -143,14 +145,14 @@ def _rows(case: str, took: Mapping[str, Sequence[float]]) -> list[dict[str, obje
         {
             "case": case,
             "asked": name,
-            "requests": len(each),
-            "p50_ms": round(statistics.median(each), 1),
-            "p99_ms": _p99(each),
-            "max_ms": round(max(each), 1),
+            "requests": len(latencies),
+            "p50_ms": round(statistics.median(latencies), 1),
+            "p99_ms": _p99(latencies),
+            "max_ms": round(max(latencies), 1),
         }
-        for name, each in took.items()
+        for name, latencies in took.items()
     ]
 
 
-def _p99(each: Sequence[float]) -> float:
-    return round(statistics.quantiles(each, n=100)[98] if len(each) > 1 else each[0], 1)
+def _p99(latencies: Sequence[float]) -> float:
+    return round(statistics.quantiles(latencies, n=100)[98] if len(latencies) > 1 else latencies[0], 1)

@@ -1,4 +1,4 @@
-"""What a load run has to hold, and whether it did. Pure: samples in, figures and verdict out."""
+"""The criteria of a load run, and whether it met them. Pure: samples in, figures and verdict out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,45 +73,47 @@ class Figures:
 
 
 def slots(syncs: Sequence[Sync], connections: Sequence[str], start: datetime, count: int) -> list[Slot]:
-    """What became of every connection in each of ``count`` slots from ``start`` on.
+    """How many connections were synced in each of ``count`` slots from ``start`` on.
 
     A sync belongs to the slot it started in, wherever in the slot its platform's tick is; a slot whose sync started later counts
     as missing.
     """
-    found: list[dict[str, datetime | None]] = [{} for _ in range(count)]
-    for sync in sorted(syncs, key=lambda each: each.started_at, reverse=True):
+    ends_by_slot: list[dict[str, datetime | None]] = [{} for _ in range(count)]
+    for sync in sorted(syncs, key=lambda sync: sync.started_at, reverse=True):
         number = (sync.started_at - start) // SLOT
         if 0 <= number < count:
-            found[number][sync.connection] = sync.finished_at  # the first one of the slot decides
-    return [_slot(start + number * SLOT, ends, connections) for number, ends in enumerate(found)]
+            ends_by_slot[number][sync.connection] = sync.finished_at  # the first one of the slot decides
+    return [_slot(start + number * SLOT, ends, connections) for number, ends in enumerate(ends_by_slot)]
 
 
 def _slot(start: datetime, ends: Mapping[str, datetime | None], connections: Sequence[str]) -> Slot:
-    attempted = [ends[each] for each in connections if each in ends]
+    attempted = [ends[connection] for connection in connections if connection in ends]
     closed = [end for end in attempted if end]
-    done = sum(end <= start + SLOT for end in closed)
+    on_time = sum(end <= start + SLOT for end in closed)
     longest = max(((end - start).total_seconds() for end in closed), default=0.0)
-    return Slot(start=start, done=done, late=len(attempted) - done, missing=len(connections) - len(attempted), longest_seconds=longest)
+    return Slot(
+        start=start, done=on_time, late=len(attempted) - on_time, missing=len(connections) - len(attempted), longest_seconds=longest
+    )
 
 
 def changes(truth: Sequence[tuple[datetime, Mapping[str, Values]]], stored: Mapping[str, Sequence[Stored]]) -> list[Change]:
     """When each change of the truth was stored.
 
     Args:
-        truth: what the platform told from an instant on, by ad, in order; the first entry is where it begins.
-        stored: what the warehouse took over, by ad, oldest first.
+        truth: what the platform reported from an instant on, by ad, in order; the first entry is the starting point.
+        stored: the rows that the warehouse stored, by ad, oldest first.
     """
-    found = []
+    changed = []
     for number in range(1, len(truth)):
         at, values = truth[number]
         for ad, now in values.items():
             if truth[number - 1][1].get(ad) != now:
-                found.append(Change(at=at, stored_at=_stored_at(truth, number, ad, stored.get(ad, ()))))
-    return found
+                changed.append(Change(at=at, stored_at=_stored_at(truth, number, ad, stored.get(ad, ()))))
+    return changed
 
 
 def _stored_at(truth: Sequence[tuple[datetime, Mapping[str, Values]]], number: int, ad: str, rows: Sequence[Stored]) -> datetime | None:
-    """When the first row was stored that says what the platform told at this step or a later one."""
+    """When the first row was stored that has what the platform reported at this step or a later one."""
     for row in rows:
         if any(at <= row.read_at and values.get(ad) == row.values for at, values in truth[number:]):
             return row.stored_at
@@ -120,12 +122,12 @@ def _stored_at(truth: Sequence[tuple[datetime, Mapping[str, Values]]], number: i
 
 def most_calls(calls: Sequence[datetime]) -> int:
     """The most calls in any closed hour."""
-    ordered, first, most = sorted(calls), 0, 0
+    ordered, first, highest = sorted(calls), 0, 0
     for number, at in enumerate(ordered):
         while at - ordered[first] > HOUR:
             first += 1
-        most = max(most, number - first + 1)
-    return most
+        highest = max(highest, number - first + 1)
+    return highest
 
 
 def median(values: Sequence[float]) -> float:
@@ -139,20 +141,20 @@ def p95(values: Sequence[float]) -> float:
 
 
 def broken(figures: Figures) -> list[str]:
-    """What did not hold, as sentences; empty when all did."""
-    late, missing = sum(each.late for each in figures.slots), sum(each.missing for each in figures.slots)
-    fresh = {name: p95([each.seconds for each in changes]) for name, changes in figures.changes.items()}
+    """The criteria that were not met, as sentences; empty when all were met."""
+    late, missing = sum(slot.late for slot in figures.slots), sum(slot.missing for slot in figures.slots)
+    fresh = {name: p95([change.seconds for change in changes]) for name, changes in figures.changes.items()}
     unseen = [name for name, changes in figures.changes.items() if not changes] if figures.changes else ["any platform"]
     holds = {
         f"{late} syncs late, {missing} missing in {len(figures.slots)} slots": not late + missing and bool(figures.slots),
         f"no change of {' and '.join(unseen)} was seen": not unseen,
-        **{f"{name}: freshness p95 {each:.1f} s > {FRESH_SECONDS:g} s": each <= FRESH_SECONDS for name, each in fresh.items()},
+        **{f"{name}: freshness p95 {seconds:.1f} s > {FRESH_SECONDS:g} s": seconds <= FRESH_SECONDS for name, seconds in fresh.items()},
         f"worker {figures.worker_peak_mb:.0f} MB > {WORKER_MB:g} MB": figures.worker_peak_mb <= WORKER_MB,
         **{
-            f"{name}: {most} calls of one account in an hour > {CALLS_PER_HOUR}": most <= CALLS_PER_HOUR
-            for name, most in figures.most_calls_an_hour.items()
+            f"{name}: {calls} calls of one account in an hour > {CALLS_PER_HOUR}": calls <= CALLS_PER_HOUR
+            for name, calls in figures.most_calls_an_hour.items()
         },
         f"claim p95 {figures.claim_p95_ms:.1f} ms > {CLAIM_MS:g} ms": figures.claim_p95_ms <= CLAIM_MS,
-        **{f"{count} {what}": not count for what, count in figures.errors.items()},
+        **{f"{count} {error}": not count for error, count in figures.errors.items()},
     }
-    return [sentence for sentence, held in holds.items() if not held]
+    return [sentence for sentence, holds_true in holds.items() if not holds_true]

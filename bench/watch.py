@@ -1,4 +1,4 @@
-"""Samples of what processes weigh and use, taken again and again."""
+"""Repeated samples of the memory and CPU time of processes."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from bench import processes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the processes weighed and used since the sample before; CPU in per cent of one core."""
+    """Memory of the processes, and their CPU use since the previous sample, in per cent of one core."""
 
     seconds: float
     worker_mb: float

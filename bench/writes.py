@@ -1,4 +1,4 @@
-"""Diff and write of a batch, against the raw read of the same rows and against what others do with it.
+"""Diff and write of a batch, compared with the raw read of the same rows and with other libraries.
 
 Every case gets the same stored table and the same batch, of which 10 % or 0 % of the rows changed:
 
@@ -130,7 +130,7 @@ def _orm(home: Path, stored: pa.Table, batch: pa.Table) -> float:
     start = time.perf_counter()
     with engine.begin() as con:
         for row in rows:
-            mine = (facts.c.external_id == row["external_id"]) & (facts.c.date == row["date"])
-            if dict(con.execute(sa.select(facts).where(mine)).mappings().one()) != row:
-                con.execute(facts.update().where(mine).values(row))
+            same_key = (facts.c.external_id == row["external_id"]) & (facts.c.date == row["date"])
+            if dict(con.execute(sa.select(facts).where(same_key)).mappings().one()) != row:
+                con.execute(facts.update().where(same_key).values(row))
     return time.perf_counter() - start

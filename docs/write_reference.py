@@ -1,6 +1,6 @@
 """Writes ``docs/reference/`` from the code: commands, settings, HTTP API, tables and metrics, events. Run by ``make reference``.
 
-It asks nobody and keeps nothing: the warehouse whose tables it lists is in memory, and no setting is read.
+It makes no calls and reads no settings; the warehouse whose tables it lists is in memory.
 """
 
 import re
@@ -45,7 +45,7 @@ def pages() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the pages, and remove what is no page any more."""
+    """Write the pages, and remove files that are not pages any more."""
     FOLDER.mkdir(exist_ok=True)
     texts = pages()
     for file in FOLDER.iterdir():
@@ -70,7 +70,7 @@ def _cell(text: str) -> str:
 
 
 def _commands() -> Iterator[str]:
-    yield from _page("Commands", "What `--help` says of every command.", "What it does not say is in [the guide](../howto/commands.md).")
+    yield from _page("Commands", "The output of `--help` for every command.", "How to use them: [the guide](../howto/commands.md).")
     yield from _group(get_command(cli), "adpulse")
 
 
@@ -89,7 +89,7 @@ def _command(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - as abo
     context = typer.Context(command, info_name=path)
     yield from ("", f"### {path}", "", *_paragraphs(command.help))
     yield from ("", f"`{' '.join([path, *command.collect_usage_pieces(context)])}`")
-    records = [record for each in command.params if (record := each.get_help_record(context))]
+    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
     if records:
         yield from _table(("argument or option", "meaning"), [(f"`{names}`", meaning) for names, meaning in records])
 
@@ -105,7 +105,7 @@ def _settings() -> Iterator[str]:
     yield from _page(
         "Settings",
         "Each is an environment variable, or a file; [the guide](../howto/commands.md#settings) says how they are read.",
-        "Secrets never show in a log, an error or the pages.",
+        "Secrets never appear in a log, an error or the pages.",
     )
     yield from ("", "## Of the installation")
     yield from _section(Settings)
@@ -121,8 +121,8 @@ def _section(section: type[BaseSettings]) -> Iterator[str]:
 
 
 def _type(field: Mapping[str, Any]) -> str:
-    """What a value may be."""
-    kind = next((each for each in field.get("anyOf", ()) if each["type"] != "null"), field)
+    """The type and bounds of a setting, in words."""
+    kind = next((option for option in field.get("anyOf", ()) if option["type"] != "null"), field)
     if "enum" in kind:
         return ", ".join(f"`{value}`" for value in kind["enum"])
     if kind.get("writeOnly"):
@@ -143,7 +143,7 @@ def _default(field: Mapping[str, Any]) -> str:
 def _routes() -> Iterator[str]:
     yield from _page(
         "Routes of the HTTP API",
-        "The least role that a key needs, and how a success is answered; what the bodies hold is in `/openapi.json` of an installation.",
+        "The least role that a key needs, and the status of a success; schemas are in `/openapi.json` of an installation.",
         "Keys, examples and errors: [the guide](../howto/http-api.md).",
     )
     by_tag: dict[str, list[tuple[str, str, str, str]]] = {}
@@ -168,7 +168,7 @@ def _successes(route: Mapping[str, Any]) -> str:
 def _tables() -> Iterator[str]:
     yield from _page(
         "Tables, views and metrics",
-        "What a workspace's DuckDB file holds; [the architecture](../architecture.md#the-warehouse) says which to query.",
+        "The contents of a workspace's DuckDB file; [the architecture](../architecture.md#the-warehouse) says which to query.",
         "A type that ends with `NOT NULL` always has a value.",
     )
     yield from ("", "## Metrics", "", "Tables hold whole numbers: counts, or micros, which are millionths. Views hold units.")
@@ -181,7 +181,7 @@ def _tables() -> Iterator[str]:
                 metric.unit,
                 "yes" if metric.additive else "no",
                 metric.description,
-                *("computed" if metric is PROFIT else each.metrics.get(metric.name, "not reported") for each in PLATFORMS.values()),
+                *("computed" if metric is PROFIT else platform.metrics.get(metric.name, "not reported") for platform in PLATFORMS.values()),
             )
             for metric in METRICS.values()
         ],
@@ -195,15 +195,15 @@ def _tables() -> Iterator[str]:
 
 
 def descriptions() -> dict[str, str]:
-    """What the comment above each table and view says."""
+    """The comment above each table and view."""
     texts = [*(text for _, text in migrations()), query("views")]
-    found = [match for text in texts for match in _DESCRIBED.findall(text)]
-    return {name: " ".join(comment.replace("\n-- ", " ").removeprefix("-- ").split()) for comment, name in found}
+    matches = [match for text in texts for match in _DESCRIBED.findall(text)]
+    return {name: " ".join(comment.replace("\n-- ", " ").removeprefix("-- ").split()) for comment, name in matches}
 
 
 def _relations() -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Views and tables with their columns, as in a new warehouse; without the two that note its schema."""
-    found: dict[str, dict[str, list[tuple[str, str]]]] = {"Views": {}, "Tables": {}}
+    """Views and tables with their columns, as in a new warehouse; without the two tables that note its schema."""
+    relations: dict[str, dict[str, list[tuple[str, str]]]] = {"Views": {}, "Tables": {}}
     with duckdb.connect() as warehouse:
         schema.migrate(warehouse)
         views = {name for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
@@ -211,16 +211,16 @@ def _relations() -> dict[str, dict[str, list[tuple[str, str]]]]:
         for relation, column, kind, nullable in warehouse.sql(select).fetchall():
             if not relation.startswith("schema_"):
                 always = "" if nullable or relation in views else " NOT NULL"
-                columns = found["Views" if relation in views else "Tables"].setdefault(relation, [])
+                columns = relations["Views" if relation in views else "Tables"].setdefault(relation, [])
                 columns.append((f"`{column}`", f"{kind}{always}"))
-    return found
+    return relations
 
 
 def _events() -> Iterator[str]:
     yield from _page(
         "Events of webhooks",
         "Every message is `type`, `timestamp` and `data`; an example of each is in [the guide](../howto/webhooks.md#events).",
-        "By default a webhook gets what a person should look at.",
+        "By default a webhook gets the events that need attention.",
         "Words in braces are fields of `data`.",
     )
     rows = [(f"`{kind}`", _chosen(kind), f"[payload](../howto/webhooks.md#{kind.replace('.', '')})", SENTENCES[kind]) for kind in EventType]
