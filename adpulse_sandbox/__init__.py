@@ -1,4 +1,7 @@
-"""A local stand-in for the platforms that speaks their wire protocols and knows the truth. Imports nothing of ours."""
+"""A local stand-in for both platforms that speaks their wire protocols and knows the true numbers.
+
+It imports nothing of the product, so that the product's mistakes cannot hide in shared code.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A running sandbox: its parts, and where they answer. A context manager that stops it."""
+    """A running sandbox: its parts and their addresses. As a context manager it stops at the end of the block."""
 
     world: World
     truth: Truth
@@ -39,7 +42,7 @@ class Sandbox:
     servers: tuple[ThreadingHTTPServer, ...]
 
     @classmethod
-    def start(  # noqa: PLR0913 - every one is a knob of its own, by name
+    def start(  # noqa: PLR0913 - independent options, given by name
         cls,
         *,
         seed: int = 1,
@@ -55,15 +58,16 @@ class Sandbox:
         redirect_uris: tuple[str, ...] = (),
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
-        """Start it in this process, on loopback or at ``host``; port 0 takes a free one. ``rate`` 0 freezes the clock at ``now``.
+        """Start a sandbox in this process, on loopback or at ``host``.
 
-        ``redirect_uris`` are what is registered with both platforms' clients, beside the loopback addresses that need not be.
+        Port 0 takes a free port. ``rate`` is sandbox seconds per real second; 0 freezes the clock at ``now``. ``redirect_uris`` are
+        registered with the OAuth clients of both platforms; loopback addresses need no registration.
         """
-        made = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
-        truth, clock, calls, faults = Truth(made, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
-        meta = graph_login.MetaLogin(made, clock, calls, faults, redirect_uris)
-        graph = graph_server.serve(Graph(made, truth, clock, calls, faults), meta, host, graph_port)
-        ads = Google.start(
+        meta_world = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
+        truth, clock, calls, faults = Truth(meta_world, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
+        meta_login = graph_login.MetaLogin(meta_world, clock, calls, faults, redirect_uris)
+        graph = graph_server.serve(Graph(meta_world, truth, clock, calls, faults), meta_login, host, graph_port)
+        google_half = Google.start(
             seed=seed,
             beginning=now,
             refresh_seconds=refresh_seconds,
@@ -74,36 +78,43 @@ class Sandbox:
             options=google,
             redirect_uris=redirect_uris,
         )
-        logins = login_server.serve({graph_login.DIALOG: meta, google_login.PATH: ads.login}, host, login_port)
-        graph_url, login_url = (f"http://{host}:{server.server_port}" for server in (graph, logins))
+        login_pages = login_server.serve({graph_login.DIALOG: meta_login, google_login.PATH: google_half.login}, host, login_port)
+        graph_url, login_url = (f"http://{host}:{server.server_port}" for server in (graph, login_pages))
         controls = control.Controls(
-            world=made, truth=truth, clock=clock, calls=calls, faults=faults, graph_url=graph_url, login_url=login_url, google=ads
-        )
-        steering = control.serve(controls, host, control_port)
-        return cls(
-            world=made,
+            world=meta_world,
             truth=truth,
             clock=clock,
             calls=calls,
             faults=faults,
             graph_url=graph_url,
             login_url=login_url,
-            control_url=f"http://{host}:{steering.server_port}",
-            google=ads,
-            servers=(graph, logins, steering),
+            google=google_half,
+        )
+        control_server = control.serve(controls, host, control_port)
+        return cls(
+            world=meta_world,
+            truth=truth,
+            clock=clock,
+            calls=calls,
+            faults=faults,
+            graph_url=graph_url,
+            login_url=login_url,
+            control_url=f"http://{host}:{control_server.server_port}",
+            google=google_half,
+            servers=(graph, login_pages, control_server),
         )
 
     def stop(self) -> None:
-        """Stop answering and free the ports."""
+        """Stop the servers and free their ports."""
         self.google.stop()
         for server in self.servers:
             server.shutdown()
             server.server_close()
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return the running sandbox."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop it."""
+        """Stop the sandbox."""
         self.stop()

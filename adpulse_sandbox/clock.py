@@ -1,4 +1,4 @@
-"""The sandbox's clock, which can be frozen, stepped and sped up, and the log of every call it answered."""
+"""The sandbox's clock, which can be frozen, stepped and sped up, and the log of every call that the sandbox answered."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class SandboxClock:
-    """Business time: an instant it was set to, and a rate it runs at since (0: frozen)."""
+    """Business time: the instant that was last set, and the rate at which time passes since (0: frozen)."""
 
     def __init__(self, now: datetime, rate: float = 1.0) -> None:
         self._lock = threading.Lock()
@@ -25,16 +25,16 @@ class SandboxClock:
         return self._rate
 
     def set(self, now: datetime) -> None:
-        """Jump to an instant."""
+        """Set the clock to an instant."""
         with self._lock:
             self._base, self._since = now.astimezone(UTC), time.monotonic()
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead."""
+        """Move the clock forward."""
         self.set(self.now() + timedelta(seconds=seconds))
 
     def run(self, rate: float) -> None:
-        """Go on at another rate."""
+        """Change the rate without a jump."""
         now = self.now()
         with self._lock:
             self._base, self._since, self._rate = now, time.monotonic(), rate
@@ -42,7 +42,7 @@ class SandboxClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request the sandbox answered. ``account`` is empty for calls that concern none."""
+    """A request that the sandbox answered. ``account`` is empty for calls that concern no account."""
 
     seq: int
     at: datetime
@@ -57,19 +57,19 @@ class Call:
     fault: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The call as a JSON object."""
         return {**asdict(self), "at": self.at.isoformat()}
 
 
 class CallLog:
-    """Every call, in order; what is compared with the product's ledger."""
+    """All calls in order. Tests compare them with the product's call ledger."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
 
     def add(self, **values: Any) -> Call:
-        """Log a call."""
+        """Append a call and number it."""
         with self._lock:
             call = Call(seq=len(self._calls) + 1, **values)
             self._calls.append(call)
@@ -87,6 +87,6 @@ class CallLog:
             return sum(1 for call in recent if call.account == account and now - timedelta(hours=1) < call.at <= now)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all calls."""
         with self._lock:
             self._calls.clear()

@@ -1,4 +1,4 @@
-"""The control endpoint: clock, faults, call log and truth, on loopback only."""
+"""The control endpoint: clock, faults, call log and truth, over HTTP on loopback only."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from adpulse_sandbox.serving import listen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """What can be asked and told; every method takes the parameters of the request."""
+    """The routes: ``GET /truth/metrics`` calls ``get_truth_metrics`` with the parameters of the request."""
 
     world: World
     truth: Truth
@@ -34,48 +34,48 @@ class Controls:
     google: Google
 
     def get_health(self, _: dict[str, Any]) -> dict[str, Any]:
-        """It answers."""
+        """Report that the server answers."""
         return {"status": "ok"}
 
     def get_clock(self, _: dict[str, Any]) -> dict[str, Any]:
-        """What time it is."""
+        """The current time and rate."""
         return {"now": self.clock.now().isoformat(), "rate": self.clock.rate}
 
-    def post_clock(self, told: dict[str, Any]) -> dict[str, Any]:
-        """``set`` to an instant, ``advance_seconds``, or run at a ``rate``."""
-        if "set" in told:
-            self.clock.set(_instant(told["set"]))
-        if "advance_seconds" in told:
-            self.clock.advance(float(told["advance_seconds"]))
-        if "rate" in told:
-            self.clock.run(float(told["rate"]))
+    def post_clock(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Set the clock (``set``), move it (``advance_seconds``) or change its ``rate``, in this order."""
+        if "set" in body:
+            self.clock.set(_instant(body["set"]))
+        if "advance_seconds" in body:
+            self.clock.advance(float(body["advance_seconds"]))
+        if "rate" in body:
+            self.clock.run(float(body["rate"]))
         return self.get_clock({})
 
     def get_faults(self, _: dict[str, Any]) -> list[dict[str, Any]]:
-        """The script and how often each rule struck."""
+        """The armed rules, with how often each struck."""
         return self.faults.as_json()
 
-    def post_faults(self, told: dict[str, Any]) -> list[dict[str, Any]]:
-        """Arm more rules."""
-        self.faults.add(told["rules"])
+    def post_faults(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Add rules to the armed ones."""
+        self.faults.add(body["rules"])
         return self.faults.as_json()
 
     def delete_faults(self, _: dict[str, Any]) -> list[dict[str, Any]]:
-        """Disarm all."""
+        """Remove all rules."""
         self.faults.clear()
         return []
 
-    def get_calls(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        """The call log, of one ``account`` if given."""
-        return [call.as_json() for call in self.calls.calls(asked.get("account"))]
+    def get_calls(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """The call log, of all accounts or of one ``account``."""
+        return [call.as_json() for call in self.calls.calls(query.get("account"))]
 
     def delete_calls(self, _: dict[str, Any]) -> list[dict[str, Any]]:
-        """Forget the calls."""
+        """Clear the call log."""
         self.calls.clear()
         return []
 
     def get_world(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Accounts, tokens by label, and where the Graph API answers; all about Google's half under ``google``."""
+        """Meta's accounts, tokens by label and addresses; everything about Google is under ``google``."""
         accounts = [
             {
                 "id": account.id,
@@ -91,27 +91,27 @@ class Controls:
         meta = {"graph_url": self.graph_url, "login_url": self.login_url, "app_id": APP_ID, "app_secret": APP_SECRET}
         return {**meta, "accounts": accounts, "tokens": tokens, "google": self.google.describe(self.login_url)}
 
-    def get_truth_metrics(self, asked: dict[str, Any]) -> pa.Table:
-        """Rows at ad level, with Google also of asset groups."""
-        return (self.google.truth if self._is_google(asked) else self.truth).metrics(*_question(asked))
+    def get_truth_metrics(self, query: dict[str, Any]) -> pa.Table:
+        """Rows at ad level; for a Google customer also those of asset groups."""
+        return (self.google.truth if self._is_google(query) else self.truth).metrics(*_truth_query(query))
 
-    def get_truth_totals(self, asked: dict[str, Any]) -> pa.Table:
-        """Rows at campaign level; ``complete=1`` with what Meta does not tell."""
-        if self._is_google(asked):
-            return self.google.truth.totals(*_question(asked))
-        return self.truth.totals(*_question(asked), complete=asked.get("complete") == "1")
+    def get_truth_totals(self, query: dict[str, Any]) -> pa.Table:
+        """Rows at campaign level; ``complete=1`` includes actions that Meta withholds at this level."""
+        if self._is_google(query):
+            return self.google.truth.totals(*_truth_query(query))
+        return self.truth.totals(*_truth_query(query), complete=query.get("complete") == "1")
 
-    def get_truth_entities(self, asked: dict[str, Any]) -> pa.Table:
-        """Every entity as of an instant."""
-        return (self.google.truth if self._is_google(asked) else self.truth).entities(asked["account"], _instant(asked["as_of"]))
+    def get_truth_entities(self, query: dict[str, Any]) -> pa.Table:
+        """Every entity as of ``as_of``."""
+        return (self.google.truth if self._is_google(query) else self.truth).entities(query["account"], _instant(query["as_of"]))
 
-    def _is_google(self, asked: dict[str, Any]) -> bool:
-        return asked["account"] in self.google.world.customers
+    def _is_google(self, query: dict[str, Any]) -> bool:
+        return query["account"] in self.google.world.customers
 
 
-def _question(asked: dict[str, Any]) -> tuple[str, date, date, datetime, Decimal]:
-    since, until = (date.fromisoformat(asked[name]) for name in ("since", "until"))
-    return asked["account"], since, until, _instant(asked["as_of"]), Decimal(asked.get("margin", "1"))
+def _truth_query(query: dict[str, Any]) -> tuple[str, date, date, datetime, Decimal]:
+    since, until = (date.fromisoformat(query[name]) for name in ("since", "until"))
+    return query["account"], since, until, _instant(query["as_of"]), Decimal(query.get("margin", "1"))
 
 
 def _instant(text: str) -> datetime:
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
     controls: Controls
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no access log."""
 
     def _serve(self) -> None:
         target = urlsplit(self.path)
@@ -168,5 +168,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(controls: Controls, host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering in background threads; ``server_port`` says where."""
+    """Start serving in background threads; ``server_port`` is the port."""
     return listen(type("Handler", (_Handler,), {"controls": controls}), host, port)

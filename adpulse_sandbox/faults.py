@@ -1,4 +1,4 @@
-"""Faults by script: which calls go wrong, how, and how often."""
+"""Scripted faults: rules that make matching calls fail, with a given error and a given number of times."""
 
 import random
 import threading
@@ -11,7 +11,7 @@ from adpulse_sandbox.meta.errors import (
     bad_filter,
     blocked,
     checkpoint,
-    deleted_asked,
+    deleted_requested,
     expired_token,
     no_permission,
 )
@@ -30,14 +30,14 @@ REASONS = {
     "transient": ("INTERNAL_ERROR", "TRANSIENT_ERROR", "DEADLINE_EXCEEDED"),
     "permission_lost": ("SERVICE_DISABLED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "PROJECT_DISABLED", "MISSING_TOS"),
 }
-"""Google's codes for an action, where it has several."""
+"""Google's error codes for an action, where there are several."""
 
 SCOPES = ("ACCOUNT", "DEVELOPER")
 QUERIES = ("search", "search_stream")
-"""Google's kinds of calls that ask a resource."""
+"""Google's kinds of calls that query a resource."""
 
-_ALIKE = ("account", "kind", "resource", "page")
-_ACTIONS_OF = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
+_EXACT_FIELDS = ("account", "kind", "resource", "page")
+_ACTIONS_OF_PLATFORM = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
 _MESSAGES = {
     4: "Application request limit reached",
     17: "User request limit reached",
@@ -49,7 +49,10 @@ THROTTLES = {4: 1504022, 17: 2446079, 613: 1487742, 80004: 2446079}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One scripted fault. What is None matches everything; ``count`` is how often it strikes, ``skip`` how often it lets pass first."""
+    """A scripted fault. A field that is None matches every call.
+
+    The first ``skip`` matching calls pass, then ``count`` calls fail (None: all of them).
+    """
 
     action: str
     platform: str | None = None
@@ -72,7 +75,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a rule is matched against."""
+    """The properties of a call that rules are matched against."""
 
     account: str
     kind: str
@@ -81,23 +84,23 @@ class Request:
     days: int
     platform: str = "meta"
     resource: str = ""
-    """What a query of Google's asks, the name after FROM."""
+    """The resource of a Google query, the name after FROM."""
     filtering: str = ""
-    """What Meta's edges and reports are to be filtered by, as it was sent."""
+    """The parameter ``filtering`` of a call to Meta, as it was sent."""
     named_only: bool = False
-    """Whether only rules that name this kind strike it."""
+    """Whether only rules that name this kind apply, so that a general rule does not break logins."""
 
 
 @dataclass(slots=True)
 class _Armed:
     rule: Rule
-    seen: int = 0
+    matched: int = 0
     struck: int = 0
 
 
 @dataclass(slots=True)
 class Faults:
-    """The script. Thread-safe; probabilities are drawn from a seed."""
+    """The armed rules. Thread-safe; probabilities are drawn from a seeded generator."""
 
     seed: int = 1
     _armed: list[_Armed] = field(default_factory=list)
@@ -105,42 +108,43 @@ class Faults:
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        """Seed the dice."""
+        """Seed the random generator."""
         self._random = random.Random(self.seed)  # noqa: S311 - scripted faults, no secrets
 
     def add(self, rules: list[dict[str, Any]]) -> None:
-        """Arm rules; all or none.
+        """Arm rules, all of them or none.
 
         Raises:
-            ValueError: an unknown action or field; the sentence says which.
+            ValueError: an unknown action, field, scope, reason or resource; the message lists the allowed ones.
         """
-        made = []
-        for each in rules:
-            unknown = set(each) - set(Rule.__dataclass_fields__)
-            if unknown or each.get("action") not in (*ACTIONS, *GOOGLE_ACTIONS):
-                known = f"actions: {', '.join(dict.fromkeys((*ACTIONS, *GOOGLE_ACTIONS)))}; fields: {', '.join(Rule.__dataclass_fields__)}"
-                raise ValueError(f"This is not a fault: {each}. Known {known}.")
-            rule = Rule(**each)
+        armed = []
+        for fields in rules:
+            unknown = set(fields) - set(Rule.__dataclass_fields__)
+            if unknown or fields.get("action") not in (*ACTIONS, *GOOGLE_ACTIONS):
+                actions = ", ".join(dict.fromkeys((*ACTIONS, *GOOGLE_ACTIONS)))
+                names = ", ".join(Rule.__dataclass_fields__)
+                raise ValueError(f"This is not a fault: {fields}. Known actions: {actions}; fields: {names}.")
+            rule = Rule(**fields)
             if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
-                raise ValueError(f"This is not a fault: {each}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
-            if rule.resource is not None and not _queries(rule):
-                raise ValueError(f"This is not a fault: {each}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
-            made.append(_Armed(rule))
+                raise ValueError(f"This is not a fault: {fields}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            if rule.resource is not None and not _applies_to_queries(rule):
+                raise ValueError(f"This is not a fault: {fields}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
+            armed.append(_Armed(rule))
         with self._lock:
-            self._armed += made
+            self._armed += armed
 
     def clear(self) -> None:
-        """Disarm everything."""
+        """Remove all rules."""
         with self._lock:
             self._armed.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The rules and how often each struck."""
+        """The rules as JSON objects, with how often each struck."""
         with self._lock:
             return [{**asdict(armed.rule), "struck": armed.struck} for armed in self._armed]
 
     def strike(self, request: Request) -> Rule | None:
-        """The rule that strikes this request, if one does."""
+        """The first rule that applies to this request, counted as a strike; None if no rule applies."""
         with self._lock:
             for armed in self._armed:
                 if self._matches(armed, request):
@@ -150,28 +154,28 @@ class Faults:
 
     def _matches(self, armed: _Armed, request: Request) -> bool:
         rule = armed.rule
-        if rule.action not in _ACTIONS_OF[request.platform] or rule.platform not in (None, request.platform):
+        if rule.action not in _ACTIONS_OF_PLATFORM[request.platform] or rule.platform not in (None, request.platform):
             return False
         if request.named_only and rule.kind is None:
             return False
-        if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _ALIKE):
+        if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _EXACT_FIELDS):
             return False
         bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days))
         filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
-        if not filtered or any(bound is not None and got <= bound for bound, got in bounds):
+        if not filtered or any(bound is not None and actual <= bound for bound, actual in bounds):
             return False
-        armed.seen += 1
-        if armed.seen <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
+        armed.matched += 1
+        if armed.matched <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
             return False
         return self._random.random() < rule.probability
 
 
-def _queries(rule: Rule) -> bool:
+def _applies_to_queries(rule: Rule) -> bool:
     return rule.action in GOOGLE_ACTIONS and rule.platform in (None, "google") and rule.kind in (None, *QUERIES)
 
 
 def error_of(rule: Rule) -> GraphError | None:
-    """The error a rule answers with; None for faults that are not a well-formed error."""
+    """The Graph error that a rule produces; None for faults that are not a well-formed error."""
     if rule.action == "throttle":
         message = f"(#{rule.code}) {_MESSAGES.get(rule.code, _MESSAGES[17])}"
         return GraphError(400, rule.code, message, THROTTLES.get(rule.code), transient=True)
@@ -187,7 +191,7 @@ def error_of(rule: Rule) -> GraphError | None:
             return GraphError(500, 1, "Please reduce the amount of data you're asking for, then retry your request")
         return GraphError(400, 100, "(#100) Please reduce the amount of data you're asking for, then retry your request", 1487534)
     if rule.action == "filter_refused":
-        return deleted_asked() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
+        return deleted_requested() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
     simple = {
         "expired_token": expired_token,
         "permission_lost": no_permission,

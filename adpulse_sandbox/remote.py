@@ -1,4 +1,4 @@
-"""Talks to a running sandbox's control endpoint: for tests, the demo and notebooks."""
+"""A client of a running sandbox's control endpoint, for tests, the demo and notebooks."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -12,17 +12,17 @@ Method = Literal["GET", "POST", "DELETE"]
 
 
 class Remote:
-    """One sandbox, by the address of its control endpoint."""
+    """A sandbox, by the address of its control endpoint. Methods raise ``requests.HTTPError`` when a request is refused."""
 
     def __init__(self, control_url: str) -> None:
         self._url = control_url.rstrip("/")
 
     def now(self) -> datetime:
-        """The sandbox's clock."""
+        """The current time of the sandbox's clock."""
         return datetime.fromisoformat(self._json("GET", "clock")["now"])
 
     def advance(self, seconds: float) -> datetime:
-        """Step the clock."""
+        """Move the clock forward and return the new time."""
         return datetime.fromisoformat(self._json("POST", "clock", {"advance_seconds": seconds})["now"])
 
     def set(self, now: datetime) -> None:
@@ -30,35 +30,35 @@ class Remote:
         self._json("POST", "clock", {"set": now.isoformat()})
 
     def fault(self, action: str, **rule: Any) -> None:
-        """Arm one fault."""
+        """Arm a fault; the fields are those of ``adpulse_sandbox.faults.Rule``."""
         self._json("POST", "faults", {"rules": [{"action": action, **rule}]})
 
     def clear_faults(self) -> None:
-        """Disarm all."""
+        """Remove all faults."""
         self._json("DELETE", "faults")
 
     def calls(self, account: str | None = None) -> list[dict[str, Any]]:
-        """The call log."""
-        found: list[dict[str, Any]] = self._json("GET", "calls", query={"account": account} if account else {})
-        return found
+        """The call log, of all accounts or of one."""
+        calls: list[dict[str, Any]] = self._json("GET", "calls", query={"account": account} if account else {})
+        return calls
 
     def world(self) -> dict[str, Any]:
-        """Accounts, tokens by label, and where the Graph API answers."""
-        found: dict[str, Any] = self._json("GET", "world")
-        return found
+        """Accounts, tokens by label, and the addresses of the endpoints."""
+        world: dict[str, Any] = self._json("GET", "world")
+        return world
 
     def truth_metrics(self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
-        """Rows at ad level as the platform would answer at ``as_of``."""
-        return self._arrow("truth/metrics", _question(account, since, until, as_of, margin))
+        """Rows at ad level as the platform reports them at ``as_of``."""
+        return self._arrow("truth/metrics", _truth_query(account, since, until, as_of, margin))
 
     def truth_totals(
         self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), complete: bool = False
     ) -> pa.Table:
-        """Rows at campaign level; ``complete`` includes what the platform does not tell."""
-        return self._arrow("truth/totals", {**_question(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
+        """Rows at campaign level; ``complete`` includes numbers that the platform withholds at this level."""
+        return self._arrow("truth/totals", {**_truth_query(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
 
     def truth_entities(self, account: str, *, as_of: datetime) -> pa.Table:
-        """Every entity as of an instant."""
+        """Every entity as of ``as_of``."""
         return self._arrow("truth/entities", {"account": account, "as_of": as_of.isoformat()})
 
     def _json(self, method: Method, path: str, body: object = None, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
@@ -72,5 +72,5 @@ class Remote:
         return pa.ipc.open_stream(answer.content).read_all()
 
 
-def _question(account: str, since: date, until: date, as_of: datetime, margin: Decimal) -> dict[str, str]:
+def _truth_query(account: str, since: date, until: date, as_of: datetime, margin: Decimal) -> dict[str, str]:
     return {"account": account, "since": since.isoformat(), "until": until.isoformat(), "as_of": as_of.isoformat(), "margin": str(margin)}

@@ -12,7 +12,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def listen(handler: type[BaseHTTPRequestHandler], host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering; ``server_port`` says where, port 0 takes a free one."""
+    """Start serving; port 0 takes a free port, and ``server_port`` is the actual one."""
     server = _Server((host, port), handler)
     threading.Thread(target=server.serve_forever, args=(_STOP_POLL_SECONDS,), name=handler.__module__, daemon=True).start()
     return server

@@ -13,7 +13,18 @@ from itertools import count
 
 from adpulse_sandbox.clock import SandboxClock
 from adpulse_sandbox.google.world import Credential, GoogleWorld
-from adpulse_sandbox.login.consent import LOOPBACK_HOSTS, Client, Once, Params, Shown, Spent, Wrong, back_to, consent_page, error_page
+from adpulse_sandbox.login.consent import (
+    LOOPBACK_HOSTS,
+    BrowserAnswer,
+    Client,
+    InvalidKey,
+    OneTimeStore,
+    Params,
+    RejectedRequest,
+    consent_page,
+    error_page,
+    redirect_to_client,
+)
 
 CLIENT_ID, CLIENT_SECRET = "sandbox.apps.googleusercontent.com", "sandbox-client-secret"  # the sandbox's own
 SCOPE = "https://www.googleapis.com/auth/adwords"
@@ -35,7 +46,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _ConsentRequest:
     """A request for consent; once allowed, with whom it is about."""
 
     redirect_uri: str
@@ -63,20 +74,20 @@ class GoogleLogin:
         # A client of the type "Desktop app" has every loopback address; others must be registered.
         self.client = Client(id=CLIENT_ID, secret=CLIENT_SECRET, loopback=LOOPBACK_HOSTS, redirect_uris=redirect_uris)
         self._world, self._clock, self._testing = world, clock, testing
-        self._asked: Once[_Asked] = Once(clock.now)
-        self._codes: Once[_Asked] = Once(clock.now)
+        self._asked: OneTimeStore[_ConsentRequest] = OneTimeStore(clock.now)
+        self._codes: OneTimeStore[_ConsentRequest] = OneTimeStore(clock.now)
         self._known: set[str] = set()
         self._numbers = count(1)
 
-    def show(self, path: str, params: Params) -> Shown:
+    def show(self, path: str, params: Params) -> BrowserAnswer:
         """The consent page, or what is wrong with the request."""
         try:
             asked = self._checked(params)
-        except Wrong as wrong:
-            return wrong.shown
-        return consent_page("Google", self._asked.keep(asked), f"{CLIENT_ID} wants to: {', '.join(asked.scopes)}.", _USERS, path)
+        except RejectedRequest as wrong:
+            return wrong.answer
+        return consent_page("Google", self._asked.put(asked), f"{CLIENT_ID} wants to: {', '.join(asked.scopes)}.", _USERS, path)
 
-    def _checked(self, params: Params) -> _Asked:
+    def _checked(self, params: Params) -> _ConsentRequest:
         for name in ("client_id", "redirect_uri", "response_type", "scope"):
             if not params.get(name):
                 raise _wrong(400, "invalid_request", f"Required parameter is missing: {name}")
@@ -91,7 +102,7 @@ class GoogleLogin:
             raise _wrong(400, "invalid_scope", f"Some requested scopes were invalid: {', '.join(unknown)}")
         if challenge is not None and (params.get("code_challenge_method") != "S256" or len(challenge) not in _CHALLENGE):
             raise _wrong(400, "invalid_request", "The code challenge must be an S256 one of 43 to 128 characters.")
-        return _Asked(
+        return _ConsentRequest(
             redirect_uri=params["redirect_uri"],
             state=params.get("state"),
             scopes=scopes,
@@ -100,18 +111,18 @@ class GoogleLogin:
             challenge=challenge,
         )
 
-    def decide(self, form: Params) -> Shown:
+    def decide(self, form: Params) -> BrowserAnswer:
         """Back to the client, with a code or with what the person decided."""
         try:
             asked = self._asked.take(form.get("request", ""))
-        except Spent:
-            return _wrong(400, "invalid_request", "This page has been answered, or is too old.").shown
+        except InvalidKey:
+            return _wrong(400, "invalid_request", "This page has been answered, or is too old.").answer
         if form.get("decision") != "allow":
-            return back_to(asked.redirect_uri, error="access_denied", state=asked.state)
+            return redirect_to_client(asked.redirect_uri, error="access_denied", state=asked.state)
         if form.get("user") not in _USERS:
-            return _wrong(400, "invalid_request", "There is no such user.").shown
-        code = self._codes.keep(replace(asked, user=form["user"]), "4/0A")
-        return back_to(asked.redirect_uri, state=asked.state, code=code, scope=" ".join(asked.scopes))
+            return _wrong(400, "invalid_request", "There is no such user.").answer
+        code = self._codes.put(replace(asked, user=form["user"]), "4/0A")
+        return redirect_to_client(asked.redirect_uri, state=asked.state, code=code, scope=" ".join(asked.scopes))
 
     def redeemed(self, form: Mapping[str, str]) -> Consented:
         """What a code stands for; it is used up, also by a request that is refused.
@@ -127,8 +138,8 @@ class GoogleLogin:
             raise Refused(400, "invalid_request", "Missing required parameter: code")
         try:
             asked = self._codes.take(form["code"])
-        except Spent as spent:
-            raise Refused(400, "invalid_grant", "Malformed auth code." if spent.why == "unknown" else "Bad Request") from None
+        except InvalidKey as spent:
+            raise Refused(400, "invalid_grant", "Malformed auth code." if spent.reason == "unknown" else "Bad Request") from None
         if form.get("redirect_uri") != asked.redirect_uri:
             raise Refused(400, "redirect_uri_mismatch", "Bad Request")
         _verify(asked.challenge, form.get("code_verifier"))
@@ -145,8 +156,8 @@ class GoogleLogin:
         return self._clock.now() + TESTING_LIFETIME if self._testing else None
 
 
-def _wrong(status: int, error: str, told: str) -> Wrong:
-    return Wrong(error_page(status, "Access blocked", f"Error {status}: {error}. {told}"))
+def _wrong(status: int, error: str, told: str) -> RejectedRequest:
+    return RejectedRequest(error_page(status, "Access blocked", f"Error {status}: {error}. {told}"))
 
 
 def _verify(challenge: str | None, verifier: str | None) -> None:

@@ -1,1 +1,1 @@
-"""The pages where people consent, of both platforms."""
+"""The consent pages of both platforms."""

@@ -1,7 +1,7 @@
-"""What a person meets in the browser when a client asks for consent: a page with Allow and Cancel, and the way back.
+"""The consent dialog in the browser: a page with Allow and Cancel, and the redirect back to the client.
 
-Both platforms follow RFC 6749, section 4.1; what they have in common is here. What is wrong with the client or with its address is
-told on a page: a browser is never sent to an address that is not the client's.
+Both platforms follow RFC 6749, section 4.1; this module holds what they share. An unknown client or redirect address is reported on
+an error page: the browser is never redirected to an address that is not registered for the client.
 """
 
 import secrets
@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 CODE_LIFETIME = timedelta(minutes=10)
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 Params = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What the browser gets: a page, or a redirect to ``location``."""
+class BrowserAnswer:
+    """An answer to the browser: a page, or a redirect to ``location``."""
 
     status: int
     page: str = ""
@@ -29,55 +29,55 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Spent(Exception):
-    """A name that is good for nothing. ``why``: unknown, used or expired."""
+class InvalidKey(Exception):
+    """A key that opens nothing. ``reason``: unknown, used or expired."""
 
-    why: str
+    reason: str
 
 
 @dataclass(slots=True)
-class Wrong(Exception):
-    """A request that is answered by a page of its own: the client, or the address it wants to be answered at, is not right."""
+class RejectedRequest(Exception):
+    """A consent request with an invalid client, redirect address or parameter. ``answer`` is the error page."""
 
-    shown: Shown
+    answer: BrowserAnswer
 
 
-class Once(Generic[Kept]):
-    """Keeps things under names nobody can guess; each name is good once, for ten minutes of the sandbox's time."""
+class OneTimeStore(Generic[Value]):
+    """Stores values under random keys; a key can be used once, within ten minutes of the sandbox's time."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._kept: dict[str, tuple[Kept | None, datetime]] = {}
+        self._values: dict[str, tuple[Value | None, datetime]] = {}
         self._lock = threading.Lock()
 
-    def keep(self, thing: Kept, prefix: str = "") -> str:
-        """The name it can be taken by."""
-        name = prefix + secrets.token_urlsafe(32)
+    def put(self, value: Value, prefix: str = "") -> str:
+        """Store a value and return its key."""
+        key = prefix + secrets.token_urlsafe(32)
         with self._lock:
-            self._kept[name] = thing, self._now() + CODE_LIFETIME
-        return name
+            self._values[key] = value, self._now() + CODE_LIFETIME
+        return key
 
-    def take(self, name: str) -> Kept:
-        """The thing.
+    def take(self, key: str) -> Value:
+        """Return the value of a key, and use the key up.
 
         Raises:
-            Spent: there is none, it was taken, or it is too late.
+            InvalidKey: the key is unknown, used or expired.
         """
         with self._lock:
-            thing, until = self._kept.get(name, (None, self._now()))
-            if name not in self._kept:
-                raise Spent("unknown")
-            self._kept[name] = None, until
-        if thing is None:
-            raise Spent("used")
+            value, until = self._values.get(key, (None, self._now()))
+            if key not in self._values:
+                raise InvalidKey("unknown")
+            self._values[key] = None, until  # the key stays, so that a second use is reported as used and not as unknown
+        if value is None:
+            raise InvalidKey("used")
         if until <= self._now():
-            raise Spent("expired")
-        return thing
+            raise InvalidKey("expired")
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """An app as its developer registered it. ``loopback``: host names that need no registration, whatever the port."""
+    """An app as its developer registered it. ``loopback``: host names that need no registration, on any port."""
 
     id: str
     secret: str = field(repr=False)
@@ -85,20 +85,20 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
 
     def accepts(self, redirect_uri: str) -> bool:
-        """Whether the browser may be sent there: the whole address is compared, as it was registered."""
+        """Whether the browser may be redirected there. The whole address must equal a registered one."""
         if redirect_uri in self.redirect_uris:
             return True
         parts = urlsplit(redirect_uri)
         return parts.scheme == "http" and parts.hostname in self.loopback and not parts.fragment
 
 
-def consent_page(platform: str, request: str, asks: str, users: Iterable[str], action: str) -> Shown:
-    """The page on which a person chooses who they are, and allows or cancels. No script."""
-    options = "".join(f'<option value="{escape(each)}">{escape(each)}</option>' for each in users)
+def consent_page(platform: str, request: str, question: str, users: Iterable[str], action: str) -> BrowserAnswer:
+    """The page on which a person chooses a user and allows or cancels. It contains no script."""
+    options = "".join(f'<option value="{escape(user)}">{escape(user)}</option>' for user in users)
     return _page(
         200,
         f"{platform} sandbox",
-        f"<p>{escape(asks)}</p>"
+        f"<p>{escape(question)}</p>"
         f'<form method="post" action="{escape(action)}">'
         f'<input type="hidden" name="request" value="{escape(request)}">'
         f'<p><label>Signed in as <select name="user">{options}</select></label></p>'
@@ -107,18 +107,18 @@ def consent_page(platform: str, request: str, asks: str, users: Iterable[str], a
     )
 
 
-def error_page(status: int, title: str, told: str) -> Shown:
-    """The browser stays here."""
-    return _page(status, title, f"<p>{escape(told)}</p>")
+def error_page(status: int, title: str, message: str) -> BrowserAnswer:
+    """A page that reports an error; the browser is not redirected."""
+    return _page(status, title, f"<p>{escape(message)}</p>")
 
 
-def back_to(redirect_uri: str, **told: str | None) -> Shown:
-    """Send the browser back to the client with what it is told; the address keeps its own query."""
+def redirect_to_client(redirect_uri: str, **parameters: str | None) -> BrowserAnswer:
+    """Redirect the browser to the client with these query parameters; the address keeps its own query."""
     parts = urlsplit(redirect_uri)
-    query = [*parse_qsl(parts.query), *((name, value) for name, value in told.items() if value is not None)]
-    return Shown(302, location=urlunsplit(parts._replace(query=urlencode(query))))
+    query = [*parse_qsl(parts.query), *((name, value) for name, value in parameters.items() if value is not None)]
+    return BrowserAnswer(302, location=urlunsplit(parts._replace(query=urlencode(query))))
 
 
-def _page(status: int, title: str, body: str) -> Shown:
+def _page(status: int, title: str, body: str) -> BrowserAnswer:
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    return Shown(status, f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{body}</body></html>')
+    return BrowserAnswer(status, f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{body}</body></html>')

@@ -1,23 +1,23 @@
-"""Serves the pages that a person meets in the browser; the platforms have them on other hosts than their APIs, and so has the sandbox."""
+"""Serves the consent pages, on a port of their own: the platforms serve them from other hosts than their APIs."""
 
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from adpulse_sandbox.login.consent import Params, Shown, error_page
+from adpulse_sandbox.login.consent import BrowserAnswer, Params, error_page
 from adpulse_sandbox.serving import listen
 
 
 class Dialog(Protocol):
     """A platform's consent dialog."""
 
-    def show(self, path: str, params: Params) -> Shown:
-        """The page that asks, or what is wrong with the request."""
+    def show(self, path: str, params: Params) -> BrowserAnswer:
+        """The consent page, or an error page for an invalid request."""
         ...
 
-    def decide(self, form: Params) -> Shown:
-        """The way back, after a button was pressed."""
+    def decide(self, form: Params) -> BrowserAnswer:
+        """The redirect to the client after a button was pressed."""
         ...
 
 
@@ -27,7 +27,7 @@ class _Handler(BaseHTTPRequestHandler):
     dialogs: Mapping[str, Dialog]
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no access log."""
 
     def do_GET(self) -> None:
         target = urlsplit(self.path)
@@ -43,11 +43,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _dialog(self, path: str) -> Dialog | None:
         return next((dialog for ending, dialog in self.dialogs.items() if path.endswith(ending)), None)
 
-    def _write(self, shown: Shown) -> None:
-        body = shown.page.encode()
-        self.send_response(shown.status)
-        if shown.location:
-            self.send_header("location", shown.location)
+    def _write(self, answer: BrowserAnswer) -> None:
+        body = answer.page.encode()
+        self.send_response(answer.status)
+        if answer.location:
+            self.send_header("location", answer.location)
         self.send_header("content-type", "text/html; charset=utf-8")
         self.send_header("content-security-policy", "default-src 'none'")
         self.send_header("content-length", str(len(body)))
@@ -55,9 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-_MISSING = error_page(404, "Not found", "There is no such page.")
+_MISSING = error_page(404, "Not found", "The sandbox serves no page at this path.")
 
 
 def serve(dialogs: Mapping[str, Dialog], host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering in background threads; a dialog answers the paths that end with its key."""
+    """Start serving in background threads; a dialog answers the paths that end with its key."""
     return listen(type("Handler", (_Handler,), {"dialogs": dialogs}), host, port)

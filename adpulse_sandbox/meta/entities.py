@@ -1,4 +1,4 @@
-"""Accounts, campaigns, ad sets and ads as the Graph API shows them: which fields a node has and how they look."""
+"""Accounts, campaigns, ad sets and ads as nodes of the Graph API: their fields, the formats, and the filters of edges."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,14 +11,15 @@ from adpulse_sandbox.meta.statuses import DELETED, check_edge
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, GOALS, Account, Entity
 
 NODES = {"account": "AdAccount", CAMPAIGN: "Campaign", AD_SET: "AdSet", AD: "Ad", "creative": "AdCreative"}
-HIDDEN = ("ARCHIVED", DELETED)
+HIDDEN_STATUSES = ("ARCHIVED", DELETED)
+"""The statuses of objects that are not listed by default."""
 
 Fields = dict[str, "Fields | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An entity of an account at an instant: what fields are computed from."""
+class Snapshot:
+    """An entity of an account at an instant, from which its fields are computed."""
 
     account: Account
     entity: Entity
@@ -26,7 +27,7 @@ class Shown:
 
 
 def parse_fields(text: str) -> Fields:
-    """``id,name,creative{id,link_url}`` as a tree.
+    """Parse ``id,name,creative{id,link_url}`` into a tree.
 
     Raises:
         GraphError: braces that do not match.
@@ -59,8 +60,12 @@ def timestamp(account: Account, at: datetime) -> str:
 
 
 def account_node(account: Account, fields: Fields) -> dict[str, Any]:
-    """An ad account with the fields asked for; the id always comes along."""
-    shown = {
+    """An ad account with the requested fields, and always its id.
+
+    Raises:
+        GraphError: an ad account does not have a field.
+    """
+    values = {
         "id": f"act_{account.id}",
         "account_id": account.id,
         "name": account.spec.name,
@@ -75,59 +80,67 @@ def account_node(account: Account, fields: Fields) -> dict[str, Any]:
         "business_name": account.spec.name,
     }
     for name in fields:
-        if name not in shown:
+        if name not in values:
             raise unknown_field(name, NODES["account"])
-    return {name: shown[name] for name in ["id", *(name for name in fields if name != "id")]}
+    return {name: values[name] for name in ["id", *(name for name in fields if name != "id")]}
 
 
-def entity_node(shown: Shown, fields: Fields) -> dict[str, Any]:
-    """An entity with the fields asked for; those without a value are absent."""
-    known = _FIELDS[shown.entity.level]
+def entity_node(snapshot: Snapshot, fields: Fields) -> dict[str, Any]:
+    """An entity with the requested fields; fields without a value are absent.
+
+    Raises:
+        GraphError: the node does not have a field.
+    """
+    fields_of_level = _FIELDS[snapshot.entity.level]
     node: dict[str, Any] = {}
     for name, inner in {**fields, "id": None}.items():
-        if name not in known:
-            raise unknown_field(name, NODES[shown.entity.level])
-        value = known[name](shown)
-        if isinstance(value, Shown):
+        if name not in fields_of_level:
+            raise unknown_field(name, NODES[snapshot.entity.level])
+        value = fields_of_level[name](snapshot)
+        if isinstance(value, Snapshot):
             value = entity_node(value, inner or {})
         elif name == "creative":
-            value = _creative(shown, inner or {})
+            value = _creative(snapshot, inner or {})
         if value is not None:
             node[name] = value
     return node
 
 
 def check_fields(level: str, fields: Fields) -> None:
-    """Refuse fields the node does not have, even where there is no row to show."""
+    """Refuse fields that the node does not have, also when the answer has no rows.
+
+    Raises:
+        GraphError: the node does not have a field.
+    """
     for name in fields:
         if name not in _FIELDS[level]:
             raise unknown_field(name, NODES[level])
 
 
-def _creative(shown: Shown, fields: Fields) -> dict[str, Any]:
-    index = shown.entity.index
-    link = f"https://shop.example/{shown.account.spec.number}/landing/{index % 9}"
-    known: dict[str, Any] = {
-        "id": str(int(shown.entity.id) + 5),
+def _creative(snapshot: Snapshot, fields: Fields) -> dict[str, Any]:
+    index = snapshot.entity.index
+    link = f"https://shop.example/{snapshot.account.spec.number}/landing/{index % 9}"
+    values: dict[str, Any] = {
+        "id": str(int(snapshot.entity.id) + 5),
         "name": f"Creative {index:04d}",
         "title": f"Title {index % 12}",
         "body": f"Body {index % 17}",
         "link_url": link if index % 3 == 0 else None,
         "object_story_spec": {"page_id": "1000", "link_data": {"link": link, "message": "See more"}} if index % 3 else None,
         "asset_feed_spec": None,
-        "url_tags": f"utm_source=meta&utm_campaign={shown.entity.index % 40}" if index % 2 else None,
+        "url_tags": f"utm_source=meta&utm_campaign={snapshot.entity.index % 40}" if index % 2 else None,
         "thumbnail_url": None,
         "effective_object_story_id": f"1000_{index}",
     }
     for name in fields:
-        if name not in known:
+        if name not in values:
             raise unknown_field(name, NODES["creative"])
-    return {name: known[name] for name in {"id": None, **fields} if known[name] is not None}
+    return {name: values[name] for name in {"id": None, **fields} if values[name] is not None}
 
 
-def _parent(level: str) -> Callable[[Shown], Any]:
-    def find(shown: Shown) -> Entity | None:
-        entity = shown.entity.parent
+def _parent(level: str) -> Callable[[Snapshot], Any]:
+    def find(snapshot: Snapshot) -> Entity | None:
+        entity = snapshot.entity.parent
         while entity and entity.level != level:
             entity = entity.parent
         return entity
@@ -135,38 +148,38 @@ def _parent(level: str) -> Callable[[Shown], Any]:
     return find
 
 
-def _parent_id(level: str) -> Callable[[Shown], Any]:
-    return lambda shown: getattr(_parent(level)(shown), "id", None)
+def _parent_id(level: str) -> Callable[[Snapshot], Any]:
+    return lambda snapshot: getattr(_parent(level)(snapshot), "id", None)
 
 
-def _parent_node(level: str) -> Callable[[Shown], Any]:
-    return lambda shown: Shown(shown.account, _parent(level)(shown), shown.at)
+def _parent_node(level: str) -> Callable[[Snapshot], Any]:
+    return lambda snapshot: Snapshot(snapshot.account, _parent(level)(snapshot), snapshot.at)
 
 
-def _spec(shown: Shown) -> list[dict[str, Any]]:
-    return [{"event_type": kind, "window_days": days} for days, kind in shown.entity.setting]
+def _spec(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return [{"event_type": kind, "window_days": days} for days, kind in snapshot.entity.setting]
 
 
-_COMMON: dict[str, Callable[[Shown], Any]] = {
-    "id": lambda shown: shown.entity.id,
-    "account_id": lambda shown: shown.account.id,
-    "name": lambda shown: shown.entity.name(shown.at),
-    "status": lambda shown: shown.entity.own_status(shown.at),
-    "configured_status": lambda shown: shown.entity.own_status(shown.at),
-    "effective_status": lambda shown: shown.entity.effective_status(shown.at),
-    "created_time": lambda shown: timestamp(shown.account, shown.entity.created_at),
-    "updated_time": lambda shown: timestamp(shown.account, shown.entity.updated_at(shown.at)),
-    "start_time": lambda shown: timestamp(shown.account, shown.entity.created_at),
-    "adlabels": lambda shown: [{"id": "77", "name": f"label {shown.entity.index % 3}"}] if shown.entity.index % 4 == 1 else None,
-    "daily_budget": lambda shown: str(shown.entity.budget) if shown.entity.budget and shown.entity.index % 2 else None,
-    "lifetime_budget": lambda shown: str(shown.entity.budget) if shown.entity.budget and not shown.entity.index % 2 else None,
+_COMMON: dict[str, Callable[[Snapshot], Any]] = {
+    "id": lambda snapshot: snapshot.entity.id,
+    "account_id": lambda snapshot: snapshot.account.id,
+    "name": lambda snapshot: snapshot.entity.name(snapshot.at),
+    "status": lambda snapshot: snapshot.entity.own_status(snapshot.at),
+    "configured_status": lambda snapshot: snapshot.entity.own_status(snapshot.at),
+    "effective_status": lambda snapshot: snapshot.entity.effective_status(snapshot.at),
+    "created_time": lambda snapshot: timestamp(snapshot.account, snapshot.entity.created_at),
+    "updated_time": lambda snapshot: timestamp(snapshot.account, snapshot.entity.updated_at(snapshot.at)),
+    "start_time": lambda snapshot: timestamp(snapshot.account, snapshot.entity.created_at),
+    "adlabels": lambda snapshot: [{"id": "77", "name": f"label {snapshot.entity.index % 3}"}] if snapshot.entity.index % 4 == 1 else None,
+    "daily_budget": lambda snapshot: str(snapshot.entity.budget) if snapshot.entity.budget and snapshot.entity.index % 2 else None,
+    "lifetime_budget": lambda snapshot: str(snapshot.entity.budget) if snapshot.entity.budget and not snapshot.entity.index % 2 else None,
     "bid_strategy": lambda _: "LOWEST_COST_WITHOUT_CAP",
 }
 _BUDGETS = ("daily_budget", "lifetime_budget", "bid_strategy")
-_FIELDS: Mapping[str, dict[str, Callable[[Shown], Any]]] = {
+_FIELDS: Mapping[str, dict[str, Callable[[Snapshot], Any]]] = {
     CAMPAIGN: {
         **_COMMON,
-        "objective": lambda shown: shown.entity.objective,
+        "objective": lambda snapshot: snapshot.entity.objective,
         "buying_type": lambda _: "AUCTION",
         "special_ad_categories": lambda _: [],
         "spend_cap": lambda _: None,
@@ -176,7 +189,7 @@ _FIELDS: Mapping[str, dict[str, Callable[[Shown], Any]]] = {
         **_COMMON,
         "campaign_id": _parent_id(CAMPAIGN),
         "campaign": _parent_node(CAMPAIGN),
-        "optimization_goal": lambda shown: GOALS[shown.entity.objective],
+        "optimization_goal": lambda snapshot: GOALS[snapshot.entity.objective],
         "billing_event": lambda _: "IMPRESSIONS",
         "attribution_spec": _spec,
         "end_time": lambda _: None,
@@ -199,7 +212,7 @@ _FIELDS: Mapping[str, dict[str, Callable[[Shown], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One element of ``filtering``."""
+    """An element of ``filtering``."""
 
     field: str
     operator: str
@@ -207,17 +220,17 @@ class Condition:
 
     @property
     def values(self) -> list[Any]:
-        """What it compares with, one or several."""
+        """The values to compare with, as a list also for a single value."""
         return self.value if isinstance(self.value, list) else [self.value]
 
     def holds(self, value: Any) -> bool:
-        """Whether a value satisfies it.
+        """Whether a value satisfies the condition.
 
         Raises:
-            GraphError: more or less than something that is no number.
+            GraphError: GREATER_THAN or LESS_THAN with something that is no number.
         """
         if self.operator in ("IN", "NOT_IN"):
-            return (str(value) in [str(each) for each in self.value]) == (self.operator == "IN")
+            return (str(value) in [str(allowed) for allowed in self.value]) == (self.operator == "IN")
         if self.operator == "CONTAIN":
             return str(self.value).lower() in str(value).lower()
         if self.operator == "EQUAL":
@@ -233,27 +246,31 @@ OPERATORS = ("IN", "NOT_IN", "EQUAL", "CONTAIN", "GREATER_THAN", "LESS_THAN")
 
 
 def parse_filtering(text: str | None, allowed: tuple[str, ...]) -> list[Condition]:
-    """The ``filtering`` parameter.
+    """Parse the ``filtering`` parameter.
 
     Raises:
-        GraphError: not a JSON list of field, operator, value; or a field or operator that cannot be filtered by.
+        GraphError: it is no JSON list of field, operator and value, or names a field or operator that is not supported.
     """
-    made = []
-    for each in parse_json("filtering", text, list) or []:
-        if not isinstance(each, dict) or not {"field", "operator", "value"} <= set(each):
+    conditions = []
+    for element in parse_json("filtering", text, list) or []:
+        if not isinstance(element, dict) or not {"field", "operator", "value"} <= set(element):
             raise bad_param("param filtering must be an array of objects with field, operator and value")
-        if each["field"] not in allowed:
-            raise bad_param(f"Filtering field {each['field']} with operation {str(each['operator']).lower()} is not supported")
-        if each["operator"] not in OPERATORS:
+        if element["field"] not in allowed:
+            raise bad_param(f"Filtering field {element['field']} with operation {str(element['operator']).lower()} is not supported")
+        if element["operator"] not in OPERATORS:
             raise bad_param(f"param filtering[0][operator] must be one of the following values: {', '.join(OPERATORS)}")
-        if each["operator"] in ("IN", "NOT_IN") and not isinstance(each["value"], list):
+        if element["operator"] in ("IN", "NOT_IN") and not isinstance(element["value"], list):
             raise bad_param("param filtering[0][value] must be an array")
-        made.append(Condition(each["field"], each["operator"], each["value"]))
-    return made
+        conditions.append(Condition(element["field"], element["operator"], element["value"]))
+    return conditions
 
 
 def parse_json(name: str, text: str | None, kind: type) -> Any:
-    """A parameter that is JSON of a kind; None when it is not given."""
+    """Parse a JSON parameter; None when the request does not have it.
+
+    Raises:
+        GraphError: it is no valid JSON, or of another type.
+    """
     if text is None:
         return None
     try:
@@ -268,41 +285,41 @@ def parse_json(name: str, text: str | None, kind: type) -> Any:
 ENTITY_FILTERS = ("updated_time", "created_time", "effective_status", "id", "name", "campaign.id", "adset.id", "ad.id")
 
 
-def listed(
+def list_entities(
     account: Account, level: str, at: datetime, parent: Entity | None, statuses: list[str] | None, conditions: list[Condition]
 ) -> list[Entity]:
-    """The entities of an edge, archived ones only when asked for, deleted ones never.
+    """The entities of an edge. Archived entities are listed only when their status is requested, deleted ones never.
 
     Raises:
-        GraphError: statuses that the edge does not take, as parameter or as filter.
+        GraphError: the edge does not accept a status, as parameter or as filter.
     """
     by_status = [condition for condition in conditions if condition.field == "effective_status"]
     check_edge(level, [*(statuses or []), *(status for condition in by_status for status in condition.values)])
-    asked = statuses or [status for condition in by_status if condition.operator in ("IN", "EQUAL") for status in condition.values]
-    found = []
+    requested = statuses or [status for condition in by_status if condition.operator in ("IN", "EQUAL") for status in condition.values]
+    entities = []
     for entity in account.entities(level, at):
-        shown = Shown(account, entity, at)
+        snapshot = Snapshot(account, entity, at)
         status = entity.effective_status(at)
-        if status == DELETED or (status not in asked if asked else status in HIDDEN):
+        if status == DELETED or (status not in requested if requested else status in HIDDEN_STATUSES):
             continue
-        if parent and parent.id not in _line(entity):
+        if parent and parent.id not in _ids_of_line(entity):
             continue
-        if all(condition.holds(_filter_value(shown, condition.field)) for condition in conditions):
-            found.append(entity)
-    return found
+        if all(condition.holds(_filter_value(snapshot, condition.field)) for condition in conditions):
+            entities.append(entity)
+    return entities
 
 
-def _line(entity: Entity) -> set[str]:
-    return {entity.id} | (_line(entity.parent) if entity.parent else set())
+def _ids_of_line(entity: Entity) -> set[str]:
+    return {entity.id} | (_ids_of_line(entity.parent) if entity.parent else set())
 
 
-def _filter_value(shown: Shown, field: str) -> Any:
-    entity = shown.entity
+def _filter_value(snapshot: Snapshot, field: str) -> Any:
+    entity = snapshot.entity
     if field == "updated_time":
-        return int(entity.updated_at(shown.at).timestamp())
+        return int(entity.updated_at(snapshot.at).timestamp())
     if field == "created_time":
         return int(entity.created_at.astimezone(UTC).timestamp())
     if field.endswith(".id"):
         level = field.removesuffix(".id")
-        return entity.id if level == entity.level else getattr(_parent(level)(shown), "id", "")
-    return {"effective_status": entity.effective_status, "name": entity.name}.get(field, lambda _: entity.id)(shown.at)
+        return entity.id if level == entity.level else getattr(_parent(level)(snapshot), "id", "")
+    return {"effective_status": entity.effective_status, "name": entity.name}.get(field, lambda _: entity.id)(snapshot.at)

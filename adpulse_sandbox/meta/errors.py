@@ -12,12 +12,12 @@ JOB_FAILURE = {
     "error_user_title": "The report could not be made",
     "error_user_msg": "Please try again with a smaller request.",
 }
-"""What a failed async job says beside its status."""
+"""The error fields of a failed async job, beside its status."""
 
 
 @dataclass(slots=True)
 class GraphError(Exception):
-    """An answer that is an error: HTTP status, code, subcode, and what else Meta puts beside them."""
+    """An error answer: HTTP status, code, subcode, and the other fields that Meta puts beside them."""
 
     status: int
     code: int
@@ -28,7 +28,7 @@ class GraphError(Exception):
     extra: dict[str, Any] = field(default_factory=dict)
 
     def body(self, trace: str) -> dict[str, Any]:
-        """The JSON body."""
+        """The JSON body; ``trace`` becomes ``fbtrace_id``."""
         error: dict[str, Any] = {"message": self.message, "type": self.kind, "code": self.code}
         if self.subcode is not None:
             error["error_subcode"] = self.subcode
@@ -38,7 +38,7 @@ class GraphError(Exception):
 
 
 def unknown_path(path: str) -> GraphError:
-    """A path of no known form."""
+    """A path that is no route of the API."""
     return GraphError(400, 2500, f"Unknown path components: /{path}")
 
 
@@ -48,17 +48,17 @@ def no_token() -> GraphError:
 
 
 def bad_token() -> GraphError:
-    """A token that never was one."""
+    """A token that was never issued."""
     return GraphError(400, 190, "Invalid OAuth access token - Cannot parse access token")
 
 
-def refused(params: Mapping[str, str]) -> GraphError:
-    """A request that is not liked, and repeated as it was sent: what a client shows of it must not tell the token."""
+def echoing_refusal(params: Mapping[str, str]) -> GraphError:
+    """A refusal that repeats the request's parameters, the token included: a client that shows the message leaks the token."""
     return GraphError(400, 100, f"(#100) Invalid request: {urlencode(params)}")
 
 
 def expired_token() -> GraphError:
-    """A token that was valid once."""
+    """A token that has expired."""
     return GraphError(400, 190, "Error validating access token: Session has expired.", 463)
 
 
@@ -99,17 +99,17 @@ def proof_missing() -> GraphError:
 
 
 def foreign_token() -> GraphError:
-    """An app asked about a token of another app. Source: jeduan/cordova-plugin-facebook4#690."""
+    """An app that inspects a token of another app. Source: jeduan/cordova-plugin-facebook4#690."""
     return GraphError(400, 100, "(#100) The App_id in the input_token did not match the Viewing App")
 
 
 def not_authorized(app_id: str) -> GraphError:
-    """A token that its person did not give to this app. That an exchange of a foreign token answers this is an assumption."""
+    """A token that was issued to another app. That an exchange of such a token gets this answer is an assumption."""
     return GraphError(400, 190, f"Error validating access token: The user has not authorized application {app_id}.", 458)
 
 
 def unreachable(object_id: str) -> GraphError:
-    """An object that does not exist or that the token must not see; Meta does not say which."""
+    """An object that does not exist, or that the token has no access to; Meta does not distinguish the two."""
     message = (
         f"Unsupported get request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing permissions, "
         "or does not support this operation."
@@ -118,54 +118,54 @@ def unreachable(object_id: str) -> GraphError:
 
 
 def write_refused() -> GraphError:
-    """Any write: the sandbox is read-only like our scopes."""
+    """Any write: the sandbox is read-only, like the scopes that the product asks for."""
     return needs_permission("ads_management")
 
 
 def bad_param(message: str, subcode: int | None = None) -> GraphError:
-    """A parameter that is not what it must be."""
+    """An invalid parameter."""
     return GraphError(400, 100, f"(#100) {message}", subcode)
 
 
-def deleted_asked() -> GraphError:
-    """An edge that is asked for deleted objects: the body as recorded on /campaigns and /adsets, live 2026-05 and 2026-10."""
-    told = {
+def deleted_requested() -> GraphError:
+    """A request for deleted objects of an edge. The body was recorded live on /campaigns and /adsets, 2026-05 and 2026-10."""
+    explanation = {
         "error_user_title": "Cannot Request for Deleted Objects",
         "error_user_msg": "Requesting for deleted objects is not supported in this endpoint.",
     }
-    return GraphError(400, 100, "Invalid parameter", 1815001, extra=told)
+    return GraphError(400, 100, "Invalid parameter", 1815001, extra=explanation)
 
 
 def bad_status() -> GraphError:
-    """A status that this kind of object does not have: the body of issue 388 of facebook-python-business-sdk."""
-    told = {
+    """A status that this kind of object does not have. The body is that of issue 388 of facebook-python-business-sdk."""
+    explanation = {
         "is_transient": False,
         "error_user_title": "Run Status not valid",
         "error_user_msg": "Only certain values may be specified for run status.  The value specified was invalid.",
     }
-    return GraphError(400, 100, "Invalid parameter", 1487561, extra=told)
+    return GraphError(400, 100, "Invalid parameter", 1487561, extra=explanation)
 
 
 def bad_filter(field: str) -> GraphError:
-    """A field that this account's reports cannot be filtered by."""
+    """A filter by a field that reports cannot be filtered by."""
     return bad_param(f"Filtering field {field} with operation in is not supported")
 
 
 def unknown_field(name: str, node: str) -> GraphError:
-    """A field the node does not have."""
+    """A field that the node does not have."""
     return GraphError(400, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})")
 
 
 def bad_cursor() -> GraphError:
-    """A cursor of another request, or none at all."""
+    """A cursor of another request, or text that is no cursor."""
     return GraphError(400, 100, "(#100) Invalid cursors values", 2642)
 
 
 def too_old() -> GraphError:
-    """A range that begins more than 37 months ago."""
+    """A time range that begins more than 37 months ago."""
     return GraphError(400, 3018, "(#3018) The start date of the time range cannot be beyond 37 months from the current date")
 
 
 def not_ready() -> GraphError:
-    """Results of an async job that has not completed."""
+    """A request for the results of an async job that has not completed."""
     return GraphError(400, 2601, "Error accessing adreport job.", 1815107)

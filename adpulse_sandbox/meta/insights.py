@@ -1,4 +1,4 @@
-"""Insights as the Graph API answers them: strings, absent fields, several action types for one purchase."""
+"""Insights as the Graph API reports them: numbers as strings, absent fields, several action types for one purchase."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adpulse_sandbox.meta.entities import HIDDEN, Condition, Fields, parse_fields, parse_filtering, parse_json
+from adpulse_sandbox.meta.entities import HIDDEN_STATUSES, Condition, Fields, parse_fields, parse_filtering, parse_json
 from adpulse_sandbox.meta.errors import bad_param, too_old
 from adpulse_sandbox.meta.statuses import check_report
 from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
@@ -21,12 +21,12 @@ FILTERS = (
     "spend",
     "impressions",
 )
-_NAMES = {level: (f"{level}_id", f"{level}_name") for level in (CAMPAIGN, AD_SET, AD)}
-_ALWAYS = (
+_NAME_FIELDS = {level: (f"{level}_id", f"{level}_name") for level in (CAMPAIGN, AD_SET, AD)}
+_FIELDS_OF_EVERY_LEVEL = (
     "account_id", "account_name", "account_currency", "spend", "impressions", "clicks", "inline_link_clicks", "reach", "frequency",
     "ctr", "cpc", "cpm", "actions", "action_values", "cost_per_action_type", "date_start", "date_stop",
 )  # fmt: skip
-_BELOW = {
+_FIELDS_OF_LEVEL = {
     "account": (),
     CAMPAIGN: ("campaign_id", "campaign_name", "objective"),
     AD_SET: ("campaign_id", "campaign_name", "objective", "adset_id", "adset_name", "attribution_setting", "optimization_goal"),
@@ -39,7 +39,7 @@ _DEFAULT_FIELDS = "account_id,impressions,spend"
 _MONTHS = 37
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
-_MOST_ROWS = 5000
+_MAX_PAGE_ROWS = 5000
 _QUANTITIES = ("impressions", "clicks", "spend", "visitors", "purchases", "off_meta", "leads", "installs", "value", "off_meta_value")
 
 
@@ -59,7 +59,7 @@ class Query:
 
     @property
     def days(self) -> int:
-        """How many days are asked for."""
+        """The number of requested days."""
         return (self.until - self.since).days + 1
 
 
@@ -67,16 +67,16 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now
     """Check every parameter of an insights request.
 
     Raises:
-        GraphError: as Meta refuses it.
+        GraphError: a parameter is invalid; code and message are Meta's.
     """
     level = params.get("level", scope.level if scope else "account")
     if level not in LEVELS:
         raise bad_param(f"param level must be one of the following values: {', '.join(LEVELS)}")
     fields = parse_fields(params.get("fields") or _DEFAULT_FIELDS)
     for name in fields:
-        if name not in _ALWAYS and name not in _BELOW[level]:
-            known = ", ".join((*_ALWAYS, *_BELOW[level]))
-            raise bad_param(f"{name} is not valid for fields param. please check the reference for all valid values. Valid here: {known}")
+        if name not in _FIELDS_OF_EVERY_LEVEL and name not in _FIELDS_OF_LEVEL[level]:
+            allowed = ", ".join((*_FIELDS_OF_EVERY_LEVEL, *_FIELDS_OF_LEVEL[level]))
+            raise bad_param(f"{name} is not valid for fields param. please check the reference for all valid values. Valid here: {allowed}")
     for unsupported in ("breakdowns", "action_breakdowns", "summary_action_breakdowns", "time_ranges", "product_id_limit"):
         if unsupported in params:
             raise bad_param(f"param {unsupported} is not supported in this combination")
@@ -99,21 +99,25 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now
 
 
 def row_limit(params: Mapping[str, str], default: int = 25) -> int:
-    """The ``limit`` parameter."""
+    """The ``limit`` parameter.
+
+    Raises:
+        GraphError: it is no number of the allowed range.
+    """
     text = params.get("limit", str(default))
-    if not text.isdigit() or not 1 <= int(text) <= _MOST_ROWS:
-        raise bad_param(f"param limit must be an integer between 1 and {_MOST_ROWS}")
+    if not text.isdigit() or not 1 <= int(text) <= _MAX_PAGE_ROWS:
+        raise bad_param(f"param limit must be an integer between 1 and {_MAX_PAGE_ROWS}")
     return int(text)
 
 
 def _range(account: Account, params: Mapping[str, str], now: datetime) -> tuple[date, date]:
     today = now.astimezone(account.zone).date()
-    asked = parse_json("time_range", params.get("time_range"), dict)
-    if asked is None:
+    requested = parse_json("time_range", params.get("time_range"), dict)
+    if requested is None:
         return _preset(params.get("date_preset", "last_30d"), today)
-    if set(asked) != {"since", "until"}:
+    if set(requested) != {"since", "until"}:
         raise bad_param("param time_range must have since and until")
-    since, until = _day(asked["since"]), _day(asked["until"])
+    since, until = _day(requested["since"]), _day(requested["until"])
     if since > until:
         raise bad_param("The start date of the time range must be before or equal to the end date", 1487755)
     if until > today + timedelta(days=1):
@@ -153,15 +157,15 @@ def _increment(text: str | None) -> int | None:
 
 
 def _windows(text: str | None) -> tuple[str, ...]:
-    asked = parse_json("action_attribution_windows", text, list) or []
-    for window in asked:
+    requested = parse_json("action_attribution_windows", text, list) or []
+    for window in requested:
         if window not in WINDOWS:
             raise bad_param(f"param action_attribution_windows[0] must be one of the following values: {', '.join(WINDOWS)}")
-    return tuple(asked)
+    return tuple(requested)
 
 
 def rows(truth: Truth, query: Query, as_of: datetime) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Every row of the answer, in order, each rendered only when it is called."""
+    """The rows of the answer in order, as functions: a page renders only its own rows."""
     groups = _groups(query, as_of)
     count = max(groups.values(), default=-1) + 1
     owners = np.full(len(query.account.ads), -1)
@@ -173,46 +177,49 @@ def rows(truth: Truth, query: Query, as_of: datetime) -> Iterator[Callable[[], d
         sums = _sums(days, owners, count)
         for group in np.flatnonzero(sums["rows"]).tolist():
             values = {name: int(column[group]) for name, column in sums.items()}
-            if _passes(query, values):
+            if _meets_filters(query, values):
                 yield lambda values=values, group=group, since=since, until=until: _render(
                     query, members[group], values, since, until, as_of
                 )  # type: ignore[misc] # mypy cannot infer lambdas with defaults
 
 
 def _groups(query: Query, as_of: datetime) -> dict[int, int]:
-    """Which group (row) of the answer each ad counts in; ads that do not count are left out."""
+    """For each ad, by index, the group (row) of the answer that it counts in. Ads that do not count are absent."""
     numbers: dict[str, int] = {}
-    found = {}
+    group_of_ad = {}
     for ad in query.account.ads:
-        if ad.created_at > as_of or not _counts(query, ad, as_of):
+        if ad.created_at > as_of or not _is_counted(query, ad, as_of):
             continue
         node = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}.get(query.level)
-        found[ad.index] = numbers.setdefault(node.id if node else "account", len(numbers))
-    return found
+        group_of_ad[ad.index] = numbers.setdefault(node.id if node else "account", len(numbers))
+    return group_of_ad
 
 
-def _counts(query: Query, ad: Entity, as_of: datetime) -> bool:
-    line = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}
-    if query.scope and query.scope not in line.values():
+def _is_counted(query: Query, ad: Entity, as_of: datetime) -> bool:
+    ancestry = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}
+    if query.scope and query.scope not in ancestry.values():
         return False
-    for level, entity in line.items():
+    for level, entity in ancestry.items():
         assert entity is not None  # noqa: S101 - every ad has an ad set and a campaign
         for condition in query.conditions:
             if condition.field == f"{level}.id" and not condition.holds(entity.id):
                 return False
             if condition.field == f"{level}.effective_status" and not condition.holds(entity.effective_status(as_of)):
                 return False
-        if level == query.level and entity is not query.scope and not _listed(query, entity, as_of):
+        if level == query.level and entity is not query.scope and not _has_own_row(query, entity, as_of):
             return False
     return True
 
 
-def _listed(query: Query, entity: Entity, as_of: datetime) -> bool:
-    """A deleted object never has a row of its own, an archived one only when asked for; both count in their parents'."""
+def _has_own_row(query: Query, entity: Entity, as_of: datetime) -> bool:
+    """Whether an object is reported by itself: a deleted one never, an archived one only if the request filters by status.
+
+    Both count in the numbers of their parents.
+    """
     status = entity.effective_status(as_of)
     if status == "DELETED":
         return False
-    return status not in HIDDEN or any(condition.field == f"{entity.level}.effective_status" for condition in query.conditions)
+    return status not in HIDDEN_STATUSES or any(condition.field == f"{entity.level}.effective_status" for condition in query.conditions)
 
 
 def _periods(query: Query) -> Iterator[tuple[date, date]]:
@@ -236,37 +243,41 @@ def _sums(days: Iterator[Day], owners: Numbers, count: int) -> dict[str, Numbers
     return sums
 
 
-def _passes(query: Query, values: dict[str, int]) -> bool:
+def _meets_filters(query: Query, values: dict[str, int]) -> bool:
     units = query.account.spec.minor_units
-    told = {"spend": values["spend"] / units, "impressions": values["impressions"]}
-    return all(condition.holds(told[condition.field]) for condition in query.conditions if condition.field in told)
+    numbers = {"spend": values["spend"] / units, "impressions": values["impressions"]}
+    return all(condition.holds(numbers[condition.field]) for condition in query.conditions if condition.field in numbers)
 
 
 def _render(query: Query, ad: Entity, values: dict[str, int], since: date, until: date, as_of: datetime) -> dict[str, Any]:
-    """One row; the ad stands for its group, whose ids are those of its parents."""
+    """A row of the answer. The ad is any member of its group; the group's ids are those of the ad's parents."""
     account, units = query.account, query.account.spec.minor_units
     row: dict[str, Any] = {"account_id": account.id, "account_name": account.spec.name, "account_currency": account.spec.currency}
     for level, entity in ((CAMPAIGN, campaign_of(ad)), (AD_SET, ad.parent), (AD, ad)):
         if entity and level in LEVELS[: LEVELS.index(query.level) + 1]:
-            names = _NAMES[level]
+            names = _NAME_FIELDS[level]
             row |= {names[0]: entity.id, names[1]: entity.name(as_of)}
     row |= {
         "objective": ad.objective,
         "attribution_setting": "_".join(f"{days}d_{kind.split('_')[0].lower()}" for days, kind in ad.setting),
     }
     row |= {"created_time": f"{ad.created_at:%Y-%m-%d}", "updated_time": f"{ad.updated_at(as_of):%Y-%m-%d}", "optimization_goal": "NONE"}
-    row |= {"spend": money(values["spend"], units), "impressions": _some(values["impressions"]), "clicks": _some(values["clicks"])}
-    row |= {"inline_link_clicks": _some(values["clicks"] * 4 // 5), "reach": _some(values["impressions"] * 3 // 4)}
+    row |= {
+        "spend": money(values["spend"], units),
+        "impressions": _digits(values["impressions"]),
+        "clicks": _digits(values["clicks"]),
+    }
+    row |= {"inline_link_clicks": _digits(values["clicks"] * 4 // 5), "reach": _digits(values["impressions"] * 3 // 4)}
     row |= _ratios(values, units)
-    if query.level == AD or query.windows or not _mixed(query, ad):
+    if query.level == AD or query.windows or not _mixes_settings(query, ad):
         row |= _actions(query, ad, values)
     row |= {"date_start": since.isoformat(), "date_stop": until.isoformat()}
-    asked = {**query.fields, "date_start": None, "date_stop": None}
-    return {name: row[name] for name in asked if row.get(name) is not None}
+    requested = {**query.fields, "date_start": None, "date_stop": None}
+    return {name: row[name] for name in requested if row.get(name) is not None}
 
 
-def _mixed(query: Query, ad: Entity) -> bool:
-    """Whether the row sums over ad sets that attribute differently."""
+def _mixes_settings(query: Query, ad: Entity) -> bool:
+    """Whether the row sums over ad sets with different attribution settings; Meta then reports no actions."""
     if query.level == AD_SET:
         return False
     campaign = campaign_of(ad)
@@ -275,11 +286,11 @@ def _mixed(query: Query, ad: Entity) -> bool:
 
 
 def money(minor: int, units: int) -> str:
-    """``14.35``; without decimals where the currency has none."""
+    """An amount as ``14.35``, without decimals for a currency that has none."""
     return str(minor) if units == 1 else f"{minor // units}.{minor % units:02d}"
 
 
-def _some(count: int) -> str | None:
+def _digits(count: int) -> str | None:
     return str(count) if count else None
 
 
@@ -294,18 +305,18 @@ def _ratios(values: dict[str, int], units: int) -> dict[str, str | None]:
 
 
 def _actions(query: Query, ad: Entity, values: dict[str, int]) -> dict[str, Any]:
-    """``actions`` and ``action_values``: one purchase under several types, and types that overlap."""
+    """``actions`` and ``action_values``, in which one purchase appears under several overlapping types."""
     flavour = ad.index % 4 if query.level == AD else 0
     counts = {name: values[name] for name in ("clicks", "purchases", "off_meta", "leads", "installs", "visitors", "impressions")}
     actions = [_action(query, kind, str(count), count) for kind, count in _kinds(counts, flavour, all_types=query.level != AD) if count]
     units = query.account.spec.minor_units
-    worth = {**counts, "purchases": values["value"], "off_meta": values["off_meta_value"], "leads": 0, "installs": 0}
-    earned = [
+    amounts = {**counts, "purchases": values["value"], "off_meta": values["off_meta_value"], "leads": 0, "installs": 0}
+    action_values = [
         _action(query, kind, money(minor, units), minor)
-        for kind, minor in _kinds(worth, flavour, all_types=query.level != AD)
+        for kind, minor in _kinds(amounts, flavour, all_types=query.level != AD)
         if minor and "purchase" in kind
     ]
-    return {"actions": actions or None, "action_values": earned or None}
+    return {"actions": actions or None, "action_values": action_values or None}
 
 
 _LEADS = (
@@ -322,46 +333,46 @@ _INSTALLS = (
 )
 
 
-def _in_flavour(kinds: tuple[tuple[str, ...], ...], flavour: int, count: int) -> Iterator[tuple[str, int]]:
-    """The first type that matters tells all of them, the channels below it a part."""
+def _counts_by_type(kinds: tuple[tuple[str, ...], ...], flavour: int, count: int) -> Iterator[tuple[str, int]]:
+    """The count of each action type: the total for the first or the overall type, two thirds of it for the channels."""
     for place, kind in enumerate(kinds[flavour]):
         yield kind, count if kind in ("lead", "omni_app_install") or len(kinds[flavour]) == 1 or place == 0 else count - count // 3
 
 
 def _kinds(values: dict[str, int], flavour: int, *, all_types: bool) -> Iterator[tuple[str, int]]:
-    """Which action types an ad of this flavour reports, and how many of each."""
-    clicks, bought, off_meta = values["clicks"], values["purchases"], values["off_meta"]
+    """The action types that an ad reports, with their counts. The flavour decides which of the overlapping types appear."""
+    clicks, purchases, off_meta = values["clicks"], values["purchases"], values["off_meta"]
     if clicks:
         yield "link_click", clicks * 4 // 5
         yield "page_engagement", clicks + 2
         yield "post_engagement", clicks + 1
         yield "video_view", values["impressions"] // 5
-    yield from _purchase_kinds(bought, off_meta, flavour)
+    yield from _purchase_kinds(purchases, off_meta, flavour)
     leads, installs = values["leads"], values["installs"]
     if leads:
         yield "offsite_content_view_add_meta_leads", leads + 3
-    yield from _in_flavour(_LEADS, flavour, leads)
-    yield from _in_flavour(_INSTALLS, flavour, installs)
+    yield from _counts_by_type(_LEADS, flavour, leads)
+    yield from _counts_by_type(_INSTALLS, flavour, installs)
     yield "landing_page_view", values["visitors"]
     if all_types or flavour % 2 == 0:
         yield "omni_landing_page_view", values["visitors"]
 
 
-def _purchase_kinds(bought: int, off_meta: int, flavour: int) -> Iterator[tuple[str, int]]:
+def _purchase_kinds(purchases: int, off_meta: int, flavour: int) -> Iterator[tuple[str, int]]:
     pixel = "offsite_conversion.fb_pixel_purchase"
-    if flavour == 2 and bought == off_meta:  # noqa: PLR2004 - a flavour is a number
-        yield pixel, bought
+    if flavour == 2 and purchases == off_meta:  # noqa: PLR2004 - a flavour is a number
+        yield pixel, purchases
         return
     yield pixel, off_meta
-    yield "onsite_conversion.purchase", bought - off_meta
-    yield "purchase", bought if flavour != 3 else off_meta  # noqa: PLR2004 - a flavour is a number
+    yield "onsite_conversion.purchase", purchases - off_meta
+    yield "purchase", purchases if flavour != 3 else off_meta  # noqa: PLR2004 - a flavour is a number
     if flavour in (0, 3):
-        yield "omni_purchase", bought
+        yield "omni_purchase", purchases
 
 
 def _action(query: Query, kind: str, value: str, number: int) -> dict[str, str]:
-    """An action with its ``value`` and, when asked, what each attribution window alone would say."""
-    told = {"action_type": kind, "value": value}
+    """An action with its ``value`` and the count of each requested attribution window."""
+    action = {"action_type": kind, "value": value}
     parts = {"1d_click": number - number // 4, "7d_click": number - number // 10, "28d_click": number, "1d_view": number // 10}
-    told |= {window: str(parts[window]) for window in query.windows if parts.get(window)}
-    return told
+    action |= {window: str(parts[window]) for window in query.windows if parts.get(window)}
+    return action

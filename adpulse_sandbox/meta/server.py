@@ -1,6 +1,6 @@
 """Serves the Graph API over HTTP on loopback.
 
-Plain ``http.server`` threads, because the server must be able to break off in the middle of an answer.
+It uses plain ``http.server`` threads, because a fault must be able to close the connection in the middle of an answer.
 """
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +12,7 @@ from adpulse_sandbox.serving import listen
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Reads a request, writes an answer, and breaks off where a fault says so."""
+    """Reads a request and writes an answer, or a part of it where a fault drops the connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -20,7 +20,7 @@ class _Handler(BaseHTTPRequestHandler):
     login: MetaLogin
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the call log says it all."""
+        """Write no access log; the call log has every request."""
 
     def _serve(self) -> None:
         target = urlsplit(self.path)
@@ -53,5 +53,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(graph: Graph, login: MetaLogin, host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering in background threads; ``server_port`` says where."""
+    """Start serving in background threads; ``server_port`` is the port."""
     return listen(type("Handler", (_Handler,), {"graph": graph, "login": login}), host, port)

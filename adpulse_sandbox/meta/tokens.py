@@ -1,4 +1,4 @@
-"""Meta's access tokens: which app issued one, of which kind it is, and what it reaches.
+"""Meta's access tokens: the app that issued a token, its kind, and the accounts that it has access to.
 
 Source: Meta's pages "Access Tokens", "System Users", "Securing Graph API Requests" and the reference of ``/debug_token``; answers to a
 System User's ``me/adaccounts`` and ``me/assigned_ad_accounts`` as clients met them (empty, or code 100 "nonexisting field").
@@ -15,7 +15,7 @@ from adpulse_sandbox.meta import errors
 
 USER, SYSTEM_USER, PAGE, APP = "USER", "SYSTEM_USER", "PAGE", "APP"
 ME = {USER: "User", SYSTEM_USER: "SystemUser", PAGE: "Page"}
-"""What the node ``me`` is, by the kind of the token."""
+"""The type of the node ``me``, by the kind of the token."""
 
 _READS_ADS = "ads_read"
 _MANAGES_BUSINESSES = "business_management"
@@ -23,7 +23,7 @@ _MANAGES_BUSINESSES = "business_management"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """An app at Meta. ``requires_proof``: "Require app secret" is on in its settings, so a call without a proof is refused."""
+    """An app at Meta. ``requires_proof``: "Require app secret" is on in its settings, so calls without a proof are refused."""
 
     id: str
     name: str
@@ -32,11 +32,11 @@ class App:
 
     @property
     def token(self) -> str:
-        """The app's own access token, which is no person's."""
+        """The app's own access token, which belongs to no user."""
         return f"{self.id}|{self.secret}"
 
     def proof(self, token: str) -> str:
-        """What proves that a call with this token comes from the app's server."""
+        """The ``appsecret_proof`` of a token, which shows that a call comes from the app's server."""
         return hmac.new(self.secret.encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
@@ -47,11 +47,11 @@ STRICT_APP = App(id="1270000000000044", name="Client's Strict App", secret="sand
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token: which accounts it reaches, with which scopes, until when.
+    """An access token: its accounts, its scopes and its expiry.
 
-    ``assigned``: those of the accounts that a System User was assigned; only ``me/assigned_ad_accounts`` lists them.
+    ``assigned``: the accounts that are assigned to a System User; only ``me/assigned_ad_accounts`` lists them.
     ``lists_accounts``: whether ``me`` has the edge ``adaccounts``; it has none for a business integration's System User.
-    ``data_access_until``: when the consent of its user has to be given again, whatever becomes of the token.
+    ``data_access_until``: when the user's consent to data access expires, which is independent of the token's expiry.
     """
 
     label: str
@@ -66,21 +66,21 @@ class Token:
     lists_accounts: bool = True
     issued_at: datetime | None = None
 
-    def ended(self, now: datetime) -> bool:
-        """Whether it is good for nothing any more."""
+    def has_ended(self, now: datetime) -> bool:
+        """Whether the token or the consent to data access has expired."""
         return any(until is not None and until <= now for until in (self.expires_at, self.data_access_until))
 
     def me(self) -> dict[str, str]:
         """The node ``me``.
 
         Raises:
-            GraphError: an app's own token is nobody's.
+            GraphError: the token is an app's own and belongs to no user.
         """
         if self.kind == APP:
             raise errors.no_token()
         return {"id": "1000042", "name": f"Sandbox {ME[self.kind]}"}
 
-    def listed(self, edge: str) -> list[str]:
+    def accounts_of_edge(self, edge: str) -> list[str]:
         """The accounts that an edge of ``me`` lists.
 
         Raises:
@@ -92,57 +92,57 @@ class Token:
         if _READS_ADS not in self.scopes:
             raise errors.no_permission()
         if edge == "adaccounts":
-            return [each for each in self.accounts if each not in self.assigned]
+            return [account for account in self.accounts if account not in self.assigned]
         if self.kind == USER and _MANAGES_BUSINESSES not in self.scopes:
             raise errors.needs_permission(_MANAGES_BUSINESSES)
         return list(self.assigned)
 
-    def debugged(self, now: datetime) -> dict[str, Any]:
-        """What ``/debug_token`` says. Times are Unix times, 0 is never; without ``target_ids`` a scope is for everything."""
-        told: dict[str, Any] = {"app_id": self.app.id, "type": self.kind, "application": self.app.name}
+    def debug_info(self, now: datetime) -> dict[str, Any]:
+        """The answer of ``/debug_token``. Times are Unix times, 0 is never. A scope without ``target_ids`` is for all accounts."""
+        info: dict[str, Any] = {"app_id": self.app.id, "type": self.kind, "application": self.app.name}
         if self.kind == APP:
-            return {**told, "is_valid": True, "scopes": []}
+            return {**info, "is_valid": True, "scopes": []}
         for name, at in (("data_access_expires_at", self.data_access_until), ("expires_at", self.expires_at)):
-            told[name] = _unix(at)
-        told["is_valid"] = not self.ended(now)
+            info[name] = _unix(at)
+        info["is_valid"] = not self.has_ended(now)
         if self.issued_at:
-            told["issued_at"] = _unix(self.issued_at)
+            info["issued_at"] = _unix(self.issued_at)
         targets = {"target_ids": list(self.assigned)} if self.assigned else {}
-        granular = [{"scope": each, **(targets if each == _READS_ADS else {})} for each in self.scopes]
+        granular = [{"scope": scope, **(targets if scope == _READS_ADS else {})} for scope in self.scopes]
         profile = {"profile_id": self.me()["id"]} if self.kind == PAGE else {}
-        return {**told, **profile, "scopes": list(self.scopes), "granular_scopes": granular, "user_id": self.me()["id"]}
+        return {**info, **profile, "scopes": list(self.scopes), "granular_scopes": granular, "user_id": self.me()["id"]}
 
 
 def standard(seed: int, beginning: datetime, accounts: Sequence[str]) -> Iterator[Token]:
-    """A token for each case, of an installation's own app and of others."""
-    every, day = tuple(accounts), timedelta(days=1)
+    """A token for each case: of the installation's own app and of others, valid and expired, with and without access."""
+    all_accounts, day = tuple(accounts), timedelta(days=1)
 
-    def token(label: str, word: str, reached: tuple[str, ...] = every, **more: Any) -> Token:
-        return Token(label=label, value=f"EAAsandbox{word}{seed:04d}", accounts=reached, **more)
+    def token(label: str, infix: str, reached: tuple[str, ...] = all_accounts, **more: Any) -> Token:
+        return Token(label=label, value=f"EAAsandbox{infix}{seed:04d}", accounts=reached, **more)
 
     yield token("full", "fullaccess")
-    yield token("single", "oneaccount", every[:1])
+    yield token("single", "oneaccount", all_accounts[:1])
     yield token("none", "noaccount", ())
     yield token("unscoped", "withoutscope", scopes=("public_profile",))
     yield token("expired", "expired", expires_at=beginning - day)
     yield token("expiring", "expiring", expires_at=beginning + timedelta(hours=2))
     system: dict[str, Any] = {"kind": SYSTEM_USER, "issued_at": beginning - 30 * day}
-    yield token("system_user", "systemuser", assigned=every, **system)
-    yield token("system_user_both", "systemuserboth", assigned=every[1:], **system)
-    yield token("business_system_user", "businessintegration", assigned=every, lists_accounts=False, **system)
+    yield token("system_user", "systemuser", assigned=all_accounts, **system)
+    yield token("system_user_both", "systemuserboth", assigned=all_accounts[1:], **system)
+    yield token("business_system_user", "businessintegration", assigned=all_accounts, lists_accounts=False, **system)
     yield token("page", "pageaccess", (), kind=PAGE, issued_at=beginning - day, scopes=("pages_show_list",))
-    yield token("other_app", "ofanotherapp", assigned=every, app=OTHER_APP, **system)
+    yield token("other_app", "ofanotherapp", assigned=all_accounts, app=OTHER_APP, **system)
     yield token("other_app_user", "ofanotherappsuser", app=OTHER_APP)
-    yield token("strict_app", "ofastrictapp", assigned=every, app=STRICT_APP, **system)
+    yield token("strict_app", "ofastrictapp", assigned=all_accounts, app=STRICT_APP, **system)
     for name, app in (("app", OWN_APP), ("other_apps_own", OTHER_APP)):
         yield Token(label=name, value=app.token, accounts=(), scopes=(), app=app, kind=APP)
 
 
-def checked(tokens: Mapping[str, Token], params: Mapping[str, str], now: datetime) -> Token:
-    """The token that a call comes with.
+def authenticated(tokens: Mapping[str, Token], params: Mapping[str, str], now: datetime) -> Token:
+    """The token of a call.
 
     Raises:
-        GraphError: there is none, it is not valid, or its app's proof is missing or not that app's.
+        GraphError: the call has no token or an invalid one, or the ``appsecret_proof`` is missing or of another app.
     """
     value = params.get("access_token")
     if not value:
@@ -150,7 +150,7 @@ def checked(tokens: Mapping[str, Token], params: Mapping[str, str], now: datetim
     token = tokens.get(value)
     if token is None:
         raise errors.bad_token()
-    if token.ended(now):
+    if token.has_ended(now):
         raise errors.expired_token()
     proof = params.get("appsecret_proof")
     if proof is None and token.app.requires_proof:

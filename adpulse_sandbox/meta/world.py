@@ -1,6 +1,6 @@
-"""The sandbox's accounts and everything in them: a pure function of a seed and the instant the world begins at.
+"""Meta's accounts of the sandbox and everything in them: a pure function of a seed and the instant at which the world begins.
 
-Entities have a history (renamed, paused, archived, deleted, newly created), so their state is asked for at an instant.
+Entities have a history (created, renamed, paused, archived, deleted), so their state is computed for an instant.
 Several of these changes fall into the two days after the beginning, so that stepping the clock shows them.
 """
 
@@ -17,7 +17,7 @@ from adpulse_sandbox.meta import tokens
 from adpulse_sandbox.meta.tokens import Token
 
 BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
-"""The default beginning: the 90 days before it contain the clock changes of the USA, those after it Europe's."""
+"""The default beginning: the 90 days before it contain the USA's change to summer time, the days after it Europe's."""
 
 CAMPAIGN, AD_SET, AD = "campaign", "adset", "ad"
 DAY = timedelta(days=1)
@@ -28,12 +28,12 @@ GOALS = {
     "OUTCOME_APP_PROMOTION": "APP_INSTALLS",
     "OUTCOME_TRAFFIC": "LANDING_PAGE_VIEWS",
 }
-SETTINGS = (((7, "CLICK_THROUGH"), (1, "VIEW_THROUGH")), ((1, "CLICK_THROUGH"),), ((7, "CLICK_THROUGH"),))
+ATTRIBUTION_SETTINGS = (((7, "CLICK_THROUGH"), (1, "VIEW_THROUGH")), ((1, "CLICK_THROUGH"),), ((7, "CLICK_THROUGH"),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSpec:
-    """What an account of the world looks like. ``number`` seeds it and makes its id."""
+    """The properties of an account. Its content and its id are derived from ``number``."""
 
     number: int
     name: str
@@ -46,7 +46,7 @@ class AccountSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """From ``at`` on, ``name``, ``status`` or, of a Google budget, ``amount_micros`` has this value."""
+    """A change of ``name``, ``status`` or, for a Google budget, ``amount_micros``, in effect from ``at`` on."""
 
     at: datetime
     name: str | None = None
@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """A campaign, ad set or ad, with its history. ``index`` is its place among its level."""
+    """A campaign, ad set or ad with its history. ``index`` is its position within its level."""
 
     level: str
     id: str
@@ -73,7 +73,7 @@ class Entity:
         return next((change.status for change in reversed(self.changes) if change.status and change.at <= at), "ACTIVE")
 
     def effective_status(self, at: datetime) -> str:
-        """The status Meta tells: what is set here, or that a parent does not deliver."""
+        """The status that Meta reports: the entity's own, or that a parent does not deliver."""
         own = self.own_status(at)
         above = self.parent.effective_status(at) if self.parent else "ACTIVE"
         for final in ("DELETED", "ARCHIVED"):
@@ -88,27 +88,27 @@ class Entity:
         return next(change.name for change in reversed(self.changes) if change.name and change.at <= max(at, self.created_at))
 
     def updated_at(self, at: datetime) -> datetime:
-        """When it last changed."""
+        """When the entity last changed."""
         return max([self.created_at, *(change.at for change in self.changes if change.at <= at)])
 
     @property
     def deleted_at(self) -> datetime | None:
-        """When it, or something above it, is deleted."""
+        """When the entity or one of its parents is deleted."""
         own = next((change.at for change in self.changes if change.status == "DELETED"), None)
         above = self.parent.deleted_at if self.parent else None
-        return min((each for each in (own, above) if each), default=None)
+        return min((instant for instant in (own, above) if instant), default=None)
 
     @property
     def stops_at(self) -> datetime | None:
-        """When it, or something above it, stops delivering for good."""
+        """When the entity or one of its parents stops delivering for good."""
         own = next((change.at for change in self.changes if change.status not in (None, "ACTIVE")), None)
         above = self.parent.stops_at if self.parent else None
-        return min((each for each in (own, above) if each), default=None)
+        return min((instant for instant in (own, above) if instant), default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """One ad account with all its entities."""
+    """An ad account with all its entities."""
 
     spec: AccountSpec
     campaigns: Sequence[Entity]
@@ -132,7 +132,7 @@ class Account:
 
     @cached_property
     def deletions(self) -> Sequence[tuple[datetime, int]]:
-        """When which ad (index) is deleted, in order of time."""
+        """The deletions of ads in order of time, as (instant, index of the ad)."""
         return sorted((ad.deleted_at, ad.index) for ad in self.ads if ad.deleted_at)
 
     @cached_property
@@ -140,13 +140,13 @@ class Account:
         return sorted(at for entity in self.by_id.values() for at in (entity.created_at, *(change.at for change in entity.changes)))
 
     def version(self, at: datetime) -> int:
-        """How often anything in the account has changed by an instant; the same number, the same entities."""
+        """The number of changes in the account up to an instant. Equal numbers mean equal entities."""
         return bisect_right(self._instants, at)
 
     def entities(self, level: str, at: datetime) -> list[Entity]:
-        """What exists (or once existed) at an instant."""
-        found = {CAMPAIGN: self.campaigns, AD_SET: self.ad_sets, AD: self.ads}[level]
-        return [entity for entity in found if entity.created_at <= at]
+        """The entities of a level that were created by an instant, deleted ones included."""
+        entities = {CAMPAIGN: self.campaigns, AD_SET: self.ad_sets, AD: self.ads}[level]
+        return [entity for entity in entities if entity.created_at <= at]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ class World:
     beginning: datetime
     accounts: Mapping[str, Account]
     tokens: dict[str, Token] = field(repr=False)
-    """By value; a login adds its own."""
+    """By value. A login adds tokens."""
 
     def token(self, label: str) -> Token:
         """The token with this label."""
@@ -168,7 +168,7 @@ class World:
         return next(account for account in self.accounts.values() if account.spec.name == name)
 
     def find(self, entity_id: str) -> tuple[Account, Entity] | None:
-        """An entity of any account."""
+        """The entity with this id and its account; None if no account has it."""
         return next(((account, account.by_id[entity_id]) for account in self.accounts.values() if entity_id in account.by_id), None)
 
 
@@ -180,17 +180,17 @@ STANDARD = (
 )
 _LARGE = 1000
 EXTRA_ADS = (6,)
-"""How many ads the extra accounts have, in turn."""
+"""The numbers of ads of the extra accounts, used in turn."""
 
 _EXTRA_ZONES = (("USD", "America/Los_Angeles"), ("EUR", "Europe/Madrid"), ("GBP", "Europe/London"), ("AUD", "Australia/Sydney"))
 
 
 def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> World:
-    """The standard world, with ``extra`` small accounts more; the same arguments make the same world in any process."""
+    """The standard world with ``extra`` additional small accounts. Equal arguments make equal worlds in any process."""
     specs = [*STANDARD, *_extra_specs(extra, extra_ads)]
     accounts = {account.id: account for account in (_account(seed, spec, beginning) for spec in specs)}
-    made = {token.value: token for token in tokens.standard(seed, beginning, tuple(accounts))}
-    return World(seed=seed, beginning=beginning, accounts=accounts, tokens=made)
+    by_value = {token.value: token for token in tokens.standard(seed, beginning, tuple(accounts))}
+    return World(seed=seed, beginning=beginning, accounts=accounts, tokens=by_value)
 
 
 def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
@@ -219,7 +219,11 @@ def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, le
         created = max(created, parent.created_at + timedelta(minutes=5))
     objective = parent.objective if parent else OBJECTIVES[index % len(OBJECTIVES)]
     mixed = level == AD_SET and parent is not None and parent.index % 5 == 3  # noqa: PLR2004 - every fifth campaign mixes settings
-    setting = SETTINGS[index % len(SETTINGS)] if mixed else (parent.setting if parent else SETTINGS[index % 2])
+    setting = (
+        ATTRIBUTION_SETTINGS[index % len(ATTRIBUTION_SETTINGS)]
+        if mixed
+        else (parent.setting if parent else ATTRIBUTION_SETTINGS[index % 2])
+    )
     base = {CAMPAIGN: 23_840, AD_SET: 23_850, AD: 23_860}[level]
     return Entity(
         level=level,
@@ -237,18 +241,19 @@ def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, le
 def _history(
     rng: np.random.Generator, beginning: datetime, level: str, index: int, created: datetime, spec: AccountSpec
 ) -> Iterator[Change]:
-    """The first name, and for some entities one change of status and one of name, in the past or soon."""
+    """The first name, and for some entities a change of status or of name, in the past or in the hours after the beginning."""
     yield Change(at=created, name=f"{level.capitalize()} {index:04d} {spec.name}")
     past = beginning - timedelta(days=float(rng.uniform(2, 70)))
-    soon = beginning + timedelta(minutes=int(rng.integers(20, 23 * 60)))
-    kind = int(rng.integers(0, 100))
-    first = {CAMPAIGN: 1, AD_SET: 2, AD: 7}[level]  # fewer changes the higher up, as one above stops all below
+    later = beginning + timedelta(minutes=int(rng.integers(20, 23 * 60)))
+    draw = int(rng.integers(0, 100))
+    # Higher levels change less often, because a stopped parent stops all its children.
+    share = {CAMPAIGN: 1, AD_SET: 2, AD: 7}[level]
     if index == 0 or created > beginning:
         return
-    statuses = ((first, "PAUSED", past), (2 * first, "ARCHIVED", past), (3 * first, "DELETED", past))
-    near = ((3 * first + 2, "PAUSED", soon), (3 * first + 4, "ARCHIVED", soon), (3 * first + 7, "DELETED", soon))
-    change = next(((status, at) for limit, status, at in (*statuses, *near) if kind < limit), None)
+    statuses = ((share, "PAUSED", past), (2 * share, "ARCHIVED", past), (3 * share, "DELETED", past))
+    upcoming = ((3 * share + 2, "PAUSED", later), (3 * share + 4, "ARCHIVED", later), (3 * share + 7, "DELETED", later))
+    change = next(((status, at) for limit, status, at in (*statuses, *upcoming) if draw < limit), None)
     if change and change[1] > created + DAY:
         yield Change(at=change[1], status=change[0])
-    elif kind >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
-        yield Change(at=soon, name=f"{level.capitalize()} {index:04d} {spec.name} v2")
+    elif draw >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
+        yield Change(at=later, name=f"{level.capitalize()} {index:04d} {spec.name} v2")
