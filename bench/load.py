@@ -31,7 +31,7 @@ from adpulse.clock import utc_now
 from adpulse.model import AccountFacts, Provider, RunState
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
-from adpulse_sandbox.google.world import MOST_EXTRA
+from adpulse_sandbox.google.world import MAX_EXTRA
 from adpulse_sandbox.meta.world import BEGINNING
 from adpulse_sandbox.remote import Remote
 from bench import chart, claim, environment, evidence, processes, report, verdict
@@ -255,8 +255,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     chosen = parser.parse_args()
     google = chosen.connections // 2 if chosen.google is None else chosen.google
-    if not 0 <= google <= min(chosen.connections, MOST_EXTRA):
-        parser.error(f"--google must be 0 to {min(chosen.connections, MOST_EXTRA)}")
+    if not 0 <= google <= min(chosen.connections, MAX_EXTRA):
+        parser.error(f"--google must be 0 to {min(chosen.connections, MAX_EXTRA)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as on Ctrl-C: what was started is ended on the way out
     try:
         passed = run({"meta": chosen.connections - google, "google": google}, chosen.minutes, chosen.out)

@@ -1,5 +1,5 @@
 """Google's half of the sandbox: the Google Ads API over gRPC and the OAuth token endpoint.
 
-A query goes grammar (``gaql``) → schema and compatibility (``fields``, ``rules``, ``check``) → rows from the truth (``rows``,
-``numbers``) → wire (``wire``, ``ads``, ``ads_server``).
+A query passes through the grammar (``gaql``), the schema and its compatibility rules (``fields``, ``rules``, ``check``), the rows
+and their numbers (``rows``, ``numbers``), and the protobuf messages (``wire``, ``ads``, ``ads_server``).
 """

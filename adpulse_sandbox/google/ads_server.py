@@ -1,4 +1,7 @@
-"""Serves the Google Ads API over gRPC and TLS on loopback: generic handlers over the compiled protos of whichever version is called."""
+"""Serves the Google Ads API over gRPC and TLS on loopback.
+
+Generic handlers serve every version, with the compiled protos of the version that is called.
+"""
 
 import re
 from collections.abc import Iterator
@@ -20,26 +23,26 @@ _STREAMS = ("SearchStream",)
 
 @dataclass(frozen=True, slots=True)
 class AdsServer:
-    """A running server."""
+    """A running gRPC server and its port."""
 
     server: Any
     port: int
 
     def stop(self) -> None:
-        """Stop answering and free the port."""
+        """Stop the server and free its port."""
         self.server.stop(grace=None).wait()
 
 
 def serve(ads: Ads, host: str, port: int) -> AdsServer:
-    """Start answering in background threads; port 0 takes a free one."""
+    """Start serving in background threads; port 0 takes a free port."""
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=(_Handlers(ads),), options=[("grpc.max_send_message_length", -1)])
-    taken = server.add_secure_port(f"{host}:{port}", grpc.ssl_server_credentials([key_and_certificate()]))
+    actual_port = server.add_secure_port(f"{host}:{port}", grpc.ssl_server_credentials([key_and_certificate()]))
     server.start()
-    return AdsServer(server, taken)
+    return AdsServer(server, actual_port)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
-    """Finds what answers a path; every method of every version ends up here."""
+    """Finds the handler of a path, for every method of every version."""
 
     def __init__(self, ads: Ads) -> None:
         self._ads = ads
@@ -65,7 +68,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
             raise
         except AdsError as error:
             call.status = error.status
-            context.set_trailing_metadata(_trailing(call, error))
+            context.set_trailing_metadata(_trailing_metadata(call, error))
             context.abort(getattr(grpc.StatusCode, error.status), error.message)
         finally:
             self._ads.end(call)
@@ -73,16 +76,18 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
 
 def _request(call: Call, body: bytes) -> Any:  # noqa: ANN401 - a protobuf message
     name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in call.service).strip("_")
-    kind = {"Search": "SearchGoogleAdsRequest", "SearchStream": "SearchGoogleAdsStreamRequest"}.get(call.method, f"{call.method}Request")
-    return fields.message_class(call.version, f"services.types.{name}", kind).FromString(body)
+    message_name = {"Search": "SearchGoogleAdsRequest", "SearchStream": "SearchGoogleAdsStreamRequest"}.get(
+        call.method, f"{call.method}Request"
+    )
+    return fields.message_class(call.version, f"services.types.{name}", message_name).FromString(body)
 
 
-def _trailing(call: Call, error: AdsError) -> tuple[tuple[str, str | bytes], ...]:
-    """The failure beside the status; versions that are not served get it in the fields they share with the newest."""
+def _trailing_metadata(call: Call, error: AdsError) -> tuple[tuple[str, str | bytes], ...]:
+    """The trailing metadata with the GoogleAdsFailure. For a version that is not served it is encoded with the newest protos."""
     if error.reason:
         return (("request-id", call.request_id), ("grpc-status-details-bin", wire.status_details(error)))
     if not error.family:
         return (("request-id", call.request_id),)
-    known = call.version if call.version in fields.versions() else fields.versions()[-1]
+    served_version = call.version if call.version in fields.versions() else fields.versions()[-1]
     key = f"google.ads.googleads.{call.version}.errors.googleadsfailure-bin"
-    return (("request-id", call.request_id), (key, wire.failure(known, error, call.request_id)))
+    return (("request-id", call.request_id), (key, wire.failure(served_version, error, call.request_id)))

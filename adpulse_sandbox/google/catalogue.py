@@ -1,4 +1,4 @@
-"""What things in a Google Ads account are like: channels, conversion actions, and the fields that never change."""
+"""The contents of a Google Ads account: channels, conversion actions, and the fields of resources that never change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _MICROS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One advertising channel: what delivers in it (``leaf``), and how well."""
+    """An advertising channel: the kind of resource that delivers in it (``leaf``), and its rates."""
 
     leaf: str
     sub_type: str = "UNSPECIFIED"
@@ -18,7 +18,7 @@ class Channel:
     ad_type: str = "UNSPECIFIED"
     bidding: str = "MAXIMIZE_CONVERSIONS"
     networks: tuple[tuple[str, int], ...] = (("SEARCH", 85), ("SEARCH_PARTNERS", 15))
-    """Which networks, and the share in per cent."""
+    """The networks, each with its share in per cent."""
     click_rate: float = 0.03
     click_cost: float = 0.8
     viewed: bool = False
@@ -44,7 +44,7 @@ CHANNELS: Mapping[str, Channel] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A conversion action. ``rate`` is conversions per click, ``channels`` where it happens (empty: everywhere)."""
+    """A conversion action. ``rate`` is conversions per click, ``channels`` the channels in which it happens (empty: all)."""
 
     id: int
     name: str
@@ -56,12 +56,12 @@ class Action:
     channels: tuple[str, ...] = ()
     valued: bool = False
     whole: bool = False
-    """Whether it is counted whole: last click, no data-driven attribution."""
+    """Whether conversions count as whole numbers: last click, no data-driven attribution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """Something of the whole account."""
+    """A resource of the whole account, such as a label."""
 
     kind: str
     name: str
@@ -70,12 +70,12 @@ class Shared:
 
 
 def leaf(channel: str) -> str:
-    """What delivers in a channel."""
+    """The kind of resource that delivers in a channel."""
     return CHANNELS[channel].leaf
 
 
 def actions(*, visits_count: bool) -> tuple[Action, ...]:
-    """The conversion actions of an account."""
+    """The conversion actions of an account; ``visits_count`` makes page views a primary one."""
     voiced, first_open = ("SEARCH", "SMART", "PERFORMANCE_MAX"), "FIREBASE_ANDROID_FIRST_OPEN"
     return (
         Action(id=900_001, name="Purchase", category="PURCHASE", rate=0.06, valued=True),
@@ -103,13 +103,13 @@ _BASES = {
 
 
 def node_id(kind: str, customer: int, index: int) -> int:
-    """An id that is unique among the kind in all customers."""
+    """An id that is unique within the kind across all customers."""
     base, step = _BASES.get(kind, (1_000_000, 7))
     return base + customer * 10_000_000 + index * step
 
 
 def shared(conversion_actions: Sequence[Action]) -> Iterator[Shared]:
-    """What every account has once: labels, assets, bid strategies, its conversion actions."""
+    """The resources of every account: labels, assets, bidding strategies and its conversion actions."""
     for name, colour in (("Brand", "#0B8043"), ("Season", "#D50000")):
         yield Shared(kind="label", name=name, facts={"status": "ENABLED", "text_label.background_color": colour})
     for name in ("Fresh every day", "Free returns"):
@@ -150,7 +150,7 @@ def budget(amount: int, channel: str) -> Facts:
 
 
 def campaign(channel: str, *, portfolio: bool) -> Facts:
-    """A campaign of a channel; with a portfolio the bid strategy is shared."""
+    """A campaign of a channel; with ``portfolio`` it uses a shared bidding strategy."""
     facts = CHANNELS[channel]
     return {
         "advertising_channel_type": channel,
@@ -207,6 +207,6 @@ def keyword(group: int, index: int) -> Facts:
 
 
 def location(index: int) -> Facts:
-    """A campaign's place."""
+    """A campaign's targeted location."""
     code = (2276, 2840, 2826)[index % 3]
     return {"type": "LOCATION", "status": "ENABLED", "negative": False, "location.geo_target_constant": f"geoTargetConstants/{code}"}

@@ -1,4 +1,4 @@
-"""From a parsed query to a plan, against the schema and the rules of what goes together; raises the platform's QueryError codes."""
+"""Checks a parsed query against the schema and the compatibility rules, and makes a plan of it. Errors have the platform's codes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from adpulse_sandbox.google import rules
-from adpulse_sandbox.google.conditions import Test, test
+from adpulse_sandbox.google.conditions import Predicate, to_predicate
 from adpulse_sandbox.google.days import finite_range
 from adpulse_sandbox.google.errors import AdsError, query_error
 from adpulse_sandbox.google.fields import DATES, Field, Schema
 from adpulse_sandbox.google.gaql import Query
 
-_CHANGES = {"change_status": ("change_status.last_change_date_time", 90), "change_event": ("change_event.change_date_time", 30)}
-"""The resources that tell changes: the field that must be filtered, and how many days back they reach."""
+_CHANGE_RESOURCES = {"change_status": ("change_status.last_change_date_time", 90), "change_event": ("change_event.change_date_time", 30)}
+"""The resources that report changes: the field that must be filtered, and how many days back they go."""
 
-_MOST_CHANGES = 10_000
+_MAX_CHANGE_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A query that can be answered. ``days`` is the finite range if dates are filtered; ``day_tests`` are met by the days in it."""
+    """A query that can be answered. ``days`` is the finite date range, if the query has one; ``day_predicates`` select days in it."""
 
     resource: str
     select: tuple[Field, ...]
-    tests: tuple[Test, ...]
-    day_tests: tuple[Test, ...]
+    predicates: tuple[Predicate, ...]
+    day_predicates: tuple[Predicate, ...]
     days: tuple[date, date] | None
     order_by: tuple[tuple[Field, bool], ...]
     limit: int | None
-    with_names: bool
+    with_resource_names: bool
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -42,30 +42,32 @@ class Plan:
         return tuple(field.name for field in self.select if field.category == "METRIC")
 
     @property
-    def measured(self) -> bool:
-        """Whether numbers are needed to answer it."""
-        return bool(self.metrics or self.segments or self.days or any(each.field.category == "METRIC" for each in self.tests))
+    def needs_numbers(self) -> bool:
+        """Whether the answer needs metrics, and not only attributes."""
+        return bool(
+            self.metrics or self.segments or self.days or any(predicate.field.category == "METRIC" for predicate in self.predicates)
+        )
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """The resources whose names are told without being asked for."""
+    def named_resources(self) -> tuple[str, ...]:
+        """The resources whose names are returned although the query does not select them."""
         selected = [field.resource for field in self.select if field.category == "ATTRIBUTE"]
-        return tuple(dict.fromkeys([self.resource, *selected])) if self.with_names else ()
+        return tuple(dict.fromkeys([self.resource, *selected])) if self.with_resource_names else ()
 
 
 def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manager: bool) -> Plan:
-    """Decide how to answer a query to one customer.
+    """Decide how to answer a query of one customer.
 
     Raises:
-        AdsError: with the platform's code for what cannot be asked.
+        AdsError: the platform would refuse the query; the code is the platform's.
     """
     today = now.astimezone(zone).date()
     _check_resource(query.resource, schema)
     select = tuple(_field(name, schema) for name in dict.fromkeys(query.select))
     filtered = tuple((condition, _field(condition.field, schema)) for condition in query.where)
     ordered = tuple((_field(ordering.field, schema), ordering.descending) for ordering in query.order_by)
-    _check_together(query.resource, schema, select, [field for _, field in filtered])
-    tests = tuple(test(condition, field, today) for condition, field in filtered)
+    _check_compatible(query.resource, schema, select, [field for _, field in filtered])
+    predicates = tuple(to_predicate(condition, field, today) for condition, field in filtered)
     _check_references(query.resource, select, [field for _, field in filtered], [field for field, _ in ordered])
     metrics = [field for field in (*select, *(field for _, field in filtered)) if field.category == "METRIC"]
     if manager and metrics:
@@ -74,19 +76,19 @@ def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manage
             "Metrics cannot be requested for a manager account. To retrieve metrics, issue separate requests against each client account "
             "under the manager account.",
         )
-    day_tests = tuple(each for each in tests if each.field.name in DATES)
-    dated = bool(day_tests) or any(field.name in DATES for field in select)
-    if query.resource in _CHANGES:
-        _check_changes(query, tests, now, zone)
+    day_predicates = tuple(predicate for predicate in predicates if predicate.field.name in DATES)
+    dated = bool(day_predicates) or any(field.name in DATES for field in select)
+    if query.resource in _CHANGE_RESOURCES:
+        _check_changes(query, predicates, now, zone)
     return Plan(
         resource=query.resource,
         select=select,
-        tests=tuple(each for each in tests if each not in day_tests),
-        day_tests=day_tests,
-        days=finite_range(day_tests) if dated else None,
+        predicates=tuple(predicate for predicate in predicates if predicate not in day_predicates),
+        day_predicates=day_predicates,
+        days=finite_range(day_predicates) if dated else None,
         order_by=ordered,
         limit=query.limit,
-        with_names=not query.parameters.get("omit_unselected_resource_names"),
+        with_resource_names=not query.parameters.get("omit_unselected_resource_names"),
     )
 
 
@@ -104,7 +106,7 @@ def _field(name: str, schema: Schema) -> Field:
     return field
 
 
-def _check_together(resource: str, schema: Schema, select: tuple[Field, ...], where: list[Field]) -> None:
+def _check_compatible(resource: str, schema: Schema, select: tuple[Field, ...], where: list[Field]) -> None:
     allowed = {resource, *schema.attributed[resource]}
     for clause, fields in (("SELECT", select), ("WHERE", where)):
         for field in fields:
@@ -129,12 +131,12 @@ def _check_numbers(resource: str, fields: list[Field]) -> None:
     for field in metrics:
         if not rules.metric_allowed(field, resource):
             raise _incompatible("METRIC", field.name, f"with '{resource}' in FROM, or with other segmenting resources")
-        if rules.splits_conversions(each.name for each in segments) and not rules.is_conversion_metric(field.name):
+        if rules.splits_conversions(segment.name for segment in segments) and not rules.is_conversion_metric(field.name):
             raise _incompatible("SEGMENT_WITH_METRIC", field.name, "with a segment of conversions")
 
 
-def _incompatible(what: str, name: str, with_what: str) -> AdsError:
-    return query_error(f"PROHIBITED_{what}_IN_SELECT_OR_WHERE_CLAUSE", f"'{name}' is incompatible {with_what}.")
+def _incompatible(category: str, name: str, incompatible_with: str) -> AdsError:
+    return query_error(f"PROHIBITED_{category}_IN_SELECT_OR_WHERE_CLAUSE", f"'{name}' is incompatible {incompatible_with}.")
 
 
 def _check_references(resource: str, select: tuple[Field, ...], where: Iterable[Field], ordered: Iterable[Field]) -> None:
@@ -155,12 +157,20 @@ def _unselected(field: Field) -> AdsError:
     return query_error("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", message)
 
 
-def _check_changes(query: Query, tests: tuple[Test, ...], now: datetime, zone: ZoneInfo) -> None:
-    """Changes are told for a finite range that begins not too long ago, and with a limit."""
-    name, reach = _CHANGES[query.resource]
+def _check_changes(query: Query, predicates: tuple[Predicate, ...], now: datetime, zone: ZoneInfo) -> None:
+    """Queries of changes need a finite range that begins not too long ago, and a limit."""
+    name, reach = _CHANGE_RESOURCES[query.resource]
     family = f"{query.resource}_error"
-    lower = [each.operands[0] for each in tests if each.field.name == name and each.operator in (">", ">=", "=", "BETWEEN")]
-    upper = [each.operands[-1] for each in tests if each.field.name == name and each.operator in ("<", "<=", "=", "BETWEEN")]
+    lower = [
+        predicate.operands[0]
+        for predicate in predicates
+        if predicate.field.name == name and predicate.operator in (">", ">=", "=", "BETWEEN")
+    ]
+    upper = [
+        predicate.operands[-1]
+        for predicate in predicates
+        if predicate.field.name == name and predicate.operator in ("<", "<=", "=", "BETWEEN")
+    ]
     if not lower or not upper:
         raise _change_error(family, "CHANGE_DATE_RANGE_INFINITE", f"The request must specify a finite range filter on '{name}'.")
     if max(lower) > min(upper):
@@ -170,8 +180,8 @@ def _check_changes(query: Query, tests: tuple[Test, ...], now: datetime, zone: Z
         raise _change_error(family, "START_DATE_TOO_OLD", f"The start of the range on '{name}' is more than {reach} days ago.")
     if query.limit is None:
         raise _change_error(family, "LIMIT_NOT_SPECIFIED", "The request must specify a LIMIT.")
-    if query.limit > _MOST_CHANGES:
-        raise _change_error(family, "INVALID_LIMIT_CLAUSE", f"The LIMIT must not be more than {_MOST_CHANGES}.")
+    if query.limit > _MAX_CHANGE_ROWS:
+        raise _change_error(family, "INVALID_LIMIT_CLAUSE", f"The LIMIT must not be more than {_MAX_CHANGE_ROWS}.")
 
 
 def _change_error(family: str, code: str, message: str) -> AdsError:

@@ -1,4 +1,4 @@
-"""Comparisons of the WHERE clause: which operators a type has, what a value must look like, and whether a row meets them."""
+"""Conditions of the WHERE clause: the operators of each type, the format of values, and whether a row satisfies a condition."""
 
 import re
 from collections.abc import Callable
@@ -25,66 +25,70 @@ _OPERATORS = {
 }
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)?", re.ASCII)
-_MOST_VALUES = 20_000
+_MAX_VALUES = 20_000
 _SUNDAY, _FRIDAY = 6, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
-    """A condition ready to be met: the field, the operator, and operands of the field's own type."""
+class Predicate:
+    """A checked condition: the field, the operator, and operands of the field's type."""
 
     field: Field
     operator: str
     operands: tuple[Any, ...]
 
-    def met(self, value: Any) -> bool:  # noqa: ANN401 - of any type a field can have
-        """Whether a row's value meets it; None is a value that is not set."""
+    def accepts(self, value: Any) -> bool:  # noqa: ANN401 - of any type a field can have
+        """Whether a row's value satisfies the condition; None is a value that is not set."""
         if self.operator in BARE_OPERATORS:
             return (value in (None, [], "")) == (self.operator == "IS NULL")
         if self.field.repeated:
             return _CONTAINING[self.operator](set(value or ()), set(self.operands))
         if value is None:
-            value = _UNSET.get(self.field.data_type)
+            value = _DEFAULTS.get(self.field.data_type)
         if value is None:
             return self.operator in ("!=", "NOT IN", "NOT LIKE", "NOT REGEXP_MATCH")
         return _COMPARING[self.operator](value, self.operands)
 
 
-_UNSET = {"ENUM": "UNSPECIFIED", "BOOLEAN": False}
+_DEFAULTS = {"ENUM": "UNSPECIFIED", "BOOLEAN": False}
 
 
-def test(condition: Condition, field: Field, today: date) -> Test:
-    """Make a condition ready.
+def to_predicate(condition: Condition, field: Field, today: date) -> Predicate:
+    """Check a condition and convert its operands.
 
     Raises:
-        AdsError: the operator does not suit the field, or a value does not.
+        AdsError: the operator or a value does not match the type of the field.
     """
     operator, values = condition.operator, condition.values
     allowed = (*_CONTAINS, *BARE_OPERATORS) if field.repeated and field.data_type != "MESSAGE" else _OPERATORS[field.data_type]
     if operator not in allowed:
         raise query_error("OPERATOR_FIELD_MISMATCH", f"The operator {operator} cannot be applied to the field '{field.name}'.")
-    if len(values) > _MOST_VALUES:
-        raise query_error("FILTER_HAS_TOO_MANY_VALUES", f"The filter on '{field.name}' has more than {_MOST_VALUES} values.")
+    if len(values) > _MAX_VALUES:
+        raise query_error("FILTER_HAS_TOO_MANY_VALUES", f"The filter on '{field.name}' has more than {_MAX_VALUES} values.")
     if operator == "DURING":
         first, last = during(values[0], today)
-        return Test(field, "BETWEEN", (first.isoformat(), f"{last.isoformat()} 23:59:59.999999"[: None if _timed(field) else 10]))
+        return Predicate(field, "BETWEEN", (first.isoformat(), f"{last.isoformat()} 23:59:59.999999"[: None if _has_time(field) else 10]))
     operands = tuple(_operand(token, field, operator) for token in values)
     if operator.endswith("LIKE"):
         operands = tuple(_like(text) for text in operands)
     elif operator.endswith("REGEXP_MATCH"):
         operands = tuple(_regexp(text) for text in operands)
-    return Test(field, operator, operands)
+    return Predicate(field, operator, operands)
 
 
 def during(token: Token, today: date) -> tuple[date, date]:
-    """The first and last day of a named range."""
-    make = _RANGES.get(token.text.upper()) if token.kind == "word" else None
-    if make is None:
+    """The first and last day of a named range.
+
+    Raises:
+        AdsError: there is no range of this name.
+    """
+    range_of = _RANGES.get(token.text.upper()) if token.kind == "word" else None
+    if range_of is None:
         raise query_error("INVALID_VALUE_WITH_DURING_OPERATOR", f"{token.text} is not a date range.")
-    return make(today)
+    return range_of(today)
 
 
-def _timed(field: Field) -> bool:
+def _has_time(field: Field) -> bool:
     return field.name.endswith("_date_time")
 
 
@@ -116,7 +120,7 @@ def _number(token: Token, kind: str) -> int | float:
 
 
 def _date(token: Token, field: Field, operator: str) -> str:
-    timed = _timed(field)
+    timed = _has_time(field)
     if token.kind == "string" and (_INSTANT if timed else _DAY).fullmatch(token.text) and _exists(token.text):
         return token.text
     code = "INVALID_VALUE_WITH_BETWEEN_OPERATOR" if operator == "BETWEEN" else "INVALID_DATE_FORMAT"
@@ -133,11 +137,11 @@ def _exists(text: str) -> bool:
 
 
 def _like(text: str) -> re.Pattern[str]:
-    """LIKE ignores case; % stands for anything, _ for one character, and brackets make them plain."""
+    """A LIKE pattern as a regular expression: case is ignored, % matches any text, _ one character, and [%] a literal %."""
     pieces = re.findall(r"\[.\]|.", text, re.DOTALL)
-    plain = {"%": ".*", "_": "."}
-    made = "".join(plain[each] if each in plain else re.escape(each[1] if len(each) > 1 else each) for each in pieces)
-    return re.compile(made, re.IGNORECASE | re.DOTALL)
+    wildcards = {"%": ".*", "_": "."}
+    pattern = "".join(wildcards[piece] if piece in wildcards else re.escape(piece[1] if len(piece) > 1 else piece) for piece in pieces)
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 def _regexp(text: str) -> re.Pattern[str]:
@@ -147,7 +151,7 @@ def _regexp(text: str) -> re.Pattern[str]:
         raise query_error("BAD_VALUE", f"Invalid regular expression {text}.") from None
 
 
-def _weeks(today: date, first_weekday: int) -> date:
+def _week_start(today: date, first_weekday: int) -> date:
     return today - timedelta(days=(today.weekday() - first_weekday) % 7)
 
 
@@ -156,11 +160,11 @@ def _days(count: int) -> Callable[[date], tuple[date, date]]:
 
 
 def _last_week(first_weekday: int, length: int = 7) -> Callable[[date], tuple[date, date]]:
-    def made(today: date) -> tuple[date, date]:
-        first = _weeks(today, first_weekday) - timedelta(days=7)
+    def range_of(today: date) -> tuple[date, date]:
+        first = _week_start(today, first_weekday) - timedelta(days=7)
         return first, first + timedelta(days=length - 1)
 
-    return made
+    return range_of
 
 
 def _last_month(today: date) -> tuple[date, date]:
@@ -177,30 +181,30 @@ _RANGES: dict[str, Callable[[date], tuple[date, date]]] = {
     "LAST_BUSINESS_WEEK": _last_week(0, _FRIDAY + 1),
     "LAST_WEEK_MON_SUN": _last_week(0),
     "LAST_WEEK_SUN_SAT": _last_week(_SUNDAY),
-    "THIS_WEEK_MON_TODAY": lambda today: (_weeks(today, 0), today),
-    "THIS_WEEK_SUN_TODAY": lambda today: (_weeks(today, _SUNDAY), today),
+    "THIS_WEEK_MON_TODAY": lambda today: (_week_start(today, 0), today),
+    "THIS_WEEK_SUN_TODAY": lambda today: (_week_start(today, _SUNDAY), today),
     "THIS_MONTH": lambda today: (today.replace(day=1), today),
     "LAST_MONTH": _last_month,
 }
-"""Ranges by name; LAST_n_DAYS end yesterday."""
+"""Date ranges by name. LAST_n_DAYS end yesterday."""
 
 _CONTAINING: dict[str, Callable[[set[Any], set[Any]], bool]] = {
-    "CONTAINS ANY": lambda held, asked: bool(held & asked),
-    "CONTAINS ALL": lambda held, asked: asked <= held,
-    "CONTAINS NONE": lambda held, asked: not held & asked,
+    "CONTAINS ANY": lambda values, operands: bool(values & operands),
+    "CONTAINS ALL": lambda values, operands: operands <= values,
+    "CONTAINS NONE": lambda values, operands: not values & operands,
 }
 _COMPARING: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
-    "=": lambda value, asked: bool(value == asked[0]),
-    "!=": lambda value, asked: bool(value != asked[0]),
-    "<": lambda value, asked: bool(value < asked[0]),
-    ">": lambda value, asked: bool(value > asked[0]),
-    "<=": lambda value, asked: bool(value <= asked[0]),
-    ">=": lambda value, asked: bool(value >= asked[0]),
-    "BETWEEN": lambda value, asked: bool(asked[0] <= value <= asked[1]),
-    "IN": lambda value, asked: value in asked,
-    "NOT IN": lambda value, asked: value not in asked,
-    "LIKE": lambda value, asked: bool(asked[0].fullmatch(value)),
-    "NOT LIKE": lambda value, asked: not asked[0].fullmatch(value),
-    "REGEXP_MATCH": lambda value, asked: bool(asked[0].fullmatch(value)),
-    "NOT REGEXP_MATCH": lambda value, asked: not asked[0].fullmatch(value),
+    "=": lambda value, operands: bool(value == operands[0]),
+    "!=": lambda value, operands: bool(value != operands[0]),
+    "<": lambda value, operands: bool(value < operands[0]),
+    ">": lambda value, operands: bool(value > operands[0]),
+    "<=": lambda value, operands: bool(value <= operands[0]),
+    ">=": lambda value, operands: bool(value >= operands[0]),
+    "BETWEEN": lambda value, operands: bool(operands[0] <= value <= operands[1]),
+    "IN": lambda value, operands: value in operands,
+    "NOT IN": lambda value, operands: value not in operands,
+    "LIKE": lambda value, operands: bool(operands[0].fullmatch(value)),
+    "NOT LIKE": lambda value, operands: not operands[0].fullmatch(value),
+    "REGEXP_MATCH": lambda value, operands: bool(operands[0].fullmatch(value)),
+    "NOT REGEXP_MATCH": lambda value, operands: not operands[0].fullmatch(value),
 }

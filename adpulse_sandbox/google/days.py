@@ -1,16 +1,16 @@
-"""The core date segments: what they say of a day, and the finite range of days that the filters on them leave."""
+"""The core date segments: their values for a day, and the finite range of days that the filters on them leave."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
-from adpulse_sandbox.google.conditions import Test
+from adpulse_sandbox.google.conditions import Predicate
 from adpulse_sandbox.google.errors import query_error
 
 ONE_DAY = timedelta(days=1)
 
 
 def segment_of(name: str, day: date) -> str | int:
-    """What a date segment says of a day: the first day of its week (Monday), month or quarter, or the year."""
+    """The value of a date segment for a day: the first day of its week (Monday), month or quarter, or the year."""
     if name == "segments.year":
         return day.year
     if name == "segments.day_of_week":
@@ -20,15 +20,15 @@ def segment_of(name: str, day: date) -> str | int:
     return _first(name, day).isoformat()
 
 
-def finite_range(tests: Iterable[Test]) -> tuple[date, date]:
+def finite_range(predicates: Iterable[Predicate]) -> tuple[date, date]:
     """The first and last day that the filters leave.
 
     Raises:
-        AdsError: one of the two ends is open, a value is not the first day of its period, or the range is empty.
+        AdsError: the range is open at an end or empty, or a value is not the first day of its period.
     """
     lowest, highest = [], []
-    for test in tests:
-        lower, upper = _bounds(test)
+    for predicate in predicates:
+        lower, upper = _bounds(predicate)
         lowest += [lower] if lower else []
         highest += [upper] if upper else []
     if not lowest or not highest:
@@ -41,7 +41,7 @@ def finite_range(tests: Iterable[Test]) -> tuple[date, date]:
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Every day from the first to the last."""
+    """The days from the first to the last, both included."""
     for number in range((last - first).days + 1):
         yield first + number * ONE_DAY
 
@@ -62,18 +62,18 @@ def _last(name: str, day: date) -> date:
     return max(first + number * ONE_DAY for number in range(longest) if _first(name, first + number * ONE_DAY) == first)
 
 
-def _bounds(test: Test) -> tuple[date | None, date | None]:
-    name = test.field.name
-    operands = sorted(_day(name, operand) for operand in test.operands)
+def _bounds(predicate: Predicate) -> tuple[date | None, date | None]:
+    name = predicate.field.name
+    operands = sorted(_day(name, operand) for operand in predicate.operands)
     for day in operands:
         if _first(name, day) != day and name != "segments.year":
             raise query_error("MISALIGNED_DATE_FOR_FILTER", f"{day} is not the first day of a period of '{name}'.")
-    if test.operator in ("=", "IN"):
+    if predicate.operator in ("=", "IN"):
         return operands[0], _last(name, operands[-1])
-    if test.operator == "BETWEEN":
-        return _day(name, test.operands[0]), _last(name, _day(name, test.operands[1]))
-    lower = {">=": operands[0], ">": _last(name, operands[0]) + ONE_DAY}.get(test.operator)
-    upper = {"<=": _last(name, operands[0]), "<": operands[0] - ONE_DAY}.get(test.operator)
+    if predicate.operator == "BETWEEN":
+        return _day(name, predicate.operands[0]), _last(name, _day(name, predicate.operands[1]))
+    lower = {">=": operands[0], ">": _last(name, operands[0]) + ONE_DAY}.get(predicate.operator)
+    upper = {"<=": _last(name, operands[0]), "<": operands[0] - ONE_DAY}.get(predicate.operator)
     return lower, upper
 
 

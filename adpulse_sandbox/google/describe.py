@@ -1,4 +1,4 @@
-"""The fields of everything queries can ask for: what resources a customer has at an instant, and what each field of them says."""
+"""The resources that a customer has at an instant, and the values of their fields."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any
 from adpulse_sandbox.google.world import AD, AD_GROUP, ASSET_GROUP, BUDGET, CAMPAIGN, Customer, GoogleWorld, Node
 
 CHANGE_DELAY = timedelta(minutes=3)
-"""How long a change takes to show in ``change_status`` and ``change_event``."""
+"""How long it takes until a change appears in ``change_status`` and ``change_event``."""
 
 _COLLECTIONS = {
     "ad_group": "adGroups", "ad_group_ad": "adGroupAds", "ad_group_criterion": "adGroupCriteria", "asset": "assets",
@@ -25,7 +25,7 @@ _PRODUCTS = ((1, "Animals & Pet Supplies", None), (2, "Pet Supplies", 1), (166, 
 
 
 def nodes(resource: str, customer: Customer, world: GoogleWorld, at: datetime) -> list[Node]:
-    """What a query of a resource has a row of, at an instant; nothing for resources that this customer has none of."""
+    """The nodes that a query of a resource has rows for, at an instant."""
     special = _SPECIAL.get(resource)
     if special:
         return list(special(customer, world, at))
@@ -33,7 +33,7 @@ def nodes(resource: str, customer: Customer, world: GoogleWorld, at: datetime) -
 
 
 def related(node: Node, resource: str, customer: Customer) -> Node | None:
-    """The node itself, or what it belongs to of another resource."""
+    """The node itself, or the node of another resource that it belongs to; None if there is none."""
     if resource == "customer":
         return customer_node(customer)
     if node.kind == resource or (node.kind, resource) == ("ad_group_criterion", "keyword_view"):
@@ -43,31 +43,36 @@ def related(node: Node, resource: str, customer: Customer) -> Node | None:
 
 
 def describe(node: Node, resource: str, customer: Customer, at: datetime) -> Mapping[str, Any]:
-    """Every field that is set, by its name below the resource. Enum values by name, messages as dicts."""
+    """The fields that are set, by their names within the resource. Enum values are names, messages are dicts."""
     if node.kind in ("customer_client", "change_status", "change_event") or node.kind.endswith("_constant"):
         return node.facts
     if node.kind == "customer":
         return node.facts
-    named = {kind: resource_name(other, customer) for kind, other in node.refs.items()}
-    told = {"resource_name": resource_name(node, customer, resource), **named, **node.facts}
+    parents = {kind: resource_name(other, customer) for kind, other in node.refs.items()}
+    fields = {"resource_name": resource_name(node, customer, resource), **parents, **node.facts}
     if node.kind == AD:
-        return {**told, "ad.id": node.id, "ad.resource_name": f"customers/{customer.id}/ads/{node.id}", **_states(node, at, "ad.name")}
+        return {
+            **fields,
+            "ad.id": node.id,
+            "ad.resource_name": f"customers/{customer.id}/ads/{node.id}",
+            **_state_fields(node, at, "ad.name"),
+        }
     if node.kind == "ad_group_criterion":
-        return {**told, "criterion_id": node.id, "display_name": node.facts["keyword.text"]} if resource == node.kind else told
+        return {**fields, "criterion_id": node.id, "display_name": node.facts["keyword.text"]} if resource == node.kind else fields
     if node.kind == "campaign_criterion":
-        return {**told, "criterion_id": node.id}
-    told |= {"id": node.id, **_states(node, at, "name")}
+        return {**fields, "criterion_id": node.id}
+    fields |= {"id": node.id, **_state_fields(node, at, "name")}
     if node.kind == BUDGET:
-        told["amount_micros"] = node.amount_at(at)
+        fields["amount_micros"] = node.amount_at(at)
     if node.kind == CAMPAIGN:
-        begun = node.created_at.astimezone(customer.zone)
-        told |= {"labels": list(_labels(customer).get(node, ())), "start_date": begun.date().isoformat()}
-        told |= {"start_date_time": f"{begun:%Y-%m-%d} 00:00:00"}
-    return told
+        started = node.created_at.astimezone(customer.zone)
+        fields |= {"labels": list(_labels(customer).get(node, ())), "start_date": started.date().isoformat()}
+        fields |= {"start_date_time": f"{started:%Y-%m-%d} 00:00:00"}
+    return fields
 
 
 def customer_node(customer: Customer) -> Node:
-    """The customer as something that has fields."""
+    """The customer as a node."""
     spec = customer.spec
     facts = {
         "resource_name": f"customers/{customer.id}",
@@ -85,7 +90,7 @@ def customer_node(customer: Customer) -> Node:
 
 
 def resource_name(node: Node, customer: Customer, resource: str | None = None) -> str:
-    """The platform's name of a node; a keyword has one as criterion and one as view."""
+    """The resource name of a node. A keyword has two: as a criterion and as a view."""
     parts = [str(node.refs[kind].id) for kind in _parents(node.kind) if kind in node.refs]
     if node.kind not in ("campaign_label", "asset_group_asset"):
         parts.append(str(node.id))
@@ -101,22 +106,22 @@ def _parents(kind: str) -> tuple[str, ...]:
     }.get(kind, ())  # fmt: skip
 
 
-def _states(node: Node, at: datetime, name: str) -> dict[str, Any]:
-    told: dict[str, Any] = {name: node.name_at(at)}
+def _state_fields(node: Node, at: datetime, name: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: node.name_at(at)}
     if node.kind in _WITH_PRIMARY_STATUS:
-        told["status"] = node.status(at)
-        above = node.above.status(at) if node.above else "ENABLED"
-        own = {"ENABLED": "ELIGIBLE"}.get(told["status"], told["status"])
-        told["primary_status"] = "NOT_ELIGIBLE" if (own, above) in (("ELIGIBLE", "PAUSED"), ("ELIGIBLE", "REMOVED")) else own
-    return told
+        fields["status"] = node.status(at)
+        parent_status = node.parent.status(at) if node.parent else "ENABLED"
+        own = {"ENABLED": "ELIGIBLE"}.get(fields["status"], fields["status"])
+        fields["primary_status"] = "NOT_ELIGIBLE" if (own, parent_status) in (("ELIGIBLE", "PAUSED"), ("ELIGIBLE", "REMOVED")) else own
+    return fields
 
 
 @lru_cache(maxsize=32)
 def _labels(customer: Customer) -> Mapping[Node, list[str]]:
-    found: dict[Node, list[str]] = {}
+    labels: dict[Node, list[str]] = {}
     for link in customer.of("campaign_label"):
-        found.setdefault(link.refs[CAMPAIGN], []).append(resource_name(link.refs["label"], customer))
-    return found
+        labels.setdefault(link.refs[CAMPAIGN], []).append(resource_name(link.refs["label"], customer))
+    return labels
 
 
 def _clients(customer: Customer, world: GoogleWorld, at: datetime) -> Iterator[Node]:
@@ -139,40 +144,40 @@ def _clients(customer: Customer, world: GoogleWorld, at: datetime) -> Iterator[N
 
 
 def _changes(customer: Customer, at: datetime) -> Iterator[tuple[Node, datetime, str]]:
-    """Every change so far that shows: what, when, and ADDED, CHANGED or REMOVED.
+    """The visible changes up to an instant: the node, the time, and ADDED, CHANGED or REMOVED.
 
-    A budget has a type of its own: whether its campaigns show as well is not documented, so they do not.
+    A budget has a resource type of its own. Whether its campaigns are reported as changed too is not documented, so they are not.
     """
     for kind in _CHANGING:
         for node in customer.of(kind):
             events = [(node.created_at, "ADDED"), *((c.at, "REMOVED" if c.status == "REMOVED" else "CHANGED") for c in node.changes)]
-            yield from ((node, when, what) for when, what in events if when + CHANGE_DELAY <= at)
+            yield from ((node, when, change) for when, change in events if when + CHANGE_DELAY <= at)
 
 
-def _local(when: datetime, customer: Customer) -> str:
+def _local_time(when: datetime, customer: Customer) -> str:
     return f"{when.astimezone(customer.zone):%Y-%m-%d %H:%M:%S.%f}"
 
 
 def _change_status(customer: Customer, _: GoogleWorld, at: datetime) -> Iterator[Node]:
-    """The latest change of each resource."""
-    latest = {node: (when, what) for node, when, what in _changes(customer, at)}
-    for node, (when, what) in latest.items():
+    """The latest change of every resource."""
+    latest = {node: (when, change) for node, when, change in _changes(customer, at)}
+    for node, (when, change) in latest.items():
         facts = {
             "resource_name": f"customers/{customer.id}/changeStatus/{int(when.timestamp() * 1_000_000)}-{node.id}",
-            "last_change_date_time": _local(when, customer),
+            "last_change_date_time": _local_time(when, customer),
             "resource_type": node.kind.upper(),
-            "resource_status": what,
+            "resource_status": change,
             **{kind: resource_name(other, customer) for kind, other in {**node.refs, node.kind: node}.items()},
         }
         yield Node(kind="change_status", id=node.id, name="", created_at=when, facts=facts, refs={**node.refs, node.kind: node})
 
 
 def _change_event(customer: Customer, _: GoogleWorld, at: datetime) -> Iterator[Node]:
-    for node, when, what in _changes(customer, at):
-        body, operation = _images(node, when, what)
+    for node, when, change in _changes(customer, at):
+        body, operation = _new_values(node, when, change)
         facts = {
             "resource_name": f"customers/{customer.id}/changeEvents/{int(when.timestamp() * 1_000_000)}~{node.id}~0",
-            "change_date_time": _local(when, customer),
+            "change_date_time": _local_time(when, customer),
             "change_resource_type": node.kind.upper(),
             "change_resource_name": resource_name(node, customer),
             "client_type": "GOOGLE_ADS_WEB_CLIENT",
@@ -190,8 +195,8 @@ def _change_event(customer: Customer, _: GoogleWorld, at: datetime) -> Iterator[
         yield Node(kind="change_event", id=node.id, name="", created_at=when, facts=facts, refs={**node.refs, node.kind: node})
 
 
-def _images(node: Node, when: datetime, what: str) -> tuple[dict[str, Any], str]:
-    operation = {"ADDED": "CREATE", "CHANGED": "UPDATE", "REMOVED": "REMOVE"}[what]
+def _new_values(node: Node, when: datetime, change: str) -> tuple[dict[str, Any], str]:
+    operation = {"ADDED": "CREATE", "CHANGED": "UPDATE", "REMOVED": "REMOVE"}[change]
     if node.kind == BUDGET:
         return {"amount_micros": node.amount_at(when)}, operation
     if node.kind in (CAMPAIGN, AD_GROUP, ASSET_GROUP) and node.name_at(when) != node.name:
@@ -202,11 +207,11 @@ def _images(node: Node, when: datetime, what: str) -> tuple[dict[str, Any], str]
 def _constants(
     kind: str, collection: str, facts: Mapping[Any, Mapping[str, Any]]
 ) -> Callable[[Customer, GoogleWorld, datetime], Iterator[Node]]:
-    def made(_: Customer, __: GoogleWorld, at: datetime) -> Iterator[Node]:
-        for key, told in facts.items():
-            yield Node(kind=kind, id=0, name="", created_at=at, facts={"resource_name": f"{collection}/{key}", **told})
+    def constant_nodes(_: Customer, __: GoogleWorld, at: datetime) -> Iterator[Node]:
+        for key, fields in facts.items():
+            yield Node(kind=kind, id=0, name="", created_at=at, facts={"resource_name": f"{collection}/{key}", **fields})
 
-    return made
+    return constant_nodes
 
 
 _SPECIAL: Mapping[str, Callable[[Customer, GoogleWorld, datetime], Iterator[Node]]] = {
@@ -236,14 +241,14 @@ _SPECIAL: Mapping[str, Callable[[Customer, GoogleWorld, datetime], Iterator[Node
         "product_category_constant",
         "productCategoryConstants",
         {
-            f"LEVEL{2 if above else 1}~{key}": {
+            f"LEVEL{2 if parent else 1}~{key}": {
                 "category_id": key,
-                "level": f"LEVEL{2 if above else 1}",
+                "level": f"LEVEL{2 if parent else 1}",
                 "state": "ENABLED",
                 "localizations": [{"region_code": "US", "language_code": "en", "value": name}],
-                **({"product_category_constant_parent": f"productCategoryConstants/LEVEL1~{above}"} if above else {}),
+                **({"product_category_constant_parent": f"productCategoryConstants/LEVEL1~{parent}"} if parent else {}),
             }
-            for key, name, above in _PRODUCTS
+            for key, name, parent in _PRODUCTS
         },
     ),
 }

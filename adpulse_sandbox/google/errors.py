@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What a quota error says beside its code."""
+    """The details of a quota error."""
 
     scope: str
     name: str
@@ -14,7 +14,7 @@ class Quota:
 
 @dataclass(slots=True)
 class AdsError(Exception):
-    """An answer that is an error: ``family`` is the field of ErrorCode, ``code`` the value's name; without family no failure is sent."""
+    """An error answer. ``family`` is a field of ErrorCode and ``code`` the name of its value; without family no failure is sent."""
 
     status: str
     family: str
@@ -22,36 +22,36 @@ class AdsError(Exception):
     message: str
     quota: Quota | None = None
     reason: str = ""
-    """Of a refusal below the Ads API: google.rpc.ErrorInfo's word, sent instead of a failure."""
+    """The reason of a google.rpc.ErrorInfo, which is sent instead of a failure when the call does not reach the Ads API."""
 
 
 def query_error(code: str, message: str) -> AdsError:
-    """A query that cannot be answered."""
+    """An invalid query."""
     return AdsError("INVALID_ARGUMENT", "query_error", code, message)
 
 
 def request_error(code: str, message: str) -> AdsError:
-    """A request that is not what it must be."""
+    """An invalid request."""
     return AdsError("INVALID_ARGUMENT", "request_error", code, message)
 
 
 def unsupported_version(version: str) -> AdsError:
-    """A version that has ended, or has not begun."""
+    """A version that has ended or does not exist yet."""
     return request_error("UNSUPPORTED_VERSION", f"Version {version} is deprecated. Requests to this version will be blocked.")
 
 
 def unauthenticated(code: str, message: str) -> AdsError:
-    """No token, or one that is not valid."""
+    """A missing or invalid token."""
     return AdsError("UNAUTHENTICATED", "authentication_error", code, message)
 
 
 def denied(code: str, message: str) -> AdsError:
-    """A valid token that must not do this."""
+    """A valid token without permission for the call."""
     return AdsError("PERMISSION_DENIED", "authorization_error", code, message)
 
 
 def user_permission_denied() -> AdsError:
-    """A customer that the user cannot reach this way; also one that does not exist."""
+    """A customer that the user has no access to in this way, or that does not exist."""
     return denied(
         "USER_PERMISSION_DENIED",
         "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's customer id must be "
@@ -60,7 +60,7 @@ def user_permission_denied() -> AdsError:
 
 
 def customer_not_enabled() -> AdsError:
-    """A customer that is not enabled yet, or has been deactivated."""
+    """A customer that is not enabled yet or has been deactivated."""
     return denied("CUSTOMER_NOT_ENABLED", "The customer account can't be accessed because it is not yet enabled or has been deactivated.")
 
 
@@ -75,7 +75,7 @@ def api_disabled() -> AdsError:
 
 
 def scope_missing() -> AdsError:
-    """The token was granted without the scope. Source: recorded answers of other Google APIs."""
+    """A token without the scope of the Ads API. Source: recorded answers of other Google APIs."""
     message = "Request had insufficient authentication scopes."
     return AdsError("PERMISSION_DENIED", "", "", message, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
 
@@ -86,13 +86,13 @@ def project_disabled() -> AdsError:
 
 
 def terms_missing() -> AdsError:
-    """Nobody accepted the terms. Source: the SDK's enum, v26."""
+    """The terms of service were not accepted. Source: the SDK's enum, v26."""
     place = "console.cloud.google.com/google/ads-apis/overview"
     return denied("MISSING_TOS", f"The developer must sign the terms of service. They can be found here: {place}")
 
 
 def write_refused() -> AdsError:
-    """Any write: the sandbox is read-only like our use of the platform."""
+    """Any write: the sandbox is read-only, like the product's use of the platform."""
     return denied("ACTION_NOT_PERMITTED", "The user does not have permission to perform this action on the resource or call a method.")
 
 
@@ -104,5 +104,5 @@ def quota_exceeded(code: str, scope: str, retry_seconds: int) -> AdsError:
 
 
 def internal(code: str = "INTERNAL_ERROR") -> AdsError:
-    """The platform's own fault."""
+    """An internal error of the platform."""
     return AdsError("INTERNAL", "internal_error", code, "An internal error has occurred.")

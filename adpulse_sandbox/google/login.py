@@ -1,4 +1,4 @@
-"""Google's consent page, and what its codes are good for.
+"""Google's consent page, and the redemption of its authorization codes.
 
 Source: Google's page "Using OAuth 2.0 for Web Server Applications", and RFC 7636 for the code challenge.
 """
@@ -32,13 +32,14 @@ PATH = "/o/oauth2/v2/auth"
 TESTING_LIFETIME = timedelta(days=7)
 _SCOPES = (SCOPE, "openid", "email", "profile")
 _USERS = ("full", "single", "none", "revoked", "test_only")
-"""Whom a person can be signed in as: the world's credentials say what each reaches."""
-_CHALLENGE = range(43, 129)
+"""The users that a person can choose, by the label of the world's credential that has the user's customers."""
+_CHALLENGE_LENGTHS = range(43, 129)
+"""RFC 7636, section 4.2."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Exception):
-    """An answer that is an error: HTTP status, code and description."""
+class OAuthError(Exception):
+    """An error answer of the token endpoint: HTTP status, code and description."""
 
     status: int
     error: str
@@ -47,126 +48,126 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ConsentRequest:
-    """A request for consent; once allowed, with whom it is about."""
+    """A request for consent. ``user`` is set once the user has allowed it."""
 
     redirect_uri: str
     state: str | None
     scopes: tuple[str, ...]
     offline: bool
-    again: bool
+    forces_consent: bool
     challenge: str | None
     user: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consented:
-    """What a code stood for. ``lasting``: whether a refresh token is given."""
+class Consent:
+    """The consent that an authorization code was issued for. ``gives_refresh_token``: whether the client gets a refresh token."""
 
     credential: Credential
     scopes: tuple[str, ...]
-    lasting: bool
+    gives_refresh_token: bool
 
 
 class GoogleLogin:
-    """Who consented to what. ``testing``: the project's publishing status, in which refresh tokens end after seven days."""
+    """The consent dialog and its codes. ``testing``: the project's publishing status, in which refresh tokens last seven days."""
 
     def __init__(self, world: GoogleWorld, clock: SandboxClock, *, redirect_uris: tuple[str, ...] = (), testing: bool = False) -> None:
-        # A client of the type "Desktop app" has every loopback address; others must be registered.
+        # A client of the type "Desktop app" may use every loopback address; others must be registered.
         self.client = Client(id=CLIENT_ID, secret=CLIENT_SECRET, loopback=LOOPBACK_HOSTS, redirect_uris=redirect_uris)
         self._world, self._clock, self._testing = world, clock, testing
-        self._asked: OneTimeStore[_ConsentRequest] = OneTimeStore(clock.now)
+        self._requests: OneTimeStore[_ConsentRequest] = OneTimeStore(clock.now)
         self._codes: OneTimeStore[_ConsentRequest] = OneTimeStore(clock.now)
-        self._known: set[str] = set()
+        self._consented_users: set[str] = set()
         self._numbers = count(1)
 
     def show(self, path: str, params: Params) -> BrowserAnswer:
-        """The consent page, or what is wrong with the request."""
+        """The consent page, or an error page for an invalid request."""
         try:
-            asked = self._checked(params)
-        except RejectedRequest as wrong:
-            return wrong.answer
-        return consent_page("Google", self._asked.put(asked), f"{CLIENT_ID} wants to: {', '.join(asked.scopes)}.", _USERS, path)
+            request = self._validated(params)
+        except RejectedRequest as rejected:
+            return rejected.answer
+        return consent_page("Google", self._requests.put(request), f"{CLIENT_ID} wants to: {', '.join(request.scopes)}.", _USERS, path)
 
-    def _checked(self, params: Params) -> _ConsentRequest:
+    def _validated(self, params: Params) -> _ConsentRequest:
         for name in ("client_id", "redirect_uri", "response_type", "scope"):
             if not params.get(name):
-                raise _wrong(400, "invalid_request", f"Required parameter is missing: {name}")
+                raise _rejected(400, "invalid_request", f"Required parameter is missing: {name}")
         if params["client_id"] != self.client.id:
-            raise _wrong(401, "invalid_client", "The OAuth client was not found.")
+            raise _rejected(401, "invalid_client", "The OAuth client was not found.")
         if not self.client.accepts(params["redirect_uri"]):
-            raise _wrong(400, "redirect_uri_mismatch", "The redirect URI in the request does not match those of the OAuth client.")
+            raise _rejected(400, "redirect_uri_mismatch", "The redirect URI in the request does not match those of the OAuth client.")
         scopes, challenge = tuple(params["scope"].split()), params.get("code_challenge")
         if params["response_type"] != "code":
-            raise _wrong(400, "unsupported_response_type", "The sandbox knows no other response_type than code.")
-        if unknown := [each for each in scopes if each not in _SCOPES]:
-            raise _wrong(400, "invalid_scope", f"Some requested scopes were invalid: {', '.join(unknown)}")
-        if challenge is not None and (params.get("code_challenge_method") != "S256" or len(challenge) not in _CHALLENGE):
-            raise _wrong(400, "invalid_request", "The code challenge must be an S256 one of 43 to 128 characters.")
+            raise _rejected(400, "unsupported_response_type", "The sandbox supports no other response_type than code.")
+        if unknown := [scope for scope in scopes if scope not in _SCOPES]:
+            raise _rejected(400, "invalid_scope", f"Some requested scopes were invalid: {', '.join(unknown)}")
+        if challenge is not None and (params.get("code_challenge_method") != "S256" or len(challenge) not in _CHALLENGE_LENGTHS):
+            raise _rejected(400, "invalid_request", "The code challenge must be an S256 one of 43 to 128 characters.")
         return _ConsentRequest(
             redirect_uri=params["redirect_uri"],
             state=params.get("state"),
             scopes=scopes,
             offline=params.get("access_type") == "offline",
-            again="consent" in params.get("prompt", "").split(),
+            forces_consent="consent" in params.get("prompt", "").split(),
             challenge=challenge,
         )
 
     def decide(self, form: Params) -> BrowserAnswer:
-        """Back to the client, with a code or with what the person decided."""
+        """Redirect to the client, with a code or with the error of a cancelled consent."""
         try:
-            asked = self._asked.take(form.get("request", ""))
+            request = self._requests.take(form.get("request", ""))
         except InvalidKey:
-            return _wrong(400, "invalid_request", "This page has been answered, or is too old.").answer
+            return _rejected(400, "invalid_request", "This page has been answered, or is too old.").answer
         if form.get("decision") != "allow":
-            return redirect_to_client(asked.redirect_uri, error="access_denied", state=asked.state)
+            return redirect_to_client(request.redirect_uri, error="access_denied", state=request.state)
         if form.get("user") not in _USERS:
-            return _wrong(400, "invalid_request", "There is no such user.").answer
-        code = self._codes.put(replace(asked, user=form["user"]), "4/0A")
-        return redirect_to_client(asked.redirect_uri, state=asked.state, code=code, scope=" ".join(asked.scopes))
+            return _rejected(400, "invalid_request", "There is no such user.").answer
+        code = self._codes.put(replace(request, user=form["user"]), "4/0A")
+        return redirect_to_client(request.redirect_uri, state=request.state, code=code, scope=" ".join(request.scopes))
 
-    def redeemed(self, form: Mapping[str, str]) -> Consented:
-        """What a code stands for; it is used up, also by a request that is refused.
+    def redeem(self, form: Mapping[str, str]) -> Consent:
+        """Redeem an authorization code. The code is used up also if the redirect address or the verifier is wrong.
 
         Raises:
-            Refused: it is not good, or not for this client, address or verifier.
+            OAuthError: the code is invalid, or the client, the redirect address or the code verifier does not match it.
         """
         if form.get("client_id") != self.client.id:
-            raise Refused(401, "invalid_client", "The OAuth client was not found.")
+            raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
         if form.get("client_secret") != self.client.secret:
-            raise Refused(401, "invalid_client", "The provided client secret is invalid.")
+            raise OAuthError(401, "invalid_client", "The provided client secret is invalid.")
         if not form.get("code"):
-            raise Refused(400, "invalid_request", "Missing required parameter: code")
+            raise OAuthError(400, "invalid_request", "Missing required parameter: code")
         try:
-            asked = self._codes.take(form["code"])
-        except InvalidKey as spent:
-            raise Refused(400, "invalid_grant", "Malformed auth code." if spent.reason == "unknown" else "Bad Request") from None
-        if form.get("redirect_uri") != asked.redirect_uri:
-            raise Refused(400, "redirect_uri_mismatch", "Bad Request")
-        _verify(asked.challenge, form.get("code_verifier"))
-        first, persona = asked.user not in self._known, self._world.credentials[asked.user]
-        self._known.add(asked.user)
+            request = self._codes.take(form["code"])
+        except InvalidKey as invalid:
+            raise OAuthError(400, "invalid_grant", "Malformed auth code." if invalid.reason == "unknown" else "Bad Request") from None
+        if form.get("redirect_uri") != request.redirect_uri:
+            raise OAuthError(400, "redirect_uri_mismatch", "Bad Request")
+        _verify(request.challenge, form.get("code_verifier"))
+        is_first, user = request.user not in self._consented_users, self._world.credentials[request.user]
+        self._consented_users.add(request.user)
         label = f"login-{next(self._numbers)}"
-        made = replace(persona, label=label, refresh_token=f"1//sandbox-{secrets.token_urlsafe(32)}", expires_at=self._ends())
-        lasting = asked.offline and (first or asked.again)
-        if lasting:
-            self._world.credentials[label] = made
-        return Consented(credential=made, scopes=asked.scopes, lasting=lasting)
+        credential = replace(user, label=label, refresh_token=f"1//sandbox-{secrets.token_urlsafe(32)}", expires_at=self._ends())
+        gives_refresh_token = request.offline and (is_first or request.forces_consent)
+        if gives_refresh_token:
+            self._world.credentials[label] = credential
+        return Consent(credential=credential, scopes=request.scopes, gives_refresh_token=gives_refresh_token)
 
     def _ends(self) -> datetime | None:
         return self._clock.now() + TESTING_LIFETIME if self._testing else None
 
 
-def _wrong(status: int, error: str, told: str) -> RejectedRequest:
-    return RejectedRequest(error_page(status, "Access blocked", f"Error {status}: {error}. {told}"))
+def _rejected(status: int, error: str, message: str) -> RejectedRequest:
+    return RejectedRequest(error_page(status, "Access blocked", f"Error {status}: {error}. {message}"))
 
 
 def _verify(challenge: str | None, verifier: str | None) -> None:
     if challenge is None:
         if verifier:
-            raise Refused(400, "invalid_grant", "code_verifier or verifier is not needed.")
+            raise OAuthError(400, "invalid_grant", "code_verifier or verifier is not needed.")
         return
     if not verifier:
-        raise Refused(400, "invalid_grant", "Missing code verifier.")
+        raise OAuthError(400, "invalid_grant", "Missing code verifier.")
     digest = hashlib.sha256(verifier.encode()).digest()
     if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != challenge:
-        raise Refused(400, "invalid_grant", "Invalid code verifier.")
+        raise OAuthError(400, "invalid_grant", "Invalid code verifier.")

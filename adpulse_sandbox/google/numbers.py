@@ -1,4 +1,4 @@
-"""Numbers for the rows of a query: the truth of the days asked for, split by segments, summed per entity, made into metrics."""
+"""The numbers of a query's rows: the true numbers of its days, split by segments, summed per entity, converted into metrics."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
@@ -15,65 +15,65 @@ from adpulse_sandbox.google.world import AD_GROUP, ASSET_GROUP, Customer, Node
 
 QUANTITIES = ("impressions", "clicks", "cost", "views", "conversions", "value", "all_conversions", "all_value")
 Sums = npt.NDArray[np.int64]
-"""One row per quantity, one column per leaf or entity; money and conversions in millionths."""
+"""A row per quantity, a column per leaf or entity. Money and conversions are in millionths."""
 
 Key = tuple[str | int, ...]
 _MICROS = 1_000_000
 _DEVICES = (("MOBILE", 62), ("DESKTOP", 33), ("TABLET", 5))
 _KEYWORD_SHARES = (60, 30)
-"""Per cent of their ad group's numbers that its keywords are told to have; the rest is of no keyword."""
+"""The shares of an ad group's numbers, in per cent, that its keywords have; the rest belongs to no keyword."""
 
 
 def groups(plan: Plan, customer: Customer, truth: GoogleTruth, now: datetime) -> dict[Key, Sums]:
-    """What was delivered, per combination of the selected segments and per leaf; one empty key without segments."""
-    found: dict[Key, Sums] = {}
+    """The delivery per leaf, for each combination of the selected segments. Without segments there is one empty key."""
+    sums_by_key: dict[Key, Sums] = {}
     for day in _days_of(plan, customer, now):
         for values, sums in _slices(plan, customer, truth, day, now):
             key = tuple(values[name] for name in plan.segments)
-            found[key] = found[key] + sums if key in found else sums
-    return found
+            sums_by_key[key] = sums_by_key[key] + sums if key in sums_by_key else sums
+    return sums_by_key
 
 
 def nothing(customer: Customer) -> Sums:
-    """No delivery at all."""
+    """Zeros for every leaf."""
     return np.zeros((len(QUANTITIES), len(customer.leaves)), dtype=np.int64)
 
 
 def per_entity(sums: Sums, entities: list[Node], resource: str, customer: Customer) -> Sums:
-    """Sum leaves to the entities of a resource."""
+    """Sum the numbers of leaves to those of the entities of a resource."""
     if resource == "customer":
-        whole: Sums = sums.sum(axis=1, keepdims=True)
-        return whole
-    told_by = {"keyword_view": AD_GROUP, "asset_group_asset": ASSET_GROUP}.get(resource, resource)
-    owners = [_owner(leaf, told_by) for leaf in customer.leaves]
+        total: Sums = sums.sum(axis=1, keepdims=True)
+        return total
+    kind = {"keyword_view": AD_GROUP, "asset_group_asset": ASSET_GROUP}.get(resource, resource)
+    owners = [_owner(leaf, kind) for leaf in customer.leaves]
     places = {node: place for place, node in enumerate(dict.fromkeys(node for node in owners if node))}
-    into = np.zeros((len(places) + 1, len(QUANTITIES)), dtype=np.int64)
-    np.add.at(into, np.array([places[node] if node else len(places) for node in owners], dtype=np.int64), sums.T)
-    into[-1] = 0
-    shown = [entity.refs[told_by] if told_by != resource else entity for entity in entities]
-    told: Sums = into[[places.get(node, -1) for node in shown]].T
+    sums_by_owner = np.zeros((len(places) + 1, len(QUANTITIES)), dtype=np.int64)
+    np.add.at(sums_by_owner, np.array([places[node] if node else len(places) for node in owners], dtype=np.int64), sums.T)
+    sums_by_owner[-1] = 0
+    shown = [entity.refs[kind] if kind != resource else entity for entity in entities]
+    sums_of_entities: Sums = sums_by_owner[[places.get(node, -1) for node in shown]].T
     if resource == "keyword_view":
         order = {keyword: number % len(_KEYWORD_SHARES) for number, keyword in enumerate(customer.of("ad_group_criterion"))}
-        told = told * np.array([_KEYWORD_SHARES[order[entity]] for entity in entities], dtype=np.int64) // 100
-    return told
+        sums_of_entities = sums_of_entities * np.array([_KEYWORD_SHARES[order[entity]] for entity in entities], dtype=np.int64) // 100
+    return sums_of_entities
 
 
 def per_action(plan: Plan, customer: Customer, truth: GoogleTruth, now: datetime) -> dict[Key, Sums]:
     """Conversions per conversion action instead of per leaf."""
-    found: dict[Key, Sums] = {}
+    sums_by_key: dict[Key, Sums] = {}
     for day in _days_of(plan, customer, now):
-        told = truth.day_of(customer.id, day, now)
+        day_numbers = truth.day_of(customer.id, day, now)
         sums = np.zeros((len(QUANTITIES), len(customer.actions)), dtype=np.int64)
         primary = np.array([action.primary for action in customer.actions])
-        sums[6], sums[7] = told.conversions.sum(axis=1), told.value.sum(axis=1)
+        sums[6], sums[7] = day_numbers.conversions.sum(axis=1), day_numbers.value.sum(axis=1)
         sums[4], sums[5] = sums[6] * primary, sums[7] * primary
         key = tuple(segment_of(name, day) for name in plan.segments)
-        found[key] = found.get(key, 0) + sums
-    return found
+        sums_by_key[key] = sums_by_key.get(key, 0) + sums
+    return sums_by_key
 
 
 def metric(name: str) -> Callable[[Mapping[str, int]], Any]:
-    """What makes a metric of an entity's sums: int, float, or None where the world has no numbers for it."""
+    """The function that computes a metric from an entity's sums: an int, a float, or None if the world has no numbers for it."""
     return _METRICS.get(name.removeprefix("metrics."), lambda _: None)
 
 
@@ -90,15 +90,15 @@ def _days_of(plan: Plan, customer: Customer, now: datetime) -> Iterator[date]:
     last = now.astimezone(customer.zone).date()
     since, until = plan.days or (first, last)
     for day in days(max(first, since), min(last, until)):
-        if all(test.met(segment_of(test.field.name, day)) for test in plan.day_tests):
+        if all(predicate.accepts(segment_of(predicate.field.name, day)) for predicate in plan.day_predicates):
             yield day
 
 
 def _slices(plan: Plan, customer: Customer, truth: GoogleTruth, day: date, now: datetime) -> Iterator[tuple[dict[str, str | int], Sums]]:
-    """A day in the parts that the selected segments make of it."""
+    """The numbers of a day, split by the selected segments."""
     dated = {name: segment_of(name, day) for name in plan.segments if name not in _SPLITTING}
-    for hour, told in _hours(plan, customer, truth, day, now):
-        for action, sums in _actions(plan, customer, told):
+    for hour, day_numbers in _hours(plan, customer, truth, day, now):
+        for action, sums in _actions(plan, customer, day_numbers):
             parts: list[tuple[dict[str, str | int], Sums]] = [({**dated, **hour, **action}, sums)]
             for name, split in (("segments.device", _devices), ("segments.ad_network_type", _networks)):
                 if name in plan.segments:
@@ -112,7 +112,7 @@ _SPLITTING = ("segments.hour", "segments.device", "segments.ad_network_type", *r
 def _hours(
     plan: Plan, customer: Customer, truth: GoogleTruth, day: date, now: datetime
 ) -> Iterator[tuple[dict[str, str | int], tuple[Day, Day | None]]]:
-    """The day whole, or hour by hour as what had come by its end less what had come by its beginning."""
+    """The whole day, or each hour as a pair: the numbers accrued by its end, and those accrued by its beginning."""
     if "segments.hour" not in plan.segments:
         yield {}, (truth.day_of(customer.id, day, now), None)
         return
@@ -120,35 +120,39 @@ def _hours(
     length = round((datetime.combine(day + timedelta(days=1), time(), customer.zone).timestamp() - start.timestamp()) / 3600)
     before = None
     for elapsed in range(length):
-        told = truth.day_of(customer.id, day, now, elapsed + 1)
+        accrued = truth.day_of(customer.id, day, now, elapsed + 1)
         local = datetime.fromtimestamp(start.timestamp() + elapsed * 3600, customer.zone)
-        yield {"segments.hour": local.hour}, (told, before)
-        before = told
+        yield {"segments.hour": local.hour}, (accrued, before)
+        before = accrued
 
 
-def _actions(plan: Plan, customer: Customer, told: tuple[Day, Day | None]) -> Iterator[tuple[dict[str, str | int], Sums]]:
-    later, before = (_stacked(customer, each) if each else None for each in told)
+def _actions(plan: Plan, customer: Customer, accrued: tuple[Day, Day | None]) -> Iterator[tuple[dict[str, str | int], Sums]]:
+    later, before = (_stacked(customer, day_numbers) if day_numbers else None for day_numbers in accrued)
     assert later is not None  # noqa: S101 - the first is always there, for the type checker
-    delivery, conversions, value = (mine - yours for mine, yours in zip(later, before, strict=True)) if before else later
+    delivery, conversions, value = (end - start for end, start in zip(later, before, strict=True)) if before else later
     primary = np.array([action.primary for action in customer.actions], dtype=np.int64)[:, np.newaxis]
     if not rules.splits_conversions(plan.segments):
         counted = [(conversions * primary).sum(axis=0), (value * primary).sum(axis=0), conversions.sum(axis=0), value.sum(axis=0)]
         yield {}, np.stack([*delivery, *counted])
         return
     for number, action in enumerate(customer.actions):
-        mine = [conversions[number] * primary[number], value[number] * primary[number], conversions[number], value[number]]
+        of_action = [conversions[number] * primary[number], value[number] * primary[number], conversions[number], value[number]]
         values: dict[str, str | int] = {
             "segments.conversion_action": f"customers/{customer.id}/conversionActions/{action.id}",
             "segments.conversion_action_category": action.category,
             "segments.conversion_action_name": action.name,
             "segments.external_conversion_source": action.source,
         }
-        yield values, np.stack([*(delivery * 0), *mine])
+        yield values, np.stack([*(delivery * 0), *of_action])
 
 
-def _stacked(customer: Customer, told: Day) -> tuple[Sums, Sums, Sums]:
+def _stacked(customer: Customer, day: Day) -> tuple[Sums, Sums, Sums]:
     shape = (len(customer.actions), len(customer.leaves))
-    return np.stack([told.impressions, told.clicks, told.cost, told.views]), told.conversions.reshape(shape), told.value.reshape(shape)
+    return (
+        np.stack([day.impressions, day.clicks, day.cost, day.views]),
+        day.conversions.reshape(shape),
+        day.value.reshape(shape),
+    )
 
 
 def _devices(sums: Sums, customer: Customer) -> Iterator[tuple[str, Sums]]:
@@ -164,11 +168,11 @@ def _networks(sums: Sums, customer: Customer) -> Iterator[tuple[str, Sums]]:
 
 
 def _split(sums: Sums, shares: Mapping[str, npt.NDArray[np.int64]]) -> Iterator[tuple[str, Sums]]:
-    """Parts by shares in per cent, rounded such that they sum to the whole."""
-    reached = np.zeros(sums.shape[1], dtype=np.int64)
+    """Split sums by shares in per cent, rounded so that the parts add up to the whole."""
+    cumulative = np.zeros(sums.shape[1], dtype=np.int64)
     for name, share in shares.items():
-        yield name, sums * (reached + share) // 100 - sums * reached // 100
-        reached = reached + share
+        yield name, sums * (cumulative + share) // 100 - sums * cumulative // 100
+        cumulative = cumulative + share
 
 
 def _per(numerator: str, denominator: str, factor: float = 1.0) -> Callable[[Mapping[str, int]], float]:
@@ -208,4 +212,4 @@ _METRICS: Mapping[str, Callable[[Mapping[str, int]], Any]] = {
     "conversions_value_per_cost": _per("value", "cost"),
     "all_conversions_value_per_cost": _per("all_value", "cost"),
 }
-"""Metrics the world has numbers for; the others are not set."""
+"""The metrics that the world has numbers for; all others are not set."""

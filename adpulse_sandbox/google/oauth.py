@@ -1,4 +1,4 @@
-"""The OAuth token endpoint: codes, refresh tokens and service accounts in, access tokens out; and who an access token is."""
+"""The OAuth token endpoint: exchanges codes, refresh tokens and service accounts' assertions for access tokens."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from adpulse_sandbox.clock import SandboxClock
 from adpulse_sandbox.google.errors import AdsError, unauthenticated
-from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET, SCOPE, GoogleLogin, Refused
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET, SCOPE, GoogleLogin, OAuthError
 from adpulse_sandbox.google.world import Credential, GoogleWorld
 
 SERVICE_ACCOUNT = "adpulse@sandbox.iam.gserviceaccount.com"
@@ -23,10 +23,10 @@ LIFETIME_SECONDS = 3_599
 _ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class Grants:
-    """Issues access tokens and knows whose they are.
+class TokenIssuer:
+    """Issues access tokens and finds their credentials.
 
-    Access tokens expire by real time, as the clients' clocks are real; codes and refresh tokens by the sandbox's.
+    Access tokens expire by real time, because the clients' clocks are real; codes and refresh tokens expire by the sandbox's clock.
     """
 
     def __init__(self, world: GoogleWorld, clock: SandboxClock, login: GoogleLogin) -> None:
@@ -38,40 +38,40 @@ class Grants:
         """Answer a request to the token endpoint.
 
         Raises:
-            Refused: no access token for this.
+            OAuthError: the request gets no access token.
         """
-        kind, more = form.get("grant_type"), dict[str, Any]()
-        if kind == "authorization_code":
-            consented = self._login.redeemed(form)
-            credential, more = consented.credential, {"scope": " ".join(consented.scopes)}
-            if consented.lasting:
-                more |= self._lasting(credential)
-        elif kind == "refresh_token":
-            credential = self._refreshed(form)
-        elif kind == _ASSERTION:
-            credential = self._asserted(form.get("assertion", ""))
+        grant_type, fields = form.get("grant_type"), dict[str, Any]()
+        if grant_type == "authorization_code":
+            consent = self._login.redeem(form)
+            credential, fields = consent.credential, {"scope": " ".join(consent.scopes)}
+            if consent.gives_refresh_token:
+                fields |= self._refresh_token_fields(credential)
+        elif grant_type == "refresh_token":
+            credential = self._by_refresh_token(form)
+        elif grant_type == _ASSERTION:
+            credential = self._by_assertion(form.get("assertion", ""))
         else:
-            raise Refused(400, "unsupported_grant_type", f"Invalid grant_type: {kind}")
-        return {"access_token": self.issue(credential), "expires_in": LIFETIME_SECONDS, "token_type": "Bearer", "scope": SCOPE, **more}
+            raise OAuthError(400, "unsupported_grant_type", f"Invalid grant_type: {grant_type}")
+        return {"access_token": self.issue(credential), "expires_in": LIFETIME_SECONDS, "token_type": "Bearer", "scope": SCOPE, **fields}
 
-    def _lasting(self, credential: Credential) -> dict[str, Any]:
-        """The refresh token, with the seconds it lasts where it ends by itself."""
-        ends = credential.expires_at
-        more = {"refresh_token_expires_in": int((ends - self._clock.now()).total_seconds())} if ends else {}
-        return {"refresh_token": credential.refresh_token, **more}
+    def _refresh_token_fields(self, credential: Credential) -> dict[str, Any]:
+        """The refresh token, with its remaining seconds if it expires."""
+        expires_at = credential.expires_at
+        expiry = {"refresh_token_expires_in": int((expires_at - self._clock.now()).total_seconds())} if expires_at else {}
+        return {"refresh_token": credential.refresh_token, **expiry}
 
     def issue(self, credential: Credential) -> str:
-        """A new access token."""
+        """Issue an access token for a credential."""
         value = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
         with self._lock:
             self._issued[value] = (credential, time.monotonic() + LIFETIME_SECONDS)
         return value
 
     def credential(self, authorization: str | None) -> Credential:
-        """Whose token an ``authorization`` header holds.
+        """The credential of the token in an ``authorization`` header.
 
         Raises:
-            AdsError: none's, or one's that is not valid any more.
+            AdsError: the token is missing, unknown or expired.
         """
         if not authorization:
             raise unauthenticated("AUTHENTICATION_ERROR", "Request is missing required authentication credential.")
@@ -86,42 +86,42 @@ class Grants:
             raise expired_token()
         return credential
 
-    def _refreshed(self, form: Mapping[str, str]) -> Credential:
+    def _by_refresh_token(self, form: Mapping[str, str]) -> Credential:
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
-            raise Refused(401, "invalid_client", "The OAuth client was not found.")
-        found = [each for each in self._world.credentials.values() if each.refresh_token == form.get("refresh_token")]
-        if not found:
-            raise Refused(400, "invalid_grant", "Bad Request")
-        ends = found[0].expires_at
-        if found[0].flaw == "revoked" or (ends and ends <= self._clock.now()):
-            raise revoked()
-        return found[0]
+            raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
+        matches = [credential for credential in self._world.credentials.values() if credential.refresh_token == form.get("refresh_token")]
+        if not matches:
+            raise OAuthError(400, "invalid_grant", "Bad Request")
+        expires_at = matches[0].expires_at
+        if matches[0].flaw == "revoked" or (expires_at and expires_at <= self._clock.now()):
+            raise revoked_token()
+        return matches[0]
 
-    def _asserted(self, assertion: str) -> Credential:
-        """Check a service account's signed assertion."""
+    def _by_assertion(self, assertion: str) -> Credential:
+        """Verify a service account's signed assertion."""
         try:
             signed, _, signature = assertion.rpartition(".")
-            claims = json.loads(_decoded(signed.split(".")[1]))
-            service_key().public_key().verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+            claims = json.loads(_base64url_decoded(signed.split(".")[1]))
+            service_key().public_key().verify(_base64url_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         except (ValueError, IndexError, InvalidSignature):
-            raise Refused(400, "invalid_grant", "Invalid JWT Signature.") from None
+            raise OAuthError(400, "invalid_grant", "Invalid JWT Signature.") from None
         if claims.get("iss") != SERVICE_ACCOUNT or claims.get("exp", 0) < time.time():
-            raise Refused(400, "invalid_grant", "Invalid JWT: Token must be a short-lived token of a known service account.")
+            raise OAuthError(400, "invalid_grant", "Invalid JWT: Token must be a short-lived token of a known service account.")
         return self._world.credentials["full"]
 
 
 def expired_token() -> AdsError:
-    """An access token that was valid once."""
+    """An access token that has expired."""
     return unauthenticated("OAUTH_TOKEN_EXPIRED", "OAuth token in the header has expired.")
 
 
-def revoked() -> Refused:
-    """A refresh token that its user has revoked."""
-    return Refused(400, "invalid_grant", "Token has been expired or revoked.")
+def revoked_token() -> OAuthError:
+    """A refresh token that has expired or that its user has revoked."""
+    return OAuthError(400, "invalid_grant", "Token has been expired or revoked.")
 
 
 def service_account(token_url: str) -> dict[str, str]:
-    """The key file of a service account that reaches what the credential ``full`` reaches."""
+    """The key file of a service account with access to the customers of the credential ``full``."""
     key = service_key().private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return {
         "type": "service_account",
@@ -136,9 +136,9 @@ def service_account(token_url: str) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def service_key() -> rsa.RSAPrivateKey:
-    """The service account's key, one for all sandboxes of a process."""
+    """The service account's key, shared by all sandboxes of a process because it is slow to generate."""
     return rsa.generate_private_key(65_537, 2_048)
 
 
-def _decoded(part: str) -> bytes:
+def _base64url_decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,4 +1,4 @@
-"""Page tokens of Search: where the next page begins, bound to the request they came from, valid for two hours."""
+"""Page tokens of Search: the position of the next page, valid for two hours and only for the request that they were issued for."""
 
 import base64
 import hashlib
@@ -12,36 +12,36 @@ LIFETIME = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page begins, and the instant the first page was asked: the pages of one request belong together."""
+class PagePosition:
+    """The beginning of a page, and the instant at which the first page was requested; all pages have the numbers of that instant."""
 
     offset: int
-    asked_at: datetime
+    first_requested_at: datetime
 
-    def token(self, bound: str) -> str:
-        """The token for this place of one request."""
-        told = {"offset": self.offset, "asked_at": self.asked_at.isoformat(), "of": _digest(bound)}
-        return base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
+    def token(self, request_key: str) -> str:
+        """The page token for this position of a request."""
+        fields = {"offset": self.offset, "asked_at": self.first_requested_at.isoformat(), "of": _digest(request_key)}
+        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
 
-def place(token: str, bound: str, now: datetime) -> Place:
-    """Where a token points to; without one, the beginning.
+def position_of(token: str, request_key: str, now: datetime) -> PagePosition:
+    """The position of a page token; the beginning without a token.
 
     Raises:
-        AdsError: it is none, of another request, or too old.
+        AdsError: the token is invalid, of another request, or expired.
     """
     if not token:
-        return Place(0, now)
+        return PagePosition(0, now)
     try:
-        told = json.loads(base64.urlsafe_b64decode(token))
-        found, of = Place(int(told["offset"]), datetime.fromisoformat(told["asked_at"])), told["of"]
+        fields = json.loads(base64.urlsafe_b64decode(token))
+        position, digest = PagePosition(int(fields["offset"]), datetime.fromisoformat(fields["asked_at"])), fields["of"]
     except (ValueError, KeyError, TypeError):
         raise request_error("INVALID_PAGE_TOKEN", "The page token is invalid.") from None
-    if of != _digest(bound):
+    if digest != _digest(request_key):
         raise request_error("INVALID_PAGE_TOKEN", "The page token belongs to another request.")
-    if now - found.asked_at > LIFETIME:
+    if now - position.first_requested_at > LIFETIME:
         raise request_error("EXPIRED_PAGE_TOKEN", "The page token has expired.")
-    return found
+    return position
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The rows of a plan: entities with the fields asked for, and the numbers of each; filtered, ordered, limited."""
+"""The rows of a plan: entities with the selected fields and their numbers; filtered, ordered and limited."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,66 +15,66 @@ from adpulse_sandbox.google.truth import GoogleTruth
 from adpulse_sandbox.google.world import Customer, GoogleWorld, Node
 
 Row = Mapping[str, Any]
-"""Values by field name; enum values by name, None or absent for what is not set."""
+"""Values by field name. Enum values are names; a field that is not set is None or absent."""
 
-_ANSWERS_KEPT = 2
+_CACHED_ANSWERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a query is answered with. ``summary`` are the metrics of all rows together, before any limit."""
+    """The answer to a query. ``summary`` has the metrics of all rows together, before any limit."""
 
     rows: list[Row]
     summary: Row
 
 
 class Rows:
-    """Answers plans from a world and its truth. ``kept`` is ``answer`` for pages, which are all cut from the one answer."""
+    """Answers plans from a world and its true numbers. The pages of a query share a ``cached_answer``."""
 
     def __init__(self, world: GoogleWorld, truth: GoogleTruth) -> None:
         self._world, self._truth = world, truth
-        self.kept = lru_cache(maxsize=_ANSWERS_KEPT)(self.answer)
+        self.cached_answer = lru_cache(maxsize=_CACHED_ANSWERS)(self.answer)
 
     def answer(self, plan: Plan, customer: Customer, now: datetime) -> Answer:
-        """Every row that the plan asks for, as of an instant."""
-        found: list[Row] = []
+        """All rows of a plan, as of an instant."""
+        rows: list[Row] = []
         totals = [0] * len(QUANTITIES)
         for row, sums in self._rows(plan, customer, now):
-            found.append(row)
-            totals = [total + each for total, each in zip(totals, sums, strict=True)]
+            rows.append(row)
+            totals = [total + addend for total, addend in zip(totals, sums, strict=True)]
         for field, descending in reversed(plan.order_by):
-            found.sort(key=lambda row, name=field.name: _sortable(row.get(name)), reverse=descending)  # type: ignore[misc] # the default binds it
+            rows.sort(key=lambda row, name=field.name: _sortable(row.get(name)), reverse=descending)  # type: ignore[misc] # the default binds it
         whole = dict(zip(QUANTITIES, totals, strict=True))
-        return Answer(rows=found[: plan.limit], summary={name: numbers.metric(name)(whole) for name in plan.metrics})
+        return Answer(rows=rows[: plan.limit], summary={name: numbers.metric(name)(whole) for name in plan.metrics})
 
-    def one_by_one(self, plan: Plan, customer: Customer, now: datetime) -> Iterator[Row]:
-        """The same rows without holding all of them, where no order is asked for."""
+    def stream(self, plan: Plan, customer: Customer, now: datetime) -> Iterator[Row]:
+        """The same rows as an iterator, which does not hold all of them unless they must be sorted."""
         if plan.order_by:
             return iter(self.answer(plan, customer, now).rows)
         return islice((row for row, _ in self._rows(plan, customer, now)), plan.limit)
 
     def _rows(self, plan: Plan, customer: Customer, now: datetime) -> Iterator[tuple[Row, list[int]]]:
-        """Rows in no particular order, each with the sums its metrics are made of."""
-        told = _Told(plan, customer, now)
+        """The rows in no particular order, each with the sums that its metrics are computed from."""
+        describer = _EntityDescriber(plan, customer, now)
         entities = nodes(plan.resource, customer, self._world, now)
-        if plan.measured:
-            yield from self._measured(plan, customer, now, entities, told)
+        if plan.needs_numbers:
+            yield from self._measured(plan, customer, now, entities, describer)
             return
         for entity in entities:
-            row = told.attributes(entity)
-            if told.keep(row):
+            row = describer.attributes(entity)
+            if describer.accepts_row(row):
                 yield row, [0] * len(QUANTITIES)
 
     def _measured(
-        self, plan: Plan, customer: Customer, now: datetime, entities: list[Node], told: "_Told"
+        self, plan: Plan, customer: Customer, now: datetime, entities: list[Node], describer: "_EntityDescriber"
     ) -> Iterator[tuple[Row, list[int]]]:
         by_action = plan.resource == "conversion_action"
         groups = (numbers.per_action if by_action else numbers.groups)(plan, customer, self._truth, now)
         segments, selected = plan.segments, plan.metrics
         if not segments and not groups:
             groups = {(): numbers.nothing(customer)}
-        described = [told.attributes(entity) for entity in entities]
-        makers = [(name, numbers.metric(name)) for name in told.metrics]
+        described = [describer.attributes(entity) for entity in entities]
+        makers = [(name, numbers.metric(name)) for name in describer.metrics]
         for key, leaves in groups.items():
             split = dict(zip(segments, key, strict=True))
             columns = (leaves if by_action else numbers.per_entity(leaves, entities, plan.resource, customer)).T.tolist()
@@ -84,31 +84,31 @@ class Rows:
                 column = dict(zip(QUANTITIES, sums, strict=True))
                 row = {**attributes, **split, **{name: make(column) for name, make in makers}}
                 shown = not segments or not selected or any(row[name] for name in selected)
-                if shown and told.keep(row):
+                if shown and describer.accepts_row(row):
                     yield row, sums
 
 
-class _Told:
-    """What rows of one query say of their entities; what is above many of them is described once."""
+class _EntityDescriber:
+    """Computes the selected attributes of entities. Parents are cached, because many rows share them."""
 
     def __init__(self, plan: Plan, customer: Customer, now: datetime) -> None:
         self._plan, self._customer, self._now = plan, customer, now
-        needed = [*plan.select, *(test.field for test in plan.tests), *(field for field, _ in plan.order_by)]
+        needed = [*plan.select, *(predicate.field for predicate in plan.predicates), *(field for field, _ in plan.order_by)]
         fields = {field.name: field for field in needed}.values()
         self.metrics = tuple(field.name for field in fields if field.category == "METRIC")
         self._attributes = [
             (field.name, field.resource, field.name.removeprefix(f"{field.resource}.")) for field in fields if field.category == "ATTRIBUTE"
         ]
-        self._attributes += [(f"{resource}.resource_name", resource, "resource_name") for resource in plan.named]
+        self._attributes += [(f"{resource}.resource_name", resource, "resource_name") for resource in plan.named_resources]
         self._described: dict[tuple[str, int, str], Mapping[str, Any]] = {}
 
     def attributes(self, entity: Node) -> dict[str, Any]:
-        return {name: self._of(entity, resource).get(inner) for name, resource, inner in self._attributes}
+        return {name: self._describe(entity, resource).get(inner) for name, resource, inner in self._attributes}
 
-    def keep(self, row: Row) -> bool:
-        return all(test.met(row.get(test.field.name)) for test in self._plan.tests)
+    def accepts_row(self, row: Row) -> bool:
+        return all(predicate.accepts(row.get(predicate.field.name)) for predicate in self._plan.predicates)
 
-    def _of(self, entity: Node, resource: str) -> Mapping[str, Any]:
+    def _describe(self, entity: Node, resource: str) -> Mapping[str, Any]:
         node = related(entity, resource, self._customer)
         if node is None:
             return {}

@@ -1,6 +1,6 @@
-"""What the platform documents about fields that go together: which resources have metrics, which segments split which of them.
+"""Compatibility of fields as the platform documents it: which resources have metrics, and which segments split which metrics.
 
-Where the platform's documents leave a combination open, it is refused here: what works against the sandbox works there.
+A combination that the documents leave open is refused, so that a query that works with the sandbox works with the platform.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ CONVERSION_SEGMENTS = (
     "segments.conversion_action", "segments.conversion_action_category", "segments.conversion_action_name",
     "segments.external_conversion_source",
 )  # fmt: skip
-"""Segments that go with conversion metrics only."""
+"""Segments that are compatible with conversion metrics only."""
 
 _DATE_SEGMENTS = (*DATES, "segments.day_of_week", "segments.month_of_year")
 _SPLITS = ("segments.device", "segments.ad_network_type")
@@ -29,23 +29,23 @@ _CONVERSION_METRICS = (
     "conversions_by_conversion_date", "conversions_value_by_conversion_date", "all_conversions_by_conversion_date",
     "all_conversions_value_by_conversion_date", "view_through_conversions",
 )  # fmt: skip
-_OF_OTHERS = (
+_SPECIAL_REPORT_PREFIXES = (
     "absolute_brand", "all_value_adjustment", "asset_pinned", "auction_insight", "brand_lift", "clicks_", "control_", "conversion_l",
     "conversion_value_", "conversions_absolute", "conversions_unique", "cost_micros_", "cost_per_conversion_", "cost_per_incremental",
     "cost_per_lifted", "fractional_", "headroom_", "hotel_", "impressions_", "incremental_", "linked_", "normalized_", "organic_",
     "publisher_", "relative_", "search_lift", "search_volume", "sk_ad_network", "value_adjustment", "vertical_ads", "youtube_", "combined_",
 )  # fmt: skip
-"""Beginnings of metrics that belong to reports of their own."""
+"""Prefixes of metrics that belong to special reports, which the sandbox does not have."""
 
 
 def has_metrics(resource: str) -> bool:
-    """Whether metrics can be asked for with this resource in FROM."""
+    """Whether metrics can be selected with this resource in FROM."""
     return resource in _WITH_METRICS or (resource.endswith("_view") and resource not in _WITHOUT_METRICS)
 
 
 def metric_allowed(field: Field, resource: str) -> bool:
-    """Whether a metric can be asked for with this resource in FROM."""
-    if not has_metrics(resource) or field.name.removeprefix("metrics.").startswith(_OF_OTHERS):
+    """Whether a metric can be selected with this resource in FROM."""
+    if not has_metrics(resource) or field.name.removeprefix("metrics.").startswith(_SPECIAL_REPORT_PREFIXES):
         return False
     return resource not in _CONVERSION_ONLY or is_conversion_metric(field.name)
 
@@ -65,7 +65,7 @@ def is_conversion_metric(name: str) -> bool:
 
 
 def metrics_of(schema: Schema, resource: str) -> list[str]:
-    """The metrics that can be asked for with this resource in FROM."""
+    """The metrics that can be selected with this resource in FROM."""
     return [field.name for field in schema.of("metrics") if metric_allowed(field, resource)]
 
 
@@ -75,5 +75,5 @@ def segments_of(schema: Schema, resource: str) -> list[str]:
 
 
 def splits_conversions(names: Iterable[str]) -> bool:
-    """Whether a query asks for conversions by action or category."""
+    """Whether any of these segments splits conversions by action or category."""
     return any(name in CONVERSION_SEGMENTS for name in names)

@@ -1,4 +1,4 @@
-"""Google's half of a running sandbox: its endpoints, and the files that point a client at them."""
+"""Google's half of a running sandbox: its endpoints, and the files that make a client use them."""
 
 import json
 import shutil
@@ -23,11 +23,11 @@ from adpulse_sandbox.google.world import EXTRA_ADS, GoogleWorld
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Where the endpoints answer and how many rows a page has; port 0 takes a free one.
+    """The ports of the endpoints and the number of rows in a page; port 0 takes a free port.
 
-    ``files`` is the folder for the files that point a client here; by default one that goes when the sandbox stops.
-    ``extra`` small customers are below the manager Summit Media Group; ``extra_ads`` is how many ads they have, in turn.
-    ``testing`` is the Cloud project's publishing status: refresh tokens that come of a consent end after seven days.
+    ``files`` is the folder for the files that a client needs; by default a temporary one that is deleted when the sandbox stops.
+    ``extra`` small customers are added below the manager Summit Media Group; ``extra_ads`` are their numbers of ads, used in turn.
+    ``testing`` is the Cloud project's publishing status, in which the refresh tokens of a consent expire after seven days.
     """
 
     ads_port: int = 0
@@ -41,7 +41,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Google:
-    """The parts, the addresses, and ``files``: a folder with ``ca.pem``, ``service-account.json`` and ``google-ads.yaml``."""
+    """The parts and addresses. ``files`` is a folder with ``ca.pem``, ``service-account.json`` and ``google-ads.yaml``."""
 
     world: GoogleWorld
     truth: GoogleTruth
@@ -53,7 +53,7 @@ class Google:
     servers: tuple[AdsServer, ThreadingHTTPServer]
 
     @classmethod
-    def start(  # noqa: PLR0913 - what it shares with the rest of the sandbox
+    def start(  # noqa: PLR0913 - parts that it shares with the rest of the sandbox
         cls,
         *,
         seed: int,
@@ -67,44 +67,46 @@ class Google:
         redirect_uris: tuple[str, ...] = (),
     ) -> Self:
         """Start both endpoints in background threads."""
-        made = world.create(seed, beginning, options.extra, options.extra_ads)
-        truth = GoogleTruth(made, seed, refresh_seconds)
-        login = GoogleLogin(made, clock, redirect_uris=redirect_uris, testing=options.testing)
-        api = Ads(made, truth, clock, calls, faults, grants=oauth.Grants(made, clock, login), page_rows=options.page_rows)
-        served = ads_server.serve(api, host, options.ads_port)
-        tokens = token_server.serve(api.token, host, options.token_port)
-        found = cls(
-            world=made,
+        google_world = world.create(seed, beginning, options.extra, options.extra_ads)
+        truth = GoogleTruth(google_world, seed, refresh_seconds)
+        login = GoogleLogin(google_world, clock, redirect_uris=redirect_uris, testing=options.testing)
+        ads = Ads(
+            google_world, truth, clock, calls, faults, issuer=oauth.TokenIssuer(google_world, clock, login), page_rows=options.page_rows
+        )
+        ads_endpoint = ads_server.serve(ads, host, options.ads_port)
+        token_endpoint = token_server.serve(ads.token, host, options.token_port)
+        google = cls(
+            world=google_world,
             truth=truth,
-            endpoint=f"{host}:{served.port}",
-            token_url=f"http://{host}:{tokens.server_port}/token",
+            endpoint=f"{host}:{ads_endpoint.port}",
+            token_url=f"http://{host}:{token_endpoint.server_port}/token",
             login=login,
             files=options.files or Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
             keeps_files=options.files is not None,
-            servers=(served, tokens),
+            servers=(ads_endpoint, token_endpoint),
         )
-        found._write_files()
-        return found
+        google._write_files()
+        return google
 
     def stop(self) -> None:
-        """Stop answering, free the ports and remove the files, unless they are in a folder that was told."""
-        served, tokens = self.servers
-        served.stop()
-        tokens.shutdown()
-        tokens.server_close()
+        """Stop the servers, free their ports, and remove the files if their folder is temporary."""
+        ads_endpoint, token_endpoint = self.servers
+        ads_endpoint.stop()
+        token_endpoint.shutdown()
+        token_endpoint.server_close()
         if not self.keeps_files:
             shutil.rmtree(self.files, ignore_errors=True)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes an unmodified client of the official SDK talk to this sandbox. gRPC reads its roots once in a process."""
+        """The environment variables with which the unmodified official SDK uses this sandbox. gRPC reads its roots once per process."""
         return {
             "GOOGLE_ADS_CONFIGURATION_FILE_PATH": str(self.files / "google-ads.yaml"),
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.files / "ca.pem"),
         }
 
     def describe(self, login_url: str) -> dict[str, Any]:
-        """Addresses, customers and credentials, ready for JSON. ``login_url`` is where the sandbox's consent pages are."""
+        """Addresses, customers and credentials as a JSON object. ``login_url`` is the address of the sandbox's consent pages."""
         by_number = {customer.spec.number: customer.id for customer in self.world.customers.values()}
         customers = [
             {
@@ -126,7 +128,7 @@ class Google:
             "client_secret": CLIENT_SECRET,
             "environment": self.environment,
             "customers": customers,
-            "refresh_tokens": {each.label: each.refresh_token for each in self.world.credentials.values()},
+            "refresh_tokens": {credential.label: credential.refresh_token for credential in self.world.credentials.values()},
         }
 
     def _write_files(self) -> None:

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 from adpulse_sandbox.serving import listen
 
 Endpoint = Callable[[Mapping[str, str]], tuple[int, Mapping[str, Any]]]
-"""A form in, status and body out."""
+"""Takes a form and returns status and body."""
 
 
 def serve(endpoint: Endpoint, host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering in background threads; ``server_port`` says where."""
+    """Start serving in background threads; ``server_port`` is the port."""
 
     class Handler(_Handler):
         def answer(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
@@ -27,15 +27,15 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the call log says it all."""
+        """Write no access log; the call log has every request."""
 
     def answer(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         raise NotImplementedError
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
-        status, told = self.answer(dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))))
-        body = json.dumps(told).encode()
+        status, answer = self.answer(dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))))
+        body = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json; charset=utf-8")
         self.send_header("content-length", str(len(body)))

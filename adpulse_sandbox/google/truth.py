@@ -1,9 +1,9 @@
-"""What Google would answer: the numbers of everything that delivers, a pure function of customer, day and the instant it is asked.
+"""The true numbers of Google's customers: a pure function of customer, day and the instant of the request.
 
 Delivery accrues over the customer's local day and is refreshed in steps. Conversions count on the day of the click and arrive
 up to 85 days later; after three days some clicks turn out invalid and their cost is credited; after ten some purchases are
-retracted. Conversions are fractional, in whole millionths, so that what is summed can be compared to the last digit.
-The ten metrics are implemented here from their definition, because this is what the product is measured against.
+retracted. Conversions are fractional, in whole millionths, so that sums can be compared exactly.
+The ten metrics are implemented here from their definitions, independently of the product, which is compared with them.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LAGS_DAYS = (0, 1, 3, 7, 14, 30, 60, 85)
 _LAG_SHARES = (0.55, 0.16, 0.11, 0.07, 0.05, 0.03, 0.02, 0.01)
 _INVALID_AFTER, _RETRACTED_AFTER = 3, 10
 _MICROS = 1_000_000
-_DAYS_KEPT = 128
+_CACHED_DAYS = 128
 """A day of 5,000 ads takes 1-2 MB."""
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +34,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A customer's day as of an instant: an element per leaf, conversions a row per action; money and conversions in millionths."""
+    """A day of a customer as of an instant: arrays with a column per leaf; conversions and their value have a row per action.
+
+    Money and conversions are in millionths.
+    """
 
     impressions: Ints
     clicks: Ints
@@ -45,81 +48,85 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Final:
-    """A whole day if every leaf delivered all of it: what is drawn, before time has its say."""
+class _FullDay:
+    """The final numbers of a day on which every leaf delivers from midnight to midnight, as drawn from the random generator."""
 
     delivery: dict[str, Floats]
     counts: npt.NDArray[np.int32]
-    """Conversions: by action, leaf and lag."""
+    """The number of conversions by action, leaf and lag."""
     credit: Ints
-    """Millionths of a conversion each of them is worth: by action and leaf."""
+    """The credit per conversion in millionths, by action and leaf."""
     order_value: Ints
     retracted: npt.NDArray[np.bool_]
     invalid: npt.NDArray[np.bool_]
 
 
 class GoogleTruth:
-    """The truth of Google's part of a world, which the platform refreshes every ``refresh_seconds``."""
+    """The true numbers of Google's world, which the platform refreshes every ``refresh_seconds``."""
 
     def __init__(self, world: GoogleWorld, seed: int, refresh_seconds: int = REFRESH_SECONDS) -> None:
         self._world, self._seed, self._refresh_seconds = world, seed, refresh_seconds
-        self._day = lru_cache(maxsize=_DAYS_KEPT)(self._compute)
-        self._final = lru_cache(maxsize=_DAYS_KEPT // 2)(self._draw)
+        self._day = lru_cache(maxsize=_CACHED_DAYS)(self._compute)
+        self._final = lru_cache(maxsize=_CACHED_DAYS // 2)(self._draw)
 
     def customer(self, customer_id: str) -> Customer:
-        """The customer; KeyError when there is none."""
+        """The customer with this id.
+
+        Raises:
+            KeyError: there is no such customer.
+        """
         return self._world.customers[customer_id]
 
     def forget(self) -> None:
-        """Drop what was computed, because a customer has changed."""
+        """Clear the caches, because a customer has changed."""
         self._day.cache_clear()
         self._final.cache_clear()
 
     def day_of(self, customer_id: str, day: date, as_of: datetime, hours: int | None = None) -> Day:
-        """The day as the platform tells it at ``as_of``: all of it, or of the clicks in its first ``hours``."""
+        """The day as the platform reports it at ``as_of``: the whole day, or the clicks of its first ``hours``."""
         step = int(as_of.timestamp()) // self._refresh_seconds * self._refresh_seconds
         return self._day(customer_id, day, step, hours)
 
     def metrics(self, customer_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
         """Rows of ads and asset groups, both days included: external_account, level, external_id, campaign_id, date and the ten metrics."""
-        customer, told = self.customer(customer_id), []
+        customer, rows = self.customer(customer_id), []
         levels = {AD: "ad", ASSET_GROUP: "asset_group"}
         for day in days(since, until):
-            columns = _ten(customer, self.day_of(customer_id, day, as_of), margin)
+            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), margin)
             for index, leaf in enumerate(customer.leaves):
                 if leaf.kind in levels and any(column[index] for column in columns):
                     owner = leaf.refs[CAMPAIGN]
-                    told.append((customer_id, levels[leaf.kind], str(leaf.id), str(owner.id), day, *(column[index] for column in columns)))
-        return _table(told)
+                    rows.append((customer_id, levels[leaf.kind], str(leaf.id), str(owner.id), day, *(column[index] for column in columns)))
+        return _table(rows)
 
     def totals(self, customer_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
-        """Rows of campaigns, what has no rows of its own included."""
-        customer, told = self.customer(customer_id), []
+        """Rows of campaigns, which include leaves that have no rows of their own."""
+        customer, rows = self.customer(customer_id), []
         owner = [campaign_of(leaf) for leaf in customer.leaves]
         for day in days(since, until):
-            columns = _ten(customer, self.day_of(customer_id, day, as_of), Decimal(1))
+            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), Decimal(1))
             sums = {campaign: [0] * len(METRICS) for campaign in customer.of(CAMPAIGN)}
             for index, campaign in enumerate(owner):
                 sums[campaign] = [total + column[index] for total, column in zip(sums[campaign], columns, strict=True)]
             for campaign, values in sums.items():
                 values[-1] = _profit(values[METRICS.index("revenue")], values[METRICS.index("spend")], margin)
                 if any(values):
-                    told.append((customer_id, CAMPAIGN, str(campaign.id), str(campaign.id), day, *values))
-        return _table(told)
+                    rows.append((customer_id, CAMPAIGN, str(campaign.id), str(campaign.id), day, *values))
+        return _table(rows)
 
     def entities(self, customer_id: str, as_of: datetime) -> pa.Table:
         """Every entity that exists or existed at ``as_of``: level, external_id, parent_id, name, effective_status, deleted_at."""
         customer = self.customer(customer_id)
         names = {CAMPAIGN: "campaign", AD_GROUP: "ad_group", AD: "ad", ASSET_GROUP: "asset_group"}
-        found = [node for kind in names for node in customer.existing(kind, as_of)]
-        removed = [next((c.at for c in node.changes if c.status == "REMOVED" and c.at <= as_of), None) for node in found]
+        entities = [node for kind in names for node in customer.existing(kind, as_of)]
+        removed = [next((c.at for c in node.changes if c.status == "REMOVED" and c.at <= as_of), None) for node in entities]
         return pa.table(
             {
-                "level": [names[node.kind] for node in found],
-                "external_id": [str(node.id) for node in found],
-                "parent_id": pa.array([str(node.above.id) if node.above else None for node in found], pa.string()),
-                "name": [node.name_at(as_of) for node in found],
-                "effective_status": [node.status(as_of) for node in found],
+                "level": [names[node.kind] for node in entities],
+                "external_id": [str(node.id) for node in entities],
+                "parent_id": pa.array([str(node.parent.id) if node.parent else None for node in entities], pa.string()),
+                "name": [node.name_at(as_of) for node in entities],
+                "effective_status": [node.status(as_of) for node in entities],
                 "deleted_at": pa.array(removed, pa.timestamp("us", "UTC")),
             }
         )
@@ -145,13 +152,13 @@ class GoogleTruth:
         value = arrived * (final.order_value * final.credit // _MICROS)
         return Day(**parts, conversions=conversions, value=value)
 
-    def _draw(self, customer_id: str, day: date) -> _Final:
-        """A whole day's final numbers if every leaf delivered all of it; independent of when it is asked."""
+    def _draw(self, customer_id: str, day: date) -> _FullDay:
+        """Draw the final numbers of a whole day, independently of the time of the request."""
         customer = self.customer(customer_id)
         number, count = customer.spec.number, len(customer.leaves)
         rng = np.random.Generator(np.random.Philox(key=[self._seed * 1_000_003 + 7_000 + number, day.toordinal()]))
         scale = np.random.Generator(np.random.Philox(key=[self._seed, 8_000 + number])).lognormal(6.0, 0.9, count)
-        idle = rng.random(count) < 0.06  # noqa: PLR2004 - some days a leaf wins no auction
+        idle = rng.random(count) < 0.06  # noqa: PLR2004 - on some days a leaf wins no auction
         channels = [catalogue.CHANNELS[channel_of(leaf)] for leaf in customer.leaves]
         impressions = np.floor(scale * rng.lognormal(0, 0.3, count)) * ~idle
         clicks = rng.binomial(impressions.astype(np.int64), np.array([channel.click_rate for channel in channels]))
@@ -162,7 +169,7 @@ class GoogleTruth:
         whole = np.array([action.whole for action in customer.actions])[:, np.newaxis]
         valued = np.array([action.valued for action in customer.actions])[:, np.newaxis]
         credit = np.where(whole, _MICROS, rng.integers(400_000, _MICROS + 1, totals.shape))
-        return _Final(
+        return _FullDay(
             delivery={
                 "impressions": impressions,
                 "clicks": clicks.astype(float),
@@ -178,12 +185,12 @@ class GoogleTruth:
 
 
 def campaign_of(leaf: Node) -> Node:
-    """The campaign a leaf belongs to, which may be itself."""
+    """The campaign of a leaf, which may be the leaf itself."""
     return leaf if leaf.kind == CAMPAIGN else leaf.refs[CAMPAIGN]
 
 
 def channel_of(leaf: Node) -> str:
-    """The channel of the campaign a leaf belongs to."""
+    """The channel of a leaf's campaign."""
     channel: str = campaign_of(leaf).facts["advertising_channel_type"]
     return channel
 
@@ -193,7 +200,7 @@ def _midnight(customer: Customer, day: date) -> datetime:
 
 
 def _curve(part: Floats) -> Floats:
-    """Share of a day's delivery after a part of the day: slow at night, monotone."""
+    """The share of a day's delivery that has accrued after a part of the day: slow at night, monotone."""
     clipped = np.clip(part, 0.0, 1.0)
     curved: Floats = clipped - np.sin(2 * np.pi * clipped) / (2 * np.pi)
     return curved
@@ -201,7 +208,7 @@ def _curve(part: Floats) -> Floats:
 
 @lru_cache(maxsize=32)
 def _windows(customer: Customer) -> tuple[Floats, Floats]:
-    """When each leaf begins and stops to deliver, as POSIX seconds."""
+    """When each leaf begins and stops delivering, as POSIX seconds."""
     never = datetime.max.replace(tzinfo=UTC)
     begins = np.array([leaf.created_at.timestamp() for leaf in customer.leaves])
     return begins, np.array([(leaf.stops_at or never).timestamp() for leaf in customer.leaves])
@@ -209,24 +216,24 @@ def _windows(customer: Customer) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=32)
 def _happens(customer: Customer) -> npt.NDArray[np.bool_]:
-    """Which conversion actions happen with which leaves."""
+    """Whether a conversion action (row) happens with a leaf (column)."""
     channels = [channel_of(leaf) for leaf in customer.leaves]
     rows = [[not action.channels or channel in action.channels for channel in channels] for action in customer.actions]
     return np.array(rows, dtype=np.bool_).reshape(len(customer.actions), len(channels))
 
 
 def _share(customer: Customer, start: datetime, length: float, until: datetime) -> Floats:
-    begins, ends = (each - start.timestamp() for each in _windows(customer))
-    asked = (until - start).total_seconds()
-    return np.maximum(_curve(np.minimum(ends, asked) / length) - _curve(np.minimum(begins, asked) / length), 0.0)
+    begins, ends = (instants - start.timestamp() for instants in _windows(customer))
+    elapsed = (until - start).total_seconds()
+    return np.maximum(_curve(np.minimum(ends, elapsed) / length) - _curve(np.minimum(begins, elapsed) / length), 0.0)
 
 
 def _profit(revenue: int, spend: int, margin: Decimal) -> int:
     return int((Decimal(revenue) * margin).quantize(Decimal(1), ROUND_HALF_EVEN)) - spend
 
 
-def _ten(customer: Customer, day: Day, margin: Decimal) -> list[list[int]]:
-    """The ten metrics of every leaf, in the order of ``METRICS``."""
+def _metric_columns(customer: Customer, day: Day, margin: Decimal) -> list[list[int]]:
+    """The ten metrics in the order of ``METRICS``, a list per metric with an int per leaf."""
     primary = np.array([action.primary for action in customer.actions])
 
     def of(*categories: str) -> list[int]:

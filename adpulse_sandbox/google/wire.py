@@ -1,4 +1,4 @@
-"""Rows into the messages of one API version, and errors into its GoogleAdsFailure."""
+"""Encodes rows as messages of an API version, and errors as its GoogleAdsFailure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,19 +14,19 @@ _SERVICE = "services.types.google_ads_service"
 
 
 def filler(fields: Iterable[Field]) -> Callable[[Any, Row], None]:
-    """What writes a row's values into a message; compiled once per query, as it runs for every row."""
+    """A function that writes a row's values into a message. It is prepared once per query, because it runs for every row."""
     by_parent: dict[tuple[str, ...], list[Field]] = {}
     for field in fields:
         by_parent.setdefault(field.path[:-1], []).append(field)
 
     def fill(message: Any, row: Row) -> None:  # noqa: ANN401 - a protobuf message
         for path, leaves in by_parent.items():
-            told = [(field, row[field.name]) for field in leaves if row.get(field.name) is not None]
-            if told:
+            values = [(field, row[field.name]) for field in leaves if row.get(field.name) is not None]
+            if values:
                 parent = message
                 for part in path:
                     parent = getattr(parent, part)
-                for field, value in told:
+                for field, value in values:
                     _set(parent, field, value)
 
     return fill
@@ -40,11 +40,11 @@ def row_fields(schema: Schema, names: Iterable[str]) -> list[Field]:
 def _set(parent: Any, field: Field, value: Any) -> None:  # noqa: ANN401 - a protobuf message and any value a field can have
     name = field.path[-1]
     if field.data_type == "ENUM":
-        numbers = [field.enum.get(each, field.enum["UNKNOWN"]) for each in (value if field.repeated else [value])]
+        numbers = [field.enum.get(element, field.enum["UNKNOWN"]) for element in (value if field.repeated else [value])]
         value = numbers if field.repeated else numbers[0]
     if field.data_type == "MESSAGE":
-        for each in value if field.repeated else [value]:
-            _merge(getattr(parent, name).add() if field.repeated else getattr(parent, name), each)
+        for element in value if field.repeated else [value]:
+            _merge(getattr(parent, name).add() if field.repeated else getattr(parent, name), element)
     elif field.repeated:
         getattr(parent, name).extend(value)
     else:
@@ -64,29 +64,29 @@ def _merge(message: Any, values: Mapping[str, Any]) -> None:  # noqa: ANN401 - a
 
 
 def response(version: str, method: str, **values: Any) -> Any:  # noqa: ANN401 - a protobuf message
-    """An empty answer of ``Search`` or ``SearchStream`` with some fields set."""
-    kind = {"Search": "SearchGoogleAdsResponse", "SearchStream": "SearchGoogleAdsStreamResponse"}[method]
-    return message_class(version, _SERVICE, kind)(**values)
+    """An answer of ``Search`` or ``SearchStream`` without rows, with these fields set."""
+    message_name = {"Search": "SearchGoogleAdsResponse", "SearchStream": "SearchGoogleAdsStreamResponse"}[method]
+    return message_class(version, _SERVICE, message_name)(**values)
 
 
 def failure(version: str, error: AdsError, request_id: str) -> bytes:
     """A serialised GoogleAdsFailure."""
-    told = message_class(version, "errors.types.errors", "GoogleAdsFailure")(request_id=request_id)
-    each = told.errors.add()
-    each.message = error.message
-    setattr(each.error_code, error.family, _code(version, error))
+    message = message_class(version, "errors.types.errors", "GoogleAdsFailure")(request_id=request_id)
+    detail = message.errors.add()
+    detail.message = error.message
+    setattr(detail.error_code, error.family, _code(version, error))
     if error.quota:
-        details = each.details.quota_error_details
+        details = detail.details.quota_error_details
         scopes = type(details).DESCRIPTOR.fields_by_name["rate_scope"].enum_type
         details.rate_scope = scopes.values_by_name[error.quota.scope].number
         details.rate_name = error.quota.name
         details.retry_delay.seconds = error.quota.retry_seconds
-    serialised: bytes = told.SerializeToString()
+    serialised: bytes = message.SerializeToString()
     return serialised
 
 
 def status_details(error: AdsError) -> bytes:
-    """A serialised google.rpc.Status with the reason of a refusal below the Ads API."""
+    """A serialised google.rpc.Status with the reason why a call did not reach the Ads API."""
     metadata = {"service": "googleads.googleapis.com", "consumer": "projects/4400"}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain="googleapis.com", metadata=metadata)
     status = status_pb2.Status(code=_PERMISSION_DENIED, message=error.message)

@@ -1,6 +1,6 @@
-"""Google's part of the world: managers, customers, and what is in them, a pure function of the seed and the world's beginning.
+"""Google's part of the world: managers, customers and their contents, a pure function of the seed and the world's beginning.
 
-A customer is built when it is first asked for: one of them has 5,000 ads.
+The contents of a customer are built on first use, because one customer has 5,000 ads.
 """
 
 import threading
@@ -24,7 +24,10 @@ _BUILDING = threading.RLock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerSpec:
-    """What a customer looks like. ``number`` seeds it and makes its ids; ``campaigns`` are (channel, campaigns, groups, leaves in each)."""
+    """The properties of a customer. Its content and its ids are derived from ``number``.
+
+    ``campaigns`` are (channel, number of campaigns, ad groups per campaign, leaves per ad group or campaign).
+    """
 
     number: int
     name: str
@@ -39,13 +42,13 @@ class CustomerSpec:
 
     @property
     def id(self) -> str:
-        """Ten digits."""
+        """The customer id of ten digits."""
         return str(5_550_000_000 + self.number * 7_919_003)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Node:
-    """Anything that queries can ask for. ``facts`` are the fields that never change, ``refs`` the resources it belongs to."""
+    """A resource that queries can select. ``facts`` are the fields that never change, ``refs`` the resources it belongs to."""
 
     kind: str
     id: int
@@ -56,7 +59,7 @@ class Node:
     refs: Mapping[str, "Node"] = field(default_factory=dict)
 
     def status(self, at: datetime) -> str:
-        """ENABLED, PAUSED or REMOVED, as set on itself."""
+        """ENABLED, PAUSED or REMOVED, as set on the node itself."""
         return next((change.status for change in reversed(self.changes) if change.status and change.at <= at), "ENABLED")
 
     def name_at(self, at: datetime) -> str:
@@ -64,30 +67,30 @@ class Node:
         return next((change.name for change in reversed(self.changes) if change.name and change.at <= at), self.name)
 
     def amount_at(self, at: datetime) -> int | None:
-        """A budget's amount at an instant; None of what is no budget."""
+        """A budget's amount at an instant; None if the node is no budget."""
         amounts = (change.amount_micros for change in reversed(self.changes) if change.amount_micros and change.at <= at)
         return next(amounts, self.facts.get("amount_micros"))
 
     def changed_at(self, at: datetime) -> datetime:
-        """When it last changed, its creation included."""
+        """When the node was created or last changed."""
         return max([self.created_at, *(change.at for change in self.changes if change.at <= at)])
 
     @property
-    def above(self) -> "Node | None":
-        """The ad group, else the campaign, it is in."""
+    def parent(self) -> "Node | None":
+        """The ad group that the node is in, else the campaign."""
         return self.refs.get(AD_GROUP) or self.refs.get(CAMPAIGN)
 
     @property
     def stops_at(self) -> datetime | None:
-        """When it, or something above it, stops delivering for good."""
+        """When the node or one of its parents stops delivering for good."""
         own = next((change.at for change in self.changes if change.status), None)
-        above = self.above.stops_at if self.above else None
-        return min((each for each in (own, above) if each), default=None)
+        parent_stop = self.parent.stops_at if self.parent else None
+        return min((instant for instant in (own, parent_stop) if instant), default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Customer:
-    """One customer, manager or not."""
+    """A customer, manager or not."""
 
     spec: CustomerSpec
     seed: int
@@ -95,7 +98,7 @@ class Customer:
 
     @property
     def id(self) -> str:
-        """Ten digits, without dashes."""
+        """The customer id of ten digits, without dashes."""
         return self.spec.id
 
     @cached_property
@@ -105,7 +108,7 @@ class Customer:
 
     @property
     def nodes(self) -> Mapping[str, Sequence[Node]]:
-        """Everything in it by kind, in the order of creation; the same objects for all threads."""
+        """All nodes by kind, in the order of creation; all threads get the same objects."""
         with _BUILDING:
             return self._nodes
 
@@ -115,12 +118,12 @@ class Customer:
 
     @cached_property
     def leaves(self) -> Sequence[Node]:
-        """What delivers: ads, asset groups, and what has no rows below it (ad groups of app campaigns, Smart campaigns)."""
+        """The nodes that deliver: ads, asset groups, ad groups of app campaigns, and Smart campaigns."""
         return [node for kind in (AD, ASSET_GROUP, AD_GROUP, CAMPAIGN) for node in self.of(kind) if catalogue.leaf(_channel(node)) == kind]
 
     @cached_property
     def actions(self) -> tuple[catalogue.Action, ...]:
-        """Its conversion actions."""
+        """The customer's conversion actions."""
         return catalogue.actions(visits_count=self.spec.visits_count)
 
     @cached_property
@@ -132,17 +135,17 @@ class Customer:
         return self.nodes.get(kind, ())
 
     def existing(self, kind: str, at: datetime) -> list[Node]:
-        """What exists, or once existed, at an instant."""
+        """The nodes of a kind that were created by an instant, removed ones included."""
         return [node for node in self.of(kind) if node.created_at <= at]
 
     def version(self, at: datetime) -> int:
-        """How often anything has changed by an instant; the same number, the same entities."""
+        """The number of changes up to an instant. Equal numbers mean equal nodes."""
         return bisect_right(self._instants, at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A user's grant: which customers it reaches directly, and what is wrong with it, if anything."""
+    """A user's credential: the customers with direct access, and its flaw, such as ``revoked``, if it has one."""
 
     label: str
     refresh_token: str
@@ -157,25 +160,25 @@ class GoogleWorld:
 
     customers: dict[str, Customer]
     credentials: dict[str, Credential]
-    """By label; a login adds its own."""
+    """By label. A login adds credentials."""
 
     def customer(self, name: str) -> Customer:
         """The customer with this name."""
         return next(customer for customer in self.customers.values() if customer.spec.name == name)
 
     def change(self, customer_id: str, spec: CustomerSpec) -> None:
-        """From now on the customer is like this; what is in it stays."""
+        """Replace the properties of a customer from now on; its contents stay the same."""
         self.customers[customer_id] = replace(self.customers[customer_id], spec=spec)
 
     def clients(self, customer: Customer) -> list[tuple[Customer, int]]:
-        """A customer and everything below it, with how many levels below."""
+        """A customer and all customers below it, each with the number of levels below."""
         below: dict[int | None, list[Customer]] = defaultdict(list)
-        for each in self.customers.values():
-            below[each.spec.parent].append(each)
-        found = [(customer, 0)]
-        for each, level in found:
-            found += [(child, level + 1) for child in below[each.spec.number]]
-        return found
+        for client in self.customers.values():
+            below[client.spec.parent].append(client)
+        clients = [(customer, 0)]
+        for client, level in clients:
+            clients += [(child, level + 1) for child in below[client.spec.number]]
+        return clients
 
 
 STANDARD = (
@@ -200,26 +203,26 @@ STANDARD = (
 
 
 EXTRA_ADS = (6,)
-"""How many ads the extra customers have, in turn."""
+"""The numbers of ads of the extra customers, used in turn."""
 
-MOST_EXTRA = 400
-"""With more of them, customer ids would soon have eleven digits."""
+MAX_EXTRA = 400
+"""The ids of more extra customers would have eleven digits."""
 
 _FIRST_EXTRA = 100
 _ADS_IN_GROUP = _GROUPS_IN_CAMPAIGN = 2
 
 
 def create(seed: int, beginning: datetime, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> GoogleWorld:
-    """The standard world, with ``extra`` small customers more; the same arguments make the same one in any process.
+    """The standard world with ``extra`` additional small customers. Equal arguments make equal worlds in any process.
 
     Raises:
-        ValueError: more extra customers than there are ids for.
+        ValueError: ``extra`` is more than there are ids for.
     """
-    if extra > MOST_EXTRA:
-        raise ValueError(f"There can be {MOST_EXTRA} extra customers, not {extra}.")
+    if extra > MAX_EXTRA:
+        raise ValueError(f"There can be {MAX_EXTRA} extra customers, not {extra}.")
     customers = {spec.id: Customer(spec, seed, beginning) for spec in (*STANDARD, *_extra_specs(extra, extra_ads))}
     group, alpenglow, closed = (next(spec.id for spec in STANDARD if spec.number == number) for number in (10, 1, 4))
-    made = (
+    grants = (
         ("full", (group, alpenglow, closed), None),
         ("single", (alpenglow,), None),
         ("revoked", (group,), "revoked"),
@@ -229,13 +232,13 @@ def create(seed: int, beginning: datetime, extra: int = 0, extra_ads: Sequence[i
     )
     credentials = {
         label: Credential(label=label, refresh_token=f"1//sandbox-{label}-{seed:04d}", customers=reached, flaw=flaw)
-        for label, reached, flaw in made
+        for label, reached, flaw in grants
     }
     return GoogleWorld(customers=customers, credentials=credentials)
 
 
 def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[CustomerSpec]:
-    """Below the manager that every credential with managers reaches; of Search only, which one query reads."""
+    """Customers below the manager that every credential with managers has. They have Search campaigns only, which one query reads."""
     for number in range(count):
         yield CustomerSpec(
             number=_FIRST_EXTRA + number,
@@ -248,10 +251,10 @@ def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[CustomerSpec]:
 
 
 def _spread(ads: int) -> Iterator[tuple[str, int, int, int]]:
-    """Search campaigns that have so many ads together: as many full ones as there can be, then what is left."""
-    full, left = divmod(ads, _ADS_IN_GROUP * _GROUPS_IN_CAMPAIGN)
+    """Search campaigns with this number of ads in total: full campaigns first, then the remaining ads."""
+    full, remaining = divmod(ads, _ADS_IN_GROUP * _GROUPS_IN_CAMPAIGN)
     yield "SEARCH", full, _GROUPS_IN_CAMPAIGN, _ADS_IN_GROUP
-    groups, single = divmod(left, _ADS_IN_GROUP)
+    groups, single = divmod(remaining, _ADS_IN_GROUP)
     yield "SEARCH", min(groups, 1), groups, _ADS_IN_GROUP
     yield "SEARCH", min(single, 1), 1, single
 
@@ -271,7 +274,7 @@ def _build(customer: Customer) -> dict[str, list[Node]]:
 
 
 class _Builder:
-    """Makes a customer's nodes in a fixed order from one stream of dice."""
+    """Builds a customer's nodes in a fixed order from one stream of random numbers, so that equal seeds give equal nodes."""
 
     def __init__(self, customer: Customer) -> None:
         self.customer = customer
@@ -300,12 +303,12 @@ class _Builder:
     def _group(self, campaign: Node, channel: str, ads: int) -> None:
         number = len(self.nodes.get(AD_GROUP, ()))
         group = self._add(AD_GROUP, f"Group {number:04d}", catalogue.ad_group(channel), {CAMPAIGN: campaign}, age=100)
-        above = {CAMPAIGN: campaign, AD_GROUP: group}
+        parents = {CAMPAIGN: campaign, AD_GROUP: group}
         for _ in range(ads):
             count = len(self.nodes.get(AD, ()))
-            self._add(AD, f"Ad {count:05d}", catalogue.ad(channel, count), above, age=90)
+            self._add(AD, f"Ad {count:05d}", catalogue.ad(channel, count), parents, age=90)
         for word in range(2 if channel == "SEARCH" else 0):
-            self._add("ad_group_criterion", "", catalogue.keyword(number, word), above, age=0)
+            self._add("ad_group_criterion", "", catalogue.keyword(number, word), parents, age=0)
 
     def _asset_group(self, campaign: Node) -> None:
         number = len(self.nodes.get(ASSET_GROUP, ()))
@@ -324,13 +327,13 @@ class _Builder:
         age: float,
         number: int | None = None,
     ) -> Node:
-        """``age`` is how many days ago at most; 0 is at once after what it belongs to."""
-        made, beginning = self.nodes.setdefault(kind, []), self.customer.beginning
-        index, refs = len(made), refs or {}
+        """``age`` is the greatest age in days; with 0 the node is created right after its parents."""
+        nodes, beginning = self.nodes.setdefault(kind, []), self.customer.beginning
+        index, refs = len(nodes), refs or {}
         created = beginning - timedelta(seconds=int(age * (0.4 + 0.6 * self._rng.random()) * 86_400))
         if kind == AD and index % 23 == 7:  # noqa: PLR2004 - every 23rd ad is created on one of the next two days
             created = beginning + timedelta(minutes=int(30 + self._rng.integers(0, 45 * 60)))
-        parents = [refs[each] for each in (AD_GROUP, CAMPAIGN, ASSET_GROUP) if each in refs]
+        parents = [refs[kind_of_parent] for kind_of_parent in (AD_GROUP, CAMPAIGN, ASSET_GROUP) if kind_of_parent in refs]
         if parents:
             latest = max(parent.created_at for parent in parents) + timedelta(minutes=5)
             created = max(created, latest) if age else latest
@@ -344,20 +347,20 @@ class _Builder:
             facts=facts,
             refs=refs,
         )
-        made.append(node)
+        nodes.append(node)
         return node
 
     def _history(self, kind: str, index: int, name: str, created: datetime) -> Iterator[Change]:
-        """For some entities one change of status or of name, in the past or soon."""
+        """For some nodes a change of status or of name, in the past or in the hours after the beginning."""
         share = {CAMPAIGN: 3, AD_GROUP: 2, AD: 7, ASSET_GROUP: 8}.get(kind)
         if share is None or index == 0:
             return
-        beginning, dice = self.customer.beginning, int(self._rng.integers(0, 100))
+        beginning, draw = self.customer.beginning, int(self._rng.integers(0, 100))
         past = beginning - timedelta(days=float(self._rng.uniform(2, 40)))
-        soon = beginning + timedelta(minutes=int(self._rng.integers(20, 23 * 60)))
-        steps = (("PAUSED", past), ("REMOVED", past), ("PAUSED", soon), ("REMOVED", soon))
-        status, at = next(((status, at) for n, (status, at) in enumerate(steps, 1) if dice < n * share), (None, soon))
+        later = beginning + timedelta(minutes=int(self._rng.integers(20, 23 * 60)))
+        steps = (("PAUSED", past), ("REMOVED", past), ("PAUSED", later), ("REMOVED", later))
+        status, at = next(((status, at) for n, (status, at) in enumerate(steps, 1) if draw < n * share), (None, later))
         if status and at > created + DAY:
             yield Change(at=at, status=status)
-        elif dice >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
-            yield Change(at=soon, name=f"{name} v2")
+        elif draw >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
+            yield Change(at=later, name=f"{name} v2")

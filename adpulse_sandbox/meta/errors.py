@@ -63,17 +63,17 @@ def expired_token() -> GraphError:
 
 
 def checkpoint() -> GraphError:
-    """The token's user must log in first. Source: recorded answers of other clients."""
+    """A token whose user must log in to Facebook first. Source: recorded answers of other clients."""
     return GraphError(400, 190, "You cannot access the app till you log in to www.facebook.com and follow the instructions given.", 459)
 
 
 def blocked() -> GraphError:
-    """The user is blocked for a time (a post's answer: php-graph-sdk#1047; no read was recorded)."""
+    """A user who is blocked for a time. Source: php-graph-sdk#1047, the answer to a post; no answer to a read was recorded."""
     return GraphError(403, 368, "(#368) Temporarily blocked for policies violations")
 
 
 def app_blocked() -> GraphError:
-    """The app is restricted (anthropics/claude-code#91036, 2026-09)."""
+    """An app that is restricted. Source: anthropics/claude-code#91036, 2026-09."""
     return GraphError(400, 200, "API access blocked.")
 
 

@@ -10,7 +10,7 @@ from adpulse.cli import cli
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google import world
 from adpulse_sandbox.google.running import Options
-from adpulse_sandbox.google.world import CAMPAIGN, MOST_EXTRA
+from adpulse_sandbox.google.world import CAMPAIGN, MAX_EXTRA
 from adpulse_sandbox.meta.world import BEGINNING
 from adpulse_sandbox.remote import Remote
 
@@ -20,7 +20,7 @@ LEVELS = ("campaign", "ad_group", "ad_group_ad", "asset_group")
 
 @pytest.fixture(scope="module")
 def crowd():
-    return world.create(1, BEGINNING, MOST_EXTRA, SIZES)
+    return world.create(1, BEGINNING, MAX_EXTRA, SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_each_has_as_many_ads_as_its_turn_says_spread_over_search_campaigns(crow
 
 
 def test_ids_of_customers_have_ten_digits_and_none_is_taken_twice(crowd):
-    assert len(crowd.customers) == len(world.STANDARD) + MOST_EXTRA >= len(world.STANDARD) + MANY
+    assert len(crowd.customers) == len(world.STANDARD) + MAX_EXTRA >= len(world.STANDARD) + MANY
     assert {len(customer_id) for customer_id in crowd.customers} == {10}
 
 
@@ -63,9 +63,9 @@ def everything(customer):
 
 def test_more_of_them_than_there_are_ids_for_are_refused():
     with pytest.raises(ValueError, match="There can be 400 extra customers, not 401"):
-        world.create(1, BEGINNING, MOST_EXTRA + 1)
+        world.create(1, BEGINNING, MAX_EXTRA + 1)
 
-    assert CliRunner().invoke(cli, ["sandbox", "--google-extra", str(MOST_EXTRA + 1)]).exit_code == 2
+    assert CliRunner().invoke(cli, ["sandbox", "--google-extra", str(MAX_EXTRA + 1)]).exit_code == 2
 
 
 def test_they_change_nothing_of_the_standard_world():
@@ -87,7 +87,7 @@ def test_the_same_seed_makes_the_same_ones_and_another_seed_others():
 
 
 def test_hundreds_are_made_and_built_when_asked_for():
-    made = world.create(1, BEGINNING, MOST_EXTRA)
+    made = world.create(1, BEGINNING, MAX_EXTRA)
 
     assert not any("_nodes" in vars(customer) for customer in made.customers.values())
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse_sandbox.google import gaql
-from adpulse_sandbox.google.conditions import test as ready
+from adpulse_sandbox.google.conditions import to_predicate
 from adpulse_sandbox.google.days import finite_range, segment_of
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.google.fields import schema
@@ -85,10 +85,10 @@ def refusal(make):
     return caught.value.code
 
 
-def prepared(fields, text, today=WEDNESDAY):
-    """The conditions of a WHERE clause, ready to be met."""
+def predicates_of(fields, text, today=WEDNESDAY):
+    """The predicates of a WHERE clause."""
     query = gaql.parse(f"SELECT campaign.id FROM campaign WHERE {text}")
-    return [ready(each, fields[each.field], today) for each in query.where]
+    return [to_predicate(condition, fields[condition.field], today) for condition in query.where]
 
 
 @pytest.mark.parametrize(("query", "code"), WRONG.items())
@@ -104,13 +104,13 @@ def test_every_clause_is_parsed_in_any_case_and_with_any_space():
     )
 
     assert (query.select, query.resource, query.limit) == (("campaign.id", "metrics.clicks"), "campaign", 7)
-    assert [(each.field, each.operator, [value.text for value in each.values]) for each in query.where] == [
+    assert [(condition.field, condition.operator, [value.text for value in condition.values]) for condition in query.where] == [
         ("campaign.name", "NOT LIKE", ["a'%"]),
         ("campaign.id", "IN", ["1", "-2"]),
         ("campaign.status", "IS NOT NULL", []),
         ("segments.date", "BETWEEN", ["2026-03-01", "2026-03-02"]),
     ]
-    assert [(each.field, each.descending) for each in query.order_by] == [("campaign.id", False), ("metrics.clicks", True)]
+    assert [(ordering.field, ordering.descending) for ordering in query.order_by] == [("campaign.id", False), ("metrics.clicks", True)]
     assert query.parameters == {"omit_unselected_resource_names": True}
 
 
@@ -126,17 +126,17 @@ def test_any_text_parses_or_is_refused(text):
 
 @pytest.mark.parametrize(("name", "days"), RANGES.items())
 def test_a_named_range_is_these_days(fields, name, days):
-    (made,) = prepared(fields, f"segments.date DURING {name}")
+    (predicate,) = predicates_of(fields, f"segments.date DURING {name}")
 
-    assert made.operands == days
+    assert predicate.operands == days
 
 
 def test_an_unknown_range_is_refused(fields):
-    assert refusal(lambda: prepared(fields, "segments.date DURING LAST_90_DAYS")) == "INVALID_VALUE_WITH_DURING_OPERATOR"
+    assert refusal(lambda: predicates_of(fields, "segments.date DURING LAST_90_DAYS")) == "INVALID_VALUE_WITH_DURING_OPERATOR"
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "met"),
+    ("text", "value", "accepted"),
     [
         ("campaign.name = 'Ab'", "Ab", True),
         ("campaign.name = 'ab'", "Ab", False),
@@ -170,10 +170,10 @@ def test_an_unknown_range_is_refused(fields):
         ("campaign.labels IS NULL", [], True),
     ],
 )
-def test_a_condition_is_met_or_not(fields, text, value, met):
-    (made,) = prepared(fields, text)
+def test_a_condition_is_met_or_not(fields, text, value, accepted):
+    (predicate,) = predicates_of(fields, text)
 
-    assert made.met(value) is met
+    assert predicate.accepts(value) is accepted
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_condition_is_met_or_not(fields, text, value, met):
     ],
 )
 def test_an_operator_or_value_that_does_not_suit_the_field_is_refused(fields, text, code):
-    assert refusal(lambda: prepared(fields, text)) == code
+    assert refusal(lambda: predicates_of(fields, text)) == code
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_an_operator_or_value_that_does_not_suit_the_field_is_refused(fields, te
     ],
 )
 def test_filters_on_dates_leave_a_finite_range(fields, text, first, last):
-    assert finite_range(prepared(fields, text)) == (first, last)
+    assert finite_range(predicates_of(fields, text)) == (first, last)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_filters_on_dates_leave_a_finite_range(fields, text, first, last):
     ],
 )
 def test_a_range_that_is_open_empty_or_misaligned_is_refused(fields, text, code):
-    assert refusal(lambda: finite_range(prepared(fields, text))) == code
+    assert refusal(lambda: finite_range(predicates_of(fields, text))) == code
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 12, 31)))
