@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length)
         if action is None:
-            self._json(404, {"error": f"There is no {self.command} {target.path} here."})
+            self._json(404, {"error": f"The sandbox has no {self.command} {target.path}."})
             return
         try:
             answer = action({**dict(parse_qsl(target.query)), **(json.loads(body) if body else {})})

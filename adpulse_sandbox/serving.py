@@ -7,7 +7,7 @@ _STOP_POLL_SECONDS = 0.05
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
+    request_queue_size = 128  # load tests open many connections at once; the standard library's default is 5
     daemon_threads = True
 
 

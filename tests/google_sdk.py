@@ -36,7 +36,7 @@ class Ads:
         return list(self.service.search_stream(request=asked, timeout=60))
 
     def rows(self, query):
-        return [told(row) for batch in self.stream(query) for row in batch.results]
+        return [fields_of(row) for batch in self.stream(query) for row in batch.results]
 
     def page(self, query, **request):
         asked = {"customer_id": self.customer.id, "query": query, **request}
@@ -58,16 +58,16 @@ def code(failure):
     return field.name, field.enum_type.values_by_number[number].name
 
 
-def told(message, prefix=""):
-    """What is set in a message, by field name; repeated and empty messages as they are."""
-    found = {}
+def fields_of(message, prefix=""):
+    """The fields that are set in a message, by name; repeated and empty messages as they are."""
+    fields = {}
     for field, value in message.ListFields():
         name = prefix + field.name.rstrip("_")
-        whole = field.is_repeated or field.message_type is None or field.message_type.name in ("ChangedResource", "FieldMask")
+        is_whole = field.is_repeated or field.message_type is None or field.message_type.name in ("ChangedResource", "FieldMask")
         if field.enum_type and not field.is_repeated:
-            found[name] = field.enum_type.values_by_number[value].name
-        elif whole:
-            found[name] = list(value) if field.is_repeated else value
+            fields[name] = field.enum_type.values_by_number[value].name
+        elif is_whole:
+            fields[name] = list(value) if field.is_repeated else value
         else:
-            found |= told(value, f"{name}.") or {name: value}
-    return found
+            fields |= fields_of(value, f"{name}.") or {name: value}
+    return fields

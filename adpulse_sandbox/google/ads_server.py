@@ -35,6 +35,7 @@ class AdsServer:
 
 def serve(ads: Ads, host: str, port: int) -> AdsServer:
     """Start serving in background threads; port 0 takes a free port."""
+    # Without a limit for answers, so that the fault ``oversized`` reaches the client.
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=(_Handlers(ads),), options=[("grpc.max_send_message_length", -1)])
     actual_port = server.add_secure_port(f"{host}:{port}", grpc.ssl_server_credentials([key_and_certificate()]))
     server.start()

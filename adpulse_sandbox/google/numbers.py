@@ -49,7 +49,7 @@ def per_entity(sums: Sums, entities: list[Node], resource: str, customer: Custom
     places = {node: place for place, node in enumerate(dict.fromkeys(node for node in owners if node))}
     sums_by_owner = np.zeros((len(places) + 1, len(QUANTITIES)), dtype=np.int64)
     np.add.at(sums_by_owner, np.array([places[node] if node else len(places) for node in owners], dtype=np.int64), sums.T)
-    sums_by_owner[-1] = 0
+    sums_by_owner[-1] = 0  # the last row collects leaves without an owner, and is read for entities without leaves
     shown = [entity.refs[kind] if kind != resource else entity for entity in entities]
     sums_of_entities: Sums = sums_by_owner[[places.get(node, -1) for node in shown]].T
     if resource == "keyword_view":

@@ -112,6 +112,7 @@ class _EntityDescriber:
         node = related(entity, resource, self._customer)
         if node is None:
             return {}
+        # The node of a customer is a new object on every call; all others live at least as long as the query.
         key = (node.kind, id(node) if node.kind != "customer" else 0, resource)
         if key not in self._described:
             self._described[key] = describe(node, resource, self._customer, self._now)

@@ -157,6 +157,7 @@ class GoogleTruth:
         customer = self.customer(customer_id)
         number, count = customer.spec.number, len(customer.leaves)
         rng = np.random.Generator(np.random.Philox(key=[self._seed * 1_000_003 + 7_000 + number, day.toordinal()]))
+        # The scale has a generator of its own, without the day: a large leaf is large on every day.
         scale = np.random.Generator(np.random.Philox(key=[self._seed, 8_000 + number])).lognormal(6.0, 0.9, count)
         idle = rng.random(count) < 0.06  # noqa: PLR2004 - on some days a leaf wins no auction
         channels = [catalogue.CHANNELS[channel_of(leaf)] for leaf in customer.leaves]

@@ -20,6 +20,7 @@ from adpulse_sandbox.meta.world import DAY, Change
 
 CAMPAIGN, AD_GROUP, AD, ASSET_GROUP, BUDGET = "campaign", "ad_group", "ad_group_ad", "asset_group", "campaign_budget"
 _BUILDING = threading.RLock()
+"""``cached_property`` has no lock of its own: two threads would build two sets of nodes, which compare by identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

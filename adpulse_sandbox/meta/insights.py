@@ -171,6 +171,7 @@ def rows(truth: Truth, query: Query, as_of: datetime) -> Iterator[Callable[[], d
     owners = np.full(len(query.account.ads), -1)
     for index, group in groups.items():
         owners[index] = group
+    # Reversed, so that a group is represented by its first ad.
     members = {group: query.account.ads[index] for index, group in reversed(groups.items())}
     for since, until in _periods(query):
         days = (truth.day_of(query.account.id, since + timedelta(days=n), as_of) for n in range((until - since).days + 1))

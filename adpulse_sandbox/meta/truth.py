@@ -173,6 +173,7 @@ class Truth:
         account = self.account(account_id)
         rng = np.random.Generator(np.random.Philox(key=[self._world.seed * 1_000_003 + account.spec.number, day.toordinal()]))
         count = len(account.ads)
+        # The scale has a generator of its own, without the day: a large ad is large on every day.
         scale = np.random.Generator(np.random.Philox(key=[self._world.seed, account.spec.number + 1_000])).lognormal(6.5, 1.0, count)
         idle = rng.random(count) < 0.06  # noqa: PLR2004 - on some days an ad wins no auction
         impressions = np.floor(scale * rng.lognormal(0, 0.3, count)) * ~idle

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from clients import TODAY, GoogleRig, assert_free_of, keyed
-from google_sdk import Ads, told
+from google_sdk import Ads, fields_of
 
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
@@ -444,7 +444,7 @@ def test_a_change_in_the_hour_that_comes_twice_is_read():
 
 def reference(ads, text, fields):
     """The rows as the SDK's plain path gives them."""
-    rows = [told(row) for batch in ads.stream(text) for row in batch.results]
+    rows = [fields_of(row) for batch in ads.stream(text) for row in batch.results]
     return [{name: value for name, value in row.items() if name in fields and meant(value)} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""A running sandbox and a bare HTTP client: nothing of the product stands between a test and the wire."""
+"""A running sandbox and a bare HTTP client, without any code of the product between a test and the wire."""
 
 import json
 
@@ -10,14 +10,14 @@ from adpulse_sandbox import Sandbox
 
 
 class Bare:
-    """Asks the Graph endpoint of a sandbox; parameters that are not text go out as JSON."""
+    """A client of a sandbox's Graph endpoint; parameters that are no text are sent as JSON."""
 
     def __init__(self, sandbox, timeout=30.0):
         self.sandbox = sandbox
         self.http = httpx.Client(base_url=sandbox.graph_url, trust_env=False, timeout=timeout)
 
     def __call__(self, path, *, method="GET", token="full", version="v26.0", headers=None, **params):
-        labels = {each.label: each.value for each in self.sandbox.world.tokens.values()}
+        labels = {entry.label: entry.value for entry in self.sandbox.world.tokens.values()}
         sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
         if token is not None:
             sent["access_token"] = labels.get(token, token)
@@ -27,11 +27,11 @@ class Bare:
     def rows(self, path, **params):
         """Every row of a listing, page by page along ``next``."""
         answer = self(path, **params).json()
-        found = list(answer["data"])
+        rows = list(answer["data"])
         while "next" in answer.get("paging", {}):
             answer = self.http.get(answer["paging"]["next"]).json()
-            found += answer["data"]
-        return found
+            rows += answer["data"]
+        return rows
 
     def close(self):
         self.http.close()
@@ -68,14 +68,14 @@ def ask_own(sandbox):
 @pytest.fixture
 def bare():
     """Makes clients for sandboxes a test starts itself."""
-    made = []
+    clients = []
 
     def make(sandbox, **options):
-        made.append(Bare(sandbox, **options))
-        return made[-1]
+        clients.append(Bare(sandbox, **options))
+        return clients[-1]
 
     yield make
-    for client in made:
+    for client in clients:
         client.close()
 
 
@@ -88,7 +88,7 @@ def control(sandbox):
 
 @pytest.fixture(scope="session")
 def harbor(standing):
-    """The account in New York that most tests ask about."""
+    """The account in New York that most tests use."""
     return standing.world.account("Harbor Outdoor")
 
 

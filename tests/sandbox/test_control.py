@@ -12,7 +12,7 @@ from adpulse_sandbox import Sandbox
 from adpulse_sandbox.remote import Remote
 
 NOON = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
-QUESTION = {"since": "2026-03-01", "until": "2026-03-03", "as_of": "2026-03-20T15:00:00+00:00"}
+TRUTH_QUERY = {"since": "2026-03-01", "until": "2026-03-03", "as_of": "2026-03-20T15:00:00+00:00"}
 
 
 def table(answer):
@@ -20,31 +20,31 @@ def table(answer):
     return pa.ipc.open_stream(answer.content).read_all()
 
 
-def test_it_says_that_it_is_well(control):
+def test_the_health_route_answers_ok(control):
     assert control.get("/health").json() == {"status": "ok"}
 
 
 def test_a_frozen_clock_stands_still(control):
-    told = [control.get("/clock").json() for _ in range(3)]
+    clocks = [control.get("/clock").json() for _ in range(3)]
 
-    assert told == [{"now": "2026-03-20T15:00:00+00:00", "rate": 0.0}] * 3
+    assert clocks == [{"now": "2026-03-20T15:00:00+00:00", "rate": 0.0}] * 3
 
 
 def test_the_clock_is_set_and_every_answer_follows(control, ask_own, sandbox):
-    told = control.post("/clock", json={"set": "2026-04-01T14:00:00+02:00"}).json()
+    clock = control.post("/clock", json={"set": "2026-04-01T14:00:00+02:00"}).json()
 
     harbor = sandbox.world.account("Harbor Outdoor")
     (row,) = ask_own(f"act_{harbor.id}/insights", date_preset="yesterday").json()["data"]
-    assert told == {"now": "2026-04-01T12:00:00+00:00", "rate": 0.0}
+    assert clock == {"now": "2026-04-01T12:00:00+00:00", "rate": 0.0}
     assert sandbox.clock.now() == NOON
     assert row["date_start"] == "2026-03-31"
 
 
 def test_the_clock_steps_ahead(control, sandbox):
     control.post("/clock", json={"advance_seconds": 900})
-    told = control.post("/clock", json={"advance_seconds": 0.5}).json()
+    clock = control.post("/clock", json={"advance_seconds": 0.5}).json()
 
-    assert told["now"] == "2026-03-20T15:15:00.500000+00:00"
+    assert clock["now"] == "2026-03-20T15:15:00.500000+00:00"
     assert sandbox.clock.now() == datetime(2026, 3, 20, 15, 15, 0, 500_000, tzinfo=UTC)
 
 
@@ -60,13 +60,13 @@ def test_the_clock_runs_at_a_rate_and_can_be_frozen_again(control):
 
 
 def test_one_request_can_set_step_and_freeze(control):
-    told = control.post("/clock", json={"set": NOON.isoformat(), "advance_seconds": 60, "rate": 0}).json()
+    clock = control.post("/clock", json={"set": NOON.isoformat(), "advance_seconds": 60, "rate": 0}).json()
 
-    assert told == {"now": "2026-04-01T12:01:00+00:00", "rate": 0.0}
+    assert clock == {"now": "2026-04-01T12:01:00+00:00", "rate": 0.0}
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("body", "message"),
     [
         ({"set": "2026-04-01T12:00:00"}, "ValueError: 2026-04-01T12:00:00 has no time zone"),
         ({"set": "noon"}, "ValueError: Invalid isoformat string: 'noon'"),
@@ -75,10 +75,10 @@ def test_one_request_can_set_step_and_freeze(control):
     ],
     ids=["naive instant", "no instant", "no number of seconds", "no rate"],
 )
-def test_a_wrong_word_to_the_clock_is_refused_and_changes_nothing(control, told, sentence):
-    answer = control.post("/clock", json=told)
+def test_a_wrong_word_to_the_clock_is_refused_and_changes_nothing(control, body, message):
+    answer = control.post("/clock", json=body)
 
-    assert (answer.status_code, answer.json()) == (400, {"error": sentence})
+    assert (answer.status_code, answer.json()) == (400, {"error": message})
     assert control.get("/clock").json() == {"now": "2026-03-20T15:00:00+00:00", "rate": 0.0}
 
 
@@ -105,7 +105,7 @@ def test_a_body_that_is_no_object_is_refused(control, body):
 def test_an_unknown_path_is_not_found(control, method, path):
     answer = control.request(method, path)
 
-    assert (answer.status_code, answer.json()) == (404, {"error": f"There is no {method} {path} here."})
+    assert (answer.status_code, answer.json()) == (404, {"error": f"The sandbox has no {method} {path}."})
 
 
 def test_a_call_is_logged_with_all_that_matters(control, ask_own, sandbox):
@@ -138,11 +138,11 @@ def test_failures_and_faults_are_logged_too(control, ask_own, sandbox):
     ask_own("me", token=None)
     ask_own("act_4711")
 
-    told = [(call["seq"], call["account"], call["status"], call["fault"], call["rows"]) for call in control.get("/calls").json()]
-    assert told == [(1, harbor.id, 400, "throttle", None), (2, "", 400, None, None), (3, "", 400, None, None)]
+    logged = [(call["seq"], call["account"], call["status"], call["fault"], call["rows"]) for call in control.get("/calls").json()]
+    assert logged == [(1, harbor.id, 400, "throttle", None), (2, "", 400, None, None), (3, "", 400, None, None)]
 
 
-def test_calls_of_one_account_are_told_apart_and_can_be_forgotten(control, ask_own, sandbox):
+def test_the_call_log_is_filtered_by_account_and_can_be_cleared(control, ask_own, sandbox):
     harbor, sakura = sandbox.world.account("Harbor Outdoor").id, sandbox.world.account("Sakura Tea").id
     for account in (harbor, sakura, harbor):
         ask_own(f"act_{account}")
@@ -173,16 +173,16 @@ def test_no_token_is_ever_in_the_call_log(control, ask_own, sandbox):
 
 
 def test_the_world_is_described(control, sandbox):
-    told = control.get("/world").json()
+    description = control.get("/world").json()
 
-    assert told["graph_url"] == sandbox.graph_url
-    assert [(each["name"], each["currency"], each["timezone"], each["status"], each["ads"]) for each in told["accounts"]] == [
+    assert description["graph_url"] == sandbox.graph_url
+    assert [(row["name"], row["currency"], row["timezone"], row["status"], row["ads"]) for row in description["accounts"]] == [
         ("Harbor Outdoor", "USD", "America/New_York", 1, 150),
         ("Nordlicht Moebel", "EUR", "Europe/Berlin", 1, 2000),
         ("Sakura Tea", "JPY", "Asia/Tokyo", 1, 60),
         ("Closed Shop", "USD", "America/Chicago", 2, 4),
     ]
-    assert set(told["tokens"]) == {
+    assert set(description["tokens"]) == {
         "full", "single", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both", "business_system_user", "page",
         "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
     }  # fmt: skip
@@ -191,12 +191,12 @@ def test_the_world_is_described(control, sandbox):
 def test_truth_comes_as_arrow(control, sandbox):
     account = sandbox.world.account("Harbor Outdoor").id
     days = (date(2026, 3, 1), date(2026, 3, 3))
-    asked = {"account": account, **QUESTION}
+    query = {"account": account, **TRUTH_QUERY}
 
-    metrics = table(control.get("/truth/metrics", params={**asked, "margin": "0.4"}))
-    totals = table(control.get("/truth/totals", params=asked))
-    complete = table(control.get("/truth/totals", params={**asked, "complete": "1"}))
-    entities = table(control.get("/truth/entities", params={"account": account, "as_of": QUESTION["as_of"]}))
+    metrics = table(control.get("/truth/metrics", params={**query, "margin": "0.4"}))
+    totals = table(control.get("/truth/totals", params=query))
+    complete = table(control.get("/truth/totals", params={**query, "complete": "1"}))
+    entities = table(control.get("/truth/entities", params={"account": account, "as_of": TRUTH_QUERY["as_of"]}))
 
     now = sandbox.clock.now()
     assert metrics.equals(sandbox.truth.metrics(account, *days, now, Decimal("0.4")))
@@ -210,15 +210,15 @@ def test_truth_comes_as_arrow(control, sandbox):
 def test_truth_of_an_empty_range_is_a_table_without_rows(control, sandbox):
     account = sandbox.world.account("Harbor Outdoor").id
 
-    told = table(control.get("/truth/metrics", params={"account": account, **QUESTION, "since": "2024-01-01", "until": "2024-01-01"}))
+    metrics = table(control.get("/truth/metrics", params={"account": account, **TRUTH_QUERY, "since": "2024-01-01", "until": "2024-01-01"}))
 
-    assert told.num_rows == 0
-    assert told.schema.field("spend").type == pa.int64()
-    assert told.schema.field("date").type == pa.date32()
+    assert metrics.num_rows == 0
+    assert metrics.schema.field("spend").type == pa.int64()
+    assert metrics.schema.field("date").type == pa.date32()
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         ({"as_of": "2026-03-20T15:00:00"}, "has no time zone"),
         ({"since": "yesterday"}, "Invalid isoformat string"),
@@ -227,17 +227,17 @@ def test_truth_of_an_empty_range_is_a_table_without_rows(control, sandbox):
     ],
     ids=["naive instant", "no date", "no such account", "no margin"],
 )
-def test_a_wrong_question_about_the_truth_is_refused(control, sandbox, change, sentence):
-    asked = {"account": sandbox.world.account("Harbor Outdoor").id, **QUESTION, **change}
+def test_a_wrong_question_about_the_truth_is_refused(control, sandbox, change, message):
+    query = {"account": sandbox.world.account("Harbor Outdoor").id, **TRUTH_QUERY, **change}
 
-    answer = control.get("/truth/metrics", params=asked)
+    answer = control.get("/truth/metrics", params=query)
 
     assert answer.status_code == 400
-    assert sentence in answer.json()["error"]
+    assert message in answer.json()["error"]
 
 
 def test_a_question_without_an_account_is_refused(control):
-    answer = control.get("/truth/metrics", params=QUESTION)
+    answer = control.get("/truth/metrics", params=TRUTH_QUERY)
 
     assert (answer.status_code, answer.json()) == (400, {"error": "KeyError: 'account'"})
 
@@ -273,13 +273,13 @@ def test_a_stopped_sandbox_answers_no_more():
             httpx.get(url, trust_env=False)
 
 
-def test_the_remote_says_the_same_as_the_endpoint(sandbox, control, ask_own):
+def test_the_remote_returns_what_the_endpoint_returns(sandbox, control, ask_own):
     remote, account = Remote(f"{sandbox.control_url}/"), sandbox.world.account("Sakura Tea").id
     since, until, as_of = date(2026, 3, 1), date(2026, 3, 3), sandbox.clock.now()
     remote.fault("transient", kind="node", count=1)
     struck = ask_own(f"act_{account}").status_code
     log = remote.calls(account)
-    told = remote.truth_metrics(account, since=since, until=until, as_of=as_of, margin=Decimal("0.25"))
+    metrics = remote.truth_metrics(account, since=since, until=until, as_of=as_of, margin=Decimal("0.25"))
     totals = remote.truth_totals(account, since=since, until=until, as_of=as_of, complete=True)
     entities = remote.truth_entities(account, as_of=as_of)
     remote.clear_faults()
@@ -287,7 +287,7 @@ def test_the_remote_says_the_same_as_the_endpoint(sandbox, control, ask_own):
     stepped = remote.advance(60)
 
     assert (struck, log, remote.calls("4711")) == (500, control.get("/calls").json(), [])
-    assert told.equals(sandbox.truth.metrics(account, since, until, as_of, Decimal("0.25")))
+    assert metrics.equals(sandbox.truth.metrics(account, since, until, as_of, Decimal("0.25")))
     assert totals.equals(sandbox.truth.totals(account, since, until, as_of, complete=True))
     assert entities.equals(sandbox.truth.entities(account, as_of))
     assert control.get("/faults").json() == []

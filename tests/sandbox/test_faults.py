@@ -1,4 +1,4 @@
-"""Faults by script, as a bare client sees them on the wire."""
+"""Scripted faults, as a bare HTTP client receives them."""
 
 import json
 
@@ -21,7 +21,7 @@ def case(action):
 
 
 class Wire:
-    """A sandbox with a script, and a client that asks for ads of its first account."""
+    """A sandbox with armed faults, and a client that requests the ads of its first account."""
 
     def __init__(self, sandbox, ask):
         self.sandbox, self.ask = sandbox, ask
@@ -186,7 +186,7 @@ def next_without_end(wire):
         page = wire.ask.http.get(page["paging"]["next"]).json()
         pages.append(page)
 
-    assert all(each == pages[0] for each in pages)
+    assert all(page == pages[0] for page in pages)
     assert pages[0]["data"] == []
     assert "next" in pages[0]["paging"]
 
@@ -505,7 +505,7 @@ def test_a_fault_request_without_rules_is_refused(control):
     assert control.get("/faults").json() == []
 
 
-def test_the_control_endpoint_arms_tells_and_disarms(control, wire):
+def test_the_control_endpoint_arms_lists_and_removes_faults(control, wire):
     armed = control.post("/faults", json={"rules": [{"action": "transient", "kind": "ads", "count": 3}]}).json()
     struck = wire.ads().status_code
 

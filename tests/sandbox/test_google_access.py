@@ -1,4 +1,4 @@
-"""Who may ask what: OAuth, managers, versions, methods that are not served; and the field service."""
+"""Access: OAuth, managers, versions and methods that are not served; and the field service."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import MethodNotImplemented, ServiceUnavailable
 from google.auth import crypt, jwt
-from google_sdk import Ads, client, code, told, trust
+from google_sdk import Ads, client, code, fields_of, trust
 
 from adpulse_sandbox.google import oauth, rules
 from adpulse_sandbox.google.certificate import key_and_certificate
@@ -29,7 +29,7 @@ def google(standing):
 
 @pytest.fixture(scope="module")
 def channel(google):
-    """A bare gRPC channel: what the SDK does by itself can be done wrong here."""
+    """A bare gRPC channel, for calls that the SDK would not make."""
     with grpc.secure_channel(google.endpoint, grpc.ssl_channel_credentials(key_and_certificate()[1])) as opened:
         yield opened
 
@@ -47,8 +47,8 @@ def bare(channel, path, *metadata, body=b""):
     with pytest.raises(grpc.RpcError) as caught:
         call(body, metadata=metadata, timeout=30)
     failures = [(key, value) for key, value in caught.value.trailing_metadata() if key.endswith("failure-bin")]
-    made = [(code(GoogleAdsFailure.pb(GoogleAdsFailure.deserialize(value)))[1], key) for key, value in failures]
-    return caught.value.code().name, *(made or [(None, None)])[0]
+    codes = [(code(GoogleAdsFailure.pb(GoogleAdsFailure.deserialize(value)))[1], key) for key, value in failures]
+    return caught.value.code().name, *(codes or [(None, None)])[0]
 
 
 def grant(google, **form):
@@ -62,10 +62,10 @@ def refresh(google, label, **changed):
 
 
 def test_a_refresh_token_is_exchanged_for_an_access_token(google):
-    told_ = refresh(google, "full").json()
+    resource = refresh(google, "full").json()
 
-    assert told_.keys() == {"access_token", "expires_in", "token_type", "scope"}
-    assert (told_["token_type"], told_["expires_in"] > 3000) == ("Bearer", True)
+    assert resource.keys() == {"access_token", "expires_in", "token_type", "scope"}
+    assert (resource["token_type"], resource["expires_in"] > 3000) == ("Bearer", True)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_service_account_by_configuration_file_reaches_what_the_full_user_reac
 
 
 def asserted(google, key=None, **changed):
-    """What the token endpoint says to a service account's assertion."""
+    """The token endpoint's answer to a service account's assertion."""
     own = json.loads((google.files / "service-account.json").read_text())
     claims = {"iss": own["client_email"], "aud": own["token_uri"], "iat": int(time.time()), "exp": int(time.time()) + 600, **changed}
     assertion = jwt.encode(crypt.RSASigner.from_string(key or own["private_key"]), claims).decode()
@@ -112,9 +112,9 @@ def asserted(google, key=None, **changed):
 def test_an_assertion_must_be_signed_by_the_account_name_it_and_not_be_over(google):
     other = rsa.generate_private_key(65_537, 2_048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
-    told_ = [asserted(google), asserted(google, key=other), asserted(google, iss="a@b"), asserted(google, exp=int(time.time()) - 1)]
+    resource = [asserted(google), asserted(google, key=other), asserted(google, iss="a@b"), asserted(google, exp=int(time.time()) - 1)]
 
-    assert told_ == [None, "invalid_grant", "invalid_grant", "invalid_grant"]
+    assert resource == [None, "invalid_grant", "invalid_grant", "invalid_grant"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_customer_id_must_be_digits(google):
     assert code(caught.value.failure) == ("request_error", "INVALID_CUSTOMER_ID")
 
 
-def test_a_user_without_customers_is_told_so(google):
+def test_a_user_without_customers_gets_not_ads_user(google):
     with pytest.raises(GoogleAdsException) as caught:
         client(google, label="none", login=None).get_service("CustomerService").list_accessible_customers()
 
@@ -179,19 +179,19 @@ def test_a_user_without_customers_is_told_so(google):
     ],
 )
 def test_a_call_without_a_valid_token_is_refused(channel, header, expected):
-    status, found, _ = bare(channel, "/google.ads.googleads.v26.services.CustomerService/ListAccessibleCustomers", *header)
+    status, error_code, _ = bare(channel, "/google.ads.googleads.v26.services.CustomerService/ListAccessibleCustomers", *header)
 
-    assert (status, found) == ("UNAUTHENTICATED", expected)
+    assert (status, error_code) == ("UNAUTHENTICATED", expected)
 
 
 @pytest.mark.parametrize("version", ["v1", "v22", "v99"])
-def test_a_version_that_is_not_served_says_so_in_its_own_failure(channel, version):
+def test_an_unsupported_version_is_refused_with_a_failure_of_that_version(channel, version):
     answer = bare(channel, f"/google.ads.googleads.{version}.services.GoogleAdsService/Search")
 
     assert answer == ("INVALID_ARGUMENT", "UNSUPPORTED_VERSION", f"google.ads.googleads.{version}.errors.googleadsfailure-bin")
 
 
-def test_writes_are_refused_and_what_is_not_served_is_not_implemented(google, standing):
+def test_writes_are_refused_and_other_unserved_methods_are_unimplemented(google, standing):
     sdk = client(google, plus=True)
     operation = sdk.get_type("CampaignOperation")
     operation.remove = "customers/1/campaigns/1"
@@ -209,7 +209,7 @@ def test_a_developer_token_is_neither_needed_nor_looked_at(google):
     ads.sdk.developer_token = "whatever"
 
     assert Ads(google).rows(QUERY) == [
-        told(row) for row in ads.sdk.get_service("GoogleAdsService").search(customer_id=ads.customer.id, query=QUERY)
+        fields_of(row) for row in ads.sdk.get_service("GoogleAdsService").search(customer_id=ads.customer.id, query=QUERY)
     ]
 
 
@@ -233,19 +233,19 @@ def field_service(google):
     return client(google).get_service("GoogleAdsFieldService")
 
 
-def test_the_field_service_tells_what_goes_with_a_resource(field_service):
-    told_ = field_service.get_google_ads_field(resource_name="googleAdsFields/asset_group")
+def test_the_field_service_lists_the_fields_that_are_compatible_with_a_resource(field_service):
+    resource = field_service.get_google_ads_field(resource_name="googleAdsFields/asset_group")
 
-    assert (told_.name, told_.category, list(told_.attribute_resources)) == ("asset_group", 2, ["campaign", "customer"])
-    assert "metrics.cost_micros" in told_.metrics
-    assert {"segments.date", "segments.conversion_action_category"} <= set(told_.segments)
-    assert "segments.hour" not in told_.segments
+    assert (resource.name, resource.category, list(resource.attribute_resources)) == ("asset_group", 2, ["campaign", "customer"])
+    assert "metrics.cost_micros" in resource.metrics
+    assert {"segments.date", "segments.conversion_action_category"} <= set(resource.segments)
+    assert "segments.hour" not in resource.segments
 
 
-def test_what_the_field_service_tells_of_a_resource_is_what_queries_may_ask_for(field_service, alpenglow):
-    told_ = field_service.get_google_ads_field(resource_name="googleAdsFields/ad_group")
+def test_the_field_service_lists_exactly_the_fields_that_queries_accept(field_service, alpenglow):
+    resource = field_service.get_google_ads_field(resource_name="googleAdsFields/ad_group")
 
-    for name in told_.segments:
+    for name in resource.segments:
         metric = "metrics.conversions" if name in rules.CONVERSION_SEGMENTS else "metrics.clicks"
         assert alpenglow.stream(f"SELECT {name}, {metric} FROM ad_group WHERE segments.date DURING YESTERDAY"), name
 
@@ -254,7 +254,7 @@ def test_fields_are_searched_with_a_query_without_from(field_service):
     query = "SELECT name, data_type, enum_values, is_repeated WHERE name IN ('campaign.status', 'campaign.labels', 'metrics.clicks')"
     rows = list(field_service.search_google_ads_fields(query=query))
 
-    types = {row.name: (told(row)["data_type"], row.is_repeated) for row in rows}
+    types = {row.name: (fields_of(row)["data_type"], row.is_repeated) for row in rows}
     assert types == {"campaign.labels": ("RESOURCE_NAME", True), "campaign.status": ("ENUM", False), "metrics.clicks": ("INT64", False)}
     assert list(next(row for row in rows if row.name == "campaign.status").enum_values) == ["UNKNOWN", "ENABLED", "PAUSED", "REMOVED"]
 

@@ -1,4 +1,4 @@
-"""The small Google customers that are added for loads and demos."""
+"""The extra small Google customers, which load tests and demos use."""
 
 from datetime import date
 
@@ -29,8 +29,8 @@ def streets():
         yield running
 
 
-def extras(made):
-    return [customer for customer in made.customers.values() if customer.spec.name.startswith("Side Street")]
+def extras(google_world):
+    return [customer for customer in google_world.customers.values() if customer.spec.name.startswith("Side Street")]
 
 
 def test_each_has_as_many_ads_as_its_turn_says_spread_over_search_campaigns(crowd):
@@ -42,21 +42,21 @@ def test_each_has_as_many_ads_as_its_turn_says_spread_over_search_campaigns(crow
     assert {node.facts["advertising_channel_type"] for customer in chosen for node in customer.of(CAMPAIGN)} == {"SEARCH"}
 
 
-def test_ids_of_customers_have_ten_digits_and_none_is_taken_twice(crowd):
+def test_ids_of_customers_have_ten_digits_and_are_unique(crowd):
     assert len(crowd.customers) == len(world.STANDARD) + MAX_EXTRA >= len(world.STANDARD) + MANY
     assert {len(customer_id) for customer_id in crowd.customers} == {10}
 
 
-def test_ids_of_what_is_in_them_are_taken_once(crowd):
-    found = [
+def test_ids_within_customers_are_unique(crowd):
+    ids = [
         (LEVELS[0] if node.kind in LEVELS else node.kind, node.id) for customer in crowd.customers.values() for node in everything(customer)
     ]
 
-    assert len(found) == len(set(found))
+    assert len(ids) == len(set(ids))
 
 
 def everything(customer):
-    """All but what Google numbers by account or not at all: conversion actions, and the links of labels and assets."""
+    """All nodes with ids that are unique across customers; conversion actions and links of labels and assets have none."""
     own = ("conversion_action", "campaign_label", "asset_group_asset")
     return [node for kind, nodes in customer.nodes.items() if kind not in own for node in nodes]
 
@@ -68,28 +68,28 @@ def test_more_of_them_than_there_are_ids_for_are_refused():
     assert CliRunner().invoke(cli, ["sandbox", "--google-extra", str(MAX_EXTRA + 1)]).exit_code == 2
 
 
-def test_they_change_nothing_of_the_standard_world():
+def test_extra_customers_change_nothing_in_the_standard_world():
     alone, among = world.create(1, BEGINNING), world.create(1, BEGINNING, 5)
 
     assert list(among.customers)[: len(alone.customers)] == list(alone.customers)
     assert among.credentials == alone.credentials
-    assert told(among.customer("Alpenglow Reisen")) == told(alone.customer("Alpenglow Reisen"))
+    assert contents_of(among.customer("Alpenglow Reisen")) == contents_of(alone.customer("Alpenglow Reisen"))
 
 
-def told(customer):
+def contents_of(customer):
     return [(kind, node.id, node.name, node.created_at, node.changes) for kind, nodes in customer.nodes.items() for node in nodes]
 
 
-def test_the_same_seed_makes_the_same_ones_and_another_seed_others():
+def test_the_same_seed_gives_the_same_extra_customers_and_another_seed_others():
     first, again, other = (extras(world.create(seed, BEGINNING, 2))[1] for seed in (1, 1, 2))
 
-    assert told(first) == told(again) != told(other)
+    assert contents_of(first) == contents_of(again) != contents_of(other)
 
 
-def test_hundreds_are_made_and_built_when_asked_for():
-    made = world.create(1, BEGINNING, MAX_EXTRA)
+def test_hundreds_of_customers_are_built_only_on_use():
+    google_world = world.create(1, BEGINNING, MAX_EXTRA)
 
-    assert not any("_nodes" in vars(customer) for customer in made.customers.values())
+    assert not any("_nodes" in vars(customer) for customer in google_world.customers.values())
 
 
 def test_the_manager_lists_them_and_the_full_user_reads_them_through_it(streets):
@@ -108,7 +108,7 @@ def test_the_manager_lists_them_and_the_full_user_reads_them_through_it(streets)
     assert {row["customer.time_zone"] for row in found} == {"America/Chicago"}
 
 
-def test_one_query_tells_what_the_truth_tells_of_a_day(streets):
+def test_one_query_reports_the_true_numbers_of_a_day(streets):
     customer, day = streets.google.world.customer("Side Street 1"), date(2026, 3, 19)
     ads = Ads(streets.google, customer.spec.name)
 

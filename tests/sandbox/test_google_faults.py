@@ -1,4 +1,4 @@
-"""Scripted faults of the Google half, as the official SDK meets them."""
+"""Scripted faults of the Google half, as the official SDK receives them."""
 
 import grpc
 import httpx
@@ -43,11 +43,11 @@ def test_a_throttled_call_says_what_is_exhausted_and_when_to_come_back(ads, faul
     with pytest.raises(ResourceExhausted) as caught:
         ads.stream(QUERY)
 
-    found = failure(caught.value)
-    details = found.errors[0].details.quota_error_details
-    assert code(found) == ("quota_error", reason)
+    failed = failure(caught.value)
+    details = failed.errors[0].details.quota_error_details
+    assert code(failed) == ("quota_error", reason)
     assert (details.rate_scope, details.retry_delay.seconds) == (scope, seconds)
-    assert found.request_id
+    assert failed.request_id
     assert ads.stream(QUERY)
 
 
@@ -145,11 +145,11 @@ def test_the_token_endpoint_is_down(sandbox, fault):
 )
 def test_a_customer_changes_its_currency_or_its_time_zone_for_good(ads, fault, action, field, before, after):
     query = f"SELECT {field} FROM customer"
-    told = [ads.rows(query)[0][field]]
+    values = [ads.rows(query)[0][field]]
     fault(action, account=ads.customer.id, count=1)
-    told += [ads.rows(query)[0][field] for _ in range(2)]
+    values += [ads.rows(query)[0][field] for _ in range(2)]
 
-    assert told == [before, before, after]
+    assert values == [before, before, after]
 
 
 def test_a_change_of_time_zone_moves_the_days(ads, fault):

@@ -1,4 +1,4 @@
-"""The query language: what parses to what, what does not parse, and how conditions compare."""
+"""The query language: how queries parse, which are refused, and how conditions compare."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What queries of the official SDK are answered with: the fields asked for, and the truth's numbers."""
+"""Answers to queries of the official SDK: the selected fields, and the true numbers."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from google.ads.googleads.errors import GoogleAdsException
-from google_sdk import Ads, client, code, told
+from google_sdk import Ads, client, code, fields_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +76,7 @@ def test_campaigns_of_all_channels_sum_to_the_customer_and_to_the_truths_totals(
     }  # fmt: skip
 
 
-def test_what_has_no_ad_rows_is_found_in_campaigns_only(pacific):
+def test_numbers_without_ad_rows_are_in_campaigns_only(pacific):
     spent = "metrics.cost_micros FROM {} WHERE segments.date DURING YESTERDAY"
     in_ads = {row["campaign.id"] for row in pacific.rows("SELECT segments.date, campaign.id, " + spent.format("ad_group_ad"))}
     in_groups = {row["campaign.id"] for row in pacific.rows("SELECT segments.date, campaign.id, " + spent.format("ad_group"))}
@@ -85,21 +85,21 @@ def test_what_has_no_ad_rows_is_found_in_campaigns_only(pacific):
         for row in pacific.rows("SELECT segments.date, campaign.id, campaign.advertising_channel_type, " + spent.format("campaign"))
     }
 
-    assert {channels[each] for each in channels.keys() - in_ads} == {"MULTI_CHANNEL", "SMART", "PERFORMANCE_MAX"}
-    assert {channels[each] for each in channels.keys() - in_groups} == {"SMART", "PERFORMANCE_MAX"}
+    assert {channels[campaign] for campaign in channels.keys() - in_ads} == {"MULTI_CHANNEL", "SMART", "PERFORMANCE_MAX"}
+    assert {channels[campaign] for campaign in channels.keys() - in_groups} == {"SMART", "PERFORMANCE_MAX"}
 
 
 @pytest.mark.parametrize(
     "segment", ["segments.hour", "segments.device", "segments.ad_network_type", "segments.week", "segments.day_of_week"]
 )
-def test_segments_split_what_is_told_without_them(pacific, segment):
-    asked = (
+def test_segments_split_the_numbers_without_segments(pacific, segment):
+    query = (
         "SELECT {} campaign.id, metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.conversions FROM campaign WHERE " + WEEK
     )
     split, whole = Counter(), Counter()
-    for row in pacific.rows(asked.format(segment + ",")):
+    for row in pacific.rows(query.format(segment + ",")):
         split.update({(row["campaign.id"], name): micros(value) for name, value in row.items() if name.startswith("metrics.")})
-    for row in pacific.rows(asked.format("")):
+    for row in pacific.rows(query.format("")):
         whole.update({(row["campaign.id"], name): micros(value) for name, value in row.items() if name.startswith("metrics.")})
 
     assert split == +whole
@@ -110,22 +110,22 @@ def test_conversions_by_category_sum_to_the_conversions_and_give_the_truths_four
     query = (
         f"SELECT segments.date, segments.conversion_action_category, ad_group_ad.ad.id, metrics.conversions FROM ad_group_ad WHERE {WEEK}"
     )
-    found = Counter()
+    conversions = Counter()
     for row in alpenglow.rows(query):
-        found[str(row["ad_group_ad.ad.id"]), row["segments.date"], row["segments.conversion_action_category"]] += micros(
+        conversions[str(row["ad_group_ad.ad.id"]), row["segments.date"], row["segments.conversion_action_category"]] += micros(
             row["metrics.conversions"]
         )
 
     leads = ("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD")
     for row in truth(alpenglow, date(2026, 3, 13), YESTERDAY):
         if row["level"] == "ad":
-            mine = {key[2]: value for key, value in found.items() if key[:2] == (row["external_id"], str(row["date"]))}
-            assert sum(mine.values()) == row["conversions"]
-            assert sum(mine.get(name, 0) for name in leads) == row["leads"]
-            assert [mine.get(name, 0) for name in ("PURCHASE", "DOWNLOAD", "PAGE_VIEW")] == [
-                row[each] for each in ("purchases", "installs", "visitors")
+            by_category = {key[2]: value for key, value in conversions.items() if key[:2] == (row["external_id"], str(row["date"]))}
+            assert sum(by_category.values()) == row["conversions"]
+            assert sum(by_category.get(name, 0) for name in leads) == row["leads"]
+            assert [by_category.get(name, 0) for name in ("PURCHASE", "DOWNLOAD", "PAGE_VIEW")] == [
+                row[metric] for metric in ("purchases", "installs", "visitors")
             ]
-    assert {"PURCHASE", "PAGE_VIEW", "QUALIFIED_LEAD", *leads} <= {key[2] for key in found}
+    assert {"PURCHASE", "PAGE_VIEW", "QUALIFIED_LEAD", *leads} <= {key[2] for key in conversions}
 
 
 def test_conversions_are_fractional_and_secondary_actions_count_in_all_conversions_only(pacific):
@@ -134,37 +134,40 @@ def test_conversions_are_fractional_and_secondary_actions_count_in_all_conversio
 
     assert row["metrics.conversions"] % 1
     assert row["metrics.all_conversions"] > row["metrics.conversions"]
-    assert {each["segments.conversion_action_name"] for each in rows if not each["metrics.conversions"]} == {"Page view", "Add to cart"}
+    assert {part["segments.conversion_action_name"] for part in rows if not part["metrics.conversions"]} == {
+        "Page view",
+        "Add to cart",
+    }
 
 
-def test_rows_that_are_all_zero_are_left_out_when_segmented_and_told_otherwise(pacific):
-    asked = "SELECT {} campaign.id, metrics.clicks FROM campaign WHERE segments.date = '2024-01-01'"
+def test_rows_of_zeros_are_omitted_only_from_segmented_queries(pacific):
+    query = "SELECT {} campaign.id, metrics.clicks FROM campaign WHERE segments.date = '2024-01-01'"
 
-    assert pacific.rows(asked.format("segments.date,")) == []
-    whole = pacific.rows(asked.format(""))
+    assert pacific.rows(query.format("segments.date,")) == []
+    whole = pacific.rows(query.format(""))
     assert len(whole) == len(pacific.customer.existing("campaign", datetime(2026, 3, 20, 15, tzinfo=UTC)))
     assert {row["metrics.clicks"] for row in whole} == {0}
 
 
-def test_rows_without_the_metrics_asked_for_are_left_out_however_much_else_there_was(alpenglow):
-    asked = f"SELECT {{}} segments.date, metrics.conversions FROM ad_group_ad WHERE {WEEK}"
-    rows, delivered = alpenglow.rows(asked.format("")), alpenglow.rows(asked.format("metrics.impressions,"))
+def test_rows_without_any_selected_metric_are_omitted_from_segmented_queries(alpenglow):
+    query = f"SELECT {{}} segments.date, metrics.conversions FROM ad_group_ad WHERE {WEEK}"
+    rows, delivered = alpenglow.rows(query.format("")), alpenglow.rows(query.format("metrics.impressions,"))
 
     assert 0 not in {row["metrics.conversions"] for row in rows}
     assert len(rows) < len(delivered)
 
 
-def test_segments_without_metrics_tell_when_there_was_delivery(alpenglow):
+def test_segments_without_metrics_have_rows_where_there_was_delivery(alpenglow):
     rows = alpenglow.rows("SELECT segments.hour FROM customer WHERE segments.date DURING TODAY")
 
     assert sorted(row["segments.hour"] for row in rows) == list(range(16))  # it is 16:00 in Berlin
 
 
-def test_conversion_segments_without_metrics_tell_where_there_were_conversions(pacific):
+def test_conversion_segments_without_metrics_have_rows_where_there_were_conversions(pacific):
     rows = pacific.rows(f"SELECT campaign.advertising_channel_type, segments.conversion_action_name FROM campaign WHERE {WEEK}")
 
-    found = {row["campaign.advertising_channel_type"] for row in rows if row["segments.conversion_action_name"] == "First open"}
-    assert found == {"MULTI_CHANNEL"}
+    channels = {row["campaign.advertising_channel_type"] for row in rows if row["segments.conversion_action_name"] == "First open"}
+    assert channels == {"MULTI_CHANNEL"}
 
 
 def test_what_delivers_nothing_has_none_of_the_numbers_of_others(alpenglow):
@@ -182,7 +185,7 @@ def test_removed_entities_keep_their_numbers():
         assert len(rows) > 50
 
 
-def test_resource_names_come_with_what_is_selected_unless_they_are_declined(alpenglow):
+def test_resource_names_are_returned_with_selected_fields_unless_omitted(alpenglow):
     (row,) = alpenglow.rows("SELECT ad_group_ad.status, campaign.id FROM ad_group_ad LIMIT 1")
     (bare,) = alpenglow.rows("SELECT campaign.id FROM ad_group_ad LIMIT 1 PARAMETERS omit_unselected_resource_names = true")
 
@@ -218,7 +221,7 @@ def test_a_stream_comes_in_several_messages_and_pages_hold_the_same_rows():
         assert len(set(streamed)) == len(streamed)
 
 
-def test_pages_of_one_request_tell_the_instant_of_the_first():
+def test_pages_of_one_request_have_the_numbers_of_the_first_pages_instant():
     with Sandbox.start(google=Options(page_rows=5)) as sandbox:
         ads = Ads(sandbox.google)
         query = "SELECT campaign.id, metrics.clicks FROM campaign WHERE segments.date DURING TODAY"
@@ -265,7 +268,7 @@ def test_a_page_token_is_refused_for_another_query_and_when_it_is_old():
         assert codes == ["INVALID_PAGE_TOKEN", "EXPIRED_PAGE_TOKEN"]
 
 
-def test_search_tells_the_summary_and_the_count_and_can_leave_out_the_rows(alpenglow):
+def test_search_returns_the_summary_and_the_count_and_can_omit_the_rows(alpenglow):
     query = f"SELECT campaign.id, metrics.clicks, metrics.conversions FROM campaign WHERE {WEEK} LIMIT 2"
     settings_ = {"omit_results": True, "return_summary_row": True, "return_total_results_count": True}
     page = alpenglow.page(query, search_settings=settings_)
@@ -274,7 +277,9 @@ def test_search_tells_the_summary_and_the_count_and_can_leave_out_the_rows(alpen
 
     assert (len(page.results), page.total_results_count) == (0, 2)
     assert (
-        told(page.summary_row.metrics) == told(only.summary_row.metrics) == {name[8:]: whole[name] for name in whole if "metrics." in name}
+        fields_of(page.summary_row.metrics)
+        == fields_of(only.summary_row.metrics)
+        == {name[8:]: whole[name] for name in whole if "metrics." in name}
     )
 
 
@@ -285,13 +290,13 @@ def test_a_stream_has_no_summary_without_metrics(alpenglow):
     assert code(caught.value.failure)[1] == "CANNOT_RETURN_SUMMARY_ROW_FOR_REQUEST_WITHOUT_METRICS"
 
 
-def test_validate_only_checks_and_tells_nothing(alpenglow):
+def test_validate_only_checks_and_returns_no_rows(alpenglow):
     assert len(alpenglow.page("SELECT campaign.id FROM campaign", validate_only=True).results) == 0
     with pytest.raises(GoogleAdsException):
         alpenglow.page("SELECT campaign.nothing FROM campaign", validate_only=True)
 
 
-def test_changes_are_told_once_per_resource_with_the_latest_after_three_minutes():
+def test_change_status_has_the_latest_change_of_each_resource_after_three_minutes():
     with Sandbox.start() as sandbox:
         ads = Ads(sandbox.google, "Grand Catalogue")
         query = (
@@ -299,8 +304,8 @@ def test_changes_are_told_once_per_resource_with_the_latest_after_three_minutes(
             "change_status.ad_group_ad, campaign.name FROM change_status WHERE change_status.last_change_date_time DURING LAST_7_DAYS "
             "AND change_status.resource_type = 'AD_GROUP_AD' ORDER BY change_status.last_change_date_time LIMIT 10000"
         )
-        soon = min(change.at for ad in ads.customer.of("ad_group_ad") for change in ad.changes if change.at > sandbox.clock.now())
-        sandbox.clock.set(soon + timedelta(minutes=2, seconds=50))
+        change_at = min(change.at for ad in ads.customer.of("ad_group_ad") for change in ad.changes if change.at > sandbox.clock.now())
+        sandbox.clock.set(change_at + timedelta(minutes=2, seconds=50))
         before = ads.rows(query)
         sandbox.clock.advance(20)
         tomorrow = query.replace("DURING LAST_7_DAYS", ">= '2026-03-13' AND change_status.last_change_date_time <= '2026-03-22'")
@@ -308,7 +313,7 @@ def test_changes_are_told_once_per_resource_with_the_latest_after_three_minutes(
 
         assert len({row["change_status.ad_group_ad"] for row in after}) == len(after) > len(before)
         last = after[-1]
-        assert last["change_status.last_change_date_time"] == soon.astimezone(ads.customer.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
+        assert last["change_status.last_change_date_time"] == change_at.astimezone(ads.customer.zone).strftime("%Y-%m-%d %H:%M:%S.%f")
         assert {row["change_status.resource_status"] for row in after} == {"CHANGED", "REMOVED"}
 
 
@@ -335,7 +340,7 @@ def test_a_new_budget_is_a_change_of_the_budget_alone():
         assert row["campaign_budget.amount_micros"] == 5_000_000
 
 
-def test_events_tell_what_was_changed_and_to_what():
+def test_change_events_have_the_changed_fields_and_their_new_values():
     with Sandbox.start() as sandbox:
         ads = Ads(sandbox.google, "Grand Catalogue")
         sandbox.clock.advance(2 * 86_400)
@@ -363,15 +368,17 @@ def test_entities_have_their_fields_as_of_now_and_change_with_the_clock():
             now = sandbox.clock.now()
             rows = ads.rows(f"SELECT {fields}, campaign.status, ad_group.name FROM ad_group_ad")
 
-            known = {row["external_id"]: row for row in sandbox.google.truth.entities(ads.customer.id, now).to_pylist()}
-            assert {str(row["ad_group_ad.ad.id"]) for row in rows} == {each for each, row in known.items() if row["level"] == "ad"}
+            entities = {row["external_id"]: row for row in sandbox.google.truth.entities(ads.customer.id, now).to_pylist()}
+            assert {str(row["ad_group_ad.ad.id"]) for row in rows} == {
+                entity_id for entity_id, row in entities.items() if row["level"] == "ad"
+            }
             for row in rows:
-                truth_ = known[str(row["ad_group_ad.ad.id"])]
-                assert (row["ad_group_ad.ad.name"], row["ad_group_ad.status"]) == (truth_["name"], truth_["effective_status"])
+                entity = entities[str(row["ad_group_ad.ad.id"])]
+                assert (row["ad_group_ad.ad.name"], row["ad_group_ad.status"]) == (entity["name"], entity["effective_status"])
             assert {row["ad_group_ad.primary_status"] for row in rows} >= {"ELIGIBLE", "PAUSED", "REMOVED", "NOT_ELIGIBLE"}
 
 
-def test_a_campaign_tells_its_budget_its_labels_and_its_portfolio(alpenglow):
+def test_a_campaign_has_its_budget_its_labels_and_its_portfolio(alpenglow):
     fields = "campaign.campaign_budget, campaign_budget.amount_micros, campaign.labels, campaign.bidding_strategy, bidding_strategy.name"
     rows = alpenglow.rows(f"SELECT {fields}, campaign.bidding_strategy_type, campaign_budget.resource_name FROM campaign")
 
@@ -384,10 +391,10 @@ def test_a_campaign_tells_its_budget_its_labels_and_its_portfolio(alpenglow):
     assert [row["campaign.labels"] for row in labelled] == [[label]] * sum(label in row.get("campaign.labels", []) for row in rows) != []
 
 
-def test_numbers_of_parts_are_told_as_the_platform_tells_them(alpenglow):
+def test_numbers_of_keywords_assets_and_actions_relate_to_their_parents_as_on_the_platform(alpenglow):
     """Keywords have some of their ad group's numbers, each asset all of its asset group's, conversion actions those of all campaigns."""
-    asked = "SELECT {} metrics.clicks FROM {} WHERE segments.date DURING LAST_7_DAYS"
-    clicks = {name: sum(row["metrics.clicks"] for row in alpenglow.rows(asked.format("", name))) for name in (
+    query = "SELECT {} metrics.clicks FROM {} WHERE segments.date DURING LAST_7_DAYS"
+    clicks = {name: sum(row["metrics.clicks"] for row in alpenglow.rows(query.format("", name))) for name in (
         "keyword_view", "ad_group", "asset_group", "asset_group_asset", "campaign", "campaign_budget",
     )}  # fmt: skip
     counted = "SELECT metrics.all_conversions FROM {} WHERE segments.date DURING LAST_7_DAYS"
@@ -402,10 +409,10 @@ def test_numbers_of_parts_are_told_as_the_platform_tells_them(alpenglow):
     assert conversions["conversion_action"] == conversions["campaign"] > 0
 
 
-def test_ratios_are_made_of_the_sums(alpenglow):
+def test_ratios_are_computed_from_the_sums(alpenglow):
     names = ("impressions", "clicks", "cost_micros", "conversions", "ctr", "average_cpc", "average_cpm", "cost_per_conversion")
-    asked = f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK} AND metrics.conversions > 0"
-    rows = alpenglow.rows(asked)
+    query = f"SELECT {', '.join(f'metrics.{name}' for name in names)} FROM campaign WHERE {WEEK} AND metrics.conversions > 0"
+    rows = alpenglow.rows(query)
 
     assert rows
     for row in rows:
@@ -463,7 +470,7 @@ def test_changes_are_refused_without_a_finite_recent_range_and_a_limit(alpenglow
         ("SELECT campaign.id FROM campaign WHERE segments.date > '2026-01-01'", "EXPECTED_FILTERS_ON_DATE_RANGE"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_with_the_platforms_code(alpenglow, query, expected):
+def test_an_invalid_query_is_refused_with_the_platforms_code(alpenglow, query, expected):
     assert alpenglow.refused(query) == ("query_error", expected)
 
 
@@ -473,7 +480,7 @@ def test_dates_may_be_filtered_without_being_selected_and_metrics_too(alpenglow)
 
 @pytest.mark.parametrize("version", ["v23", "v24", "v25", "v26"])
 @pytest.mark.parametrize("plus", [True, False])
-def test_every_version_of_the_sdk_with_and_without_proto_plus_lists_what_there_is(standing, version, plus):
+def test_every_version_of_the_sdk_can_list_search_and_stream_with_and_without_proto_plus(standing, version, plus):
     sdk = client(standing.google, version=version, plus=plus)
     service, customer = sdk.get_service("GoogleAdsService"), standing.google.world.customer("Alpenglow Reisen")
     accessible = sdk.get_service("CustomerService").list_accessible_customers()
@@ -481,8 +488,10 @@ def test_every_version_of_the_sdk_with_and_without_proto_plus_lists_what_there_i
     rows = list(service.search(customer_id=customer.id, query=query))
     streamed = [row for batch in service.search_stream(customer_id=customer.id, query=query) for row in batch.results]
 
-    assert list(accessible.resource_names) == [f"customers/{each}" for each in standing.google.world.credentials["full"].customers]
-    assert [row.ad_group.id for row in rows] == [each.id for each in customer.of("ad_group")]
+    assert list(accessible.resource_names) == [
+        f"customers/{customer_id}" for customer_id in standing.google.world.credentials["full"].customers
+    ]
+    assert [row.ad_group.id for row in rows] == [group.id for group in customer.of("ad_group")]
     assert rows == streamed
     assert {(row.ad_group.type_, row.campaign.status) for row in rows} >= {(2, 2)}
 
@@ -503,7 +512,7 @@ def test_a_manager_has_its_clients_two_levels_deep_and_no_metrics(standing):
     rows = manager.rows("SELECT customer_client.id, customer_client.level, customer_client.status FROM customer_client")
     inner = Ads(standing.google, "Pacific Trail Outfitters", login="Summit Media West")
 
-    names = {int(each.id): each.spec.name for each in standing.google.world.customers.values()}
+    names = {int(customer.id): customer.spec.name for customer in standing.google.world.customers.values()}
     assert {names[row["customer_client.id"]]: (row["customer_client.level"], row["customer_client.status"]) for row in rows} == {
         "Summit Media Group": (0, "ENABLED"),
         "Summit Media West": (1, "ENABLED"),
@@ -518,24 +527,24 @@ def test_a_manager_has_its_clients_two_levels_deep_and_no_metrics(standing):
 
 
 def test_a_day_on_which_the_clocks_change_has_its_hours(pacific):
-    asked = "SELECT segments.hour, metrics.impressions FROM customer WHERE segments.date = '2026-03-08'"
-    hours = [row["segments.hour"] for row in pacific.rows(asked)]
+    query = "SELECT segments.hour, metrics.impressions FROM customer WHERE segments.date = '2026-03-08'"
+    hours = [row["segments.hour"] for row in pacific.rows(query)]
 
     assert sorted(hours) == [hour for hour in range(24) if hour != 2]
 
 
 @st.composite
 def queries(draw):
-    """A query that the platform's rules allow, put together from what the schema and the rules say of its resource."""
-    known = schema("v26")
+    """A valid query, drawn from the schema and the compatibility rules of its resource."""
+    known_schema = schema("v26")
     resource = draw(st.sampled_from(RESOURCES))
-    owners = [resource, *known.attributed[resource]]
-    attributes = [field for owner in owners for field in known.of(owner)]
+    owners = [resource, *known_schema.attributed[resource]]
+    attributes = [field for owner in owners for field in known_schema.of(owner)]
     chosen = draw(st.lists(st.sampled_from(attributes), min_size=1, max_size=6, unique_by=lambda field: field.name))
     names = [field.name for field in chosen]
     where, dated = [], False
     if rules.has_metrics(resource):
-        segments = draw(st.lists(st.sampled_from(rules.segments_of(known, resource)), max_size=2, unique=True))
+        segments = draw(st.lists(st.sampled_from(rules.segments_of(known_schema, resource)), max_size=2, unique=True))
         split = rules.splits_conversions(segments)
         if resource == "conversion_action":
             segments = [name for name in segments if name in DATES]
@@ -553,10 +562,10 @@ def queries(draw):
     return text + (f" LIMIT {draw(st.integers(1, 50))}" if draw(st.booleans()) else ""), names
 
 
-@given(asked=queries())
+@given(drawn=queries())
 @settings(max_examples=250)
-def test_an_allowed_query_is_answered_with_exactly_the_fields_it_selects(alpenglow, asked):
-    query, names = asked
+def test_an_allowed_query_is_answered_with_exactly_the_fields_it_selects(alpenglow, drawn):
+    query, names = drawn
 
     messages = alpenglow.stream(query)
 
@@ -567,8 +576,8 @@ def test_an_allowed_query_is_answered_with_exactly_the_fields_it_selects(alpengl
     for message in messages:
         assert list(message.field_mask.paths) == list(dict.fromkeys(_in_order(query)))
         for row in message.results:
-            found = told(row).keys()
-            assert always <= found <= {*names, *implied}
+            set_fields = fields_of(row).keys()
+            assert always <= set_fields <= {*names, *implied}
 
 
 def _in_order(query):
@@ -589,9 +598,9 @@ BROKEN = {
 }
 
 
-@given(asked=queries(), broken=st.sampled_from(sorted(BROKEN)))
+@given(drawn=queries(), broken=st.sampled_from(sorted(BROKEN)))
 @settings(max_examples=100)
-def test_an_allowed_query_with_one_thing_wrong_is_refused_for_that(alpenglow, asked, broken):
+def test_an_allowed_query_with_one_thing_wrong_is_refused_for_that(alpenglow, drawn, broken):
     spoil, expected = BROKEN[broken]
 
-    assert alpenglow.refused(spoil(asked[0])) == ("query_error", expected)
+    assert alpenglow.refused(spoil(drawn[0])) == ("query_error", expected)

@@ -17,7 +17,7 @@ import pytest
 from adpulse_sandbox import Sandbox
 
 ABSENT = "SearchPagedResponse"
-"""What three samples import, to annotate a variable, from a module of the SDK that does not have it."""
+"""The name that three samples import, for an annotation, from a module of the SDK that does not have it."""
 
 SUPPLYING = f"""
 import runpy, sys
@@ -36,7 +36,7 @@ def sample(standing, tmp_path):
 
 @pytest.fixture(scope="module")
 def today():
-    """A sandbox whose time is this machine's, for samples that ask by the machine's date."""
+    """A sandbox with this machine's time, for samples that query by the machine's date."""
     with Sandbox.start(now=datetime.now(UTC)) as running:
         yield running
 
@@ -95,7 +95,7 @@ def test_a_sample_program_runs_as_it_is(sample, name, arguments, expected):
         ("recommendations.detect_and_apply_recommendations", "-c {customer}"),
     ],
 )
-def test_a_sample_that_asks_for_what_this_world_has_none_of_runs_and_finds_nothing(sample, name, arguments):
+def test_a_sample_that_queries_resources_the_world_lacks_runs_and_prints_nothing(sample, name, arguments):
     done = sample(name, arguments)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -110,7 +110,7 @@ def test_a_sample_that_asks_for_what_this_world_has_none_of_runs_and_finds_nothi
         ("account_management.get_change_details", "-c {customer}", "operation on a AD_GROUP_AD with resource name 'customers/5557919003/"),
     ],
 )
-def test_a_sample_that_imports_what_the_sdk_lacks_runs_as_it_is_once_that_is_there(today, tmp_path, name, arguments, expected):
+def test_a_sample_with_an_import_that_the_sdk_lacks_runs_once_the_name_exists(today, tmp_path, name, arguments, expected):
     done = runner(today.google, tmp_path)(name, arguments, ("-c", SUPPLYING))
 
     assert done.returncode == 0, done.stdout + done.stderr

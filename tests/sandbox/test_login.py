@@ -1,4 +1,4 @@
-"""Consent in the browser, by a browser: pages, buttons and redirects of both platforms, and every way to ask wrongly."""
+"""Consent in the browser: pages, buttons and redirects of both platforms, and every kind of invalid request."""
 
 import base64
 import hashlib
@@ -29,26 +29,26 @@ GOOGLE = {
 
 @pytest.fixture(scope="module")
 def public():
-    """A sandbox whose clients have a registered address, in a project that is being tested."""
+    """A sandbox whose clients have a registered address, in a project whose publishing status is testing."""
     with Sandbox.start(redirect_uris=(PUBLIC,), google=Options(testing=True)) as running:
         yield running
 
 
 def dialog(sandbox, platform, **changed):
-    """The answer to a browser that was sent there."""
-    asked, path = (META, "/v26.0/dialog/oauth") if platform == "meta" else (GOOGLE, PATH)
-    wanted = {name: value for name, value in (asked | changed).items() if value is not None}
-    return requests.get(sandbox.login_url + path, params=wanted, timeout=30, allow_redirects=False)
+    """The answer to a browser that opens the consent dialog."""
+    params, path = (META, "/v26.0/dialog/oauth") if platform == "meta" else (GOOGLE, PATH)
+    sent = {name: value for name, value in (params | changed).items() if value is not None}
+    return requests.get(sandbox.login_url + path, params=sent, timeout=30, allow_redirects=False)
 
 
-def consented(sandbox, platform, user="full", decision="allow", **changed):
-    """What the client is told after a button was pressed."""
+def consent(sandbox, platform, user="full", decision="allow", **changed):
+    """The parameters that the client gets after a button was pressed."""
     return fields(decide(dialog(sandbox, platform, **changed), user, decision))
 
 
 def meta_token(sandbox, version="v26.0", **form):
-    asked = {"client_id": APP_ID, "client_secret": APP_SECRET, **form}
-    return requests.get(f"{sandbox.graph_url}/{version}/oauth/access_token", params=asked, timeout=30)
+    params = {"client_id": APP_ID, "client_secret": APP_SECRET, **form}
+    return requests.get(f"{sandbox.graph_url}/{version}/oauth/access_token", params=params, timeout=30)
 
 
 def meta_code(sandbox, code, **changed):
@@ -85,10 +85,10 @@ def test_the_page_asks_with_two_buttons_and_no_script(standing, platform):
 
 @pytest.mark.parametrize("platform", ["meta", "google"])
 def test_a_cancelled_consent_comes_back_with_the_platforms_words_and_the_state(standing, platform):
-    told = consented(standing, platform, decision="cancel")
+    body = consent(standing, platform, decision="cancel")
     own = {"error_reason": "user_denied", "error_description": "Permissions error.", "error_code": "200"}
 
-    assert told == {"error": "access_denied", "state": "s1", **(own if platform == "meta" else {})}
+    assert body == {"error": "access_denied", "state": "s1", **(own if platform == "meta" else {})}
 
 
 @pytest.mark.parametrize("platform", ["meta", "google"])
@@ -100,7 +100,7 @@ def test_a_page_is_answered_once(standing, platform):
 
 
 @pytest.mark.parametrize("platform", ["meta", "google"])
-def test_a_page_that_nobody_asked_for_or_a_user_that_nobody_knows_is_no_consent(standing, platform):
+def test_an_unknown_page_or_an_unknown_user_is_no_consent(standing, platform):
     answers = [
         decide(dialog(standing, platform), "full", "allow", request="made-up"),
         decide(dialog(standing, platform), "nobody", "allow"),
@@ -110,7 +110,7 @@ def test_a_page_that_nobody_asked_for_or_a_user_that_nobody_knows_is_no_consent(
 
 
 @pytest.mark.parametrize(
-    ("platform", "changed", "said"),
+    ("platform", "changed", "message"),
     [
         ("meta", {"client_id": "1"}, "Invalid App ID"),
         ("meta", {"redirect_uri": None}, "redirect_uri is required"),
@@ -131,12 +131,12 @@ def test_a_page_that_nobody_asked_for_or_a_user_that_nobody_knows_is_no_consent(
         ("google", {"code_challenge": "short"}, "43 to 128"),
     ],
 )
-def test_who_asks_wrongly_is_told_on_a_page_and_the_browser_is_sent_nowhere(public, platform, changed, said):
+def test_an_invalid_consent_request_gets_an_error_page_and_no_redirect(public, platform, changed, message):
     shown = dialog(public, platform, **changed)
 
     assert shown.status_code in (400, 401)
     assert "location" not in shown.headers
-    assert said in shown.text.replace("&#x27;", "'")
+    assert message in shown.text.replace("&#x27;", "'")
 
 
 def test_a_registered_address_is_accepted_and_keeps_its_own_query(public):
@@ -157,12 +157,12 @@ def test_the_dialog_is_not_on_the_apis_host(standing):
 
 
 def test_metas_code_becomes_a_short_lived_token_and_that_a_long_lived_one(sandbox, ask_own):
-    short = meta_code(sandbox, consented(sandbox, "meta")["code"]).json()
+    short = meta_code(sandbox, consent(sandbox, "meta")["code"]).json()
     long = exchanged(sandbox, short["access_token"]).json()
 
     assert (short["token_type"], short["expires_in"], long["expires_in"]) == ("bearer", 3600, 60 * 86_400)
     reached = ask_own.rows("me/adaccounts", token=long["access_token"])
-    assert {each["account_id"] for each in reached} == set(sandbox.world.token("full").accounts)
+    assert {row["account_id"] for row in reached} == set(sandbox.world.token("full").accounts)
     sandbox.clock.advance(3601)
     assert ask_own("me", token=short["access_token"]).json()["error"]["code"] == 190
     assert exchanged(sandbox, short["access_token"]).json()["error"]["error_subcode"] == 463
@@ -171,7 +171,7 @@ def test_metas_code_becomes_a_short_lived_token_and_that_a_long_lived_one(sandbo
 
 def test_a_token_reaches_what_its_user_reaches_with_the_scopes_that_were_given(sandbox, ask_own):
     def token(user, scope):
-        return meta_code(sandbox, consented(sandbox, "meta", user, scope=scope)["code"]).json()["access_token"]
+        return meta_code(sandbox, consent(sandbox, "meta", user, scope=scope)["code"]).json()["access_token"]
 
     assert len(ask_own.rows("me/adaccounts", token=token("single", "ads_read"))) == 1
     for user, scope in (("full", "public_profile"), ("unscoped", "ads_read")):
@@ -179,14 +179,14 @@ def test_a_token_reaches_what_its_user_reaches_with_the_scopes_that_were_given(s
 
 
 @pytest.mark.parametrize(("configuration", "lasts"), [(PERSON, 3600), (BUSINESS, None)])
-def test_a_configuration_says_what_is_asked_for_and_whose_token_it_is(sandbox, ask_own, configuration, lasts):
-    told = meta_code(sandbox, consented(sandbox, "meta", scope=None, config_id=configuration)["code"]).json()
+def test_a_login_configuration_decides_the_scopes_and_the_kind_of_token(sandbox, ask_own, configuration, lasts):
+    body = meta_code(sandbox, consent(sandbox, "meta", scope=None, config_id=configuration)["code"]).json()
 
-    assert told.get("expires_in") == lasts
+    assert body.get("expires_in") == lasts
     edge = "assigned_ad_accounts" if configuration == BUSINESS else "adaccounts"
-    assert ask_own.rows(f"me/{edge}", token=told["access_token"])
+    assert ask_own.rows(f"me/{edge}", token=body["access_token"])
     sandbox.clock.advance(100 * 86_400)
-    assert ask_own("me", token=told["access_token"]).status_code == (400 if lasts else 200)
+    assert ask_own("me", token=body["access_token"]).status_code == (400 if lasts else 200)
 
 
 @pytest.mark.parametrize(
@@ -200,36 +200,36 @@ def test_a_configuration_says_what_is_asked_for_and_whose_token_it_is(sandbox, a
         ({"version": "v3.0"}, 2635, None),
     ],
 )
-def test_meta_gives_no_token_for_a_code_that_is_asked_for_wrongly(standing, changed, code, subcode):
-    error = meta_code(standing, **{"code": consented(standing, "meta")["code"], **changed}).json()["error"]
+def test_meta_gives_no_token_for_an_invalid_code_request(standing, changed, code, subcode):
+    error = meta_code(standing, **{"code": consent(standing, "meta")["code"], **changed}).json()["error"]
 
     assert (error["code"], error.get("error_subcode")) == (code, subcode)
 
 
 def test_metas_code_is_good_once_and_for_ten_minutes(sandbox):
-    used, late = (consented(sandbox, "meta")["code"] for _ in range(2))
+    used, late = (consent(sandbox, "meta")["code"] for _ in range(2))
     meta_code(sandbox, used)
     sandbox.clock.advance(600)
 
     assert [meta_code(sandbox, code).json()["error"]["error_subcode"] for code in (used, late)] == [36009, 36007]
 
 
-def test_a_token_tells_the_app_when_it_ends_and_nobody_else(sandbox):
-    token = meta_code(sandbox, consented(sandbox, "meta")["code"]).json()["access_token"]
+def test_only_the_app_can_read_when_a_token_expires(sandbox):
+    token = meta_code(sandbox, consent(sandbox, "meta")["code"]).json()["access_token"]
 
     def debug(token, asker=f"{APP_ID}|{APP_SECRET}"):
         return requests.get(f"{sandbox.graph_url}/debug_token", params={"input_token": token, "access_token": asker}, timeout=30).json()
 
-    told, system = debug(token)["data"], debug(sandbox.world.token("full").value)["data"]
+    info, system = debug(token)["data"], debug(sandbox.world.token("full").value)["data"]
     now = int(sandbox.clock.now().timestamp())
-    assert (told["expires_at"] - now, told["data_access_expires_at"] - now) == (3600, 90 * 86_400)
+    assert (info["expires_at"] - now, info["data_access_expires_at"] - now) == (3600, 90 * 86_400)
     assert (system["is_valid"], system["expires_at"], system["data_access_expires_at"]) == (True, 0, 0)
     assert debug("made-up")["data"]["is_valid"] is False
     assert debug(token, asker=token)["error"]["code"] == 190
 
 
-def test_what_a_person_consented_to_ends_after_ninety_days_however_often_its_token_is_exchanged(sandbox, ask_own):
-    token = meta_code(sandbox, consented(sandbox, "meta")["code"]).json()["access_token"]
+def test_consent_to_data_access_ends_after_ninety_days_however_often_the_token_is_exchanged(sandbox, ask_own):
+    token = meta_code(sandbox, consent(sandbox, "meta")["code"]).json()["access_token"]
     for days in (0, 45, 44):
         sandbox.clock.advance(days * 86_400)
         token = exchanged(sandbox, token).json()["access_token"]
@@ -240,25 +240,25 @@ def test_what_a_person_consented_to_ends_after_ninety_days_however_often_its_tok
 
 
 def test_the_call_log_holds_no_secret_of_a_login(sandbox):
-    code = consented(sandbox, "meta")["code"]
+    code = consent(sandbox, "meta")["code"]
     token = meta_code(sandbox, code).json()["access_token"]
     exchanged(sandbox, token)
 
     logged = repr(sandbox.calls.calls())
-    assert [each.kind for each in sandbox.calls.calls()] == ["oauth/access_token"] * 2
+    assert [call.kind for call in sandbox.calls.calls()] == ["oauth/access_token"] * 2
     assert [secret for secret in (code, token, APP_SECRET) if secret in logged] == []
 
 
 def test_googles_code_becomes_a_refresh_token(sandbox):
-    told = google_token(sandbox, consented(sandbox, "google", "single")["code"]).json()
+    body = google_token(sandbox, consent(sandbox, "google", "single")["code"]).json()
 
-    assert told.keys() == {"access_token", "expires_in", "token_type", "scope", "refresh_token"}
-    assert told["scope"] == SCOPE
-    assert refreshed(sandbox, told["refresh_token"]).json()["access_token"].startswith("ya29.")
+    assert body.keys() == {"access_token", "expires_in", "token_type", "scope", "refresh_token"}
+    assert body["scope"] == SCOPE
+    assert refreshed(sandbox, body["refresh_token"]).json()["access_token"].startswith("ya29.")
 
 
 @pytest.mark.parametrize(
-    ("changed", "status", "error", "said"),
+    ("changed", "status", "error", "message"),
     [
         ({"code_verifier": None}, 400, "invalid_grant", "Missing code verifier."),
         ({"code_verifier": "w" * 64}, 400, "invalid_grant", "Invalid code verifier."),
@@ -269,40 +269,40 @@ def test_googles_code_becomes_a_refresh_token(sandbox):
         ({"code": None}, 400, "invalid_request", "Missing required parameter: code"),
     ],
 )
-def test_google_gives_no_token_for_a_code_that_is_asked_for_wrongly(standing, changed, status, error, said):
-    answer = google_token(standing, **{"code": consented(standing, "google")["code"], **changed})
+def test_google_gives_no_token_for_an_invalid_code_request(standing, changed, status, error, message):
+    answer = google_token(standing, **{"code": consent(standing, "google")["code"], **changed})
 
-    assert (answer.status_code, answer.json()) == (status, {"error": error, "error_description": said})
+    assert (answer.status_code, answer.json()) == (status, {"error": error, "error_description": message})
 
 
 def test_a_verifier_without_a_challenge_is_refused(standing):
-    code = consented(standing, "google", code_challenge=None, code_challenge_method=None)["code"]
+    code = consent(standing, "google", code_challenge=None, code_challenge_method=None)["code"]
 
     assert google_token(standing, code).json()["error_description"] == "code_verifier or verifier is not needed."
 
 
 def test_googles_code_is_good_once_and_for_ten_minutes(sandbox):
-    used, late = (consented(sandbox, "google")["code"] for _ in range(2))
+    used, late = (consent(sandbox, "google")["code"] for _ in range(2))
     google_token(sandbox, used)
     sandbox.clock.advance(600)
 
     assert [google_token(sandbox, code).json()["error"] for code in (used, late)] == ["invalid_grant"] * 2
 
 
-def test_a_refresh_token_comes_with_offline_access_and_again_only_when_asked_for(sandbox):
-    def given(**changed):
-        return "refresh_token" in google_token(sandbox, consented(sandbox, "google", **changed)["code"]).json()
+def test_a_refresh_token_comes_with_offline_access_and_again_only_with_prompt_consent(sandbox):
+    def gets_refresh_token(**changed):
+        return "refresh_token" in google_token(sandbox, consent(sandbox, "google", **changed)["code"]).json()
 
-    assert [given(access_type="online"), given(), given(prompt=None)] == [False, True, False]
+    assert [gets_refresh_token(access_type="online"), gets_refresh_token(), gets_refresh_token(prompt=None)] == [False, True, False]
 
 
 def test_in_testing_a_refresh_token_ends_after_seven_days(public):
-    told = google_token(public, consented(public, "google")["code"]).json()
+    body = google_token(public, consent(public, "google")["code"]).json()
 
-    assert told["refresh_token_expires_in"] == timedelta(days=7).total_seconds()
-    assert refreshed(public, told["refresh_token"]).status_code == 200
-    public.clock.advance(told["refresh_token_expires_in"])
-    assert refreshed(public, told["refresh_token"]).json()["error_description"] == "Token has been expired or revoked."
+    assert body["refresh_token_expires_in"] == timedelta(days=7).total_seconds()
+    assert refreshed(public, body["refresh_token"]).status_code == 200
+    public.clock.advance(body["refresh_token_expires_in"])
+    assert refreshed(public, body["refresh_token"]).json()["error_description"] == "Token has been expired or revoked."
 
 
 def test_the_state_comes_back_as_it_was_given(standing):

@@ -1,4 +1,4 @@
-"""What right requests are answered with: the shapes of Meta's answers, compared value by value."""
+"""Answers to valid requests: the shapes of Meta's answers, compared value by value."""
 
 import hashlib
 import hmac
@@ -59,7 +59,7 @@ def test_an_account_is_described_as_meta_does(ask, harbor):
     }
 
 
-def test_a_closed_account_says_so(ask, standing):
+def test_a_closed_account_reports_its_status(ask, standing):
     closed = standing.world.account("Closed Shop")
 
     answer = ask(f"act_{closed.id}", fields="account_status,disable_reason").json()
@@ -103,16 +103,16 @@ def test_budgets_are_minor_units_as_text_and_only_one_of_them_is_there(ask, harb
     [("Harbor Outdoor", {"-0500", "-0400"}), ("Nordlicht Moebel", {"+0100", "+0200"}), ("Sakura Tea", {"+0900"})],
 )
 def test_time_stamps_carry_the_accounts_offset_of_that_day(ask, standing, account, offsets):
-    found = standing.world.account(account)
-    entities = {each.id: each for each in (*found.campaigns, *found.ads)}
+    stored = standing.world.account(account)
+    entities = {entity.id: entity for entity in (*stored.campaigns, *stored.ads)}
 
-    rows = [row for edge in ("campaigns", "ads") for row in ask.rows(f"act_{found.id}/{edge}", fields="created_time", limit="5000")]
+    rows = [row for edge in ("campaigns", "ads") for row in ask.rows(f"act_{stored.id}/{edge}", fields="created_time", limit="5000")]
 
     stamps = [row["created_time"] for row in rows]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", stamp) for stamp in stamps)
     assert {stamp[-5:] for stamp in stamps} == offsets
-    told = [datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S%z") for stamp in stamps]
-    assert told == [entities[row["id"]].created_at.replace(microsecond=0) for row in rows]
+    reported = [datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S%z") for stamp in stamps]
+    assert reported == [entities[row["id"]].created_at.replace(microsecond=0) for row in rows]
 
 
 def test_an_ad_shows_its_parents_and_its_creative(ask, harbor):
@@ -129,8 +129,8 @@ def test_an_ad_shows_its_parents_and_its_creative(ask, harbor):
     }
 
 
-def test_an_ad_set_tells_how_it_attributes(ask, harbor):
-    (ad_set, *_) = (each for each in harbor.ad_sets if len(each.setting) == 2)
+def test_an_ad_set_has_its_attribution_spec(ask, harbor):
+    (ad_set, *_) = (candidate for candidate in harbor.ad_sets if len(candidate.setting) == 2)
 
     answer = ask(ad_set.id, fields="attribution_spec").json()
 
@@ -151,11 +151,11 @@ def test_several_ids_are_answered_by_id(ask, harbor):
 
 
 def test_accounts_of_a_token_are_only_those_it_reaches(ask, standing, harbor):
-    one = ask("me/adaccounts", token="single", fields="name").json()["data"]
-    every = ask("me/adaccounts").json()["data"]
+    of_single = ask("me/adaccounts", token="single", fields="name").json()["data"]
+    of_full = ask("me/adaccounts").json()["data"]
 
-    assert one == [{"id": f"act_{harbor.id}", "name": "Harbor Outdoor"}]
-    assert every == [{"id": f"act_{each}", "account_id": each} for each in standing.world.accounts]
+    assert of_single == [{"id": f"act_{harbor.id}", "name": "Harbor Outdoor"}]
+    assert of_full == [{"id": f"act_{account_id}", "account_id": account_id} for account_id in standing.world.accounts]
 
 
 def test_the_list_of_accounts_has_pages_of_25(bare):
@@ -166,9 +166,9 @@ def test_the_list_of_accounts_has_pages_of_25(bare):
         second = ask.http.get(first["paging"]["next"]).json()
         third = ask.http.get(second["paging"]["next"]).json()
 
-    told = [row["account_id"] for page in (first, second, third) for row in page["data"]]
+    reported = [row["account_id"] for page in (first, second, third) for row in page["data"]]
     assert [len(page["data"]) for page in (first, second, third)] == [25, 25, 4]
-    assert told == list(sandbox.world.accounts)
+    assert reported == list(sandbox.world.accounts)
     assert "next" not in third["paging"]
 
 
@@ -188,10 +188,10 @@ def test_without_a_limit_a_page_has_25_rows_and_next_goes_on(ask, path, edge, pa
 
 def test_only_next_says_that_there_is_more(ask, path):
     everything = ask(f"{path}/ads", limit="5000").json()
-    page, sizes, seen = ask(f"{path}/ads", limit="40").json(), [], []
+    page, sizes, rows = ask(f"{path}/ads", limit="40").json(), [], []
     while True:
         sizes.append(len(page["data"]))
-        seen += page["data"]
+        rows += page["data"]
         assert set(page["paging"]["cursors"]) == {"before", "after"}
         if "next" not in page["paging"]:
             break
@@ -200,7 +200,7 @@ def test_only_next_says_that_there_is_more(ask, path):
     beyond = ask(f"{path}/ads", limit="40", after=page["paging"]["cursors"]["after"])
 
     assert sizes == [40, 40, 22]
-    assert seen == everything["data"]
+    assert rows == everything["data"]
     assert set(everything["paging"]) == {"cursors"}
     assert (beyond.status_code, beyond.json()) == (200, {"data": []})
 
@@ -236,24 +236,26 @@ def test_a_summary_counts_all_pages(ask, path):
     assert "summary" not in ask(f"{path}/ads", limit="1").json()
 
 
-def test_archived_ads_are_listed_only_when_asked_for_and_deleted_ones_never(ask, harbor, standing, path):
+def test_archived_ads_are_listed_only_when_requested_and_deleted_ads_never(ask, harbor, standing, path):
     now = standing.clock.now()
-    status = {ad.id: ad.effective_status(now) for ad in harbor.ads if ad.created_at <= now}
+    status_of = {ad.id: ad.effective_status(now) for ad in harbor.ads if ad.created_at <= now}
 
-    unasked = ask.rows(f"{path}/ads", limit="500", fields="effective_status")
+    by_default = ask.rows(f"{path}/ads", limit="500", fields="effective_status")
     archived = ask.rows(f"{path}/ads", limit="500", fields="effective_status", effective_status=["ARCHIVED"])
     filtering = [{"field": "effective_status", "operator": "NOT_IN", "value": ["PAUSED"]}]
     not_paused = ask.rows(f"{path}/ads", limit="500", fields="effective_status", filtering=filtering)
-    every = ask.rows(f"{path}/ads", limit="500", fields="effective_status", effective_status=LISTED_STATUS)
+    of_any_status = ask.rows(f"{path}/ads", limit="500", fields="effective_status", effective_status=LISTED_STATUS)
 
-    assert {row["id"]: row["effective_status"] for row in every} == {ad: each for ad, each in status.items() if each != "DELETED"}
-    assert unasked == [row for row in every if row["effective_status"] != "ARCHIVED"]
-    assert archived == [row for row in every if row["effective_status"] == "ARCHIVED"]
-    assert not_paused == [row for row in unasked if row["effective_status"] != "PAUSED"]
-    assert (len(every), len(unasked), len(archived), len(status) - len(every)) == (131, 102, 29, 12)
+    assert {row["id"]: row["effective_status"] for row in of_any_status} == {
+        ad: status for ad, status in status_of.items() if status != "DELETED"
+    }
+    assert by_default == [row for row in of_any_status if row["effective_status"] != "ARCHIVED"]
+    assert archived == [row for row in of_any_status if row["effective_status"] == "ARCHIVED"]
+    assert not_paused == [row for row in by_default if row["effective_status"] != "PAUSED"]
+    assert (len(of_any_status), len(by_default), len(archived), len(status_of) - len(of_any_status)) == (131, 102, 29, 12)
 
 
-def test_entities_can_be_asked_for_by_when_they_changed(ask_own, sandbox):
+def test_entities_can_be_filtered_by_the_time_of_their_last_change(ask_own, sandbox):
     harbor, before = sandbox.world.account("Harbor Outdoor"), sandbox.clock.now()
     sandbox.clock.advance(23 * 3600)
     filtering = [{"field": "updated_time", "operator": "GREATER_THAN", "value": int(before.timestamp())}]
@@ -272,8 +274,8 @@ def test_the_ads_of_a_campaign_are_its_own(ask, harbor, standing):
 
     rows = ask.rows(f"{campaign.id}/ads", limit="500", effective_status=LISTED_STATUS)
 
-    mine = [ad for ad in harbor.ads if ad.parent.parent is campaign and ad.created_at <= now]
-    assert [row["id"] for row in rows] == [ad.id for ad in mine if ad.effective_status(now) != "DELETED"]
+    of_campaign = [ad for ad in harbor.ads if ad.parent.parent is campaign and ad.created_at <= now]
+    assert [row["id"] for row in rows] == [ad.id for ad in of_campaign if ad.effective_status(now) != "DELETED"]
 
 
 def test_every_number_of_a_row_is_text(ad_rows):
@@ -283,7 +285,7 @@ def test_every_number_of_a_row_is_text(ad_rows):
     assert len(ad_rows) == 86
 
 
-def test_a_row_says_what_the_world_says(ad_rows, harbor, first_of_march):
+def test_a_row_has_the_true_numbers_of_its_ad(ad_rows, harbor, first_of_march):
     by_id = {row["ad_id"]: row for row in ad_rows}
     buyer = next(ad for ad in harbor.ads if first_of_march.purchases[ad.index] and ad.id in by_id)
     day, n = first_of_march, buyer.index
@@ -322,11 +324,11 @@ def test_what_is_zero_is_absent(ask, path, harbor, standing):
 
 
 def test_an_ad_without_delivery_has_no_row(ad_rows, harbor, standing, first_of_march):
-    now, told = standing.clock.now(), {row["ad_id"] for row in ad_rows}
+    now, reported = standing.clock.now(), {row["ad_id"] for row in ad_rows}
     idle = {ad.id for ad in harbor.ads if not first_of_march.delivered[ad.index]}
     hidden = {ad.id for ad in harbor.ads if ad.effective_status(now) in ("ARCHIVED", "DELETED")}
 
-    assert told == {ad.id for ad in harbor.ads} - idle - hidden
+    assert reported == {ad.id for ad in harbor.ads} - idle - hidden
     assert idle - hidden
 
 
@@ -336,7 +338,7 @@ def test_a_day_without_any_delivery_is_an_empty_list(ask, path):
     assert answer == {"data": []}
 
 
-def test_without_fields_insights_tell_account_impressions_and_spend(ask, path, harbor):
+def test_without_fields_insights_have_account_impressions_and_spend(ask, path, harbor):
     (row,) = ask(f"{path}/insights", time_range=FIRST_OF_MARCH).json()["data"]
 
     assert set(row) == {"account_id", "impressions", "spend", "date_start", "date_stop"}
@@ -346,18 +348,18 @@ def test_without_fields_insights_tell_account_impressions_and_spend(ask, path, h
 def test_one_purchase_comes_under_several_types(ask, standing):
     berlin = standing.world.account("Nordlicht Moebel")
     day = standing.truth.day_of(berlin.id, date(2026, 3, 1), standing.clock.now())
-    index, seen = {ad.id: ad.index for ad in berlin.ads}, set()
+    index, families = {ad.id: ad.index for ad in berlin.ads}, set()
     params = {"level": "ad", "limit": "5000", "time_range": FIRST_OF_MARCH, "fields": "ad_id,actions,action_values"}
 
     rows = ask.rows(f"act_{berlin.id}/insights", **params)
 
     for row in rows:
-        told, n = by_type(row.get("actions", [])), index[row["ad_id"]]
-        family = tuple(name for name in PURCHASES if name in told)
-        seen.add(family)
-        assert (told[family[0]] if family else "0") == str(day.purchases[n])
+        counts, n = by_type(row.get("actions", [])), index[row["ad_id"]]
+        family = tuple(name for name in PURCHASES if name in counts)
+        families.add(family)
+        assert (counts[family[0]] if family else "0") == str(day.purchases[n])
         assert cents(by_type(row["action_values"])[family[0]] if family else 0) == day.purchases[n] * day.order_value[n]
-    assert {(), PURCHASES, PURCHASES[:3], PURCHASES[1:3], PURCHASES[2:3]} <= seen
+    assert {(), PURCHASES, PURCHASES[:3], PURCHASES[1:3], PURCHASES[2:3]} <= families
 
 
 def test_purchases_on_meta_are_not_the_pixels(ask, standing):
@@ -365,10 +367,10 @@ def test_purchases_on_meta_are_not_the_pixels(ask, standing):
 
     rows = ask.rows(f"act_{berlin.id}/insights", level="ad", limit="5000", time_range=FIRST_OF_MARCH, fields="actions")
 
-    every = [by_type(row.get("actions", [])) for row in rows]
-    partly = [told for told in every if "onsite_conversion.purchase" in told and "omni_purchase" in told]
-    sums = [int(told["onsite_conversion.purchase"]) + int(told.get("offsite_conversion.fb_pixel_purchase", 0)) for told in partly]
-    assert sums == [int(told["omni_purchase"]) for told in partly]
+    counts_of_rows = [by_type(row.get("actions", [])) for row in rows]
+    partly = [counts for counts in counts_of_rows if "onsite_conversion.purchase" in counts and "omni_purchase" in counts]
+    sums = [int(counts["onsite_conversion.purchase"]) + int(counts.get("offsite_conversion.fb_pixel_purchase", 0)) for counts in partly]
+    assert sums == [int(counts["omni_purchase"]) for counts in partly]
     assert partly
 
 
@@ -376,11 +378,11 @@ def test_types_overlap_so_that_a_sum_over_them_is_wrong(ad_rows, harbor, first_o
     index = {ad.id: ad.index for ad in harbor.ads}
 
     for row in ad_rows:
-        clicks, told = int(first_of_march.clicks[index[row["ad_id"]]]), by_type(row.get("actions", []))
+        clicks, counts = int(first_of_march.clicks[index[row["ad_id"]]]), by_type(row.get("actions", []))
         if clicks:
-            assert (told["page_engagement"], told["post_engagement"]) == (str(clicks + 2), str(clicks + 1))
+            assert (counts["page_engagement"], counts["post_engagement"]) == (str(clicks + 2), str(clicks + 1))
         if leads := int(first_of_march.leads[index[row["ad_id"]]]):
-            assert told["offsite_content_view_add_meta_leads"] == str(leads + 3)
+            assert counts["offsite_content_view_add_meta_leads"] == str(leads + 3)
 
 
 def test_windows_stand_beside_the_value_and_leave_it_alone(ask, path):
@@ -418,7 +420,7 @@ def test_dates_inside_insights_are_dates_only(ask, path):
 def test_today_is_the_accounts_day(ask, standing):
     tokyo, new_york = standing.world.account("Sakura Tea"), standing.world.account("Harbor Outdoor")
 
-    days = [ask(f"act_{each.id}/insights", date_preset="yesterday").json()["data"][0]["date_start"] for each in (tokyo, new_york)]
+    days = [ask(f"act_{account.id}/insights", date_preset="yesterday").json()["data"][0]["date_start"] for account in (tokyo, new_york)]
 
     assert standing.clock.now() == datetime(2026, 3, 20, 15, tzinfo=UTC)
     assert days == ["2026-03-20", "2026-03-19"]
@@ -448,24 +450,24 @@ def test_filters_choose_rows(ask, path, harbor, ad_rows):
     assert 0 < len(of_busy) < len(ad_rows)
 
 
-def test_an_archived_ad_has_a_row_only_when_asked_for(ask, path, harbor, standing):
+def test_an_archived_ad_has_a_row_only_when_its_status_is_requested(ask, path, harbor, standing):
     now, params = standing.clock.now(), {"level": "ad", "limit": "500", "date_preset": "last_90d", "fields": "ad_id"}
     archived = {ad.id for ad in harbor.ads if ad.effective_status(now) == "ARCHIVED"}
-    asked = [{"field": "ad.effective_status", "operator": "IN", "value": EVERY_STATUS}]
+    by_status = [{"field": "ad.effective_status", "operator": "IN", "value": EVERY_STATUS}]
 
-    unasked = {row["ad_id"] for row in ask.rows(f"{path}/insights", **params)}
-    with_archived = {row["ad_id"] for row in ask.rows(f"{path}/insights", **params, filtering=asked)}
+    by_default = {row["ad_id"] for row in ask.rows(f"{path}/insights", **params)}
+    with_archived = {row["ad_id"] for row in ask.rows(f"{path}/insights", **params, filtering=by_status)}
 
-    assert with_archived - unasked
-    assert with_archived - unasked <= archived
-    assert not unasked & archived
+    assert with_archived - by_default
+    assert with_archived - by_default <= archived
+    assert not by_default & archived
 
 
 def test_a_deleted_ad_has_no_row_but_answers_by_its_id_and_counts_in_its_campaign(ask, path, harbor, standing):
     campaign, now = harbor.campaigns[5], standing.clock.now()
     ads = [ad for ad in harbor.ads if ad.parent.parent is campaign]
     deleted = {ad.id for ad in ads if ad.effective_status(now) == "DELETED"}
-    params, every = {"time_range": {"since": "2025-12-21", "until": "2026-03-19"}, "fields": "spend,impressions"}, {}
+    params, row_of_ad = {"time_range": {"since": "2025-12-21", "until": "2026-03-19"}, "fields": "spend,impressions"}, {}
     any_status = {"field": "ad.effective_status", "operator": "IN", "value": EVERY_STATUS}
     of_campaign = [{"field": "campaign.id", "operator": "EQUAL", "value": campaign.id}, any_status]
 
@@ -473,18 +475,18 @@ def test_a_deleted_ad_has_no_row_but_answers_by_its_id_and_counts_in_its_campaig
     (total,) = ask(f"{campaign.id}/insights", **params).json()["data"]
     for ad in ads:
         for row in ask(f"{ad.id}/insights", **params).json()["data"] if ad.created_at <= now else []:
-            every[ad.id] = row
+            row_of_ad[ad.id] = row
 
     assert deleted
-    assert {row["ad_id"] for row in rows} == set(every) - deleted
-    assert deleted & set(every)
-    assert cents(total["spend"]) == sum(cents(row["spend"]) for row in every.values())
-    assert int(total["impressions"]) == sum(int(row["impressions"]) for row in every.values())
+    assert {row["ad_id"] for row in rows} == set(row_of_ad) - deleted
+    assert deleted & set(row_of_ad)
+    assert cents(total["spend"]) == sum(cents(row["spend"]) for row in row_of_ad.values())
+    assert int(total["impressions"]) == sum(int(row["impressions"]) for row in row_of_ad.values())
 
 
 def test_a_deleted_campaign_has_no_row_but_counts_in_the_account(ask, standing):
     berlin, now = standing.world.account("Nordlicht Moebel"), standing.clock.now()
-    (deleted,) = (each for each in berlin.campaigns if each.effective_status(now) == "DELETED")
+    (deleted,) = (campaign for campaign in berlin.campaigns if campaign.effective_status(now) == "DELETED")
     params = {"time_range": {"since": "2026-01-05", "until": "2026-01-05"}, "fields": "spend"}
 
     rows = ask.rows(f"act_{berlin.id}/insights", level="campaign", limit="500", **{**params, "fields": "campaign_id,spend"})
@@ -496,7 +498,7 @@ def test_a_deleted_campaign_has_no_row_but_counts_in_the_account(ask, standing):
     assert cents(total["spend"]) == cents(of_deleted["spend"]) + sum(cents(row["spend"]) for row in rows)
 
 
-def test_a_campaign_that_mixes_attribution_tells_no_actions_but_its_ads_do(ask, path, harbor):
+def test_a_campaign_of_mixed_attribution_settings_reports_no_actions_but_its_ads_do(ask, path, harbor):
     params = {"limit": "500", "time_range": FIRST_OF_MARCH}
     mixed = {harbor.campaigns[3].id, harbor.campaigns[8].id}
     fields = "campaign_id,clicks,actions,action_values"
@@ -513,7 +515,7 @@ def test_a_campaign_that_mixes_attribution_tells_no_actions_but_its_ads_do(ask, 
     assert mixed <= {row["campaign_id"] for row in ad_sets}
 
 
-def test_an_account_that_mixes_attribution_tells_no_actions(ask, path):
+def test_an_account_of_mixed_attribution_settings_reports_no_actions(ask, path):
     (row,) = ask(f"{path}/insights", time_range=FIRST_OF_MARCH, fields="spend,actions").json()["data"]
 
     assert set(row) == {"spend", "date_start", "date_stop"}
@@ -521,8 +523,8 @@ def test_an_account_that_mixes_attribution_tells_no_actions(ask, path):
 
 def test_an_async_job_is_started_polled_and_read(ask_own, sandbox):
     harbor = sandbox.world.account("Harbor Outdoor")
-    asked = {"level": "ad", "time_range": FIRST_OF_MARCH, "fields": "ad_id,spend,actions"}
-    started = ask_own(f"act_{harbor.id}/insights", method="POST", **asked).json()
+    params = {"level": "ad", "time_range": FIRST_OF_MARCH, "fields": "ad_id,spend,actions"}
+    started = ask_own(f"act_{harbor.id}/insights", method="POST", **params).json()
     job = started["report_run_id"]
 
     early = ask_own(f"{job}/insights")
@@ -537,11 +539,11 @@ def test_an_async_job_is_started_polled_and_read(ask_own, sandbox):
         ("Job Completed", 100),
     ]
     assert all((state["id"], state["account_id"]) == (job, harbor.id) for state in states)
-    assert rows == ask_own.rows(f"act_{harbor.id}/insights", limit="500", **asked)
+    assert rows == ask_own.rows(f"act_{harbor.id}/insights", limit="500", **params)
     assert len(rows) == 86
 
 
-def test_results_of_a_job_are_not_there_before_it_says_so(ask, path):
+def test_results_of_a_job_are_refused_until_its_status_is_completed(ask, path):
     job = ask(f"{path}/insights", method="POST", level="ad", time_range=FIRST_OF_MARCH).json()["report_run_id"]
     codes = []
 
@@ -553,17 +555,17 @@ def test_results_of_a_job_are_not_there_before_it_says_so(ask, path):
     assert ask(f"{job}/insights").status_code == 200
 
 
-def test_a_job_of_one_campaign_tells_only_that_campaign(ask, harbor):
+def test_a_job_of_one_campaign_reports_only_that_campaign(ask, harbor):
     campaign = harbor.campaigns[2].id
-    asked = {"level": "ad", "time_range": FIRST_OF_MARCH, "fields": "campaign_id,ad_id"}
-    job = ask(f"{campaign}/insights", method="POST", **asked).json()["report_run_id"]
+    params = {"level": "ad", "time_range": FIRST_OF_MARCH, "fields": "campaign_id,ad_id"}
+    job = ask(f"{campaign}/insights", method="POST", **params).json()["report_run_id"]
     for _ in range(3):
         ask(job)
 
     rows = ask.rows(f"{job}/insights", limit="500")
 
     assert {row["campaign_id"] for row in rows} == {campaign}
-    assert rows == ask.rows(f"{campaign}/insights", limit="500", **asked)
+    assert rows == ask.rows(f"{campaign}/insights", limit="500", **params)
 
 
 def test_a_batch_answers_every_item_for_itself(ask, harbor):
@@ -576,14 +578,14 @@ def test_a_batch_answers_every_item_for_itself(ask, harbor):
 
     answer = ask("", method="POST", batch=items)
 
-    told = answer.json()
+    answers = answer.json()
     assert answer.status_code == 200
-    assert [item["code"] for item in told] == [200, 400, 403, 200]
-    assert all(isinstance(item["body"], str) and set(item) == {"code", "headers", "body"} for item in told)
-    assert json.loads(told[0]["body"]) == {"id": f"act_{harbor.id}", "name": "Harbor Outdoor"}
-    assert json.loads(told[1]["body"])["error"]["error_subcode"] == 33
-    assert all(set(header) == {"name", "value"} for item in told for header in item["headers"])
-    assert "x-business-use-case-usage" in {header["name"] for header in told[0]["headers"]}
+    assert [item["code"] for item in answers] == [200, 400, 403, 200]
+    assert all(isinstance(item["body"], str) and set(item) == {"code", "headers", "body"} for item in answers)
+    assert json.loads(answers[0]["body"]) == {"id": f"act_{harbor.id}", "name": "Harbor Outdoor"}
+    assert json.loads(answers[1]["body"])["error"]["error_subcode"] == 33
+    assert all(set(header) == {"name", "value"} for item in answers for header in item["headers"])
+    assert "x-business-use-case-usage" in {header["name"] for header in answers[0]["headers"]}
 
 
 def test_every_item_of_a_batch_counts_as_a_call(ask_own, sandbox):

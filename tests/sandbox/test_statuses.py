@@ -1,4 +1,4 @@
-"""What the unmodified SDK gets for the statuses that Meta does not list."""
+"""The unmodified SDK's requests for statuses that Meta refuses."""
 
 import pytest
 from facebook_business.adobjects.ad import Ad
@@ -55,23 +55,24 @@ def refused(call):
 
 @pytest.mark.parametrize(("edge", "kind"), EDGES.items())
 def test_an_edge_refuses_deleted_objects_and_lists_every_other_status_of_its_own(account, edge, kind):
-    every = statuses_of(kind)
+    statuses = statuses_of(kind)
 
-    listed = list(getattr(account, edge)(["effective_status"], {"effective_status": [each for each in every if each != "DELETED"]}))
+    accepted = [status for status in statuses if status != "DELETED"]
+    entities = list(getattr(account, edge)(["effective_status"], {"effective_status": accepted}))
 
-    assert listed
-    assert "DELETED" not in {each["effective_status"] for each in listed}
-    assert refused(lambda: list(getattr(account, edge)([], {"effective_status": every}))) == (400, DELETED_ASKED)
+    assert entities
+    assert "DELETED" not in {entity["effective_status"] for entity in entities}
+    assert refused(lambda: list(getattr(account, edge)([], {"effective_status": statuses}))) == (400, DELETED_ASKED)
 
 
 @pytest.mark.parametrize("edge", ["get_campaigns", "get_ad_sets"])
 def test_an_edge_refuses_the_statuses_of_another_kind_of_object(account, edge):
-    asked = [each for each in statuses_of(Ad) if each != "DELETED"]
+    accepted = [status for status in statuses_of(Ad) if status != "DELETED"]
 
-    assert refused(lambda: list(getattr(account, edge)([], {"effective_status": asked}))) == (400, BAD_STATUS)
+    assert refused(lambda: list(getattr(account, edge)([], {"effective_status": accepted}))) == (400, BAD_STATUS)
 
 
-def test_a_report_may_be_asked_for_deleted_objects_but_not_for_the_statuses_of_another_level(account):
+def test_a_report_accepts_a_filter_by_deleted_but_not_by_statuses_of_another_level(account):
     def report(level, statuses):
         by_status = [{"field": f"{level}.effective_status", "operator": "IN", "value": statuses}]
         return list(account.get_insights(["impressions"], {"level": level, "date_preset": "yesterday", "filtering": by_status}))

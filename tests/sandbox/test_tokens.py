@@ -1,4 +1,4 @@
-"""Tokens of every kind and of other apps, over the bare wire: what each is told, and with what it is refused."""
+"""Tokens of every kind and of other apps, over bare HTTP: the answers and the refusals of each."""
 
 import pytest
 import requests
@@ -52,7 +52,7 @@ def test_a_batch_passes_its_proof_on_to_each_call(ask, standing):
     proved = ask("", method="POST", token="strict_app", batch=batch, appsecret_proof=proof).json()
     bare = ask("", method="POST", token="strict_app", batch=batch).json()
 
-    assert [each["code"] for each in (*proved, *bare)] == [200, 400]
+    assert [error["code"] for error in (*proved, *bare)] == [200, 400]
 
 
 ALL = 4
@@ -84,11 +84,11 @@ def test_each_kind_of_token_lists_its_accounts_where_meta_does(ask, token):
             assert expected[1] in answer["error"]["message"]
 
 
-def test_the_app_is_told_everything_of_its_own_token(standing):
-    told = debug(standing, "system_user").json()["data"]
+def test_the_app_can_inspect_its_own_token(standing):
+    info = debug(standing, "system_user").json()["data"]
 
     token = standing.world.token("system_user")
-    assert told == {
+    assert info == {
         "app_id": OWN_APP.id,
         "type": "SYSTEM_USER",
         "application": OWN_APP.name,
@@ -106,7 +106,7 @@ def test_the_app_is_told_everything_of_its_own_token(standing):
 
 
 @pytest.mark.parametrize("token", ["other_app", "other_app_user", "strict_app"])
-def test_an_app_is_told_nothing_of_another_apps_token(standing, token):
+def test_an_app_cannot_inspect_another_apps_token(standing, token):
     answer = debug(standing, token)
 
     assert (answer.status_code, answer.json()["error"]["code"], answer.json()["error"]["message"]) == (400, 100, FOREIGN)

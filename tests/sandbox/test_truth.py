@@ -1,4 +1,4 @@
-"""Properties of the truth: what it is a function of, how a day grows, is corrected and ends, and that the wire tells the same."""
+"""Properties of Meta's true numbers: what they depend on, how a day grows, is corrected and becomes final; and that the API agrees."""
 
 import hashlib
 import inspect
@@ -32,7 +32,7 @@ from adpulse_sandbox.meta.truth import Truth
 
 
 class Age:
-    """A world some time after its beginning, and questions about single days."""
+    """A world, with queries of single days at any instant."""
 
     def __init__(self, beginning=world.BEGINNING, seed=1):
         self.world = world.create(seed=seed, beginning=beginning)
@@ -45,12 +45,12 @@ class Age:
         return datetime.combine(day, time(), self.account(name).zone).astimezone(UTC)
 
     def rows(self, day, as_of, name="Harbor Outdoor"):
-        told = self.truth.metrics(self.account(name).id, day, day, as_of).to_pylist()
-        return {row["external_id"]: {metric: row[metric] for metric in METRICS} for row in told}
+        metrics_rows = self.truth.metrics(self.account(name).id, day, day, as_of).to_pylist()
+        return {row["external_id"]: {metric: row[metric] for metric in METRICS} for row in metrics_rows}
 
     def sums(self, since, until, as_of, name="Harbor Outdoor"):
-        told = self.truth.metrics(self.account(name).id, since, until, as_of)
-        return {metric: sum(told[metric].to_pylist()) for metric in METRICS}
+        metrics = self.truth.metrics(self.account(name).id, since, until, as_of)
+        return {metric: sum(metrics[metric].to_pylist()) for metric in METRICS}
 
     def undeleted(self, name="Harbor Outdoor"):
         return {ad.id for ad in self.account(name).ads if ad.deleted_at is None}
@@ -68,11 +68,11 @@ def autumn():
 
 
 def fingerprint(seed):
-    made = world.create(seed=seed)
-    account = made.account("Sakura Tea")
-    told = Truth(made).metrics(account.id, date(2026, 3, 1), date(2026, 3, 5), made.beginning).to_pylist()
-    known = Truth(made).entities(account.id, made.beginning).to_pylist()
-    return hashlib.sha256(repr((told, known, sorted(made.tokens))).encode()).hexdigest()
+    new_world = world.create(seed=seed)
+    account = new_world.account("Sakura Tea")
+    metrics = Truth(new_world).metrics(account.id, date(2026, 3, 1), date(2026, 3, 5), new_world.beginning).to_pylist()
+    entities = Truth(new_world).entities(account.id, new_world.beginning).to_pylist()
+    return hashlib.sha256(repr((metrics, entities, sorted(new_world.tokens))).encode()).hexdigest()
 
 
 def test_the_same_seed_makes_the_same_world_in_another_process():
@@ -94,7 +94,7 @@ def test_more_accounts_leave_the_others_as_they_are(age):
     assert larger.metrics(account, day, day, world.BEGINNING).equals(age.truth.metrics(account, day, day, world.BEGINNING))
 
 
-def test_what_was_asked_before_does_not_change_an_answer(age):
+def test_earlier_requests_do_not_change_an_answer(age):
     day, fresh = date(2026, 3, 10), Age()
     late = age.midnight(day + timedelta(days=9))
     for hours in range(0, 200, 40):
@@ -131,8 +131,8 @@ def test_a_day_begins_with_nothing_and_grows(age):
 @settings(max_examples=25)
 def test_within_a_refresh_step_nothing_changes(age, name, minutes, seconds):
     day = date(2026, 3, 1)
-    asked = age.midnight(day, name) + timedelta(minutes=minutes)
-    step = datetime.fromtimestamp(int(asked.timestamp()) // 900 * 900, UTC)
+    instant = age.midnight(day, name) + timedelta(minutes=minutes)
+    step = datetime.fromtimestamp(int(instant.timestamp()) // 900 * 900, UTC)
     living = age.undeleted(name)
 
     at_the_start, later = age.rows(day, step, name), age.rows(day, step + timedelta(seconds=seconds), name)
@@ -163,15 +163,15 @@ def test_a_day_of_25_hours_is_frozen_in_time_too(autumn, name, day):
 
 def test_conversions_arrive_for_weeks_while_delivery_stands_still(age):
     day, name = date(2026, 1, 15), "Nordlicht Moebel"
-    living, told = age.undeleted(name), []
+    living, sums = age.undeleted(name), []
 
     for days in (1, 2, 4, 8, 9, 15, 28):
         rows = age.rows(day, age.midnight(day, name) + timedelta(days=days), name)
-        kept = [row for ad, row in rows.items() if ad in living]
-        told.append({metric: sum(row[metric] for row in kept) for metric in METRICS})
+        undeleted = [row for ad, row in rows.items() if ad in living]
+        sums.append({metric: sum(row[metric] for row in undeleted) for metric in METRICS})
 
-    arrived = [later["leads"] > earlier["leads"] for earlier, later in itertools.pairwise(told)]
-    delivery = [(each["spend"], each["impressions"], each["clicks"]) for each in told]
+    arrived = [later["leads"] > earlier["leads"] for earlier, later in itertools.pairwise(sums)]
+    delivery = [(day_sums["spend"], day_sums["impressions"], day_sums["clicks"]) for day_sums in sums]
     assert arrived == [True, True, True, False, True, True]
     assert delivery[:3] == [delivery[0]] * 3
     assert delivery[3:] == [delivery[3]] * 4
@@ -201,11 +201,11 @@ def test_some_ad_days_are_taken_back_whole_on_the_fifth_day(age):
 
     before, after = age.rows(day, fifth - QUARTER, name), age.rows(day, fifth, name)
 
-    gone = set(before) - set(after)
-    assert len(gone) >= 2
+    removed = set(before) - set(after)
+    assert len(removed) >= 2
     assert set(after) <= set(before)
     assert {ad: before[ad] for ad in after} == after
-    assert sum(before[ad]["spend"] for ad in gone) > 0
+    assert sum(before[ad]["spend"] for ad in removed) > 0
 
 
 @pytest.mark.parametrize(
@@ -235,36 +235,36 @@ def test_a_range_over_a_short_day_is_the_sum_of_its_days(age, as_of):
 
     whole = age.sums(since, until, as_of)
 
-    each = [age.sums(day, day, as_of) for day in days]
-    assert whole == {metric: sum(told[metric] for told in each) for metric in METRICS}
-    assert each[2]["spend"] > 0
+    sums = [age.sums(day, day, as_of) for day in days]
+    assert whole == {metric: sum(day_sums[metric] for day_sums in sums) for metric in METRICS}
+    assert sums[2]["spend"] > 0
 
 
-def test_the_wire_tells_a_range_over_a_short_day_like_the_truth(ask, harbor, age):
+def test_the_api_reports_a_range_over_a_short_day_like_the_truth(ask, harbor, age):
     since, until = date(2026, 3, 6), date(2026, 3, 10)
     params = {"level": "ad", "limit": "5000", "time_range": {"since": str(since), "until": str(until)}, "filtering": ANY_STATUS}
 
     days = ask.rows(f"act_{harbor.id}/insights", **params, time_increment="1", fields="ad_id,spend,impressions,clicks")
     whole = ask.rows(f"act_{harbor.id}/insights", **params, fields="ad_id,spend,impressions,clicks")
 
-    told = age.sums(since, until, world.BEGINNING)
+    sums = age.sums(since, until, world.BEGINNING)
     for rows in (days, whole):
-        assert sum(Decimal(row["spend"]) for row in rows) * 1_000_000 == told["spend"]
-        assert sum(int(row["impressions"]) for row in rows) == told["impressions"]
-        assert sum(int(row.get("clicks", 0)) for row in rows) == told["clicks"]
+        assert sum(Decimal(row["spend"]) for row in rows) * 1_000_000 == sums["spend"]
+        assert sum(int(row["impressions"]) for row in rows) == sums["impressions"]
+        assert sum(int(row.get("clicks", 0)) for row in rows) == sums["clicks"]
     assert {row["date_start"] for row in days} == {f"2026-03-{n:02d}" for n in range(6, 11)}
 
 
 def first(actions, *names):
-    told = {action["action_type"]: Decimal(action["value"]) for action in actions}
-    return next((int(told[name] * 1_000_000) for name in names if name in told), 0)
+    values = {action["action_type"]: Decimal(action["value"]) for action in actions}
+    return next((int(values[name] * 1_000_000) for name in names if name in values), 0)
 
 
 def of_wire(row):
-    """The ten metrics of a row of insights, by the rule that the first type present tells all of a family."""
+    """The ten metrics of a row of insights, by the rule that the first type present has the total of its family."""
     actions, values = row.get("actions", []), row.get("action_values", [])
     purchase = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
-    made = {
+    metrics = {
         "impressions": int(row.get("impressions", 0)),
         "clicks": int(row.get("clicks", 0)),
         "spend": int(Decimal(row["spend"]) * 1_000_000),
@@ -274,9 +274,9 @@ def of_wire(row):
         "installs": first(actions, "omni_app_install", "app_install", "mobile_app_install"),
         "visitors": first(actions, "omni_landing_page_view", "landing_page_view"),
     }
-    made["conversions"] = made["purchases"] + made["leads"] + made["installs"]
-    made["profit"] = made["revenue"] - made["spend"]
-    return made
+    metrics["conversions"] = metrics["purchases"] + metrics["leads"] + metrics["installs"]
+    metrics["profit"] = metrics["revenue"] - metrics["spend"]
+    return metrics
 
 
 @pytest.mark.parametrize(
@@ -310,27 +310,27 @@ def test_insights_of_ads_are_the_truth(ask, standing, name, since, until):
 @pytest.mark.parametrize("name", NAMES)
 def test_totals_of_a_campaign_are_the_sum_of_its_ads_with_the_deleted(age, name):
     account, day = age.account(name), date(2026, 1, 20)
-    told = age.truth.day_of(account.id, day, world.BEGINNING)
+    numbers = age.truth.day_of(account.id, day, world.BEGINNING)
     unit = 1_000_000 // account.spec.minor_units
     deleted = np.array([bool(ad.deleted_at and ad.deleted_at <= world.BEGINNING) for ad in account.ads])
 
     totals = age.truth.totals(account.id, day, day, world.BEGINNING, complete=True).to_pylist()
 
     for row in totals:
-        inside = np.array([ad.parent.parent.id == row["external_id"] for ad in account.ads]) & told.delivered
-        spend, revenue = int(told.spend[inside].sum()) * unit, int((told.purchases * told.order_value)[inside].sum()) * unit
-        parts = {"leads": told.leads, "installs": told.installs, "purchases": told.purchases, "visitors": told.visitors}
+        inside = np.array([ad.parent.parent.id == row["external_id"] for ad in account.ads]) & numbers.delivered
+        spend, revenue = int(numbers.spend[inside].sum()) * unit, int((numbers.purchases * numbers.order_value)[inside].sum()) * unit
+        parts = {"leads": numbers.leads, "installs": numbers.installs, "purchases": numbers.purchases, "visitors": numbers.visitors}
         expected = {part: int(values[inside].sum()) * 1_000_000 for part, values in parts.items()}
-        expected |= {"impressions": int(told.impressions[inside].sum()), "clicks": int(told.clicks[inside].sum())}
+        expected |= {"impressions": int(numbers.impressions[inside].sum()), "clicks": int(numbers.clicks[inside].sum())}
         expected |= {"spend": spend, "revenue": revenue, "profit": revenue - spend}
         expected["conversions"] = expected["purchases"] + expected["leads"] + expected["installs"]
         assert {metric: row[metric] for metric in METRICS} == expected
-    assert (told.delivered & deleted).any()
-    assert not (told.reported & deleted).any()
+    assert (numbers.delivered & deleted).any()
+    assert not (numbers.reported & deleted).any()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_wire_tells_totals_of_campaigns_like_the_truth(ask, standing, name):
+def test_the_api_reports_totals_of_campaigns_like_the_truth(ask, standing, name):
     account, day = standing.world.account(name), date(2026, 1, 20)
     truth = standing.truth.totals(account.id, day, day, standing.clock.now()).to_pylist()
     any_status = [{"field": "campaign.effective_status", "operator": "IN", "value": ["ACTIVE", "PAUSED", "ARCHIVED"]}]
@@ -350,32 +350,32 @@ def test_the_wire_tells_totals_of_campaigns_like_the_truth(ask, standing, name):
     assert any(row["purchases"] is None for row in truth)
 
 
-def test_totals_leave_out_what_the_platform_does_not_tell(age):
+def test_totals_omit_metrics_that_the_platform_withholds(age):
     account, day = age.account(), date(2026, 3, 1)
     mixed = {campaign.id for campaign in account.campaigns if mixed_settings(account, campaign)}
 
-    told = age.truth.totals(account.id, day, day, world.BEGINNING).to_pylist()
+    reported = age.truth.totals(account.id, day, day, world.BEGINNING).to_pylist()
     complete = age.truth.totals(account.id, day, day, world.BEGINNING, complete=True).to_pylist()
 
-    silent = {row["external_id"] for row in told if row["purchases"] is None}
-    assert silent == mixed == {account.campaigns[3].id, account.campaigns[8].id}
-    assert all(row[metric] is None for row in told if row["external_id"] in mixed for metric in ACTION_METRICS)
-    assert [row for row in told if row["external_id"] not in mixed] == [row for row in complete if row["external_id"] not in mixed]
-    assert [row["spend"] for row in told] == [row["spend"] for row in complete]
+    without_actions = {row["external_id"] for row in reported if row["purchases"] is None}
+    assert without_actions == mixed == {account.campaigns[3].id, account.campaigns[8].id}
+    assert all(row[metric] is None for row in reported if row["external_id"] in mixed for metric in ACTION_METRICS)
+    assert [row for row in reported if row["external_id"] not in mixed] == [row for row in complete if row["external_id"] not in mixed]
+    assert [row["spend"] for row in reported] == [row["spend"] for row in complete]
 
 
 def test_a_deleted_ad_takes_its_rows_along_and_its_campaign_keeps_them(age):
     account, day = age.account(), date(2026, 3, 1)
-    ad = next(each for each in account.ads if each.deleted_at and each.deleted_at > world.BEGINNING)
+    ad = next(candidate for candidate in account.ads if candidate.deleted_at and candidate.deleted_at > world.BEGINNING)
 
     before, after = age.rows(day, ad.deleted_at - QUARTER), age.rows(day, ad.deleted_at)
 
     instants = (ad.deleted_at - QUARTER, ad.deleted_at)
-    kept = [
+    spends = [
         {row["external_id"]: row["spend"] for row in age.truth.totals(account.id, day, day, instant).to_pylist()} for instant in instants
     ]
     assert set(before) - set(after) == {ad.id}
-    assert kept[0] == kept[1]
+    assert spends[0] == spends[1]
 
 
 @given(percent=st.decimals(Decimal(0), Decimal(1), places=4))
@@ -390,9 +390,9 @@ def test_profit_is_margin_times_revenue_rounded_half_even_less_spend(age, percen
     assert any(row["revenue"] for row in rows)
 
 
-def test_entities_tell_the_state_of_the_instant(age):
+def test_entities_have_the_state_of_the_instant(age):
     account = age.account()
-    ad = next(each for each in account.ads if each.deleted_at and each.deleted_at > world.BEGINNING)
+    ad = next(entity for entity in account.ads if entity.deleted_at and entity.deleted_at > world.BEGINNING)
 
     before, after = (
         {row["external_id"]: row for row in age.truth.entities(account.id, instant).to_pylist()}
@@ -402,4 +402,4 @@ def test_entities_tell_the_state_of_the_instant(age):
     assert (before[ad.id]["effective_status"], before[ad.id]["deleted_at"]) == ("ACTIVE", None)
     assert (after[ad.id]["effective_status"], after[ad.id]["deleted_at"]) == ("DELETED", ad.deleted_at)
     assert before[ad.id]["parent_id"] == ad.parent.id
-    assert len(before) == sum(each.created_at <= world.BEGINNING for each in account.by_id.values())
+    assert len(before) == sum(entity.created_at <= world.BEGINNING for entity in account.by_id.values())

@@ -1,4 +1,4 @@
-"""Wrong requests and what Meta says to each of them: HTTP status, code, subcode and words."""
+"""Invalid requests and Meta's answer to each: HTTP status, code, subcode and message."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ TODAY = '{"since":"2026-03-20","until":"2026-03-20"}'
 
 @dataclass(frozen=True)
 class CursorOf:
-    """Stands for the cursor after the first row of another request."""
+    """A placeholder for the cursor after the first row of another request."""
 
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class CursorOf:
 
 @dataclass(frozen=True)
 class Wrong:
-    what: str
+    label: str
     path: str
     expected: tuple[int, int, int | None, str]
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -35,25 +35,25 @@ NO_SCOPE = "Ad account owner has NOT grant ads_management or ads_read permission
 NO_WRITE = "Requires ads_management permission to manage the object"
 
 
-def param(what, path, message, subcode=None, **params):
-    """A parameter that is wrong: always 400/100."""
-    return Wrong(what, path, (400, 100, subcode, message), params)
+def param(label, path, message, subcode=None, **params):
+    """A request with an invalid parameter, which is always refused with 400/100."""
+    return Wrong(label, path, (400, 100, subcode, message), params)
 
 
-def filtering(what, message, condition, path=INSIGHTS):
-    return param(what, path, message, filtering=condition)
+def filtering(label, message, condition, path=INSIGHTS):
+    return param(label, path, message, filtering=condition)
 
 
-def write(what, method, path, **params):
-    return Wrong(what, path, (403, 200, None, NO_WRITE), params, method=method)
+def write(label, method, path, **params):
+    return Wrong(label, path, (403, 200, None, NO_WRITE), params, method=method)
 
 
-def filtering_status(what, level, status):
-    return param(what, INSIGHTS, "Invalid parameter", 1487561, filtering=rule(f"{level}.effective_status", "IN", ["ACTIVE", status]))
+def filtering_status(label, level, status):
+    return param(label, INSIGHTS, "Invalid parameter", 1487561, filtering=rule(f"{level}.effective_status", "IN", ["ACTIVE", status]))
 
 
-def field_of(what, path, name, node, fields="id", **params):
-    return param(what, path, f"Tried accessing nonexisting field ({name}) on node type ({node})", fields=fields, **params)
+def field_of(label, path, name, node, fields="id", **params):
+    return param(label, path, f"Tried accessing nonexisting field ({name}) on node type ({node})", fields=fields, **params)
 
 
 def rule(name, operator, value):
@@ -225,7 +225,7 @@ JOBS_AND_BATCHES = [
     Wrong("batch to an ended version", "", (400, 2635, None, "deprecated version"), {"batch": []}, method="POST", version="v23.0"),
 ]  # fmt: skip
 REQUESTS = [*VERSIONS, *TOKENS, *OBJECTS, *FIELDS, *RANGES, *WINDOWS, *FILTERS, *STATUSES, *PAGES, *WRITES, *JOBS_AND_BATCHES]
-wrong_requests = pytest.mark.parametrize("wrong", REQUESTS, ids=[each.what for each in REQUESTS])
+wrong_requests = pytest.mark.parametrize("wrong", REQUESTS, ids=[request.label for request in REQUESTS])
 
 
 @pytest.fixture
@@ -254,11 +254,11 @@ def send(standing, ask, harbor):
     return sent
 
 
-def test_the_table_is_long_enough_and_says_everything_once():
-    whats = [wrong.what for wrong in REQUESTS]
+def test_the_table_of_requests_is_long_enough_and_has_no_duplicates():
+    labels = [wrong.label for wrong in REQUESTS]
 
-    assert len(whats) == len(set(whats))
-    assert len(whats) >= 35
+    assert len(labels) == len(set(labels))
+    assert len(labels) >= 35
 
 
 @wrong_requests
@@ -289,14 +289,14 @@ def test_an_error_has_the_shape_of_metas(send, wrong):
 
 
 @wrong_requests
-def test_a_refusal_tells_the_usage_too(send, wrong):
+def test_a_refusal_has_the_usage_headers_too(send, wrong):
     answer = send(wrong)
 
     assert answer.json()["error"]["code"] == wrong.expected[1]
     assert set(json.loads(answer.headers["x-app-usage"])) == {"call_count", "total_cputime", "total_time"}
 
 
-def test_a_refusal_that_concerns_an_account_tells_the_accounts_usage(ask, harbor):
+def test_a_refusal_that_concerns_an_account_has_the_accounts_usage(ask, harbor):
     answer = ask(f"act_{harbor.id}/insights", fields="banana")
 
     (use,) = json.loads(answer.headers["x-business-use-case-usage"])[harbor.id]

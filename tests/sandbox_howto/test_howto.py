@@ -1,4 +1,4 @@
-"""What docs/howto/sandbox-with-your-own-client.md shows is taken from the page and run against a running sandbox."""
+"""The examples of docs/howto/sandbox-with-your-own-client.md, taken from the page and run against a running sandbox."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def sandbox():
 def surroundings(sandbox, request):
     """What the page lets the reader export, and this Python first on the path."""
     own = [str(Path(sys.executable).parent), *([] if request.param == "curl" and shutil.which("curl") else [str(STAND_IN)])]
-    found = {
+    exported = {
         "GRAPH": sandbox.graph_url,
         "CONTROL": sandbox.control_url,
         "TOKEN": sandbox.world.token("full").value,
@@ -41,15 +41,15 @@ def surroundings(sandbox, request):
         "CUSTOMER": sandbox.google.world.customer("Alpenglow Reisen").id,
         "MANAGER": sandbox.google.world.customer("Summit Media Group").id,
     }
-    return {**os.environ, **found, **sandbox.google.environment, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
+    return {**os.environ, **exported, **sandbox.google.environment, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
 
 
 def block(language, section):
     """The code blocks of a language in one section of the page, joined."""
     part = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    found = re.findall(rf"^```{language}\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
-    assert found, f"no {language} block under '{section}'"
-    return "".join(found)
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
+    assert blocks, f"no {language} block under '{section}'"
+    return "".join(blocks)
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def shell(surroundings, tmp_path):
 
 def values(text):
     """JSON values that follow one another without anything between them."""
-    decoder, found, position = json.JSONDecoder(), [], 0
+    decoder, parsed, position = json.JSONDecoder(), [], 0
     while position < len(text.rstrip()):
         value, position = decoder.raw_decode(text, position)
-        found.append(value)
-    return found
+        parsed.append(value)
+    return parsed
 
 
 def test_the_script_for_the_unmodified_sdk_runs_and_prints_what_the_sandbox_knows(surroundings, sandbox, tmp_path):
@@ -84,7 +84,7 @@ def test_the_script_for_the_unmodified_sdk_runs_and_prints_what_the_sandbox_know
     spend, impressions = sum(truth["spend"].to_pylist()) / 1_000_000, sum(truth["impressions"].to_pylist())
     lines = done.stdout.splitlines()
     assert f"{HARBOR} {YESTERDAY} {spend:.2f} USD {impressions}" in lines
-    assert [line.split(" 2026-")[0] for line in lines] == [each.spec.name for each in sandbox.world.accounts.values()]
+    assert [line.split(" 2026-")[0] for line in lines] == [stored.spec.name for stored in sandbox.world.accounts.values()]
 
 
 def test_the_script_for_the_google_sdk_prints_what_each_client_spent(surroundings, sandbox, tmp_path):
@@ -107,18 +107,18 @@ def test_the_script_with_a_refresh_token_lists_the_accessible_customers(surround
     done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    reached = sandbox.google.world.credentials["full"].customers
-    assert done.stdout.split() == [f"customers/{each}" for each in reached]
+    accessible = sandbox.google.world.credentials["full"].customers
+    assert done.stdout.split() == [f"customers/{customer_id}" for customer_id in accessible]
     assert all(f"`{label}`" in PAGE for label in sandbox.google.world.credentials)
 
 
 def test_googles_samples_list_customers_and_campaigns_and_report_ad_groups(shell, sandbox):
-    told = shell("Google's own sample programs")
+    output = shell("Google's own sample programs")
 
-    assert f'"customers/{sandbox.google.world.customer("Alpenglow Reisen").id}"' in told
-    assert '"SEARCH 000" was found' in told
-    assert "Ad Group ID 150010000000 in Campaign ID 20010000000 had" in told
-    assert "metrics.cost_micros" in told
+    assert f'"customers/{sandbox.google.world.customer("Alpenglow Reisen").id}"' in output
+    assert '"SEARCH 000" was found' in output
+    assert "Ad Group ID 150010000000 in Campaign ID 20010000000 had" in output
+    assert "metrics.cost_micros" in output
 
 
 def test_the_script_has_ten_lines_of_code():
@@ -136,20 +136,20 @@ def test_the_curl_example_answers_with_a_page_of_ads(shell):
 
 
 def test_the_clock_is_read_advanced_set_and_frozen(shell, sandbox):
-    told = values(shell("The clock"))
+    clocks = values(shell("The clock"))
 
-    assert [each["now"][:16] for each in told] == ["2026-03-20T15:00", "2026-03-20T16:00", "2026-03-27T09:00", "2026-03-27T09:00"]
-    assert told[-1]["rate"] == 0
+    assert [clock["now"][:16] for clock in clocks] == ["2026-03-20T15:00", "2026-03-20T16:00", "2026-03-27T09:00", "2026-03-27T09:00"]
+    assert clocks[-1]["rate"] == 0
     assert sandbox.clock.now().isoformat()[:16] == "2026-03-27T09:00"
 
 
-def test_the_fault_is_armed_told_and_disarmed(shell, sandbox):
-    armed, told, left = values(shell("Faults"))
+def test_the_fault_is_armed_listed_and_removed(shell, sandbox):
+    armed, listed, remaining = values(shell("Faults"))
 
-    assert armed == told
+    assert armed == listed
     (rule,) = armed
     assert (rule["action"], rule["account"], rule["count"], rule["struck"]) == ("throttle", sandbox.world.account(HARBOR).id, 2, 0)
-    assert left == []
+    assert remaining == []
 
 
 def test_the_fault_strikes_the_next_two_calls_only(surroundings, sandbox, tmp_path):
@@ -160,7 +160,7 @@ def test_the_fault_strikes_the_next_two_calls_only(surroundings, sandbox, tmp_pa
     )
 
     _, *answers = values(done.stdout)
-    assert [each.get("error", {}).get("code") for each in answers] == [17, 17, None]
+    assert [answer.get("error", {}).get("code") for answer in answers] == [17, 17, None]
     assert [call.fault for call in sandbox.calls.calls()] == ["throttle", "throttle", None]
 
 
@@ -170,26 +170,26 @@ def test_every_action_and_field_of_a_fault_is_on_the_page():
     assert [name for name in (*ACTIONS, *GOOGLE_ACTIONS, *Rule.__dataclass_fields__) if f"`{name}`" not in section] == []
 
 
-def test_the_call_log_tells_the_accounts_calls_and_forgets_them(shell, sandbox):
+def test_the_call_log_lists_the_accounts_calls_and_can_be_cleared(shell, sandbox):
     shell("curl")
 
-    log, left = values(shell("The call log"))
+    log, remaining = values(shell("The call log"))
 
     (call,) = log
     assert (call["account"], call["kind"], call["status"], call["rows"]) == (sandbox.world.account(HARBOR).id, "insights", 200, 2)
-    assert left == []
+    assert remaining == []
     assert sandbox.calls.calls() == []
 
 
-def test_the_world_and_the_truth_are_told(shell, sandbox, tmp_path):
-    told = shell("The world and the truth")
+def test_the_world_and_the_truth_are_described(shell, sandbox, tmp_path):
+    output = shell("The world and the truth")
 
-    world, end = json.JSONDecoder().raw_decode(told)
+    world, end = json.JSONDecoder().raw_decode(output)
     assert world["graph_url"] == sandbox.graph_url
     assert all(f"`{label}`" in PAGE for label in world["tokens"])
     assert (tmp_path / "truth.arrow").exists()
     expected = sandbox.truth.metrics(sandbox.world.account(HARBOR).id, YESTERDAY, YESTERDAY, sandbox.clock.now())
-    assert f"[{expected.num_rows} rows x {expected.num_columns} columns]" in told[end:]
+    assert f"[{expected.num_rows} rows x {expected.num_columns} columns]" in output[end:]
 
 
 def test_the_names_the_reader_exports_are_those_of_the_default_world(sandbox):
@@ -203,12 +203,12 @@ def test_the_names_the_reader_exports_are_those_of_the_default_world(sandbox):
 
 def test_every_option_of_the_command_on_the_page_exists():
     section = PAGE.partition("\n## Start it\n")[2].partition("\n## ")[0]
-    known = {name for parameter in get_command(cli).commands["sandbox"].params for name in parameter.opts}
+    existing = {name for parameter in get_command(cli).commands["sandbox"].params for name in parameter.opts}
 
     used = set(re.findall(r"--[a-z-]+", section))
 
     assert used
-    assert used <= known
+    assert used <= existing
 
 
 def test_the_example_for_tests_starts_a_sandbox(surroundings, tmp_path):
