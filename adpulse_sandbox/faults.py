@@ -164,6 +164,7 @@ class Faults:
         filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
         if not filtered or any(bound is not None and actual <= bound for bound, actual in bounds):
             return False
+        # Only calls that match in everything count towards ``skip``.
         armed.matched += 1
         if armed.matched <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
             return False

@@ -117,6 +117,7 @@ def _fields(top: Any, resources: frozenset[str]) -> Iterator[Field]:  # noqa: AN
 
 
 def _field(path: tuple[str, ...], leaf: Any, resource: str, category: str, resources: frozenset[str]) -> Field:  # noqa: ANN401 - a descriptor
+    # The protos append an underscore to reserved words such as ``type_``; queries name the field without it.
     name = ".".join(part.rstrip("_") for part in path)
     type_descriptor = leaf.enum_type or leaf.message_type
     return Field(

@@ -148,6 +148,7 @@ class GoogleLogin:
         self._consented_users.add(request.user)
         label = f"login-{next(self._numbers)}"
         credential = replace(user, label=label, refresh_token=f"1//sandbox-{secrets.token_urlsafe(32)}", expires_at=self._ends())
+        # As with Google, only the first consent of a user gives a refresh token, unless the client prompts for consent again.
         gives_refresh_token = request.offline and (is_first or request.forces_consent)
         if gives_refresh_token:
             self._world.credentials[label] = credential

@@ -79,6 +79,7 @@ class Rows:
             split = dict(zip(segments, key, strict=True))
             columns = (leaves if by_action else numbers.per_entity(leaves, entities, plan.resource, customer)).T.tolist()
             for attributes, sums in zip(described, columns, strict=True):
+                # With segments the platform omits rows without delivery; without segments it returns their zeros.
                 if segments and not any(sums):
                     continue
                 column = dict(zip(QUANTITIES, sums, strict=True))

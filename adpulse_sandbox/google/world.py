@@ -177,6 +177,7 @@ class GoogleWorld:
         for client in self.customers.values():
             below[client.spec.parent].append(client)
         clients = [(customer, 0)]
+        # The list grows during the loop, so that every level is visited after the level above it.
         for client, level in clients:
             clients += [(child, level + 1) for child in below[client.spec.number]]
         return clients

@@ -263,6 +263,7 @@ class Graph:
         rule = call.rule
         if rule and rule.action in ("empty_page", "endless"):
             return self._empty_page(call, digest, endless=rule.action == "endless")
+        # The fault ``duplicate_row`` repeats the last row of the page before.
         start = max(call.offset - 1, 0) if rule and rule.action == "duplicate_row" else call.offset
         shown = [render() for render in rows[start : call.offset + call.limit]]
         call.rows = len(shown)

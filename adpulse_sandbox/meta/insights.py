@@ -345,6 +345,7 @@ def _kinds(values: dict[str, int], flavour: int, *, all_types: bool) -> Iterator
     clicks, purchases, off_meta = values["clicks"], values["purchases"], values["off_meta"]
     if clicks:
         yield "link_click", clicks * 4 // 5
+        # The counts of overlapping types differ, so that a client that sums them or picks the wrong one is caught.
         yield "page_engagement", clicks + 2
         yield "post_engagement", clicks + 1
         yield "video_view", values["impressions"] // 5

@@ -509,10 +509,10 @@ def test_the_control_endpoint_arms_lists_and_removes_faults(control, wire):
     armed = control.post("/faults", json={"rules": [{"action": "transient", "kind": "ads", "count": 3}]}).json()
     struck = wire.ads().status_code
 
-    told = control.get("/faults").json()
+    listed = control.get("/faults").json()
     cleared = control.delete("/faults").json()
 
     assert [(rule["action"], rule["kind"], rule["count"], rule["struck"]) for rule in armed] == [("transient", "ads", 3, 0)]
-    assert [(rule["action"], rule["struck"]) for rule in told] == [("transient", 1)]
+    assert [(rule["action"], rule["struck"]) for rule in listed] == [("transient", 1)]
     assert (struck, cleared, control.get("/faults").json()) == (500, [], [])
     assert wire.ads().status_code == 200

@@ -100,12 +100,12 @@ def test_the_manager_lists_them_and_the_full_user_reads_them_through_it(streets)
     second = Ads(streets.google, "Side Street 2", login="Summit Media Group")
     existing = second.customer.existing("ad_group_ad", streets.clock.now())
 
-    found = second.rows("SELECT ad_group_ad.ad.id, campaign.advertising_channel_type, customer.time_zone FROM ad_group_ad")
+    rows = second.rows("SELECT ad_group_ad.ad.id, campaign.advertising_channel_type, customer.time_zone FROM ad_group_ad")
 
     names = [row["customer_client.descriptive_name"] for row in listed if row["customer_client.currency_code"] == "USD"]
     assert names == ["Summit Media West", "Side Street 1", "Side Street 2", "Side Street 3"]
-    assert [row["ad_group_ad.ad.id"] for row in found] == [ad.id for ad in existing]
-    assert {row["customer.time_zone"] for row in found} == {"America/Chicago"}
+    assert [row["ad_group_ad.ad.id"] for row in rows] == [ad.id for ad in existing]
+    assert {row["customer.time_zone"] for row in rows} == {"America/Chicago"}
 
 
 def test_one_query_reports_the_true_numbers_of_a_day(streets):

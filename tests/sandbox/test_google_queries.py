@@ -40,8 +40,8 @@ def numbers(row):
     """A row's metrics as the truth has them."""
     names = {"impressions": "impressions", "clicks": "clicks", "spend": "cost_micros"}
     floats = {"conversions": "conversions", "revenue": "conversions_value"}
-    whole = {ours: row[f"metrics.{theirs}"] for ours, theirs in names.items()}
-    return whole | {ours: micros(row[f"metrics.{theirs}"]) for ours, theirs in floats.items()}
+    whole = {metric: row[f"metrics.{field}"] for metric, field in names.items()}
+    return whole | {metric: micros(row[f"metrics.{field}"]) for metric, field in floats.items()}
 
 
 def test_each_day_of_each_ad_and_asset_group_has_the_truths_numbers(alpenglow):
