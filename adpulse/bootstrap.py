@@ -59,41 +59,46 @@ if TYPE_CHECKING:
     from adpulse.platforms.consent import Consent
 
 
+wall: Clock = SystemClock()
+"""The real clock of this process. A test that moves real time puts its own here before the App is wired."""
+
+
 class App:
     """Everything a step needs, wired. Safe to share between threads."""
 
-    def __init__(self, config: Settings, engine: database.Engine) -> None:
+    def __init__(self, config: Settings, engine: database.Engine, *, wall: Clock) -> None:
         self.settings = config
-        self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else SystemClock()
+        self.wall = wall
+        self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else wall
         self.workspaces = Workspaces(engine)
-        self.keys = ApiKeys(engine)
-        self.sessions = Sessions(engine)
+        self.keys = ApiKeys(engine, wall=wall)
+        self.sessions = Sessions(engine, wall=wall)
         self.cipher = Cipher.load(config.secret_key, config.home)
-        self.credentials = Credentials(engine, self.cipher)
-        self.grants = Grants(engine, self.cipher)
-        self.authorizations = Authorizations(engine, self.cipher)
+        self.credentials = Credentials(engine, self.cipher, wall=wall)
+        self.grants = Grants(engine, self.cipher, wall=wall)
+        self.authorizations = Authorizations(engine, self.cipher, wall=wall)
         self.rotation = Rotation(engine, self.cipher)
-        self.connections = Connections(engine, self.clock)
+        self.connections = Connections(engine, self.clock, wall=wall)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.labels = Labels(engine)
         self.filters = Filters(engine)
-        self.bulk = Bulk(engine, self.clock)
-        self.leases = Leases(engine, self.clock)
-        self.runs = Runs(engine, self.clock)
+        self.bulk = Bulk(engine, self.clock, wall=wall)
+        self.leases = Leases(engine, self.clock, wall=wall)
+        self.runs = Runs(engine, self.clock, wall=wall)
         self.scopes = scope_limits(config)
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
-        self.refusals = Refusals(engine, self.clock)
+        self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
-        self.overview = Overview(engine, self.clock)
-        self.leadership = Leadership(engine)
+        self.overview = Overview(engine, self.clock, wall=wall)
+        self.leadership = Leadership(engine, wall=wall)
         self.targets = Targets(private=config.webhook_private_targets)
-        self.webhooks = Webhooks(engine, self.cipher, self.targets)
-        self.outbox = Outbox(engine)
-        self.alerts = Alerts(engine)
-        self.version_notices = VersionNotices(engine)
-        self.staleness = Staleness(engine, self.clock)
-        self.gauges = Gauges(engine, self.clock, self.scopes)
+        self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)
+        self.outbox = Outbox(engine, wall=wall)
+        self.alerts = Alerts(engine, wall=wall)
+        self.version_notices = VersionNotices(engine, wall=wall)
+        self.staleness = Staleness(engine, self.clock, wall=wall)
+        self.gauges = Gauges(engine, self.clock, self.scopes, wall=wall)
         self.staging = Staging(config.home / "staging")
         self._readers = home.readers(config)
         self._clients: dict[tuple[str, str], PlatformClient] = {}
@@ -238,4 +243,4 @@ def app() -> App:
     home.make_private(config)
     engine = database.connect(redact.protect_url(config.control_url))
     migrations.require_current(engine)
-    return App(config, engine)
+    return App(config, engine, wall=wall)

@@ -1,9 +1,9 @@
-"""The one clock for business time.
+"""The two clocks: business time and real time. Both are given to what needs them, so that a test can move them.
 
-Business time decides what "today" is, what is due, how old a partition is and which calls lie in
-the sliding hour. It is the wall clock, or the sandbox's clock when one is configured, so that a test can
-step it. What processes share by wall clock (leases, token expiry) uses :func:`utc_now`; what lives
-within one process uses ``time.monotonic``.
+Business time (``clock``) decides what "today" is, what is due, how old a partition is and which calls lie in
+the sliding hour. It is the real time, or the sandbox's clock when one is configured.
+Real time (``wall``, for the clock on the wall) is what processes, browsers and people share: leases, when a key, a session or
+a grant ends, when a run was asked for and ended. What lives within one process uses ``time.monotonic``.
 """
 
 from datetime import UTC, datetime
@@ -15,24 +15,19 @@ from adpulse.errors import Unavailable
 
 
 class Clock(Protocol):
-    """Anything that tells business time."""
+    """Anything that tells the time: business time or real time, as its name where it is used says."""
 
     def now(self) -> datetime:
-        """Business time, aware, in UTC."""
+        """The time, aware, in UTC."""
         ...
 
 
-def utc_now() -> datetime:
-    """Real time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
 class SystemClock:
-    """Business time is the wall clock."""
+    """The machine's clock: real time."""
 
     def now(self) -> datetime:
-        """The wall clock in UTC."""
-        return utc_now()
+        """Real time in UTC; nothing else in the product asks the machine for it."""
+        return datetime.now(UTC)
 
 
 class SandboxClock:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -96,7 +97,7 @@ class Cipher:
             Usage: no key fits, or the ciphertext belongs to another credential.
         """
         try:
-            owner, secret = json.loads(self._decrypt(ciphertext))
+            owner, secret = json.loads(self._opened(lambda keys: keys.decrypt(ciphertext)))
         except InvalidToken:
             raise Usage(
                 "A stored credential cannot be decrypted: ADPULSE_SECRET_KEY or secret.key is not the one it was stored with."
@@ -105,15 +106,20 @@ class Cipher:
             raise Usage("A stored credential belongs to another connection: the control plane was tampered with.")
         return SecretStr(secret)
 
-    def confirmation(self, of: str) -> str:
-        """An encrypted token that proves, for a few minutes, that its bearer saw ``of``. Nobody without a key can forge it."""
-        self._follow()
-        return self._all().encrypt(json.dumps([_CONFIRMATION, of]).encode()).decode()
+    def confirmation(self, of: str, now: datetime) -> str:
+        """An encrypted token that proves, for a few minutes from ``now`` (real time), that its bearer saw ``of``.
 
-    def confirms(self, text: str, of: str, seconds: int) -> bool:
-        """Whether the text is a confirmation of this, not older than so many seconds."""
+        Nobody without a key can forge it.
+        """
+        self._follow()
+        return self._all().encrypt_at_time(json.dumps([_CONFIRMATION, of]).encode(), int(now.timestamp())).decode()
+
+    def confirms(self, text: str, of: str, now: datetime, lifetime: timedelta) -> bool:
+        """Whether the text is a confirmation of this, not older than its lifetime."""
+        at, seconds = int(now.timestamp()), round(lifetime.total_seconds())
         try:
-            return bool(json.loads(self._decrypt(text.encode(), seconds)) == [_CONFIRMATION, of])
+            opened = self._opened(lambda keys: keys.decrypt_at_time(text.encode(), seconds, at))
+            return bool(json.loads(opened) == [_CONFIRMATION, of])
         except (InvalidToken, ValueError):
             return False
 
@@ -131,13 +137,14 @@ class Cipher:
         """The same secret, sealed with the newest key."""
         return self._all().rotate(ciphertext)
 
-    def _decrypt(self, ciphertext: bytes, seconds: int | None = None) -> bytes:
+    def _opened(self, decrypt: Callable[[MultiFernet], bytes]) -> bytes:
+        """What decrypts with the keys that are known, or else with those that the file was given since."""
         try:
-            return self._all().decrypt(ciphertext, seconds)
+            return decrypt(self._all())
         except InvalidToken:
             if not self._follow():
                 raise
-        return self._all().decrypt(ciphertext, seconds)
+        return decrypt(self._all())
 
     def _follow(self) -> bool:
         """Load the key file again if it changed; returns whether it did."""

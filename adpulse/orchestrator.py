@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,7 +17,6 @@ from uuid import UUID
 import requests
 
 from adpulse import redact
-from adpulse.clock import utc_now
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider
@@ -113,8 +112,8 @@ def _asked_health(url: str) -> bool:
         return False
 
 
-def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUID:
-    """Make sure a flow run that will claim everything waiting in the lane is on its way; its id.
+def request_run(provider: Provider, lane: Lane, counter: DispatchCounter, now: datetime) -> UUID:
+    """Make sure a flow run that will claim everything waiting in the lane is on its way; its id. ``now`` is real time, as Prefect's.
 
     Any number of requests between two claims get the same run, because they share its idempotency key.
 
@@ -128,7 +127,7 @@ def request_run(provider: Provider, lane: Lane, counter: DispatchCounter) -> UUI
         if asked and asked.generation == generation and time.monotonic() - asked.at < _TRUST_SECONDS:
             return asked.run_id  # nobody has claimed since: forty presses in a second are one request to Prefect
         with _answering():
-            run_id, generation = _create(provider, lane, counter)
+            run_id, generation = _create(provider, lane, counter, now)
         _asked[name] = _Asked(generation, run_id, time.monotonic())
         return run_id
 
@@ -138,23 +137,23 @@ def warm_up() -> None:
     import prefect.client.orchestration  # noqa: F401 - it is kept by Python
 
 
-def _create(provider: Provider, lane: Lane, counter: DispatchCounter) -> tuple[UUID, int]:
+def _create(provider: Provider, lane: Lane, counter: DispatchCounter, now: datetime) -> tuple[UUID, int]:
     """The flow run of the current generation and that generation."""
     client, deployment = _client(), _deployment_id(provider, lane)
     for _ in range(_ATTEMPTS):
         generation = counter.dispatch_generation(provider, lane)
         run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-{lane}-{generation}")
-        if run.state is None or not (run.state.is_final() or _stuck(run.state)):
+        if run.state is None or not (run.state.is_final() or _stuck(run.state, now)):
             return run.id, generation
         if counter.dispatch_generation(provider, lane) == generation:
             counter.bump_dispatch(provider, lane)  # that run ended before it claimed, or its worker did
     raise RuntimeError("every on-demand run ended at once")
 
 
-def _stuck(state: "State") -> bool:
+def _stuck(state: "State", now: datetime) -> bool:
     """Whether a worker took the run and has not claimed for so long that it must be dead. One that waits for a worker is not."""
     taken = state.is_pending() or state.is_running() or state.is_cancelling()
-    return taken and utc_now() - state.timestamp > _STUCK_AFTER
+    return taken and now - state.timestamp > _STUCK_AFTER
 
 
 def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str]:

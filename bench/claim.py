@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from adpulse.clock import SystemClock, utc_now
+from adpulse.clock import SystemClock
 from adpulse.frequency import Frequency
 from adpulse.model import Lease, RunState
 from storage.control import database, migrations
@@ -32,6 +32,7 @@ HISTORY = 100_000
 MOST_DUE = 20
 ROUNDS = 300
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
+_WALL = SystemClock()
 
 
 def measure() -> list[dict[str, object]]:
@@ -40,7 +41,7 @@ def measure() -> list[dict[str, object]]:
         engine = database.connect(f"sqlite:///{Path(folder) / 'control.db'}")
         migrations.migrate(engine)
         fill(engine, CONNECTIONS, HISTORY)
-        leases, dice = Leases(engine, SystemClock()), random.Random(7)  # noqa: S311 - seeded dice
+        leases, dice = Leases(engine, _WALL, wall=_WALL), random.Random(7)  # noqa: S311 - seeded dice
         empty, due = [], []
         for number in range(ROUNDS):
             _make_due(engine, dice.sample(range(CONNECTIONS), number % (MOST_DUE + 1)))
@@ -73,7 +74,7 @@ def fill(engine: Engine, connections: int, history: int) -> None:
     """Active connections, spread over the workspaces, and closed runs of the first hundred."""
     workspaces = [{"id": f"w{number}", "name": f"Workspace {number}", "realtime_granted": True} for number in range(WORKSPACES)]
     credentials = [
-        {"id": f"k{number}", "workspace_id": f"w{number}", "kind": "meta_token", "ciphertext": b"", "created_at": utc_now()}
+        {"id": f"k{number}", "workspace_id": f"w{number}", "kind": "meta_token", "ciphertext": b"", "created_at": _WALL.now()}
         for number in range(WORKSPACES)
     ]
     with engine.begin() as session:
@@ -104,7 +105,7 @@ def _connection(number: int) -> dict[str, Any]:
 
 
 def _closed_run(number: int, history: int) -> dict[str, Any]:
-    at = utc_now() - timedelta(seconds=0.3 * (history - number))
+    at = _WALL.now() - timedelta(seconds=0.3 * (history - number))
     return {
         "id": f"r{number:06d}",
         "connection_id": f"c{number % 100:05d}",
@@ -121,11 +122,11 @@ def _closed_run(number: int, history: int) -> dict[str, Any]:
 def _make_due(engine: Engine, numbers: Sequence[int]) -> None:
     ids = [f"c{number:05d}" for number in numbers]
     with engine.begin() as session:
-        session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(ids)).values(next_due_at=utc_now() - timedelta(seconds=1)))
+        session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(ids)).values(next_due_at=_WALL.now() - timedelta(seconds=1)))
 
 
 def _close(engine: Engine, leases: Sequence[Lease]) -> None:
     ids, runs = [lease.connection.id for lease in leases], [lease.run_id for lease in leases]
     with engine.begin() as session:
-        session.execute(update(RunRow).where(RunRow.id.in_(runs)).values(state=RunState.DONE.value, finished_at=utc_now()))
+        session.execute(update(RunRow).where(RunRow.id.in_(runs)).values(state=RunState.DONE.value, finished_at=_WALL.now()))
         session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(ids)).values(lease_owner=None, lease_until=None, next_due_at=_FAR))

@@ -27,7 +27,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from adpulse import bootstrap
-from adpulse.clock import utc_now
+from adpulse.clock import SystemClock
 from adpulse.model import AccountFacts, Provider, RunState
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
@@ -52,6 +52,7 @@ _LEFT_OUT = {
 }
 """What takes more than one call to read."""
 
+_WALL = SystemClock()
 _SAMPLE_SECONDS = 5
 _PROGRESS_SECONDS = 15
 _SETTLING = 2 * SLOT
@@ -73,7 +74,7 @@ def run(connections: Mapping[Provider, int], minutes: float, out: Path) -> bool:
         peaks = [processes.resident_mb(watch.worker, "VmHWM")]
         report_progress(f"The first syncs took {peaks[0]:.0f} MB of the worker at most.")
         processes.forget_peak(watch.worker)
-        start = _next_slot(utc_now()) + _SETTLING
+        start = _next_slot(_WALL.now()) + _SETTLING
         count = round(timedelta(minutes=minutes) / SLOT)
         _measure(installation, watch, start, count, report_progress)
         peaks.append(processes.resident_mb(watch.worker, "VmHWM"))
@@ -152,9 +153,9 @@ def _environment(home: Path, addresses: Mapping[str, Any]) -> dict[str, str]:
 
 def _set_clock(remote: Remote) -> timedelta:
     """Put business time on the same grid as real time, because Prefect's schedules tick in real time; how far it is ahead."""
-    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-    ahead = BEGINNING - midnight - (utc_now() - midnight) // SLOT * SLOT
-    remote.set(utc_now() + ahead)
+    midnight = _WALL.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    ahead = BEGINNING - midnight - (_WALL.now() - midnight) // SLOT * SLOT
+    remote.set(_WALL.now() + ahead)
     return ahead
 
 
@@ -184,7 +185,7 @@ def _warm_up(installation: Installation, watch: Watch, report_progress: Callable
     Raises:
         RuntimeError: it took too long.
     """
-    deadline, reported_at = utc_now() + WARM_UP, 0.0
+    deadline, reported_at = _WALL.now() + WARM_UP, 0.0
     expected = len(installation.connections())
     while True:
         watch.take()
@@ -193,7 +194,7 @@ def _warm_up(installation: Installation, watch: Watch, report_progress: Callable
         if ready == expected:
             report_progress(f"All {expected} first syncs have ended.")
             return
-        if utc_now() > deadline:
+        if _WALL.now() > deadline:
             raise RuntimeError(
                 f"After {WARM_UP} {ready} of {expected} first syncs have ended: {states}\n"
                 + "\n".join(evidence.read_logs(installation.home).trouble[: report.SHOWN_LINES])
@@ -214,13 +215,13 @@ def _states(engine: database.Engine) -> dict[str, int]:
 
 def _measure(installation: Installation, watch: Watch, start: datetime, count: int, report_progress: Callable[[str], None]) -> None:
     end, reported_at = start + count * SLOT, 0.0
-    time.sleep(max(0.0, (start - utc_now()).total_seconds()))
+    time.sleep(max(0.0, (start - _WALL.now()).total_seconds()))
     watch.begin()
-    while utc_now() < end + _GRACE:
+    while _WALL.now() < end + _GRACE:
         watch.take()
         if time.monotonic() - reported_at >= _PROGRESS_SECONDS:
             reported_at = time.monotonic()
-            passed = min(count, max(0, (utc_now() - start) // SLOT))
+            passed = min(count, max(0, (_WALL.now() - start) // SLOT))
             judged = verdict.slots(
                 evidence.syncs_since(installation.engine, start),
                 [connection.id for connection in installation.connections()],

@@ -23,7 +23,6 @@ from standardwebhooks import Webhook as Signer
 
 from adpulse import bootstrap
 from adpulse.bootstrap import App
-from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.events import slack_body
 from adpulse.redact import redact
@@ -145,7 +144,7 @@ class Deliverer:
                 address = await self._call_database(self._app.webhooks.address, delivery.webhook_id)
                 if address is None:
                     return _Answer(None, "The webhook was disabled or removed.")
-                body, headers = _message(delivery, address, utc_now())
+                body, headers = _message(delivery, address, self._app.wall.now())
                 addresses = await asyncio.to_thread(self._app.targets.resolve, address.url.get_secret_value())
                 return await _post(client, address.url.get_secret_value(), addresses, body, headers)
         except INFRASTRUCTURE:
@@ -173,7 +172,7 @@ class Deliverer:
             outbox.failed(delivery, answer.status, error)
         else:
             wait = max(backoff(tries, self._rng), answer.wait or 0.0)
-            outbox.postponed(delivery, answer.status, error, utc_now() + timedelta(seconds=wait))
+            outbox.postponed(delivery, answer.status, error, self._app.wall.now() + timedelta(seconds=wait))
 
 
 def _message(delivery: Delivery, address: Address, at: datetime) -> tuple[str, dict[str, str]]:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from adpulse.clock import SystemClock
 from adpulse.errors import AlreadyRunning
 from deployments.child import PARENT_VARIABLE, end
 from deployments.owner import has_died, this_process
@@ -59,7 +59,7 @@ def only(home: Path, service: Service) -> Iterator[Callable[[str], None]]:
             lock = cleanup.enter_context(exclusive(path, _LOCK_TIMEOUT_SECONDS))
         except TimeoutError:
             raise _already_running(home, service, _holder(path)) from None
-        since = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        since = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
 
         def note(address: str | None) -> None:
             record = _Record(process=this_process(), since=since, address=address, parent=os.environ.get(PARENT_VARIABLE))

@@ -113,7 +113,7 @@ class Sweep:
         for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
                 if self._app.runs.waiting(provider, lane):
-                    orchestrator.request_run(provider, lane, self._app.runs)
+                    orchestrator.request_run(provider, lane, self._app.runs, self._app.wall.now())
 
     def _switch_schedules(self) -> None:
         targets = wanted_schedules(self._app.connections.groups())

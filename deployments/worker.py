@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -178,7 +178,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         execution = self.executions[flow_run.id] = _Execution(flow_run)
         if task_status:
             task_status.started(os.getpid())
-        await _until(flow_run.expected_start_time)
+        await _until(flow_run.expected_start_time, bootstrap.app().wall.now())
         try:
             await execution.start()
             if execution.cancelled:
@@ -235,10 +235,10 @@ def _touched(bell: Path) -> int:
         return 0
 
 
-async def _until(slot: datetime | None) -> None:
+async def _until(slot: datetime | None, now: datetime) -> None:
     """Wait for the run's slot: Prefect hands runs out early, and a tick that starts before its slot finds nothing due."""
     if slot is not None:
-        await asyncio.sleep(max(0.0, (slot - datetime.now(UTC)).total_seconds() + _AFTER_SLOT_SECONDS))
+        await asyncio.sleep(max(0.0, (slot - now).total_seconds() + _AFTER_SLOT_SECONDS))
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
@@ -259,7 +259,7 @@ async def settle(pool: str) -> int:
             flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": _ALIVE}}}),
         )
         for flow_run in flow_runs:
-            if _abandoned(flow_run):
+            if _abandoned(flow_run, bootstrap.app().wall.now()):
                 await client.set_flow_run_state(flow_run.id, Crashed(message="Its worker ended while it ran."), force=True)
                 crashed += 1
         if owners := await asyncio.to_thread(bootstrap.app().leases.owners):
@@ -283,10 +283,10 @@ def _give_back(owner: str, ended: StateType | None) -> None:
         log.exception("the leases of flow run %s could not be given back; they run out", owner)
 
 
-def _abandoned(flow_run: FlowRun) -> bool:
+def _abandoned(flow_run: FlowRun, now: datetime) -> bool:
     worker = str(flow_run.labels.get("prefect.worker.name", ""))
-    since = flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
-    return has_died(worker) if worker else datetime.now(UTC) - since > _UNLABELLED_AFTER
+    since = flow_run.state.timestamp if flow_run.state else now
+    return has_died(worker) if worker else now - since > _UNLABELLED_AFTER
 
 
 async def _settled(pool: str, stop: asyncio.Event) -> bool:

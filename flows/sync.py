@@ -307,7 +307,7 @@ async def _request_next_runs(app: App, provider: Provider) -> None:
     for lane in ON_DEMAND_LANES:
         try:
             if await asyncio.to_thread(app.runs.waiting, provider, lane):
-                await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs)
+                await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs, app.wall.now())
         except Exception:
             log.warning("the next run of %s-%s could not be requested; the sweep requests it again", provider, lane, exc_info=True)
 

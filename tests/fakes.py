@@ -1,6 +1,8 @@
-"""What cannot be run for real: a clock to step."""
+"""What cannot be run for real: clocks that a test moves."""
 
 from datetime import UTC, datetime, timedelta
+
+from adpulse.clock import SystemClock
 
 
 class SteppedClock:
@@ -14,3 +16,16 @@ class SteppedClock:
 
     def advance(self, **delta):
         self._now += timedelta(**delta)
+
+
+class MovedClock:
+    """Real time, which runs by itself and which a test puts ahead or back."""
+
+    def __init__(self):
+        self._ahead = timedelta(0)
+
+    def now(self):
+        return SystemClock().now() + self._ahead
+
+    def advance(self, delta):
+        self._ahead += delta

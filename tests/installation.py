@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+from fakes import MovedClock
 from pydantic import SecretStr
 from sqlalchemy import update
 from trust import trust
@@ -10,7 +11,6 @@ from trust import trust
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
-from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
@@ -31,7 +31,7 @@ from tasks.upsert import apply_changes
 
 
 class Installation:
-    """Connects accounts of a sandbox and syncs them; ``app`` is the one that the steps use."""
+    """Connects accounts of a sandbox and syncs them; ``app`` is the one that the steps use, ``wall`` its real time."""
 
     def __init__(self, home, sandbox, **variables):
         self.sandbox = sandbox
@@ -55,6 +55,8 @@ class Installation:
         os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
+        self._wall_before, self.wall = bootstrap.wall, MovedClock()
+        bootstrap.wall = self.wall
         home.mkdir(parents=True, exist_ok=True)
         self.engine = database.connect(settings.load().control_url)
         migrations.migrate(self.engine)
@@ -67,6 +69,7 @@ class Installation:
         """Leave the process as it was found: a fixture that outlives its first test must not shape the next one's."""
         os.environ.clear()
         os.environ.update(self._environment)
+        bootstrap.wall = self._wall_before
         self.engine.dispose()
         for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
             cached.cache_clear()
@@ -162,11 +165,6 @@ class Installation:
     def advance_to(self, moment):
         if moment > self.sandbox.clock.now():
             self.sandbox.clock.set(moment)
-
-    @staticmethod
-    def later(delta):
-        """The wall clock, put ahead: leases are real time."""
-        return utc_now() + delta
 
     def published(self):
         return self.app.settings.home / "published" / f"{self.workspace.id}.duckdb"

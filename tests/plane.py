@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from cryptography.fernet import Fernet
+from fakes import MovedClock
 from pydantic import SecretStr
 
 from adpulse.crypto import Cipher
@@ -36,27 +37,28 @@ class ControlPlane:
     def __init__(self, engine, clock):
         self.engine = engine
         self.clock = clock
+        self.wall = wall = MovedClock()
         self.workspaces = Workspaces(engine)
-        self.keys = ApiKeys(engine)
+        self.keys = ApiKeys(engine, wall=wall)
         cipher = Cipher([Fernet.generate_key().decode()])
-        self.credentials = Credentials(engine, cipher)
-        self.webhooks = Webhooks(engine, cipher, Targets(private=True))
-        self.outbox = Outbox(engine)
-        self.alerts = Alerts(engine)
-        self.staleness = Staleness(engine, clock)
-        self.grants = Grants(engine, cipher)
-        self.authorizations = Authorizations(engine, cipher)
-        self.connections = Connections(engine, clock)
+        self.credentials = Credentials(engine, cipher, wall=wall)
+        self.webhooks = Webhooks(engine, cipher, Targets(private=True), wall=wall)
+        self.outbox = Outbox(engine, wall=wall)
+        self.alerts = Alerts(engine, wall=wall)
+        self.staleness = Staleness(engine, clock, wall=wall)
+        self.grants = Grants(engine, cipher, wall=wall)
+        self.authorizations = Authorizations(engine, cipher, wall=wall)
+        self.connections = Connections(engine, clock, wall=wall)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, clock)
         self.labels = Labels(engine)
-        self.bulk = Bulk(engine, clock)
-        self.leases = Leases(engine, clock)
-        self.runs = Runs(engine, clock)
+        self.bulk = Bulk(engine, clock, wall=wall)
+        self.leases = Leases(engine, clock, wall=wall)
+        self.runs = Runs(engine, clock, wall=wall)
         self.ledger = Ledger(engine, clock)
-        self.refusals = Refusals(engine, clock)
+        self.refusals = Refusals(engine, clock, wall=wall)
         self.partitions = Partitions(engine)
-        self.version_notices = VersionNotices(engine)
+        self.version_notices = VersionNotices(engine, wall=wall)
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 

@@ -220,3 +220,59 @@ def test_only_the_platforms_folders_name_a_platform(path):
 
 def test_every_module_that_may_name_a_platform_does():
     assert [name for name in NAMED if not list(names_of_platforms(ROOT / name))] == []
+
+
+READ = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"), ("time", "time_ns")}
+"""How a program asks the machine what time it is. ``time.monotonic`` tells no time: it measures within one process."""
+
+CLOCKS = {
+    "adpulse/clock.py": "the real clock itself",
+    "adpulse/bootstrap.py": "gives it to everything else",
+    "deployments/instance.py": "says since when a process runs, before there is an App",
+    "storage/warehouse/analytics.py": "compares with the file system's own times",
+    "storage/warehouse/damage.py": "names a file that is put aside",
+}
+"""Modules that ask the machine what time it is, and why. The others are given a clock or an instant, so that a test can move it."""
+
+
+def reads_of_the_machines_clock(text):
+    """Where a module asks the machine what time it is."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name) if (owner, name) in READ:
+                yield node.lineno
+            case ast.ImportFrom(module=str(module), names=names) if any((module, each.name) in READ for each in names):
+                yield node.lineno
+            case ast.Call(func=ast.Name(id="SystemClock") | ast.Attribute(attr="SystemClock")):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not relative(path).startswith("adpulse_sandbox/")], ids=relative)
+def test_real_time_comes_from_the_clock_that_is_given(path):
+    found = [f"{relative(path)}:{line}" for line in reads_of_the_machines_clock(path.read_text())]
+
+    assert bool(found) is (relative(path) in CLOCKS), found
+
+
+def test_every_store_has_the_real_clock_of_its_app():
+    """The type of both clocks is the same, so no type checker would notice the other one."""
+    assert set(re.findall(r"\bwall=([\w.]+)", (ROOT / "adpulse" / "bootstrap.py").read_text())) == {"wall"}
+
+
+@pytest.mark.parametrize(
+    ("line", "reads"),
+    [
+        ("made_at = datetime.now(UTC)", True),
+        ("made_at = datetime.datetime.utcnow()", True),
+        ("made_at: datetime = field(default_factory=datetime.now)", True),
+        ("today = date.today()", True),
+        ("began = time.time()", True),
+        ("from time import time_ns", True),
+        ("wall = SystemClock()", True),
+        ("began = time.monotonic()", False),
+        ("now = self._wall.now()", False),
+        ("def taken(now: datetime, wall: SystemClock) -> None: ...", False),
+    ],
+)
+def test_a_look_at_the_machines_clock_is_found(line, reads):
+    assert bool(list(reads_of_the_machines_clock(line))) is reads

@@ -11,7 +11,6 @@ from adpulse.api import routing
 from adpulse.api.access import Caller, Editor, Operator
 from adpulse.api.fields import EXAMPLE_ID, ID, At, Body, Line, Ref, WorkspaceId
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
-from adpulse.clock import utc_now
 from adpulse.role import Role
 from storage.control.keys import ApiKey
 
@@ -103,7 +102,7 @@ def revoke_operator_key(caller: Operator, key_id: KeyId) -> None:
 
 
 def _make(caller: Caller, body: OperatorKeyIn, role: Role, workspace_id: str | None) -> KeyMade:
-    expires_at = utc_now() + timedelta(days=body.days) if body.days else None
+    expires_at = caller.app.wall.now() + timedelta(days=body.days) if body.days else None
     created, text = caller.app.keys.create(body.name, role, workspace_id, expires_at)
     return KeyMade(**_key_out(created).model_dump(), key=text.get_secret_value())
 

@@ -26,7 +26,6 @@ def list_letters(
     from rich.table import Table
 
     from adpulse.bootstrap import app
-    from adpulse.clock import utc_now
     from adpulse.presentation import format_age
 
     context = app()
@@ -40,7 +39,7 @@ def list_letters(
     table = Table("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
     names = {view.connection.id: view.connection.name for view in context.connections.every()}
     for letter in letters:
-        age = format_age(letter.finished_at, utc_now())
+        age = format_age(letter.finished_at, context.wall.now())
         table.add_row(letter.id[:8], names[letter.connection_id], age, str(letter.attempts), letter.error_during or "", letter.error or "")
     Console().print(table)
 

@@ -25,13 +25,12 @@ def create(
 ) -> None:
     """Create a key. It is shown only once."""
     from adpulse.bootstrap import app
-    from adpulse.clock import utc_now
 
     context = app()
     owner = None
     if role is not Role.OPERATOR:
         owner = context.workspaces.named(workspace)
-    expires = utc_now() + timedelta(days=days) if days else None
+    expires = context.wall.now() + timedelta(days=days) if days else None
     key, secret = context.keys.create(name, role, owner.id if owner else None, expires)
     typer.echo(f"Key {key.prefix} for {owner.name if owner else 'every workspace'} ({role}). It is shown only now:", err=True)
     typer.echo(secret.get_secret_value())

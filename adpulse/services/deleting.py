@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
-from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.services.changing import erase_unused
@@ -36,8 +35,9 @@ def propose(app: App, reference: str) -> Proposal:
     """
     connection = app.connections.get(reference).connection
     contents = app.warehouse(connection.workspace_id).contents(connection.id)
-    confirmation = app.cipher.confirmation(_confirmed_text(connection))
-    return Proposal(connection=connection, contents=contents, confirmation=confirmation, ends_at=utc_now() + CONFIRMED_WITHIN)
+    now = app.wall.now()
+    confirmation = app.cipher.confirmation(_confirmed_text(connection), now)
+    return Proposal(connection=connection, contents=contents, confirmation=confirmation, ends_at=now + CONFIRMED_WITHIN)
 
 
 def confirm(app: App, connection: Connection, confirmation: str) -> None:
@@ -46,7 +46,7 @@ def confirm(app: App, connection: Connection, confirmation: str) -> None:
     Raises:
         Usage: the confirmation is another connection's, forged, or too old.
     """
-    if not app.cipher.confirms(confirmation, _confirmed_text(connection), round(CONFIRMED_WITHIN.total_seconds())):
+    if not app.cipher.confirms(confirmation, _confirmed_text(connection), app.wall.now(), CONFIRMED_WITHIN):
         minutes = round(CONFIRMED_WITHIN.total_seconds() / 60)
         raise Usage(
             f"This confirmation is not for {connection.name}, or older than {minutes} minutes. Nothing was deleted; ask for another."

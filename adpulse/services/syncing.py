@@ -20,7 +20,7 @@ def dispatch(app: App, provider: Provider) -> None:
     """Create the Prefect run that serves a platform's queued requests; when Prefect is down, the worker's sweep tries again."""
     orchestrator.use_running_server(app.settings)
     try:
-        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs)
+        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs, app.wall.now())
         with suppress(OSError):  # then the worker's next poll finds it
             app.bell.touch()
     except Unavailable as error:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Row, Text, UniqueConstraint, d
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.errors import Conflict, NotFound, Usage
 from adpulse.events import Event, EventType
 from adpulse.redact import redact
@@ -67,8 +67,9 @@ class Alert:
 class Alerts:
     """The alerts of this installation."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
 
     def create(self, workspace_id: str, name: str, query: str) -> Alert:
         """A new alert; it is asked soon.
@@ -83,7 +84,7 @@ class Alerts:
             name=name,
             query=query,
             enabled=True,
-            created_at=utc_now(),
+            created_at=self._wall.now(),
             checked_at=None,
             firing_since=None,
             last_error=None,
@@ -163,7 +164,7 @@ class Alerts:
 
         ``published``: the copy was renewed since they were asked last.
         """
-        now = utc_now()
+        now = self._wall.now()
         due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - LATEST)
         if published:
             due |= (AlertRow.checked_at < now - NEXT) & AlertRow.last_error.is_(None)
@@ -175,15 +176,16 @@ class Alerts:
     def answered(self, alert: Alert, answer: Answer) -> bool:
         """Note what it found; whether it began to fire, of which the webhooks are told in the same transaction."""
         same = (AlertRow.id == alert.id) & (AlertRow.query == alert.query) & AlertRow.enabled.is_(True)
+        now = self._wall.now()
         with self._engine.begin() as session:
             if not answer.rows:
                 session.execute(update(AlertRow).where(same).values(firing_since=None, last_error=None))
                 return False
             session.execute(update(AlertRow).where(same).values(last_error=None))
             quiet = update(AlertRow).where(same, AlertRow.firing_since.is_(None))
-            if not session.execute(quiet.values(firing_since=utc_now())).rowcount:
+            if not session.execute(quiet.values(firing_since=now)).rowcount:
                 return False
-            publish(session, _event(alert, answer))
+            publish(session, _event(alert, answer), now=now)
             return True
 
     def failed(self, alert: Alert, error: str) -> None:

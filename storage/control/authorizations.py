@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import delete, insert, select
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import Cipher, digest
 from adpulse.model import Provider
 from storage.control.database import Engine
@@ -46,14 +46,15 @@ class Authorization:
 class Authorizations:
     """Those of this installation."""
 
-    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, *, wall: Clock) -> None:
         self._engine = engine
         self._cipher = cipher
+        self._wall = wall
 
     def begin(self, workspace_id: str, provider: Provider, connection_id: str | None, *, redirect_uri: str, begun_by: str) -> Begun:
         """Remember what is asked for, and who asks: ``begun_by`` is the id of their API key or session."""
         state, browser, verifier = (secrets.token_urlsafe(_BYTES) for _ in range(3))
-        now = utc_now()
+        now = self._wall.now()
         made = Begun(state=state, browser=SecretStr(browser), verifier=SecretStr(verifier), expires_at=now + LIFETIME)
         kept = digest(state)
         values = {
@@ -77,7 +78,7 @@ class Authorizations:
         kept = AuthorizationRow.state == digest(state)
         with self._engine.begin() as session:
             row = session.execute(select(AuthorizationRow.__table__).where(kept).with_for_update()).one_or_none()
-            if row is None or row.expires_at <= utc_now() or not _began(row.browser, row.begun_by, browser, key_id):
+            if row is None or row.expires_at <= self._wall.now() or not _began(row.browser, row.begun_by, browser, key_id):
                 return None
             session.execute(delete(AuthorizationRow).where(kept))
         return Authorization(
@@ -91,7 +92,7 @@ class Authorizations:
     def prune(self) -> int:
         """Drop those that nobody came back from; returns how many."""
         with self._engine.begin() as session:
-            return session.execute(delete(AuthorizationRow).where(AuthorizationRow.expires_at <= utc_now())).rowcount
+            return session.execute(delete(AuthorizationRow).where(AuthorizationRow.expires_at <= self._wall.now())).rowcount
 
 
 def _began(kept: str, begun_by: str, browser: SecretStr | None, key_id: str | None) -> bool:

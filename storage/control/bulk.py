@@ -56,9 +56,10 @@ class Bulk:
     workspace's. What cannot be done to a connection as it is now is that connection's outcome alone.
     """
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def set_frequency(self, choice: Choice, value: str) -> list[Done]:
         """Change how often they are synced; the first sync of the new frequency is due at once.
@@ -94,7 +95,7 @@ class Bulk:
                 due = first_due(frequencies.Frequency(each), now)
                 group = [row for row in resumed if row.sync_frequency == each]
                 _update(session, group, status=ConnectionStatus.ACTIVE.value, next_due_at=due, **fresh)
-            tickets = sync_requests.request(session, resumed, Parts.BOTH, force=False, now=now)
+            tickets = sync_requests.request(session, resumed, Parts.BOTH, force=False, now=now, real=self._wall.now())
             return [
                 _done(row, Outcome.DONE, run_id=tickets[row.id].run_id) if row.id in tickets else _left(row, ConnectionStatus.ACTIVE)
                 for row in rows
@@ -105,7 +106,8 @@ class Bulk:
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             active = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
-            tickets = sync_requests.request(session, active, Parts.BOTH, force=False, now=self._clock.now())
+            now, real = self._clock.now(), self._wall.now()
+            tickets = sync_requests.request(session, active, Parts.BOTH, force=False, now=now, real=real)
             return [
                 _done(row, Outcome.DONE if tickets[row.id].created else Outcome.UNCHANGED, run_id=tickets[row.id].run_id)
                 if row.id in tickets

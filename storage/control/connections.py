@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, case, exists, func, insert, or_, sele
 from sqlalchemy.exc import IntegrityError
 
 from adpulse import frequency as frequencies
-from adpulse.clock import Clock, utc_now
+from adpulse.clock import Clock
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
@@ -84,9 +84,10 @@ class Group:
 class Connections:
     """The connections of this installation."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def create(  # noqa: PLR0913 - what makes a connection
         self,
@@ -217,7 +218,7 @@ class Connections:
             mine = (ConnectionRow.id == connection_id) & _STAYS
             changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:
-                publish(session, needs_attention(before, status, reason))
+                publish(session, needs_attention(before, status, reason), now=self._wall.now())
 
     def disconnect(self, connection_id: str, reason: str, status: ConnectionStatus = ConnectionStatus.DISCONNECTED) -> None:
         """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay.
@@ -229,10 +230,10 @@ class Connections:
             freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
             stopped = {"status": status.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value, "next_due_at": None}
             session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**freed, **stopped))
-            mine = RunRow.connection_id == connection_id
-            closed = {"state": RunState.DEAD.value, "finished_at": utc_now(), "error": reason}
+            mine, now = RunRow.connection_id == connection_id, self._wall.now()
+            closed = {"state": RunState.DEAD.value, "finished_at": now, "error": reason}
             session.execute(update(RunRow).where(mine, is_open()).values(**closed))
-            resolve(session, mine, status.value)
+            resolve(session, mine, status.value, now)
 
     def delete(self, connection_id: str) -> None:
         """Forget a connection with all that is kept of it here, and its credential when no other connection has it.
@@ -349,9 +350,9 @@ def _connection(told: Mapping[str, Any]) -> Connection:
     return Connection(**parts, **{name: told[name] for name in _PLAIN})
 
 
-def resolve(session: Session, condition: ColumnElement[bool], resolution: str) -> int:
-    """Mark dead letters as dealt with; returns how many."""
-    return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=utc_now(), resolution=resolution)).rowcount
+def resolve(session: Session, condition: ColumnElement[bool], resolution: str, now: datetime) -> int:
+    """Mark dead letters as dealt with now (real time); returns how many."""
+    return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=now, resolution=resolution)).rowcount
 
 
 def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionView:

@@ -7,7 +7,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import exists, insert, or_, select, update
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus
@@ -33,9 +33,10 @@ class Ending:
 class Credentials:
     """Stores and opens tokens. When one ends is business time."""
 
-    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, *, wall: Clock) -> None:
         self._engine = engine
         self._cipher = cipher
+        self._wall = wall
 
     def store(self, workspace_id: str, kind: str, secret: SecretStr, expires_at: datetime | None) -> str:
         """Encrypt a new credential; returns its id."""
@@ -44,7 +45,12 @@ class Credentials:
         with self._engine.begin() as session:
             session.execute(
                 insert(CredentialRow).values(
-                    id=credential_id, workspace_id=workspace_id, kind=kind, ciphertext=sealed, expires_at=expires_at, created_at=utc_now()
+                    id=credential_id,
+                    workspace_id=workspace_id,
+                    kind=kind,
+                    ciphertext=sealed,
+                    expires_at=expires_at,
+                    created_at=self._wall.now(),
                 )
             )
         return credential_id
@@ -76,7 +82,7 @@ class Credentials:
     def erase_unused(self, now: datetime) -> int:
         """Forget the secrets that no connection uses any more; returns how many."""
         settled = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at < now - _UNUSED_FOR)
-        unused = _THERE & ~_IN_USE & (CredentialRow.created_at < utc_now() - _UNUSED_FOR) & settled
+        unused = _THERE & ~_IN_USE & (CredentialRow.created_at < self._wall.now() - _UNUSED_FOR) & settled
         with self._engine.begin() as session:
             return session.execute(update(CredentialRow).where(unused).values(ciphertext=b"")).rowcount
 

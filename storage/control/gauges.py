@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, func, select
 
-from adpulse.clock import Clock, utc_now
+from adpulse.clock import Clock
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.planner.budget import WINDOW
@@ -90,9 +90,10 @@ class Snapshot:
 class Gauges:
     """Counts; changes nothing."""
 
-    def __init__(self, engine: Engine, clock: Clock, scopes: ScopeLimits) -> None:
+    def __init__(self, engine: Engine, clock: Clock, scopes: ScopeLimits, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
         self._scopes = scopes
 
     def read(self) -> Snapshot:
@@ -105,7 +106,7 @@ class Gauges:
                 connections=list(_connections(session, now)),
                 open_runs=_open_runs(session),
                 dead_letters=_letters(session),
-                ended=list(_ended(session)),
+                ended=list(_ended(session, since=self._wall.now() - _RECENT)),
                 calls={provider: calls for provider, (calls, _) in accounts.items()},
                 busiest_account={provider: most for provider, (_, most) in accounts.items()},
                 scopes=[each for provider in PLATFORMS for each in self._scope_calls(session, provider, now)],
@@ -122,7 +123,7 @@ class Gauges:
         if self._engine.dialect.name == "sqlite":
             return timedelta(0)
         with reading(self._engine).connect() as session:
-            before, told, after = utc_now(), session.scalar(select(func.clock_timestamp())), utc_now()
+            before, told, after = self._wall.now(), session.scalar(select(func.clock_timestamp())), self._wall.now()
         return timedelta(0) if told is None or before <= told <= after else told - (before if told < before else after)
 
     def _scope_calls(self, session: Session, provider: Provider, now: datetime) -> list[ScopeCalls]:
@@ -176,11 +177,11 @@ def _letters(session: Session) -> dict[Provider, int]:
     return {Provider(provider): count for provider, count in session.execute(query)}
 
 
-def _ended(session: Session) -> Iterator[Ended]:
+def _ended(session: Session, since: datetime) -> Iterator[Ended]:
     written = RunRow.inserted + RunRow.updated
     query = (
         select(RunRow.provider, RunRow.state, func.count(), _how_many(written > 0), func.sum(RunRow.fetched), func.sum(written))
-        .where(RunRow.finished_at >= utc_now() - _RECENT)
+        .where(RunRow.finished_at >= since)
         .group_by(RunRow.provider, RunRow.state)
     )
     for provider, state, count, changed, rows_fetched, rows_written in session.execute(query):

@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import Cipher
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import NotFound, RateLimited
@@ -46,9 +46,10 @@ class Grant:
 class Grants:
     """The grants of this installation."""
 
-    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, *, wall: Clock) -> None:
         self._engine = engine
         self._cipher = cipher
+        self._wall = wall
 
     def reserve(self, workspace_id: str, provider: Provider, connection_id: str | None = None) -> str:
         """The id of a grant to come, before any platform is asked: what fails counts too.
@@ -56,7 +57,7 @@ class Grants:
         Raises:
             RateLimited: the workspace asked too often within the hour.
         """
-        grant_id, now = str(uuid4()), utc_now()
+        grant_id, now = str(uuid4()), self._wall.now()
         asked = (GrantRow.workspace_id == workspace_id) & (GrantRow.created_at > now - LIFETIME)
         with self._engine.begin() as session:
             session.execute(delete(GrantRow).where(GrantRow.expires_at <= now))
@@ -86,7 +87,7 @@ class Grants:
             NotFound: there is none: it never was, is another workspace's, was taken, or is too old.
         """
         with reading(self._engine).connect() as session:
-            row = session.execute(select(*_COLUMNS).where(_open(grant_id, workspace_id))).one_or_none()
+            row = session.execute(select(*_COLUMNS).where(self._open(grant_id, workspace_id))).one_or_none()
         if row is None:
             raise _unknown()
         return _grant(row)
@@ -97,7 +98,7 @@ class Grants:
         Raises:
             NotFound: as ``get``.
         """
-        mine = _open(grant_id, workspace_id)
+        mine = self._open(grant_id, workspace_id)
         with self._engine.begin() as session:
             sealed = session.scalar(select(GrantRow.ciphertext).where(mine).with_for_update())
             if sealed is None:
@@ -108,12 +109,11 @@ class Grants:
     def prune(self) -> int:
         """Drop those that are too old; returns how many."""
         with self._engine.begin() as session:
-            return session.execute(delete(GrantRow).where(GrantRow.expires_at <= utc_now())).rowcount
+            return session.execute(delete(GrantRow).where(GrantRow.expires_at <= self._wall.now())).rowcount
 
-
-def _open(grant_id: str, workspace_id: str) -> ColumnElement[bool]:
-    mine = (GrantRow.id == grant_id) & (GrantRow.workspace_id == workspace_id)
-    return mine & (GrantRow.ciphertext != b"") & (GrantRow.expires_at > utc_now())
+    def _open(self, grant_id: str, workspace_id: str) -> ColumnElement[bool]:
+        mine = (GrantRow.id == grant_id) & (GrantRow.workspace_id == workspace_id)
+        return mine & (GrantRow.ciphertext != b"") & (GrantRow.expires_at > self._wall.now())
 
 
 def _unknown() -> NotFound:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, insert, select, true, update
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import digest
 from adpulse.errors import NotFound, Usage
 from adpulse.role import Role
@@ -37,17 +37,17 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
 
-    @property
-    def ended(self) -> bool:
+    def ended(self, now: datetime) -> bool:
         """Whether it was revoked or has expired."""
-        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= utc_now())
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
 
 
 class ApiKeys:
     """The keys of this installation."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
         self._valid: dict[str, tuple[ApiKey, float]] = {}
         self._forgotten = 0
 
@@ -59,7 +59,7 @@ class ApiKeys:
         """
         if (role is Role.OPERATOR) != (workspace_id is None):
             raise Usage("A viewer's or editor's key belongs to one workspace, an operator's to none.")
-        now = utc_now()
+        now = self._wall.now()
         if expires_at is not None and expires_at <= now:
             raise Usage("The key would have expired already.")
         prefix = f"{_MARK}_{secrets.token_hex(4)}"
@@ -88,7 +88,7 @@ class ApiKeys:
         if row is None or not hmac.compare_digest(row.digest, hashed):
             return None
         key = _key(row)
-        if key.ended:
+        if key.ended(self._wall.now()):
             return None
         if self._forgotten == forgotten:  # none was ended since it was looked up
             self._valid[hashed] = key, time.monotonic() + REMEMBERED_SECONDS
@@ -97,7 +97,7 @@ class ApiKeys:
     def remembered(self, text: SecretStr) -> ApiKey | None:
         """The key with this text if it was valid a moment ago; asks no database, so one that another process revoked lives that long."""
         key, until = self._valid.get(digest(text.get_secret_value()), (None, 0.0))
-        return key if key is not None and time.monotonic() < until and not key.ended else None
+        return key if key is not None and time.monotonic() < until and not key.ended(self._wall.now()) else None
 
     def forget(self) -> None:
         """Remember no key: one was ended."""
@@ -141,7 +141,7 @@ class ApiKeys:
 
     def _end(self, mine: ColumnElement[bool]) -> ApiKey | None:
         with self._engine.begin() as session:
-            session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=utc_now()))
+            session.execute(update(ApiKeyRow).where(mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=self._wall.now()))
             row = session.execute(select(*_COLUMNS).where(mine)).one_or_none()
         self.forget()
         return _key(row) if row else None

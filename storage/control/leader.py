@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.planner.windows import CLOCK_SLACK
 from storage.control.database import Engine, reading
 from storage.control.tables import LeaderRow
@@ -20,12 +20,13 @@ SWEEP = "sweep"
 class Leadership:
     """One row a job."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
 
     def take(self, job: str, owner: str) -> bool:
         """Become the leader, or stay it, for the next term; False while someone else is."""
-        now = utc_now()
+        now = self._wall.now()
         # A term longer than terms are was begun before the machine's clock was set back.
         vacant = or_(LeaderRow.owner == owner, LeaderRow.until < now, LeaderRow.until > now + TERM + CLOCK_SLACK)
         with self._engine.begin() as session:
@@ -47,9 +48,9 @@ class Leadership:
         """How long ago somebody led last, at least (real time): who gave up is past its term. None when nobody ever did."""
         with reading(self._engine).connect() as session:
             until = session.scalar(select(LeaderRow.until).where(LeaderRow.job == job))
-        return None if until is None else max(utc_now() - (until - TERM), timedelta(0))
+        return None if until is None else max(self._wall.now() - (until - TERM), timedelta(0))
 
     def give_up(self, job: str, owner: str) -> None:
         """End this owner's term: the next one leads at once."""
         with self._engine.begin() as session:
-            session.execute(update(LeaderRow).where(LeaderRow.job == job, LeaderRow.owner == owner).values(until=utc_now()))
+            session.execute(update(LeaderRow).where(LeaderRow.job == job, LeaderRow.owner == owner).values(until=self._wall.now()))

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, case, insert, or_, select, update
 
 from adpulse import frequency as frequencies
-from adpulse.clock import Clock, utc_now
+from adpulse.clock import Clock
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
@@ -33,9 +33,10 @@ _Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 class Leases:
     """Gives and takes back the right to sync a connection once."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def claim_due(self, provider: Provider, frequency: Frequency, owner: str) -> list[Lease]:
         """Lease every due connection of a group, most important first; one statement decides who gets which.
@@ -76,7 +77,7 @@ class Leases:
         except Exception:
             log.warning("a claim failed; looking for the connection at fault", exc_info=True)
         with reading(self._engine).connect() as session:
-            ids = session.scalars(select(ConnectionRow.id).where(wanted, *free(now))).all()
+            ids = session.scalars(select(ConnectionRow.id).where(wanted, *free(now, self._wall.now()))).all()
         leases = list[Lease]()
         try:
             for each in ids:
@@ -99,10 +100,11 @@ class Leases:
             return []
 
     def _refuse(self, connection_id: str, error: Exception, now: datetime) -> None:
+        real = self._wall.now()
         try:
             with self._engine.begin() as session:
-                if lock(session, ConnectionRow.id == connection_id, *free(now)):
-                    refuse(session, connection_id, unusable(connection_id, error), now)
+                if lock(session, ConnectionRow.id == connection_id, *free(now, real)):
+                    refuse(session, connection_id, unusable(connection_id, error), now=now, real=real)
         except (AdpulseError, *INFRASTRUCTURE):
             raise
         except Exception:
@@ -116,10 +118,9 @@ class Leases:
                 slot = frequencies.next_slot(Frequency(row.sync_frequency), now)
                 session.execute(update(ConnectionRow).where(ConnectionRow.id == row.id).values(next_due_at=slot))
 
-    @staticmethod
-    def _claim(session: Session, condition: ColumnElement[bool], owner: str, now: datetime, **values: Any) -> Sequence[Any]:
-        real = utc_now()
-        chosen = select(ConnectionRow.id).where(condition, *free(now))
+    def _claim(self, session: Session, condition: ColumnElement[bool], owner: str, now: datetime, **values: Any) -> Sequence[Any]:
+        real = self._wall.now()
+        chosen = select(ConnectionRow.id).where(condition, *free(now, real))
         if session.dialect.name == "postgresql":
             chosen = chosen.with_for_update(skip_locked=True, key_share=True)
         claim = (
@@ -144,8 +145,7 @@ class Leases:
             key=lambda row: (row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, row.last_sync_completed_at is not None),
         )
 
-    @staticmethod
-    def _open_runs(session: Session, rows: Sequence[Row[Any]], owner: str, lane: Lane) -> list[Lease]:
+    def _open_runs(self, session: Session, rows: Sequence[Row[Any]], owner: str, lane: Lane) -> list[Lease]:
         """Lease each connection's open run, or begin one.
 
         A run that was asked for counts as asked until a leg of it read today's numbers: ``started_at`` is empty that long.
@@ -154,7 +154,7 @@ class Leases:
         mine = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
         found = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(mine)) if rows else ()
         runs = {run.connection_id: run for run in found}
-        now, fresh, leases = utc_now(), [], []
+        now, fresh, leases = self._wall.now(), [], []
         for row in rows:
             run = runs.get(row.id)
             # A run that was never leased has no leg that could have been left.
@@ -201,7 +201,7 @@ class Leases:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_([lease.connection.id for lease in leases]))
             for lease in leases:
-                session.execute(update(ConnectionRow).where(_still_leased(lease)).values(lease_until=utc_now() + LEASE))
+                session.execute(update(ConnectionRow).where(_still_leased(lease)).values(lease_until=self._wall.now() + LEASE))
 
     def release(self, leases: Sequence[Lease], ending: Ending = Ending.GIVEN_BACK) -> None:
         """Give leases back unfinished: their runs are queued again, and whoever still works on them has lost them.
@@ -227,7 +227,7 @@ class Leases:
                     continue
                 run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(WORKING)
                 session.execute(update(RunRow).where(run).values(state=RunState.QUEUED.value, started_at=None))
-                note(session, lease, ending, self._clock.now())
+                note(session, lease, ending, now=self._clock.now(), real=self._wall.now())
 
 
 def _still_leased(lease: Lease) -> ColumnElement[bool]:
@@ -235,9 +235,8 @@ def _still_leased(lease: Lease) -> ColumnElement[bool]:
     return mine & ConnectionRow.lease_owner.is_not(None)
 
 
-def free(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Active, leased by nobody, not cooling down."""
-    real = utc_now()
+def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Active, leased by nobody (real time), not cooling down (business time)."""
     # A lease that lasts longer than leases do was given before the machine's clock was set back.
     unleased = or_(
         ConnectionRow.lease_until.is_(None), ConnectionRow.lease_until < real, ConnectionRow.lease_until > real + LEASE + CLOCK_SLACK

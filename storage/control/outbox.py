@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, Row, Text, bindparam, d
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse import events
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.events import Event, EventType
 from adpulse.model import Connection, Restated, RunState
 from storage.control.database import Engine, Session, reading
@@ -98,7 +98,7 @@ class Delivery:
     finished_at: datetime | None
 
 
-def publish(session: Session, *told: Event) -> None:
+def publish(session: Session, *told: Event, now: datetime) -> None:
     """Store these events for every webhook that asked for them, with whatever else the transaction does; one query when nobody did."""
     if not told:
         return
@@ -107,12 +107,11 @@ def publish(session: Session, *told: Event) -> None:
     # Whoever deletes a webhook waits for this transaction, which must not fail for a row that refers to nothing.
     webhooks = session.execute(select(*columns).where(wanted).with_for_update(read=True, key_share=True)).all()
     pairs = [(webhook, each) for webhook in webhooks for each in told if webhook.workspace_id == each.workspace_id]
-    store(session, [(webhook.id, each) for webhook, each in pairs if each.type in json.loads(webhook.events)])
+    store(session, [(webhook.id, each) for webhook, each in pairs if each.type in json.loads(webhook.events)], now)
 
 
-def store(session: Session, messages: Sequence[tuple[str, Event]]) -> list[str]:
+def store(session: Session, messages: Sequence[tuple[str, Event]], now: datetime) -> list[str]:
     """Put messages into the outbox: a webhook's id and an event each; returns the messages' ids."""
-    now = utc_now()
     rows = [
         {
             "id": f"msg_{uuid4().hex}",
@@ -156,12 +155,13 @@ def settled(connection: Connection, run: Row[Any], restated: Restated | None) ->
 class Outbox:
     """Messages that wait to be delivered, and what became of the others."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
 
     def due(self, limit: int, *, busy: Collection[str] = (), taken: Collection[str] = ()) -> list[Delivery]:
         """Messages to deliver now, those that wait longest first; none of these webhooks, and not these messages."""
-        wanted = (_is_pending() & (DeliveryRow.next_attempt_at <= utc_now())) & DeliveryRow.webhook_id.not_in(busy)
+        wanted = (_is_pending() & (DeliveryRow.next_attempt_at <= self._wall.now())) & DeliveryRow.webhook_id.not_in(busy)
         query = select(DeliveryRow.__table__).where(wanted, DeliveryRow.id.not_in(taken))
         with reading(self._engine).connect() as session:
             return [_view(row) for row in session.execute(query.order_by(DeliveryRow.next_attempt_at).limit(limit))]
@@ -169,7 +169,7 @@ class Outbox:
     def delivered(self, delivery: Delivery, status: int) -> None:
         """The receiver has it."""
         with self._engine.begin() as session:
-            values = {"state": DeliveryState.DELIVERED.value, "next_attempt_at": None, "finished_at": utc_now()}
+            values = {"state": DeliveryState.DELIVERED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, delivery, **values, last_status=status, last_error=None)
             failing = (WebhookRow.id == delivery.webhook_id) & WebhookRow.failing_since.is_not(None)
             session.execute(update(WebhookRow).where(failing).values(failing_since=None))
@@ -183,7 +183,7 @@ class Outbox:
     def failed(self, delivery: Delivery, status: int | None, error: str) -> None:
         """It is given up."""
         with self._engine.begin() as session:
-            values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": utc_now()}
+            values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, delivery, **values, last_status=status, last_error=error)
             self._failing(session, delivery.webhook_id)
 
@@ -191,22 +191,20 @@ class Outbox:
         """The receiver wants no more messages: its webhook is disabled."""
         with self._engine.begin() as session:
             self._note(session, delivery, last_status=status)
-            disable(session, delivery.webhook_id, reason)
+            disable(session, delivery.webhook_id, reason, self._wall.now())
 
     @staticmethod
     def _note(session: Session, delivery: Delivery, **values: Any) -> None:
         row = (DeliveryRow.id == delivery.id) & (DeliveryRow.state == DeliveryState.PENDING.value)
         session.execute(update(DeliveryRow).where(row).values(attempts=DeliveryRow.attempts + 1, **values))
 
-    @staticmethod
-    def _failing(session: Session, webhook_id: str) -> None:
-        mine, now = WebhookRow.id == webhook_id, utc_now()
+    def _failing(self, session: Session, webhook_id: str) -> None:
+        mine, now = WebhookRow.id == webhook_id, self._wall.now()
         failing = update(WebhookRow).where(mine).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
         since = session.scalar(failing.returning(WebhookRow.failing_since))
         if since is not None and now - since > FAILING_FOR:
-            disable(
-                session, webhook_id, f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
-            )
+            reason = f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
+            disable(session, webhook_id, reason, now)
 
     def history(self, webhook_id: str, limit: int = SHOWN) -> list[Delivery]:
         """A webhook's deliveries, newest first."""
@@ -217,7 +215,7 @@ class Outbox:
 
     def prune(self, older_than: timedelta) -> int:
         """Drop deliveries that ended longer ago than this, in portions that nobody waits for; returns how many."""
-        old, dropped = DeliveryRow.finished_at < utc_now() - older_than, 0
+        old, dropped = DeliveryRow.finished_at < self._wall.now() - older_than, 0
         while ids := self._some(old):
             with self._engine.begin() as session:
                 dropped += session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids))).rowcount
@@ -228,11 +226,11 @@ class Outbox:
             return session.scalars(select(DeliveryRow.id).where(condition).limit(_PORTION)).all()
 
 
-def disable(session: Session, webhook_id: str, reason: str) -> None:
+def disable(session: Session, webhook_id: str, reason: str, now: datetime) -> None:
     """Send nothing more to a webhook, what waits included, until it is enabled again."""
     session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(enabled=False, disabled_reason=reason))
     waiting = (DeliveryRow.webhook_id == webhook_id) & _is_pending()
-    ended = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": utc_now(), "last_error": reason}
+    ended = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": now, "last_error": reason}
     session.execute(update(DeliveryRow).where(waiting).values(**ended))
 
 

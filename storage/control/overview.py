@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import aliased
 
-from adpulse.clock import Clock, utc_now
+from adpulse.clock import Clock
 from adpulse.model import Connection, FetchKind, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.windows import FIRST_SYNC_DAYS
@@ -45,9 +45,10 @@ class Written:
 class Overview:
     """Reads across the tables of the control plane; writes nothing."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def glances(self, connections: Sequence[Connection]) -> dict[str, Glance]:
         """What to show beside each connection's telemetry, by its id."""
@@ -78,7 +79,7 @@ class Overview:
 
     def written(self, workspace_id: str | None = None) -> Written:
         """How much of what the syncs of the last 24 hours fetched had changed."""
-        ended = (RunRow.finished_at > utc_now() - timedelta(days=1)) & (RunRow.state == RunState.DONE.value)
+        ended = (RunRow.finished_at > self._wall.now() - timedelta(days=1)) & (RunRow.state == RunState.DONE.value)
         mine = [RunRow.workspace_id == workspace_id] if workspace_id else []
         rows = RunRow.inserted + RunRow.updated
         counts = select(

@@ -19,9 +19,10 @@ _REFUSED = ConnectionRow.status.in_([status.value for status in RECHECKED])
 class Refusals:
     """What platforms refuse, until they do not. Instants are business time."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def due(self, limit: int) -> list[Connection]:
         """At most so many connections to ask for now, those that wait longest first."""
@@ -61,7 +62,8 @@ class Refusals:
             rows = session.execute(select(*CONNECTION_COLUMNS).where(others).order_by(ConnectionRow.name)).all()
             session.execute(update(ConnectionRow).where(others).values(status=status.value, status_reason=reason))
             first = {row.workspace_id: row for row in reversed(rows) if row.workspace_id != stopped.workspace_id}
-            publish(session, *(needs_attention(connection_of(row), status, reason) for row in first.values()))
+            notices = [needs_attention(connection_of(row), status, reason) for row in first.values()]
+            publish(session, *notices, now=self._wall.now())
 
 
 def is_news(session: Session, connection_id: str, status: ConnectionStatus) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, or_, select, true, update
 
-from adpulse.clock import Clock, utc_now
+from adpulse.clock import Clock
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
 from adpulse.events import needs_attention
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, Restated, RunCounts, RunState, SyncStatus
@@ -81,9 +81,10 @@ _SAME = tuple(name for name in RunView.__dataclass_fields__ if name not in ("sta
 class Runs:
     """The runs of this installation."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def request(self, connection_id: str, parts: Parts = Parts.BOTH, *, force: bool = False) -> Ticket:
         """Ask for a sync; while one is open the same run is returned, widened to what is asked now.
@@ -100,7 +101,8 @@ class Runs:
                 raise UnknownConnection(f"There is no connection '{connection_id}'.")
             if row.status != ConnectionStatus.ACTIVE.value:
                 raise Usage(f"{row.name} is not synced at present ({row.status}). {row.status_reason or ''}".strip())
-            return sync_requests.request(session, [row], parts, force=force, now=self._clock.now())[connection_id]
+            now, real = self._clock.now(), self._wall.now()
+            return sync_requests.request(session, [row], parts, force=force, now=now, real=real)[connection_id]
 
     def get(self, run_id: str) -> RunView:
         """One run.
@@ -134,7 +136,7 @@ class Runs:
     def resolve(self, run_id: str, resolution: str) -> bool:
         """Mark a dead letter as dealt with; whether it was one."""
         with self._engine.begin() as session:
-            return bool(resolve(session, RunRow.id == run_id, resolution))
+            return bool(resolve(session, RunRow.id == run_id, resolution, self._wall.now()))
 
     def open_runs(self) -> set[str]:
         """Ids of all runs that are not closed."""
@@ -147,7 +149,7 @@ class Runs:
         What stays: each connection's newest, and dead letters that nobody has dealt with. So many of a connection go at once that
         nobody waits for it; the next time goes on.
         """
-        before = utc_now() - older_than
+        before = self._wall.now() - older_than
         with reading(self._engine).connect() as session:
             connections = session.scalars(select(ConnectionRow.id)).all()
         return sum(self._prune(each, before) for each in connections)
@@ -242,7 +244,7 @@ class Runs:
         """
         with self._engine.begin() as session:
             mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-            if not session.execute(update(ConnectionRow).where(mine).values(lease_until=utc_now() + LEASE)).rowcount:
+            if not session.execute(update(ConnectionRow).where(mine).values(lease_until=self._wall.now() + LEASE)).rowcount:
                 raise _lost(lease.run_id)
             session.execute(update(RunRow).where(RunRow.id == lease.run_id).values(calls=RunRow.calls + 1))
 
@@ -258,9 +260,10 @@ class Runs:
 
     def done(self, lease: Lease, leg: Leg) -> None:
         """Close the run: everything planned was read and stored. What people had to look at before has passed."""
+        now = self._wall.now()
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DONE, leg, finished_at=utc_now(), error=None, error_code=None, error_during=None)
-            resolve(session, RunRow.connection_id == lease.connection.id, "a later sync succeeded")
+            self._move(session, lease, RunState.DONE, leg, finished_at=now, error=None, error_code=None, error_during=None)
+            resolve(session, RunRow.connection_id == lease.connection.id, "a later sync succeeded", now)
             self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=None, postponed_reason=None)
 
     def postponed(self, lease: Lease, leg: Leg, *, until: datetime, reason: str, lane: Lane = Lane.ON_DEMAND) -> None:
@@ -285,13 +288,14 @@ class Runs:
 
     def dead(self, lease: Lease, leg: Leg, error: AdpulseError, *, next_due_at: datetime, status: ConnectionStatus | None = None) -> None:
         """Close the run as a dead letter; one a connection, the newest. ``status`` stops the polling and says why."""
+        now = self._wall.now()
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **_told(error))
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
-            resolve(session, others, f"superseded by {lease.run_id}")
+            resolve(session, others, f"superseded by {lease.run_id}", now)
             stopped = {"status": status.value, "status_reason": str(error)} if status else {}
             if status and is_news(session, lease.connection.id, status):
-                publish(session, needs_attention(lease.connection, status, str(error)))
+                publish(session, needs_attention(lease.connection, status, str(error)), now=now)
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
     def unfulfilled(self, lease: Lease, leg: Leg, error: AdpulseError) -> None:
@@ -299,10 +303,11 @@ class Runs:
 
         It is not kept open to be tried again: ticks would go on with it and read no numbers.
         """
+        now = self._wall.now()
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DEAD, leg, finished_at=utc_now(), **_told(error))
+            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **_told(error))
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
-            resolve(session, others, f"superseded by {lease.run_id}")
+            resolve(session, others, f"superseded by {lease.run_id}", now)
             waits = {"postponed_until": None, "postponed_reason": None}
             self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(leg))
 
@@ -323,8 +328,7 @@ class Runs:
         mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
         session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
 
-    @staticmethod
-    def _move(session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
+    def _move(self, session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
         """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled, and told of."""
         if leg is not None:
             values |= {name: getattr(RunRow, name) + getattr(leg.counts, name) for name in _COUNTS}
@@ -337,12 +341,12 @@ class Runs:
         if row is None:
             raise _lost(lease.run_id)
         if leg is not None:
-            publish(session, *settled(lease.connection, row, leg.restated))
+            publish(session, *settled(lease.connection, row, leg.restated), now=self._wall.now())
 
     def waiting(self, provider: Provider, lane: Lane) -> int:
         """How many connections an on-demand flow run of this lane would claim now."""
         now = self._clock.now()
-        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *free(now))
+        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *free(now, self._wall.now()))
         with reading(self._engine).connect() as session:
             return session.scalar(query) or 0
 

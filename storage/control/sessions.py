@@ -8,7 +8,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import delete, insert, or_, select, update
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import digest
 from adpulse.role import Role
 from storage.control.database import Engine, reading
@@ -31,8 +31,9 @@ class BrowserSession:
 class Sessions:
     """The sessions and login links of this installation. Instants are real time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
 
     def link(self, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> SecretStr:
         """The text of a link that logs somebody in, once and within a quarter of an hour."""
@@ -44,15 +45,15 @@ class Sessions:
 
     def redeem(self, text: SecretStr) -> SecretStr | None:
         """The text of the session that a link stands for; None when there is no such link, or it was used or has ended."""
-        fresh = secrets.token_urlsafe(32)
-        taken = (SessionRow.digest == digest(text.get_secret_value())) & SessionRow.is_link & (SessionRow.expires_at > utc_now())
-        values = {"digest": digest(fresh), "is_link": False, "expires_at": utc_now() + SESSION}
+        fresh, now = secrets.token_urlsafe(32), self._wall.now()
+        taken = (SessionRow.digest == digest(text.get_secret_value())) & SessionRow.is_link & (SessionRow.expires_at > now)
+        values = {"digest": digest(fresh), "is_link": False, "expires_at": now + SESSION}
         with self._engine.begin() as session:  # one statement: of two that have the link only one is let in
             return SecretStr(fresh) if session.execute(update(SessionRow).where(taken).values(**values)).rowcount else None
 
     def authenticate(self, text: SecretStr) -> BrowserSession | None:
         """The session with this text; None when there is none, it has ended, or its key was revoked or has expired."""
-        now = utc_now()
+        now = self._wall.now()
         alive = ApiKeyRow.revoked_at.is_(None) & or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
         query = (
             select(SessionRow.id, SessionRow.role, SessionRow.workspace_id)
@@ -70,7 +71,7 @@ class Sessions:
             session.execute(delete(SessionRow).where(SessionRow.id == session_id))
 
     def _add(self, role: Role, workspace_id: str | None, api_key_id: str | None, *, link: bool) -> SecretStr:
-        text, now = secrets.token_urlsafe(32), utc_now()
+        text, now = secrets.token_urlsafe(32), self._wall.now()
         values = {"role": role.value, "workspace_id": workspace_id, "api_key_id": api_key_id, "is_link": link, "created_at": now}
         with self._engine.begin() as session:
             session.execute(delete(SessionRow).where(SessionRow.expires_at <= now))

@@ -44,9 +44,10 @@ class Changed:
 class Staleness:
     """Keeps ``stale_since`` of every connection true."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._wall = wall
 
     def pace(self, intervals: Mapping[str, timedelta | None]) -> None:
         """Note how often connections are really read, by their ids, where that is less often than chosen; None: as chosen.
@@ -76,7 +77,8 @@ class Staleness:
             lock(session, or_(behind, caught_up))
             fresh = session.execute(unmark).rowcount
             rows = session.execute(mark.execution_options(synchronize_session=False)).all()
-            publish(session, *(events.stale(connection_of(row), row.last_sync_completed_at) for row in rows))
+            told = [events.stale(connection_of(row), row.last_sync_completed_at) for row in rows]
+            publish(session, *told, now=self._wall.now())
         return Changed(stale=[connection_of(row) for row in rows], fresh=fresh)
 
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from sqlalchemy import Row, insert, select, update
 
-from adpulse.clock import utc_now
 from adpulse.model import Lane, Parts, RunState, SyncStatus
 from adpulse.planner.windows import lookback_since
 from storage.control.connections import connection_of
@@ -28,11 +27,11 @@ class Ticket:
     created: bool
 
 
-def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime) -> dict[str, Ticket]:
+def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime, real: datetime) -> dict[str, Ticket]:
     """Ask for a sync of each connection; where a run is open it serves the request, widened to what is asked now.
 
     The connections' rows must be locked, and active. ``force`` marks the lookback, so that the next plan reads all
-    of it again. Some statements for all of them, however many they are.
+    of it again. Some statements for all of them, however many they are. ``now`` is business time, ``real`` real time.
     """
     if force:
         for row in rows:
@@ -47,7 +46,7 @@ def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: 
     fresh = [row for row in rows if row.id not in tickets]
     tickets |= {row.id: Ticket(run_id=str(uuid4()), state=RunState.QUEUED, created=True) for row in fresh}
     if fresh:
-        session.execute(insert(RunRow), [_queued(row, tickets[row.id], parts, force=force) for row in fresh])
+        session.execute(insert(RunRow), [_queued(row, tickets[row.id], parts, force=force, real=real) for row in fresh])
     idle = [row.id for row in rows if row.sync_status not in (SyncStatus.SYNCING, SyncStatus.QUEUED)]
     if idle:
         session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(idle)).values(sync_status=SyncStatus.QUEUED.value))
@@ -69,7 +68,7 @@ def _widen(session: Session, runs: Sequence[Row[Any]], parts: Parts, *, force: b
             session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(**values))
 
 
-def _queued(row: Row[Any], ticket: Ticket, parts: Parts, *, force: bool) -> dict[str, Any]:
+def _queued(row: Row[Any], ticket: Ticket, parts: Parts, *, force: bool, real: datetime) -> dict[str, Any]:
     return {
         "id": ticket.run_id,
         "connection_id": row.id,
@@ -78,5 +77,5 @@ def _queued(row: Row[Any], ticket: Ticket, parts: Parts, *, force: bool) -> dict
         "state": ticket.state.value,
         "parts": parts.value,
         "force_refresh": force,
-        "requested_at": utc_now(),
+        "requested_at": real,
     }

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, insert, select, update
 
-from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError, Permanent, Unavailable, first_line
 from adpulse.model import Lane, Lease, Parts, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff
@@ -40,18 +39,20 @@ class Ending(StrEnum):
     """Killed, out of memory, or its machine is gone."""
 
 
-def note(session: Session, lease: Lease, ending: Ending, now: datetime) -> None:
-    """Count a claim that ended so; one unsettled claim too many makes a dead letter. The lease must be given back already."""
+def note(session: Session, lease: Lease, ending: Ending, *, now: datetime, real: datetime) -> None:
+    """Count a claim that ended so; one unsettled claim too many makes a dead letter. The lease must be given back already.
+
+    ``now`` is business time, ``real`` real time, here and below.
+    """
     mine = ConnectionRow.id == lease.connection.id
     if ending is Ending.WORKER_DIED:
         session.execute(update(ConnectionRow).where(mine).values(worker_deaths=ConnectionRow.worker_deaths + 1))
     elif ending is Ending.UNSETTLED:
-        at = utc_now()
-        recent = _since(session.scalar(select(ConnectionRow.unsettled_at).where(mine)), at - UNSETTLED_WITHIN, at)
+        recent = _since(session.scalar(select(ConnectionRow.unsettled_at).where(mine)), real - UNSETTLED_WITHIN, real)
         if len(recent) + 1 < MOST_UNSETTLED:
-            session.execute(update(ConnectionRow).where(mine).values(unsettled_at=json.dumps([*recent, at.isoformat()])))
+            session.execute(update(ConnectionRow).where(mine).values(unsettled_at=json.dumps([*recent, real.isoformat()])))
         else:
-            _give_up(session, lease, now)
+            _give_up(session, lease, now=now, real=real)
 
 
 def _since(noted: str | None, first: datetime, last: datetime) -> list[str]:
@@ -62,7 +63,7 @@ def _since(noted: str | None, first: datetime, last: datetime) -> list[str]:
         return []
 
 
-def _give_up(session: Session, lease: Lease, now: datetime) -> None:
+def _give_up(session: Session, lease: Lease, *, now: datetime, real: datetime) -> None:
     """Close the run as a dead letter and let the connection rest as after any other.
 
     What its last legs wrote is stored, but not in the run's counts: that it could not be told is what went wrong.
@@ -73,11 +74,11 @@ def _give_up(session: Session, lease: Lease, now: datetime) -> None:
         f"Look for run {lease.run_id} in the worker's log and mend the cause, then replay this letter; it is tried again in an hour.",
         "unsettled",
     )
-    run, letter = RunRow.id == lease.run_id, {"state": RunState.DEAD.value, "finished_at": utc_now(), **_said(error)}
+    run, letter = RunRow.id == lease.run_id, {"state": RunState.DEAD.value, "finished_at": real, **_said(error)}
     closed = update(RunRow).where(run).values(**letter, attempts=RunRow.attempts + 1).returning(*RunRow.__table__.columns)
     row = session.execute(closed.execution_options(synchronize_session=False)).one()
-    resolve(session, (RunRow.connection_id == lease.connection.id) & ~run, f"superseded by {lease.run_id}")
-    publish(session, *settled(lease.connection, row, None))
+    resolve(session, (RunRow.connection_id == lease.connection.id) & ~run, f"superseded by {lease.run_id}", real)
+    publish(session, *settled(lease.connection, row, None), now=real)
     next_due_at = now + timedelta(seconds=LONGEST_BACKOFF)
     _fail(session, ConnectionRow.id == lease.connection.id, error, next_due_at, unsettled_at=None)
 
@@ -103,7 +104,7 @@ def unusable(connection_id: str, error: Exception) -> AdpulseError:
     )
 
 
-def refuse(session: Session, connection_id: str, error: AdpulseError, now: datetime) -> None:
+def refuse(session: Session, connection_id: str, error: AdpulseError, *, now: datetime, real: datetime) -> None:
     """Fail the sync of a connection that cannot be leased, with the usual pauses; the connection must be locked.
 
     Its row is only touched by columns that need no conversion. No webhook hears of it: what a message tells is in that row.
@@ -114,20 +115,21 @@ def refuse(session: Session, connection_id: str, error: AdpulseError, now: datet
     failures = row.consecutive_failures + 1
     dead = failures >= DEAD_AFTER
     until = now + timedelta(seconds=LONGEST_BACKOFF if dead else backoff(failures, _rng))
-    ended = {"state": RunState.DEAD.value, "finished_at": utc_now()} if dead else {"state": RunState.FAILED.value, "until": until}
-    run_id = session.scalar(select(RunRow.id).where(RunRow.connection_id == connection_id, is_open())) or _begin(session, row)
+    ended = {"state": RunState.DEAD.value, "finished_at": real} if dead else {"state": RunState.FAILED.value, "until": until}
+    waiting = session.scalar(select(RunRow.id).where(RunRow.connection_id == connection_id, is_open()))
+    run_id = waiting or _begin(session, row, real)
     session.execute(update(RunRow).where(RunRow.id == run_id).values(**ended, **_said(error), attempts=RunRow.attempts + 1))
     if dead:
-        resolve(session, (RunRow.connection_id == connection_id) & (RunRow.id != run_id), f"superseded by {run_id}")
+        resolve(session, (RunRow.connection_id == connection_id) & (RunRow.id != run_id), f"superseded by {run_id}", real)
     _fail(session, mine, error, until, last_sync_attempted_at=now, total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1)
 
 
-def _begin(session: Session, row: Any) -> str:  # noqa: ANN401 - a row of five columns
-    run_id, now = str(uuid4()), utc_now()
+def _begin(session: Session, row: Any, real: datetime) -> str:  # noqa: ANN401 - a row of five columns
+    run_id = str(uuid4())
     whose = {"connection_id": row.id, "workspace_id": row.workspace_id, "provider": row.provider}
     generations = {"generation": row.lease_generation, "settled_generation": row.lease_generation}
     asked = {"state": RunState.LEASED.value, "parts": Parts.BOTH.value, "lane": Lane.ON_DEMAND.value, "force_refresh": False}
-    session.execute(insert(RunRow).values(id=run_id, **whose, **generations, **asked, requested_at=now, started_at=now))
+    session.execute(insert(RunRow).values(id=run_id, **whose, **generations, **asked, requested_at=real, started_at=real))
     return run_id
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse import events
+from adpulse.clock import Clock
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.versions import WARNING_DAYS, PinnedVersion
 from storage.control.database import Engine, Session, insert_or_update
@@ -31,8 +32,9 @@ class VersionNoticeRow(Base):
 class VersionNotices:
     """Publishes an event for every workspace that has connections of a platform whose version ends."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
+        self._wall = wall
 
     def publish(self, versions: Iterable[PinnedVersion]) -> int:
         """Notify each workspace once for each of NOTICE_DAYS; returns how many notices are new."""
@@ -42,7 +44,8 @@ class VersionNotices:
         days = next(days for days in NOTICE_DAYS if (version.days_left or 0) <= days)
         with self._engine.begin() as session:
             notified = _note(session, version, days)
-            publish(session, *(events.version_ending(workspace_id, version) for workspace_id in notified))
+            notices = [events.version_ending(workspace_id, version) for workspace_id in notified]
+            publish(session, *notices, now=self._wall.now())
         return len(notified)
 
 

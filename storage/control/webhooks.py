@@ -14,7 +14,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, delete, insert, select, true, update
 
-from adpulse.clock import utc_now
+from adpulse.clock import Clock
 from adpulse.crypto import Cipher
 from adpulse.errors import Conflict, NotFound, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType
@@ -66,10 +66,11 @@ class Address:
 class Webhooks:
     """The webhooks of this installation."""
 
-    def __init__(self, engine: Engine, cipher: Cipher, targets: Targets) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, targets: Targets, *, wall: Clock) -> None:
         self._engine = engine
         self._cipher = cipher
         self._targets = targets
+        self._wall = wall
 
     def create(
         self, workspace_id: str, name: str, url: SecretStr, form: Format = Format.STANDARD, wanted: Sequence[EventType] = TROUBLE
@@ -90,7 +91,7 @@ class Webhooks:
             "events": _told(wanted),
             "ciphertext": self._cipher.seal(webhook_id, secret or url),
             "enabled": True,
-            "created_at": utc_now(),
+            "created_at": self._wall.now(),
         }
         with self._engine.begin() as session:
             session.execute(insert(WebhookRow).values(**values))
@@ -126,7 +127,7 @@ class Webhooks:
             if values:
                 session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(**values))
             if enabled is False and webhook.enabled:
-                outbox.disable(session, webhook_id, "Disabled by hand.")
+                outbox.disable(session, webhook_id, "Disabled by hand.", self._wall.now())
         return self.get(webhook_id)
 
     def rotate(self, webhook_id: str) -> SecretStr:
@@ -144,7 +145,8 @@ class Webhooks:
             ).scalar_one()
             newest = self._cipher.open(webhook_id, sealed).get_secret_value().partition(" ")[0]
             both = self._cipher.seal(webhook_id, SecretStr(f"{fresh.get_secret_value()} {newest}"))
-            session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(ciphertext=both, rotated_at=utc_now()))
+            rotated = {"ciphertext": both, "rotated_at": self._wall.now()}
+            session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(**rotated))
         return fresh
 
     def address(self, webhook_id: str) -> Address | None:
@@ -162,7 +164,7 @@ class Webhooks:
         if row.format == Format.SLACK.value:
             return Address(url=_protected(secret), format=Format.SLACK, secrets=())
         known = [protect(each) for each in secret.get_secret_value().split(" ")]
-        valid = known if row.rotated_at and utc_now() - row.rotated_at < OVERLAP else known[:1]
+        valid = known if row.rotated_at and self._wall.now() - row.rotated_at < OVERLAP else known[:1]
         return Address(url=SecretStr(row.url), format=Format.STANDARD, secrets=tuple(SecretStr(each) for each in valid))
 
     def get(self, webhook_id: str, workspace_id: str | None = None) -> Webhook:
@@ -215,7 +217,7 @@ class Webhooks:
             raise Usage(f"{webhook.name} is disabled. {webhook.disabled_reason or ''} Enable it first.")
         event = Event(type=EventType.TEST, workspace_id=webhook.workspace_id, data={"webhook_id": webhook.id, "webhook": webhook.name})
         with self._engine.begin() as session:
-            return outbox.store(session, [(webhook_id, event)])[0]
+            return outbox.store(session, [(webhook_id, event)], self._wall.now())[0]
 
 
 def _new_secret() -> SecretStr:

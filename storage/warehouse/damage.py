@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from adpulse.clock import SystemClock
 from adpulse.errors import AdpulseError, Usage, WarehouseBusy, WarehouseDamaged
 from storage.files import disk_full, filling, is_disk_full_message, replace
 from storage.warehouse import analytics, schema
@@ -173,7 +174,7 @@ def _bring_back(published: Path, fresh: Path, lock: int, *, force: bool) -> Hold
 
 def _set_aside(path: Path) -> Path | None:
     """Rename the file and its log; returns the new path, None when there was no file."""
-    set_aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+    set_aside = path.with_name(f"{path.name}.damaged-{SystemClock().now():%Y%m%dT%H%M%S.%f}")
     if log_of(path).exists():  # first: beside the new file it would be replayed into it
         log_of(path).rename(log_of(set_aside))
     return path.rename(set_aside) if path.exists() else None

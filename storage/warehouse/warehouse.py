@@ -143,7 +143,7 @@ class Warehouse:
             generation=0,
             connection_id=connection.id,
             provider=connection.provider,
-            now=datetime.now(UTC),  # does not matter here
+            now=datetime.fromtimestamp(0, UTC),  # does not matter here
             gross_margin=connection.gross_margin,
             fetched=fetched,
             left_out=connection.filters.left_out,

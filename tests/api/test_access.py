@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from adpulse.api.app import create_app
-from adpulse.clock import utc_now
 from adpulse.role import Role
 
 NEW_WEBHOOK = {"name": "ours", "url": "https://1.1.1.1/hooks"}
@@ -123,7 +122,7 @@ def test_every_route_has_a_rule():
 
 
 def test_nobody_gets_in_without_a_valid_key(ask, installation, team):
-    app, soon = installation.app, utc_now() + timedelta(days=1)
+    app, soon = installation.app, installation.wall.now() + timedelta(days=1)
     revoked, text = app.keys.create("old", Role.EDITOR, team.workspace.id, soon)
     app.keys.revoke(revoked.prefix)
     almost = team.editor[:-1] + ("A" if team.editor[-1] != "A" else "B")

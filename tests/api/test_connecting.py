@@ -11,7 +11,6 @@ import requests
 from browsing import consent
 from pydantic import SecretStr
 
-from adpulse.clock import utc_now
 from adpulse.crypto import digest
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.platforms.google.settings import GoogleSettings
@@ -188,9 +187,9 @@ def test_a_forged_state_is_refused(browser, workspace, changed):
     assert browser.open(tampered(location, **changed)).status_code in (400, 422)
 
 
-def test_a_state_ends_after_ten_minutes(browser, workspace, monkeypatch):
+def test_a_state_ends_after_ten_minutes(browser, installation, workspace):
     location = consent(browser.begin(workspace, "google"))
-    monkeypatch.setattr("storage.control.authorizations.utc_now", lambda: utc_now() + timedelta(minutes=10))
+    installation.wall.advance(timedelta(minutes=10))
 
     assert browser.open(location).status_code == 400
 
@@ -391,9 +390,9 @@ def test_a_grant_is_used_once(ask, browser, workspace):
     assert answers[1].json()["type"] == "urn:adpulse:not-found"
 
 
-def test_a_grant_is_over_after_an_hour(ask, browser, workspace, monkeypatch):
+def test_a_grant_is_over_after_an_hour(ask, browser, installation, workspace):
     granted = browser.consents(workspace, "meta").json()
-    monkeypatch.setattr("storage.control.grants.utc_now", lambda: utc_now() + grants.LIFETIME)
+    installation.wall.advance(grants.LIFETIME)
 
     assert connect(ask, workspace, grant_id=granted["grant_id"], accounts="all").status_code == 404
     assert ask("GET", f"/workspaces/{workspace.workspace.id}/grants/{granted['grant_id']}", workspace.editor).status_code == 404

@@ -1,16 +1,14 @@
 """A connection is deleted in two steps, with all of its data and nothing else, whatever happens meanwhile."""
 
-import json
-import time
 from datetime import timedelta
 
 import pytest
-from cryptography.fernet import Fernet
 from installation import share_credential
 from sqlalchemy import select
 
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.services.deleting import CONFIRMED_WITHIN
 from deployments.sweep import Sweep
 from storage.control.tables import CallRow, CredentialRow, PartitionRow, RunRow
 from storage.warehouse.warehouse import Warehouse
@@ -151,13 +149,13 @@ def test_a_confirmation_is_for_one_connection_and_ten_minutes(ask, delete, insta
     other = installation.connect("Sakura Tea")
     confirmation = delete(team.connection).json()["confirmation"]
     sealed = installation.app.cipher.seal(f"delete {other.id}", installation.secret(other.provider)).decode()
+    own = delete(other).json()["confirmation"]
 
-    key = Fernet((installation.app.settings.home / "secret.key").read_text())
-    old = key.encrypt_at_time(json.dumps(["confirmation of", f"delete {other.id}"]).encode(), int(time.time()) - 601).decode()
+    answers = [delete(other, wrong) for wrong in (confirmation[:-4] + "AAA=", "no", "é", sealed, confirmation)]
+    installation.wall.advance(CONFIRMED_WITHIN + timedelta(seconds=1))
+    answers.append(delete(other, own))
 
-    for wrong in (confirmation[:-4] + "AAA=", "no", "é", sealed, old, confirmation):
-        answer = delete(other, wrong)
-        assert (answer.status_code, "Nothing was deleted" in answer.json()["detail"]) == (400, True)
+    assert {(answer.status_code, "Nothing was deleted" in answer.json()["detail"]) for answer in answers} == {(400, True)}
     assert ask("GET", f"/connections/{other.id}", team.viewer).json()["status"] == "active"
 
 

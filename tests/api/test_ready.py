@@ -8,8 +8,6 @@ from threading import Thread
 import pytest
 
 from adpulse import orchestrator
-from adpulse.clock import utc_now
-from storage.control import leader
 from storage.control.leader import SWEEP, TERM
 
 
@@ -75,12 +73,11 @@ def test_a_prefect_server_that_is_gone_is_named_alone(ask, prefect):
 
 @pytest.mark.usefixtures("worker", "prefect")
 @pytest.mark.parametrize("end", ["it stopped", "it died"])
-def test_a_worker_that_is_gone_is_named_at_once_when_it_stopped_and_after_a_term_when_it_died(ask, installation, monkeypatch, end):
-    later = utc_now() + TERM + timedelta(seconds=1)
+def test_a_worker_that_is_gone_is_named_at_once_when_it_stopped_and_after_a_term_when_it_died(ask, installation, end):
     if end == "it stopped":
         installation.app.leadership.give_up(SWEEP, "worker")
     else:
-        monkeypatch.setattr(leader, "utc_now", lambda: later)
+        installation.wall.advance(TERM + timedelta(seconds=1))
 
     answer = ask("GET", "/readyz")
 

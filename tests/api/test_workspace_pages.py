@@ -8,7 +8,6 @@ import pytest
 import requests
 
 from adpulse.api.pages import ROOT
-from adpulse.clock import utc_now
 from adpulse.errors import UnknownConnection
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
@@ -217,7 +216,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(ask, visit, session, team):
     assert ask("POST", f"/connections/{team.connection.id}/pause", key).status_code == 403
     assert key not in listed.text
     (made,) = [each for each in team.app.keys.every(team.workspace.id) if each.name == "board"]
-    assert timedelta(days=29) < made.expires_at - utc_now() < timedelta(days=31)
+    assert timedelta(days=29) < made.expires_at - team.app.wall.now() < timedelta(days=31)
     assert "revoked" in words(visit(session, "POST", f"{place}/{made.id}/revoke"))
     assert ask("GET", "/connections/", key).status_code == 401
 

@@ -219,7 +219,7 @@ def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeyp
     orchestrator._deployment_id.cache_clear()
 
     with pytest.raises(Unavailable, match=r"no deployment meta-sync/another\. Run: adpulse deploy"):
-        orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs)
+        orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs, fleet.app.wall.now())
 
 
 @pytest.mark.slow
@@ -236,7 +236,7 @@ def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path
     asked, told = fleet.app.runs.request(connection.id).run_id, []
     for _ in range(3):
         with pytest.raises(Unavailable) as refused:
-            orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs)
+            orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs, fleet.app.wall.now())
         told.append(str(refused.value))
         sandbox.clock.advance(20 * MINUTE)
     waiting = fleet.app.runs.get(asked)

@@ -11,7 +11,6 @@ import pytest
 from receiver import receiving
 
 from adpulse import targets
-from adpulse.clock import utc_now
 from adpulse.events import EventType
 from adpulse.targets import Targets
 from adpulse_sandbox.google.certificate import key_and_certificate
@@ -71,14 +70,14 @@ def test_a_receiver_that_is_down_is_tried_again_later_and_given_up_after_a_day(h
     with receiving() as gone:
         hook, _ = hooks.add(gone.url)
     installation.app.webhooks.test(hook.id)
-    began = utc_now()
+    began = installation.wall.now()
 
     with hooks.delivering():
         hooks.until(lambda: hooks.only(hook).attempts == 1)
     waiting = hooks.only(hook)
     monkeypatch.setattr(deliver, "DELIVERIES", 3)
     monkeypatch.setattr(deliver, "backoff", lambda *_: 0.0)
-    installation.app.outbox.postponed(waiting, None, "again", utc_now())
+    installation.app.outbox.postponed(waiting, None, "again", installation.wall.now())
     with hooks.delivering():
         hooks.until(lambda: hooks.only(hook).state is DeliveryState.FAILED)
 
@@ -92,7 +91,7 @@ def test_a_receiver_that_asks_for_a_pause_gets_it(hooks, installation, receiver,
     hook, _ = hooks.add(receiver.url)
     receiver.answer((429, {"Retry-After": "1800"}))
     installation.app.webhooks.test(hook.id)
-    began = utc_now()
+    began = installation.wall.now()
 
     with hooks.delivering():
         hooks.until(lambda: hooks.only(hook).attempts == 1)
@@ -228,7 +227,7 @@ def test_a_message_that_cannot_be_sent_at_all_is_noted_and_holds_up_nobody(hooks
 
     assert receiver.ids == [mine]
     assert hooks.only(poisoned).last_error == "The message could not be sent (AttributeError)."
-    assert hooks.only(poisoned).next_attempt_at > utc_now()
+    assert hooks.only(poisoned).next_attempt_at > installation.wall.now()
 
 
 def test_two_workers_deliver_each_message_once(hooks, installation, receiver):

@@ -17,7 +17,7 @@ from adpulse.planner.windows import FIRST_SYNC_DAYS
 from adpulse.platforms.registry import platform_of
 from adpulse.services import restoring
 from deployments.sweep import Sweep
-from storage.control import database, leases, sqlite_file
+from storage.control import database, sqlite_file
 from storage.warehouse import analytics
 from tasks.settling import settle
 
@@ -154,14 +154,14 @@ def test_a_sound_warehouse_is_not_restored_and_goes_on_being_synced(installation
     assert installation.claim() == []
 
 
-def test_a_run_adopted_from_a_dead_worker_waits_when_the_warehouse_is_damaged(installation, monkeypatch):
+def test_a_run_adopted_from_a_dead_worker_waits_when_the_warehouse_is_damaged(installation):
     connection = installation.connect("Corner Store 1")
     installation.sync(connection)
     installation.app.runs.request(connection.id)
     (lease,) = installation.claim()
     installation._prepare(lease)
     truncate(live(installation))
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(timedelta(hours=1)))
+    installation.wall.advance(timedelta(hours=1))
 
     (run,) = installation.work(installation.claim("successor"))
 
@@ -337,13 +337,13 @@ def test_a_wait_that_began_before_the_clock_was_set_back_does_not_last_until_the
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day ahead", "a day back"])
-def test_when_the_wall_clock_jumps_a_sync_under_way_is_neither_lost_nor_done_twice(installation, monkeypatch, jump):
+def test_when_the_wall_clock_jumps_a_sync_under_way_is_neither_lost_nor_done_twice(installation, jump):
     connection = installation.connect("Corner Store 1")
     installation.app.runs.request(connection.id)
     (lease,) = installation.claim()
     made = installation._prepare(lease)
     installation._read(lease)
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(jump))
+    installation.wall.advance(jump)
 
     adopted = installation.claim("successor")
     installation.work(adopted)

@@ -7,7 +7,6 @@ from adpulse.errors import BadRequest
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER
-from storage.control import leases
 from tasks.batch import Batch, read_concurrently
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -39,13 +38,13 @@ def commit(installation, connection):
     return lease
 
 
-def test_a_worker_that_dies_between_the_commit_and_the_telemetry_loses_no_count(installation, monkeypatch):
+def test_a_worker_that_dies_between_the_commit_and_the_telemetry_loses_no_count(installation):
     connection = installation.connect("Corner Store 1")
     first = commit(installation, connection)
     installation.notes[connection.id] = []
     ((inserted, updated),) = installation.rows("SELECT sum(inserted), sum(updated) FROM sync_runs")
 
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(timedelta(hours=1)))
+    installation.wall.advance(timedelta(hours=1))
     (run,) = installation.work(installation.claim("successor"))
 
     view = installation.app.connections.get(connection.id)
@@ -55,20 +54,20 @@ def test_a_worker_that_dies_between_the_commit_and_the_telemetry_loses_no_count(
     assert installation.app.staging.runs() == []
 
 
-def test_what_a_worker_wrote_is_counted_even_when_its_staged_files_are_gone(installation, monkeypatch):
+def test_what_a_worker_wrote_is_counted_even_when_its_staged_files_are_gone(installation):
     connection = installation.connect("Corner Store 1")
     first = commit(installation, connection)
     ((inserted,),) = installation.rows("SELECT sum(inserted) FROM sync_runs")
     installation.app.staging.remove(first.run_id)
 
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(timedelta(hours=1)))
+    installation.wall.advance(timedelta(hours=1))
     (run,) = installation.work(installation.claim("successor"))
 
     assert run.counts.inserted == inserted
     assert installation.app.connections.get(connection.id).total_syncs_with_changes == 1
 
 
-def test_a_damaged_staged_answer_is_read_anew(installation, monkeypatch):
+def test_a_damaged_staged_answer_is_read_anew(installation):
     connection = installation.connect("Corner Store 1")
     installation.app.runs.request(connection.id)
     (first,) = installation.claim()
@@ -76,7 +75,7 @@ def test_a_damaged_staged_answer_is_read_anew(installation, monkeypatch):
     for path in (installation.app.settings.home / "staging" / first.run_id).glob("*.arrow"):
         path.write_bytes(b"no arrow")
 
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(timedelta(hours=1)))
+    installation.wall.advance(timedelta(hours=1))
     installation.work(installation.claim("successor"))
 
     assert installation.sync(connection).state is RunState.DONE

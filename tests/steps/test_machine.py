@@ -19,7 +19,6 @@ from installation import Installation, share_credential, shrink
 from kills import invariants
 from sqlalchemy import select, update
 
-from adpulse.clock import utc_now
 from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.metrics import parse_margin
@@ -247,7 +246,7 @@ class Machine(RuleBasedStateMachine):
     def leases_run_out(self):
         with self.installation.engine.begin() as session:
             leased = ConnectionRow.lease_owner.is_not(None)
-            session.execute(update(ConnectionRow).where(leased).values(lease_until=utc_now() - timedelta(seconds=1)))
+            session.execute(update(ConnectionRow).where(leased).values(lease_until=self.app.wall.now() - timedelta(seconds=1)))
 
     @rule(nth=whose, force=st.booleans())
     def a_person_asks(self, nth, force):

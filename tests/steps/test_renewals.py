@@ -12,6 +12,7 @@ from adpulse.model import RunState
 from adpulse.services import authorising
 from adpulse.services.authorising import CallbackParameters
 from deployments.sweep import Sweep
+from storage.control.grants import LIFETIME
 
 DAY = 86_400
 
@@ -106,9 +107,9 @@ def test_a_worker_that_does_not_lead_renews_nothing(installation, connected):
     assert view_of(installation, connected).credential_expires_at == connected.credential_expires_at
 
 
-def test_the_sweep_forgets_grants_that_are_too_old(installation, monkeypatch):
-    grant = authorising.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
-    monkeypatch.setattr("storage.control.grants.utc_now", lambda: grant.expires_at)
+def test_the_sweep_forgets_grants_that_are_too_old(installation):
+    authorising.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
+    installation.wall.advance(LIFETIME)
     pass_over(installation)
 
     with installation.engine.connect() as session:

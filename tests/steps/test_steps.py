@@ -10,7 +10,6 @@ from sqlalchemy import select
 from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, RunState, SyncStatus
-from storage.control import leases
 from storage.control.tables import ConnectionRow
 from tasks.batch import Batch, read_concurrently
 from tasks.diff import stage_changes
@@ -57,13 +56,13 @@ def test_what_was_not_stored_does_not_count_as_read(installation):
     assert installation.differences(connection) == []
 
 
-def test_answers_that_were_complete_before_a_crash_are_not_asked_for_again(installation, monkeypatch):
+def test_answers_that_were_complete_before_a_crash_are_not_asked_for_again(installation):
     connection = installation.connect("Corner Store 1")
     first = claim(installation, connection)
     fetch(installation, first)
     calls = len(installation.remote.calls(connection.external_id))
 
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(HOUR))
+    installation.wall.advance(HOUR)
     (adopted,) = installation.claim("successor")
     installation.take_through(adopted)
 
@@ -72,11 +71,11 @@ def test_answers_that_were_complete_before_a_crash_are_not_asked_for_again(insta
     assert installation.rows("SELECT count(*) FROM metric_facts")[0][0] > 0
 
 
-def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installation, monkeypatch):
+def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installation):
     connection = installation.connect("Corner Store 1")
     first = claim(installation, connection)
     fetch(installation, first)
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(HOUR))
+    installation.wall.advance(HOUR)
     (second,) = installation.claim("successor")
 
     stage_changes(batch(first))
@@ -274,13 +273,13 @@ def test_who_asks_after_a_worker_died_gets_todays_numbers_as_they_are_now(instal
     assert installation.differences(connection) == []
 
 
-def test_a_worker_that_died_between_ads_and_campaign_totals_leaves_no_remainder_of_two_times(installation, sandbox, monkeypatch):
+def test_a_worker_that_died_between_ads_and_campaign_totals_leaves_no_remainder_of_two_times(installation, sandbox):
     connection = installation.connect("Corner Store 1")
     lease = claim(installation, connection)
     made = fetch(installation, lease)
     (totals,) = [each for each in made.fetches if each.kind is FetchKind.CAMPAIGNS]
     installation.app.staging.drop(lease.run_id, totals)
-    monkeypatch.setattr(leases, "utc_now", lambda: installation.later(HOUR))
+    installation.wall.advance(HOUR)
     sandbox.clock.advance(30 * 60)
 
     (run,) = installation.work(installation.claim("successor"))

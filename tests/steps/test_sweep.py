@@ -9,7 +9,6 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 
-from adpulse.clock import utc_now
 from adpulse.events import EventType
 from adpulse.platforms.meta.settings import MetaSettings
 from deployments.owner import has_died, this_process
@@ -49,7 +48,7 @@ def test_a_leader_of_another_machine_keeps_its_term(installation):
 
 def ended_long_ago(installation, connection, count):
     """As many closed runs, of ten days ago."""
-    at = utc_now() - timedelta(days=10)
+    at = installation.wall.now() - timedelta(days=10)
     row = {"connection_id": connection.id, "workspace_id": connection.workspace_id, "provider": "meta", "parts": "both", "state": "done"}
     rows = [row | {"id": str(uuid4()), "requested_at": at + timedelta(seconds=n), "finished_at": at} for n in range(count)]
     with installation.engine.begin() as session:
@@ -86,7 +85,7 @@ def test_a_row_that_cannot_be_used_ends_no_other_part_of_the_sweep(installation)
     assert len(installation.app.runs.history(fine.id, 1000)) == 50
 
 
-def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries(installation, sandbox, monkeypatch):
+def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries(installation, sandbox):
     connection, app = installation.connect("Corner Store 1", "5min"), installation.app
     hook, _ = app.webhooks.create(installation.workspace.id, "ours", SecretStr("https://1.1.1.1/hooks"))
     sandbox.clock.advance(16 * 60)
@@ -101,7 +100,7 @@ def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries
     (told,) = app.outbox.history(hook.id)
     assert (told.event, app.connections.get(connection.id).stale_since) == ("data.stale", sandbox.clock.now())
     app.outbox.delivered(told, 204)
-    monkeypatch.setattr("storage.control.outbox.utc_now", lambda: installation.later(timedelta(days=8)))
+    installation.wall.advance(timedelta(days=8))
     sweep._prunes_at -= 3600
     sweep.once()
     assert app.outbox.history(hook.id) == []

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from adpulse.clock import utc_now
 from adpulse.errors import Conflict, NotFound, Usage
 from adpulse.events import EventType
 from storage.control import alerts
@@ -24,17 +23,6 @@ def hook(plane):
 @pytest.fixture
 def alert(plane):
     return plane.alerts.create(plane.workspace.id, "spend over 500", "FROM daily")
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Moves the stores' clock ahead."""
-
-    def move(delta):
-        moment = alerts.utc_now() + delta
-        monkeypatch.setattr(alerts, "utc_now", lambda: moment)
-
-    return move
 
 
 def test_it_is_told_when_it_begins_to_find_rows_and_again_after_it_was_quiet(plane, hook, alert):
@@ -58,24 +46,24 @@ def test_an_error_is_shown_and_says_nothing_about_whether_it_fires(plane, hook, 
     assert len(plane.outbox.history(hook.id)) == 1
 
 
-def test_it_is_asked_at_once_then_after_a_publish_and_now_and_then_anyway(plane, alert, later):
+def test_it_is_asked_at_once_then_after_a_publish_and_now_and_then_anyway(plane, alert):
     def asked(*, published):
         return [each.id for each in plane.alerts.take(plane.workspace.id, published=published)]
 
     assert (asked(published=False), asked(published=True)) == ([alert.id], [])
-    later(alerts.NEXT + timedelta(seconds=1))
+    plane.wall.advance(alerts.NEXT + timedelta(seconds=1))
     assert (asked(published=False), asked(published=True), asked(published=True)) == ([], [alert.id], [])
-    later(alerts.LATEST + timedelta(seconds=1))
+    plane.wall.advance(alerts.LATEST + timedelta(seconds=1))
     assert asked(published=False) == [alert.id]
 
 
-def test_one_that_failed_is_asked_again_less_often(plane, alert, later):
+def test_one_that_failed_is_asked_again_less_often(plane, alert):
     plane.alerts.take(plane.workspace.id, published=True)
     plane.alerts.failed(alert, "It took too long.")
 
-    later(alerts.NEXT + timedelta(seconds=1))
+    plane.wall.advance(alerts.NEXT + timedelta(seconds=1))
     assert plane.alerts.take(plane.workspace.id, published=True) == []
-    later(alerts.LATEST)
+    plane.wall.advance(alerts.LATEST)
     assert len(plane.alerts.take(plane.workspace.id, published=True)) == 1
 
 
@@ -120,4 +108,4 @@ def test_a_removed_alert_is_gone(plane, alert):
     with pytest.raises(NotFound, match=alert.id):
         plane.alerts.get(alert.id)
     assert plane.alerts.every() == []
-    assert utc_now() > alert.created_at
+    assert plane.wall.now() > alert.created_at

@@ -181,7 +181,7 @@ def test_connecting_into_no_workspace_is_refused(plane):
     facts = AccountFacts(external_id="9", name="x", currency="USD", timezone="UTC", enabled=True, status="active")
 
     with pytest.raises(Usage, match="workspace"):
-        Connections(plane.engine, plane.clock).create(
+        Connections(plane.engine, plane.clock, wall=plane.wall).create(
             "nowhere", "meta", facts, credential_id=plane.credential, scope="meta", frequency="manual", gross_margin=1
         )
 

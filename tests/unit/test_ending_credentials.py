@@ -5,10 +5,8 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from adpulse.clock import utc_now
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus
-from storage.control import credentials
 
 DAY = timedelta(days=1)
 
@@ -70,7 +68,7 @@ def test_whoever_shares_a_credential_gets_the_renewed_one_and_others_keep_theirs
     assert plane.connections.get(mine.id).credential_expires_at == plane.clock.now() + 60 * DAY
 
 
-def test_a_secret_that_no_connection_uses_is_forgotten_after_an_hour(plane, ending, monkeypatch):
+def test_a_secret_that_no_connection_uses_is_forgotten_after_an_hour(plane, ending):
     connection, used = ending(5, "1")
     gone, unused = ending(5, "2")
     plane.connections.disconnect(gone.id, "Disconnected.")
@@ -78,7 +76,7 @@ def test_a_secret_that_no_connection_uses_is_forgotten_after_an_hour(plane, endi
 
     plane.credentials.erase_unused(now)
     assert plane.credentials.open(unused)
-    monkeypatch.setattr(credentials, "utc_now", lambda: utc_now() + timedelta(hours=2))
+    plane.wall.advance(timedelta(hours=2))
 
     assert plane.credentials.erase_unused(now) >= 1
     assert plane.credentials.open(used)
@@ -87,12 +85,12 @@ def test_a_secret_that_no_connection_uses_is_forgotten_after_an_hour(plane, endi
         plane.credentials.open(unused)
 
 
-def test_the_secret_that_was_renewed_stays_for_whoever_reads_with_it_now(plane, ending, monkeypatch):
+def test_the_secret_that_was_renewed_stays_for_whoever_reads_with_it_now(plane, ending):
     _, old = ending(5, "1")
     assert due(plane) == [old]
     fresh = plane.credentials.store(plane.workspace.id, "meta", SecretStr("new"), None)
     plane.connections.renew_credential(old, fresh)
-    monkeypatch.setattr(credentials, "utc_now", lambda: utc_now() + timedelta(hours=2))
+    plane.wall.advance(timedelta(hours=2))
 
     plane.credentials.erase_unused(plane.clock.now())
     assert plane.credentials.open(old)

@@ -17,7 +17,7 @@ from storage.control.tables import ConnectionRow, RunRow
 
 @pytest.fixture
 def gauges(plane):
-    return Gauges(plane.engine, plane.clock, scope_limits(Settings()))
+    return Gauges(plane.engine, plane.clock, scope_limits(Settings()), wall=plane.wall)
 
 
 def synced(plane, connection, ago, **values):
@@ -147,7 +147,7 @@ def test_the_busiest_account_is_the_one_with_most_calls(plane, gauges):
 
 
 def test_many_connections_are_no_more_statements_than_one(plane):
-    gauges = Gauges(plane.engine, plane.clock, ScopeLimits())
+    gauges = Gauges(plane.engine, plane.clock, ScopeLimits(), wall=plane.wall)
     statements = []
     event.listen(plane.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
 

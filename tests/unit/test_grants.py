@@ -8,7 +8,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 
-from adpulse.clock import utc_now
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import NotFound, RateLimited, Usage
 from adpulse.model import AccountFacts
@@ -27,11 +26,6 @@ def given(plane, **more):
 
 def begun(plane, key="key-1", **more):
     return plane.authorizations.begin(plane.workspace.id, "google", None, redirect_uri=HOME, begun_by=key, **more)
-
-
-def later(monkeypatch, delta):
-    for module in (grants, authorizations):
-        monkeypatch.setattr(module, "utc_now", lambda: utc_now() + delta)
 
 
 def test_a_grant_is_read_as_it_was_given_and_taken_once(plane):
@@ -59,7 +53,7 @@ def test_of_several_who_take_a_grant_one_gets_it(plane):
         assert sorted(pool.map(take, range(4)), key=str) == ["EAAsentinel-token", None, None, None]
 
 
-def test_a_grant_is_another_workspaces_or_too_old_or_never_was(plane, monkeypatch):
+def test_a_grant_is_another_workspaces_or_too_old_or_never_was(plane):
     made, other = given(plane), plane.workspaces.create("Borealis")
     reserved = plane.grants.reserve(plane.workspace.id, "meta")
 
@@ -67,12 +61,12 @@ def test_a_grant_is_another_workspaces_or_too_old_or_never_was(plane, monkeypatc
         with pytest.raises(NotFound):
             plane.grants.take(grant_id, workspace)
     assert plane.grants.get(made.id, plane.workspace.id)
-    later(monkeypatch, grants.LIFETIME)
+    plane.wall.advance(grants.LIFETIME)
     with pytest.raises(NotFound):
         plane.grants.take(made.id, plane.workspace.id)
 
 
-def test_what_is_taken_or_too_old_leaves_nothing_to_decrypt(plane, monkeypatch):
+def test_what_is_taken_or_too_old_leaves_nothing_to_decrypt(plane):
     taken, old = given(plane), given(plane)
     plane.grants.take(taken.id, plane.workspace.id)
 
@@ -81,12 +75,12 @@ def test_what_is_taken_or_too_old_leaves_nothing_to_decrypt(plane, monkeypatch):
             return {row.id: len(row.ciphertext) for row in session.execute(text("SELECT id, ciphertext FROM credential_grant"))}
 
     assert [size > 0 for size in (sealed()[taken.id], sealed()[old.id])] == [False, True]
-    later(monkeypatch, grants.LIFETIME)
+    plane.wall.advance(grants.LIFETIME)
     assert plane.grants.prune() == 2
     assert sealed() == {}
 
 
-def test_a_workspace_asks_so_often_an_hour_and_no_other_waits_for_it(plane, monkeypatch):
+def test_a_workspace_asks_so_often_an_hour_and_no_other_waits_for_it(plane):
     other = plane.workspaces.create("Borealis")
     for _ in range(grants.MOST_AN_HOUR):
         plane.grants.reserve(plane.workspace.id, "meta")
@@ -95,7 +89,7 @@ def test_a_workspace_asks_so_often_an_hour_and_no_other_waits_for_it(plane, monk
         plane.grants.reserve(plane.workspace.id, "google")
     assert 3500 < refused.value.retry_after <= 3600
     assert plane.grants.reserve(other.id, "meta")
-    later(monkeypatch, timedelta(hours=1, seconds=1))
+    plane.wall.advance(timedelta(hours=1, seconds=1))
     assert plane.grants.reserve(plane.workspace.id, "meta")
 
 
@@ -141,9 +135,9 @@ def test_of_several_who_come_back_at_once_one_goes_on(plane):
         assert sorted(pool.map(take, range(4))) == [False, False, False, True]
 
 
-def test_who_does_not_come_back_in_ten_minutes_is_forgotten(plane, monkeypatch):
+def test_who_does_not_come_back_in_ten_minutes_is_forgotten(plane):
     made = begun(plane)
-    later(monkeypatch, authorizations.LIFETIME)
+    plane.wall.advance(authorizations.LIFETIME)
 
     assert plane.authorizations.take(made.state, made.browser, None) is None
     assert plane.authorizations.prune() == 1

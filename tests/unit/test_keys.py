@@ -7,10 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from adpulse.clock import utc_now
 from adpulse.errors import NotFound, Usage
 from adpulse.role import Role
-from storage.control import keys
 from storage.control.keys import REMEMBERED_SECONDS, ApiKeys
 
 
@@ -26,8 +24,8 @@ def test_a_keys_text_is_its_key_and_nothing_else_is(plane):
     assert said not in repr((made, text))
 
 
-def test_a_key_ends_when_it_expires_or_is_revoked(plane, monkeypatch):
-    soon = utc_now() + timedelta(minutes=1)
+def test_a_key_ends_when_it_expires_or_is_revoked(plane):
+    soon = plane.wall.now() + timedelta(minutes=1)
     _, expiring = plane.keys.create("soon", Role.VIEWER, plane.workspace.id, soon)
     made, revoked = plane.keys.create("old", Role.EDITOR, plane.workspace.id)
 
@@ -36,7 +34,7 @@ def test_a_key_ends_when_it_expires_or_is_revoked(plane, monkeypatch):
     assert plane.keys.authenticate(revoked) is None
     assert plane.keys.revoke(made.id).revoked_at == ended.revoked_at
     assert plane.keys.authenticate(expiring)
-    monkeypatch.setattr("storage.control.keys.utc_now", lambda: soon)
+    plane.wall.advance(timedelta(minutes=1))
     assert plane.keys.authenticate(expiring) is None
 
 
@@ -63,7 +61,7 @@ def test_an_operators_key_belongs_to_no_workspace_and_every_other_to_one(plane, 
 
 def test_a_key_that_would_have_expired_already_is_refused(plane):
     with pytest.raises(Usage, match="expired already"):
-        plane.keys.create("late", Role.VIEWER, plane.workspace.id, utc_now())
+        plane.keys.create("late", Role.VIEWER, plane.workspace.id, plane.wall.now())
 
     assert plane.keys.every() == []
 
@@ -83,18 +81,17 @@ def test_a_key_is_remembered_for_a_moment_and_forgotten_when_it_is_revoked(plane
 def test_a_key_that_another_process_revoked_is_let_in_a_second_at_most(plane, monkeypatch):
     key, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id)
     plane.keys.authenticate(text)
-    ApiKeys(plane.engine).revoke(key.prefix)
+    ApiKeys(plane.engine, wall=plane.wall).revoke(key.prefix)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + REMEMBERED_SECONDS)
 
     assert plane.keys.remembered(text) is None
 
 
-def test_a_remembered_key_ends_when_it_expires(plane, monkeypatch):
-    _, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id, utc_now() + timedelta(minutes=1))
+def test_a_remembered_key_ends_when_it_expires(plane):
+    _, text = plane.keys.create("dashboard", Role.VIEWER, plane.workspace.id, plane.wall.now() + timedelta(minutes=1))
     plane.keys.authenticate(text)
-    later = utc_now() + timedelta(minutes=1)
-    monkeypatch.setattr(keys, "utc_now", lambda: later)
+    plane.wall.advance(timedelta(minutes=1))
 
     assert plane.keys.remembered(text) is None
 

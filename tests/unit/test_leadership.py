@@ -5,13 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from storage.control import leader
 from storage.control.leader import TERM, Leadership
 
 
 @pytest.fixture
 def leadership(plane):
-    return Leadership(plane.engine)
+    return Leadership(plane.engine, wall=plane.wall)
 
 
 def test_of_many_who_begin_at_once_one_leads(leadership):
@@ -22,21 +21,19 @@ def test_of_many_who_begin_at_once_one_leads(leadership):
     assert leadership.leader("sweep") == f"worker-{took.index(True)}"
 
 
-def test_a_leader_stays_it_while_it_comes_back_in_time_and_jobs_are_apart(leadership, monkeypatch):
-    begun = leader.utc_now()
-    for periods in range(4):
-        monkeypatch.setattr(leader, "utc_now", lambda periods=periods: begun + periods * TERM * 0.9)
+def test_a_leader_stays_it_while_it_comes_back_in_time_and_jobs_are_apart(leadership, plane):
+    for _ in range(4):
         assert leadership.take("sweep", "first")
         assert not leadership.take("sweep", "second")
+        plane.wall.advance(TERM * 0.9)
     assert leadership.take("alerts", "second")
     assert leadership.leader("reports") is None
 
 
 @pytest.mark.parametrize("away", [TERM + timedelta(seconds=1), timedelta(days=-400)], ids=["away too long", "the clock was set back"])
-def test_another_one_leads_when_the_leader_does_not_come_back(leadership, monkeypatch, away):
-    begun = leader.utc_now()
+def test_another_one_leads_when_the_leader_does_not_come_back(leadership, plane, away):
     leadership.take("sweep", "first")
-    monkeypatch.setattr(leader, "utc_now", lambda: begun + away)
+    plane.wall.advance(away)
 
     assert leadership.take("sweep", "second")
     assert not leadership.take("sweep", "first")

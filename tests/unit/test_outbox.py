@@ -1,13 +1,12 @@
 """Messages for webhooks: stored with what they tell of, for who asked, once; and what becomes of them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import event as listening
 
-from adpulse.clock import utc_now
 from adpulse.errors import AccountRefused, AuthExpired, LeaseLost, NotFound, Unavailable, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.model import ConnectionStatus, Lane, Restated, RunCounts
@@ -16,7 +15,7 @@ from storage.control.outbox import DeliveryState
 from storage.control.runs import Leg
 from storage.control.webhooks import Format
 
-CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=utc_now())
+CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=datetime(2026, 3, 20, 15, tzinfo=UTC))
 LOOPBACK = SecretStr("http://127.0.0.1:9/hooks")
 
 
@@ -129,7 +128,7 @@ def test_a_sync_that_nobody_asked_to_hear_of_costs_one_query(plane, connection):
 def test_a_message_is_due_until_it_is_delivered_and_has_one_id(plane, hook):
     message = plane.webhooks.test(hook.id)
     (first,) = plane.outbox.due(10)
-    plane.outbox.postponed(first, 500, "The receiver answered 500.", utc_now())
+    plane.outbox.postponed(first, 500, "The receiver answered 500.", plane.wall.now())
     (second,) = plane.outbox.due(10)
     assert (first.id, second.id, second.attempts, second.payload) == (message, message, 1, first.payload)
 
@@ -151,16 +150,15 @@ def test_a_busy_webhook_does_not_hide_the_others(plane, hook):
     assert plane.outbox.due(10, busy=[hook.id], taken=[mine]) == []
 
 
-def test_a_webhook_that_failed_for_days_is_disabled_and_says_so(plane, hook, monkeypatch):
+def test_a_webhook_that_failed_for_days_is_disabled_and_says_so(plane, hook):
     for _ in range(2):
         plane.webhooks.test(hook.id)
     first, second = plane.outbox.due(10)
     plane.outbox.failed(first, 500, "The receiver answered 500.")
     assert plane.webhooks.get(hook.id).enabled
 
-    later = utc_now() + outbox.FAILING_FOR + timedelta(minutes=1)
-    monkeypatch.setattr(outbox, "utc_now", lambda: later)
-    plane.outbox.postponed(second, None, "The receiver does not answer.", later)
+    plane.wall.advance(outbox.FAILING_FOR + timedelta(minutes=1))
+    plane.outbox.postponed(second, None, "The receiver does not answer.", plane.wall.now())
 
     ended = plane.webhooks.get(hook.id)
     assert (ended.enabled, "Every delivery failed since" in ended.disabled_reason) == (False, True)
@@ -170,14 +168,13 @@ def test_a_webhook_that_failed_for_days_is_disabled_and_says_so(plane, hook, mon
     assert plane.webhooks.change(hook.id, enabled=True).failing_since is None
 
 
-def test_one_delivery_ends_a_time_of_failures(plane, hook, monkeypatch):
+def test_one_delivery_ends_a_time_of_failures(plane, hook):
     for _ in range(3):
         plane.webhooks.test(hook.id)
     first, second, third = plane.outbox.due(10)
     plane.outbox.failed(first, 500, "no")
     plane.outbox.delivered(second, 200)
-    later = utc_now() + outbox.FAILING_FOR + timedelta(minutes=1)
-    monkeypatch.setattr(outbox, "utc_now", lambda: later)
+    plane.wall.advance(outbox.FAILING_FOR + timedelta(minutes=1))
 
     plane.outbox.failed(third, 500, "no")
 
@@ -202,8 +199,7 @@ def test_what_ended_long_ago_is_dropped_and_what_waits_stays(plane, hook, monkey
     for each in plane.outbox.due(3):
         plane.outbox.delivered(each, 200)
     assert plane.outbox.prune(timedelta(days=7)) == 0
-    later = utc_now() + timedelta(days=8)
-    monkeypatch.setattr(outbox, "utc_now", lambda: later)
+    plane.wall.advance(timedelta(days=8))
 
     assert [plane.outbox.prune(timedelta(days=7)) for _ in range(2)] == [3, 0]
     assert len(plane.outbox.history(hook.id)) == 1
@@ -226,13 +222,12 @@ def test_secrets_are_told_once_and_stored_encrypted(plane):
         plane.webhooks.rotate(slack.id)
 
 
-def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane, monkeypatch):
+def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane):
     hook, first = plane.webhooks.create(plane.workspace.id, "signed", LOOPBACK)
     second, third = plane.webhooks.rotate(hook.id), plane.webhooks.rotate(hook.id)
     assert plane.webhooks.address(hook.id).secrets == (third, second)
 
-    later = utc_now() + timedelta(days=1, minutes=1)
-    monkeypatch.setattr("storage.control.webhooks.utc_now", lambda: later)
+    plane.wall.advance(timedelta(days=1, minutes=1))
 
     assert plane.webhooks.address(hook.id).secrets == (third,)
     assert first not in (second, third)

@@ -6,13 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, insert, select
 
-from adpulse.clock import utc_now
+from adpulse.clock import SystemClock
 from adpulse.model import RunState
 from storage.control import runs
 from storage.control.tables import RunRow
 
 WEEK = timedelta(days=7)
-NOW = utc_now()
+NOW = SystemClock().now()
 
 
 class Past:

@@ -16,12 +16,12 @@ OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 
 def stored(plane, keys, count):
     """Secrets sealed with these keys, by their id."""
-    credentials = Credentials(plane.engine, Cipher(keys))
+    credentials = Credentials(plane.engine, Cipher(keys), wall=plane.wall)
     return {credentials.store(plane.workspace.id, "meta", SecretStr(f"token-{number}"), None): f"token-{number}" for number in range(count)}
 
 
 def opened(plane, keys, ids):
-    credentials = Credentials(plane.engine, Cipher(keys))
+    credentials = Credentials(plane.engine, Cipher(keys), wall=plane.wall)
     return {each: credentials.open(each).get_secret_value() for each in ids}
 
 
@@ -98,11 +98,11 @@ def test_a_secret_stays_bound_to_its_row_through_a_rotation(plane):
     Rotation(plane.engine, Cipher([NEW, OLD])).rotate()
 
     with pytest.raises(Usage, match="tampered"):
-        Credentials(plane.engine, Cipher([NEW])).open(mine)
+        Credentials(plane.engine, Cipher([NEW]), wall=plane.wall).open(mine)
 
 
 def test_what_runs_with_a_key_file_follows_it_through_a_whole_rotation(plane, tmp_path):
-    running = Credentials(plane.engine, Cipher.load(None, tmp_path))
+    running = Credentials(plane.engine, Cipher.load(None, tmp_path), wall=plane.wall)
     before = running.store(plane.workspace.id, "meta", SecretStr("before"), None)
     path = tmp_path / "secret.key"
     old = KeyFile(path).keys()
@@ -121,7 +121,7 @@ def test_what_runs_with_a_key_file_follows_it_through_a_whole_rotation(plane, tm
 
 
 def test_a_key_that_still_seals_something_is_not_dropped(plane, tmp_path):
-    running = Credentials(plane.engine, Cipher.load(None, tmp_path))
+    running = Credentials(plane.engine, Cipher.load(None, tmp_path), wall=plane.wall)
     running.store(plane.workspace.id, "meta", SecretStr("before"), None)
     path = tmp_path / "secret.key"
     add_key(path)

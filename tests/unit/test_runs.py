@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from plane import ControlPlane
 from sqlalchemy import text, update
 
-from adpulse.clock import utc_now
 from adpulse.errors import LeaseLost, Unavailable, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Parts, RunCounts, RunState, SyncStatus
+from storage.control.leases import LEASE
 from storage.control.runs import LEGAL_MOVES, Leg
 from storage.control.tables import ConnectionRow
 from storage.control.unsettled import Ending, suspected
@@ -147,9 +147,21 @@ def test_a_leg_that_read_nothing_completes_nothing_and_mends_nothing(plane, ends
 
 def test_every_call_is_counted_and_renews_the_lease(plane, lease):
     for _ in range(3):
+        plane.wall.advance(LEASE - timedelta(seconds=30))
         plane.runs.calling(lease)
+        assert claim(plane) == []
 
     assert plane.runs.get(lease.run_id).calls == 3
+
+
+def test_a_lease_lasts_anew_from_when_it_was_renewed(plane, lease):
+    for _ in range(3):
+        plane.wall.advance(LEASE - timedelta(seconds=30))
+        plane.leases.renew([lease])
+        assert claim(plane) == []
+
+    plane.wall.advance(LEASE)
+    assert [each.run_id for each in claim(plane)] == [lease.run_id]
 
 
 def test_a_closed_run_cannot_be_closed_again(plane, lease):
@@ -232,7 +244,7 @@ class Machine(RuleBasedStateMachine):
     def lease_runs_out(self, which):
         held = (ConnectionRow.id == self.ids[which]) & ConnectionRow.lease_owner.is_not(None)
         with self.engine.begin() as session:
-            if session.execute(update(ConnectionRow).where(held).values(lease_until=utc_now() - timedelta(seconds=1))).rowcount:
+            if session.execute(update(ConnectionRow).where(held).values(lease_until=self.plane.wall.now() - timedelta(seconds=1))).rowcount:
                 self.ran_out.add(self.ids[which])
 
     @rule(index=st.integers(0, 99), ending=st.sampled_from(Ending))

@@ -5,30 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text, update
 
-from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
-from storage.control import leases, unsettled
 from storage.control.runs import Leg
 from storage.control.tables import ConnectionRow
 from storage.control.unsettled import Ending, suspected
-
-
-class Wall:
-    """The wall clock, put ahead."""
-
-    def __init__(self, monkeypatch):
-        self.ahead = timedelta(0)
-        for module in (leases, unsettled):
-            monkeypatch.setattr(module, "utc_now", lambda: utc_now() + self.ahead)
-
-    def passes(self, **delta):
-        self.ahead += timedelta(**delta)
-
-
-@pytest.fixture
-def wall(monkeypatch):
-    return Wall(monkeypatch)
 
 
 def claim(plane, connection):
@@ -49,11 +30,11 @@ def newest(plane, connection):
     return plane.runs.history(connection.id, 1)[0]
 
 
-def test_five_unsettled_claims_within_ten_minutes_are_a_dead_letter_and_the_connection_rests_an_hour(plane, wall):
+def test_five_unsettled_claims_within_ten_minutes_are_a_dead_letter_and_the_connection_rests_an_hour(plane):
     connection = plane.connect("1", "5min")
     for _ in range(5):
         ends(plane, connection, Ending.UNSETTLED)
-        wall.passes(seconds=149)
+        plane.wall.advance(timedelta(seconds=149))
 
     (letter,) = plane.runs.dead_letters(connection.id)
     view = plane.connections.get(connection.id)
@@ -73,21 +54,21 @@ def test_four_unsettled_claims_are_none(plane):
     assert (plane.runs.dead_letters(), newest(plane, connection).state) == ([], RunState.QUEUED)
 
 
-def test_five_unsettled_claims_in_more_than_ten_minutes_are_none(plane, wall):
+def test_five_unsettled_claims_in_more_than_ten_minutes_are_none(plane):
     connection = plane.connect("1", "5min")
     for _ in range(8):
         ends(plane, connection, Ending.UNSETTLED)
-        wall.passes(seconds=151)
+        plane.wall.advance(timedelta(seconds=151))
 
     assert plane.runs.dead_letters() == []
 
 
-def test_the_ten_minutes_are_the_last_ones(plane, wall):
+def test_the_ten_minutes_are_the_last_ones(plane):
     connection = plane.connect("1", "5min")
     ends(plane, connection, Ending.UNSETTLED)
-    wall.passes(minutes=9)
+    plane.wall.advance(timedelta(minutes=9))
     ends(plane, connection, Ending.UNSETTLED, 3)
-    wall.passes(minutes=2)
+    plane.wall.advance(timedelta(minutes=2))
     ends(plane, connection, Ending.UNSETTLED)
     assert plane.runs.dead_letters() == []
 
@@ -136,14 +117,14 @@ def test_a_lease_that_was_lost_counts_for_nobody(plane):
 
 
 @pytest.mark.parametrize("how", ["its lease ran out", "it was given back by a successor"])
-def test_a_connection_that_three_dying_workers_in_a_row_had_is_suspected(plane, wall, how):
+def test_a_connection_that_three_dying_workers_in_a_row_had_is_suspected(plane, how):
     connection, other = plane.connect("1", "5min"), plane.connect("2", "5min")
     told = []
     for _ in range(3):
         lease = claim(plane, connection)
         told.append(suspected(lease))
         if how == "its lease ran out":
-            wall.passes(minutes=4)
+            plane.wall.advance(timedelta(minutes=4))
         else:
             plane.leases.release([lease], Ending.WORKER_DIED)
 
@@ -163,22 +144,22 @@ def test_a_settled_sync_between_two_deaths_clears_its_connection(plane):
     assert suspected(claim(plane, connection)) is None
 
 
-def test_a_tick_counts_a_death_as_well(plane, wall):
+def test_a_tick_counts_a_death_as_well(plane):
     plane.connect("1", "5min")
     found = []
     for _ in range(4):
         (lease,) = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "w")
         found.append(lease.worker_deaths)
-        wall.passes(minutes=4)
+        plane.wall.advance(timedelta(minutes=4))
         plane.clock.advance(minutes=5)
 
     assert found == [0, 1, 2, 3]
 
 
-def test_a_lease_that_was_given_before_the_clock_was_set_back_is_no_death(plane, wall):
+def test_a_lease_that_was_given_before_the_clock_was_set_back_is_no_death(plane):
     connection = plane.connect("1", "5min")
     claim(plane, connection)
-    wall.passes(days=-1)
+    plane.wall.advance(timedelta(days=-1))
 
     assert claim(plane, connection).worker_deaths == 0
 

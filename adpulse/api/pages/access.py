@@ -9,7 +9,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from adpulse.api.access import Caller, Editor, Operator
 from adpulse.api.pages.site import ROOT, Name, back, page, workspace_of
-from adpulse.clock import utc_now
 from adpulse.role import Role
 from adpulse.services import deleting
 
@@ -30,7 +29,7 @@ def overview(caller: Editor, workspace: Annotated[str, Query(max_length=255)] = 
         workspaces=caller.workspaces(),
         keys=app.keys.every(owner.id) if owner else [],
         operators=app.keys.operators() if caller.may(Role.OPERATOR) else [],
-        now=utc_now(),
+        now=app.wall.now(),
     )
 
 
@@ -92,7 +91,7 @@ def delete(caller: Operator, workspace_id: str) -> Response:
 
 
 def _new_key_page(caller: Caller, workspace_id: str | None, name: str, role: Role, days: int) -> Response:
-    expires_at = utc_now() + timedelta(days=days) if days else None
+    expires_at = caller.app.wall.now() + timedelta(days=days) if days else None
     _, text = caller.app.keys.create(name, role, workspace_id, expires_at)
     place = f"{ROOT}/access?workspace={workspace_id}" if workspace_id else f"{ROOT}/access"
     return page("secret.html", caller, HTTPStatus.CREATED, title=f"The key of {name}", secret=text, hint=_SHOWN_ONCE, on=place)

@@ -16,7 +16,6 @@ from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
-from adpulse.clock import utc_now
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS
@@ -145,7 +144,7 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
     """The rows of these connections."""
     app, connections = caller.app, [view.connection for view in views]
     glances, cadences = app.overview.glances(connections), app.cadences(connections)
-    now, real_now = app.clock.now(), utc_now()
+    now, real_now = app.clock.now(), app.wall.now()
     return [
         Row(
             view=view,
