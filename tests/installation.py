@@ -2,8 +2,10 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from fakes import MovedClock
+from migrated import copy_migrated
 from pydantic import SecretStr
 from sqlalchemy import update
 from trust import trust
@@ -11,6 +13,7 @@ from trust import trust
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.clock import SandboxClock
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
@@ -57,9 +60,13 @@ class Installation:
         bootstrap.app.cache_clear()
         self._wall_before, self.wall = bootstrap.wall, MovedClock()
         bootstrap.wall = self.wall
+        bootstrap.SandboxClock = lambda _: sandbox.clock  # the same clock: a request for each look is a sixth of a sync's time
         home.mkdir(parents=True, exist_ok=True)
         self.engine = database.connect(settings.load().control_url)
-        migrations.migrate(self.engine)
+        if self.engine.dialect.name == "sqlite" and not Path(self.engine.url.database).exists():
+            copy_migrated(self.engine.url.database)
+        else:
+            migrations.migrate(self.engine)
         self.app = app()
         self.remote = Remote(sandbox.control_url)
         self.workspace = next(iter(self.app.workspaces.all()), None) or self.app.workspaces.create("Acme")
@@ -71,6 +78,7 @@ class Installation:
         os.environ.update(self._environment)
         bootstrap.wall = self._wall_before
         self.engine.dispose()
+        bootstrap.SandboxClock = SandboxClock
         for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
             cached.cache_clear()
 

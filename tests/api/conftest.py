@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from http import HTTPStatus
 from threading import Thread
 from types import SimpleNamespace
@@ -44,15 +45,23 @@ def others(installation, team):  # noqa: ARG001 - the team's workspace is the fi
     return _team(installation, installation.app.workspaces.create("Borealis"))
 
 
+@pytest.fixture(scope="session")
+def empty_copy(tmp_path_factory):
+    """A published copy without rows."""
+    path = tmp_path_factory.mktemp("copy") / "empty.duckdb"
+    with duckdb.connect(path) as empty:
+        schema.migrate(empty)
+    return path
+
+
 @pytest.fixture
-def copied(installation):
+def copied(installation, empty_copy):
     """Puts a published copy without rows in place, for alerts to look at; a sync would take the warehouse for lost."""
 
     def put(team):
         path = installation.app.published(team.workspace.id)
         path.parent.mkdir(exist_ok=True)
-        with duckdb.connect(path) as empty:
-            schema.migrate(empty)
+        shutil.copyfile(empty_copy, path)
         return team
 
     return put

@@ -38,7 +38,6 @@ from steps.matrix import (
     whole_or_not_at_all,
 )
 
-from adpulse import bootstrap
 from adpulse.errors import Usage
 from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
 from adpulse.platforms.registry import platform_of
@@ -113,10 +112,9 @@ MATRIX = (
 
 @pytest.fixture(scope="module")
 def sandbox():
-    """One for all cells, with a small customer; its clock is looked at without a request for each look."""
+    """One for all cells, with a small customer."""
     with Sandbox.start(extra=1, google=Options(extra=2)) as running, pytest.MonkeyPatch.context() as patch:
         shrink(running, ACCOUNT)
-        patch.setattr(bootstrap, "SandboxClock", lambda _: running.clock)
         patch.setattr(token_backoff, "time", SimpleNamespace(sleep=lambda _: None))  # the SDK's own retries
         yield running
 

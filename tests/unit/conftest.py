@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 from fakes import SteppedClock
+from migrated import copy_migrated
 from plane import ControlPlane
 
 from storage.control import database, migrations
@@ -24,7 +25,7 @@ class SqliteFiles:
     @contextmanager
     def migrated(self):
         with self.empty() as url:
-            migrations.migrate(database.connect(url))
+            copy_migrated(url.removeprefix("sqlite:///"))
             yield url
 
 
