@@ -1,11 +1,17 @@
-"""Google Ads through deployments, the warm worker and DuckDB, with a real Prefect server; every number against the truth."""
+"""Google Ads through deployments, the warm worker and DuckDB, with a real Prefect server; every number against the truth.
+
+Webhooks, too: the worker that syncs delivers, and what a file here starts is not started again for them.
+"""
 
 import pytest
+from pydantic import SecretStr
+from receiver import receiving
 
+from adpulse.events import EventType
 from adpulse.model import RunState
 
 
-@pytest.mark.parametrize("name", ["Alpenglow Reisen", "Pacific Trail Outfitters"])
+@pytest.mark.parametrize("name", [pytest.param("Alpenglow Reisen", marks=pytest.mark.slow), "Pacific Trail Outfitters"])
 def test_a_first_sync_through_deployment_and_worker_equals_the_truth_and_a_second_writes_nothing(running, name):
     connection = running.connect(name)
 
@@ -36,7 +42,7 @@ def test_the_days_of_campaigns_without_ads_add_up_to_the_campaigns_totals(runnin
 
 def test_a_scheduled_run_fires_and_syncs(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
-    connection = running.app.connections.get("Alpenglow Reisen").connection
+    connection = running.app.connections.get("Pacific Trail Outfitters").connection
     before = {run.id for run in running.app.runs.history(connection.id)}
     running.app.connections.set_frequency(connection.id, "realtime")
 
@@ -51,3 +57,24 @@ def test_a_scheduled_run_fires_and_syncs(running):
 
     assert syncing_ticks()[0].parameters["frequency"] == "realtime"
     assert running.differences(connection) == []
+
+
+def test_a_sync_and_an_alert_about_it_reach_a_receiver(running):
+    wanted = [EventType.SYNC_COMPLETED, EventType.DATA_ALERT]
+    with receiving() as receiver:
+        hook, secret = running.app.webhooks.create(running.workspace.id, "ours", SecretStr(receiver.url), wanted=wanted)
+        connection = running.connect("Corner Store 43")
+        query = f"SELECT DISTINCT connection FROM daily WHERE connection = '{connection.name}'"
+        alert = running.app.alerts.create(running.workspace.id, "arrived", query)
+        run = running.ended(running.ask(connection))
+
+        def told():
+            return {each["type"]: each["data"] for each in receiver.verified(secret) if connection.name in str(each)}
+
+        running.app.alerts.change(alert.id, enabled=True)  # asked at once again, now that there are rows
+        running.until(lambda: set(told()) == set(wanted))
+        running.app.webhooks.remove(hook.id)
+        running.app.alerts.remove(alert.id)
+
+    assert told()["sync.completed"]["job_id"] == run.id
+    assert told()["data.alert"]["rows"] == [{"connection": connection.name}]

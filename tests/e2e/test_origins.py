@@ -120,22 +120,29 @@ def test_prefects_own_command_line_and_ours_work(tmp_path):
         assert "meta" in done.stdout
 
 
-def test_what_the_check_against_forgery_refuses_has_no_star(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")
-    with PrefectServer(tmp_path, progress=lambda _: None) as server:
-        forged = {"Prefect_Csrf_Token": "wrong", "Prefect_Csrf_Client": "me"}
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory):
+    """A server whose operator opened it to every origin, and switched the check against forgery on."""
+    names = ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS")
+    settings = dict.fromkeys(names, "*") | {"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        with PrefectServer(tmp_path_factory.mktemp("changed"), progress=lambda _: None) as started:
+            yield started
 
-        program, page = ask(server, "/flows/filter", "POST", **forged), ask(server, "/flows/filter", "POST", Origin=server.ui_url, **forged)
+
+def test_what_the_check_against_forgery_refuses_has_no_star(changed):
+    forged = {"Prefect_Csrf_Token": "wrong", "Prefect_Csrf_Client": "me"}
+
+    program, page = ask(changed, "/flows/filter", "POST", **forged), ask(changed, "/flows/filter", "POST", Origin=changed.ui_url, **forged)
 
     assert (program.status_code, page.status_code) == (403, 403)
     assert "Invalid CSRF token" in program.text
     assert "Access-Control-Allow-Origin" not in program.headers
-    assert page.headers["Access-Control-Allow-Origin"] == server.ui_url
+    assert page.headers["Access-Control-Allow-Origin"] == changed.ui_url
 
 
-def test_a_setting_of_prefects_does_not_open_it_again(tmp_path, monkeypatch):
-    for name in ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"):
-        monkeypatch.setenv(name, "*")
-    with PrefectServer(tmp_path, progress=lambda _: None) as server:
-        assert ask(server, "/health", Origin=EVIL).status_code == 403
-        assert ask(server, "/health", Origin=server.ui_url).headers["Access-Control-Allow-Origin"] == server.ui_url
+def test_a_setting_of_prefects_does_not_open_it_again(changed):
+    assert ask(changed, "/health", Origin=EVIL).status_code == 403
+    assert ask(changed, "/health", Origin=changed.ui_url).headers["Access-Control-Allow-Origin"] == changed.ui_url

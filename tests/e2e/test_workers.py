@@ -275,12 +275,12 @@ def test_prefects_own_process_pool_runs_the_same_deployments_beside_the_sweep(fl
 
 def end_as_people_do(stock):
     """Prefect's own worker may go on for ever after the first signal; the second one kills it, which is its documented way."""
-    for _ in range(2):
-        stock.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            stock.wait(timeout=45)
-            return
-    raise AssertionError("the stock worker survived its second signal")
+    stock.send_signal(signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        stock.wait(timeout=5)
+        return
+    stock.send_signal(signal.SIGTERM)
+    stock.wait(timeout=90)
 
 
 @contextmanager
@@ -315,3 +315,4 @@ def test_a_slow_account_and_a_long_first_sync_keep_no_tick_waiting(fleet, sandbo
             fleet.tick(Frequency.REALTIME)
             fleet.until(lambda: fleet.synced_now(quick), told=fleet.told)
             assert fleet.attempts(quick) == due
+        fleet.child.kill()  # how it ends with a page under way is another test's: it waits for the page first
