@@ -51,7 +51,7 @@ def all_of_the_query_is_sent(case, address):
     return set(case.query or {}) <= set(parse_qs(urlsplit(prepared.url).query, keep_blank_values=True))
 
 
-@pytest.mark.parametrize("role", ["viewer", "operator"])
+@pytest.mark.parametrize("role", [pytest.param("viewer", marks=pytest.mark.slow), "operator"])  # what a role may: test_access.py
 @schema.parametrize()
 @settings(max_examples=int(EXAMPLES or "20"), derandomize=not EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_documented(case, address, keys, role):

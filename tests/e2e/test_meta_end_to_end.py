@@ -114,7 +114,7 @@ def entities_of(running, connection):
 
 
 def test_two_ticks_at_once_never_sync_a_connection_twice(running):
-    names = [f"Corner Store {n}" for n in range(1, 13)]
+    names = [f"Corner Store {n}" for n in range(1, 5)]
     connections = [running.app.connections.get(name).connection for name in names]
     for run_id in [running.ask(each) for each in connections]:  # first syncs take a leg more, in the background
         running.ended(run_id)
@@ -144,6 +144,7 @@ def idle(running, connection):
     return running.app.connections.get(connection.id).sync_status is SyncStatus.IDLE
 
 
+@pytest.mark.slow  # on a smaller account, without Prefect: tests/steps/test_large_accounts.py
 def test_ninety_days_of_2000_ads_under_180_calls_an_hour_resume_without_a_page_twice(running):
     connection = running.connect("Nordlicht Moebel")
     running.note(connection)

@@ -66,6 +66,7 @@ def test_what_the_first_runs_is_not_started_a_second_time(running, command):
     assert re.match(rf"adpulse {command} is already running in \S+ \(process \d+, since [^)]+ UTC, http://127.0.0.1:\d+\)", told)
 
 
+@pytest.mark.slow  # each of it alone: test_meta_end_to_end.py, test_workers.py
 def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
     connection = running.connect("Harbor Outdoor", frequency="realtime")
@@ -99,6 +100,7 @@ def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     assert run.state is RunState.DONE
 
 
+@pytest.mark.slow  # that one of many gets the lock: tests/unit/test_instance.py
 def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
     home = tmp_path / "home"
     environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
@@ -159,7 +161,7 @@ def _read(child, lines, ready):
             ready.set()
 
 
-@pytest.mark.parametrize("command", ["web", "prefect-server"])
+@pytest.mark.parametrize("command", ["web", pytest.param("prefect-server", marks=pytest.mark.slow)])
 def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, command):
     environment = {**os.environ, "ADPULSE_HOME": str(tmp_path / "home"), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)

@@ -17,6 +17,7 @@ KILLS = 5
 ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 
 
+@pytest.mark.slow  # at every step of a sync, without Prefect: test_kills.py; a worker that dies: the test below
 @pytest.mark.timeout(900)
 def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish(tmp_path):
     dice, home = Random(5), tmp_path / "home"

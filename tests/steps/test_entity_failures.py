@@ -50,6 +50,7 @@ def odd(*_):
     raise KeyError("effective_status")
 
 
+LIKE_A_SERVER_ERROR = ("truncated", "transient")
 FAILURES = [
     (META, "refused", {}, "100"),
     (META, "too_much_data", {}, "100/1487534"),
@@ -63,7 +64,11 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "action", "how", "code"), FAILURES, ids=[f"{name}: {action}" for name, action, *_ in FAILURES])
+def cell(name, action, *rest):
+    return pytest.param(name, action, *rest, id=f"{name}: {action}", marks=pytest.mark.slow if action in LIKE_A_SERVER_ERROR else ())
+
+
+@pytest.mark.parametrize(("name", "action", "how", "code"), [cell(*each) for each in FAILURES])
 def test_without_any_walk_all_days_of_the_first_sync_are_stored(installation, monkeypatch, name, action, how, code):
     connection = connect(installation, name)
     if action == "odd entity":

@@ -185,7 +185,10 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
     assert simulation.most_in_an_hour() <= limit
 
 
-@pytest.mark.parametrize(("count", "facts", "hot"), [(2, {"ads": 150}, 10), (3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25)])
+@pytest.mark.parametrize(
+    ("count", "facts", "hot"),
+    [(2, {"ads": 150}, 10), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],
+)
 def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot):
     """As in two workspaces that have the same account."""
     calls, simulations, reads = [], [Simulation(connection(**facts)) for _ in range(count)], [[] for _ in range(count)]
