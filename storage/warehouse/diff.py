@@ -131,8 +131,10 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("coverage", _coverage([run], kind))
         for level, external_id, campaign, ad_set, deleted_parent in warehouse.sql(query("missing_entities", table=table)).fetchall():
-            parents = {"campaign_id": campaign, "ad_set_id": ad_set, "gone_parent": deleted_parent}
-            missing.append(MissingEntity(level=Level(level), external_id=external_id, **parents))
+            entity = MissingEntity(
+                level=Level(level), external_id=external_id, campaign_id=campaign, ad_set_id=ad_set, deleted_parent_status=deleted_parent
+            )
+            missing.append(entity)
     return missing
 
 

@@ -91,7 +91,7 @@ def test_the_sandboxs_settings_are_those_of_the_sandbox():
 
     assert (told["ADPULSE_GOOGLE_CLIENT_ID"], told["ADPULSE_GOOGLE_CLIENT_SECRET"]) == (oauth.CLIENT_ID, oauth.CLIENT_SECRET)
     assert (told["ADPULSE_META_APP_ID"], told["ADPULSE_META_APP_SECRET"]) == (graph.APP_ID, graph.APP_SECRET)
-    assert "sandbox" in certificate._NAMES
+    assert "sandbox" in certificate._HOST_NAMES
     for name, option in (
         ("META_GRAPH_URL", "graph"),
         ("SANDBOX_URL", "control"),

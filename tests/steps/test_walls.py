@@ -132,7 +132,9 @@ def odd_day(street):
     """A read that is noted for a day that is none."""
     with street.installation.engine.begin() as session:
         values = {"id": street.culprit.id, "at": street.app.clock.now().replace(tzinfo=None).isoformat(" ")}
-        session.execute(text("INSERT INTO partition_state VALUES (:id, 'ads', 'yesterday', :at)"), values)
+        session.execute(
+            text("INSERT INTO partition_state (connection_id, kind, day, fetched_at) VALUES (:id, 'ads', 'yesterday', :at)"), values
+        )
 
 
 def odd_client(street):
