@@ -1,4 +1,4 @@
-"""A migrated control plane on SQLite, made once per process: a copy of the file takes a tenth of a migration's time."""
+"""A migrated control plane on SQLite, made once per process: a migration takes 50 ms of a core, a copy of the file next to nothing."""
 
 from functools import cache
 from pathlib import Path

@@ -10,8 +10,10 @@ from receiver import receiving
 from adpulse.events import EventType
 from adpulse.model import RunState
 
+SMALL = pytest.param("Alpenglow Reisen", marks=pytest.mark.slow)  # without Prefect: tests/contract/test_syncs.py
 
-@pytest.mark.parametrize("name", [pytest.param("Alpenglow Reisen", marks=pytest.mark.slow), "Pacific Trail Outfitters"])
+
+@pytest.mark.parametrize("name", [SMALL, "Pacific Trail Outfitters"])
 def test_a_first_sync_through_deployment_and_worker_equals_the_truth_and_a_second_writes_nothing(running, name):
     connection = running.connect(name)
 

@@ -161,7 +161,7 @@ def _read(child, lines, ready):
             ready.set()
 
 
-@pytest.mark.parametrize("command", ["web", pytest.param("prefect-server", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("command", ["web", "prefect-server"])
 def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, command):
     environment = {**os.environ, "ADPULSE_HOME": str(tmp_path / "home"), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)

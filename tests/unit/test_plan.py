@@ -187,7 +187,7 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
 
 @pytest.mark.parametrize(
     ("count", "facts", "hot"),
-    [(2, {"ads": 150}, 10), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],
+    [(2, {"ads": 150}, 10), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],  # as two
 )
 def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot):
     """As in two workspaces that have the same account."""
