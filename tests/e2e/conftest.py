@@ -9,7 +9,7 @@ from adpulse_sandbox import Sandbox
 @pytest.fixture(scope="package")
 def running(tmp_path_factory):
     home = tmp_path_factory.mktemp("installation")
-    with Sandbox.start(extra=43) as sandbox:
+    with Sandbox.start(extra=44) as sandbox:
         with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
             yield up
         assert up.child.returncode == 0, "\n".join(up.printed[-30:])
