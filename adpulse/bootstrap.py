@@ -161,11 +161,11 @@ class App:
         platform = platform_of(provider)
         return platform.consent(self.settings.of(platform), self.clock)
 
-    def api_versions(self) -> list[PinnedVersion]:
+    def api_versions(self) -> dict[Provider, PinnedVersion]:
         """The version that each platform is called by, and how long it lives."""
         today = self.clock.now().date()
-        versions = (pinned_version(platform, self.settings.of(platform), today) for platform in PLATFORMS.values())
-        return [version for version in versions if version]
+        versions = {name: pinned_version(platform, self.settings.of(platform), today) for name, platform in PLATFORMS.items()}
+        return {name: version for name, version in versions.items() if version}
 
     def shares(self, scope: str) -> Shares | None:
         """How the scope's limit is divided among the connections that are synced now; None if it has none."""

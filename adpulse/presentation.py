@@ -181,9 +181,9 @@ def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
     }
 
 
-def version_fields(version: PinnedVersion) -> dict[str, Any]:
-    """For ``--json``: the API version that is called, and the first day on which the platform may refuse it."""
-    return {"api_version": version.name, "api_version_ends_on": version.ends.isoformat() if version.ends else None}
+def version_fields(version: PinnedVersion | None) -> dict[str, Any]:
+    """For ``--json``: the API version that is called, and the first day on which the platform may refuse it; empty without a version."""
+    return {"api_version": version.name, "api_version_ends_on": version.ends.isoformat() if version.ends else None} if version else {}
 
 
 def _warning_fields(warning: ConnectionWarning) -> dict[str, Any]:

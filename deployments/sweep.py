@@ -131,7 +131,7 @@ class Sweep:
             log.info("%s runs that ended long ago are dropped", dropped)
         if dropped := self._app.outbox.prune(timedelta(days=self._app.settings.keep_runs_days)):
             log.info("%s deliveries of webhooks that ended long ago are dropped", dropped)
-        if notices := self._app.version_notices.publish(self._app.api_versions()):
+        if notices := self._app.version_notices.publish(self._app.api_versions().values()):
             log.warning("%s workspaces were notified that an API version ends", notices)
         if erased := self._app.credentials.erase_unused(self._app.clock.now()):
             log.info("%s credentials that no connection uses are erased", erased)

@@ -74,7 +74,7 @@ def _note_version(app: App, lease: Lease) -> None:
     if answered is None:
         app.warnings.clear(connection.id, {API_VERSION})
         return
-    version = next(version for version in app.api_versions() if version.platform.name == connection.provider)
+    version = app.api_versions()[connection.provider]
     label = version.platform.label
     message = f"{label} answers with version {answered}, though {version.name} is called. Set {version.setting} to {answered}."
     app.warnings.record(lease, API_VERSION, AdpulseError(message, answered))

@@ -88,7 +88,7 @@ class ControlPlane(Collector):
     def _versions(self) -> Metric:
         help_text = "Days until the platform may refuse the API version that is called; missing while no end is announced."
         family = GaugeMetricFamily("adpulse_api_version_days_left", help_text, labels=["provider", "version"])
-        for pinned in self._app.api_versions():
+        for pinned in self._app.api_versions().values():
             if pinned.days_left is not None:
                 family.add_metric([pinned.platform.name, pinned.name], pinned.days_left)
         return family

@@ -143,9 +143,8 @@ def status(
     levels = completeness(context.clock.now(), view.connection, context.partitions.ages(view.connection.id))
     if as_json:
         days = [presentation.completeness_fields(level) for level in levels]
-        typer.echo(
-            json.dumps(presentation.telemetry_fields(view, cadence) | _version_fields(context, view) | {"completeness": days}, indent=2)
-        )
+        version = presentation.version_fields(context.api_versions().get(view.connection.provider))
+        typer.echo(json.dumps(presentation.telemetry_fields(view, cadence) | version | {"completeness": days}, indent=2))
         return
     typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
     completeness_lines = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
@@ -161,7 +160,10 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
-        fields = [presentation.telemetry_fields(view, cadences[view.connection.id]) | _version_fields(context, view) for view in views]
+        versions = {provider: presentation.version_fields(version) for provider, version in context.api_versions().items()}
+        fields = [
+            presentation.telemetry_fields(view, cadences[view.connection.id]) | versions.get(view.connection.provider, {}) for view in views
+        ]
         typer.echo(json.dumps(fields, indent=2))
         return
     if not views:
@@ -187,16 +189,9 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         table.add_row(*cells)
     Console().print(table)
     used = {view.connection.provider for view in views}
-    for version in context.api_versions():
-        if version.is_ending and version.platform.name in used:
+    for provider, version in context.api_versions().items():
+        if version.is_ending and provider in used:
             typer.secho(version.sentence, fg="yellow")
-
-
-def _version_fields(context: "App", view: "ConnectionView") -> dict[str, object]:
-    from adpulse import presentation
-
-    versions = (version for version in context.api_versions() if version.platform.name == view.connection.provider)
-    return next((presentation.version_fields(version) for version in versions), {})
 
 
 def sync(

@@ -187,8 +187,8 @@ def _allowances(installation: App) -> Iterator[Finding]:
 
 def _api_versions(installation: App) -> Iterator[Finding]:
     used = {view.connection.provider for view in installation.connections.every()}
-    for version in installation.api_versions():
-        if version.platform.name not in used:
+    for provider, version in installation.api_versions().items():
+        if provider not in used:
             continue
         if version.has_ended:
             yield _wrong("API version", version.sentence)

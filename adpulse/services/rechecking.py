@@ -20,7 +20,7 @@ def recheck(app: App, dispatcher: Dispatch = dispatch) -> int:
 
 
 def _recheck(app: App, connection: Connection, dispatcher: Dispatch) -> bool:
-    if app.refusals.begin(connection.id) is None:
+    if not app.refusals.begin(connection.id):
         return False
     try:
         facts = _facts(app, connection)

@@ -1,7 +1,5 @@
 """Connections that a platform refused, and when it is asked again whether it still does. After telemetry."""
 
-from datetime import datetime
-
 from sqlalchemy import or_, select, update
 
 from adpulse import stopping
@@ -32,16 +30,16 @@ class Refusals:
         with reading(self._engine).connect() as session:
             return [connection_of(row) for row in session.execute(query.limit(limit))]
 
-    def begin(self, connection_id: str) -> datetime | None:
-        """Count one more try, and return when the next one is due; None if the connection is not refused any more."""
+    def begin(self, connection_id: str) -> bool:
+        """Count one more try, and set when the next one is due; False if the connection is not refused any more."""
         refused = (ConnectionRow.id == connection_id) & _REFUSED
         with self._engine.begin() as session:
             if not lock(session, refused):
-                return None
+                return False
             rechecks = session.scalars(select(ConnectionRow.rechecks).where(refused)).one()
             at = self._clock.now() + stopping.recheck_pause(rechecks)
             session.execute(update(ConnectionRow).where(refused).values(rechecks=rechecks + 1, recheck_at=at))
-        return at
+        return True
 
     def resume(self, connection_id: str, login_customer_id: str | None) -> None:
         """Sync a refused connection again, through this manager; nothing happens to one that is not refused any more."""

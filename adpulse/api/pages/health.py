@@ -112,7 +112,8 @@ def _budgets(app: App, rows: Sequence[Row]) -> list[tuple[ScopeLimit, int]]:
 def _ending_versions(app: App, rows: Sequence[Row]) -> list[PinnedVersion]:
     """The API versions of these connections' platforms that end soon, or that this adpulse does not know."""
     used = {row.view.connection.provider for row in rows}
-    return [version for version in app.api_versions() if version.platform.name in used and (version.is_ending or not version.known)]
+    versions = app.api_versions()
+    return [versions[name] for name in versions if name in used and (versions[name].is_ending or not versions[name].known)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
