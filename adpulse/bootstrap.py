@@ -34,6 +34,7 @@ from storage.control.credentials import Credentials
 from storage.control.filters import Filters
 from storage.control.gauges import Gauges
 from storage.control.grants import Grants
+from storage.control.holes import Holes
 from storage.control.keys import ApiKeys
 from storage.control.labels import Labels
 from storage.control.leader import Leadership
@@ -50,6 +51,7 @@ from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
 from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
+from storage.control.working_sizes import WorkingSizes
 from storage.control.workspaces import Workspaces
 from storage.staging import Staging
 from storage.warehouse.alert_query import Answer, run_query
@@ -81,6 +83,8 @@ class App:
         self.connections = Connections(engine, self.clock, wall=wall)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
+        self.holes = Holes(engine, self.clock)
+        self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels = Labels(engine)
         self.filters = Filters(engine)
         self.bulk = Bulk(engine, self.clock, wall=wall)
@@ -145,7 +149,7 @@ class App:
     def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
         platform = platform_of(connection.provider)
         credential = Credential(secret=secret, app_id=platform.issuer_of_scope(connection.scope))
-        return platform.client(self.settings.of(platform), self.clock, credential)
+        return platform.client(self.settings.of(platform), self.clock, credential, self.working_sizes)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
         """A client for a credential that is not stored (yet), issued by this app; None takes it for the installation's own.
@@ -154,7 +158,8 @@ class App:
             Usage: the credential is incomplete.
         """
         platform = platform_of(provider)
-        return platform.client(self.settings.of(platform), self.clock, Credential(secret=secret, app_id=app_id))
+        credential = Credential(secret=secret, app_id=app_id)
+        return platform.client(self.settings.of(platform), self.clock, credential, self.working_sizes)
 
     def consent(self, provider: Provider) -> "Consent | None":
         """How a person consents in the browser; None without an app of the installation's own at the platform."""

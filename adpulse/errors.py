@@ -13,6 +13,7 @@
     │   │   └── AccessBlocked   the platform has blocked the user or the app
     │   ├── BadRequest          the platform refuses the request: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
+    │   │   ├── FieldRefused    one object's field cannot be read, and with it no page that has both
     │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
     │   │   └── ObjectGone      what was asked for by its id is there no more
     │   └── VersionSunset       the pinned API version has ended
@@ -123,7 +124,28 @@ class BadRequest(Permanent):
 
 
 class TooMuchData(BadRequest):
-    """The platform cannot answer a request this big."""
+    """The platform cannot answer a request this big.
+
+    ``pause`` is how many seconds to leave the account alone if none of its requests is answered: it is what the account has used up
+    then, not the request. None where the size alone matters. ``named``: the platform says so itself; else it is what repeated failures
+    are taken for.
+    """
+
+    def __init__(self, message: str, code: str | None = None, pause: float | None = None, *, named: bool = True) -> None:
+        super().__init__(message, code)
+        self.args = (self.message, code, pause)
+        self.pause = pause
+        self.named = named
+
+    def for_no_smaller(self) -> AdpulseError:
+        """The error where nothing smaller can be requested."""
+        if self.pause is None:
+            return self
+        return RateLimited(f"{self.message} Nothing smaller can be requested; its calls pause.", self.code, retry_after=self.pause)
+
+
+class FieldRefused(BadRequest):
+    """A field of one object cannot be read, which refuses every page that has the object and the field."""
 
 
 class StatusRefused(BadRequest):

@@ -36,6 +36,13 @@ def with_every_metric(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table([nothing if name in missing else rows[name] for name in schema.names], schema=schema)
 
 
+def summed(rows: pa.Table) -> pa.Table:
+    """One row for each entity and day, its parts added up; null stays null where no part has a value."""
+    key = [name for name in METRIC_SCHEMA.names if name not in METRICS]
+    parts = rows.group_by(key, use_threads=False).aggregate([(name, "sum") for name in METRICS])
+    return pa.table([parts[name if name in key else f"{name}_sum"] for name in METRIC_SCHEMA.names], schema=METRIC_SCHEMA)
+
+
 def with_profit(rows: pa.Table, gross_margin: Decimal) -> pa.Table:
     """The rows with the profit that this margin makes: revenue times margin, rounded half-even to the micro, less spend.
 

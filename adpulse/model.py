@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 from zoneinfo import ZoneInfo
 
 from adpulse.frequency import Frequency
@@ -239,6 +239,14 @@ def days_between(since: date, until: date) -> tuple[date, ...]:
     return tuple(since + timedelta(days=n) for n in range((until - since).days + 1))
 
 
+class CompleteRead(NamedTuple):
+    """What was read completely, and when: ``days`` of a kind that has dates, oldest first, or the present of another kind."""
+
+    kind: FetchKind
+    days: tuple[date, ...]
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """One complete-or-nothing read. ``since`` and ``until`` are account-local dates, both included.
@@ -267,6 +275,10 @@ class Fetch:
     def days(self) -> tuple[date, ...]:
         """The days it covers, oldest first; none for a fetch without dates."""
         return () if self.since is None or self.until is None else days_between(self.since, self.until)
+
+    def complete_at(self, at: datetime) -> CompleteRead:
+        """The fetch as read completely at this instant."""
+        return CompleteRead(self.kind, self.days, at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,16 @@ from random import Random
 TRIES = 3
 """Attempts at one platform call, the first included; each is counted against the account's hour."""
 
-DEAD_AFTER = 8
+DEAD_AFTER = 18
 """Syncs of a connection that may fail in a row (about two hours of retries) before a person has to look: a dead letter."""
 
 DELIVERIES = 30
 """Tries of a webhook's message, the first included: about a day."""
 
 LONGEST_BACKOFF = 3600.0
+LONGEST_OUTAGE_BACKOFF = 480.0
+"""Longest pause of syncs that fail in a way that passes: numbers are fresh within ten minutes after the platform is back."""
+
 LONGEST_WARNING_BACKOFF = 6 * 3600.0
 """Longest pause of what fails without stopping a connection's numbers: nobody waits for it."""
 

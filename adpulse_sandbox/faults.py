@@ -2,7 +2,9 @@
 
 import random
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
 from adpulse_sandbox.meta.errors import (
@@ -14,12 +16,13 @@ from adpulse_sandbox.meta.errors import (
     deleted_requested,
     expired_token,
     no_permission,
+    too_much_data,
 )
 
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
-    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked",
+    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked", "broken_creative",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
@@ -71,6 +74,15 @@ class Rule:
     reason: str | None = None
     scope: str = "ACCOUNT"
     value: str | None = None
+    day: str | None = None
+    """Only reports whose range of days has this one, as ISO text."""
+    campaign: str | None = None
+    """Only reports that have rows of this campaign."""
+    above_fields: int | None = None
+
+    def breaks_creative(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of ads has the creative that the fault ``broken_creative`` is about."""
+        return self.action == "broken_creative" and "creative" in row and self.value in (None, row.get("id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +97,11 @@ class Request:
     platform: str = "meta"
     resource: str = ""
     """The resource of a Google query, the name after FROM."""
+    span: tuple[date, date] | None = None
+    """The first and last day of a report's range."""
+    fields: int = 0
+    has_campaign: Callable[[str], bool] | None = None
+    """Whether a report's filter leaves a campaign in; None for other requests."""
     filtering: str = ""
     """The parameter ``filtering`` of a call to Meta, as it was sent."""
     named_only: bool = False
@@ -127,6 +144,8 @@ class Faults:
             rule = Rule(**fields)
             if rule.scope not in SCOPES or rule.reason not in (None, *REASONS.get(rule.action, ())):
                 raise ValueError(f"This is not a fault: {fields}. Known scopes: {', '.join(SCOPES)}; reasons by action: {REASONS}.")
+            if rule.day is not None and not _is_day(rule.day):
+                raise ValueError(f"This is not a fault: {fields}. A day is written like 2026-03-20.")
             if rule.resource is not None and not _applies_to_queries(rule):
                 raise ValueError(f"This is not a fault: {fields}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
             armed.append(_Armed(rule))
@@ -160,15 +179,30 @@ class Faults:
             return False
         if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _EXACT_FIELDS):
             return False
-        bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days))
+        bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days), (rule.above_fields, request.fields))
+        meant = _is_within(rule, request)
         filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
-        if not filtered or any(bound is not None and actual <= bound for bound, actual in bounds):
+        if not (filtered and meant) or any(bound is not None and actual <= bound for bound, actual in bounds):
             return False
         # Only calls that match in everything count towards ``skip``.
         armed.matched += 1
         if armed.matched <= rule.skip or (rule.count is not None and armed.struck >= rule.count):
             return False
         return self._random.random() < rule.probability
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_within(rule: Rule, request: Request) -> bool:
+    """Whether the request is for the day and the campaign that the rule names."""
+    if rule.day is not None and (request.span is None or not request.span[0].isoformat() <= rule.day <= request.span[1].isoformat()):
+        return False
+    return rule.campaign is None or (request.has_campaign is not None and request.has_campaign(rule.campaign))
 
 
 def _applies_to_queries(rule: Rule) -> bool:
@@ -188,9 +222,7 @@ def error_of(rule: Rule) -> GraphError | None:
             transient=True,
         )
     if rule.action == "too_much_data":
-        if rule.code == 1:
-            return GraphError(500, 1, "Please reduce the amount of data you're asking for, then retry your request")
-        return GraphError(400, 100, "(#100) Please reduce the amount of data you're asking for, then retry your request", 1487534)
+        return too_much_data(rule.code)
     if rule.action == "filter_refused":
         return deleted_requested() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
     simple = {

@@ -99,7 +99,12 @@ class Staging:
 
     def write(self, run_id: str, fetched: FetchResult) -> None:
         """Store a complete answer; the same fetch again replaces it."""
-        header = {"fetch": _fetch_to_json(fetched.fetch), "fetched_at": fetched.fetched_at.isoformat(), "rows": fetched.table.num_rows}
+        header = {
+            "fetch": _fetch_to_json(fetched.fetch),
+            "fetched_at": fetched.fetched_at.isoformat(),
+            "rows": fetched.table.num_rows,
+            "unread": sorted(day.isoformat() for day in fetched.unread),
+        }
         table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), _NAMES: _bytes_of(fetched.names)})
         with self._writing(run_id, _file_name(fetched.fetch)) as path:
             _write_table(path, table)
@@ -207,6 +212,7 @@ def _read_fetched(path: Path) -> FetchResult:
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
             table=with_every_metric(rows, METRIC_SCHEMA) if fetch.kind.has_dates else rows,
             names=pa.ipc.open_stream(stored_names).read_all() if stored_names else entity_names.SCHEMA.empty_table(),
+            unread=frozenset(date.fromisoformat(day) for day in header.get("unread", ())),  # an older version staged none
         )
 
 

@@ -52,7 +52,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
     fetched = context.staging.read(lease.run_id)
-    ages = context.partitions.ages(lease.connection.id).after((answer.fetch, answer.fetched_at) for answer in fetched)
+    ages = context.partitions.ages(lease.connection.id).after(answer.complete for answer in fetched)
     return RunFetch(
         run_id=lease.run_id,
         generation=lease.generation,

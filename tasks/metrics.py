@@ -1,19 +1,21 @@
 """Reads metrics per leaf and day, and campaign totals. Step: fetch."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import StatusRefused
 from adpulse.fetch_result import FetchResult
+from adpulse.holes import Hole, HoleKey
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from tasks.batch import Batch, Outcome, during, missing, read_concurrently
+from tasks.ladder import Reading, read_days, warn_of_holes
 from tasks.optional import optional
 from tasks.retries import OPTIONS
 
@@ -27,13 +29,20 @@ async def fetch_metrics(batch: Batch) -> list[Outcome]:
 
 
 def read_metrics(app: App, lease: Lease) -> None:
-    """Make the planned reads that have dates, each complete or not at all; what is staged already is not read again."""
-    connection = _retry_refused_filters(app, lease.connection)
+    """Make the planned reads that have dates; what is staged already is not read again.
+
+    Of each, days are read completely or not at all. What was answered before an error is staged all the same.
+    """
+    connection, holes = _retry_refused_filters(app, lease.connection), app.holes.of(lease.connection.id)
     for fetch in missing(app, lease, dates=True):
-        fetched_at = app.clock.now()
         with during(fetch):
-            numbers, connection = _read_with_widest_filter(app, lease, connection, fetch)
-        app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=numbers.rows, names=numbers.names))
+            reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
+            app.staging.write(lease.run_id, reading.result)
+            if reading.left_holes:
+                holes = app.holes.of(connection.id)
+                warn_of_holes(app, lease)
+            if reading.error:
+                raise reading.error
     confirm_missing(app, lease, connection)
 
 
@@ -45,8 +54,10 @@ def _retry_refused_filters(app: App, connection: Connection) -> Connection:
     return _noted(app, connection, WIDEST)
 
 
-def _read_with_widest_filter(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> tuple[MetricsAnswer, Connection]:
-    """The read's rows by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
+def _read_with_widest_filter(
+    app: App, lease: Lease, connection: Connection, fetch: Fetch, holes: Mapping[HoleKey, Hole]
+) -> tuple[Reading, Connection]:
+    """What came of the read by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
 
     Raises:
         StatusRefused: not even a report without a filter was answered.
@@ -56,7 +67,7 @@ def _read_with_widest_filter(app: App, lease: Lease, connection: Connection, fet
     for chosen in first.with_narrower_ones:
         filters = connection.filters.with_level(level, chosen)
         try:
-            numbers = app.client(connection).metrics(replace(connection, filters=filters), fetch, app.slot(lease, fetch.heat))
+            reading = read_days(app, lease, replace(connection, filters=filters), fetch, holes)
         except StatusRefused as refused:
             if chosen is StatusFilter.NONE:
                 raise
@@ -64,7 +75,7 @@ def _read_with_widest_filter(app: App, lease: Lease, connection: Connection, fet
             continue
         if chosen is not first:
             connection = _noted(app, connection, replace(filters, noted_at=app.clock.now()))
-        return numbers, connection
+        return reading, connection
     raise AssertionError("unreachable: the last filter returns or raises")
 
 

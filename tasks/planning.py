@@ -28,7 +28,7 @@ def prepare(app: App, lease: Lease) -> Plan:
         raise error
     app.warehouse(lease.connection.workspace_id).require_sound()
     adopted = _adopted_answers(app, lease)
-    ages = app.partitions.ages_to_plan_by(lease.connection.id).after((answer.fetch, answer.fetched_at) for answer in adopted)
+    ages = app.partitions.ages_to_plan_by(lease.connection.id).after(answer.complete for answer in adopted)
     result = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
     planned = {fetch.request_key for fetch in result.fetches}
     for fetch in (answer.fetch for answer in adopted):

@@ -24,13 +24,14 @@ from adpulse.errors import (
 from adpulse.fetch_result import FetchResult
 from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.plan import Plan
-from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff, cooldown
+from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, LONGEST_OUTAGE_BACKOFF, backoff, cooldown
 from adpulse.stopping import status_after
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
 from storage.control.unsettled import MOST_DEATHS
 from tasks.batch import failure
+from tasks.ladder import fill_holes
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +96,12 @@ def _leg(app: App, lease: Lease) -> Leg:
     stored = app.runs.get(lease.run_id).state is RunState.APPLIED
     changes = app.staging.changes(lease.run_id) if stored else None
     staged = app.staging.read(lease.run_id) if stored else []
-    today = any(answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT for answer in staged)
+    today = any(
+        answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT and answer.fetch.until in answer.days for answer in staged
+    )
     if stored:
-        app.partitions.record(lease.connection.id, [(answer.fetch, answer.fetched_at) for answer in staged], app.clock.now())
+        app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
+        fill_holes(app, lease, staged)
         _record_size(app, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
@@ -165,10 +169,17 @@ def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
 
 
 def _next_leg(app: App, lease: Lease, now_leased: Lease, plan: Plan | None) -> Plan | None:
-    """The plan, with another leg at once when something changed while this one ran."""
-    if plan is None or plan.until is not None:
+    """The plan, with another leg when a report will be ready, or at once when something changed while this one ran."""
+    if plan is None:
         return plan
-    now = app.clock.now()
+    now, report_at = app.clock.now(), app.holes.next_report(lease.connection.id)
+    if report_at is not None and (plan.until is None or report_at < plan.until):
+        return replace(plan, until=max(report_at, now), reason="a report of the platform is under way", lane=Lane.BACKGROUND)
+    return plan if plan.until is not None else _continued(app, lease, now_leased, plan, now)
+
+
+def _continued(app: App, lease: Lease, now_leased: Lease, plan: Plan, now: datetime) -> Plan:
+    """The plan, with another leg at once when there is more to do than it says."""
     if now_leased.connection.timezone != lease.connection.timezone:
         return replace(plan, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
@@ -214,8 +225,9 @@ def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) 
     status = status_after(error)
     failures = app.connections.get(lease.connection.id).consecutive_failures + 1
     if isinstance(error, Permanent) or failures >= DEAD_AFTER:
-        app.runs.dead(lease, leg, error, next_due_at=now + timedelta(seconds=LONGEST_BACKOFF), status=status)
+        pause = LONGEST_BACKOFF if isinstance(error, Permanent) else LONGEST_OUTAGE_BACKOFF
+        app.runs.dead(lease, leg, error, next_due_at=now + timedelta(seconds=pause), status=status)
         if isinstance(error, AccessBlocked) and error.scope == "app":
             app.refusals.stop_scope(lease.connection, ConnectionStatus.BLOCKED, str(error))
     else:
-        app.runs.failed(lease, leg, error, until=now + timedelta(seconds=backoff(failures, _rng)))
+        app.runs.failed(lease, leg, error, until=now + timedelta(seconds=backoff(failures, _rng, LONGEST_OUTAGE_BACKOFF)))

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import pyarrow as pa
 from connecting import unstored
 from pydantic import SecretStr
+from sizes import SizesInMemory
 from trust import trust
 from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
+from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.google import client as google_client
 from adpulse.platforms.google.client import GoogleClient
@@ -80,7 +82,8 @@ class MetaRig:
         self.secrets = (self.secret,)
         own = {"app_id": app.id, "app_secret": SecretStr(app.secret)} if app else {}
         endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=PATIENCE_SECONDS, **own)
-        self.client = MetaClient(SecretStr(self.secret), endpoint, sleep=self.slept.append, **client)
+        self.sizes = SizesInMemory()
+        self.client = MetaClient(SecretStr(self.secret), endpoint, self.sizes, sleep=self.slept.append, **client)
 
     @classmethod
     def in_parts(cls, sandbox):
@@ -142,7 +145,7 @@ class MetaRig:
 
     def _metrics(self, kind, name, since, until, margin):
         fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-        return self.client.metrics(self.connection(name, margin), fetch, self.slot).rows
+        return self.client.metrics(self.connection(name, margin), MetricsRequest.of(fetch), self.slot).rows
 
     def entities(self, name="Harbor Outdoor", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL
@@ -172,7 +175,7 @@ class GoogleRig:
         Fault({"action": "throttle", "minutes": 7}, RateLimited, 420),
         Fault({"action": "throttle", "scope": "DEVELOPER", "minutes": 2}, RateLimited, 120, "app"),
         Fault({"action": "throttle", "reason": "RESOURCE_EXHAUSTED", "scope": "DEVELOPER", "minutes": 30}, RateLimited, 1800, "app"),
-        Fault({"action": "too_much_data"}, RateLimited, 3600),
+        Fault({"action": "too_much_data"}, TooMuchData),
         Fault({"action": "expired_token"}, AuthExpired),
         Fault({"action": "revoked_token"}, AuthExpired),
         Fault({"action": "permission_lost"}, AccountRefused),
@@ -298,7 +301,7 @@ class GoogleRig:
 
     def _metrics(self, kind, name, since, until, margin):
         fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-        return self.client.metrics(self.connection(name, margin), fetch, self.slot).rows
+        return self.client.metrics(self.connection(name, margin), MetricsRequest.of(fetch), self.slot).rows
 
     def entities(self, name="Alpenglow Reisen", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL

@@ -9,12 +9,28 @@ fit, so that no page is ever paid for twice.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
-from adpulse.planner.windows import DAY, SLACK, PartitionAges, Span, cold_spans, hot_reads, missing_days, recent_days, spans
+from adpulse.planner.windows import (
+    DAY,
+    RECENT_AGE,
+    SLACK,
+    PartitionAges,
+    Span,
+    cold_spans,
+    due_holes,
+    hot_reads,
+    missing_days,
+    recent_days,
+    spans,
+)
 from adpulse.platforms.registry import platform_of
+
+HOLE_CALLS = 3
+"""Calls to request a day again that the platform could not answer."""
 
 _NO_PROGRESS = timedelta(minutes=1)
 """Pause of a sync that has work left but cannot do any of it now."""
@@ -113,12 +129,18 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
         yield from _entities(now, account, ages)
     if account.parts is Parts.ENTITIES:
         return
-    yield from _hot(now, account, ages)
+    hot = list(_hot(now, account, ages))
+    yield from hot
+    requested = {(fetch.kind, day) for piece in hot for fetch in piece for day in fetch.days}
+    for kind, day in due_holes(now, account.connection, ages):
+        if (kind, day) not in requested:
+            yield (Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day),)
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
-    yield from _older(account, cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
-    yield from _older(account, spans(missing, account.longest), Heat.BACKFILL)
-    yield from _older(account, spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
+    older = partial(_older, now, account, ages)
+    yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
+    yield from older(spans(missing, account.longest), Heat.BACKFILL)
+    yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
@@ -145,9 +167,13 @@ def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
         yield from ((fetch,) for fetch in fetches)
 
 
-def _older(account: Account, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
+def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
+    """Everything about each piece; of missing days not what was read of them a short while ago, when another read of them failed."""
+    platform = platform_of(account.connection.provider)
+    whole = platform.reads_days_whole or heat is not Heat.BACKFILL
     for span in pieces:
-        yield tuple(_fetch(account, kind, heat, span) for kind in platform_of(account.connection.provider).metric_kinds)
+        due = [kind for kind in platform.metric_kinds if whole or any(ages.stale(kind, now, RECENT_AGE, day) for day in span.dates)]
+        yield tuple(_fetch(account, kind, heat, span) for kind in due or platform.metric_kinds)
 
 
 def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:

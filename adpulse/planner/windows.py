@@ -6,10 +6,11 @@ because a tick that comes a second early must not wait a whole interval.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
-from adpulse.model import Connection, Fetch, FetchKind, days_between
+from adpulse.holes import HoleKey
+from adpulse.model import CompleteRead, Connection, FetchKind, days_between
 from adpulse.platforms.registry import platform_of
 
 FIRST_SYNC_DAYS = 90
@@ -41,25 +42,29 @@ SLACK = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionAges:
-    """When each part of a connection was last read completely (business time)."""
+    """When each part of a connection was last read completely (business time).
+
+    ``holes`` are the days that the platform could not answer, with the instant from which each is requested again.
+    """
 
     dateless: Mapping[FetchKind, datetime] = field(default_factory=dict)
     days: Mapping[tuple[FetchKind, date], datetime] = field(default_factory=dict)
+    holes: Mapping[HoleKey, datetime] = field(default_factory=dict)
 
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
         return read_at is None or now - read_at >= max_age * SLACK
 
-    def after(self, reads: Iterable[tuple[Fetch, datetime]]) -> "PartitionAges":
+    def after(self, reads: Iterable[CompleteRead]) -> "PartitionAges":
         """The ages after these complete reads."""
         dateless, days = dict(self.dateless), dict(self.days)
-        for fetch, at in reads:
-            if not fetch.kind.has_dates:
-                dateless[fetch.kind] = max(at, dateless.get(fetch.kind, at))
-            for day in fetch.days:
-                days[fetch.kind, day] = max(at, days.get((fetch.kind, day), at))
-        return PartitionAges(dateless=dateless, days=days)
+        for kind, read_days, at in reads:
+            if not kind.has_dates:
+                dateless[kind] = max(at, dateless.get(kind, at))
+            for day in read_days:
+                days[kind, day] = max(at, days.get((kind, day), at))
+        return replace(self, dateless=dateless, days=days)
 
     def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
         """Days of which all these kinds were read, each with the oldest of their newest reads."""
@@ -67,10 +72,16 @@ class PartitionAges:
         days = set[date].intersection(*(set(days_of_kind) for days_of_kind in read))
         return {day: min(days_of_kind[day] for days_of_kind in read) for day in days}
 
+    @property
+    def days_with_holes(self) -> frozenset[date]:
+        """Days of which at least one kind of read could not be answered."""
+        return frozenset(day for _, day in self.holes)
+
     def as_of(self, now: datetime) -> "PartitionAges":
         """With reads from the future counted as a day old: they were noted before the clock was set back."""
         latest, old = now + CLOCK_SLACK, now - DAY
-        return PartitionAges(
+        return replace(
+            self,
             dateless={kind: at if at <= latest else old for kind, at in self.dateless.items()},
             days={part: at if at <= latest else old for part, at in self.days.items()},
         )
@@ -122,6 +133,11 @@ def hot_total_days(now: datetime, connection: Connection, ages: PartitionAges, m
     return [day for day in (today, today - DAY) if ages.stale(FetchKind.CAMPAIGNS, now, max_age, day)]
 
 
+def _requestable(due: dict[FetchKind, list[date]], now: datetime, ages: PartitionAges) -> dict[FetchKind, list[date]]:
+    """The days that are due, without holes that wait for their next try."""
+    return {kind: [day for day in days if ages.holes.get((kind, day), now) <= now] for kind, days in due.items()}
+
+
 def hot_reads(
     now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, on_demand: bool
 ) -> dict[FetchKind, list[date]]:
@@ -134,7 +150,7 @@ def hot_reads(
     leaves = hot_days(now, connection, ages, hot_age)
     totals = hot_total_days(now, connection, ages, timedelta(0) if on_demand else HOUR)
     if not platform_of(connection.provider).reads_days_whole:
-        return {FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}
+        return _requestable({FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}, now, ages)
     today = connection.today(now)
     if (FetchKind.ADS, today) not in ages.days and not ages.stale(FetchKind.ADS, now, hot_age, today - DAY):
         return {}
@@ -143,7 +159,7 @@ def hot_reads(
     oldest = timedelta(0) if on_demand else CATEGORIES_AGE
     split = [day for day in leaves if day in totals or ages.stale(FetchKind.CATEGORIES, now, oldest, day)]
     due = {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
-    return {kind: due[kind] for kind in platform_of(connection.provider).metric_kinds}
+    return _requestable({kind: due[kind] for kind in platform_of(connection.provider).metric_kinds}, now, ages)
 
 
 def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
@@ -189,16 +205,31 @@ def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> di
     """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
     lookback = platform_of(connection.provider).lookback_days
     read = _complete_days(connection, ages)
-    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
+    answered = read.keys() - ages.days_with_holes
+    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in answered]
     restated = lookback_since(now, connection)
     return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
 
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
-    """Days of the first sync that were never read completely, and those of a pause that was longer than that; newest first."""
+    """Days of the first sync that were never read completely, and those of a pause that was longer than that; newest first.
+
+    Days that the platform could not answer are not among them: see :func:`due_holes`.
+    """
     read, today = _complete_days(connection, ages), connection.today(now)
     oldest = min((today - min(read, default=today)).days, _OLDEST_DAYS)
-    return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if day not in read]
+    done = read.keys() | ages.days_with_holes
+    return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if day not in done]
+
+
+def due_holes(now: datetime, connection: Connection, ages: PartitionAges) -> list[HoleKey]:
+    """Holes that are to be requested again; the newest day first.
+
+    Beyond the days that Meta reports at all, nothing is left to request.
+    """
+    today = connection.today(now)
+    due = [(kind, day) for (kind, day), retry_at in ages.holes.items() if retry_at <= now and today - day <= DAY * _OLDEST_DAYS]
+    return sorted(due, key=lambda hole: (hole[1], hole[0]), reverse=True)
 
 
 def spans(days: Iterable[date], longest: int) -> list[Span]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Provider
 
 if TYPE_CHECKING:  # help of the command line must answer without pyarrow
@@ -67,8 +68,46 @@ class PlatformClient(Protocol):
         """
         ...
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "MetricsAnswer":
-        """METRIC_SCHEMA rows of the fetch's days, complete or an error, and the names that came with them."""
+    def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> "MetricsAnswer":
+        """METRIC_SCHEMA rows of the request's days and campaigns, complete or an error, and the names that came with them.
+
+        Raises:
+            TooMuchData: the platform cannot answer a request this big; a smaller one may be answered.
+        """
+        ...
+
+    @property
+    def reports(self) -> "Reports | None":
+        """How the platform computes reports in its own time; None where it does not."""
+        ...
+
+
+class Reports(Protocol):
+    """Reports that a platform computes in its own time, for what is too big for an answer."""
+
+    def start(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> str:
+        """Request a report; its id."""
+        ...
+
+    def read(self, connection: Connection, request: MetricsRequest, report_id: str, slot: CallSlot) -> "MetricsAnswer | None":
+        """The report's rows, as :meth:`PlatformClient.metrics` returns them; None while it is computed.
+
+        Raises:
+            TooMuchData: the platform could not compute it.
+            ObjectGone: the platform has it no more.
+        """
+        ...
+
+
+class WorkingSizes(Protocol):
+    """How much of an account may be requested at once, after the platform found more too big. ``part`` is an edge or a kind of read."""
+
+    def current(self, account: str, part: str, full: int) -> int:
+        """The size to request now: the one that was answered last, growing again up to the full one."""
+        ...
+
+    def note(self, account: str, part: str, size: int) -> None:
+        """Remember a size that was answered."""
         ...
 
 
@@ -206,6 +245,9 @@ class Platform(Generic[S]):
     reads_days_whole: bool
     """Whether a day's campaign totals are only read together with its leaves: there a read costs the same whatever its range."""
 
+    smaller_requests: tuple[Step, ...]
+    """How a request for a day's numbers can be made smaller, beside fewer days; see ``adpulse.ladder``."""
+
     reports_removed: bool
     """Whether reports still contain removed entities: then a missing row means zero, whatever the entity's status."""
 
@@ -267,7 +309,7 @@ class Platform(Generic[S]):
     shared_limit: Callable[[S], SharedLimit | None]
     """The limit of a scope under these settings; None where there is none."""
 
-    client: "Callable[[S, Clock, Credential], PlatformClient]"
+    client: "Callable[[S, Clock, Credential, WorkingSizes], PlatformClient]"
     """Raises Usage when the credential is incomplete."""
 
     consent: "Callable[[S, Clock], Consent | None]"

@@ -286,6 +286,9 @@ class Ads:
             page=page,
             limit=self._page_rows,
             days=length,
+            span=plan.days if plan else None,
+            fields=len(plan.select) if plan else 0,
+            has_campaign=plan.has_campaign if plan else None,
             platform="google",
             resource=plan.resource if plan else "",
         )

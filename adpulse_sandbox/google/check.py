@@ -31,6 +31,10 @@ class Plan:
     limit: int | None
     with_resource_names: bool
 
+    def has_campaign(self, campaign_id: str) -> bool:
+        """Whether its conditions leave a campaign in."""
+        return all(predicate.accepts(int(campaign_id)) for predicate in self.predicates if predicate.field.name == "campaign.id")
+
     @property
     def segments(self) -> tuple[str, ...]:
         """The names of the selected segments."""

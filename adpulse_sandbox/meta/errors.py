@@ -37,6 +37,56 @@ class GraphError(Exception):
         return {"error": {**error, **self.extra, "fbtrace_id": trace}}
 
 
+def _for_people(title: str, text: str) -> dict[str, Any]:
+    return {"is_transient": False, "error_user_title": title, "error_user_msg": text}
+
+
+_TIMED_OUT = "Your request timed out. Try a smaller date range, fetch less data, or use async jobs."
+_TOO_MUCH = {
+    1: GraphError(500, 1, "Please reduce the amount of data you're asking for, then retry your request"),
+    1504018: GraphError(400, 100, "Invalid parameter", 1504018, extra=_for_people("Request Timed Out", _TIMED_OUT)),
+    1504038: GraphError(400, 2, "Service temporarily unavailable", 1504038, extra=_for_people("Request Timed Out", _TIMED_OUT)),
+    1504044: GraphError(
+        400,
+        2,
+        "Service temporarily unavailable",
+        1504044,
+        extra=_for_people(
+            "Unknown Error Occurred",
+            "An unexpected error occurred. Please refresh the page or try again. If the issue persists, contact Meta Support",
+        ),
+    ),
+}
+
+
+def too_much_data(code: int) -> GraphError:
+    """One of Meta's refusals of what is too big: code 1, the subcodes 1504018, 1504038 and 1504044, else 1487534.
+
+    Sources: Insights API, "Error Codes" (2026-05-21); SDK issue 294 (code 1 has neither type nor subcode); the body of 1504038 was never
+    seen.
+    """
+    return _TOO_MUCH.get(code) or GraphError(
+        400,
+        100,
+        "Invalid parameter",
+        1487534,
+        extra=_for_people(
+            "Too many rows",
+            "The reporting data you are trying to fetch has too many rows. Please use asynchronous query or restrict amount of ad IDs or "
+            "time ranges to fetch the data.",
+        ),
+    )
+
+
+def broken_creative() -> GraphError:
+    """A page of ads with their creatives, of which one belongs to a deleted post (airbyte issues 65944 and 66027)."""
+    text = (
+        "The post you selected for your ad is not available. It could be deleted or you might not have permissions to see it. "
+        "Please check your ad creative and try again."
+    )
+    return GraphError(400, 100, "Invalid parameter", 2446289, extra=_for_people("Ad Creative Is Incomplete", text))
+
+
 def unknown_path(path: str) -> GraphError:
     """A path that is no route of the API."""
     return GraphError(400, 2500, f"Unknown path components: /{path}")

@@ -38,6 +38,7 @@ _APP_USAGE = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'
 _HOURLY_CALLS = 600
 """The hourly limit of a limited-tier app; usage headers are percentages of it."""
 _FINISHED = 100
+_COMPLETED = "Job Completed"
 _PAGE_PARAMETERS = ("after", "before", "limit", "access_token", "appsecret_proof")
 _CACHED_ANSWERS = 4
 """How many report answers are cached. The pages of one report that are read within a refresh step share one answer."""
@@ -60,7 +61,7 @@ class _Job:
     params: dict[str, str]
     token: str
     polls: int = 0
-    failed: bool = False
+    ending: str = _COMPLETED
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class _Call:
     kind: str = ""
     offset: int = 0
     limit: int = 25
-    days: int = 0
+    report: insights.Query | None = None
     rows: int | None = None
     rule: Rule | None = None
 
@@ -236,7 +237,7 @@ class Graph:
         call.kind = call.kind or "insights"
         now = self.clock.now()
         query = insights.parse(account, scope, call.params, now)
-        call.days = query.days
+        call.report = query
         row_parameters = json.dumps([scope.id if scope else "", *sorted(self._row_parameters(call.params))])
         key = (account.id, row_parameters, self.truth.step(now), account.version(now))
         with self._lock:
@@ -266,6 +267,8 @@ class Graph:
         # The fault ``duplicate_row`` repeats the last row of the page before.
         start = max(call.offset - 1, 0) if rule and rule.action == "duplicate_row" else call.offset
         shown = [render() for render in rows[start : call.offset + call.limit]]
+        if rule and any(rule.breaks_creative(row) for row in shown):
+            raise errors.broken_creative()
         call.rows = len(shown)
         if not shown:
             return {"data": []}
@@ -288,16 +291,20 @@ class Graph:
 
     def _start_job(self, account: Account, scope: Entity | None, call: _Call) -> dict[str, str]:
         call.kind = "insights_job"
-        insights.parse(account, scope, call.params, self.clock.now())
+        call.report = insights.parse(account, scope, call.params, self.clock.now())
         self._apply_rule(call)
         with self._lock:
             job_id = str(6_000_000_000_000 + len(self._jobs))
-            failed = bool(call.rule and call.rule.action == "job_fails")
-            self._jobs[job_id] = _Job(account, scope, dict(call.params), call.token.value, failed=failed)
+            rule = call.rule if call.rule and call.rule.action == "job_fails" else None
+            ending = (rule.value or "Job Failed") if rule else _COMPLETED
+            self._jobs[job_id] = _Job(account, scope, dict(call.params), call.token.value, ending=ending)
         return {"report_run_id": job_id}
 
     def _job(self, method: str, path: list[str], call: _Call) -> dict[str, Any]:
-        """Answer a job's status or results. Each poll advances the job; its results are ready at 100 % and Job Completed."""
+        """Answer a job's status or results. Each poll advances the job; its results are ready at 100 % and Job Completed.
+
+        The fault ``job_fails`` ends it otherwise: as ``Job Failed`` or what the rule's value says, of which ``Job Running`` is no end.
+        """
         job = self._jobs[path[0]]
         call.account = job.account.id
         if method != "GET":
@@ -306,7 +313,7 @@ class Graph:
             raise errors.unreachable(path[0])
         if path[1:] == ["insights"]:
             call.kind = "job_insights"
-            if job.polls < 3 or job.failed:  # noqa: PLR2004 - ready at the third poll
+            if job.polls < 3 or job.ending != _COMPLETED:  # noqa: PLR2004 - ready at the third poll
                 raise errors.not_ready()
             page_parameters = {name: value for name, value in call.params.items() if name in ("after", "before", "limit", "access_token")}
             call.params = {**{name: value for name, value in job.params.items() if name not in ("after", "limit")}, **page_parameters}
@@ -315,15 +322,25 @@ class Graph:
         self._apply_rule(call)
         job.polls += 1
         percent = min(_FINISHED, job.polls * 40)
-        outcome = "Job Failed" if job.failed else "Job Completed"
-        state = outcome if percent == _FINISHED else "Job Running"
+        state = job.ending if percent == _FINISHED else "Job Running"
         failure = errors.JOB_FAILURE if state == "Job Failed" else {}
         return {"id": path[0], "account_id": job.account.id, "async_status": state, "async_percent_completion": percent, **failure}
 
     def _apply_rule(self, call: _Call) -> None:
         """Look up the fault rule of the call; wait if it says so, and raise its error if it has one."""
         page, filtering = call.offset // call.limit + 1, call.params.get("filtering", "")
-        request = Request(account=call.account, kind=call.kind, page=page, limit=call.limit, days=call.days, filtering=filtering)
+        report = call.report
+        request = Request(
+            account=call.account,
+            kind=call.kind,
+            page=page,
+            limit=call.limit,
+            days=report.days if report else 0,
+            span=(report.since, report.until) if report else None,
+            fields=len(report.fields) if report else 0,
+            has_campaign=report.has_campaign if report else None,
+            filtering=filtering,
+        )
         call.rule = rule = self.faults.strike(request)
         if rule is None:
             return

@@ -62,6 +62,10 @@ class Query:
         """The number of requested days."""
         return (self.until - self.since).days + 1
 
+    def has_campaign(self, campaign_id: str) -> bool:
+        """Whether its filters leave a campaign in."""
+        return all(condition.holds(campaign_id) for condition in self.conditions if condition.field == "campaign.id")
+
 
 def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now: datetime) -> Query:
     """Check every parameter of an insights request.

@@ -19,6 +19,9 @@ _READS = frozenset(FetchKind)
 API_VERSION = "api_version"
 """The kind of a warning that another API version answers than is called."""
 
+MISSING_DAYS = "missing_days"
+"""The kind of a warning that the platform cannot answer for some days."""
+
 
 class ConnectionWarningRow(Base):
     """A warning; columns as in :class:`ConnectionWarning`."""

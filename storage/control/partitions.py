@@ -5,9 +5,10 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, delete, false, or_, select, update
 
-from adpulse.model import Fetch, FetchKind
+from adpulse.model import CompleteRead, FetchKind
 from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.holes import HoleRow, forget_holes, holes_of
 from storage.control.tables import ConnectionRow, PartitionRow
 
 
@@ -19,27 +20,30 @@ class Partitions:
 
     def ages(self, connection_id: str) -> PartitionAges:
         """What is known of one connection. A part that somebody wants read again is: its numbers are stored."""
-        return self._ages(PartitionRow.connection_id == connection_id)
+        return self._ages(connection_id)
 
     def ages_to_plan_by(self, connection_id: str) -> PartitionAges:
         """The same, as if what somebody wants read again had never been read."""
-        return self._ages((PartitionRow.connection_id == connection_id) & ~PartitionRow.due)
+        return self._ages(connection_id, ~PartitionRow.due)
 
-    def _ages(self, condition: ColumnElement[bool]) -> PartitionAges:
-        query = select(PartitionRow.kind, PartitionRow.day, PartitionRow.fetched_at).where(condition)
+    def _ages(self, connection_id: str, *conditions: ColumnElement[bool]) -> PartitionAges:
+        query = select(PartitionRow.kind, PartitionRow.day, PartitionRow.fetched_at)
+        query = query.where(PartitionRow.connection_id == connection_id, *conditions)
         with reading(self._engine).connect() as session:
             rows = session.execute(query).all()
+            holes = holes_of(session, HoleRow.connection_id == connection_id)
         return PartitionAges(
             dateless={FetchKind(row.kind): row.fetched_at for row in rows if not row.day},
             days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
+            holes={key: hole.retry_at for key, hole in holes.items()},
         )
 
-    def record(self, connection_id: str, reads: Iterable[tuple[Fetch, datetime]], now: datetime) -> None:
+    def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
         """Note complete reads; an age only ever moves forward, unless what is stored is later than ``now``: the clock was set back."""
         newest: dict[tuple[str, str], datetime] = {}
-        for fetch, at in reads:
-            for day in [each.isoformat() for each in fetch.days] or [""]:
-                key = (fetch.kind.value, day)
+        for kind, days, at in reads:
+            for day in [day.isoformat() for day in days] if kind.has_dates else [""]:
+                key = (kind.value, day)
                 newest[key] = max(at, newest.get(key, at))
         rows = [{"connection_id": connection_id, "kind": kind, "day": day, "fetched_at": at} for (kind, day), at in newest.items()]
         if not rows:
@@ -62,6 +66,7 @@ class Partitions:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
             session.execute(delete(PartitionRow).where(_parts(connection_id, since)))
+            forget_holes(session, connection_id, since)
             if read_since is not None:
                 read = (PartitionRow.connection_id == connection_id) & (PartitionRow.fetched_at >= read_since)
                 session.execute(delete(PartitionRow).where(read))
@@ -70,6 +75,7 @@ class Partitions:
 def read_again(session: Session, connection_id: str, since: date) -> None:
     """The connection's days from ``since`` on and its parts without dates are due, though their numbers stay known."""
     session.execute(update(PartitionRow).where(_parts(connection_id, since)).values(due=True))
+    forget_holes(session, connection_id, since)
 
 
 def _parts(connection_id: str, since: date | None) -> ColumnElement[bool]:

@@ -1,8 +1,8 @@
 """What the runs of a batch fetched, what they are about to change, and how both are split into portions. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -14,8 +14,8 @@ from adpulse import entity_names
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
-from adpulse.metrics import METRICS
-from adpulse.model import Provider, RunCounts
+from adpulse.metrics import MARGIN_UNIT, METRICS
+from adpulse.model import Connection, Provider, RunCounts
 from adpulse.planner.completeness import ReadDay
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -187,17 +187,61 @@ def _refuse_foreign(connection_id: str, answer: FetchResult) -> None:
         raise ValueError(f"The answer to {answer.fetch.label} holds rows that are not of connection {connection_id}.")
     if answer.fetch.kind.has_dates:
         span = pc.min_max(answer.table["date"]).as_py()
-        expected = days_of(answer)
+        expected = answer.fetch.days
         if span["min"] < expected[0] or span["max"] > expected[-1]:
             raise ValueError(f"The answer to {answer.fetch.label} holds days from {span['min']} to {span['max']}.")
 
 
 def days_of(answer: FetchResult) -> tuple[date, ...]:
-    """The days that an answer covers.
+    """The days that an answer covers completely.
 
     Raises:
         ValueError: the fetch has no days.
     """
     if not answer.fetch.days:
         raise ValueError(f"A fetch of kind {answer.fetch.kind} needs days: {answer.fetch.label}.")
-    return answer.fetch.days
+    return answer.days
+
+
+_RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string()),
+        pa.field("generation", pa.int64()),
+        pa.field("connection_id", pa.string()),
+        pa.field("now", pa.timestamp("us", "UTC")),
+        *(pa.field(name, pa.int64()) for name in ("fetched", "inserted", "updated", "unchanged", "entities_changed")),
+    ]
+)
+_CONNECTION_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
+        pa.field("gross_margin", pa.decimal128(9, 6)),
+    ]
+)
+
+
+def runs_table(runs: Sequence[RunChanges]) -> pa.Table:
+    """The runs with their counts, a row each."""
+    rows = [
+        {"run_id": run.run_id, "generation": run.generation, "connection_id": run.connection_id, "now": run.now, **asdict(run.counts)}
+        for run in runs
+    ]
+    return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
+
+
+def connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
+    """The connections whose rows are written, with the margin of these rows."""
+    rows = [
+        {
+            "id": connection.id,
+            "provider": str(connection.provider),
+            "external_id": connection.external_id,
+            "name": connection.name,
+            "currency": connection.currency,
+            "timezone": connection.timezone,
+            "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
+        }
+        for connection in {connection.id: connection for connection in connections}.values()
+        if connection.id in margins
+    ]
+    return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)

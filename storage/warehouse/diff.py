@@ -155,9 +155,8 @@ def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     for run in batch:
         for answer, days in _days_by_answer(run, kind):
             whole = len(days) == len(days_of(answer))
-            tables.append(
-                answer.table if whole else answer.table.filter(pc.is_in(answer.table["date"], pa.array(sorted(days), pa.date32())))
-            )
+            counted = pa.array(sorted(days | answer.unread), pa.date32())
+            tables.append(answer.table if whole else answer.table.filter(pc.is_in(answer.table["date"], counted)))
     return _numbered(pa.concat_tables(tables))
 
 
@@ -192,6 +191,14 @@ def _entity_answers(batch: Sequence[RunFetch]) -> tuple[pa.Table, pa.Table]:
 
 def _numbered(table: pa.Table) -> pa.Table:
     return table.append_column("ordinal", pa.array(np.arange(table.num_rows, dtype=np.int64)))
+
+
+def _answered_days(batch: Sequence[RunFetch], kinds: set[FetchKind]) -> pa.Table:
+    """The days that the answers of these kinds cover, completely or in part."""
+    answers = [(run.connection_id, answer.fetch) for run in batch for answer in run.fetched if answer.fetch.kind in kinds]
+    distinct = sorted({(owner, day) for owner, fetch in answers for day in fetch.days})
+    schema = pa.schema([_COVERAGE_SCHEMA.field("connection_id"), _COVERAGE_SCHEMA.field("date")])
+    return pa.table([[owner for owner, _ in distinct], [day for _, day in distinct]], schema=schema)
 
 
 def _coverage(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
@@ -288,7 +295,7 @@ def _compare_metrics(
     answer = _leaf_answers(warehouse, batch) if kind is FetchKind.ADS else _metric_answers(batch, kind)
     warehouse.register("answer", answer)
     warehouse.register("coverage", _coverage(batch, kind))
-    warehouse.register("answered_days", pa.concat_tables([_coverage(batch, answered_kind) for answered_kind in sorted(_ANSWERED_BY[kind])]))
+    warehouse.register("answered_days", _answered_days(batch, _ANSWERED_BY[kind]))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
     if keys.total() < answer.num_rows:
         warehouse.register("answer", warehouse.sql(query("answer_last")).to_arrow_table())

@@ -4,11 +4,10 @@ Every method takes the writer's lock, opens the file, does one thing and closes 
 closed and unlocked. Readers use the published copy, never the live file.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +16,11 @@ import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.fetch_result import FetchResult
-from adpulse.metrics import MARGIN_UNIT
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
 from storage.warehouse import analytics, damage, diff, erasure, schema
-from storage.warehouse.batches import RunChanges, RunFetch, portions
+from storage.warehouse.batches import RunChanges, RunFetch, connections_table, portions, runs_table
 from storage.warehouse.damage import Holdings, Restored
 from storage.warehouse.erasure import Contents
 from storage.warehouse.one_thread import OneThread
@@ -43,22 +41,6 @@ ROWS_AT_ONCE = 20_000
 
 # Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
 _STORAGE_VERSION = "v1.0.0"
-
-_RUN_SCHEMA = pa.schema(
-    [
-        pa.field("run_id", pa.string()),
-        pa.field("generation", pa.int64()),
-        pa.field("connection_id", pa.string()),
-        pa.field("now", pa.timestamp("us", "UTC")),
-        *(pa.field(name, pa.int64()) for name in ("fetched", "inserted", "updated", "unchanged", "entities_changed")),
-    ]
-)
-_CONNECTION_SCHEMA = pa.schema(
-    [
-        *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
-        pa.field("gross_margin", pa.decimal128(9, 6)),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +131,11 @@ class Warehouse:
             left_out=connection.filters.left_out,
         )
         return self._read(lambda warehouse: diff.missing_entities(warehouse, run))
+
+    def campaigns(self, connection_id: str) -> list[str]:
+        """Ids of the campaigns that are stored of a connection, in their order as text."""
+        of_connection = {"connection_id": connection_id}
+        return [campaign for (campaign,) in self._read(lambda warehouse: warehouse.execute(query("campaigns"), of_connection).fetchall())]
 
     def apply(
         self,
@@ -318,7 +305,7 @@ def _merge(
     holds_lease: Callable[[str, int], bool],
     connections: Sequence[Connection],
 ) -> set[str]:
-    warehouse.register("runs", _runs_table(pending))
+    warehouse.register("runs", runs_table(pending))
     before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
     applied = {run_id for run_id, (is_applied, _) in before.items() if is_applied}
     pending = [run for run in pending if not any(before.get(run.run_id, ()))]
@@ -337,8 +324,8 @@ def _merge(
 
 def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
     """One statement per table for all runs; tables without changes are not touched."""
-    warehouse.register("runs", _runs_table(pending))
-    warehouse.register("connection_rows", _connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
+    warehouse.register("runs", runs_table(pending))
+    warehouse.register("connection_rows", connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
     facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
     totals = _register(warehouse, "total_changes", [run.totals for run in pending])
     _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
@@ -371,29 +358,3 @@ def _write_metrics(warehouse: duckdb.DuckDBPyConnection, table: str, name: str, 
         warehouse.execute(query("update_metrics", table=table, changes=name))
     if inserted:
         warehouse.execute(query("insert_metrics", table=table, changes=name))
-
-
-def _runs_table(runs: Sequence[RunChanges]) -> pa.Table:
-    rows = [
-        {"run_id": run.run_id, "generation": run.generation, "connection_id": run.connection_id, "now": run.now, **asdict(run.counts)}
-        for run in runs
-    ]
-    return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
-
-
-def _connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
-    """The connections whose rows are written, with the margin of these rows."""
-    rows = [
-        {
-            "id": connection.id,
-            "provider": str(connection.provider),
-            "external_id": connection.external_id,
-            "name": connection.name,
-            "currency": connection.currency,
-            "timezone": connection.timezone,
-            "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
-        }
-        for connection in {connection.id: connection for connection in connections}.values()
-        if connection.id in margins
-    ]
-    return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)

@@ -15,6 +15,7 @@ from google_sdk import Ads, fields_of
 
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, TooMuchData, Unavailable, Usage, VersionSunset
+from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.base import Size
 from adpulse.platforms.google import client as google_client
@@ -41,7 +42,7 @@ def asked_for(rig):
 
 def read(rig, kind, since=TODAY, until=TODAY, **facts):
     fetch = Fetch(kind=kind, heat=Heat.HOT, cost=1, since=since, until=until)
-    return rig.client.metrics(rig.connection(**facts), fetch, rig.slot).rows
+    return rig.client.metrics(rig.connection(**facts), MetricsRequest.of(fetch), rig.slot).rows
 
 
 def test_clients_two_levels_below_are_reached_through_the_manager_that_the_user_reaches(google):
@@ -195,16 +196,6 @@ def test_a_token_endpoint_that_fails_is_an_outage(google):
         google.client._authorise("customer 1")
 
 
-def test_an_answer_above_the_message_limit_is_asked_for_in_halves_of_its_days(google):
-    google.sandbox.faults.add([{"action": "oversized", "above_days": 2}])
-    since = TODAY - 3 * DAY
-
-    mine = keyed(google.totals(since=since))
-
-    assert mine == keyed(google.truth(since=since, level="campaign"))
-    assert (google.slots, google.slept) == (6, [])
-
-
 def test_a_single_day_above_the_message_limit_is_too_much_data(google):
     google.sandbox.faults.add([{"action": "oversized"}])
 
@@ -214,24 +205,14 @@ def test_a_single_day_above_the_message_limit_is_too_much_data(google):
     assert (google.slots, google.slept) == (1, [])
 
 
-def test_a_query_that_is_too_heavy_is_asked_for_in_halves_of_its_days(google):
-    google.sandbox.faults.add([{"action": "too_much_data", "above_days": 3}])
-    since = TODAY - 20 * DAY
-
-    mine = keyed(google.ads(since=since))
-
-    assert mine == keyed(google.truth(since=since))
-    assert google.slots == len(google.log())
-
-
-def test_a_single_day_that_is_too_heavy_waits_for_an_hour(google):
+def test_a_query_that_is_too_heavy_says_for_how_long_to_leave_the_customer_alone_if_no_smaller_one_is_answered(google):
     google.sandbox.faults.add([{"action": "too_much_data"}])
 
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(TooMuchData) as caught:
         google.totals(since=TODAY - 2 * DAY)
 
-    assert (caught.value.retry_after, caught.value.scope) == (3600, "account")
-    assert google.slept == []
+    assert caught.value.pause == 3600
+    assert (google.slots, google.slept) == (1, [])
 
 
 @pytest.mark.parametrize(

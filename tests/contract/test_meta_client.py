@@ -2,9 +2,7 @@
 
 import inspect
 import json
-import time
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 
 import facebook_business.api
 import pytest
@@ -21,8 +19,8 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
 )
+from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Fetch, FetchKind, Heat
-from adpulse.platforms.meta import client as meta_client
 from adpulse.platforms.meta.platform import META
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta import graph
@@ -116,7 +114,7 @@ def test_an_answer_too_big_is_asked_for_in_smaller_pages_from_then_on(meta, sand
 
     assert mine == keyed(meta.truth())
     limits = [int(call.params["limit"]) for call in sandbox.calls.calls()]
-    assert limits[:3] == [500, 250, 125]
+    assert limits[:2] == [500, 125]
     assert set(limits[calls:]) == {125}
 
 
@@ -129,32 +127,44 @@ def test_pages_that_became_smaller_for_one_account_stay_big_for_another(meta, sa
     assert sandbox.calls.calls()[-1].params["limit"] == "500"
 
 
-def test_a_range_too_big_is_halved_until_it_fits(meta, sandbox):
+def test_a_range_whose_pages_are_too_big_is_not_halved_by_the_client(meta, sandbox):
+    """It would shrink the pages of every other range: what replaces it is the ladder's to say."""
     sandbox.faults.add([{"action": "too_much_data", "above_days": 2}])
-    since = TODAY - timedelta(days=6)
 
-    mine = keyed(meta.ads(since=since))
+    with pytest.raises(TooMuchData):
+        meta.ads(since=TODAY - timedelta(days=6))
 
-    assert mine == keyed(meta.truth(since=since))
-
-
-def test_a_day_too_big_is_computed_as_an_async_job(meta, sandbox):
-    sandbox.faults.add([{"action": "too_much_data", "kind": "insights"}])
-
-    mine = keyed(meta.ads())
-
-    assert mine == keyed(meta.truth())
-    assert [call.kind for call in sandbox.calls.calls()][-1] == "job_insights"
-    assert meta.slots == len(sandbox.calls.calls())
+    assert [call.params["limit"] for call in sandbox.calls.calls()] == ["500", "250"]
+    assert meta.client.page_size(meta.connection()) == 500
 
 
-def test_a_job_that_fails_is_an_error_and_not_an_empty_day(meta, sandbox):
-    sandbox.faults.add([{"action": "too_much_data", "kind": "insights"}, {"action": "job_fails"}])
+@pytest.mark.parametrize(
+    ("code", "told"), [(1, "1"), (17, "100/1487534"), (1504018, "100/1504018"), (1504038, "2/1504038"), (1504044, "2/1504044")]
+)
+def test_every_name_that_meta_has_for_too_much_is_known(meta, sandbox, code, told):
+    sandbox.faults.add([{"action": "too_much_data", "code": code}])
 
     with pytest.raises(TooMuchData) as caught:
         meta.ads()
 
-    assert_free_of(meta.secrets, caught.value)
+    assert caught.value.code == told
+    assert meta.slept == []
+
+
+def test_an_ad_with_a_broken_creative_costs_the_creatives_of_its_small_page_alone(meta, sandbox):
+    whole = {row["external_id"]: row for row in meta.entities("Nordlicht Moebel").to_pylist()}
+    broken = sandbox.world.account("Nordlicht Moebel").ads[300].id
+    sandbox.faults.add([{"action": "broken_creative", "value": broken}])
+    before = len(sandbox.calls.calls())
+
+    rows = {row["external_id"]: row for row in meta.entities("Nordlicht Moebel").to_pylist()}
+
+    assert rows.keys() == whole.keys()
+    changed = [key for key, row in rows.items() if row != whole[key]]
+    assert broken in changed
+    assert len(changed) <= 50
+    assert all("creative" not in rows[key]["attributes"] for key in changed)
+    assert len(sandbox.calls.calls()) - before <= 20
 
 
 def test_nearing_the_platforms_own_limit_slows_down_and_then_pauses(meta, sandbox):
@@ -277,7 +287,7 @@ def test_a_token_that_ends_between_two_pages_leaves_nothing_half_read(sandbox):
 
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=1, since=TODAY, until=TODAY)
     with pytest.raises(AuthExpired):
-        meta.client.metrics(meta.connection(), fetch, slot)
+        meta.client.metrics(meta.connection(), MetricsRequest.of(fetch), slot)
 
 
 def test_a_range_out_of_reach_is_a_bad_request(meta):
@@ -287,7 +297,7 @@ def test_a_range_out_of_reach_is_a_bad_request(meta):
         meta.ads(since=old, until=old + DAY)
 
 
-def test_pages_that_were_too_big_are_halved_of_that_edge_alone_and_grow_again_with_the_hours(sandbox, monkeypatch):
+def test_pages_that_were_too_big_are_halved_of_that_edge_alone_and_grow_again_with_the_hours(sandbox):
     meta = MetaRig(sandbox, page_size=160)
     connection = meta.connection()
     sandbox.faults.add([{"action": "too_much_data", "kind": "ads", "above_limit": 40}])
@@ -299,10 +309,10 @@ def test_pages_that_were_too_big_are_halved_of_that_edge_alone_and_grow_again_wi
     assert meta.client.page_size(connection) == 40
 
     def after(hours):
-        monkeypatch.setattr(meta_client, "time", SimpleNamespace(monotonic=lambda: began + hours * 3600 + 60))
+        meta.sizes.now = began + timedelta(hours=hours, minutes=1)
         return meta.client.page_size(connection)
 
-    began = time.monotonic()
+    began = meta.sizes.now
     assert [after(hours) for hours in (0, 1, 2, 500)] == [40, 80, 160, 160]
 
 

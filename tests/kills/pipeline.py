@@ -192,7 +192,7 @@ def _noting_reads(notes):
     def committed():
         context = bootstrap.app()
         for run in getattr(applying, "changes", ()):
-            reads = [(each.fetch, each.fetched_at) for each in context.staging.read(run.run_id)]
+            reads = [each.complete for each in context.staging.read(run.run_id)]
             _note(context, run.connection_id, notes, reads)
         applying.changes = []
 

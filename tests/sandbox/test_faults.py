@@ -283,12 +283,36 @@ def another_version_answers(wire):
 @case("too_much_data")
 def too_much_is_asked_for(wire):
     wire.arm("too_much_data", count=1)
-    wire.arm("too_much_data", code=1, count=1)
+    for code in (1, 1504018, 1504038, 1504044):
+        wire.arm("too_much_data", code=code, count=1)
 
-    answers = [wire.ads() for _ in range(2)]
+    answers = [wire.ads() for _ in range(5)]
 
-    assert [refusal(answer) for answer in answers] == [(400, 100, 1487534, False), (500, 1, None, False)]
-    assert all("reduce the amount of data" in answer.json()["error"]["message"] for answer in answers)
+    assert [refusal(answer) for answer in answers] == [
+        (400, 100, 1487534, False),
+        (500, 1, None, False),
+        (400, 100, 1504018, False),
+        (400, 2, 1504038, False),
+        (400, 2, 1504044, False),
+    ]
+    titles = [answer.json()["error"].get("error_user_title") for answer in answers]
+    assert titles == ["Too many rows", None, "Request Timed Out", "Request Timed Out", "Unknown Error Occurred"]
+    assert "reduce the amount of data" in answers[1].json()["error"]["message"]
+
+
+@case("broken_creative")
+def page_with_a_broken_creative_is_refused(wire):
+    ad, other = (ad.id for ad in wire.account.ads[:2])
+    wire.arm("broken_creative", value=ad)
+    with_creative = {"fields": "id,creative{id}", "filtering": [{"field": "id", "operator": "IN", "value": [ad]}]}
+    path = f"act_{wire.account.id}/ads"
+
+    refused = wire.ask(path, **with_creative)
+    without = wire.ask(path, **with_creative | {"fields": "id"})
+    beside = wire.ask(path, **with_creative | {"filtering": [{"field": "id", "operator": "IN", "value": [other]}]})
+
+    assert refusal(refused) == (400, 100, 2446289, False)
+    assert [answer.status_code for answer in (without, beside)] == [200, 200]
 
 
 @case("null_batch_item")

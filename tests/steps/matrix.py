@@ -56,6 +56,7 @@ TOKEN = Ending(told="needs a token", state=RunState.DEAD, status=ConnectionStatu
 GRANT = Ending(told="needs permission", state=RunState.DEAD, status=ConnectionStatus.NEEDS_PERMISSION, tries=1)
 LOGIN = Ending(told="needs a login", state=RunState.DEAD, status=ConnectionStatus.NEEDS_LOGIN, tries=1)
 BLOCKED = Ending(told="blocked", state=RunState.DEAD, status=ConnectionStatus.BLOCKED, tries=1)
+HOLE = Ending(told="hole", warned=True)
 NONE = Ending(told="-")
 """The fault has no meaning there."""
 
@@ -206,7 +207,8 @@ def recover(installation, connection, run, ending):
     app, clock = installation.app, installation.sandbox.clock
     installation.sandbox.faults.clear()
     if ending.warned:
-        clock.set(max(each.retry_at for each in app.connections.get(connection.id).warnings))
+        holes = app.holes.of(connection.id).values()
+        clock.set(max(each.retry_at for each in (*app.connections.get(connection.id).warnings, *holes)))
         (run,) = installation.leg(connection)
     if ending.state in (RunState.POSTPONED, RunState.FAILED):
         if run.until > clock.now():

@@ -166,7 +166,7 @@ class Observed(Installation):
 
     def noted(self, lease):
         """A day that is read again hides the read before, which is the last one of what was deleted in between."""
-        reads = [(each.fetch, each.fetched_at) for each in self.app.staging.read(lease.run_id)]
+        reads = [each.complete for each in self.app.staging.read(lease.run_id)]
         ages = self.app.partitions.ages(lease.connection.id)
         self.notes.setdefault(lease.connection.id, []).append(ages.after(reads))
 

@@ -44,9 +44,13 @@ class PinboardClient:
     def page_size(self, connection):  # noqa: ARG002 - answers come whole
         return None
 
-    def metrics(self, connection, fetch, slot):
-        level = "pin" if fetch.kind is FetchKind.ADS else "campaign"
-        asked = {"level": level, "since": fetch.since.isoformat(), "until": fetch.until.isoformat()}
+    @property
+    def reports(self):
+        return None
+
+    def metrics(self, connection, request, slot):
+        level = "pin" if request.kind is FetchKind.ADS else "campaign"
+        asked = {"level": level, "since": request.since.isoformat(), "until": request.until.isoformat()}
         report = self._call("POST", f"accounts/{connection.external_id}/reports", slot, asked)["report"]
         for _ in range(_POLLS):
             told = self._call("GET", f"reports/{report}", slot)

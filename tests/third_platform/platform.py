@@ -48,6 +48,7 @@ PINBOARD = Platform(
     metrics=TOLD,
     lookback_days=14,
     reads_days_whole=True,
+    smaller_requests=(),
     reports_removed=True,
     scope_owner="Pinboard app",
     call_unit="points",
@@ -69,7 +70,7 @@ PINBOARD = Platform(
     page_size=lambda _: 1,
     costs=lambda size, _: PinboardCosts(size=size),
     shared_limit=lambda config: SharedLimit(calls=config.points, window=timedelta(minutes=10)),
-    client=lambda config, _clock, credential: PinboardClient(config.url, credential.secret.get_secret_value()),
+    client=lambda config, _clock, credential, _sizes: PinboardClient(config.url, credential.secret.get_secret_value()),
     consent=lambda *_: None,
     production_checks=lambda _: iter(()),
 )

@@ -70,7 +70,7 @@ def test_an_empty_database_is_refused_with_what_to_do(engine):
 def test_instants_come_back_aware_and_equal(plane):
     connection = plane.connect("1")
     at = datetime(2026, 3, 20, 1, 30, tzinfo=timezone(timedelta(hours=9)))
-    plane.partitions.record(connection.id, [(Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1), at)], plane.clock.now())
+    plane.partitions.record(connection.id, [Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1).complete_at(at)], plane.clock.now())
     read = plane.partitions.ages(connection.id).dateless[FetchKind.ACCOUNT_FACTS]
 
     assert read == at

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
-from adpulse.platforms.google.errors import TOO_HEAVY, Failure, failure_of, from_failure, too_heavy_for_less
+from adpulse.platforms.google.errors import TOO_HEAVY, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import error_reason, failure_reader
 
 TABLE = [
@@ -152,7 +152,7 @@ def test_a_quota_that_does_not_say_how_long_leaves_it_open():
 
 @pytest.mark.parametrize("code", sorted(TOO_HEAVY))
 def test_what_is_too_heavy_and_cannot_be_less_waits_long(code):
-    error = too_heavy_for_less(TooMuchData("x", code), "customer 7")
+    error = from_failure(Failure(status="RESOURCE_EXHAUSTED", family="quota_error", code=code), "customer 7").for_no_smaller()
 
     assert (type(error), error.retry_after, error.code) == (RateLimited, 3600, code)
 
@@ -160,7 +160,7 @@ def test_what_is_too_heavy_and_cannot_be_less_waits_long(code):
 def test_what_is_too_big_and_cannot_be_less_stays_too_big():
     error = TooMuchData("x", "message too big")
 
-    assert too_heavy_for_less(error, "customer 7") is error
+    assert error.for_no_smaller() is error
 
 
 @pytest.mark.parametrize(("family", "code"), [("query_error", "UNRECOGNIZED_FIELD"), ("request_error", "BAD_RESOURCE_ID")])

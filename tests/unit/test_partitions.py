@@ -14,7 +14,7 @@ DAY = date(2026, 3, 10)
 
 def test_a_read_counts_for_each_of_its_days(plane):
     connection, now = plane.connect("1"), plane.clock.now()
-    plane.partitions.record(connection.id, [(ads(DAY, DAY + timedelta(days=2)), now)], plane.clock.now())
+    plane.partitions.record(connection.id, [ads(DAY, DAY + timedelta(days=2)).complete_at(now)], plane.clock.now())
 
     ages = plane.partitions.ages(connection.id)
     assert ages.days == {(FetchKind.ADS, DAY + timedelta(days=n)): now for n in range(3)}
@@ -22,8 +22,8 @@ def test_a_read_counts_for_each_of_its_days(plane):
 
 def test_an_older_read_never_makes_a_partition_older(plane):
     connection, now = plane.connect("1"), plane.clock.now()
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)], plane.clock.now())
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now - timedelta(hours=1))], plane.clock.now())
+    plane.partitions.record(connection.id, [ads(DAY, DAY).complete_at(now)], plane.clock.now())
+    plane.partitions.record(connection.id, [ads(DAY, DAY).complete_at(now - timedelta(hours=1))], plane.clock.now())
 
     assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
 
@@ -31,9 +31,9 @@ def test_an_older_read_never_makes_a_partition_older(plane):
 def test_a_read_from_the_future_of_a_clock_that_was_set_back_gives_way(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     later = now + timedelta(days=2)
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), later)], later)
+    plane.partitions.record(connection.id, [ads(DAY, DAY).complete_at(later)], later)
 
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now)], now)
+    plane.partitions.record(connection.id, [ads(DAY, DAY).complete_at(now)], now)
 
     assert plane.partitions.ages(connection.id).days[FetchKind.ADS, DAY] == now
 
@@ -42,7 +42,9 @@ def test_a_forced_request_marks_the_lookback_and_leaves_final_days(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     old = now.date() - timedelta(days=60)
     walk = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
-    plane.partitions.record(connection.id, [(ads(DAY, DAY), now), (ads(old, old), now), (walk, now)], plane.clock.now())
+    plane.partitions.record(
+        connection.id, [ads(DAY, DAY).complete_at(now), ads(old, old).complete_at(now), walk.complete_at(now)], plane.clock.now()
+    )
     plane.runs.request(connection.id, Parts.BOTH, force=True)
 
     ages = plane.partitions.ages_to_plan_by(connection.id)
@@ -52,22 +54,25 @@ def test_a_forced_request_marks_the_lookback_and_leaves_final_days(plane):
 def test_what_is_to_be_read_again_is_known_meanwhile_and_due_until_it_was_read(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     today = ads(now.date(), now.date())
-    plane.partitions.record(connection.id, [(today, now)], now)
+    plane.partitions.record(connection.id, [today.complete_at(now)], now)
     plane.runs.request(connection.id, Parts.BOTH, force=True)
     known = {(FetchKind.ADS, now.date()): now}
 
-    plane.partitions.record(connection.id, [(today, now - timedelta(minutes=1))], now)
+    plane.partitions.record(connection.id, [today.complete_at(now - timedelta(minutes=1))], now)
     assert (plane.partitions.ages(connection.id).days, plane.partitions.ages_to_plan_by(connection.id).days) == (known, {})
 
-    plane.partitions.record(connection.id, [(today, now)], now)
+    plane.partitions.record(connection.id, [today.complete_at(now)], now)
     assert plane.partitions.ages(connection.id).days == plane.partitions.ages_to_plan_by(connection.id).days == known
 
 
 def test_ages_with_reads_that_are_not_noted_yet_are_those_after_noting_them(plane):
     connection, now = plane.connect("1"), plane.clock.now()
     facts = Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1)
-    first = [(ads(DAY, DAY + timedelta(days=2)), now), (facts, now)]
-    second = [(ads(DAY - timedelta(days=1), DAY), now + timedelta(hours=1)), (facts, now - timedelta(hours=1))]
+    first = [ads(DAY, DAY + timedelta(days=2)).complete_at(now), facts.complete_at(now)]
+    second = [
+        ads(DAY - timedelta(days=1), DAY).complete_at(now + timedelta(hours=1)),
+        facts.complete_at(now - timedelta(hours=1)),
+    ]
     plane.partitions.record(connection.id, first, now)
 
     told = plane.partitions.ages(connection.id).after(second)

@@ -198,7 +198,9 @@ class Crowd:
         days = [DAY - timedelta(days=n) for n in range(5)]
         dice.shuffle(days)
         reads = [Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=1, since=day, until=day) for day in days]
-        self.plane.partitions.record(dice.choice(self.ids), [(fetch, self.plane.clock.now()) for fetch in reads], self.plane.clock.now())
+        self.plane.partitions.record(
+            dice.choice(self.ids), [fetch.complete_at(self.plane.clock.now()) for fetch in reads], self.plane.clock.now()
+        )
 
     def sweep(self, dice):
         self.plane.runs.waiting("meta", Lane.ON_DEMAND)

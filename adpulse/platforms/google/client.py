@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -26,16 +26,17 @@ from adpulse.clock import Clock
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.entity_names import MetricsAnswer, merge_names
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
+from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.google import normalise
 from adpulse.platforms.google.credentials import Key
-from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure, too_heavy_for_less
+from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
 from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports
+from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports, metrics_condition
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors report
@@ -46,7 +47,6 @@ MOST_CHANGES = 10_000
 MOST_IDS = 1_000
 """Of more changed entities than this, every entity of the kind is read: it is one operation either way."""
 
-_DAY = timedelta(days=1)
 _TOKEN_SECONDS = 30.0
 
 
@@ -130,56 +130,49 @@ class GoogleClient:
             tables += [rows, status_rows(connection.id, {(level, external_id): "GONE" for external_id in unknown})]
         return pa.concat_tables(tables)
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
-        """One row per leaf (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
+    @property
+    def reports(self) -> None:
+        """None: Google computes no reports in its own time."""
+        return
 
-        Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both. An answer that is
-        too big is asked for in halves of its days. Names are asked for with today's numbers, and with all before the first walk:
+    def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
+        """One row per leaf (or campaign) and day of the request: complete, or an error. And what the entities are called now.
+
+        Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both.
+        Names are requested with today's numbers, and with all before the first walk:
         they cost no operation, but a walk returns removed entities too, so months of rows need not repeat their names.
+
+        Raises:
+            TooMuchData: the answer is bigger than a message may be, or takes too much of Google's resources.
         """
-        if fetch.since is None or fetch.until is None:
-            raise ValueError("a metrics fetch needs its dates")
-        span, names = (fetch.since, fetch.until), list[pa.Table]()
-        named = fetch.heat is Heat.HOT or connection.ad_count is None
+        where, names = metrics_condition(request), list[pa.Table]()
+        named = request.heat is Heat.HOT or connection.ad_count is None
 
         def read(report: Report) -> pa.Table:
-            rows, named_entities = self._base(connection, report, span, slot, named=named)
+            rows, named_entities = self._base(connection, report, where, slot, named=named)
             names.append(named_entities)
             return rows
 
-        if fetch.kind is FetchKind.CAMPAIGNS:
-            parts = [normalise.joined([read(CAMPAIGNS), self._split(connection, CAMPAIGNS, span, slot)])]
-        elif fetch.kind is FetchKind.CATEGORIES:
-            parts = [self._split(connection, report, span, slot) for report in leaf_reports(connection)]
+        if request.kind is FetchKind.CAMPAIGNS:
+            parts = [normalise.joined([read(CAMPAIGNS), self._split(connection, CAMPAIGNS, where, slot)])]
+        elif request.kind is FetchKind.CATEGORIES:
+            parts = [self._split(connection, report, where, slot) for report in leaf_reports(connection)]
         else:
             parts = [read(report) for report in leaf_reports(connection)]
         return MetricsAnswer(normalise.rows(parts, connection), merge_names(names))
 
-    def _base(
-        self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot, *, named: bool
-    ) -> tuple[pa.Table, pa.Table]:
+    def _base(self, connection: Connection, report: Report, where: str, slot: CallSlot, *, named: bool) -> tuple[pa.Table, pa.Table]:
         """The numbers without the split of conversions, and the names if ``named``."""
         fields = [*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()]
-        answer = self._days(connection, report, [*fields, *(report.name_fields if named else ())], span, slot)
+        selected = [*fields, *(report.name_fields if named else ())]
+        answer = self._ask(connection, report.resource, selected, slot, where=where)
         rows = normalise.base(report.level, answer, report.within, report.fields)
         return rows, normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
 
-    def _split(self, connection: Connection, report: Report, span: tuple[date, date], slot: CallSlot) -> pa.Table:
+    def _split(self, connection: Connection, report: Report, where: str, slot: CallSlot) -> pa.Table:
         fields = [*report.fields.values(), report.within, normalise.DATE, normalise.CATEGORY, "metrics.conversions"]
-        return normalise.split(report.level, self._days(connection, report, fields, span, slot), report.within, report.fields)
-
-    def _days(self, connection: Connection, report: Report, fields: list[str], span: tuple[date, date], slot: CallSlot) -> pa.Table:
-        """The answer for these days; split in halves when it is too big."""
-        since, until = span
-        where = f"segments.date BETWEEN '{since}' AND '{until}'"
-        try:
-            return self._ask(connection, report.resource, fields, slot, where=where)
-        except TooMuchData as error:
-            if since == until:
-                raise too_heavy_for_less(error, _about(connection.external_id)) from None
-        middle = since + (until - since) // 2
-        halves = ((since, middle), (middle + _DAY, until))
-        return pa.concat_tables([self._days(connection, report, fields, half, slot) for half in halves])
+        answer = self._ask(connection, report.resource, fields, slot, where=where)
+        return normalise.split(report.level, answer, report.within, report.fields)
 
     def _entities(self, connection: Connection, level: Level, ids: Sequence[str] | None, slot: CallSlot) -> pa.Table:
         """The entities of one level: those with these ids, or all."""
@@ -237,7 +230,7 @@ class GoogleClient:
         try:
             return self._ask(connection, resource, fields, slot, where=where, limit=limit)
         except TooMuchData as error:
-            raise too_heavy_for_less(error, _about(connection.external_id)) from None
+            raise error.for_no_smaller() from None
 
     def _ask(
         self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None

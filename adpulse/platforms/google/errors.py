@@ -64,7 +64,7 @@ def from_failure(failure: Failure, about: str) -> AdpulseError:
 
 def _quota(failure: Failure, about: str) -> AdpulseError:
     if failure.code in TOO_HEAVY:
-        return TooMuchData(f"Google finds a query for {about} too heavy.", failure.code)
+        return TooMuchData(f"Google finds a query for {about} too heavy.", failure.code, pause=_LONG_WAIT)
     if failure.code == "ACCESS_PROHIBITED":  # no waiting helps
         return _refused(failure, about)
     project = failure.scope == "DEVELOPER" or (failure.scope != "ACCOUNT" and failure.code == "RESOURCE_EXHAUSTED")
@@ -72,15 +72,6 @@ def _quota(failure: Failure, about: str) -> AdpulseError:
     whom = "every account of the Google Cloud project" if project else about
     message = f"Google throttles {whom}; its calls pause."
     return RateLimited(message, failure.code, retry_after=failure.retry_seconds or None, scope=scope)
-
-
-def too_heavy_for_less(error: TooMuchData, about: str) -> AdpulseError:
-    """The error of a query that is too big and cannot be split: a heavy query may pass later."""
-    if error.code in TOO_HEAVY:
-        return RateLimited(
-            f"Google finds even the smallest query for {about} too heavy; its calls pause.", error.code, retry_after=_LONG_WAIT
-        )
-    return error
 
 
 def _oversized(_: Failure, about: str) -> AdpulseError:

@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adpulse import redact
+from adpulse.metrics_request import Step
 from adpulse.model import FetchKind
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
 from adpulse.platforms.google.costs import NAME, GoogleCosts
 from adpulse.platforms.google.metrics import WORDS
 from adpulse.platforms.google.settings import GoogleSettings
@@ -39,7 +40,7 @@ The credentials are a refresh token of the OAuth client in ADPULSE_GOOGLE_CLIENT
 service account. They come from the environment variable ADPULSE_GOOGLE_CREDENTIALS, from standard input, or from a prompt."""
 
 
-def _client(config: GoogleSettings, clock: "Clock", credential: Credential) -> PlatformClient:
+def _client(config: GoogleSettings, clock: "Clock", credential: Credential, _: WorkingSizes) -> PlatformClient:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core writes every connection that a server closes to standard error
     from adpulse.platforms.google.client import Endpoint, GoogleClient
 
@@ -93,6 +94,7 @@ GOOGLE = Platform(
     metrics=WORDS,
     lookback_days=90,
     reads_days_whole=True,
+    smaller_requests=(Step.CAMPAIGNS,),
     reports_removed=True,
     scope_owner="Google Cloud project",
     call_unit="operations",

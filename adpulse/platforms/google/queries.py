@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Level
 
 PROFILE = ("id", "descriptive_name", "currency_code", "time_zone", "manager", "status")
@@ -140,6 +141,16 @@ def gaql(resource: str, fields: Iterable[str], where: str = "", limit: int | Non
         "PARAMETERS omit_unselected_resource_names = true",
     ]
     return " ".join(filter(None, clauses))
+
+
+def metrics_condition(request: MetricsRequest) -> str:
+    """The condition of a report: its days, and the campaigns if it is not of all of them."""
+    days = f"segments.date BETWEEN '{request.since}' AND '{request.until}'"
+    campaigns = request.campaigns
+    if campaigns.is_whole:
+        return days
+    operator, ids = ("NOT IN", campaigns.without) if campaigns.only is None else ("IN", campaigns.only)
+    return f"{days} AND campaign.id {operator} ({', '.join(ids)})"
 
 
 def changes(since: datetime, now: datetime, connection: Connection) -> tuple[list[str], str]:

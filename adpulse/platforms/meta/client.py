@@ -7,7 +7,8 @@ none is ever chained to ours.
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -19,31 +20,34 @@ from pydantic import SecretStr
 
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.entity_names import MetricsAnswer, merge_names
-from adpulse.errors import AccountRefused, AdpulseError, BadRequest, ObjectGone, RateLimited, TooMuchData, Unavailable
+from adpulse.errors import AccountRefused, AdpulseError, BadRequest, FieldRefused, ObjectGone, RateLimited, TooMuchData, Unavailable
+from adpulse.ladder import smaller_page
+from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.platforms.attempts import Attempts
-from adpulse.platforms.base import CallSlot
+from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, tokens
 from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
+from adpulse.platforms.meta.insights import EDGE, level_of, parameters
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
-from adpulse.platforms.meta.metrics import FIELDS
+from adpulse.platforms.meta.reports import MetaReports
 from adpulse.platforms.meta.session import Endpoint, TokenSession, error_of
-from adpulse.platforms.meta.statuses import edge_statuses, report_filter
+from adpulse.platforms.meta.statuses import edge_statuses
 
 log = logging.getLogger(__name__)
 
 SMALLEST_PAGE = 25
+_CAREFUL_ROWS = 50
+_MOST_SHRINKS = 16
 EMPTY_PAGES = 10
 """Meta documents empty pages that have a next one; this many in a row is a loop."""
 
 SLOW_DOWN_PERCENT, STOP_PERCENT = 75.0, 95.0
 _SLOW_DOWN_SECONDS = 2.0
-_GROWS_SECONDS, _MOST_DOUBLINGS = 3600.0, 16
-_INSIGHTS = "insights"
-_POLLS, _POLL_SECONDS = 120, 2.0
 _CHANGE_OVERLAP = timedelta(seconds=60)
 _COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
+_CREATIVE = ",creative{id,name,link_url,object_story_spec,url_tags}"
 _EDGES = (
     (Level.CAMPAIGN, "campaigns", f"{_COMMON},objective,buying_type,bid_strategy,daily_budget,lifetime_budget,spend_cap"),
     (
@@ -51,7 +55,7 @@ _EDGES = (
         "adsets",
         f"{_COMMON},campaign_id,optimization_goal,billing_event,bid_strategy,daily_budget,lifetime_budget,attribution_spec",
     ),
-    (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id,creative{{id,name,link_url,object_story_spec,url_tags}}"),
+    (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id{_CREATIVE}"),
 )
 _ACCOUNT = "account_id,name,currency,timezone_name,account_status"
 
@@ -63,26 +67,28 @@ class MetaClient:
     """What one token reaches. Blocking; safe to share between threads.
 
     ``issuer`` is the id of the app that issued the token; None takes it for the installation's own, until Meta refuses that app's proof
-    and ``scope`` becomes another one.
+    and ``scope`` becomes another one. ``sizes`` keeps the rows a page that an account's edges answer.
     """
 
     def __init__(
         self,
         token: SecretStr,
         endpoint: Endpoint,
+        sizes: WorkingSizes,
         sleep: Callable[[float], None] = time.sleep,
         *,
         issuer: str | None = None,
     ) -> None:
         self._session = TokenSession(token, endpoint, issuer)
         self._page_size = endpoint.page_size
-        self._shrunk: dict[tuple[str, str], tuple[int, float]] = {}
+        self._sizes = sizes
         self._sleep = sleep
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._stop: dict[str, RateLimited] = {}
         self._usage: dict[str, float] = {}
         self._app_usage = 0.0
         self._called, self._answered = endpoint.version, endpoint.version
+        self.reports = MetaReports(self._call, self._insights, _answer)
 
     @property
     def scope(self) -> str:
@@ -142,7 +148,7 @@ class MetaClient:
 
     def page_size(self, connection: Connection) -> int | None:
         """Rows of metrics requested per page at present; fewer after Meta refused a page as too big."""
-        return self._rows_a_page(_account(connection.external_id), _INSIGHTS)
+        return self._sizes.current(_account(connection.external_id), EDGE, self._page_size)
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
@@ -166,62 +172,39 @@ class MetaClient:
         rows = (normalise.entities(level, [row], connection.id) for (level, _), row in lookup.rows.items())
         return pa.concat_tables([*rows, status_rows(connection.id, lookup.statuses)])
 
-    def metrics(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> MetricsAnswer:
-        """One row per ad (or campaign) and day of the fetch's range: complete, or an error. And what the entities are called now.
-
-        An answer that is too big is asked for in smaller pages, then for half the days at a time, then as an async job.
+    def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
+        """One row per ad (or campaign) and day of the request: complete, or an error. And what the entities are called now.
 
         Raises:
             StatusRefused: the account does not take the connection's filter of statuses.
+            TooMuchData: Meta cannot answer the first page, or not even the smallest page after it.
         """
-        if fetch.since is None or fetch.until is None:
-            raise ValueError("a metrics fetch needs its dates")
-        level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
-        try:
-            pages = self._days(connection, level, fetch.since, fetch.until, slot)
-        except ObjectGone as error:  # only the report of an async job is requested by its id here
-            raise Unavailable(f"Meta lost a report of {_account(connection.external_id)}.", error.code) from None
-        return MetricsAnswer(normalise.latest(pa.concat_tables(page.rows for page in pages)), merge_names(page.names for page in pages))
+        return _answer(connection, request, self._insights(f"act_{connection.external_id}/{EDGE}", connection, request, slot))
 
-    def _days(self, connection: Connection, level: Level, since: date, until: date, slot: CallSlot) -> list[MetricsAnswer]:
-        """The rows of these days, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
-        path, about = f"act_{connection.external_id}/{_INSIGHTS}", _account(connection.external_id)
-        params = _insights(level, since, until) | report_filter(level, connection.filters.of(level))
-        try:
-            return [_numbers(level, page, connection) for page in self._pages(path, params, slot, about)]
-        except TooMuchData:
-            if since == until:
-                return [_numbers(level, page, connection) for page in self._job(path, params, slot, about)]
-            middle = since + (until - since) // 2
-            newer = self._days(connection, level, middle + timedelta(days=1), until, slot)
-            return self._days(connection, level, since, middle, slot) + newer
-
-    def _job(self, path: str, params: Params, slot: CallSlot, about: str) -> Iterator[list[Page]]:
-        """The last resort for one day: let Meta compute the report, then page through it."""
-        job = str(self._call("POST", path, params, slot, about)["report_run_id"])
-        for _ in range(_POLLS):
-            state = self._get(job, {"fields": "async_status,async_percent_completion"}, slot, about)
-            if state.get("async_status") in ("Job Failed", "Job Skipped"):
-                break
-            if state.get("async_status") == "Job Completed" and state.get("async_percent_completion") == 100:  # noqa: PLR2004 - percent
-                return self._pages(f"{job}/{_INSIGHTS}", {}, slot, about)
-            self._sleep(_POLL_SECONDS)
-        raise TooMuchData(f"Meta could not compute a report of one day for {about}.", "async")
+    def _insights(self, path: str, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
+        """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""
+        about = _account(connection.external_id)
+        params = parameters(connection, request) if path.startswith("act_") else {}
+        rows = self._sizes.current(about, EDGE, self._page_size)
+        smaller = max(rows // request.page_divisor, min(rows, SMALLEST_PAGE))
+        return self._pages(path, params, slot, about, _PageSize(smaller, request.page_shrinks, len(request.days)))
 
     def _list(self, path: str, params: Params, slot: CallSlot, about: str) -> list[Page]:
         """All rows of an edge."""
         return [row for page in self._pages(path, params, slot, about) for row in page]
 
-    def _pages(self, path: str, params: Params, slot: CallSlot, about: str) -> Iterator[list[Page]]:
+    def _pages(self, path: str, params: Params, slot: CallSlot, about: str, size: "_PageSize | None" = None) -> Iterator[list[Page]]:
         """The rows of an edge, page by page while Meta says there is a next one. What came before an error is not all there is.
 
         Raises:
             Unavailable: a page is malformed, a cursor repeats, or empty pages do not end.
-            TooMuchData: even the smallest page is too big.
+            TooMuchData: the first page is too big however often it may shrink, or a later one at its smallest.
         """
+        edge = path.rpartition("/")[2]
+        size = size or _PageSize(self._sizes.current(about, edge, self._page_size), _MOST_SHRINKS, 1)
         after, cursors, empty = None, set[str](), 0
         while True:
-            page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about)
+            page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about, size)
             yield page["data"]
             empty = 0 if page["data"] else empty + 1
             links = page.get("paging") or {}
@@ -231,29 +214,40 @@ class MetaClient:
             if not after or after in cursors or empty > EMPTY_PAGES:
                 raise Unavailable(f"Meta's pages for {about} do not end.", "paging")
             cursors.add(after)
+            size.shrinks = _MOST_SHRINKS  # what was read so far would be lost
 
-    def _page(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
-        """One page; when it is too big, half of it from the same place, and smaller pages of this edge for some time."""
-        edge = path.rpartition("/")[2]
+    def _page(self, path: str, params: Params, slot: CallSlot, about: str, size: "_PageSize") -> Page:
+        """One page; when it is too big, a smaller one from the same place. A size that is answered after that is remembered.
+
+        A page that one ad's creative refuses is read in small ones, of which only that ad's comes without creatives.
+        """
+        shrunk = False
         while True:
-            size = self._rows_a_page(about, edge)
+            rows = min(size.rows, _CAREFUL_ROWS) if size.careful > 0 else size.rows
             try:
-                page = self._get(path, {**params, "limit": size}, slot, about)
-            except TooMuchData:
-                if size <= SMALLEST_PAGE:
+                page = self._get(path, {**params, "limit": rows}, slot, about)
+            except FieldRefused as refused:
+                if size.careful <= 0 and rows > _CAREFUL_ROWS:
+                    size.careful = rows
+                    continue
+                if _CREATIVE not in params["fields"]:
                     raise
-                smaller = max(SMALLEST_PAGE, size // 2)
-                self._shrunk[about, edge] = smaller, time.monotonic()
-                log.info("Meta finds pages of %s rows too big for %s; asking for %s", size, about, smaller)
+                log.warning("ads of %s are read without their creatives: %s", about, refused)
+                params = {**params, "fields": params["fields"].replace(_CREATIVE, "")}
+                continue
+            except TooMuchData:
+                if not size.shrinks or size.rows <= SMALLEST_PAGE:
+                    raise
+                smaller = smaller_page(size.rows, size.days, SMALLEST_PAGE)
+                log.info("Meta finds pages of %s rows too big for %s; requesting %s", size.rows, about, smaller)
+                size.rows, size.shrinks, shrunk = smaller, size.shrinks - 1, True
                 continue
             if not isinstance(page.get("data"), list):
                 raise Unavailable(f"Meta sent a page without data for {about}.", "malformed")
+            size.careful -= rows
+            if shrunk:
+                self._sizes.note(about, path.rpartition("/")[2], size.rows)
             return page
-
-    def _rows_a_page(self, about: str, edge: str) -> int:
-        """Rows per page: halved for each page that was too big, and doubled for each hour since."""
-        size, at = self._shrunk.get((about, edge), (self._page_size, 0.0))
-        return min(self._page_size, size << min(int((time.monotonic() - at) / _GROWS_SECONDS), _MOST_DOUBLINGS))
 
     def _get(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
         return self._call("GET", path, params, slot, about)
@@ -330,21 +324,24 @@ def _account(external_id: str) -> str:
     return f"account {external_id}"
 
 
-def _numbers(level: Level, page: list[Page], connection: Connection) -> MetricsAnswer:
-    return MetricsAnswer(normalise.metrics(level, page, connection), normalise.names(page))
+@dataclass(slots=True)
+class _PageSize:
+    """Rows of the next page of a request of so many days, and how often it may still shrink.
+
+    ``careful``: so many rows more are read in small pages, as one of them refuses its page.
+    """
+
+    rows: int
+    shrinks: int
+    days: int
+    careful: int = 0
 
 
-def _insights(level: Level, since: date, until: date) -> Params:
-    """The names cost no call (Insights API, "Fields": ``ad_name``, ``adset_name``, ``campaign_name``)."""
-    ids = "campaign_id,campaign_name"
-    if level is Level.AD:
-        ids = f"ad_id,ad_name,adset_id,adset_name,{ids}"
-    return {
-        "level": level.value,
-        "fields": ",".join((ids, *FIELDS)),
-        "time_increment": 1,
-        "time_range": {"since": since.isoformat(), "until": until.isoformat()},
-    }
+def _answer(connection: Connection, request: MetricsRequest, pages: Iterator[list[Page]]) -> MetricsAnswer:
+    """What the pages hold, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
+    level = level_of(request.kind)
+    tables = [MetricsAnswer(normalise.metrics(level, page, connection), normalise.names(page)) for page in pages]
+    return MetricsAnswer(normalise.latest(pa.concat_tables(table.rows for table in tables)), merge_names(table.names for table in tables))
 
 
 def _from_sdk(error: FacebookRequestError, path: str, about: str) -> AdpulseError:

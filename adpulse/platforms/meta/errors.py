@@ -17,6 +17,7 @@ from adpulse.errors import (
     AdpulseError,
     AuthExpired,
     BadRequest,
+    FieldRefused,
     LoginRequired,
     ObjectGone,
     RateLimited,
@@ -35,7 +36,12 @@ _TRANSIENT = frozenset({1, 2, 960})
 _TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
 """2642: a cursor died because its object was deleted while we paged; the next sync begins the list anew."""
 
-_TOO_MUCH_SUBCODES = frozenset({1487534})
+_TOO_MUCH_SUBCODES = frozenset({1487534, 1504018, 1504038, 1504044})
+"""Too many rows; a request that timed out (two of them); one that failed unexpectedly, and does so again until it is smaller.
+
+Sources: Insights API, "Error Codes" (2026-05-21); the last one reported live 2026-06, with ``is_transient`` false.
+"""
+
 _AUTH = frozenset({102, 190})
 _CHECKPOINT = 459
 """The token's user must log in and answer what Meta asks. Source: "Handling Errors", Authentication Error Subcodes."""
@@ -51,6 +57,9 @@ _SUNSET = frozenset({2635})
 _WRONG = 100
 _REASONED = frozenset({_WRONG}) | _AUTH | _BLOCKED | _REFUSED
 _STATUS_SUBCODES = frozenset({1815001, 1487561})
+_BROKEN_CREATIVE = frozenset({2446289})
+"""The post behind an ad was deleted: a page of ads with their creatives is refused whole (airbyte issues 65944 and 66027)."""
+
 _STATUS_WORDS = ("filter", "effective_status")
 _GONE_SUBCODE = 33
 """On an account it means that the token must not see it, on what is inside one that it is there no more: Meta does not say which."""
@@ -128,6 +137,8 @@ def _refusal(code: int | None, subcode: int | None, reason: str, account: str) -
 def _other(reply: Reply, code: int | None, subcode: int | None, reason: str, raw: str, account: str) -> AdpulseError:
     if subcode in _STATUS_SUBCODES or (code == _WRONG and subcode is None and any(word in reason.lower() for word in _STATUS_WORDS)):
         return StatusRefused(f"Meta refused the statuses asked for in {account}: {reason}", raw)
+    if subcode in _BROKEN_CREATIVE:
+        return FieldRefused(f"Meta cannot read the creative of an ad of {account}: {reason}", raw)
     if _is_transient(reply, code, subcode):
         return Unavailable(f"Meta failed to answer for {account} ({reason}).", raw)
     return BadRequest(f"Meta refused a request for {account}: {reason}", raw)

@@ -77,8 +77,9 @@ SOURCES: Mapping[str, Source] = {
 }
 """Every metric that Meta reports, by its name."""
 
-FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values()))
-"""What an answer must have for all of them."""
+DELIVERY_FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values() if not source.of_actions))
+ACTION_FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values() if source.of_actions))
+"""What an answer must have for all of them, in two halves."""
 
 WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items()}
 

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adpulse import redact
+from adpulse.metrics_request import Step
 from adpulse.model import FetchKind
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version
+from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.metrics import WORDS
@@ -25,7 +26,7 @@ The token comes from the environment variable ADPULSE_META_TOKEN, from standard 
 argument, which other users of the machine could read."""
 
 
-def _client(config: MetaSettings, clock: "Clock", credential: Credential) -> PlatformClient:
+def _client(config: MetaSettings, clock: "Clock", credential: Credential, sizes: WorkingSizes) -> PlatformClient:
     from adpulse.platforms.meta.client import MetaClient
     from adpulse.platforms.meta.session import Endpoint
 
@@ -39,7 +40,7 @@ def _client(config: MetaSettings, clock: "Clock", credential: Credential) -> Pla
         page_size=config.page_size,
         timeout=config.timeout_seconds,
     )
-    return MetaClient(credential.secret, endpoint, issuer=credential.app_id)
+    return MetaClient(credential.secret, endpoint, sizes, issuer=credential.app_id)
 
 
 def _consent(config: MetaSettings, clock: "Clock") -> "Consent | None":
@@ -90,6 +91,7 @@ META = Platform(
     metrics=WORDS,
     lookback_days=28,
     reads_days_whole=False,
+    smaller_requests=(Step.FIELDS, Step.CAMPAIGNS, Step.REPORT),
     reports_removed=False,
     scope_owner="Meta app",
     call_unit="calls",

@@ -31,9 +31,9 @@ def edge_statuses(level: Level) -> list[str]:
     return [status for status in _OF_LEVEL[level] if status != DELETED]
 
 
-def report_filter(level: Level, chosen: StatusFilter) -> dict[str, object]:
-    """The parameter by which a report is filtered by the statuses of its objects; nothing where the account takes no such filter."""
+def report_filter(level: Level, chosen: StatusFilter) -> list[dict[str, object]]:
+    """The filters of a report by the statuses of its objects; none where the account takes no such filter."""
     if chosen is StatusFilter.NONE:
-        return {}
+        return []
     statuses = list(_OF_LEVEL[level]) if chosen is StatusFilter.EVERY else edge_statuses(level)
-    return {"filtering": [{"field": f"{level.value}.effective_status", "operator": "IN", "value": statuses}]}
+    return [{"field": f"{level.value}.effective_status", "operator": "IN", "value": statuses}]

@@ -1,6 +1,7 @@
 -- Leaves whose conversions by kind come in a separate answer: one row per leaf and day, with the metrics of both answers.
 -- On a day that an answer covers, a leaf without a row in it is zero. On other days, and for metrics that the answer leaves out, the
--- stored value stays. A metric that was never read stays null.
+-- stored value stays, unless the answer has a row of the leaf all the same: it covers that day in part. A metric that was never read
+-- stays null.
 -- A stored leaf that is only missing from the answer with the numbers gets no row: it vanished (diff_metrics.sql).
 WITH base_last AS (
     SELECT * FROM base
@@ -11,8 +12,15 @@ WITH base_last AS (
 ), stored AS (
     SELECT *
     FROM metric_facts
-    SEMI JOIN (SELECT connection_id, date FROM base_coverage UNION SELECT connection_id, date FROM split_coverage)
-        USING (connection_id, date)
+    SEMI JOIN (
+        SELECT connection_id, date FROM base_coverage
+        UNION
+        SELECT connection_id, date FROM split_coverage
+        UNION
+        SELECT connection_id, date FROM base
+        UNION
+        SELECT connection_id, date FROM split
+    ) USING (connection_id, date)
 ), keys AS (
     SELECT connection_id, level, external_id, date FROM base_last
     UNION
@@ -31,10 +39,10 @@ SELECT
     coalesce(b.campaign_id, p.campaign_id, s.campaign_id) AS campaign_id,
     k.date,
     {{ base | for_each(
-        "CASE WHEN bc.date IS NULL THEN coalesce(s.{name}, {nothing}) ELSE coalesce(b.{name}, if(b.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
+        "CASE WHEN bc.date IS NULL AND b.ordinal IS NULL THEN coalesce(s.{name}, {nothing}) ELSE coalesce(b.{name}, if(b.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
     {{ split | for_each(
-        "CASE WHEN pc.date IS NULL THEN coalesce(b.{name}, s.{name}, {nothing}) ELSE coalesce(p.{name}, if(p.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
+        "CASE WHEN pc.date IS NULL AND p.ordinal IS NULL THEN coalesce(b.{name}, s.{name}, {nothing}) ELSE coalesce(p.{name}, if(p.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
     0::BIGINT AS {{ profit.name }}
 FROM keys k

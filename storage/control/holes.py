@@ -1,0 +1,112 @@
+"""Holes: days that a platform could not answer, and the reports that it still computes for some of them. Steps: plan, fetch, telemetry."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, ForeignKey, Text, delete, false, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from adpulse.clock import Clock
+from adpulse.errors import AdpulseError
+from adpulse.holes import Hole, HoleKey, Report
+from adpulse.model import FetchKind, Lease
+from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.tables import Base, ConnectionRow
+
+
+class HoleRow(Base):
+    """A day of one kind of read; columns as in :class:`adpulse.holes.Hole`, ``day`` is ISO text."""
+
+    __tablename__ = "hole"
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    message: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    times: Mapped[int]
+    retry_at: Mapped[datetime]
+    report_id: Mapped[str | None]
+    report_started_at: Mapped[datetime | None]
+    report_polls: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a hole is requested again, and by which report. ``failed``: nothing is left to try until then."""
+
+    at: datetime
+    report: Report | None = None
+    failed: bool = True
+
+
+class Holes:
+    """The holes of this installation's connections."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def of(self, connection_id: str) -> dict[HoleKey, Hole]:
+        """A connection's holes, the oldest day first."""
+        with reading(self._engine).connect() as session:
+            return holes_of(session, HoleRow.connection_id == connection_id)
+
+    def record(self, lease: Lease, key: HoleKey, error: AdpulseError, retry: Retry) -> None:
+        """Note that a day could not be read in this leg, or that its report is still computed. A lost lease changes nothing."""
+        this_lease = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        kind, day = key
+        row_key = {"connection_id": lease.connection.id, "kind": kind.value, "day": day.isoformat()}
+        now, report = self._clock.now(), retry.report
+        failed = {
+            "message": str(error),
+            "code": error.code,
+            "last_at": now,
+            "retry_at": retry.at,
+            "report_id": report.id if report else None,
+            "report_started_at": report.started_at if report else None,
+            "report_polls": report.polls if report else 0,
+        }
+        with self._engine.begin() as session:
+            if not lock(session, this_lease):
+                return
+            times = int(retry.failed)
+            insert = insert_or_update(session, HoleRow).values(**row_key, first_at=now, times=times, **failed)
+            session.execute(insert.on_conflict_do_update(index_elements=list(row_key), set_={**failed, "times": HoleRow.times + times}))
+
+    def fill(self, connection_id: str, keys: Iterable[HoleKey]) -> None:
+        """These days were read and stored."""
+        of_days = [(HoleRow.kind == kind.value) & (HoleRow.day == day.isoformat()) for kind, day in keys]
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            session.execute(delete(HoleRow).where((HoleRow.connection_id == connection_id) & or_(false(), *of_days)))
+
+    def next_report(self, connection_id: str) -> datetime | None:
+        """When the first of the connection's reports is to be asked for, or begun; None if there is none."""
+        return min((hole.retry_at for hole in self.of(connection_id).values() if hole.is_pending), default=None)
+
+
+def holes_of(session: Session, condition: ColumnElement[bool]) -> dict[HoleKey, Hole]:
+    """The holes that meet the condition, the oldest day first."""
+    rows = session.execute(select(HoleRow.__table__).where(condition).order_by(HoleRow.day, HoleRow.kind)).all()
+    holes = (
+        Hole(
+            kind=FetchKind(row.kind),
+            day=date.fromisoformat(row.day),
+            message=row.message,
+            code=row.code,
+            times=row.times,
+            retry_at=row.retry_at,
+            report=Report(id=row.report_id, started_at=row.report_started_at, polls=row.report_polls) if row.report_id else None,
+        )
+        for row in rows
+    )
+    return {hole.key: hole for hole in holes}
+
+
+def forget_holes(session: Session, connection_id: str, since: date | None) -> None:
+    """The days from ``since`` on are to be read again, all of them without ``since``: holes among them do not wait, reports go on."""
+    failed = (HoleRow.connection_id == connection_id) & (HoleRow.times > 0)
+    session.execute(delete(HoleRow).where(failed if since is None else failed & (HoleRow.day >= since.isoformat())))

@@ -1,0 +1,353 @@
+"""The ladder on the real path: what a platform cannot answer costs that one thing, is named, and comes back.
+
+Each test prints its row of one table: failure, place, steps, calls, what is stored. ``pytest -s`` shows it.
+"""
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+from installation import Installation, shrink
+
+from adpulse.frequency import Frequency
+from adpulse.ladder import REPORT_HOURS, RETRY_DAYS, RETRY_TODAY
+from adpulse.model import ConnectionStatus, FetchKind, Parts, RunState
+from adpulse.platforms.registry import platform_of
+from adpulse_sandbox import Sandbox
+
+META, GOOGLE = "Corner Store 1", "Alpenglow Reisen"
+TODAY = date(2026, 3, 20)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+IMPOSSIBLE = TODAY - 30 * DAY
+NINETY = [TODAY - n * DAY for n in range(90)]
+MOST_REFUSED_CALLS = 25
+NAMED = [("meta", code) for code in (1, 17, 1504018, 1504038, 1504044)] + [("google", None)]
+PASSING = [("meta", "transient"), ("meta", "server_error"), ("google", "DEADLINE_EXCEEDED"), ("google", "INTERNAL_ERROR")]
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox.start(extra=2, extra_ads=(8, 3)) as running:
+        shrink(running, GOOGLE)
+        yield running
+
+
+@pytest.fixture
+def installation(sandbox, tmp_path):
+    made = Installation(tmp_path / "home", sandbox)
+    yield made
+    made.close()
+
+
+def ready(installation, name, frequency=Frequency.MANUAL.value):
+    connection = installation.connect(name, frequency)
+    installation.app.client(connection)._sleep = lambda _: None
+    return connection
+
+
+def of(provider):
+    return META if provider == "meta" else GOOGLE
+
+
+def reports(provider, action="too_much_data", **how):
+    """A fault of the platform's reports of metrics, of those that it computes in its own time too."""
+    if provider == "google":
+        resources = ("ad_group_ad", "asset_group", "campaign")
+        return [{"action": action, "platform": "google", "kind": "search_stream", "resource": name} | how for name in resources]
+    return [{"action": action, "platform": "meta", "kind": kind} | how for kind in ("insights", "insights_job")]
+
+
+def struck(sandbox, action):
+    return sum(call.fault == action for call in sandbox.calls.calls())
+
+
+def read_days(installation, connection):
+    kinds = platform_of(connection.provider).metric_kinds
+    return set(installation.app.partitions.ages(connection.id).complete_days(kinds))
+
+
+def missing(installation, connection):
+    today = connection.today(installation.app.clock.now())
+    return [day for day in (today - n * DAY for n in range(90)) if day not in read_days(installation, connection)]
+
+
+def holes(installation, connection):
+    return installation.app.holes.of(connection.id)
+
+
+def warning(installation, connection):
+    warnings = installation.app.connections.get(connection.id).warnings
+    return next((each.message for each in warnings if each.kind == "missing_days"), None)
+
+
+def show(what, where, installation, connection, calls):
+    steps = Counter((call.kind, call.fault or "answered") for call in calls if call.kind in ("insights", "insights_job", "search_stream"))
+    stored = 90 - len(missing(installation, connection))
+    print(f"{what} | {where} | {dict(steps)} | {len(calls)} calls | {stored} of 90 days")
+
+
+@pytest.mark.parametrize(("provider", "code"), NAMED)
+def test_one_impossible_day_of_ninety_costs_that_day_alone_and_is_named_within_a_leg(installation, sandbox, provider, code):
+    connection = ready(installation, of(provider))
+    installation.leg(connection)  # today and the account's size
+    sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), **({"code": code} if code else {})))
+    before = len(sandbox.calls.calls())
+
+    (run,) = installation.work(installation.claim())
+
+    show(f"too much data {code or ''}", f"{provider}, one day", installation, connection, sandbox.calls.calls()[before:])
+    assert IMPOSSIBLE.isoformat() in warning(installation, connection)
+    assert struck(sandbox, "too_much_data") <= MOST_REFUSED_CALLS
+    run = installation.finish(run)
+    assert (run.state, run.error) == (RunState.DONE, None)
+    assert missing(installation, connection) == [IMPOSSIBLE]
+    assert installation.app.connections.get(connection.id).connection.status is ConnectionStatus.ACTIVE
+
+
+@pytest.mark.parametrize("provider", ["meta", "google"])
+def test_a_hole_is_requested_again_daily_within_three_calls_a_kind_and_filled_once_it_is_answered(installation, sandbox, provider):
+    connection = ready(installation, of(provider))
+    sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat()))
+    installation.sync(connection)
+    kinds = {kind for kind, _ in holes(installation, connection)}
+    refused = struck(sandbox, "too_much_data")
+
+    sandbox.clock.advance((RETRY_DAYS - 5 * MINUTE).total_seconds())
+    installation.sync(connection)
+    assert struck(sandbox, "too_much_data") == refused
+    sandbox.clock.advance(600)
+    installation.sync(connection)
+    assert refused < struck(sandbox, "too_much_data") <= refused + 3 * len(kinds)
+    assert IMPOSSIBLE.isoformat() in warning(installation, connection)
+
+    sandbox.faults.clear()
+    sandbox.clock.advance((RETRY_DAYS + 5 * MINUTE).total_seconds())
+    installation.sync(connection)
+    assert (missing(installation, connection), holes(installation, connection), warning(installation, connection)) == ([], {}, None)
+    assert installation.differences(connection) == []
+
+
+@pytest.mark.parametrize(("provider", "code"), NAMED)
+def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, code):
+    connection = ready(installation, of(provider))
+    sandbox.faults.add(reports(provider, above_days=3, **({"code": code} if code else {})))
+
+    run = installation.sync(connection)
+
+    show(f"too much data {code or ''}", f"{provider}, more than 3 days", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert (missing(installation, connection), holes(installation, connection), warning(installation, connection)) == ([], {}, None)
+    assert installation.differences(connection) == []
+
+
+@pytest.mark.parametrize(("provider", "name"), PASSING)
+def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, name):
+    connection = ready(installation, of(provider))
+    rule = {"action": "transient", "reason": name} if provider == "google" else {"action": name}
+    sandbox.faults.add(reports(provider, above_days=3, **rule))
+
+    run = installation.sync(connection, legs=60)
+    for _ in range(5):
+        if run.state is RunState.FAILED:
+            installation.advance_to(run.until)
+            (run,) = installation.work(installation.claim())
+            run = installation.finish(run, legs=60)
+
+    show(name, f"{provider}, more than 3 days", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert (missing(installation, connection), holes(installation, connection)) == ([], {})
+    assert installation.differences(connection) == []
+
+
+@pytest.mark.parametrize("provider", ["meta", "google"])
+def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_within_ten_minutes(installation, sandbox, provider):
+    connection = ready(installation, of(provider), Frequency.EVERY_5_MIN.value)
+    installation.sync(connection)
+    sandbox.faults.add([{"action": "server_error", "platform": provider}])
+    ended = sandbox.clock.now() + timedelta(hours=6)
+    before = len(sandbox.calls.calls())
+
+    while sandbox.clock.now() < ended:
+        sandbox.clock.advance(60)
+        installation.tick(Frequency.EVERY_5_MIN)
+        installation.work(installation.claim())
+
+    show("503 everywhere", f"{provider}, 6 hours", installation, connection, sandbox.calls.calls()[before:])
+    assert holes(installation, connection) == {}
+    sizes = installation.app.working_sizes
+    assert all(sizes.noted(connection.ledger_key, part) is None for part in ("days", *(f"days:{kind}" for kind in FetchKind)))
+    sandbox.faults.clear()
+    minutes = 0
+    while read_at(installation, connection) < ended and minutes < 60:
+        minutes += 1
+        sandbox.clock.advance(60)
+        installation.tick(Frequency.EVERY_5_MIN)
+        installation.work(installation.claim())
+    assert minutes <= 10
+
+
+def read_at(installation, connection):
+    today = connection.today(installation.app.clock.now())
+    ages = installation.app.partitions.ages(connection.id).days
+    return max(at for (kind, day), at in ages.items() if kind is FetchKind.ADS and day >= today - DAY)
+
+
+def test_a_day_that_is_too_big_with_all_of_its_fields_is_read_in_two_halves_of_them(installation, sandbox):
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", day=IMPOSSIBLE.isoformat(), above_fields=9))  # ads have 6 of names and 5 of numbers
+    sandbox.faults.add(reports("meta", day=IMPOSSIBLE.isoformat(), above_fields=5, above_days=1))
+
+    installation.sync(connection)
+
+    show("too much data", "meta, fields of one day", installation, connection, sandbox.calls.calls())
+    assert "insights_job" not in {call.kind for call in sandbox.calls.calls()}
+    assert missing(installation, connection) == []
+    assert installation.differences(connection) == []
+
+
+@pytest.mark.parametrize("provider", ["meta", "google"])
+def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, provider):
+    connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
+    installation.leg(connection)
+    campaigns = installation.app.warehouse(connection.workspace_id).campaigns(connection.id)
+    sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), campaign=campaigns[0]))
+
+    run = installation.finish(*installation.work(installation.claim()))
+
+    show("too much data", f"{provider}, one campaign of a day", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert missing(installation, connection) == [IMPOSSIBLE]
+    query = "SELECT DISTINCT campaign_id FROM metric_facts WHERE connection_id = $id AND date = $day"
+
+    def stored():
+        return {campaign for (campaign,) in installation.rows(query, {"id": connection.id, "day": IMPOSSIBLE})}
+
+    assert stored() >= set(campaigns[2:4])
+    assert campaigns[0] not in stored()
+    sandbox.faults.clear()
+    sandbox.clock.advance((RETRY_DAYS + MINUTE).total_seconds())
+    installation.sync(connection)
+    assert (missing(installation, connection), campaigns[0] in stored()) == ([], True)
+
+
+def one_day_as_a_report(sandbox):
+    sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "day": IMPOSSIBLE.isoformat()}])
+
+
+def test_a_day_that_no_request_answers_is_computed_as_a_report_whose_id_survives_a_restart(installation, sandbox, tmp_path):
+    connection = ready(installation, META)
+    installation.leg(connection)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "too_much_data", "kind": "job_insights", "day": IMPOSSIBLE.isoformat(), "count": 0}])
+
+    (run,) = installation.work(installation.claim())
+    under_way = [hole.report for hole in holes(installation, connection).values()]
+    assert (run.state, run.reason) == (RunState.POSTPONED, "a report of the platform is under way")
+    assert (run.until - sandbox.clock.now()).total_seconds() <= 5
+    assert all(under_way)
+    installation.close()
+    again = Installation(tmp_path / "home", sandbox)
+    try:
+        again.app.client(connection)._sleep = lambda _: None
+        again.advance_to(run.until)
+        run = again.finish(*again.work(again.claim()))
+        show("too much data", "meta, all but a report", again, connection, sandbox.calls.calls())
+        started = [call for call in sandbox.calls.calls() if call.kind == "insights_job"]
+        assert len(started) == len(under_way)
+        assert run.state is RunState.DONE
+        assert (missing(again, connection), holes(again, connection), warning(again, connection)) == ([], {}, None)
+        installation.notes[connection.id] += again.notes[connection.id]
+        again.notes = installation.notes
+        assert again.differences(connection) == []
+    finally:
+        again.close()
+
+
+@pytest.mark.parametrize("ending", ["Job Failed", "Job Skipped"])
+def test_a_report_that_ends_without_rows_leaves_a_hole_with_the_reason(installation, sandbox, ending):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "job_fails", "kind": "insights_job", "value": ending}])
+
+    run = installation.sync(connection)
+
+    assert run.state is RunState.DONE
+    assert missing(installation, connection) == [IMPOSSIBLE]
+    reason = ending if ending == "Job Skipped" else "The report could not be made"
+    assert reason in warning(installation, connection)
+
+
+def test_a_report_that_stays_at_a_hundred_percent_ends_after_an_hour_within_its_polls(installation, sandbox):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "job_fails", "kind": "insights_job", "value": "Job Running"}])
+    began = sandbox.clock.now()
+
+    run = installation.sync(connection, legs=200)
+
+    polls = [call for call in sandbox.calls.calls() if call.kind == "job"]
+    assert run.state is RunState.DONE
+    assert "within an hour" in warning(installation, connection)
+    assert REPORT_HOURS <= sandbox.clock.now() - began <= REPORT_HOURS + 10 * MINUTE
+    assert len(polls) <= 76  # of two reports together: ads and campaigns
+    assert missing(installation, connection) == [IMPOSSIBLE]
+
+
+def test_today_is_requested_again_hourly(installation, sandbox):
+    connection = ready(installation, META, Frequency.EVERY_5_MIN.value)
+    installation.sync(connection)
+    sandbox.clock.advance(600)
+    today = connection.today(sandbox.clock.now())
+    sandbox.faults.add(reports("meta", day=today.isoformat()))
+
+    installation.tick(Frequency.EVERY_5_MIN)
+
+    assert {day for _, day in holes(installation, connection)} == {today}
+    assert installation.app.connections.get(connection.id).connection.status is ConnectionStatus.ACTIVE
+    sandbox.faults.clear()
+    refused_at = sandbox.clock.now()
+    while holes(installation, connection) and sandbox.clock.now() - refused_at < 3 * RETRY_TODAY:
+        sandbox.clock.advance(300)
+        installation.tick(Frequency.EVERY_5_MIN)
+    assert RETRY_TODAY <= sandbox.clock.now() - refused_at <= RETRY_TODAY + 10 * MINUTE
+
+
+def test_a_sync_that_is_forced_does_not_wait_for_a_holes_next_try(installation, sandbox):
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", day=(TODAY - 5 * DAY).isoformat()))
+    installation.sync(connection)
+    assert missing(installation, connection) == [TODAY - 5 * DAY]
+    sandbox.faults.clear()
+
+    installation.sync(connection, force=True)
+
+    assert (missing(installation, connection), holes(installation, connection)) == ([], {})
+
+
+def test_a_working_size_is_kept_across_a_restart_and_grows_again_with_the_hours(installation, sandbox):
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", above_days=4))
+    installation.sync(connection)
+    sizes = installation.app.working_sizes
+
+    def days():
+        return sizes.current(connection.ledger_key, "days:ads", 30)
+
+    first = days()
+    assert 1 < first <= 4
+    sandbox.clock.advance(2 * 3600)
+    assert days() == min(30, 4 * first)
+
+
+def test_entities_and_numbers_are_asked_for_only_in_their_parts(installation, sandbox):
+    """A sync of entities alone leaves the holes as they are."""
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", day=IMPOSSIBLE.isoformat()))
+    installation.sync(connection)
+    before = holes(installation, connection)
+    sandbox.clock.advance((RETRY_DAYS + MINUTE).total_seconds())
+    installation.app.runs.request(connection.id, Parts.ENTITIES)
+
+    installation.finish(*installation.work(installation.claim()))
+
+    assert holes(installation, connection) == before
