@@ -18,15 +18,17 @@ from adpulse_sandbox.meta.errors import (
     no_permission,
     too_much_data,
 )
+from adpulse_sandbox.rewriting import is_place
 
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
-    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked", "broken_creative",
+    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked", "broken_creative", "rewrite",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
     "duplicate_row", "slow", "too_much_data", "oversized", "currency_changed", "time_zone_changed",
+    "rewrite",
 )  # fmt: skip
 REASONS = {
     "throttle": ("RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"),
@@ -73,7 +75,11 @@ class Rule:
     above_days: int | None = None
     reason: str | None = None
     scope: str = "ACCOUNT"
-    value: str | None = None
+    value: Any = None
+    place: str | None = None
+    """The place in the answer that ``rewrite`` writes ``value`` to."""
+    remove: bool = False
+    """Whether ``rewrite`` removes what is at the place instead."""
     day: str | None = None
     """Only reports whose range of days has this one, as ISO text."""
     campaign: str | None = None
@@ -132,7 +138,7 @@ class Faults:
         """Arm rules, all of them or none.
 
         Raises:
-            ValueError: an unknown action, field, scope, reason or resource; the message lists the allowed ones.
+            ValueError: an unknown action, field, scope, reason, resource or place; the message lists the allowed ones.
         """
         armed = []
         for fields in rules:
@@ -148,6 +154,9 @@ class Faults:
                 raise ValueError(f"This is not a fault: {fields}. A day is written like 2026-03-20.")
             if rule.resource is not None and not _applies_to_queries(rule):
                 raise ValueError(f"This is not a fault: {fields}. Only queries of Google's have a resource: {', '.join(QUERIES)}.")
+            if (rule.action == "rewrite") != (rule.place is not None) or (rule.place is not None and not is_place(rule.place)):
+                places = "data[0].campaign_id or headers.x-app-usage"
+                raise ValueError(f"This is not a fault: {fields}. Only rewrite has a place, such as {places}.")
             armed.append(_Armed(rule))
         with self._lock:
             self._armed += armed

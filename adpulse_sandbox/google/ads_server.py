@@ -11,10 +11,12 @@ from typing import Any
 
 import grpc
 
+from adpulse_sandbox.faults import Rule
 from adpulse_sandbox.google import fields, wire
 from adpulse_sandbox.google.ads import Ads, Call
 from adpulse_sandbox.google.certificate import key_and_certificate
 from adpulse_sandbox.google.errors import AdsError
+from adpulse_sandbox.rewriting import rewritten_message
 
 _PATH = re.compile(r"/google\.ads\.googleads\.(v\d+)\.services\.(\w+)/(\w+)", re.ASCII)
 _THREADS = 32
@@ -62,7 +64,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
         try:
             handler = self._ads.handler(call.version, call.service, call.method)
             for answer in handler(call, _request(call, body)):
-                yield answer.SerializeToString()
+                yield _serialised(answer, call.rule)
             call.status = "OK"
         except GeneratorExit:
             call.status = "CANCELLED"
@@ -73,6 +75,13 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
             context.abort(getattr(grpc.StatusCode, error.status), error.message)
         finally:
             self._ads.end(call)
+
+
+def _serialised(answer: Any, rule: Rule | None) -> bytes:  # noqa: ANN401 - a protobuf message
+    if rule and rule.place:
+        return rewritten_message(answer, rule.place, rule.value, remove=rule.remove)
+    serialised: bytes = answer.SerializeToString()
+    return serialised
 
 
 def _request(call: Call, body: bytes) -> Any:  # noqa: ANN401 - a protobuf message

@@ -30,6 +30,7 @@ from adpulse_sandbox.meta.tokens import OWN_APP, Token, authenticated
 from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
+from adpulse_sandbox.rewriting import HEADERS, rewrite_header, rewritten_json
 
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
@@ -123,6 +124,8 @@ class Graph:
             fault=call.rule.action if call.rule else None,
         )
         answer.headers |= self._usage(call) | upgrade_headers(version, _upgraded_to(call.rule))
+        if call.rule and call.rule.place and call.rule.place.startswith(HEADERS):
+            rewrite_header(answer.headers, call.rule.place, call.rule.value, remove=call.rule.remove)
         return answer
 
     def _batch(self, params: dict[str, str], version: str, base: str) -> Answer:
@@ -355,6 +358,8 @@ class Graph:
         """The answer to a call, spoiled by the call's fault if there is one."""
         answer = json_answer(200, body)
         action = call.rule.action if call.rule else ""
+        if call.rule and call.rule.place and not call.rule.place.startswith(HEADERS):
+            answer.body = rewritten_json(body, call.rule.place, call.rule.value, remove=call.rule.remove)
         if action == "server_error":
             return Answer(503, b"", {"content-type": "text/plain"})
         if action in ("html", "html_success"):
@@ -375,7 +380,13 @@ class Graph:
         throttle = call.rule if call.rule and call.rule.action == "throttle" else None
         percent = 100 if throttle else min(100, 100 * self.calls.within_hour(call.account, self.clock.now()) // _HOURLY_CALLS)
         tier = {"ads_api_access_tier": "development_access"}
-        usage = {"type": "ads_insights", "call_count": percent, "total_cputime": percent // 3, "total_time": percent // 4}
+        reads_report = call.kind in ("insights", "insights_job", "job", "job_insights") or not call.kind
+        usage = {
+            "type": "ads_insights" if reads_report else "ads_management",
+            "call_count": percent,
+            "total_cputime": percent // 3,
+            "total_time": percent // 4,
+        }
         business_use_case = {call.account: [{**usage, "estimated_time_to_regain_access": throttle.minutes if throttle else 0, **tier}]}
         insights_throttle = {"app_id_util_pct": percent if throttle and throttle.code == 4 else 1, "acc_id_util_pct": percent, **tier}  # noqa: PLR2004 - Meta's code
         account = {"acc_id_util_pct": percent, "reset_time_duration": throttle.minutes * 60 if throttle else 0, **tier}

@@ -341,6 +341,36 @@ def job_ends_without_a_result(wire):
     assert refusal(results) == (400, 2601, 1815107, False)
 
 
+@case("rewrite")
+def a_value_is_another_one_at_its_place(wire):
+    right = wire.insights().json()
+    wire.arm("rewrite", kind="insights", place="data[0].spend", value={"odd": [1]}, count=1)
+    wire.arm("rewrite", kind="insights", place="data[*].spend", remove=True, count=1)
+    wire.arm("rewrite", kind="insights", place="headers.x-app-usage", value="\u00a7", count=1)
+
+    one, none, header, after = (wire.insights() for _ in range(4))
+
+    assert one.json()["data"][0] == right["data"][0] | {"spend": {"odd": [1]}}
+    assert one.json()["data"][1:] == right["data"][1:]
+    assert [set(row) for row in none.json()["data"]] == [set(row) - {"spend"} for row in right["data"]]
+    assert (header.json(), header.headers["x-app-usage"]) == (right, "\u00a7")
+    assert after.json() == right
+
+
+@pytest.mark.parametrize("place", [None, "", "data[x]", "data[0]..spend", "data[0].spend; drop"])
+def test_a_place_that_is_none_is_refused_at_once(wire, place):
+    with pytest.raises(ValueError, match="Only rewrite has a place"):
+        wire.arm("rewrite", place=place)
+    with pytest.raises(ValueError, match="Only rewrite has a place"):
+        wire.arm("throttle", place="data")
+
+
+def test_half_a_surrogate_pair_is_written_as_an_escape(wire):
+    wire.arm("rewrite", place="data[0].id", value="half \ud83d a pair")
+
+    assert b'"half \\ud83d a pair"' in wire.ads().content
+
+
 def token_of(wire):
     return {"access_token": wire.sandbox.world.token("full").value}
 
@@ -353,7 +383,7 @@ def test_an_action_is_seen_on_the_wire(wire, action):
     assert action in [call.fault for call in wire.sandbox.calls.calls()] or action == "slow"
 
 
-OF_OTHER_REQUESTS = ("endless", "slow", "null_batch_item", "job_fails", "filter_refused")
+OF_OTHER_REQUESTS = ("endless", "slow", "null_batch_item", "job_fails", "filter_refused", "rewrite")
 
 
 @pytest.mark.parametrize("action", [action for action in ACTIONS if action not in OF_OTHER_REQUESTS])

@@ -246,3 +246,19 @@ def test_a_reason_or_a_scope_that_google_does_not_have_is_refused_at_once(rule):
 def test_an_unknown_fault_names_the_actions_of_both_platforms():
     with pytest.raises(ValueError, match=r"actions: throttle, .*null_batch_item.*, revoked_token"):
         Faults().add([{"action": "unheard_of"}])
+
+
+def test_a_value_of_a_row_is_rewritten(ads, fault):
+    def campaigns():
+        (batch,) = ads.stream("SELECT campaign.id, campaign.name, campaign.status FROM campaign")
+        return [row.campaign for row in batch.results]
+
+    right = campaigns()
+    fault("rewrite", place="results[0].campaign.status", value=99, count=1)
+    fault("rewrite", place="results[*].campaign.id", remove=True, count=1)
+
+    status, ids = campaigns(), campaigns()
+
+    assert [int(campaign.status) for campaign in status] == [99, *(campaign.status for campaign in right[1:])]
+    assert {campaign.id for campaign in ids} == {0}
+    assert [campaign.name for campaign in ids] == [campaign.name for campaign in right]

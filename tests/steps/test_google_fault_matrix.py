@@ -106,6 +106,7 @@ MATRIX = (
     ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, fine, fine, FINE, fine, NONE),
     ("oversized", {}, "message too big", letter, LETTER, NONE, letter, letter, letter, letter, NONE),
     ("currency_changed", {}, "currency_changed", NONE, NONE, MONEY, NONE, NONE, NONE, NONE, NONE),  # told with the next facts
+    ("rewrite", {"place": "results[0].campaign.name", "value": ""}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),
     ("time_zone_changed", {}, None, NONE, NONE, ANEW, NONE, NONE, NONE, NONE, NONE),
 )
 

@@ -92,6 +92,7 @@ MATRIX = (
     ("filter_refused", {}, None, NONE, NONE, FINE, fine, FINE),
     ("broken_creative", {}, None, NONE, FINE, NONE, NONE, NONE),
     ("auto_upgrade", {}, None, NONE, SAME, FINE, SAME, SAME),  # of the account's facts it is a warning: test_entity_failures
+    ("rewrite", {"place": "data[0].campaign_name", "value": 7}, None, NONE, NONE, FINE, fine, fine),
     ("null_batch_item", {}, None, SAME, SAME, SAME, FINE, SAME),  # we make no batches
 )
 
