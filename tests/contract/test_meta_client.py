@@ -228,6 +228,37 @@ def test_an_answer_is_not_lost_because_its_meters_hold_nulls(meta, monkeypatch):
     assert meta.slept == []
 
 
+METERS = ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage", "x-fb-ads-insights-throttle", "facebook-api-version")
+ODD = st.recursive(
+    st.none() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(header=st.sampled_from(METERS), value=ODD | st.binary(max_size=12).map(lambda raw: raw.decode("latin-1")))
+def test_whatever_a_header_holds_the_answer_is_read(standing, header, value):
+    meta, sandbox = MetaRig(standing), standing
+    sandbox.faults.add([{"action": "rewrite", "kind": "insights", "place": f"headers.{header}", "value": value}])
+
+    try:
+        assert keyed(meta.ads()) == keyed(meta.truth())
+        assert meta.client.answered_by is None
+    finally:
+        sandbox.faults.clear()
+
+
+def test_entities_whose_meter_is_full_are_read_later_and_numbers_at_once(meta, sandbox):
+    full = {meta.connection().external_id: [{"type": "ads_management", "call_count": 99}, {"type": "custom_audience", "call_count": 100}]}
+    sandbox.faults.add([{"action": "rewrite", "kind": "insights", "place": "headers.x-business-use-case-usage", "value": full, "count": 1}])
+    meta.ads()
+
+    with pytest.raises(Unavailable, match="read later"):
+        meta.entities()
+    assert keyed(meta.ads()) == keyed(meta.truth())
+    assert meta.entities().num_rows
+
+
 def test_a_failure_tells_how_much_is_used_up_too(meta, sandbox, monkeypatch):
     monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps({"call_count": 96})})
     sandbox.faults.add([{"action": "refused", "count": 1}])

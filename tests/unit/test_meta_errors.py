@@ -1,8 +1,6 @@
 """Meta's documented codes and what becomes of them."""
 
 import json
-import math
-from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
@@ -21,7 +19,7 @@ from adpulse.errors import (
     Unavailable,
     VersionSunset,
 )
-from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
+from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.redact import protect
 
 TABLE = [
@@ -132,74 +130,14 @@ def test_only_the_apps_own_limit_pauses_the_whole_app():
     assert scopes == {4: "app", 17: "account", 613: "account", 80004: "account"}
 
 
-def test_the_longest_hint_counts_and_without_one_nothing_is_made_up():
-    hinted = reply(
-        400,
-        17,
-        x_business_use_case_usage={"1": [{"estimated_time_to_regain_access": 3}, {"estimated_time_to_regain_access": 11}]},
-        x_ad_account_usage={"reset_time_duration": 120},
-    )
-
-    assert from_reply(hinted, "a").retry_after == 660
-    assert from_reply(reply(400, 17), "a").retry_after is None
-
-
-def test_usage_is_the_fullest_meter_of_the_account_and_of_the_app():
-    headers = reply(
-        x_business_use_case_usage={"1": [{"call_count": 12, "total_cputime": 41, "total_time": 3}]},
-        x_fb_ads_insights_throttle={"app_id_util_pct": 5, "acc_id_util_pct": 40.5},
-        x_app_usage={"call_count": 3, "total_cputime": 7.5, "total_time": 6},
-    ).headers
-
-    assert usage(headers) == {"account": 41, "app": 7.5}
-    assert usage(reply(x_fb_ads_insights_throttle={"app_id_util_pct": 96, "acc_id_util_pct": 1}).headers) == {"account": 1, "app": 96}
-    for nothing in ({}, {"x-ad-account-usage": "no json"}):
-        assert usage(nothing) == {"account": 0, "app": 0}
-    assert wait_hint({"x-ad-account-usage": "[1]"}) is None
-
-
-@pytest.mark.parametrize("odd", [None, "n/a", "NaN", "-Infinity", [], {}, [7], {"value": 7}])
-def test_a_meter_that_is_null_or_no_number_counts_as_absent(odd):
-    case = {"call_count": odd, "total_cputime": 12, "total_time": odd, "estimated_time_to_regain_access": odd}
-    headers = reply(
-        x_business_use_case_usage={"1": [case, odd], "2": odd},
-        x_ad_account_usage={"acc_id_util_pct": odd, "reset_time_duration": 30},
-        x_fb_ads_insights_throttle={"app_id_util_pct": odd, "acc_id_util_pct": odd},
-        x_app_usage={"call_count": odd, "total_cputime": odd, "total_time": 8},
-    ).headers
-
-    assert (usage(headers), wait_hint(headers)) == ({"account": 12, "app": 8}, 30)
-
-
-@pytest.mark.parametrize("seconds", [-5, 0, 1e300, 10**400])
-def test_a_wait_that_no_limit_asks_for_is_no_hint(seconds):
-    assert wait_hint(reply(x_ad_account_usage={"reset_time_duration": seconds}).headers) is None
-
-
-METERS = ("x-business-use-case-usage", "x-ad-account-usage", "x-fb-ads-insights-throttle", "x-app-usage")
-NAMES = st.sampled_from(
-    [
-        "call_count",
-        "total_cputime",
-        "total_time",
-        "acc_id_util_pct",
-        "app_id_util_pct",
-        "reset_time_duration",
-        "estimated_time_to_regain_access",
+def test_the_hint_of_a_throttle_is_that_of_the_calls_that_are_throttled():
+    cases = [
+        {"type": "custom_audience", "estimated_time_to_regain_access": 300},
+        {"type": "ads_insights", "estimated_time_to_regain_access": 3},
     ]
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.just("1"), inner, max_size=3),
-)
 
-
-@given(st.dictionaries(st.sampled_from(METERS), JSON.map(json.dumps) | st.text(max_size=10)))
-def test_whatever_stands_in_a_usage_header_no_answer_is_lost_to_it(headers):
-    used, wait = usage(headers), wait_hint(headers)
-
-    assert all(math.isfinite(each) for each in used.values())
-    assert wait is None or 0 < wait <= timedelta(days=7).total_seconds()
+    assert from_reply(reply(400, 17, x_business_use_case_usage={"1": cases}), "a").retry_after == 180
+    assert from_reply(reply(400, 17), "a").retry_after is None
 
 
 @given(

@@ -5,6 +5,7 @@ none is ever chained to ours.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, tokens
-from adpulse.platforms.meta.errors import Reply, from_reply, usage, wait_hint
+from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of, parameters
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
+from adpulse.platforms.meta.meters import Meters, use_case
 from adpulse.platforms.meta.reports import MetaReports
 from adpulse.platforms.meta.session import Endpoint, TokenSession, error_of
 from adpulse.platforms.meta.statuses import edge_statuses
@@ -43,8 +45,6 @@ _MOST_SHRINKS = 16
 EMPTY_PAGES = 10
 """Meta documents empty pages that have a next one; this many in a row is a loop."""
 
-SLOW_DOWN_PERCENT, STOP_PERCENT = 75.0, 95.0
-_SLOW_DOWN_SECONDS = 2.0
 _CHANGE_OVERLAP = timedelta(seconds=60)
 _COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
 _CREATIVE = ",creative{id,name,link_url,object_story_spec,url_tags}"
@@ -57,6 +57,7 @@ _EDGES = (
     ),
     (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id{_CREATIVE}"),
 )
+_VERSION = re.compile(r"v\d{1,3}\.\d{1,3}", re.ASCII)
 _ACCOUNT = "account_id,name,currency,timezone_name,account_status"
 
 Params = dict[str, Any]
@@ -84,9 +85,7 @@ class MetaClient:
         self._sizes = sizes
         self._sleep = sleep
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
-        self._stop: dict[str, RateLimited] = {}
-        self._usage: dict[str, float] = {}
-        self._app_usage = 0.0
+        self._meters = Meters(lambda seconds: self._sleep(seconds))  # noqa: PLW0108 - as above
         self._called, self._answered = endpoint.version, endpoint.version
         self.reports = MetaReports(self._call, self._insights, _answer)
 
@@ -260,7 +259,7 @@ class MetaClient:
         """
 
         def before() -> None:
-            self._heed_usage(about)
+            self._meters.heed(about, use_case(path, params))
             slot()
 
         def attempts() -> Page:
@@ -284,10 +283,10 @@ class MetaClient:
             response = self._session.call(method, path, params)
             headers, answer = response.headers(), orjson.loads(response.body())
         except FacebookRequestError as error:
-            translated = _from_sdk(error, path, about)
+            translated = _from_sdk(error, path, params, about)
             self._note_version(_headers(error))
             if not isinstance(translated, RateLimited):  # which pauses the calls by itself
-                self._note_usage(_headers(error), about)
+                self._meters.note(_headers(error), about)
             raise translated from None
         except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError):
             # The SDK mistypes broken bodies (HTML, truncated JSON), and a connection error's text holds the token.
@@ -295,29 +294,13 @@ class MetaClient:
         if not isinstance(answer, dict) or ("error" not in answer and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
             raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
         self._note_version(headers)
-        self._note_usage(headers, about)
+        self._meters.note(headers, about)
         return answer
 
     def _note_version(self, headers: Mapping[str, str]) -> None:
         """Every answer names the version that it is of, refusals too (header ``facebook-api-version``)."""
-        self._answered = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), self._answered)
-
-    def _heed_usage(self, about: str) -> None:
-        """Every answer of Meta reports its usage meters, failures too: slow down before Meta blocks, and stop just before."""
-        stop = self._stop.pop(about, None)
-        if stop:
-            raise stop
-        if max(self._usage.get(about, 0.0), self._app_usage) >= SLOW_DOWN_PERCENT:
-            self._sleep(_SLOW_DOWN_SECONDS)
-
-    def _note_usage(self, headers: dict[str, str], about: str) -> None:
-        used = usage(headers)
-        self._usage[about], self._app_usage = used["account"], used["app"]
-        for scope, percent in used.items():
-            if percent >= STOP_PERCENT:
-                whom = about if scope == "account" else "every account of the app"
-                message = f"{percent:.0f} % of Meta's own limit is used up for {whom}; its calls pause."
-                self._stop[about] = RateLimited(message, "usage", retry_after=wait_hint(headers), scope=scope)
+        named = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), "")
+        self._answered = named if _VERSION.fullmatch(named) else self._answered
 
 
 def _account(external_id: str) -> str:
@@ -344,12 +327,13 @@ def _answer(connection: Connection, request: MetricsRequest, pages: Iterator[lis
     return MetricsAnswer(normalise.latest(pa.concat_tables(table.rows for table in tables)), merge_names(table.names for table in tables))
 
 
-def _from_sdk(error: FacebookRequestError, path: str, about: str) -> AdpulseError:
+def _from_sdk(error: FacebookRequestError, path: str, params: Params, about: str) -> AdpulseError:
     reply = Reply(
         status=int(error.http_status() or 0),
         error=error_of(error),
         headers=_headers(error),
         of_account=not path.partition("/")[0].isdecimal(),
+        use_case=use_case(path, params),
     )
     return from_reply(reply, about)
 

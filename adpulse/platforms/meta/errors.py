@@ -3,13 +3,10 @@
 Source: Marketing API error reference and the throttling pages; codes that public connectors meet in practice.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import orjson
 
 from adpulse.errors import (
     AccessBlocked,
@@ -21,17 +18,16 @@ from adpulse.errors import (
     LoginRequired,
     ObjectGone,
     RateLimited,
-    Scope,
     StatusRefused,
     TooMuchData,
     Unavailable,
     VersionSunset,
 )
+from adpulse.platforms.meta.meters import INSIGHTS, wait_hint
 from adpulse.redact import excerpt
 
 _APP_THROTTLE = frozenset({4})
 _ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
-_METERS = ("call_count", "total_cputime", "total_time")
 _TRANSIENT = frozenset({1, 2, 960})
 _TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
 """2642: a cursor died because its object was deleted while we paged; the next sync begins the list anew."""
@@ -64,21 +60,21 @@ _STATUS_WORDS = ("filter", "effective_status")
 _GONE_SUBCODE = 33
 """On an account it means that the token must not see it, on what is inside one that it is there no more: Meta does not say which."""
 _TOO_MUCH_WORDS = "reduce the amount of data"
-_LONGEST_WAIT = 7 * 86_400.0
-"""Seconds; far beyond the windows of Meta's limits, which are hours. A longer hint is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What Meta answered instead of data: HTTP status, the ``error`` object (empty when there was none), headers.
 
-    ``of_account``: the account itself was asked, or one of its edges, not something inside it by its own id.
+    ``of_account``: the account itself was asked, or one of its edges, not something inside it by its own id. ``use_case``: what Meta counts
+    the call as.
     """
 
     status: int
     error: Mapping[str, Any]
     headers: Mapping[str, str]
     of_account: bool = True
+    use_case: str = INSIGHTS
 
 
 def from_reply(reply: Reply, account: str) -> AdpulseError:
@@ -159,51 +155,7 @@ def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
 def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimited:
     whom = "every account of the app" if app else account
     message = f"Meta throttles {whom}; its calls pause."
-    return RateLimited(message, raw, retry_after=wait_hint(reply.headers), scope="app" if app else "account")
-
-
-def wait_hint(headers: Mapping[str, str]) -> float | None:
-    """Seconds until Meta says calls are welcome again; None when it does not say."""
-    minutes = [_number(case, "estimated_time_to_regain_access") for case in _cases(headers)]
-    seconds = _number(_json(headers, "x-ad-account-usage"), "reset_time_duration")
-    waits = [minute * 60 for minute in minutes] + [seconds]
-    return max((wait for wait in waits if 0 < wait <= _LONGEST_WAIT), default=None)
-
-
-def usage(headers: Mapping[str, str]) -> dict[Scope, float]:
-    """How much of Meta's own limits is used up, in percent: the fullest of the account's meters, and of the app's; 0 if it does not say."""
-    account, insights = (_json(headers, name) for name in ("x-ad-account-usage", "x-fb-ads-insights-throttle"))
-    account_meters = [_number(meter, "acc_id_util_pct") for meter in (account, insights)]
-    account_meters += [_number(case, name) for case in _cases(headers) for name in _METERS]
-    apps = _json(headers, "x-app-usage")
-    app_meters = [_number(insights, "app_id_util_pct"), *(_number(apps, name) for name in _METERS)]
-    return {"account": max(account_meters), "app": max(app_meters)}
-
-
-def _cases(headers: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The meters of each kind of call, of every account that the header names."""
-    accounts = _json(headers, "x-business-use-case-usage").values()
-    return [case for uses in accounts if isinstance(uses, list) for case in uses if isinstance(case, dict)]
-
-
-def _number(meters: Mapping[str, Any], name: str) -> float:
-    """A meter's value; 0 when it is absent, null or no number: an answer is not lost because its meter cannot be read."""
-    try:
-        value = float(meters[name])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return 0.0
-    return value if math.isfinite(value) else 0.0
-
-
-def _json(headers: Mapping[str, str], name: str) -> dict[str, Any]:
-    for key, value in headers.items():
-        if key.lower() == name:
-            try:
-                meters = orjson.loads(value)
-            except orjson.JSONDecodeError:
-                return {}
-            return meters if isinstance(meters, dict) else {}
-    return {}
+    return RateLimited(message, raw, retry_after=wait_hint(reply.headers, reply.use_case), scope="app" if app else "account")
 
 
 def _int(value: object) -> int | None:
