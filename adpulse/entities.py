@@ -1,6 +1,10 @@
 """The Arrow schema of entities, and which of their statuses mean that they are gone. Pure."""
 
+from typing import NamedTuple
+
 import pyarrow as pa
+
+from adpulse import refused_table
 
 ENTITY_SCHEMA = pa.schema(
     [
@@ -18,6 +22,14 @@ ENTITY_SCHEMA = pa.schema(
 
 ``status`` is Meta's effective status, which follows the parents', and Google's own, beside which ``primary_status`` is an attribute.
 """
+
+
+class EntitiesAnswer(NamedTuple):
+    """An answer's ENTITY_SCHEMA rows, and the rows that were refused."""
+
+    rows: pa.Table
+    refused: pa.Table = refused_table.SCHEMA.empty_table()
+
 
 GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
 """Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""

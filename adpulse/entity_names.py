@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from adpulse import refused_table
+
 SCHEMA = pa.schema(
     [
         pa.field("level", pa.string(), nullable=False),
@@ -20,10 +22,11 @@ NamesById = Mapping[tuple[str, str], tuple[str | None, str | None]]
 
 
 class MetricsAnswer(NamedTuple):
-    """An answer's METRIC_SCHEMA rows, and the names that came with them."""
+    """An answer's METRIC_SCHEMA rows, the names that came with them, and the rows that were refused."""
 
     rows: pa.Table
     names: pa.Table
+    refused: pa.Table = refused_table.SCHEMA.empty_table()
 
 
 def names_table(named: NamesById) -> pa.Table:

@@ -14,6 +14,8 @@
     │   ├── BadRequest          the platform refuses the request: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
     │   │   ├── FieldRefused    one object's field cannot be read, and with it no page that has both
+    │   │   ├── Unreadable      an answer has a row whose entity or day cannot be told: nothing of the read can be stored
+    │   │   │   └── SeveralDays a row is of several days: ask for each day by itself
     │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
     │   │   └── ObjectGone      what was asked for by its id is there no more
     │   └── VersionSunset       the pinned API version has ended
@@ -57,7 +59,7 @@ class AdpulseError(Exception):
     """What was being read when it happened (``ads-2026-11-01-2026-11-07``); for diagnosis."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
-        message = redact(message)
+        message = redact(message).replace("\0", "\ufffd")  # which PostgreSQL does not store
         super().__init__(message, code)
         self.message = message
         self.code = code
@@ -146,6 +148,14 @@ class TooMuchData(BadRequest):
 
 class FieldRefused(BadRequest):
     """A field of one object cannot be read, which refuses every page that has the object and the field."""
+
+
+class Unreadable(BadRequest):
+    """A row of the answer does not say which entity or day it is of, so no row of the read can be taken for complete."""
+
+
+class SeveralDays(Unreadable):
+    """A row of the answer is of several days, although each day was requested by itself."""
 
 
 class StatusRefused(BadRequest):

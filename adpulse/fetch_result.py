@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from adpulse import entity_names
+from adpulse import entity_names, refused_table
 from adpulse.model import CompleteRead, Fetch
 
 
@@ -14,12 +14,14 @@ class FetchResult:
     """The answer of a fetch that began at ``fetched_at``: METRIC_SCHEMA rows (with ``names``) or ENTITY_SCHEMA rows.
 
     It is complete for every day of the fetch but those in ``unread``. Rows of these are stored, and a row that is missing says nothing.
+    ``refused`` are rows of the answer that are not in the table: what is stored of them stays.
     """
 
     fetch: Fetch
     fetched_at: datetime
     table: pa.Table
     names: pa.Table = field(default_factory=entity_names.SCHEMA.empty_table)
+    refused: pa.Table = field(default_factory=refused_table.SCHEMA.empty_table)
     unread: frozenset[date] = frozenset()
 
     @property

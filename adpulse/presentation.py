@@ -37,6 +37,8 @@ _WARNED = {
 }
 """What could not be read, by the warning's kind."""
 
+_WARNINGS_SHOWN = 10
+
 LEVELS = {DayLevel.LEAF: "Ads", DayLevel.CAMPAIGN: "Campaigns"}
 """What a level of completeness is called."""
 
@@ -83,6 +85,13 @@ def describe_warning(warning: ConnectionWarning, now: datetime) -> str:
     tries = f"{warning.times} tries" if warning.times > 1 else "1 try"
     problem = f"Cannot read {_WARNED[warning.kind]} (first {format_age(warning.first_at, now)}, {tries}): {warning.message}"
     return f"{problem} Numbers go on; it is tried again at {warning.retry_at:%Y-%m-%d %H:%M} UTC."
+
+
+def describe_warnings(view: ConnectionView, now: datetime) -> list[str]:
+    """The warnings of a connection, the longest standing first; of very many the last line says how many more there are."""
+    texts = [describe_warning(warning, now) for warning in view.warnings[:_WARNINGS_SHOWN]]
+    more = len(view.warnings) - len(texts)
+    return [*texts, f"And {more} more, which GET /connections/{view.connection.id} lists."] if more else texts
 
 
 def describe_wait(view: ConnectionView, now: datetime) -> str:
@@ -212,7 +221,7 @@ def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> li
         ("Token's app", describe_token_app(connection)),
         ("Error", view.last_sync_error or ""),
         ("Reports", describe_report_filters(connection)),
-        *(("Warning", describe_warning(warning, now)) for warning in view.warnings),
+        *(("Warning", text) for text in describe_warnings(view, now)),
     ]
     return [(label, value) for label, value in labelled if value]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from adpulse import entity_names
+from adpulse import entity_names, refused_table
 from adpulse.errors import Permanent
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
@@ -31,7 +31,7 @@ from storage.warehouse.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, Ru
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
-_HEADER, _NAMES = b"adpulse", b"names"
+_HEADER, _NAMES, _REFUSED = b"adpulse", b"names", b"refused"
 _TABLES = {
     "facts": METRIC_CHANGE_SCHEMA,
     "totals": METRIC_CHANGE_SCHEMA,
@@ -105,7 +105,8 @@ class Staging:
             "rows": fetched.table.num_rows,
             "unread": sorted(day.isoformat() for day in fetched.unread),
         }
-        table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), _NAMES: _bytes_of(fetched.names)})
+        beside = {_NAMES: _bytes_of(fetched.names), _REFUSED: _bytes_of(fetched.refused)}
+        table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), **beside})
         with self._writing(run_id, _file_name(fetched.fetch)) as path:
             _write_table(path, table)
 
@@ -205,15 +206,21 @@ def _read_fetched(path: Path) -> FetchResult:
         header = json.loads(table.schema.metadata[_HEADER])
         if table.num_rows != header["rows"]:
             raise ValueError(f"{table.num_rows} rows instead of {header['rows']}")  # a damaged footer can hide rows
-        stored_names = table.schema.metadata.get(_NAMES)  # None in a file that an older version staged
         fetch, rows = _fetch_from_json(header["fetch"]), table.replace_schema_metadata(None)
         return FetchResult(
             fetch=fetch,
             fetched_at=datetime.fromisoformat(header["fetched_at"]),
             table=with_every_metric(rows, METRIC_SCHEMA) if fetch.kind.has_dates else rows,
-            names=pa.ipc.open_stream(stored_names).read_all() if stored_names else entity_names.SCHEMA.empty_table(),
+            names=_beside(table, _NAMES, entity_names.SCHEMA),
+            refused=_beside(table, _REFUSED, refused_table.SCHEMA),
             unread=frozenset(date.fromisoformat(day) for day in header.get("unread", ())),  # an older version staged none
         )
+
+
+def _beside(table: pa.Table, name: bytes, schema: pa.Schema) -> pa.Table:
+    """A table that was stored beside the rows; empty in a file that an older version staged."""
+    stored = table.schema.metadata.get(name)
+    return pa.ipc.open_stream(stored).read_all() if stored else schema.empty_table()
 
 
 def _write_table(sink: Any, table: pa.Table) -> None:  # noqa: ANN401 - a path or an open file, as Arrow takes them

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.fetch_result import FetchResult
 from adpulse.model import Fetch, FetchKind, Lease
@@ -34,16 +33,17 @@ def read_entities(app: App, lease: Lease) -> None:
         if fetch.kind in failed:
             continue
         fetched_at = app.clock.now()
-        table = optional(app, lease, fetch, partial(_read, app, client, lease, fetch))
-        if table is not None:
-            app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=table))
+        answer = optional(app, lease, fetch, partial(_read, app, client, lease, fetch))
+        if answer is not None:
+            result = FetchResult(fetch=fetch, fetched_at=fetched_at, table=answer.rows, refused=answer.refused)
+            app.staging.write(lease.run_id, result)
 
 
-def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> pa.Table:
+def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> EntitiesAnswer:
     slot = app.slot(lease, fetch.heat)
     if fetch.kind is FetchKind.ACCOUNT_FACTS:
         check_facts(app, lease, slot)
-        return ENTITY_SCHEMA.empty_table()
+        return EntitiesAnswer(ENTITY_SCHEMA.empty_table())
     return client.entities(lease.connection, fetch, slot)
 
 

@@ -10,9 +10,10 @@ from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 
+from adpulse import refused_table
 from adpulse.bootstrap import App
 from adpulse.entity_names import MetricsAnswer, merge_names
-from adpulse.errors import AdpulseError, ObjectGone, RateLimited, TooMuchData, Transient, Unavailable
+from adpulse.errors import AdpulseError, ObjectGone, RateLimited, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey, Report
 from adpulse.ladder import (
@@ -38,6 +39,7 @@ from storage.control.holes import Retry
 log = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
+_UNANSWERED = (TooMuchData, Unreadable)
 _NAMED = 5
 """Days that a warning names."""
 
@@ -144,6 +146,19 @@ class _Days:
                 self._leave_hole(request, error)
             else:
                 self._descend(request, error)
+        except Unreadable as error:
+            self._take_apart(request, error)
+
+    def _take_apart(self, request: MetricsRequest, error: Unreadable) -> None:
+        """Find the day whose answer has a row that may be of any entity or day, and leave it as it is."""
+        if request.is_one_day:
+            self._leave_hole(request, error)
+        elif isinstance(error, SeveralDays):
+            for day in reversed(request.days):
+                self._take(MetricsRequest.of(self.fetch, day, day))
+        else:
+            for half in descend(request, (), (), ()).requests:
+                self._take(half)
 
     def _keep(self, request: MetricsRequest, answers: list[MetricsAnswer]) -> None:
         """These days are read. Failures of requests of this size or less are no longer in a row."""
@@ -227,10 +242,11 @@ class _Days:
         """The day in halves of its fields, if both are answered: a field that is absent would count as zero."""
         try:
             answers = [self._answer(half) for half in halves]
-        except TooMuchData:
+        except _UNANSWERED:
             return
-        rows = summed(pa.concat_tables(answer.rows for answer in answers))
-        self._keep(request, [MetricsAnswer(with_profit(rows, self.connection.gross_margin), merge_names(a.names for a in answers))])
+        rows = with_profit(summed(pa.concat_tables(answer.rows for answer in answers)), self.connection.gross_margin)
+        names, refused = merge_names(answer.names for answer in answers), pa.concat_tables(answer.refused for answer in answers)
+        self._keep(request, [MetricsAnswer(rows, names, refused)])
 
     def _by_campaigns(self, request: MetricsRequest) -> None:
         """The day in ranges of campaigns. What is answered is kept, also where one campaign is too big."""
@@ -243,7 +259,7 @@ class _Days:
             for half in halves:
                 try:
                     answers.append(self._answer(half))
-                except TooMuchData:
+                except _UNANSWERED:
                     refused.append(half)
             level = level + 1 if len(refused) == len(halves) else 0
             if not halves or level >= levels:
@@ -284,7 +300,7 @@ class _Days:
         except ObjectGone as error:
             self._leave_hole(request, TooMuchData(f"{label} lost the report of {request.since} for {self.connection.name}.", error.code))
             return
-        except TooMuchData as error:
+        except _UNANSWERED as error:
             self._leave_hole(request, error)
             return
         if answer is not None:
@@ -340,8 +356,10 @@ class _Days:
     def _result(self) -> FetchResult:
         rows = pa.concat_tables([METRIC_SCHEMA.empty_table(), *(answer.rows for answer in self.answers)])
         names = merge_names(answer.names for answer in self.answers)
-        unread = frozenset(self.unread)
-        return FetchResult(fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, unread=unread)
+        refused = pa.concat_tables([refused_table.SCHEMA.empty_table(), *(answer.refused for answer in self.answers)])
+        return FetchResult(
+            fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, refused=refused, unread=frozenset(self.unread)
+        )
 
 
 def fill_holes(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:

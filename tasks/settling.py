@@ -32,6 +32,7 @@ from storage.control.runs import Leg
 from storage.control.unsettled import MOST_DEATHS
 from tasks.batch import failure
 from tasks.ladder import fill_holes
+from tasks.refused import note_refused
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         fill_holes(app, lease, staged)
         _record_size(app, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
+        note_refused(app, lease, staged)
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
         return _leg_from_warehouse(app, lease, leg)

@@ -150,7 +150,7 @@ class MetaRig:
     def entities(self, name="Harbor Outdoor", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL
         fetch = Fetch(kind=kind, heat=Heat.COLD, cost=1, changed_since=changed_since)
-        return self.client.entities(self.connection(name), fetch, self.slot)
+        return self.client.entities(self.connection(name), fetch, self.slot).rows
 
     def truth(self, name="Harbor Outdoor", since=TODAY, until=TODAY, margin="1", level="ad"):
         account = self.sandbox.world.account(name).id
@@ -306,7 +306,7 @@ class GoogleRig:
     def entities(self, name="Alpenglow Reisen", changed_since=None):
         kind = FetchKind.ENTITIES_CHANGED if changed_since else FetchKind.ENTITIES_FULL
         fetch = Fetch(kind=kind, heat=Heat.COLD, cost=1, changed_since=changed_since)
-        return self.client.entities(self.connection(name), fetch, self.slot)
+        return self.client.entities(self.connection(name), fetch, self.slot).rows
 
     def truth(self, name="Alpenglow Reisen", since=TODAY, until=TODAY, margin="1", level="ad"):
         customer = self.sandbox.google.world.customer(name).id

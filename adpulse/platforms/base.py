@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     from pydantic import SecretStr
 
     from adpulse.clock import Clock
+    from adpulse.entities import EntitiesAnswer
     from adpulse.entity_names import MetricsAnswer
     from adpulse.missing_entities import MissingEntity
     from adpulse.platforms.consent import Consent
@@ -53,8 +54,8 @@ class PlatformClient(Protocol):
         """The connection's account as the platform reports it now."""
         ...
 
-    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "pa.Table":
-        """ENTITY_SCHEMA rows: all of them, or those changed since ``fetch.changed_since``."""
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> "EntitiesAnswer":
+        """ENTITY_SCHEMA rows, all of them or those changed since ``fetch.changed_since``, and the rows that were refused."""
         ...
 
     def page_size(self, connection: Connection) -> int | None:
@@ -69,10 +70,11 @@ class PlatformClient(Protocol):
         ...
 
     def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> "MetricsAnswer":
-        """METRIC_SCHEMA rows of the request's days and campaigns, complete or an error, and the names that came with them.
+        """METRIC_SCHEMA rows of the request's days and campaigns, complete or an error, names that came with them, and refused rows.
 
         Raises:
             TooMuchData: the platform cannot answer a request this big; a smaller one may be answered.
+            Unreadable: a row does not say which entity or day it is of.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 
 from sqlalchemy import ColumnElement, ForeignKey, Text, delete, select
@@ -21,6 +21,11 @@ API_VERSION = "api_version"
 
 MISSING_DAYS = "missing_days"
 """The kind of a warning that the platform cannot answer for some days."""
+
+
+def refused_kind(read: FetchKind, day: date | None) -> str:
+    """The kind of a warning that rows of a read were refused, for numbers those of one day."""
+    return " ".join(["refused_rows", read.value, *([day.isoformat()] if day else [])])
 
 
 class ConnectionWarningRow(Base):

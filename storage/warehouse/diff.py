@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse import entity_names
+from adpulse import entity_names, refused_table
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
@@ -46,7 +46,8 @@ _MARGIN_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("gr
 _DELETED_STATUSES = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
 _ANSWERED_BY = {FetchKind.ADS: {FetchKind.ADS, FetchKind.CATEGORIES}, FetchKind.CAMPAIGNS: {FetchKind.CAMPAIGNS}}
-
+_REFUSED_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *refused_table.SCHEMA])
+"""Refused rows with their connection; those of metrics have an entity and a date."""
 
 ROWS_AT_ONCE = 10_000
 """Rows of metrics that one join takes: DuckDB needs 2 kB of memory for each, and a worker has to stay small."""
@@ -75,6 +76,7 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     """The changes of each run, in the order of ``batch``; one join per kind of row for all of them, up to ``ROWS_AT_ONCE``.
 
     When two answers cover a day, the later one counts. When a key occurs twice within an answer, the last row counts.
+    What is stored of an entity and day of which a row was refused stays, and so does the remainder of its campaign's day.
     A connection may occur once. For a connection with a new margin every stored row is among the changes, whatever was fetched.
     """
     if len({run.connection_id for run in batch}) < len(batch):
@@ -129,6 +131,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
         if kind not in kinds:
             continue
         warehouse.register("answer", _metric_answers([run], kind))
+        warehouse.register("refused", _refused([run], kind))
         warehouse.register("coverage", _coverage([run], kind))
         for level, external_id, campaign, ad_set, deleted_parent in warehouse.sql(query("missing_entities", table=table)).fetchall():
             entity = MissingEntity(
@@ -160,6 +163,21 @@ def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     return _numbered(pa.concat_tables(tables))
 
 
+def _refused(batch: Sequence[RunFetch], *kinds: FetchKind) -> pa.Table:
+    """The refused rows of the answers that count (_REFUSED_SCHEMA)."""
+    tables = [_REFUSED_SCHEMA.empty_table()]
+    for run in batch:
+        for kind in kinds:
+            for answer, days in _days_by_answer(run, kind):
+                rows = answer.refused.filter(pc.is_in(answer.refused["date"], pa.array(sorted(days), pa.date32())))
+                tables.append(_owned(rows, run))
+    return pa.concat_tables(tables)
+
+
+def _owned(rows: pa.Table, run: RunFetch) -> pa.Table:
+    return rows.add_column(0, _REFUSED_SCHEMA.field(0), pa.array([run.connection_id] * rows.num_rows, pa.string())).cast(_REFUSED_SCHEMA)
+
+
 def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
     """The answers about leaves, each row with all of its metrics: what the answers leave out is taken from the stored row."""
     base = _metric_answers(batch, FetchKind.ADS)
@@ -182,7 +200,8 @@ def _entity_answers(batch: Sequence[RunFetch]) -> tuple[pa.Table, pa.Table]:
         for answer in _in_time(run.fetched):
             if answer.fetch.kind.has_dates:
                 continue
-            if answer.fetch.kind is FetchKind.ENTITIES_FULL:
+            # A row without an id might be of any entity, so after such a walk no entity is taken for gone.
+            if answer.fetch.kind is FetchKind.ENTITIES_FULL and not answer.refused["external_id"].null_count:
                 walks[run.connection_id] = position
             tables.append(answer.table)
             position += answer.table.num_rows
@@ -216,9 +235,15 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
         answer, walks = _entity_answers(batch)
         warehouse.register("answer", answer)
         warehouse.register("walks", walks)
+        warehouse.register("refused", _refused_entities(batch))
         entities = warehouse.sql(query("diff_entities")).to_arrow_table().cast(ENTITY_SCHEMA)
     warehouse.register("entities_next", entities)
     return entities
+
+
+def _refused_entities(batch: Sequence[RunFetch]) -> pa.Table:
+    walked = [_owned(answer.refused, run) for run in batch for answer in run.fetched if not answer.fetch.kind.has_dates]
+    return pa.concat_tables([_REFUSED_SCHEMA.empty_table(), *walked])
 
 
 def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
@@ -294,6 +319,11 @@ def _compare_metrics(
     warehouse.register("at_new_margin", _at_new_margin(warehouse, _TABLES[kind], METRIC_SCHEMA, margins))
     answer = _leaf_answers(warehouse, batch) if kind is FetchKind.ADS else _metric_answers(batch, kind)
     warehouse.register("answer", answer)
+    refused = _refused(batch, *sorted(_ANSWERED_BY[kind]))
+    warehouse.register("refused", refused)
+    if refused.num_rows:
+        answer = warehouse.sql(query("answer_accepted")).to_arrow_table()
+        warehouse.register("answer", answer)
     warehouse.register("coverage", _coverage(batch, kind))
     warehouse.register("answered_days", _answered_days(batch, _ANSWERED_BY[kind]))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
@@ -316,6 +346,7 @@ def _compare_remainders(
     warehouse.register("total_coverage", total_coverage)
     warehouse.register("facts_next", facts)
     warehouse.register("totals_next", totals)
+    warehouse.register("refused", _refused(batch, *_ANSWERED_BY[FetchKind.ADS], FetchKind.CAMPAIGNS))
     warehouse.register("at_new_margin", _at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
     return warehouse.sql(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
 

@@ -456,10 +456,11 @@ def test_an_answer_names_what_its_numbers_are_of_and_what_that_belongs_to(rig):
     calls = len(rig.log())
     fetch = Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=1, since=TODAY, until=TODAY)
 
-    rows, names = rig.client.metrics(rig.connection(), MetricsRequest.of(fetch), rig.slot)
+    rows, names, refused = rig.client.metrics(rig.connection(), MetricsRequest.of(fetch), rig.slot)
 
     told = {row["external_id"]: row for row in names.to_pylist()}
     assert told
+    assert refused.num_rows == 0
     assert set(rows["campaign_id"].to_pylist()) <= told.keys()
     assert {key: (row["level"], row["parent_id"], row["name"]) for key, row in told.items()} == {
         key: (walked[key]["level"], walked[key]["parent_id"], walked[key]["name"] or None) for key in told

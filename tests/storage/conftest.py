@@ -1,6 +1,7 @@
 """A warehouse in a temporary folder, and short ways to write down answers, runs and connections."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,8 @@ from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.refused_rows import RefusedRow
+from adpulse.refused_table import refused_table
 from storage.warehouse import diff, warehouse
 from storage.warehouse.batches import RunFetch
 from storage.warehouse.warehouse import Warehouse
@@ -70,6 +73,12 @@ class Builder:
     def confirmed(self, *rows, at=NOW):
         """What a lookup found."""
         return self.heard(*rows, kind=FetchKind.ENTITIES_CONFIRMED, at=at)
+
+    def refusing(self, answer, *rows):
+        """The answer, of which rows were refused too: of ``a1`` in ``k1`` today, where nothing else is said."""
+        dated = {"campaign_id": "k1", "day": TODAY} if answer.fetch.kind.has_dates else {}
+        base = {"level": "ad", "external_id": "a1", "reason": "clicks: not a count"} | dated
+        return replace(answer, refused=refused_table([RefusedRow(**base | row) for row in rows]))
 
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)

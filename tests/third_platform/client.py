@@ -6,7 +6,7 @@ from random import Random
 import pyarrow as pa
 import requests
 
-from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AuthExpired, BadRequest, RateLimited, Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
@@ -39,7 +39,8 @@ class PinboardClient:
         return next(each for each in self.accounts(slot) if each.external_id == connection.external_id)
 
     def entities(self, connection, fetch, slot):  # noqa: ARG002 - changed ones are not told apart
-        return entities(self._call("GET", f"accounts/{connection.external_id}/entities", slot)["entities"], connection.id)
+        told = self._call("GET", f"accounts/{connection.external_id}/entities", slot)["entities"]
+        return EntitiesAnswer(entities(told, connection.id))
 
     def page_size(self, connection):  # noqa: ARG002 - answers come whole
         return None

@@ -95,7 +95,7 @@ class Row:
     @property
     def warnings(self) -> list[str]:
         """Failures that do not stop its numbers, in sentences."""
-        return [presentation.describe_warning(warning, self.now) for warning in self.view.warnings]
+        return presentation.describe_warnings(self.view, self.now)
 
     @property
     def token(self) -> str:

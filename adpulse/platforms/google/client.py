@@ -23,20 +23,21 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
 from adpulse.clock import Clock
-from adpulse.entities import ENTITY_SCHEMA
-from adpulse.entity_names import MetricsAnswer, merge_names
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
+from adpulse.entity_names import MetricsAnswer, merge_names, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
-from adpulse.platforms.google import normalise
+from adpulse.platforms.google import normalise, shapes
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
 from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports, metrics_condition
+from adpulse.platforms.google.shapes import DATE
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors report
@@ -107,14 +108,15 @@ class GoogleClient:
             raise Unavailable(f"Google returned nothing about {_about(connection.external_id)}.", "malformed")
         return normalise.account(rows[-1], "customer", connection.login_customer_id)
 
-    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> EntitiesAnswer:
         """Campaigns, ad groups, ads and asset groups, removed ones too: all, or those changed since the fetch's instant."""
         if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
             changed = self._changed(connection, fetch.changed_since, slot)
         else:
             changed = dict.fromkeys(HIERARCHY)
-        tables = (self._entities(connection, level, ids, slot) for level, ids in changed.items())
-        return pa.concat_tables([ENTITY_SCHEMA.empty_table(), *tables])
+        answers = [EntitiesAnswer(ENTITY_SCHEMA.empty_table())]
+        answers += [self._entities(connection, level, ids, slot) for level, ids in changed.items()]
+        return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
     def page_size(self, connection: Connection) -> int | None:  # noqa: ARG002 - of every account
         """None: an answer is a stream, and one call."""
@@ -125,7 +127,7 @@ class GoogleClient:
         tables = [ENTITY_SCHEMA.empty_table()]
         for level in sorted({entity.level for entity in absent}):
             ids = [entity.external_id for entity in absent if entity.level is level]
-            rows = self._entities(connection, level, ids, slot)
+            rows = self._entities(connection, level, ids, slot).rows
             unknown = sorted(set(ids) - set(rows["external_id"].to_pylist()))
             tables += [rows, status_rows(connection.id, {(level, external_id): "GONE" for external_id in unknown})]
         return pa.concat_tables(tables)
@@ -145,42 +147,56 @@ class GoogleClient:
         Raises:
             TooMuchData: the answer is bigger than a message may be, or takes too much of Google's resources.
         """
-        where, names = metrics_condition(request), list[pa.Table]()
         named = request.heat is Heat.HOT or connection.ad_count is None
 
-        def read(report: Report) -> pa.Table:
-            rows, named_entities = self._base(connection, report, where, slot, named=named)
-            names.append(named_entities)
-            return rows
+        def base(report: Report) -> MetricsAnswer:
+            return self._base(connection, report, request, slot, named=named)
 
         if request.kind is FetchKind.CAMPAIGNS:
-            parts = [normalise.joined([read(CAMPAIGNS), self._split(connection, CAMPAIGNS, where, slot)])]
+            answers = [base(CAMPAIGNS), self._split(connection, CAMPAIGNS, request, slot)]
+            parts = [normalise.joined(answer.rows for answer in answers)]
         elif request.kind is FetchKind.CATEGORIES:
-            parts = [self._split(connection, report, where, slot) for report in leaf_reports(connection)]
+            answers = [self._split(connection, report, request, slot) for report in leaf_reports(connection)]
+            parts = [answer.rows for answer in answers]
         else:
-            parts = [read(report) for report in leaf_reports(connection)]
-        return MetricsAnswer(normalise.rows(parts, connection), merge_names(names))
+            answers = [base(report) for report in leaf_reports(connection)]
+            parts = [answer.rows for answer in answers]
+        refused = pa.concat_tables(answer.refused for answer in answers)
+        return MetricsAnswer(normalise.rows(parts, connection), merge_names(answer.names for answer in answers), refused)
 
-    def _base(self, connection: Connection, report: Report, where: str, slot: CallSlot, *, named: bool) -> tuple[pa.Table, pa.Table]:
+    def _base(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot, *, named: bool) -> MetricsAnswer:
         """The numbers without the split of conversions, and the names if ``named``."""
-        fields = [*report.fields.values(), report.within, normalise.DATE, *FIELDS.values()]
-        selected = [*fields, *(report.name_fields if named else ())]
-        answer = self._ask(connection, report.resource, selected, slot, where=where)
-        rows = normalise.base(report.level, answer, report.within, report.fields)
-        return rows, normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
+        fields = [*report.fields.values(), report.within, DATE, *FIELDS.values(), *(report.name_fields if named else ())]
+        answer, accepted, refused = self._report(connection, report, fields, FIELDS.values(), request, slot)
+        names = normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
+        return MetricsAnswer(normalise.base(report.level, accepted, report.within, report.fields), names, refused)
 
-    def _split(self, connection: Connection, report: Report, where: str, slot: CallSlot) -> pa.Table:
-        fields = [*report.fields.values(), report.within, normalise.DATE, normalise.CATEGORY, "metrics.conversions"]
-        answer = self._ask(connection, report.resource, fields, slot, where=where)
-        return normalise.split(report.level, answer, report.within, report.fields)
+    def _split(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
+        fields = [*report.fields.values(), report.within, DATE, normalise.CATEGORY, "metrics.conversions"]
+        _, accepted, refused = self._report(connection, report, fields, ["metrics.conversions"], request, slot)
+        return MetricsAnswer(normalise.split(report.level, accepted, report.within, report.fields), names_table({}), refused)
 
-    def _entities(self, connection: Connection, level: Level, ids: Sequence[str] | None, slot: CallSlot) -> pa.Table:
+    def _report(
+        self,
+        connection: Connection,
+        report: Report,
+        fields: list[str],
+        values: Iterable[str],
+        request: MetricsRequest,
+        slot: CallSlot,
+    ) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """The answer, its rows whose ``values`` can be read, and those that were refused."""
+        answer = self._ask(connection, report.resource, fields, slot, where=metrics_condition(request))
+        days = request.since, request.until
+        return answer, *shapes.accepted(report, answer, values, days, _about(connection.external_id))
+
+    def _entities(self, connection: Connection, level: Level, ids: Sequence[str] | None, slot: CallSlot) -> EntitiesAnswer:
         """The entities of one level: those with these ids, or all."""
         resource, fields = HIERARCHY[level]
         where = "" if ids is None or len(ids) > MOST_IDS else f"{fields['id']} IN ({', '.join(ids)})"
         answer = self._query(connection, resource, fields.values(), slot, where=where)
-        rows = normalise.entities(level, answer, connection.id, fields)
-        return rows if ids is None or where else rows.filter(pc.is_in(rows["external_id"], pa.array(ids)))
+        rows, refused = normalise.entities(level, answer, connection.id, fields)
+        return EntitiesAnswer(rows if ids is None or where else rows.filter(pc.is_in(rows["external_id"], pa.array(ids))), refused)
 
     def _changed(self, connection: Connection, since: datetime, slot: CallSlot) -> dict[Level, list[str] | None]:
         """Ids of what changed by level; None where every entity of a level is read.

@@ -25,11 +25,15 @@ _INTEGERS = (
 )  # fmt: skip
 
 
+_RAW = {_FIELD.TYPE_STRING: _FIELD.TYPE_BYTES}
+"""A text that is no UTF-8 would make the whole message unreadable, so texts are decoded here; on the wire they are the same."""
+
+
 class Columns:
     """Turns messages of one query's stream into Arrow, a column per field, in the order of the fields.
 
-    Integers become int64, floating-point numbers float64, enums the names of their values, repeated fields lists. A field
-    that is not set has its type's default.
+    Integers become int64, floating-point numbers float64, enums the names of their values (of one that the SDK does not know the number),
+    repeated fields lists. A field that is not set has its type's default. What is no UTF-8 in a text becomes U+FFFD.
 
     Raises:
         ValueError: the SDK has no such version.
@@ -146,7 +150,7 @@ def _select(message: Any, full: Any, paths: list[str]) -> None:  # noqa: ANN401 
             selected.type, selected.type_name = _FIELD.TYPE_MESSAGE, f"Selected_{name}"
             _select(message.nested_type.add(name=selected.type_name), field.message_type, tails)
         else:
-            selected.type = _FIELD.TYPE_INT32 if field.enum_type is not None else field.type
+            selected.type = _FIELD.TYPE_INT32 if field.enum_type is not None else _RAW.get(field.type, field.type)
 
 
 def _single(field: str) -> Callable[[Any], tuple[Any, ...]]:
@@ -156,12 +160,21 @@ def _single(field: str) -> Callable[[Any], tuple[Any, ...]]:
 
 def _plain(field: Any) -> Callable[[Sequence[Any]], Iterable[Any]] | None:  # noqa: ANN401 - a protobuf descriptor
     """What makes plain values of a column, if they are not."""
+    one = _plain_value(field)
     if field.is_repeated:
-        return lambda column: [list(values) for values in column]
+        return lambda column: [[one(value) for value in values] if one else list(values) for values in column]
+    return (lambda column: map(one, column)) if one else None
+
+
+def _plain_value(field: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401 - a protobuf descriptor
     if field.enum_type is not None:
         names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
-        return lambda column: [names.get(number, "UNKNOWN") for number in column]
-    return None
+        return lambda number: names.get(number) or str(number)
+    return _text if field.type == _FIELD.TYPE_STRING else None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _arrow_type(field: Any) -> pa.DataType:  # noqa: ANN401 - a protobuf descriptor

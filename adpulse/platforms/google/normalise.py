@@ -12,15 +12,16 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import names_table
-from adpulse.errors import Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, REPORTED
+from adpulse.platforms.google.shapes import DATE
+from adpulse.refused_rows import RefusedRow
+from adpulse.refused_table import refused_table
 
-DATE = "segments.date"
 CATEGORY = "segments.conversion_action_category"
 _KEY = ("level", "external_id", "campaign_id", "date")
 _LARGEST = 2**63
@@ -46,14 +47,16 @@ def account(row: Row, prefix: str, login_customer_id: str | None) -> AccountFact
     )
 
 
-def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping[str, str]) -> pa.Table:
-    """ENTITY_SCHEMA rows of one level. Of an entity that came twice the last is kept.
+def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping[str, str]) -> EntitiesAnswer:
+    """ENTITY_SCHEMA rows of one level; rows without an id are refused. Of an entity that came twice the last is kept.
 
     ``fields`` says which column is the ``id``, ``parent``, ``name``, ``status`` and ``objective``; every other name is an attribute's.
     """
     own = {name: column for name, column in fields.items() if name in ("id", "parent", "name", "status", "objective")}
     attributes = {name: column for name, column in fields.items() if name not in own}
-    latest = {str(row[own["id"]]): row for row in answer.to_pylist()}
+    rows = answer.to_pylist()
+    latest = {str(row[own["id"]]): row for row in rows if row[own["id"]]}
+    refused = (RefusedRow(level=level.value, external_id=None, reason=f"{own['id']}: missing") for row in rows if not row[own["id"]])
     columns = [
         [connection_id] * len(latest),
         [level.value] * len(latest),
@@ -64,7 +67,8 @@ def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping
         [row[own["objective"]] if "objective" in own else None for row in latest.values()],
         [_attributes(row, attributes) for row in latest.values()],
     ]
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+    return EntitiesAnswer(table, refused_table(refused))
 
 
 def _attributes(row: Row, fields: Mapping[str, str]) -> str:
@@ -83,6 +87,8 @@ def names(answer: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Tabl
         own = {name: fields[name] for name in ("id", "parent", "name") if name in fields}
         distinct = answer.group_by(list(own.values()), use_threads=False).aggregate([])
         for row in distinct.sort_by([(column, "ascending") for column in own.values()]).to_pylist():
+            if not row[own["id"]]:
+                continue
             parent = str(row[own["parent"]]) if "parent" in own else None
             named[level.value, str(row[own["id"]])] = parent, row[own["name"]] or None
     return names_table(named)
@@ -96,24 +102,17 @@ def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str])
         answer: a row that came twice (data move while a stream runs) counts once.
         within: the column that tells rows of the same entity and day apart: an ad may stand in several ad groups, which add up.
         fields: which columns are the ``id`` and the ``campaign``.
-
-    Raises:
-        Unavailable: a value that is not a finite number; nothing of the answer can be trusted.
     """
     rows = _latest(answer, [fields["id"], within, DATE])
-    columns = {name: _plain(rows[column], column) for name, column in FIELDS.items()}
+    columns = {name: _plain(rows[column]) for name, column in FIELDS.items()}
     return _summed(_keyed(level, rows, fields, columns))
 
 
 def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
-    """Conversions per entity and day by kind, the rest null; categories that are no metric of ours make no row.
-
-    Raises:
-        Unavailable: a value that is not a finite number.
-    """
+    """Conversions per entity and day by kind, the rest null; categories that are no metric of ours make no row."""
     rows = _latest(answer, [fields["id"], within, DATE, CATEGORY])
     rows = rows.filter(pc.is_in(rows[CATEGORY], pa.array(list(CATEGORIES))))
-    counted = _plain(rows["metrics.conversions"], "metrics.conversions")
+    counted = _plain(rows["metrics.conversions"])
     kind = pa.array([CATEGORIES[category] for category in rows[CATEGORY].to_pylist()], pa.string())
     columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in KINDS}
     return _summed(_keyed(level, rows, fields, columns))
@@ -140,17 +139,10 @@ def _keyed(level: Level, rows: pa.Table, fields: Mapping[str, str], columns: Map
         "level": pa.array([level.value] * count, pa.string()),
         "external_id": rows[fields["id"]].cast(pa.string()),
         "campaign_id": rows[fields["campaign"]].cast(pa.string()),
-        "date": _dates(rows[DATE]),
+        "date": rows[DATE].cast(pa.date32()),
     }
     silent = pa.nulls(count, pa.int64())
     return pa.table({**key, **{name: columns.get(name, silent) for name in REPORTED}})
-
-
-def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
-        return column.cast(pa.date32())
-    except pa.ArrowInvalid:
-        raise Unavailable(f"Google sent something that is not a date in the field {DATE}.", "malformed") from None
 
 
 def _summed(rows: pa.Table) -> pa.Table:
@@ -170,20 +162,14 @@ def _latest(rows: pa.Table, key: list[str]) -> pa.Table:
     return rows if len(last) == rows.num_rows else rows.take(last)
 
 
-def _plain(column: pa.ChunkedArray, field: str) -> pa.Array:
+def _plain(column: pa.ChunkedArray) -> pa.Array:
     """Counts as they are, doubles in millionths."""
-    return micros(column, field) if pa.types.is_floating(column.type) else column.combine_chunks()
+    return micros(column) if pa.types.is_floating(column.type) else column.combine_chunks()
 
 
-def micros(column: pa.ChunkedArray, field: str) -> pa.Array:
-    """Doubles in millionths, each rounded once from its exact value, half to even.
-
-    Raises:
-        Unavailable: not finite, or too big for 64 bits.
-    """
+def micros(column: pa.ChunkedArray) -> pa.Array:
+    """Doubles in millionths, each rounded once from its exact value, half to even. All are finite, and their millionths fit 64 bits."""
     values = column.to_numpy()
-    if not (np.abs(values) < _LARGEST / MICROS).all():  # not a number is not less than anything
-        raise Unavailable(f"Google sent something that is not a number in the field {field}.", "malformed")
     product = values * MICROS
     nearest = np.rint(product)
     # The product was rounded itself: where that could have moved it across the middle between two integers, be exact.

@@ -13,13 +13,12 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import requests
 from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
-from adpulse.entities import ENTITY_SCHEMA
+from adpulse.entities import EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, merge_names
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, FieldRefused, ObjectGone, RateLimited, TooMuchData, Unavailable
 from adpulse.ladder import smaller_page
@@ -28,13 +27,13 @@ from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot, WorkingSizes
-from adpulse.platforms.meta import normalise, tokens
+from adpulse.platforms.meta import normalise, shapes, tokens
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of, parameters
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
 from adpulse.platforms.meta.meters import Meters, use_case
 from adpulse.platforms.meta.reports import MetaReports
-from adpulse.platforms.meta.session import Endpoint, TokenSession, error_of
+from adpulse.platforms.meta.session import Endpoint, TokenSession, decoded, error_of
 from adpulse.platforms.meta.statuses import edge_statuses
 
 log = logging.getLogger(__name__)
@@ -132,18 +131,18 @@ class MetaClient:
         account = connection.external_id
         return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)))
 
-    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> pa.Table:
+    def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> EntitiesAnswer:
         """Campaigns, ad sets and ads, archived ones too: all, or those changed since the fetch's instant. Meta lists no deleted ones."""
         params: Params = {}
         if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
             since = int((fetch.changed_since - _CHANGE_OVERLAP).timestamp())
             params["filtering"] = [{"field": "updated_time", "operator": "GREATER_THAN", "value": since}]
-        tables = [ENTITY_SCHEMA.empty_table()]
+        answers = list[EntitiesAnswer]()
         for level, edge, fields in _EDGES:
             parameters = {**params, "fields": fields, "effective_status": edge_statuses(level)}
             rows = self._list(f"act_{connection.external_id}/{edge}", parameters, slot, _account(connection.external_id))
-            tables.append(normalise.entities(level, rows, connection.id))
-        return pa.concat_tables(tables)
+            answers.append(normalise.entities(level, rows, connection.id))
+        return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
     def page_size(self, connection: Connection) -> int | None:
         """Rows of metrics requested per page at present; fewer after Meta refused a page as too big."""
@@ -157,18 +156,20 @@ class MetaClient:
             name, fields = of_level[level]
             some = {"field": "id", "operator": "IN", "value": ids}
             params = {"fields": fields, "effective_status": edge_statuses(level), "filtering": [some]}
-            return self._list(f"act_{connection.external_id}/{name}", params, slot, about)
+            rows = self._list(f"act_{connection.external_id}/{name}", params, slot, about)
+            return [row for row in rows if shapes.is_entity(row)]
 
         def node(level: Level, external_id: str) -> Page | None:
             try:
-                return self._get(external_id, {"fields": of_level[level][1]}, slot, about)
+                row = self._get(external_id, {"fields": of_level[level][1]}, slot, about)
+                return row if shapes.is_entity(row) else {}
             except ObjectGone:
                 return None
             except (BadRequest, AccountRefused):  # of this object only, as the account's edges were answered; so 275 (php-graph-sdk#764)
                 return {}
 
         lookup = look_up(absent, LookupCalls(edge=edge, node=node))
-        rows = (normalise.entities(level, [row], connection.id) for (level, _), row in lookup.rows.items())
+        rows = (normalise.entities(level, [row], connection.id).rows for (level, _), row in lookup.rows.items())
         return pa.concat_tables([*rows, status_rows(connection.id, lookup.statuses)])
 
     def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
@@ -177,6 +178,7 @@ class MetaClient:
         Raises:
             StatusRefused: the account does not take the connection's filter of statuses.
             TooMuchData: Meta cannot answer the first page, or not even the smallest page after it.
+            Unreadable: a row does not say which entity or day it is of.
         """
         return _answer(connection, request, self._insights(f"act_{connection.external_id}/{EDGE}", connection, request, slot))
 
@@ -206,11 +208,10 @@ class MetaClient:
             page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about, size)
             yield page["data"]
             empty = 0 if page["data"] else empty + 1
-            links = page.get("paging") or {}
-            if not links.get("next"):
+            after = shapes.next_cursor(page, about)
+            if after is None:
                 return
-            after = (links.get("cursors") or {}).get("after")
-            if not after or after in cursors or empty > EMPTY_PAGES:
+            if after in cursors or empty > EMPTY_PAGES:
                 raise Unavailable(f"Meta's pages for {about} do not end.", "paging")
             cursors.add(after)
             size.shrinks = _MOST_SHRINKS  # what was read so far would be lost
@@ -281,15 +282,15 @@ class MetaClient:
     def _once(self, method: str, path: str, params: Params, about: str) -> Page:
         try:
             response = self._session.call(method, path, params)
-            headers, answer = response.headers(), orjson.loads(response.body())
+            headers, answer = response.headers(), decoded(response.body())
         except FacebookRequestError as error:
             translated = _from_sdk(error, path, params, about)
             self._note_version(_headers(error))
             if not isinstance(translated, RateLimited):  # which pauses the calls by itself
                 self._meters.note(_headers(error), about)
             raise translated from None
-        except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError):
-            # The SDK mistypes broken bodies (HTML, truncated JSON), and a connection error's text holds the token.
+        except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError, RecursionError):
+            # The SDK mistypes broken bodies (HTML, truncated or endlessly nested JSON), and a connection error's text holds the token.
             raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
         if not isinstance(answer, dict) or ("error" not in answer and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
             raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
@@ -322,9 +323,10 @@ class _PageSize:
 
 def _answer(connection: Connection, request: MetricsRequest, pages: Iterator[list[Page]]) -> MetricsAnswer:
     """What the pages hold, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
-    level = level_of(request.kind)
-    tables = [MetricsAnswer(normalise.metrics(level, page, connection), normalise.names(page)) for page in pages]
-    return MetricsAnswer(normalise.latest(pa.concat_tables(table.rows for table in tables)), merge_names(table.names for table in tables))
+    level, days = level_of(request.kind), (request.since, request.until)
+    answers = [normalise.metrics(level, page, connection, days) for page in pages]
+    rows, refused = (pa.concat_tables(tables) for tables in zip(*((page.rows, page.refused) for page in answers), strict=True))
+    return MetricsAnswer(normalise.latest(rows), merge_names(page.names for page in answers), refused)
 
 
 def _from_sdk(error: FacebookRequestError, path: str, params: Params, about: str) -> AdpulseError:

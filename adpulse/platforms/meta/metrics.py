@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any
+from decimal import ROUND_HALF_EVEN, Decimal
 
-from adpulse.errors import Unavailable
 from adpulse.metrics import MICROS
-
-Row = Mapping[str, Any]
+from adpulse.platforms.meta import shapes
+from adpulse.platforms.meta.shapes import Row
+from adpulse.refused_rows import LARGEST, RowRefused
 
 PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
 LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
@@ -22,20 +21,25 @@ class ActionRow:
     """A row, and what its actions count and are worth, by type: the numbers of each ad set's own attribution setting."""
 
     fields: Row
-    counts: Mapping[str, str]
-    values: Mapping[str, str]
+    counts: Mapping[str, object]
+    values: Mapping[str, object]
 
     @classmethod
     def of(cls, row: Row) -> "ActionRow":
         """The row with its actions by type."""
-        return cls(row, _actions(row, "actions"), _actions(row, "action_values"))
+        return cls(row, shapes.actions(row, "actions"), shapes.actions(row, "action_values"))
 
     def count(self, field: str) -> int:
-        """A field that counts; absent is zero."""
-        value = self.fields.get(field, "0")
-        if not str(value).isdecimal():  # isdigit also takes ²
-            raise Unavailable(f"Meta sent something that is not a count in the field {field}.", "malformed")
-        return int(value)
+        """A field that counts; absent and null are zero."""
+        value = self.fields.get(field)
+        if value is None:
+            return 0
+        digits = str(value)
+        if not (digits.isascii() and digits.isdecimal()):  # isdigit also takes ²
+            raise RowRefused(f"{field}: not a count")
+        if len(digits) > len(str(LARGEST)):
+            raise RowRefused(f"{field}: too large")
+        return int(digits)
 
     def actions(self, *kinds: Iterable[str]) -> int:
         """How many actions there were, of each kind under the first type that is present."""
@@ -91,35 +95,36 @@ def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
     (ad sets that attribute differently), so its action metrics are null: missing is not zero.
 
     Raises:
-        Unavailable: a value that is not a number.
+        RowRefused: a value that cannot be read.
     """
     actions = ActionRow.of(row)
-    silent = not leaf and "actions" not in row
-    return {name: None if silent and source.of_actions else source.read(actions) for name, source in SOURCES.items()}
+    silent = not leaf and row.get("actions") is None
+    values = {name: None if silent and source.of_actions else source.read(actions) for name, source in SOURCES.items()}
+    for name, value in values.items():
+        if value is not None and abs(value) > LARGEST:
+            raise RowRefused(f"{name}: too large")
+    return values
 
 
 def micros(value: object, field: str) -> int:
-    """A platform's decimal string in millionths, exactly; absent is zero.
+    """A platform's decimal string in millionths, exactly, rounded once where it is finer; absent is zero.
 
     Raises:
-        Unavailable: not a finite number, or finer than a millionth.
+        RowRefused: not a finite number, or too large.
     """
     if value is None:
         return 0
     try:
         scaled = Decimal(str(value)) * MICROS
+        if abs(scaled) > LARGEST:  # 1e999999999 would take all memory as an integer
+            raise RowRefused(f"{field}: too large")
         if scaled != scaled.to_integral_value():
             scaled = scaled.quantize(Decimal(1), ROUND_HALF_EVEN)
         return int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise Unavailable(f"Meta sent something that is not a number in the field {field}.", "malformed") from None
+    except (ArithmeticError, ValueError):  # Decimal raises several kinds of the former
+        raise RowRefused(f"{field}: not a number") from None
 
 
-def _actions(row: Row, field: str) -> dict[str, str]:
-    """Action type → ``value``; the columns of attribution windows are parts of it."""
-    return {action["action_type"]: action["value"] for action in row.get(field, ()) if "value" in action}
-
-
-def _first(values: Mapping[str, str], types: Iterable[str]) -> int:
+def _first(values: Mapping[str, object], types: Iterable[str]) -> int:
     present = next((action_type for action_type in types if action_type in values), None)
     return micros(values[present], present) if present else 0

@@ -1,17 +1,21 @@
 """Turns Meta's answers into Arrow, one row per key. Pure. Step: normalise."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from datetime import date
 
 import orjson
 import pyarrow as pa
 
-from adpulse.entities import ENTITY_SCHEMA
-from adpulse.entity_names import names_table
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
+from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, Connection, Level
+from adpulse.platforms.meta import shapes
 from adpulse.platforms.meta.metrics import read
+from adpulse.platforms.meta.shapes import Days, Row
+from adpulse.refused_rows import RefusedRow, RowRefused
+from adpulse.refused_table import refused_table
 
 _ACCOUNT_STATUS = {
     1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
@@ -23,8 +27,6 @@ _NOT_ATTRIBUTES = frozenset(
 )
 
 _NAMED = ((Level.AD, "adset_id"), (Level.AD_SET, "campaign_id"), (Level.CAMPAIGN, None))
-
-Row = Mapping[str, Any]
 
 
 def account(node: Row) -> AccountFacts:
@@ -40,48 +42,77 @@ def account(node: Row) -> AccountFacts:
     )
 
 
-def entities(level: Level, rows: Iterable[Row], connection_id: str) -> pa.Table:
+def entities(level: Level, rows: Iterable[object], connection_id: str) -> EntitiesAnswer:
     """ENTITY_SCHEMA rows of one level. Of an entity that came twice (data move while paging) the last is kept."""
-    latest = {str(row["id"]): row for row in rows}
+    latest, refused = dict[str, tuple[str | None, ...]](), list[RefusedRow]()
+    for row in rows:
+        try:
+            external_id, fields = shapes.entity(row)
+            latest[external_id] = _entity(level, fields)
+        except RowRefused as error:
+            refused.append(RefusedRow(level=level.value, external_id=shapes.entity_key(row), reason=str(error)))
+    parents, names, statuses, goals, attributes = zip(*latest.values(), strict=True) if latest else ((),) * 5
+    same = [connection_id] * len(latest), [level.value] * len(latest)
+    columns = [*same, list(latest), parents, names, statuses, goals, attributes]
+    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+    return EntitiesAnswer(table, refused_table(refused))
+
+
+def _entity(level: Level, row: Row) -> tuple[str | None, ...]:
+    """Its parent, name, status, objective and attributes.
+
+    Raises:
+        RowRefused: it has no status.
+    """
     parent = {Level.CAMPAIGN: None, Level.AD_SET: "campaign_id", Level.AD: "adset_id"}[level]
     goal = {Level.CAMPAIGN: "objective", Level.AD_SET: "optimization_goal", Level.AD: None}[level]
-    columns = [
-        [connection_id] * len(latest),
-        [level.value] * len(latest),
-        list(latest),
-        [row.get(parent) if parent else None for row in latest.values()],
-        [row.get("name") for row in latest.values()],
-        [row["effective_status"] for row in latest.values()],
-        [row.get(goal) if goal else None for row in latest.values()],
-        [_attributes(row) for row in latest.values()],
-    ]
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
+    return (
+        shapes.identifier(row.get(parent)) if parent else None,
+        shapes.text(row.get("name")),
+        shapes.entity_status(row),
+        shapes.text(row.get(goal)) if goal else None,
+        _attributes(row),
+    )
 
 
 def _attributes(row: Row) -> str:
-    """Everything else the call gave, as canonical JSON: the same entity always reads the same."""
-    attributes = {name: value for name, value in row.items() if name not in _NOT_ATTRIBUTES and value is not None}
-    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def metrics(level: Level, rows: Iterable[Row], connection: Connection) -> pa.Table:
-    """METRIC_SCHEMA rows of one page, one per entity and day; of a key that came twice the last is kept.
+    """Everything else the call gave, as canonical JSON: the same entity always reads the same.
 
     Raises:
-        Unavailable: a value that is not a number; nothing of the answer can be trusted.
+        RowRefused: it is nested deeper than any attribute.
     """
-    key = f"{level.value}_id"
-    latest = {(str(row[key]), row["date_start"]): row for row in rows}
-    values = [read(row, leaf=level is Level.AD) for row in latest.values()]
+    attributes = {name: value for name, value in row.items() if name not in _NOT_ATTRIBUTES and value is not None}
+    try:
+        return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        raise RowRefused("attributes: too deep") from None
+
+
+def metrics(level: Level, rows: Iterable[object], connection: Connection, days: Days) -> MetricsAnswer:
+    """One page of a report of these days, one row per entity and day; of a key that came twice the last is kept.
+
+    Raises:
+        SeveralDays, Unreadable: a row whose entity or day cannot be told.
+    """
+    latest, refused, named = dict[tuple[str, date], tuple[str, dict[str, int | None]]](), list[RefusedRow](), list[Row]()
+    for sent in rows:
+        external_id, day, row = shapes.report_row(level, sent, days, f"account {connection.external_id}")
+        named.append(row)
+        try:
+            latest[external_id, day] = shapes.campaign(row), read(row, leaf=level is Level.AD)
+        except RowRefused as error:
+            campaign_id = shapes.identifier(row.get("campaign_id"))
+            refused.append(RefusedRow(level=level.value, external_id=external_id, campaign_id=campaign_id, day=day, reason=str(error)))
     columns: list[pa.Array] = [
-        pa.array([connection.id] * len(latest)),
-        pa.array([level.value] * len(latest)),
+        pa.array([connection.id] * len(latest), pa.string()),
+        pa.array([level.value] * len(latest), pa.string()),
         pa.array([external_id for external_id, _ in latest], pa.string()),
-        pa.array([str(row["campaign_id"]) for row in latest.values()], pa.string()),
-        pa.array([day for _, day in latest], pa.string()).cast(pa.date32()),
+        pa.array([campaign_id for campaign_id, _ in latest.values()], pa.string()),
+        pa.array([day for _, day in latest], pa.date32()),
     ]
-    columns += [pa.array([metrics.get(name) for metrics in values], pa.int64()) for name in METRICS]
-    return with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
+    columns += [pa.array([values.get(name) for _, values in latest.values()], pa.int64()) for name in METRICS]
+    table = with_profit(pa.table(columns, schema=METRIC_SCHEMA), connection.gross_margin)
+    return MetricsAnswer(table, names(named), refused_table(refused))
 
 
 def names(rows: Iterable[Row]) -> pa.Table:
@@ -89,10 +120,9 @@ def names(rows: Iterable[Row]) -> pa.Table:
     named: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for row in rows:
         for level, parent in _NAMED:
-            key, name = row.get(f"{level}_id"), row.get(f"{level}_name")
+            key, name = shapes.identifier(row.get(f"{level}_id")), shapes.text(row.get(f"{level}_name"))
             if key is not None and name is not None:
-                above = row.get(parent) if parent else None
-                named[level.value, str(key)] = None if above is None else str(above), str(name)
+                named[level.value, key] = shapes.identifier(row.get(parent)) if parent else None, name
     return names_table(named)
 
 

@@ -1,10 +1,12 @@
 """Meta's SDK with one token, and with a proof of the app's secret wherever Meta accepts it. Step: fetch."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from facebook_business.api import FacebookAdsApi, FacebookResponse
 from facebook_business.exceptions import FacebookRequestError
 from facebook_business.session import FacebookSession
@@ -92,4 +94,22 @@ def error_of(error: FacebookRequestError) -> dict[str, Any]:
     """The ``error`` object of a refusal; empty when there was none."""
     body = error.body()
     content = body.get("error") if isinstance(body, dict) else None
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: _unicode(value) if isinstance(value, str) else value for name, value in content.items()}
+
+
+def decoded(body: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    """The JSON of a body. Half a surrogate pair, which is JSON but no Unicode, becomes U+FFFD: a name that was cut may end in one.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or nested without end.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return orjson.loads(_unicode(json.dumps(json.loads(body), ensure_ascii=False)))
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

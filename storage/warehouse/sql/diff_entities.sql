@@ -1,14 +1,19 @@
 -- Entities whose row differs from the stored one. ordinal grows with the time of the answer: the latest answer wins.
--- walks: where each connection's last complete walk begins; an entity that no answer has named since is GONE.
+-- walks: where each connection's last complete walk begins; an entity that no answer has named since is GONE, but not one
+-- whose row was refused.
 -- A row that is GONE, or that gives nothing but the status of a deleted entity (bare), keeps the stored attributes.
-WITH last_word AS (
+WITH named AS (
+    SELECT connection_id, level, external_id FROM refused WHERE external_id IS NOT NULL
+), last_word AS (
     SELECT max(ordinal) AS ordinal
     FROM answer
     GROUP BY connection_id, level, external_id
 ), answered AS (
     SELECT answer.* REPLACE (
         CASE
-            WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM deleted_statuses) AND answer.level <> 'account' THEN 'GONE'
+            WHEN answer.ordinal < walks.first AND answer.status NOT IN (FROM deleted_statuses) AND answer.level <> 'account'
+                AND (answer.connection_id, answer.level, answer.external_id) NOT IN (SELECT (connection_id, level, external_id) FROM named)
+                THEN 'GONE'
             ELSE answer.status
         END AS status
     )
@@ -25,6 +30,7 @@ WITH last_word AS (
     FROM entities
     SEMI JOIN walks USING (connection_id)
     ANTI JOIN answered USING (connection_id, level, external_id)
+    ANTI JOIN named USING (connection_id, level, external_id)
     WHERE status NOT IN (FROM deleted_statuses) AND level <> 'account'
 )
 SELECT

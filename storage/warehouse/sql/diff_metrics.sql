@@ -1,5 +1,6 @@
 -- Rows of {{ table }} that the answers change. coverage: the days that the answers cover completely; answered_days: these and the days
 -- that they cover in part.
+-- refused: entities and days whose rows were refused; they have not vanished, and their rows stay as they are.
 -- A stored row missing from the answers vanished. It becomes zero (null stays null) if its entity is in confirmed: a lookup after these
 -- answers reported it as alive. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
 -- Connections in reports_removed have a platform that still reports deleted entities: there every missing row is zero. No connection is
@@ -16,6 +17,7 @@ WITH latest AS (
     FROM stored
     SEMI JOIN coverage USING (connection_id, date)
     ANTI JOIN latest USING (connection_id, level, external_id, date)
+    ANTI JOIN refused USING (connection_id, level, external_id, date)
 ), vanished AS (
     SELECT
         * REPLACE (

@@ -3,7 +3,8 @@
 --   when the day's totals were read;
 --   when a closed day's leaves were read: its totals hardly move, and a remainder older than its leaves counts twice;
 --   when a day's leaves were read for the first time: until then the whole total was the remainder.
--- In between an open day's leaves run ahead and the remainder stays.
+-- In between an open day's leaves run ahead and the remainder stays. It also stays where a row of the campaign's day was refused (held);
+-- where that row's campaign is unknown, every campaign's does.
 -- For a connection with a new margin (remargined) every day's profit is computed again: from totals and leaves where these have not
 -- changed since the remainder was computed, otherwise from the remainder itself (at_new_margin), which is right but for rounding.
 WITH days_read AS (
@@ -48,15 +49,26 @@ WITH days_read AS (
         {{ additive | for_each("(t.{name} - if(s.campaign_id IS NULL, 0, s.{name}))::BIGINT AS {name}") }}
     FROM totals t
     LEFT JOIN sums s USING (connection_id, campaign_id, date)
+), held AS (
+    SELECT r.connection_id, r.date, coalesce(r.campaign_id, if(r.level = 'campaign', r.external_id, s.campaign_id)) AS campaign_id
+    FROM refused r
+    LEFT JOIN metric_facts s USING (connection_id, level, external_id, date)
+), computed AS (
+    SELECT r.*
+    FROM remainder r
+    SEMI JOIN days_read USING (connection_id, date)
+    ANTI JOIN held h
+        ON h.connection_id = r.connection_id AND h.date = r.date AND coalesce(h.campaign_id, r.campaign_id) = r.campaign_id
 ), untouched AS (
     SELECT
         r.*,
         {{ additive | reject("sameas", profit) | for_each("coalesce(r.{name}, 0) = coalesce(k.{name}, 0)", " AND ") }} AS still
     FROM remainder r
-    ANTI JOIN days_read USING (connection_id, date)
+    SEMI JOIN remargined USING (connection_id)
+    ANTI JOIN computed USING (connection_id, campaign_id, date)
     LEFT JOIN at_new_margin k USING (connection_id, campaign_id, date)
 ), wanted AS (
-    SELECT r.* FROM remainder r SEMI JOIN days_read USING (connection_id, date)
+    FROM computed
     UNION ALL BY NAME
     SELECT * EXCLUDE (still) FROM untouched WHERE still
     UNION ALL BY NAME

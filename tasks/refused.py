@@ -1,0 +1,41 @@
+"""Warns about rows that a platform sent and that were refused: which entity, which day, and why. Step: telemetry."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from adpulse.bootstrap import App
+from adpulse.errors import AdpulseError
+from adpulse.fetch_result import FetchResult
+from adpulse.model import FetchKind, Lease
+from adpulse.platforms.registry import platform_of
+from storage.control.connection_warnings import refused_kind
+
+_NAMED = 5
+"""How many rows a message names."""
+
+CODE = "refused_rows"
+
+
+def note_refused(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
+    """One warning for each kind of read and day with refused rows. A day that was read again without any loses its warning."""
+    latest: dict[tuple[FetchKind, date | None], list[dict[str, Any]]] = {}
+    for answer in staged:
+        rows = answer.refused.to_pylist()
+        if answer.fetch.kind.has_dates:
+            latest |= {(answer.fetch.kind, day): [row for row in rows if row["date"] == day] for day in answer.fetch.days}
+        elif rows or answer.fetch.kind is FetchKind.ENTITIES_FULL:  # only a full walk reads an unchanged entity again
+            latest[FetchKind.ENTITIES_FULL, None] = rows
+    for (kind, day), rows in latest.items():
+        if rows:
+            app.warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), CODE))
+    app.warnings.clear(lease.connection.id, {refused_kind(kind, day) for (kind, day), rows in latest.items() if not rows})
+
+
+def _message(lease: Lease, day: date | None, rows: list[dict[str, Any]]) -> str:
+    label = platform_of(lease.connection.provider).label
+    count = "a row" if len(rows) == 1 else f"{len(rows)} rows"
+    of_day = f" of {day}" if day else ""
+    named = ", ".join(f"{row['level']} {row['external_id'] or 'without id'} ({row['reason']})" for row in rows[:_NAMED])
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return f"{label} sent {count}{of_day} that cannot be read; what is stored of them stays: {named}{more}."
