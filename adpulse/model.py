@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 from zoneinfo import ZoneInfo
 
+from adpulse import zones
 from adpulse.frequency import Frequency
 from adpulse.status_filter import WIDEST, ReportFilters
 
@@ -121,6 +122,27 @@ class AccountFacts:
     status: str
     login_customer_id: str | None = None
     manager: bool = False
+
+    @property
+    def flaw(self) -> str | None:
+        """What the platform does not report of an account that is in order, as it continues "it is"; None if nothing is missing."""
+        if not self.enabled or self.manager:
+            return None
+        if not self.currency:
+            return "without a currency"
+        if not zones.is_known(self.timezone):
+            return f"in the unknown time zone '{self.timezone[:60]}'" if self.timezone else "without a time zone"
+        return None
+
+    @property
+    def can_be_synced(self) -> bool:
+        """Whether it can be connected."""
+        return self.enabled and not self.manager and self.flaw is None
+
+    @property
+    def condition(self) -> str:
+        """The platform's status, and what it does not report."""
+        return f"{self.status}, {self.flaw}" if self.flaw else self.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,11 +93,11 @@ def _choose(provider: Provider, reached: "Sequence[AccountFacts]", account_ids: 
     if not reached:
         raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
     if account_ids and "all" in account_ids:
-        return [account for account in reached if account.enabled]
+        return [account for account in reached if account.can_be_synced]
     if not account_ids and len(reached) == 1:
         return reached
     listed = "\n".join(
-        f"  {account.external_id}  {account.name}  {account.currency}  {account.timezone}  {account.status}" for account in reached
+        f"  {account.external_id}  {account.name}  {account.currency}  {account.timezone}  {account.condition}" for account in reached
     )
     if not account_ids:
         if not sys.stdin.isatty():

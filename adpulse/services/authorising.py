@@ -124,7 +124,7 @@ def connectable_accounts(app: App, grant: Grant, manager_id: str | None = None) 
     account_ids = [
         account.external_id
         for account in grant.accounts
-        if account.enabled and not account.manager and account.external_id not in connected and manager in (None, account.login_customer_id)
+        if account.can_be_synced and account.external_id not in connected and manager in (None, account.login_customer_id)
     ]
     if not account_ids:
         through = f" through {manager}" if manager else ""

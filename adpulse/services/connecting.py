@@ -74,6 +74,11 @@ def require_connectable(
             raise Usage(
                 f"{account.name} ({account.external_id}) is {account.status} at {platform_of(provider).label}. It cannot be synced."
             )
+        if account.flaw:
+            raise Usage(
+                f"{account.name} ({account.external_id}) is {account.flaw} at {platform_of(provider).label}. It cannot be synced before "
+                "that is mended there."
+            )
     return connected
 
 

@@ -30,7 +30,7 @@ def _recheck(app: App, connection: Connection, dispatcher: Dispatch) -> bool:
     except AdpulseError as error:
         app.connections.set_status(connection.id, status_after(error) or connection.status, str(error))
         return False
-    if facts.currency != connection.currency:
+    if facts.currency and facts.currency != connection.currency:
         app.connections.set_status(connection.id, ConnectionStatus.CURRENCY_CHANGED, connection.currency_change_message(facts.currency))
         return False
     if not facts.enabled:

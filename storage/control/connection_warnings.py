@@ -16,6 +16,9 @@ from storage.control.database import Engine, Session, insert_or_update, lock, re
 from storage.control.tables import Base, ConnectionRow
 
 _READS = frozenset(FetchKind)
+ACCOUNT_FLAW = "account_flaw"
+"""The kind of a warning that the platform does not report the account's currency, or no time zone that is known."""
+
 API_VERSION = "api_version"
 """The kind of a warning that another API version answers than is called."""
 

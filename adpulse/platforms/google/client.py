@@ -106,7 +106,7 @@ class GoogleClient:
         rows = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist()
         if not rows:
             raise Unavailable(f"Google returned nothing about {_about(connection.external_id)}.", "malformed")
-        return normalise.account(rows[-1], "customer", connection.login_customer_id)
+        return normalise.account(rows[-1] | {"customer.id": connection.external_id}, "customer", connection.login_customer_id)
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> EntitiesAnswer:
         """Campaigns, ad groups, ads and asset groups, removed ones too: all, or those changed since the fetch's instant."""
@@ -234,10 +234,10 @@ class GoogleClient:
         """A customer itself and, of a manager, everything below it."""
         fields = [f"customer_client.{name}" for name in PROFILE]
         answer = self._rows_of(customer, customer, gaql("customer_client", fields), fields, slot)
-        return [
-            normalise.account(row, "customer_client", None if str(row["customer_client.id"]) == customer else customer)
-            for row in answer.to_pylist()
-        ]
+        rows = [row for row in answer.to_pylist() if row["customer_client.id"]]
+        if len(rows) < answer.num_rows:
+            log.warning("%s customers below %s are left out of a list: they have no id", answer.num_rows - len(rows), _about(customer))
+        return [normalise.account(row, "customer_client", None if str(row["customer_client.id"]) == customer else customer) for row in rows]
 
     def _query(
         self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None

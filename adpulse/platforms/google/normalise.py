@@ -23,6 +23,9 @@ from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
 
 CATEGORY = "segments.conversion_action_category"
+_STOPPED = frozenset({"CANCELED", "SUSPENDED", "CLOSED"})
+"""Statuses in which nothing can be read. One that is not known yet is no reason to stop: a refusal would say so."""
+
 _KEY = ("level", "external_id", "campaign_id", "date")
 _LARGEST = 2**63
 _UNSURE_FROM = 2.0**51
@@ -40,7 +43,7 @@ def account(row: Row, prefix: str, login_customer_id: str | None) -> AccountFact
         name=str(row[f"{prefix}.descriptive_name"]) or f"Customer {external_id}",
         currency=str(row[f"{prefix}.currency_code"]),
         timezone=str(row[f"{prefix}.time_zone"]),
-        enabled=status == "ENABLED" and not manager,
+        enabled=status not in _STOPPED and not manager,
         status="manager account" if manager else status.lower(),
         login_customer_id=login_customer_id,
         manager=manager,

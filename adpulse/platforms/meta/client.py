@@ -7,7 +7,7 @@ none is ever chained to ours.
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -35,6 +35,7 @@ from adpulse.platforms.meta.meters import Meters, use_case
 from adpulse.platforms.meta.reports import MetaReports
 from adpulse.platforms.meta.session import Endpoint, TokenSession, decoded, error_of
 from adpulse.platforms.meta.statuses import edge_statuses
+from adpulse.refused_rows import RowRefused
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class MetaClient:
     def _listed(self, edge: str, slot: CallSlot) -> list[AccountFacts] | AdpulseError:
         """The accounts of one edge of ``me``, or why it has none: a user may lack the one, a System User the other."""
         try:
-            return [normalise.account(node) for node in self._list(edge, {"fields": _ACCOUNT}, slot, "this token's accounts")]
+            return list(_accounts_of(self._list(edge, {"fields": _ACCOUNT}, slot, "this token's accounts")))
         except TooMuchData:
             raise
         except (AccountRefused, BadRequest) as refused:
@@ -129,7 +130,7 @@ class MetaClient:
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Meta says about the connection's account now."""
         account = connection.external_id
-        return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)))
+        return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)), account)
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> EntitiesAnswer:
         """Campaigns, ad sets and ads, archived ones too: all, or those changed since the fetch's instant. Meta lists no deleted ones."""
@@ -302,6 +303,14 @@ class MetaClient:
         """Every answer names the version that it is of, refusals too (header ``facebook-api-version``)."""
         named = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), "")
         self._answered = named if _VERSION.fullmatch(named) else self._answered
+
+
+def _accounts_of(nodes: Iterable[object]) -> Iterator[AccountFacts]:
+    for node in nodes:
+        try:
+            yield normalise.account(node)
+        except RowRefused as refused:
+            log.warning("an account is left out of a list: %s", refused)
 
 
 def _account(external_id: str) -> str:

@@ -1,6 +1,6 @@
 """Turns Meta's answers into Arrow, one row per key. Pure. Step: normalise."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import orjson
@@ -18,10 +18,12 @@ from adpulse.refused_rows import RefusedRow, RowRefused
 from adpulse.refused_table import refused_table
 
 _ACCOUNT_STATUS = {
-    1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review", 8: "pending settlement", 9: "in grace period",
-    100: "pending closure", 101: "closed",
+    "1": "active", "2": "disabled", "3": "unsettled", "7": "pending risk review", "8": "pending settlement", "9": "in grace period",
+    "100": "pending closure", "101": "closed", "201": "any active", "202": "any closed",
 }  # fmt: skip
-_READABLE = (1, 3, 8, 9)
+_UNREADABLE = frozenset({"2", "7", "100", "101", "202"})
+"""Statuses in which nothing can be read. One that is not known yet is no reason to stop: a refusal would say so."""
+
 _NOT_ATTRIBUTES = frozenset(
     {"id", "name", "effective_status", "updated_time", "account_id", "campaign_id", "adset_id", "objective", "optimization_goal"}
 )
@@ -29,15 +31,24 @@ _NOT_ATTRIBUTES = frozenset(
 _NAMED = ((Level.AD, "adset_id"), (Level.AD_SET, "campaign_id"), (Level.CAMPAIGN, None))
 
 
-def account(node: Row) -> AccountFacts:
-    """What Meta says about an ad account."""
-    status = int(node["account_status"])
+def account(node: object, external_id: str | None = None) -> AccountFacts:
+    """What Meta says about an ad account: the account with this id, or one of a list. Without a name it is called by its id.
+
+    Raises:
+        RowRefused: one of a list has no id.
+    """
+    fields: Row = node if isinstance(node, Mapping) else {}
+    own_id = external_id or shapes.identifier(fields.get("account_id")) or shapes.identifier(fields.get("id"))
+    if own_id is None:
+        raise RowRefused("account_id: missing")
+    status = shapes.text(fields.get("account_status")) or "unknown"
+    bare_id = own_id.removeprefix("act_")
     return AccountFacts(
-        external_id=str(node["account_id"]),
-        name=str(node["name"]),
-        currency=str(node["currency"]),
-        timezone=str(node["timezone_name"]),
-        enabled=status in _READABLE,
+        external_id=bare_id,
+        name=shapes.text(fields.get("name")) or bare_id,
+        currency=shapes.text(fields.get("currency")) or "",
+        timezone=shapes.text(fields.get("timezone_name")) or "",
+        enabled=status not in _UNREADABLE,
         status=_ACCOUNT_STATUS.get(status, f"status {status}"),
     )
 
