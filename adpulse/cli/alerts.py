@@ -58,19 +58,14 @@ def remove(alert: Reference) -> None:
 @alerts.command("run")
 def run(alert: Reference) -> None:
     """Run an alert's query and show its rows; webhooks are not notified."""
-    from rich.console import Console
-    from rich.table import Table
-
     from adpulse.bootstrap import app
+    from adpulse.cli.tables import print_table
 
     context = app()
     answer = context.run_query(context.alerts.named(alert))
     if not answer.rows:
         typer.echo("No rows: it is quiet.")
         return
-    table = Table(*answer.columns)
-    for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table, markup=False)
+    print_table(answer.columns, [["" if value is None else str(value) for value in row] for row in answer.rows])
     if answer.truncated:
         typer.echo(f"And more than these {len(answer.rows)} rows.")

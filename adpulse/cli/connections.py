@@ -57,6 +57,7 @@ def _connect(provider: Provider, workspace: str, account_ids: list[str] | None, 
 
     from adpulse import presentation
     from adpulse.bootstrap import app
+    from adpulse.cli.tables import plain
     from adpulse.frequency import allowed
     from adpulse.services import connecting
     from adpulse.services.discovering import discover
@@ -71,7 +72,8 @@ def _connect(provider: Provider, workspace: str, account_ids: list[str] | None, 
         frequency = typer.prompt(f"Sync frequency ({listed})", default="manual") if sys.stdin.isatty() else "manual"
     elsewhere = ""
     for view in connecting.connect(context, owner.id, provider, secret, chosen, frequency):
-        typer.echo(f"Connected {view.connection.name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
+        name = plain(view.connection.name)
+        typer.echo(f"Connected {name} ({view.connection.external_id}); its first sync is queued: {view.connection.id}")
         elsewhere = presentation.describe_token_app(view.connection)
     if elsewhere:
         typer.echo(f"The token was {elsewhere}.")
@@ -90,6 +92,8 @@ def _read_secret(provider: Provider) -> SecretStr:
 
 def _choose(provider: Provider, reached: "Sequence[AccountFacts]", account_ids: list[str] | None) -> "Sequence[AccountFacts]":
     """The accounts with these ids, all accounts, the only account, or those that the person picks at the prompt."""
+    from adpulse.cli.tables import plain
+
     if not reached:
         raise Usage("The credential is valid but reaches no ad account. Assign an account to its user and try again.")
     if account_ids and "all" in account_ids:
@@ -97,7 +101,8 @@ def _choose(provider: Provider, reached: "Sequence[AccountFacts]", account_ids: 
     if not account_ids and len(reached) == 1:
         return reached
     listed = "\n".join(
-        f"  {account.external_id}  {account.name}  {account.currency}  {account.timezone}  {account.condition}" for account in reached
+        plain(f"  {account.external_id}  {account.name}  {account.currency}  {account.timezone}  {account.condition}")
+        for account in reached
     )
     if not account_ids:
         if not sys.stdin.isatty():
@@ -132,6 +137,7 @@ def status(
     """Show how fresh connections are, and what waits and why."""
     from adpulse import presentation
     from adpulse.bootstrap import app
+    from adpulse.cli.tables import plain
     from adpulse.planner.completeness import completeness
 
     context = app()
@@ -146,17 +152,15 @@ def status(
         version = presentation.version_fields(context.api_versions().get(view.connection.provider))
         typer.echo(json.dumps(presentation.telemetry_fields(view, cadence) | version | {"completeness": days}, indent=2))
         return
-    typer.secho(f"{view.connection.name}  {view.connection.id}", bold=True)
+    typer.secho(plain(f"{view.connection.name}  {view.connection.id}"), bold=True)
     completeness_lines = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
     for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *completeness_lines]:
-        typer.echo(f"  {label:<15} {value}")
+        typer.echo(f"  {label:<15} {plain(value)}")
 
 
 def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from adpulse import presentation
+    from adpulse.cli.tables import print_table
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
@@ -170,9 +174,8 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME (or: connect google)")
         return
     now = context.clock.now()
-    table = Table("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits")
-    for view in views:
-        cells = (
+    rows = [
+        (
             view.connection.name,
             view.connection.frequency.label,
             presentation.describe_state(view),
@@ -186,8 +189,9 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
             or view.last_sync_error
             or "",
         )
-        table.add_row(*cells)
-    Console().print(table)
+        for view in views
+    ]
+    print_table(("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits"), rows)
     used = {view.connection.provider for view in views}
     for provider, version in context.api_versions().items():
         if version.is_ending and provider in used:

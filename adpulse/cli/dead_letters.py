@@ -22,10 +22,8 @@ def list_letters(
     connection: Annotated[str | None, typer.Argument(help="Id or name; all when left out.")] = None, *, as_json: AsJson = False
 ) -> None:
     """List the open letters, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from adpulse.bootstrap import app
+    from adpulse.cli.tables import print_table
     from adpulse.presentation import format_age
 
     context = app()
@@ -36,12 +34,13 @@ def list_letters(
     if not letters:
         typer.echo("No dead letters.")
         return
-    table = Table("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
+    columns = ("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
     names = {view.connection.id: view.connection.name for view in context.connections.every()}
+    rows = []
     for letter in letters:
         age = format_age(letter.finished_at, context.wall.now())
-        table.add_row(letter.id[:8], names[letter.connection_id], age, str(letter.attempts), letter.error_during or "", letter.error or "")
-    Console().print(table)
+        rows.append((letter.id[:8], names[letter.connection_id], age, str(letter.attempts), letter.error_during or "", letter.error or ""))
+    print_table(columns, rows)
 
 
 @dead_letters.command("show")

@@ -9,12 +9,11 @@ from uuid import UUID
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
-from rich.table import Table
 
 from adpulse import orchestrator, presentation
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.cli.tables import print_table
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
@@ -175,12 +174,9 @@ class DemoRun:
     def show(self) -> None:
         """One table, and where to look."""
         columns = ("connection", "calls", "fetched", "inserted", "updated", "unchanged", "differences")
-        table = Table(*columns, title="Against the truth")
-        for figures in self.report()["connections"]:
-            table.add_row(
-                *(str(figures[name]) for name in ("name", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"))
-            )
-        Console().print(table)
+        names = ("name", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences")
+        rows = [[str(figures[name]) for name in names] for figures in self.report()["connections"]]
+        print_table(columns, rows, title="Against the truth")
         for workspace in self._app.workspaces.all():
             typer.echo(f"{workspace.name}: {self._app.settings.home / 'published' / workspace.id}.duckdb")
 
