@@ -33,6 +33,7 @@ from storage.control.unsettled import MOST_DEATHS
 from tasks.batch import failure
 from tasks.ladder import fill_holes
 from tasks.refused import note_refused
+from tasks.unknown_values import note_unknown_values
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         _record_size(app, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         note_refused(app, lease, staged)
+        note_unknown_values(app, lease, staged)
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
         return _leg_from_warehouse(app, lease, leg)

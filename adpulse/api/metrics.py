@@ -67,6 +67,7 @@ class ControlPlane(Collector):
         yield from _connections(snapshot)
         yield from _freshness(snapshot)
         yield from _syncs(snapshot)
+        yield _warnings(snapshot)
         yield from self._calls(snapshot)
         yield self._worker()
         yield self._versions()
@@ -98,6 +99,14 @@ class ControlPlane(Collector):
         if (last_seen := self._app.leadership.seen(SWEEP)) is not None:
             family.add_metric([], last_seen.total_seconds())
         return family
+
+
+def _warnings(snapshot: Snapshot) -> Metric:
+    help_text = "Warnings of connections: what fails, or is odd, without stopping their numbers."
+    family = GaugeMetricFamily("adpulse_connection_warnings", help_text, labels=["provider", "kind"])
+    for (provider, kind), count in sorted(snapshot.warnings.items()):
+        family.add_metric([provider, kind], count)
+    return family
 
 
 def _connections(snapshot: Snapshot) -> Iterator[Metric]:

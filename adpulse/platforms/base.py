@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.metrics_request import MetricsRequest, Step
-from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Provider
+from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level, Provider
 
 if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     import pyarrow as pa
@@ -261,6 +261,9 @@ class Platform(Generic[S]):
 
     entrypoint: str
     """Its Prefect flow, dotted: the flow's module is loaded once and under its own name."""
+
+    knows: Callable[[Level, str, str], bool]
+    """Whether this version knows a value of an entity's column ``status`` or ``objective``; unknown ones are stored all the same."""
 
     tick_delay: timedelta
     """By how much its scheduled flow runs start later than their slot, so that platforms do not start together."""

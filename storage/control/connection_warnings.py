@@ -19,6 +19,9 @@ _READS = frozenset(FetchKind)
 ACCOUNT_FLAW = "account_flaw"
 """The kind of a warning that the platform does not report the account's currency, or no time zone that is known."""
 
+UNKNOWN_VALUES = "unknown_values"
+"""The kind of a warning that entities have statuses or types that this version does not know."""
+
 API_VERSION = "api_version"
 """The kind of a warning that another API version answers than is called."""
 

@@ -1,5 +1,6 @@
 """What an installation is like now, counted in the control plane by a few statements, however many connections there are."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from adpulse.model import ConnectionStatus, Provider, RunState
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.scopes import ScopeLimits
 from adpulse.platforms.registry import PLATFORMS
+from storage.control.connection_warnings import ConnectionWarningRow
 from storage.control.database import Engine, Session, reading
 from storage.control.staleness import overdue
 from storage.control.tables import CallRow, ConnectionRow, RunRow, is_letter, is_open
@@ -85,6 +87,8 @@ class Snapshot:
     busiest_account: Mapping[Provider, int]
     scopes: list[ScopeCalls]
     """Those with the most calls."""
+    warnings: Mapping[tuple[Provider, str], int]
+    """Warnings of connections by platform and topic, the first word of their kind."""
 
 
 class Gauges:
@@ -109,6 +113,7 @@ class Gauges:
                 ended=list(_ended(session, since=self._wall.now() - _RECENT)),
                 calls={provider: calls for provider, (calls, _) in accounts.items()},
                 busiest_account={provider: most for provider, (_, most) in accounts.items()},
+                warnings=_warnings(session),
                 scopes=[each for provider in PLATFORMS for each in self._scope_calls(session, provider, now)],
             )
 
@@ -133,6 +138,16 @@ class Gauges:
         used = select(CallRow.scope, func.count().label("calls")).where(mine, CallRow.at >= since).group_by(CallRow.scope)
         found = session.execute(used.order_by(func.count().desc()).limit(_MOST_SCOPES))
         return [ScopeCalls(scope=scope, calls=calls) for scope, calls in found]
+
+
+def _warnings(session: Session) -> Mapping[tuple[Provider, str], int]:
+    warned = select(ConnectionRow.provider, ConnectionWarningRow.kind, func.count()).join(
+        ConnectionWarningRow, ConnectionWarningRow.connection_id == ConnectionRow.id
+    )
+    counts = Counter[tuple[Provider, str]]()
+    for provider, kind, count in session.execute(warned.group_by(ConnectionRow.provider, ConnectionWarningRow.kind)):
+        counts[Provider(provider), kind.partition(" ")[0]] += count
+    return counts
 
 
 def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:

@@ -173,3 +173,27 @@ def test_of_very_many_warnings_the_first_ten_are_shown(installation, synced):
     assert len(view.warnings) > 10
     assert len(shown) == 11
     assert shown[-1] == f"And {len(view.warnings) - 10} more, which GET /connections/{connection.id} lists."
+
+
+@pytest.mark.parametrize(
+    ("name", "aim", "place", "value", "named"),
+    [
+        (META, {"kind": "ads"}, "data[0].effective_status", "IN_ORBIT", "ad status IN_ORBIT (1)"),
+        (META, {"kind": "campaigns"}, "data[*].objective", "OUTCOME_ORBIT", "campaign objective OUTCOME_ORBIT"),
+        (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 99, "ad_group status 99 (1)"),
+        (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 1, "ad_group status UNKNOWN (1)"),
+    ],
+)
+def test_statuses_and_types_that_nobody_knows_are_counted_until_none_is_listed(installation, name, aim, place, value, named):
+    connection = installation.connect(name)
+    rewrite(installation, place, value, **aim)
+    installation.sync(connection)
+    (warning,) = warnings(installation, connection)
+
+    installation.sandbox.faults.clear()
+    installation.sandbox.clock.advance(25 * 3600)
+    installation.sync(connection)
+
+    assert warning.kind == "unknown_values"
+    assert named in warning.message
+    assert warnings(installation, connection) == ()

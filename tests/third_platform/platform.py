@@ -53,6 +53,7 @@ PINBOARD = Platform(
     scope_owner="Pinboard app",
     call_unit="points",
     entrypoint="third_platform.flow.pinboard_sync",
+    knows=lambda *_: True,
     tick_delay=timedelta(seconds=20),
     credential=CredentialPrompt(variable="ADPULSE_PINBOARD_TOKEN", name="Pinboard token"),
     connect_help="Connect Pinboard Ads accounts.",

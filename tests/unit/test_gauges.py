@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, update
 
-from adpulse.errors import AuthExpired
+from adpulse.errors import AuthExpired, BadRequest
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, Heat, RunCounts, RunState
+from adpulse.model import ConnectionStatus, Heat, Lane, RunCounts, RunState
 from adpulse.planner.scopes import ScopeLimits, scope_limits
 from adpulse.settings import Settings
 from storage.control.gauges import AGES, Gauges
@@ -29,6 +29,16 @@ def synced(plane, connection, ago, **values):
 def group(snapshot, frequency, provider="meta", status=ConnectionStatus.ACTIVE):
     (found,) = [each for each in snapshot.connections if (each.provider, each.status, each.frequency) == (provider, status, frequency)]
     return found
+
+
+def test_warnings_are_counted_by_platform_and_topic(plane, gauges):
+    plane.runs.request(plane.connect("7").id)
+    (lease,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "test")
+    kinds = ("entities_full", "refused_rows ads 2026-03-20", "refused_rows campaigns 2026-03-20")
+    for kind in kinds:
+        plane.warnings.record(lease, kind, BadRequest("odd"))
+
+    assert gauges.read().warnings == {("meta", "entities_full"): 1, ("meta", "refused_rows"): 2}
 
 
 def test_an_empty_installation_counts_nothing(gauges):

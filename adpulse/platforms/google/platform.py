@@ -99,6 +99,7 @@ GOOGLE = Platform(
     scope_owner="Google Cloud project",
     call_unit="operations",
     entrypoint="flows.google_sync.google_sync",
+    knows=lambda _level, _field, value: value != "UNKNOWN" and not value.isdecimal(),  # the version's, and the SDK's own, as a number
     tick_delay=timedelta(seconds=10),
     credential=CredentialPrompt(variable="ADPULSE_GOOGLE_CREDENTIALS", name="Google refresh token or credentials"),
     connect_help=_CONNECT,

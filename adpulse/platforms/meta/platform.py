@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adpulse import redact
 from adpulse.metrics_request import Step
-from adpulse.model import FetchKind
+from adpulse.model import FetchKind, Level
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
@@ -77,6 +77,12 @@ def _scope_notice(scope: str) -> str:
     return f"issued by {issuer}, not by yours: its calls carry no proof, and it is not renewed here"
 
 
+def _knows(level: Level, field: str, value: str) -> bool:
+    from adpulse.platforms.meta.statuses import is_known
+
+    return is_known(level, field, value)
+
+
 def _production_checks(config: MetaSettings) -> Iterator[str]:
     if not config.app_secret:
         yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
@@ -96,6 +102,7 @@ META = Platform(
     scope_owner="Meta app",
     call_unit="calls",
     entrypoint="flows.meta_sync.meta_sync",
+    knows=_knows,
     tick_delay=timedelta(0),
     credential=CredentialPrompt(variable="ADPULSE_META_TOKEN", name="Meta access token"),
     connect_help=_CONNECT,

@@ -26,6 +26,15 @@ _OF_LEVEL = {
 }
 
 
+_GOALS = {Level.CAMPAIGN: _values(Campaign.Objective), Level.AD_SET: _values(AdSet.OptimizationGoal)}
+_KNOWN = {"status": _OF_LEVEL, "objective": _GOALS}
+
+
+def is_known(level: Level, field: str, value: str) -> bool:
+    """Whether the SDK knows a value of an entity's column ``status`` or ``objective``."""
+    return value in _KNOWN[field].get(level, ())
+
+
 def edge_statuses(level: Level) -> list[str]:
     """What the edge of a level can list: every status of its objects but deleted."""
     return [status for status in _OF_LEVEL[level] if status != DELETED]
