@@ -28,6 +28,7 @@ from adpulse_sandbox.meta.entities import (
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.meta.tokens import OWN_APP, Token, authenticated
 from adpulse_sandbox.meta.truth import Truth
+from adpulse_sandbox.meta.usage import OF_APP, usage_headers
 from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
 from adpulse_sandbox.rewriting import HEADERS, rewrite_header, rewritten_json
@@ -35,9 +36,6 @@ from adpulse_sandbox.rewriting import HEADERS, rewrite_header, rewritten_json
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
 _MAX_BATCH = 50
-_APP_USAGE = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
-_HOURLY_CALLS = 600
-"""The hourly limit of a limited-tier app; usage headers are percentages of it."""
 _FINISHED = 100
 _COMPLETED = "Job Completed"
 _PAGE_PARAMETERS = ("after", "before", "limit", "access_token", "appsecret_proof")
@@ -99,7 +97,7 @@ class Graph:
                 return self._batch(params, version, base)
         except GraphError as error:
             answer = json_answer(error.status, error.body("sandboxtrace"))
-            answer.headers |= _APP_USAGE | upgrade_headers(version, None)
+            answer.headers |= OF_APP | upgrade_headers(version, None)
             return answer
         return self._call(method, rest, params, base, version)
 
@@ -123,7 +121,9 @@ class Graph:
             rows=call.rows,
             fault=call.rule.action if call.rule else None,
         )
-        answer.headers |= self._usage(call) | upgrade_headers(version, _upgraded_to(call.rule))
+        throttle = (call.rule.code, call.rule.minutes) if call.rule and call.rule.action == "throttle" else None
+        calls = self.calls.within_hour(call.account, self.clock.now()) if call.account else 0
+        answer.headers |= usage_headers(call.account, call.kind, calls, throttle) | upgrade_headers(version, _upgraded_to(call.rule))
         if call.rule and call.rule.place and call.rule.place.startswith(HEADERS):
             rewrite_header(answer.headers, call.rule.place, call.rule.value, remove=call.rule.remove)
         return answer
@@ -372,30 +372,6 @@ class Graph:
         if action in ("drop", "drop_midway", "null_batch_item"):
             answer.broken = action
         return answer
-
-    def _usage(self, call: _Call) -> dict[str, str]:
-        """The usage headers, which Meta sends with successes and failures alike."""
-        if not call.account:
-            return dict(_APP_USAGE)
-        throttle = call.rule if call.rule and call.rule.action == "throttle" else None
-        percent = 100 if throttle else min(100, 100 * self.calls.within_hour(call.account, self.clock.now()) // _HOURLY_CALLS)
-        tier = {"ads_api_access_tier": "development_access"}
-        reads_report = call.kind in ("insights", "insights_job", "job", "job_insights") or not call.kind
-        usage = {
-            "type": "ads_insights" if reads_report else "ads_management",
-            "call_count": percent,
-            "total_cputime": percent // 3,
-            "total_time": percent // 4,
-        }
-        business_use_case = {call.account: [{**usage, "estimated_time_to_regain_access": throttle.minutes if throttle else 0, **tier}]}
-        insights_throttle = {"app_id_util_pct": percent if throttle and throttle.code == 4 else 1, "acc_id_util_pct": percent, **tier}  # noqa: PLR2004 - Meta's code
-        account = {"acc_id_util_pct": percent, "reset_time_duration": throttle.minutes * 60 if throttle else 0, **tier}
-        return {
-            "x-business-use-case-usage": json.dumps(business_use_case),
-            "x-fb-ads-insights-throttle": json.dumps(insights_throttle),
-            "x-ad-account-usage": json.dumps(account),
-            **_APP_USAGE,
-        }
 
 
 def _upgraded_to(rule: Rule | None) -> str | None:

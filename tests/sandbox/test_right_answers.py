@@ -629,7 +629,9 @@ def test_usage_headers_have_metas_form(ask, path, harbor):
     assert set(use) == {
         "type", "call_count", "total_cputime", "total_time", "estimated_time_to_regain_access", "ads_api_access_tier",
     }  # fmt: skip
-    assert (use["type"], use["estimated_time_to_regain_access"]) == ("ads_insights", 0)
+    assert (use["type"], use["estimated_time_to_regain_access"]) == ("ads_management", 0)
+    (of_report,) = json.loads(ask(f"{path}/insights").headers["x-business-use-case-usage"])[harbor.id]
+    assert of_report["type"] == "ads_insights"
     assert set(json.loads(answer.headers["x-fb-ads-insights-throttle"])) == {"app_id_util_pct", "acc_id_util_pct", "ads_api_access_tier"}
     assert json.loads(answer.headers["x-app-usage"]) == {"call_count": 1, "total_cputime": 1, "total_time": 1}
     assert answer.headers["content-type"] == "application/json; charset=UTF-8"

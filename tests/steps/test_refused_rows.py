@@ -106,16 +106,30 @@ def test_the_warning_of_a_day_stays_until_that_day_is_read_again(installation, s
     ("name", "aim", "place", "value"),
     [(META, {"kind": "insights"}, "data[1].ad_id", ""), (GOOGLE, {"resource": "ad_group_ad"}, "results[1].ad_group_ad.ad.id", 0)],
 )
-def test_a_row_whose_entity_cannot_be_told_costs_its_read(installation, synced, name, aim, place, value):
+def test_a_row_whose_entity_cannot_be_told_makes_the_days_of_its_read_holes(installation, synced, name, aim, place, value):
     connection = synced(name)
     installation.sandbox.clock.advance(3600)
-    before = numbers(installation)
-    rewrite(installation, place, value, count=1, **aim)
+    before = installation.rows("SELECT * FROM metric_facts ORDER BY ALL")
+    rewrite(installation, place, value, **aim)
 
     (run,) = installation.leg(connection)
 
-    assert (run.state, run.error_code, run.error_during.startswith("ads-")) == (RunState.DEAD, "malformed", True)
-    assert numbers(installation) == before
+    today = connection.today(installation.sandbox.clock.now())
+    assert run.state is RunState.DONE
+    assert {day for _, day in installation.app.holes.of(connection.id)} == {today, today - timedelta(days=1)}
+    assert {(warning.kind, warning.code) for warning in warnings(installation, connection)} == {("missing_days", "malformed")}
+    assert installation.rows("SELECT * FROM metric_facts ORDER BY ALL") == before
+
+
+def test_an_answer_that_cannot_be_told_once_is_read_again_by_days(installation, synced):
+    connection = synced(META)
+    installation.sandbox.clock.advance(3600)
+    rewrite(installation, "data[1].ad_id", "", count=1, kind="insights")
+
+    (run,) = installation.leg(connection)
+
+    assert (run.state, installation.app.holes.of(connection.id), warnings(installation, connection)) == (RunState.DONE, {}, ())
+    assert installation.differences(connection) == []
 
 
 def test_rows_of_several_days_are_read_again_day_by_day(installation, synced):
@@ -130,7 +144,7 @@ def test_rows_of_several_days_are_read_again_day_by_day(installation, synced):
     since, until = (date.fromisoformat(json.loads(calls[struck].params["time_range"])[name]) for name in ("since", "until"))
     days = [json.loads(call.params["time_range"]) for call in calls[struck + 1 :]][: (until - since).days + 1]
     assert run.state is RunState.DONE
-    assert days == [dict.fromkeys(("since", "until"), day.isoformat()) for day in days_between(since, until)]
+    assert days == [dict.fromkeys(("since", "until"), day.isoformat()) for day in reversed(days_between(since, until))]
     assert warnings(installation, connection) == ()
     assert installation.differences(connection) == []
 

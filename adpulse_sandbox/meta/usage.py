@@ -1,0 +1,34 @@
+"""Usage headers of the Graph API, which Meta sends with successes and failures alike."""
+
+import json
+
+OF_APP = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
+_HOURLY_CALLS = 600
+"""The hourly limit of a limited-tier app; usage headers are percentages of it."""
+
+_REPORTS = ("", "insights", "insights_job", "job", "job_insights")
+_APP_THROTTLE = 4
+
+
+def usage_headers(account: str, kind: str, calls: int, throttle: tuple[int, int] | None) -> dict[str, str]:
+    """The headers of a call of this kind; ``calls`` are those of the account within the hour, ``throttle`` its code and minutes."""
+    if not account:
+        return dict(OF_APP)
+    code, minutes = throttle or (0, 0)
+    percent = 100 if throttle else min(100, 100 * calls // _HOURLY_CALLS)
+    tier = {"ads_api_access_tier": "development_access"}
+    usage = {
+        "type": "ads_insights" if kind in _REPORTS else "ads_management",
+        "call_count": percent,
+        "total_cputime": percent // 3,
+        "total_time": percent // 4,
+    }
+    business_use_case = {account: [{**usage, "estimated_time_to_regain_access": minutes, **tier}]}
+    insights_throttle = {"app_id_util_pct": percent if code == _APP_THROTTLE else 1, "acc_id_util_pct": percent, **tier}
+    of_account = {"acc_id_util_pct": percent, "reset_time_duration": minutes * 60, **tier}
+    return {
+        "x-business-use-case-usage": json.dumps(business_use_case),
+        "x-fb-ads-insights-throttle": json.dumps(insights_throttle),
+        "x-ad-account-usage": json.dumps(of_account),
+        **OF_APP,
+    }
