@@ -1,4 +1,4 @@
-"""Encrypts credentials at rest: Fernet keys that can be rotated, each ciphertext bound to the credential it belongs to."""
+"""Encrypts stored credentials with Fernet keys that can be rotated. Each ciphertext is bound to its credential's id."""
 
 import hashlib
 import json
@@ -12,26 +12,27 @@ from pydantic import SecretStr
 
 from adpulse.errors import Usage
 
-_CONFIRMATION = "confirmation of"  # no id of a credential: neither kind of text can stand for the other
+_CONFIRMATION = "confirmation of"  # not a credential's id, so a confirmation cannot pass for a credential, nor the reverse
 KEY_FILE = "secret.key"
 
 
 class KeyFile:
-    """The keys of an installation as a file, the newest first, comma separated; only its owner may read it."""
+    """The file with an installation's keys, the newest first, comma separated; only its owner may read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read: tuple[int, ...] = ()
 
     def keys(self) -> list[str]:
-        """All keys. A missing file is created with a first key, atomically: two first starts use the same one."""
+        """All keys. A missing file is created with a first key, atomically, so that two processes that start at once use the same key."""
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._written([Fernet.generate_key().decode()])
+            draft = self._write_draft([Fernet.generate_key().decode()])
             try:
+                # Unlike a rename, a link fails if the file exists, so it replaces no key of another process.
                 os.link(draft, self.path)
             except FileExistsError:
-                pass  # another process was first; its key counts
+                pass  # another process was first: its key is used
             finally:
                 draft.unlink()
         self._read = self._version()
@@ -42,19 +43,20 @@ class KeyFile:
         return self._read != self._version()
 
     def replace(self, keys: Sequence[str]) -> None:
-        """Put other keys in their place, in one step."""
-        self._written(keys).replace(self.path)
+        """Replace all keys, atomically."""
+        self._write_draft(keys).replace(self.path)
 
     def _version(self) -> tuple[int, ...]:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            return self._read  # missing for a moment while it is replaced: the keys that were read stay in use
+            return self._read  # a missing file counts as unchanged: the keys that were read stay in use
         return status.st_ino, status.st_size, status.st_mtime_ns
 
-    def _written(self, keys: Sequence[str]) -> Path:
+    def _write_draft(self, keys: Sequence[str]) -> Path:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         draft.unlink(missing_ok=True)
+        # Private from the first byte, whatever the umask.
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(",".join(keys))
             file.flush()
@@ -63,9 +65,9 @@ class KeyFile:
 
 
 class Cipher:
-    """Seals and opens secrets. The newest key seals, every key opens.
+    """Encrypts and decrypts secrets. The newest key encrypts, all keys decrypt.
 
-    With a key file, a key that another process adds to it is used from then on, without a restart.
+    With a key file, a key that another process adds is used at once, without a restart.
     """
 
     def __init__(self, keys: Sequence[str], file: KeyFile | None = None) -> None:
@@ -74,7 +76,7 @@ class Cipher:
 
     @classmethod
     def load(cls, secret_key: SecretStr | None, home: Path) -> "Cipher":
-        """The cipher of an installation: from the setting, or from ``secret.key`` in its home, made at first use."""
+        """The cipher of an installation, with the keys of the setting or of ``secret.key`` in its home, which is created at first use."""
         if secret_key:
             return cls(_split(secret_key.get_secret_value()))
         file = KeyFile(home / KEY_FILE)
@@ -82,22 +84,23 @@ class Cipher:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Short digests by which people tell the keys apart, the newest first. They reveal nothing of a key."""
+        """Short digests by which people distinguish the keys, the newest first. They reveal nothing about a key."""
         return tuple(self._fernets)
 
     def seal(self, credential_id: str, secret: SecretStr) -> bytes:
-        """Ciphertext that only opens for this credential id."""
-        self._follow()
+        """Encrypt a secret, so that it only decrypts for this credential's id."""
+        self._reload_changed()
+        # Fernet has no associated data, so the id is encrypted with the secret.
         return self._all().encrypt(json.dumps([credential_id, secret.get_secret_value()]).encode())
 
     def open(self, credential_id: str, ciphertext: bytes) -> SecretStr:
-        """The secret.
+        """Decrypt a secret.
 
         Raises:
-            Usage: no key fits, or the ciphertext belongs to another credential.
+            Usage: no key decrypts it, or the ciphertext belongs to another credential.
         """
         try:
-            owner, secret = json.loads(self._opened(lambda keys: keys.decrypt(ciphertext)))
+            owner, secret = json.loads(self._decrypt(lambda keys: keys.decrypt(ciphertext)))
         except InvalidToken:
             raise Usage(
                 "A stored credential cannot be decrypted: ADPULSE_SECRET_KEY or secret.key is not the one it was stored with."
@@ -107,24 +110,25 @@ class Cipher:
         return SecretStr(secret)
 
     def confirmation(self, of: str, now: datetime) -> str:
-        """An encrypted token that proves, for a few minutes from ``now`` (real time), that its bearer saw ``of``.
+        """An encrypted token, of the time ``now`` (real time), that proves that its bearer was shown ``of``.
 
-        Nobody without a key can forge it.
+        It cannot be forged without a key.
         """
-        self._follow()
+        self._reload_changed()
+        # The time is given, because Fernet itself would ask the machine for it.
         return self._all().encrypt_at_time(json.dumps([_CONFIRMATION, of]).encode(), int(now.timestamp())).decode()
 
     def confirms(self, text: str, of: str, now: datetime, lifetime: timedelta) -> bool:
-        """Whether the text is a confirmation of this, not older than its lifetime."""
+        """Whether the text is a confirmation of ``of`` that is not older than ``lifetime``."""
         at, seconds = int(now.timestamp()), round(lifetime.total_seconds())
         try:
-            opened = self._opened(lambda keys: keys.decrypt_at_time(text.encode(), seconds, at))
-            return bool(json.loads(opened) == [_CONFIRMATION, of])
+            content = self._decrypt(lambda keys: keys.decrypt_at_time(text.encode(), seconds, at))
+            return bool(json.loads(content) == [_CONFIRMATION, of])
         except (InvalidToken, ValueError):
             return False
 
     def sealed_with(self, ciphertext: bytes) -> str | None:
-        """The fingerprint of the key that sealed it; None when it is none of ours."""
+        """The fingerprint of the key that encrypted it; None if none of the keys did."""
         for fingerprint, fernet in self._fernets.items():
             try:
                 fernet.decrypt(ciphertext)
@@ -134,20 +138,20 @@ class Cipher:
         return None
 
     def renew(self, ciphertext: bytes) -> bytes:
-        """The same secret, sealed with the newest key."""
+        """The same secret, encrypted with the newest key."""
         return self._all().rotate(ciphertext)
 
-    def _opened(self, decrypt: Callable[[MultiFernet], bytes]) -> bytes:
-        """What decrypts with the keys that are known, or else with those that the file was given since."""
+    def _decrypt(self, decrypt: Callable[[MultiFernet], bytes]) -> bytes:
+        """Decrypt with the loaded keys, or else with keys that were added to the file since."""
         try:
             return decrypt(self._all())
         except InvalidToken:
-            if not self._follow():
+            if not self._reload_changed():
                 raise
         return decrypt(self._all())
 
-    def _follow(self) -> bool:
-        """Load the key file again if it changed; returns whether it did."""
+    def _reload_changed(self) -> bool:
+        """Load the key file again if it has changed; returns whether it has."""
         if self._file is None or not self._file.changed():
             return False
         self._fernets = _fernets(self._file.keys())
@@ -157,22 +161,22 @@ class Cipher:
         return MultiFernet(list(self._fernets.values()))
 
     def __repr__(self) -> str:
-        """Nothing of the keys."""
+        """Without the keys."""
         return "Cipher()"
 
 
 def new_key() -> str:
-    """A key nobody has."""
+    """Generate a key."""
     return Fernet.generate_key().decode()
 
 
 def digest(text: str) -> str:
-    """The stored hash of a random text of 256 bits. A slow hash is not needed, as so many bits cannot be guessed."""
+    """The hash under which a random text of 256 bits is stored. So many bits cannot be guessed, so a fast hash is enough."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint_of(key: str) -> str:
-    """Eight characters that tell keys apart: a digest of 256 random bits gives nothing of them away."""
+    """Eight characters that distinguish keys. They are a part of a digest of 256 random bits, which reveals nothing about them."""
     return digest(key)[:8]
 
 

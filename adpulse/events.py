@@ -1,6 +1,6 @@
-"""What happens to a workspace's data that people and programs may be told of by webhook. Pure. After the step telemetry.
+"""The events of a workspace that webhooks report, and the text of their messages. Pure. After the step telemetry.
 
-A message's body is the same for every receiver that verifies signatures: ``type``, ``timestamp`` and ``data``. Slack gets a sentence.
+Receivers that verify signatures get the same body: ``type``, ``timestamp`` and ``data``. Slack gets a sentence.
 """
 
 import json
@@ -15,7 +15,7 @@ from adpulse.platforms.versions import PinnedVersion
 
 
 class EventType(StrEnum):
-    """What may be subscribed to; ``webhook.test`` is sent on request only."""
+    """The types of events; ``webhook.test`` cannot be subscribed to and is sent on request only."""
 
     SYNC_COMPLETED = "sync.completed"
     SYNC_FAILED = "sync.failed"
@@ -30,7 +30,7 @@ class EventType(StrEnum):
 SUBSCRIBABLE = tuple(event for event in EventType if event is not EventType.TEST)
 
 TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT, EventType.VERSION_ENDING)
-"""The event types of a webhook that names none: what a person should look at, and nothing that happens every minute."""
+"""The event types of a webhook that chooses none: problems for a person, nothing that happens every minute."""
 
 SENTENCES: Mapping[EventType, str] = {
     EventType.SYNC_COMPLETED: "{connection}: synced, {rows_changed} rows changed.",
@@ -42,7 +42,7 @@ SENTENCES: Mapping[EventType, str] = {
     EventType.VERSION_ENDING: "{sentence}",
     EventType.TEST: "A test message of adpulse.",
 }
-"""What Slack shows; words in braces are fields of the event's data."""
+"""The sentences for Slack; words in braces are fields of the event's data."""
 
 ATTENTION = (
     ConnectionStatus.NEEDS_REAUTH,
@@ -53,12 +53,12 @@ ATTENTION = (
     ConnectionStatus.CURRENCY_CHANGED,
     ConnectionStatus.VERSION_SUNSET,
 )
-"""Statuses in which a connection is not synced until a person does something, or the platform changes its mind."""
+"""Statuses in which a connection is not synced until a person acts, or the platform no longer refuses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened in a workspace. ``data`` is ready for JSON and holds no secret."""
+    """Something that happened in a workspace. ``data`` can be written as JSON and contains no secret."""
 
     type: EventType
     workspace_id: str
@@ -66,7 +66,7 @@ class Event:
 
 
 def about(connection: Connection) -> dict[str, str]:
-    """What every event of a connection says of it."""
+    """The fields that identify a connection in all of its events."""
     return {
         "connection_id": connection.id,
         "connection": connection.name,
@@ -76,18 +76,18 @@ def about(connection: Connection) -> dict[str, str]:
 
 
 def needs_attention(connection: Connection, status: ConnectionStatus, reason: str | None) -> Event:
-    """The connection is not synced any more, and why."""
+    """The event that a connection is not synced any more, with the reason."""
     return _event(EventType.NEEDS_ATTENTION, connection, {"status": status.value, "reason": reason})
 
 
 def stale(connection: Connection, last_completed_at: datetime | None) -> Event:
-    """Its data are older than its frequency promises."""
+    """The event that a connection's data are older than its frequency allows."""
     last = last_completed_at.isoformat() if last_completed_at else None
     return _event(EventType.DATA_STALE, connection, {"sync_frequency": connection.frequency.value, "last_sync_completed_at": last})
 
 
 def version_ending(workspace_id: str, version: PinnedVersion) -> Event:
-    """The version that the platform is called by ends, and what to do."""
+    """The event that a platform's API version ends, with what to do."""
     data = {
         "provider": version.platform.name,
         "version": version.name,
@@ -99,18 +99,19 @@ def version_ending(workspace_id: str, version: PinnedVersion) -> Event:
     return Event(type=EventType.VERSION_ENDING, workspace_id=workspace_id, data=data)
 
 
-def _event(kind: EventType, connection: Connection, more: dict[str, str | None]) -> Event:
-    return Event(type=kind, workspace_id=connection.workspace_id, data={**about(connection), **more})
+def _event(kind: EventType, connection: Connection, fields: dict[str, str | None]) -> Event:
+    return Event(type=kind, workspace_id=connection.workspace_id, data={**about(connection), **fields})
 
 
 def body(event: Event, at: datetime) -> str:
-    """The text of the message, as it is signed and sent."""
+    """The text of an event's message, as it is signed and sent."""
     data = {"workspace_id": event.workspace_id, **event.data}
     return json.dumps({"type": event.type.value, "timestamp": at.isoformat(), "data": data}, ensure_ascii=False)
 
 
 def slack_body(message: str) -> str:
-    """The same message for a Slack incoming webhook."""
+    """The body for a Slack incoming webhook, from the text of a message."""
+    # From the stored message, so that every attempt sends the same text.
     payload = json.loads(message)
     return json.dumps({"text": _sentence(EventType(payload["type"]), payload["data"])}, ensure_ascii=False)
 
@@ -124,5 +125,5 @@ def _sentence(kind: EventType, data: Mapping[str, Any]) -> str:
 
 
 def _escaped(value: object) -> str:
-    """As Slack wants it: an account that is named ``<!channel>`` must not call everybody."""
+    """Escaped for Slack: an account that is named ``<!channel>`` must not notify everybody."""
     return str("never" if value is None else value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

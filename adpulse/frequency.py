@@ -1,15 +1,16 @@
-"""Sync frequencies, their fixed time grid, and who may choose which. Pure."""
+"""Sync frequencies, their fixed time grid, and which ones a workspace may choose. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from adpulse.errors import FrequencyRefused
 
+# Any midnight in UTC would do: slots are counted from it.
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Frequency(StrEnum):
-    """How often a connection is synced; ``manual`` only when a person asks."""
+    """How often a connection is synced; ``manual`` is only on request."""
 
     MANUAL = "manual"
     REALTIME = "realtime"
@@ -26,15 +27,15 @@ class Frequency(StrEnum):
 
     @property
     def overdue_after(self) -> timedelta:
-        """How long after its slot a connection may wait for its group's tick before the sweep takes it.
+        """How long after its slot a connection waits for its group's tick before the sweep takes it.
 
-        Longer than any group's tick is staggered.
+        It is longer than the stagger of any group's tick.
         """
         return min(max(self.interval or timedelta(0), timedelta(minutes=1)), timedelta(minutes=10))
 
     @property
     def label(self) -> str:
-        """What a person reads, for example ``Realtime (every 30s)``."""
+        """The text for people, for example ``Realtime (every 30s)``."""
         return _LABELS[self]
 
 
@@ -57,7 +58,9 @@ _LABELS = {
 }
 _UNITS = (("days", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _ROUND_FROM = 10
-SCHEDULED = tuple(f for f in Frequency if f is not Frequency.MANUAL)
+"""Amounts from here on are shown without a decimal."""
+
+SCHEDULED = tuple(frequency for frequency in Frequency if frequency is not Frequency.MANUAL)
 
 
 def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
@@ -73,15 +76,15 @@ def next_slot(frequency: Frequency, now: datetime) -> datetime | None:
 
 
 def format_duration(interval: timedelta) -> str:
-    """A duration for people: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
+    """A duration as text for people: ``45 s``, ``8 min``, ``2.5 h``, ``3 days``."""
     unit, size = next((entry for entry in _UNITS if interval >= 2 * entry[1]), ("s", timedelta(seconds=1)))
     amount = interval / size
     return f"{amount:.0f} {unit}" if amount >= _ROUND_FROM else f"{float(f'{amount:.1f}'):g} {unit}"
 
 
 def allowed(*, realtime_granted: bool) -> tuple[Frequency, ...]:
-    """The frequencies a workspace may choose from."""
-    return tuple(f for f in Frequency if realtime_granted or f is not Frequency.REALTIME)
+    """The frequencies that a workspace may choose."""
+    return tuple(frequency for frequency in Frequency if realtime_granted or frequency is not Frequency.REALTIME)
 
 
 def parse(value: str, *, realtime_granted: bool) -> Frequency:

@@ -1,7 +1,7 @@
-"""The home folder and everything in it belong to one user of the machine, but for the published copies where a setting says so.
+"""Access to the home folder: only its owner may use it, except that a group may read the published copies.
 
-A process closes the home when it begins, and from then on whatever it and its children write is closed too, by their umask.
-What is there from before, or was put there by something else, is mended then.
+A process removes other users' access when it starts, and sets its umask, so that new files of it and its children are private too.
+The walk at the start also corrects older files, and files that other programs put there.
 """
 
 import grp
@@ -23,34 +23,36 @@ _PRIVATE, _PERMISSIONS = 0o077, 0o777
 
 
 def keep_private() -> None:
-    """From now on whatever this process and its children write is closed to other users of the machine."""
+    """Set the umask: new files of this process and its children are private to their owner."""
     os.umask(_PRIVATE)
 
 
 def make_private(config: Settings) -> None:
-    """Make the home folder, closed to others, and close everything in it; every process of an installation begins with this.
+    """Create the home folder, and remove other users' access to everything in it. Every process of an installation starts with this.
 
-    What cannot be closed, because it belongs to another user, stays as it is: see :func:`exposed_paths`.
+    A file of another user cannot be changed and stays as it is: see :func:`exposed_paths`.
 
     Raises:
-        Usage: ADPULSE_PUBLISHED_GROUP is not a group, or not one that this process is in.
+        Usage: ADPULSE_PUBLISHED_GROUP is not a group, or this process is not in it.
     """
     keep_private()
     group = readers(config)
     config.home.mkdir(parents=True, exist_ok=True)
     home = config.home.resolve()
-    if group is not None:  # made now, so that it belongs to the group before anything is published
+    if group is not None:  # created now, so that it belongs to the group before anything is published
         (home / PUBLISHED).mkdir(exist_ok=True)
-    mended = sum(_mend(path, home, group) for path in _everything(home))
-    if mended:
-        log.warning("%s files and folders in %s could be used by other users of this machine; they are closed now", mended, config.home)
+    corrected = sum(_correct(path, home, group) for path in _everything(home))
+    if corrected:
+        log.warning(
+            "%s files and folders in %s were accessible to other users of this machine; now they are private", corrected, config.home
+        )
 
 
 def readers(config: Settings) -> int | None:
-    """The id of the group that may read the published copies, by its name or number; None without one.
+    """The id of the group that may read the published copies, which the setting names by name or number; None without one.
 
     Raises:
-        Usage: it is not a group, or not one that this process is in.
+        Usage: there is no such group, or this process is not in it.
     """
     name = config.published_group
     if name is None:
@@ -59,6 +61,7 @@ def readers(config: Settings) -> int | None:
         group = int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
     except KeyError:
         raise Usage(f"Wrong configuration. ADPULSE_PUBLISHED_GROUP: there is no group '{name}' on this machine.") from None
+    # Only root may give a file to a group that it is not in.
     if os.geteuid() != 0 and group not in {os.getegid(), *os.getgroups()}:
         raise Usage(
             f"Wrong configuration. ADPULSE_PUBLISHED_GROUP: this process is not in the group '{name}'. "
@@ -68,13 +71,13 @@ def readers(config: Settings) -> int | None:
 
 
 def exposed_paths(config: Settings) -> list[Path]:
-    """What in the home other users may still use, the home itself first: what :func:`make_private` could not close."""
+    """Paths in the home that other users can still access, the home itself first: :func:`make_private` could not change them."""
     group, home = readers(config), config.home.resolve()
-    return [path for path in _everything(home) if not _is_closed(path, home, group)]
+    return [path for path in _everything(home) if not _is_private(path, home, group)]
 
 
 def _everything(home: Path) -> Iterator[Path]:
-    """The home and what is in it, without following links; what goes meanwhile is left out."""
+    """The home and all paths in it, without following links. A path that is deleted meanwhile is skipped."""
     if home.is_dir():
         yield home
         yield from _inside(home)
@@ -90,31 +93,30 @@ def _inside(folder: Path) -> Iterator[Path]:
                 yield from _inside(Path(entry.path))
 
 
-def _mend(path: Path, home: Path, group: int | None) -> bool:
-    """Close one file or folder; whether it had to be, and could be."""
+def _correct(path: Path, home: Path, group: int | None) -> bool:
+    """Set the access of one file or folder; True if it had to be changed and could be."""
     try:
-        if _is_closed(path, home, group):
+        if _is_private(path, home, group):
             return False
-        wanted, mode = _wanted(path, home, group)
-        set_access(path, wanted, mode)
-    except OSError:  # it went meanwhile, is somebody else's, or the file system cannot be changed
+        set_access(path, *_access(path, home, group))
+    except OSError:  # it was deleted meanwhile, belongs to another user, or the file system is read-only
         return False
     return True
 
 
-def _is_closed(path: Path, home: Path, group: int | None) -> bool:
+def _is_private(path: Path, home: Path, group: int | None) -> bool:
     try:
-        status, (wanted, mode) = path.lstat(), _wanted(path, home, group)
-    except FileNotFoundError:  # it went meanwhile
+        status, (wanted_group, mode) = path.lstat(), _access(path, home, group)
+    except FileNotFoundError:  # it was deleted meanwhile
         return True
-    return status.st_mode & _PERMISSIONS == mode and wanted in (None, status.st_gid)
+    return status.st_mode & _PERMISSIONS == mode and wanted_group in (None, status.st_gid)
 
 
-def _wanted(path: Path, home: Path, group: int | None) -> tuple[int | None, int]:
-    """The group that may use it, if one may, and its mode: the owner's bits stay as they are."""
-    owners = path.lstat().st_mode & stat.S_IRWXU
+def _access(path: Path, home: Path, group: int | None) -> tuple[int | None, int]:
+    """The group that a path must belong to, if any, and its mode. The owner's permissions stay as they are."""
+    owner_bits = path.lstat().st_mode & stat.S_IRWXU
     if group is None or home / PUBLISHED not in (path, path.parent, path / PUBLISHED):
-        return None, owners
+        return None, owner_bits
     if path == home:
-        return group, owners | stat.S_IXGRP  # into published, and nothing else can be listed
-    return group, owners | stat.S_IRGRP | (stat.S_IXGRP if path.is_dir() else 0)
+        return group, owner_bits | stat.S_IXGRP  # the group may pass through to the published folder, and list nothing
+    return group, owner_bits | stat.S_IRGRP | (stat.S_IXGRP if path.is_dir() else 0)

@@ -1,4 +1,4 @@
-"""Which state of a sync run may follow which. Pure. Step: telemetry."""
+"""The legal transitions between the states of a sync run. Pure. Step: telemetry."""
 
 from adpulse.model import RunState
 
@@ -13,9 +13,9 @@ LEGAL_MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.DONE: frozenset(),
     RunState.DEAD: frozenset(),
 }
-"""Which state may follow which; docs/architecture.md draws the usual moves.
+"""The states that may follow each state; docs/architecture.md draws the usual moves.
 
-Back to queued: the lease was given back, or somebody asked again. Leased again: it ran out and was adopted. The same again: a
-step was tried again. From leased to applied: a part of the plan was read before an error, and is stored. Dead without a
-lease: the connection was disconnected, or its claims ended unsettled too often.
+To queued: the lease was given back, or the sync was requested again. From a claimed state to leased: the lease ran out and the run was
+adopted. To the same state: a step was retried. From leased to applied: a part of the plan was read before an error, and is stored.
+From a state without a lease to dead: the connection was disconnected, or too many of its claims ended unsettled.
 """

@@ -22,10 +22,10 @@ T = TypeVar("T", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
-    """What concerns the installation as a whole, and with :meth:`of` what concerns one platform.
+    """The settings of the installation, and with :meth:`of` those of one platform.
 
     Every value can be set by an environment variable of the same name, or by a file of that name, in lower case,
-    in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first. Read once.
+    in the folder of ``ADPULSE_SECRETS_DIR``; the variable comes first. They are read once per process.
     """
 
     model_config = SettingsConfigDict(env_prefix="ADPULSE_", frozen=True)
@@ -75,16 +75,16 @@ class Settings(BaseSettings):
     @field_validator("prefect_database_url")
     @classmethod
     def _own_database(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Both keep their schema's version in a table of the same name."""
+        """Refuse one database for both: adpulse and Prefect store their schema's version in a table of the same name."""
         control = info.data.get("database_url")
-        if value and control and _place(value) == _place(control):
+        if value and control and _database(value) == _database(control):
             raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
         return value
 
     @field_validator("public_url")
     @classmethod
     def _for_browsers(cls, value: str | None) -> str | None:
-        """Without a slash at its end. Both platforms send people only to https, but for this machine itself."""
+        """Check the address, and remove a slash at its end. Both platforms redirect only to https, except to localhost."""
         if value is None:
             return None
         parts = urlsplit(value)
@@ -104,14 +104,14 @@ class Settings(BaseSettings):
         return section if isinstance(section, platform.settings) else platform.settings()
 
     def with_platform_settings(self, section: PlatformSettings) -> "Settings":
-        """A copy of these settings with others for one platform."""
+        """A copy of these settings with other ones for one platform."""
         copy = self.model_copy()
         copy._of_platforms = {**self._of_platforms, type(section): section}  # noqa: SLF001 - of its own class
         return copy
 
     @property
     def control_url(self) -> str:
-        """SQLAlchemy URL of the control plane; may contain a password, so never log it."""
+        """SQLAlchemy URL of the control plane. It may contain a password, so it must not be logged."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home.absolute() / 'control.db'}"
@@ -121,7 +121,7 @@ def origin_of(url: str) -> str:
     """The origin of a URL as browsers write it: lower case, without the scheme's own port.
 
     Raises:
-        ValueError: it is not an address of the web.
+        ValueError: it is not an http or https address.
     """
     parts = urlsplit(url.strip())
     if parts.scheme not in SCHEME_PORTS or not parts.hostname or parts.username is not None:
@@ -130,7 +130,8 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, SCHEME_PORTS[parts.scheme]) else "")
 
 
-def _place(url: SecretStr) -> tuple[str | None, int | None, str]:
+def _database(url: SecretStr) -> tuple[str | None, int | None, str]:
+    """What identifies a database in its URL, whatever the driver and the user."""
     parts = urlsplit(url.get_secret_value())
     return parts.hostname, parts.port, parts.path
 
@@ -140,13 +141,14 @@ def load() -> Settings:
     """The process's settings.
 
     Raises:
-        Usage: a variable has a wrong value; the message names it and what it may be.
+        Usage: a variable has a wrong value; the message names the variable and its allowed values.
     """
     folder = os.environ.get(SECRETS_DIR) or None
     if folder and not Path(folder).is_dir():
         raise Usage(f"Wrong configuration. {SECRETS_DIR}: there is no folder {folder}.")
     problems: list[str] = []
     settings = _read(Settings, folder, problems)
+    # All sections are read before anything is refused, so that one message names every wrong variable.
     sections = [_read(platform.settings, folder, problems) for platform in PLATFORMS.values()]
     if settings is None or problems:
         raise Usage(f"Wrong configuration. {'; '.join(problems)}.")
@@ -156,7 +158,7 @@ def load() -> Settings:
 
 
 def sections() -> tuple[type[BaseSettings], ...]:
-    """What declares settings: the installation first, then each platform."""
+    """The classes that declare settings: the installation's first, then each platform's."""
     return (Settings, *(platform.settings for platform in PLATFORMS.values()))
 
 
@@ -166,7 +168,7 @@ def variable(section: type[BaseSettings], field: str) -> str:
 
 
 def _read(section: type[T], folder: str | None, problems: list[str]) -> T | None:
-    """The settings of one section; None, with each wrong variable among the problems, but never its value."""
+    """The settings of one section; None if one is wrong. Problems name the wrong variables, never their values: they may be secrets."""
     try:
         return section(_secrets_dir=folder)
     except ValidationError as error:

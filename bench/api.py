@@ -36,7 +36,7 @@ def measure() -> list[dict[str, object]]:
         app = environment.installed()
         fill(database.connect(app.settings.control_url), CONNECTIONS, HISTORY)
         _, key = app.keys.create("bench", Role.OPERATOR, None)
-        ids = [view.connection.id for view in app.connections.every()]
+        ids = [view.connection.id for view in app.connections.all()]
         log = Path(folder) / "web.log"
         with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API") as server:
             port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])

@@ -45,7 +45,7 @@ class Installation:
 
     def connections(self) -> list[Connection]:
         """All connections."""
-        return [view.connection for view in self.app.connections.every()]
+        return [view.connection for view in self.app.connections.all()]
 
 
 def syncs_since(engine: database.Engine, since: datetime) -> list[Sync]:

@@ -48,7 +48,7 @@ def measure() -> list[dict[str, object]]:
         fill(database.connect(app.settings.control_url), CONNECTIONS, HISTORY)
         storm, alert = _team(app, "w0", _QUERIES), _team(app, "w1", {"one": "SELECT 1"})
         keys = {name: app.keys.create("bench", Role.EDITOR, name)[1].get_secret_value() for name in (f"w{2 + n}" for n in range(CLIENTS))}
-        ids = {name: [view.connection.id for view in app.connections.every(name)] for name in keys}
+        ids = {name: [view.connection.id for view in app.connections.all(name)] for name in keys}
         log = Path(folder) / "web.log"
         with processes.adpulse("web", "--port", "0", log=log, ready="HTTP API"):
             port = int(log.read_text().split("HTTP API: ")[1].split()[0].rpartition(":")[2])

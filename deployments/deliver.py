@@ -83,7 +83,7 @@ class Deliverer:
                 pause = await self._pass(client)
                 await asyncio.sleep(pause)
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._app.leadership.give_up, _JOB, self._owner)
+        await asyncio.to_thread(self._app.leadership.resign, _JOB, self._owner)
 
     async def _pass(self, client: httpx.AsyncClient) -> float:
         """Start due deliveries; returns how long to wait."""
@@ -116,7 +116,7 @@ class Deliverer:
             return []
         busy = [webhook_id for webhook_id, count in counted.items() if count >= AT_ONCE_PER_WEBHOOK]
         chosen = []
-        for delivery in self._app.outbox.due(free, busy=busy, taken=[running.id for running in under_way]):
+        for delivery in self._app.outbox.due(free, busy=busy, excluded=[running.id for running in under_way]):
             counted[delivery.webhook_id] += 1
             if counted[delivery.webhook_id] <= AT_ONCE_PER_WEBHOOK:
                 chosen.append(delivery)
@@ -167,7 +167,7 @@ class Deliverer:
         error = answer.error or ""
         log.info("webhook %s: message %s was not delivered by try %s: %s", delivery.webhook_id, delivery.id, tries, error)
         if answer.status == _STATUS_GONE:
-            outbox.gone(delivery, answer.status, f"{error} It wants no more messages.")
+            outbox.receiver_gone(delivery, answer.status, f"{error} It wants no more messages.")
         elif tries >= DELIVERIES:
             outbox.failed(delivery, answer.status, error)
         else:

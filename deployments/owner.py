@@ -42,5 +42,5 @@ def leads(leadership: Leadership, job: str, owner: str) -> bool:
     leader = leadership.leader(job)
     if leader is None or not has_died(leader):
         return False
-    leadership.give_up(job, leader)
+    leadership.resign(job, leader)
     return leadership.take(job, owner)

@@ -67,7 +67,7 @@ class Sweep:
 
     def end(self) -> None:
         """Give up the lead, so that another worker leads at once."""
-        self._app.leadership.give_up(_JOB, self._owner)
+        self._app.leadership.resign(_JOB, self._owner)
 
     def _lead(self) -> None:
         if not leads(self._app.leadership, _JOB, self._owner):
@@ -88,7 +88,7 @@ class Sweep:
         if time.monotonic() < self._paces_at:
             return
         self._paces_at = time.monotonic() + _PACE_SECONDS
-        cadences = self._app.cadences(view.connection for view in self._app.connections.every())
+        cadences = self._app.cadences(view.connection for view in self._app.connections.all())
         self._app.staleness.pace({connection: cadence.interval if cadence.limited_by else None for connection, cadence in cadences.items()})
 
     def _renew_staleness(self) -> None:

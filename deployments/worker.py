@@ -274,9 +274,9 @@ async def settle(pool: str) -> int:
 def _give_back(owner: str, ended: StateType | None) -> None:
     """Give back the leases of a flow run that ended; if it crashed with leases, its process has died."""
     app = bootstrap.app()
-    ending = Ending.WORKER_DIED if ended is StateType.CRASHED else Ending.GIVEN_BACK
+    ending = Ending.WORKER_DIED if ended is StateType.CRASHED else Ending.RELEASED
     try:
-        app.leases.release(app.runs.held_by(owner), ending)
+        app.leases.release(app.runs.leases_of_owner(owner), ending)
     except INFRASTRUCTURE:
         raise
     except Exception:

@@ -60,7 +60,7 @@ class Sync:
     counts: RunCounts = field(default_factory=RunCounts)
     late: bool = False
     settled: bool = False
-    ending: Ending = Ending.GIVEN_BACK
+    ending: Ending = Ending.RELEASED
     """How its claim ends if it is not settled."""
 
     @property

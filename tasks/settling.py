@@ -29,7 +29,7 @@ from adpulse.stopping import status_after
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
-from storage.control.unsettled import MOST_DEATHS
+from storage.control.unsettled import MAX_DEATHS
 from tasks.batch import failure
 from tasks.ladder import fill_holes
 from tasks.refused import note_refused
@@ -74,7 +74,7 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
 
 def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[Leg, AdpulseError | None]:
     """What the leg did: by its staged answers, else by the warehouse alone; if neither can be read, nothing."""
-    if lease.worker_deaths > MOST_DEATHS:  # reading the answers may have killed the last worker
+    if lease.worker_deaths > MAX_DEATHS:  # reading the answers may have killed the last worker
         return _UNREAD, error
     sources: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
     for source in sources:

@@ -18,10 +18,12 @@ from pydantic import SecretStr
 
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App, app
-from adpulse.errors import UnknownConnection
+from adpulse.errors import NotFound, UnknownConnection
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS
+from storage.control.alerts import Alert
 from storage.control.connections import ConnectionView
+from storage.control.webhooks import Webhook
 from storage.control.workspaces import Workspace
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="A key made with: adpulse keys create")
@@ -94,6 +96,28 @@ class Caller:
         if view is None or workspace_id not in (None, view.connection.workspace_id):
             raise UnknownConnection(f"There is no connection '{connection_id}'.")
         return view
+
+    def webhook(self, workspace_id: str, webhook_id: str) -> Webhook:
+        """A webhook of a workspace that the caller sees.
+
+        Raises:
+            Refused (404), NotFound: there is no such workspace or webhook, or the caller may not see it; the answer is the same.
+        """
+        webhook = self.app.webhooks.find(webhook_id, self.workspace(workspace_id).id)
+        if webhook is None:
+            raise NotFound(f"There is no webhook '{webhook_id}'.")
+        return webhook
+
+    def alert(self, workspace_id: str, alert_id: str) -> Alert:
+        """An alert of a workspace that the caller sees.
+
+        Raises:
+            Refused (404), NotFound: there is no such workspace or alert, or the caller may not see it; the answer is the same.
+        """
+        alert = self.app.alerts.find(alert_id, self.workspace(workspace_id).id)
+        if alert is None:
+            raise NotFound(f"There is no alert '{alert_id}'.")
+        return alert
 
 
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]

@@ -7,7 +7,7 @@ from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
 from adpulse.api import places, routing
-from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
 from adpulse.services import alerting
@@ -76,7 +76,7 @@ class AlertRows(BaseModel):
 @router.get("", summary="List alerts")
 def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
     """The alerts of the workspace, by name."""
-    return [_out(alert) for alert in caller.app.alerts.every(caller.workspace(workspace_id).id)]
+    return [_out(alert) for alert in caller.app.alerts.all(caller.workspace(workspace_id).id)]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Create an alert", responses=_RUNS_QUERY | answers(HTTPStatus.CONFLICT))
@@ -90,26 +90,22 @@ def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> Aler
 @places.ALERTS
 def change_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId, body: AlertChange) -> AlertOut:
     """Change its name or query, or whether it is enabled."""
-    alert = _alert(caller, workspace_id, alert_id)
+    alert = caller.alert(workspace_id, alert_id)
     return _out(alerting.change_alert(caller.app, alert.id, name=body.name, query=body.query, enabled=body.enabled))
 
 
 @router.delete("/{alert_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove an alert")
 def remove_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> None:
     """Webhooks are not notified of it any more."""
-    caller.app.alerts.remove(_alert(caller, workspace_id, alert_id).id)
+    caller.app.alerts.remove(caller.alert(workspace_id, alert_id).id)
 
 
 @router.post("/{alert_id}/run", summary="Run an alert's query now", responses=_RUNS_QUERY)
 @places.ALERTS
 def run_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId) -> AlertRows:
     """The rows that it returns, or why it cannot run; webhooks are not notified."""
-    answer = caller.app.run_query(_alert(caller, workspace_id, alert_id))
+    answer = caller.app.run_query(caller.alert(workspace_id, alert_id))
     return AlertRows(columns=list(answer.columns), rows=[list(row) for row in answer.rows], truncated=answer.truncated)
-
-
-def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
-    return caller.app.alerts.get(alert_id, caller.workspace(workspace_id).id)
 
 
 def _out(alert: Alert) -> AlertOut:

@@ -170,7 +170,7 @@ def begin_authorization(
         caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=connection
     )
     bind_to_browser(caller.app, response, invitation)
-    return AuthorizationOut(authorize_url=invitation.url, expires_at=invitation.begun.expires_at)
+    return AuthorizationOut(authorize_url=invitation.url, expires_at=invitation.authorization.expires_at)
 
 
 @callback.get(
@@ -257,8 +257,8 @@ def disconnect_connection(caller: Editor, connection_id: ConnectionId) -> Connec
 def bind_to_browser(app: App, response: Response, invitation: Invitation) -> None:
     """Set the cookie with which only this browser can finish the consent; several consents may be under way in one browser."""
     response.set_cookie(
-        _cookie(invitation.begun.state),
-        invitation.begun.browser.get_secret_value(),
+        _cookie(invitation.authorization.state),
+        invitation.authorization.browser.get_secret_value(),
         max_age=int(authorizations.LIFETIME.total_seconds()),
         path=_path(app),
         secure=invitation.redirect_uri.startswith("https://"),

@@ -9,8 +9,8 @@ from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, W
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, SyncStatus
 from adpulse.planner.completeness import DayLevel
-from storage.control.labels import MOST
-from storage.control.listing import Order, Wanted
+from storage.control.labels import MAX_LABELS
+from storage.control.listing import Criteria, Order
 
 _CURSOR = "WyJuYW1lIiwiSGFyYm9yIE91dGRvb3IiLCI3YTNmMmMxZS0wZjlkLTRiNmEtOGM1ZS0yZDFiMGE5ZjhlN2QiXQ=="
 
@@ -115,17 +115,17 @@ class ListQuery(Body):
         None, max_length=2048, examples=[_CURSOR], description="`next_cursor` of the page before, asked for with the same `sort`."
     )
 
-    def criteria(self, workspace_id: str | None) -> Wanted:
+    def criteria(self, workspace_id: str | None) -> Criteria:
         """The filters as criteria for storage, within the workspace."""
         fields = {name: getattr(self, name) for name in ("provider", "status", "frequency", "label")}
-        return Wanted(workspace_id=workspace_id, search=self.q, **fields)
+        return Criteria(workspace_id=workspace_id, search=self.q, **fields)
 
 
 class ConnectionChange(Body):
     """Fields that are left out stay as they are; all fields are checked before anything is changed."""
 
     name: Line | None = Field(None, examples=["Harbor Outdoor"], description="What people call it; the platform's name stays its own.")
-    labels: list[str] | None = Field(None, max_length=MOST, examples=[["eu", "retail"]], description="These and no others.")
+    labels: list[str] | None = Field(None, max_length=MAX_LABELS, examples=[["eu", "retail"]], description="These and no others.")
     gross_margin: str | None = Field(
         None, max_length=32, examples=["0.35"], description="A share, or a percentage such as `35%`. Every stored day's profit follows."
     )

@@ -36,7 +36,7 @@ class Resolution(Body):
 def list_dead_letters(caller: Viewer, workspace_id: WorkspaceId) -> list[DeadLetter]:
     """Open dead letters: the newest of each connection, 1,000 at most."""
     workspace = caller.workspace(workspace_id)
-    names = {view.connection.id: view.connection.name for view in caller.app.connections.every(workspace.id)}
+    names = {view.connection.id: view.connection.name for view in caller.app.connections.all(workspace.id)}
     return [_dead_letter(letter, names[letter.connection_id]) for letter in caller.app.runs.dead_letters(workspace_id=workspace.id)]
 
 

@@ -41,7 +41,7 @@ def check_ready(installation: Installation) -> Alive:
 def _missing(app: App) -> Iterator[str]:
     """A sentence for each part that is not ready."""
     try:
-        last_seen = app.leadership.seen(SWEEP)
+        last_seen = app.leadership.time_since_renewal(SWEEP)
     except INFRASTRUCTURE as error:
         yield f"The control plane's database does not answer ({type(error).__name__})."
     else:

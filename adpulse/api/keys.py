@@ -55,7 +55,7 @@ class KeyMade(KeyOut):
 @router.get("/workspaces/{workspace_id}/keys", summary="List a workspace's keys", responses=READS)
 def list_keys(caller: Editor, workspace_id: WorkspaceId) -> list[KeyOut]:
     """Newest first, revoked ones too."""
-    return [_key_out(key) for key in caller.app.keys.every(caller.workspace(workspace_id).id)]
+    return [_key_out(key) for key in caller.app.keys.all(caller.workspace(workspace_id).id)]
 
 
 @router.post(

@@ -96,7 +96,7 @@ class ControlPlane(Collector):
 
     def _worker(self) -> Metric:
         family = GaugeMetricFamily("adpulse_worker_seen_seconds", "Seconds since a worker looked for work; missing before the first.")
-        if (last_seen := self._app.leadership.seen(SWEEP)) is not None:
+        if (last_seen := self._app.leadership.time_since_renewal(SWEEP)) is not None:
             family.add_metric([], last_seen.total_seconds())
         return family
 

@@ -8,7 +8,7 @@ from fastapi import Path, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from adpulse.api import places, routing
-from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
 from adpulse.events import TROUBLE, EventType
@@ -100,7 +100,7 @@ class DeliveryOut(BaseModel):
 @router.get("", summary="List webhooks")
 def list_webhooks(caller: Viewer, workspace_id: WorkspaceId) -> list[WebhookOut]:
     """The webhooks of the workspace, by name."""
-    return [_out(webhook) for webhook in caller.app.webhooks.every(caller.workspace(workspace_id).id)]
+    return [_out(webhook) for webhook in caller.app.webhooks.all(caller.workspace(workspace_id).id)]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Create a webhook", responses=_RESOLVES)
@@ -115,37 +115,33 @@ def make_webhook(caller: Editor, workspace_id: WorkspaceId, body: WebhookIn) -> 
 @places.OUTSIDE
 def change_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId, body: WebhookChange) -> WebhookOut:
     """Change its name, URL or events, or whether it is enabled."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
-    changed = caller.app.webhooks.change(webhook.id, name=body.name, url=body.url, wanted=body.events, enabled=body.enabled)
+    webhook = caller.webhook(workspace_id, webhook_id)
+    changed = caller.app.webhooks.change(webhook.id, name=body.name, url=body.url, events=body.events, enabled=body.enabled)
     return _out(changed)
 
 
 @router.delete("/{webhook_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove a webhook")
 def remove_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> None:
     """Its deliveries are removed too, also those that wait."""
-    caller.app.webhooks.remove(_webhook(caller, workspace_id, webhook_id).id)
+    caller.app.webhooks.remove(caller.webhook(workspace_id, webhook_id).id)
 
 
 @router.post("/{webhook_id}/test", status_code=HTTPStatus.ACCEPTED, summary="Send a test message", responses=_BAD)
 def test_webhook(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Queued:
     """Queued like any other message; its delivery shows the result."""
-    return Queued(message_id=caller.app.webhooks.test(_webhook(caller, workspace_id, webhook_id).id))
+    return Queued(message_id=caller.app.webhooks.test(caller.webhook(workspace_id, webhook_id).id))
 
 
 @router.get("/{webhook_id}/deliveries", summary="A webhook's messages, newest first")
 def list_deliveries(caller: Viewer, workspace_id: WorkspaceId, webhook_id: WebhookId) -> list[DeliveryOut]:
     """The newest messages, each with its state."""
-    return [_delivery(delivery) for delivery in caller.app.outbox.history(_webhook(caller, workspace_id, webhook_id).id)]
+    return [_delivery(delivery) for delivery in caller.app.outbox.history(caller.webhook(workspace_id, webhook_id).id)]
 
 
 @router.post("/{webhook_id}/rotate-secret", summary="Create a new secret", responses=_BAD)
 def rotate_secret(caller: Editor, workspace_id: WorkspaceId, webhook_id: WebhookId) -> Secret:
     """Only this answer contains it."""
-    return Secret(secret=caller.app.webhooks.rotate(_webhook(caller, workspace_id, webhook_id).id).get_secret_value())
-
-
-def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
-    return caller.app.webhooks.get(webhook_id, caller.workspace(workspace_id).id)
+    return Secret(secret=caller.app.webhooks.rotate(caller.webhook(workspace_id, webhook_id).id).get_secret_value())
 
 
 def _out(webhook: Webhook) -> WebhookOut:

@@ -27,7 +27,7 @@ def add(
     from adpulse.services import alerting
 
     context = app()
-    owner = context.workspaces.named(workspace)
+    owner = context.workspaces.get_or_only(workspace)
     alert = alerting.create_alert(context, owner.id, name, query)
     typer.echo(f"Alert {alert.name} ({alert.id}) watches {owner.name}. See its rows now with: adpulse alerts run {alert.id}")
 
@@ -38,7 +38,7 @@ def list_alerts(workspace: OnlyWorkspace = None) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    for alert in context.alerts.every(context.workspaces.get(workspace).id if workspace else None):
+    for alert in context.alerts.all(context.workspaces.get(workspace).id if workspace else None):
         state = f"fires since {alert.firing_since:%Y-%m-%d %H:%M} UTC" if alert.firing_since else "quiet" if alert.checked_at else "new"
         line = f"{alert.id}  {alert.name}  {state if alert.enabled else 'disabled'}"
         typer.echo(f"{line}  {alert.last_error}" if alert.last_error else line)
@@ -50,7 +50,7 @@ def remove(alert: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    existing = context.alerts.named(alert)
+    existing = context.alerts.get(alert)
     context.alerts.remove(existing.id)
     typer.echo(f"Alert {existing.name} is removed.")
 
@@ -62,7 +62,7 @@ def run(alert: Reference) -> None:
     from adpulse.cli.tables import print_table
 
     context = app()
-    answer = context.run_query(context.alerts.named(alert))
+    answer = context.run_query(context.alerts.get(alert))
     if not answer.rows:
         typer.echo("No rows: it is quiet.")
         return

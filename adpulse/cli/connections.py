@@ -127,7 +127,7 @@ def list_connections(
     from adpulse.bootstrap import app
 
     context = app()
-    views = context.connections.every(context.workspaces.get(workspace).id if workspace else None, label)
+    views = context.connections.all(context.workspaces.get(workspace).id if workspace else None, label)
     _show(context, views, as_json=as_json)
 
 
@@ -142,7 +142,7 @@ def status(
 
     context = app()
     if connection is None:
-        _show(context, context.connections.every(), as_json=as_json)
+        _show(context, context.connections.all(), as_json=as_json)
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]

@@ -35,7 +35,7 @@ def list_letters(
         typer.echo("No dead letters.")
         return
     columns = ("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
-    names = {view.connection.id: view.connection.name for view in context.connections.every()}
+    names = {view.connection.id: view.connection.name for view in context.connections.all()}
     rows = []
     for letter in letters:
         age = format_age(letter.finished_at, context.wall.now())

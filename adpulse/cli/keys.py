@@ -29,7 +29,7 @@ def create(
     context = app()
     owner = None
     if role is not Role.OPERATOR:
-        owner = context.workspaces.named(workspace)
+        owner = context.workspaces.get_or_only(workspace)
     expires = context.wall.now() + timedelta(days=days) if days else None
     key, secret = context.keys.create(name, role, owner.id if owner else None, expires)
     typer.echo(f"Key {key.prefix} for {owner.name if owner else 'every workspace'} ({role}). It is shown only now:", err=True)
@@ -43,7 +43,7 @@ def list_keys() -> None:
 
     context = app()
     names = {workspace.id: workspace.name for workspace in context.workspaces.all()}
-    for key in context.keys.every():
+    for key in context.keys.all():
         reach = names[key.workspace_id] if key.workspace_id else "every workspace"
         state = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "active"
         typer.echo(f"{key.prefix}  {key.name}  {key.role}  {reach}  {state}")

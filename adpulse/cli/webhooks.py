@@ -37,7 +37,7 @@ def add(
     from storage.control.webhooks import Format
 
     context = app()
-    owner = context.workspaces.named(workspace)
+    owner = context.workspaces.get_or_only(workspace)
     unknown = sorted(set(event or ()) - {"all", *SUBSCRIBABLE})
     if unknown:
         raise Usage(f"There is no event {', '.join(unknown)}. There are: {', '.join(SUBSCRIBABLE)}, or all.")
@@ -65,7 +65,7 @@ def list_webhooks(workspace: OnlyWorkspace = None) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    for webhook in context.webhooks.every(context.workspaces.get(workspace).id if workspace else None):
+    for webhook in context.webhooks.all(context.workspaces.get(workspace).id if workspace else None):
         state = f"failing since {webhook.failing_since:%Y-%m-%d %H:%M} UTC" if webhook.failing_since else "enabled"
         if not webhook.enabled:
             state = f"disabled: {webhook.disabled_reason}"
@@ -78,7 +78,7 @@ def remove(webhook: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    existing = context.webhooks.named(webhook)
+    existing = context.webhooks.get(webhook)
     context.webhooks.remove(existing.id)
     typer.echo(f"Webhook {existing.name} is removed.")
 
@@ -89,7 +89,7 @@ def test(webhook: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    existing = context.webhooks.named(webhook)
+    existing = context.webhooks.get(webhook)
     message = context.webhooks.test(existing.id)
     typer.echo(f"Queued: {message}. See its delivery with: adpulse webhooks deliveries {existing.id}")
 
@@ -100,7 +100,7 @@ def deliveries(webhook: Reference) -> None:
     from adpulse.bootstrap import app
 
     context = app()
-    for delivery in context.outbox.history(context.webhooks.named(webhook).id):
+    for delivery in context.outbox.history(context.webhooks.get(webhook).id):
         next_try = f"next try at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if delivery.next_attempt_at else delivery.state.value
         line = f"{delivery.created_at:%Y-%m-%d %H:%M:%S} UTC  {delivery.id}  {delivery.event}  {delivery.attempts} tries  {next_try}"
         typer.echo(f"{line}  {delivery.last_error}" if delivery.last_error else line)

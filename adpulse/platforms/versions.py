@@ -1,4 +1,4 @@
-"""How long a platform's API version lives, and what to do before it ends. Pure."""
+"""The end of a platform's API version, and what to do before it. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,20 +6,20 @@ from datetime import date
 from adpulse.platforms.base import AnyPlatform, PlatformSettings
 
 WARNING_DAYS = 90
-"""People are warned from so many days before the end of a version on."""
+"""Warnings begin so many days before the end of a version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedVersion:
-    """The version that an installation calls a platform by.
+    """The API version of a platform that an installation uses.
 
-    ``ends`` is the first day on which the platform may refuse it; None while no end was announced, or when this adpulse does not know
-    the version. ``newest`` is the newest one that this adpulse knows, ``setting`` the variable that chooses another one.
+    ``ends`` is the first day on which the platform may refuse it, or None if no end was announced or this adpulse does not know the
+    version. ``newest`` is the newest version that this adpulse knows, ``setting`` the variable that chooses another one.
     """
 
     platform: AnyPlatform
     name: str
-    known: bool
+    is_known: bool
     ends: date | None
     today: date
     newest: str
@@ -27,26 +27,26 @@ class PinnedVersion:
 
     @property
     def days_left(self) -> int | None:
-        """Days until it ends, 0 or less when it has ended; None without an end."""
+        """Days until the end, 0 or less after it; None without an end."""
         return (self.ends - self.today).days if self.ends else None
 
     @property
     def is_ending(self) -> bool:
-        """Whether somebody should choose another version now."""
+        """Whether another version should be chosen now."""
         return self.days_left is not None and self.days_left <= WARNING_DAYS
 
     @property
     def has_ended(self) -> bool:
-        """Whether the platform may refuse it already."""
+        """Whether the platform may refuse the version already."""
         return self.days_left is not None and self.days_left <= 0
 
     @property
     def sentence(self) -> str:
-        """What is known of its end, and what to do when that is near."""
+        """A sentence about the version's end, with what to do if it is near."""
         version = f"{self.platform.label} {self.name}"
-        if not self.known:
-            known = ", ".join(version.name for version in self.platform.versions)
-            return f"{version} is not known to this adpulse, nor is the day it ends. Known are: {known}."
+        if not self.is_known:
+            names = ", ".join(supported.name for supported in self.platform.versions)
+            return f"{version} is not known to this adpulse, nor is the day it ends. Known are: {names}."
         if self.ends is None:
             return f"{version}: no end was announced."
         if not self.is_ending:
@@ -57,7 +57,7 @@ class PinnedVersion:
 
 
 def pinned_version(platform: AnyPlatform, settings: PlatformSettings, today: date) -> PinnedVersion | None:
-    """The version of a platform that these settings choose; None for a platform without versions."""
+    """The platform's API version that these settings choose; None for a platform without versions."""
     if not platform.versions:
         return None
     name = platform.pinned(settings)
@@ -65,9 +65,10 @@ def pinned_version(platform: AnyPlatform, settings: PlatformSettings, today: dat
     return PinnedVersion(
         platform=platform,
         name=name,
-        known=name in ends,
+        is_known=name in ends,
         ends=ends.get(name),
         today=today,
+        # A platform lists its versions in order, the newest last.
         newest=platform.versions[-1].name,
         setting=f"{platform.settings.model_config['env_prefix']}VERSION",
     )

@@ -22,7 +22,7 @@ from adpulse.services import connecting
 from adpulse.services.discovering import discover
 from adpulse.services.syncing import Dispatch, dispatch
 from adpulse.settings import LOOPBACK_HOSTS
-from storage.control.authorizations import Begun
+from storage.control.authorizations import NewAuthorization
 from storage.control.connections import ConnectionView
 from storage.control.credentials import Ending
 from storage.control.grants import Grant
@@ -44,7 +44,7 @@ class Invitation:
 
     url: str
     redirect_uri: str
-    begun: Begun
+    authorization: NewAuthorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,11 @@ def begin_authorisation(
         raise Usage(f"{connection.name} is a connection of {platform_of(connection.provider).label}, not of {platform_of(provider).label}.")
     consent, redirect_uri = _consent(app, provider), _redirect_uri(app, provider, reached_at)
     connection_id = connection.id if connection else None
-    begun = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
-    url = consent.authorization_url(AuthorizationRequest(state=begun.state, verifier=begun.verifier, redirect_uri=redirect_uri))
-    return Invitation(url=url, redirect_uri=redirect_uri, begun=begun)
+    authorization = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
+    url = consent.authorization_url(
+        AuthorizationRequest(state=authorization.state, verifier=authorization.verifier, redirect_uri=redirect_uri)
+    )
+    return Invitation(url=url, redirect_uri=redirect_uri, authorization=authorization)
 
 
 def finish_authorisation(app: App, returned: CallbackParameters) -> Grant:
@@ -164,7 +166,7 @@ def reconnect(app: App, connection: Connection, grant: Grant, dispatcher: Dispat
 
 def connected_accounts(app: App, grant: Grant) -> set[str]:
     """The ids of the accounts, as the platform reports them now, that the grant's workspace has connected already."""
-    views = app.connections.every(grant.workspace_id)
+    views = app.connections.all(grant.workspace_id)
     existing = {(view.connection.external_id, view.connection.currency) for view in views if view.connection.provider == grant.provider}
     return {account.external_id for account in grant.accounts if (account.external_id, account.currency) in existing}
 

@@ -23,7 +23,7 @@ def set_margin(app: App, reference: str, gross_margin: Decimal, *, dispatcher: D
         UnknownConnection: no such connection.
     """
     connection = app.connections.set_margin(reference, gross_margin).connection
-    app.leases.release(app.runs.worked_on(connection.id))
+    app.leases.release(app.runs.leases_of_connection(connection.id))
     return request_sync(app, connection.id, dispatcher=dispatcher) if connection.status is ConnectionStatus.ACTIVE else None
 
 
@@ -103,6 +103,6 @@ def being_deleted(connection: Connection) -> Usage:
 def erase_unused(app: App, connection: Connection) -> None:
     """Erase the secret of a connection's credential unless another connection that may be synced again uses it."""
     over = (ConnectionStatus.DISCONNECTED, ConnectionStatus.DELETING)
-    used = {view.connection.credential_id for view in app.connections.every(connection.workspace_id) if view.connection.status not in over}
+    used = {view.connection.credential_id for view in app.connections.all(connection.workspace_id) if view.connection.status not in over}
     if connection.credential_id not in used:
         app.credentials.erase(connection.credential_id)

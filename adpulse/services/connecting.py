@@ -61,7 +61,7 @@ def require_connectable(
     """
     owner = app.workspaces.get(workspace)
     frequency.parse(sync_frequency, realtime_granted=owner.realtime_granted)
-    connected = [view.connection for view in app.connections.every(owner.id) if view.connection.provider == provider]
+    connected = [view.connection for view in app.connections.all(owner.id) if view.connection.provider == provider]
     existing = {(connection.external_id, connection.currency): connection for connection in connected}
     for account in accounts:
         if old := existing.get((account.external_id, account.currency)):
@@ -106,7 +106,7 @@ def reconnect(
     accounts = {account.external_id: account for account in reached.accounts}
     stopped = (ConnectionStatus.ACTIVE, ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.NEEDS_PERMISSION)
     together = [
-        view.connection for view in app.connections.every(target.workspace_id) if view.connection.credential_id == target.credential_id
+        view.connection for view in app.connections.all(target.workspace_id) if view.connection.credential_id == target.credential_id
     ]
     reconnected = [
         connection

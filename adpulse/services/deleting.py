@@ -11,7 +11,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import Usage
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.services.changing import erase_unused
-from storage.control.listing import Wanted
+from storage.control.listing import Criteria
 from storage.warehouse.erasure import Contents
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
@@ -57,7 +57,7 @@ def confirm(app: App, connection: Connection, confirmation: str) -> None:
 
 def pending(app: App) -> list[Connection]:
     """Connections whose deletion was confirmed but not finished."""
-    return [view.connection for view in app.connections.page(Wanted(status=ConnectionStatus.DELETING), None)]
+    return [view.connection for view in app.connections.page(Criteria(status=ConnectionStatus.DELETING), None)]
 
 
 def finish(app: App, connection: Connection) -> None:

@@ -139,7 +139,7 @@ def _database_kind(config: Settings) -> Iterator[Finding]:
 
 
 def _worker(installation: App) -> Iterator[Finding]:
-    last_seen = installation.leadership.seen(SWEEP)
+    last_seen = installation.leadership.time_since_renewal(SWEEP)
     if last_seen is None or last_seen > TERM:
         yield _wrong("worker", "No worker was seen recently. Start one with adpulse up or adpulse worker.")
     else:
@@ -173,26 +173,26 @@ def _key_backup(installation: App) -> Iterator[Finding]:
 
 
 def _api_keys(installation: App) -> Iterator[Finding]:
-    endless = [key.prefix for key in installation.keys.every() if key.role is Role.OPERATOR and not (key.expires_at or key.revoked_at)]
+    endless = [key.prefix for key in installation.keys.all() if key.role is Role.OPERATOR and not (key.expires_at or key.revoked_at)]
     if endless:
         yield _look("API keys", f"Operators' keys that never expire: {', '.join(endless)}.")
 
 
 def _allowances(installation: App) -> Iterator[Finding]:
-    used = {view.connection.provider for view in installation.connections.every()}
+    used = {view.connection.provider for view in installation.connections.all()}
     for platform in PLATFORMS.values():
         if platform.name in used:
             yield from (_look(platform.label, question) for question in platform.production_checks(installation.settings.of(platform)))
 
 
 def _api_versions(installation: App) -> Iterator[Finding]:
-    used = {view.connection.provider for view in installation.connections.every()}
+    used = {view.connection.provider for view in installation.connections.all()}
     for provider, version in installation.api_versions().items():
         if provider not in used:
             continue
         if version.has_ended:
             yield _wrong("API version", version.sentence)
-        elif version.is_ending or not version.known:
+        elif version.is_ending or not version.is_known:
             yield _look("API version", version.sentence)
         else:
             yield _ok("API version", version.sentence)

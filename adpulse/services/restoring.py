@@ -18,11 +18,11 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
         Usage: no such workspace, the file is not damaged, or the copy is; nothing was changed.
         WarehouseBusy: another program has the file open.
     """
-    workspace = app.workspaces.named(reference)
-    connections = [view.connection for view in app.connections.every(workspace.id)]
+    workspace = app.workspaces.get_or_only(reference)
+    connections = [view.connection for view in app.connections.all(workspace.id)]
 
     def forget(holdings: Holdings | None) -> None:
-        app.leases.release(app.runs.held_in(workspace.id))
+        app.leases.release(app.runs.leases_of_workspace(workspace.id))
         for connection in connections:
             held_until = holdings.get(connection.id) if holdings else None
             since = lookback_since(app.clock.now(), connection) if held_until else None

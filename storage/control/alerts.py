@@ -1,6 +1,6 @@
-"""Data alerts: named queries over a workspace's published copy, that tell the webhooks when they begin to find rows.
+"""Data alerts: named queries over a workspace's published copy that notify the webhooks when they begin to return rows.
 
-Whether an alert fires is kept here, so it is told of once, by whichever worker asked, and again only after it found nothing.
+The state of an alert is stored, so it notifies once, whichever worker runs it. It notifies again only after it has returned no rows.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,21 @@ from storage.control.outbox import publish
 from storage.control.tables import Base
 from storage.warehouse.alert_query import Answer
 
-MOST = 20
-"""Alerts that a workspace may have."""
+MAX_ALERTS = 20
+"""Alerts that a workspace may have at most."""
 
-NEXT = timedelta(minutes=1)
-"""How soon after it was asked an alert is asked again, when something was published since."""
+RECHECK_AFTER_PUBLISH = timedelta(minutes=1)
+"""Time between two runs of an alert when something was published since."""
 
-LATEST = timedelta(minutes=5)
-"""The same when nothing was, because a query may look at the clock; and for one that failed."""
+RECHECK = timedelta(minutes=5)
+"""The same when nothing was published, because a query may use the current time; also for one that failed."""
 
-_TOLD_ROWS = 20
+_EVENT_ROWS = 20
+"""Rows of an alert's result that its event contains at most."""
 
 
 class AlertRow(Base):
-    """A named query, and whether it finds rows at present. Instants are real time."""
+    """A named query, and whether it returns rows at present. Instants are real time."""
 
     __tablename__ = "alert"
     __table_args__ = (UniqueConstraint("workspace_id", "name", name="uq_alert_name"),)
@@ -51,7 +52,7 @@ class AlertRow(Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert as people see it. ``firing_since``: it finds rows since then."""
+    """An alert as people see it. ``firing_since``: since when it returns rows."""
 
     id: str
     workspace_id: str
@@ -72,13 +73,13 @@ class Alerts:
         self._wall = wall
 
     def create(self, workspace_id: str, name: str, query: str) -> Alert:
-        """A new alert; it is asked soon.
+        """Create an alert; it is due at once.
 
         Raises:
-            Conflict: the workspace has an alert of this name.
-            Usage: it has too many.
+            Conflict: the workspace has an alert with this name.
+            Usage: the workspace has MAX_ALERTS alerts already.
         """
-        made = Alert(
+        alert = Alert(
             id=str(uuid4()),
             workspace_id=workspace_id,
             name=name,
@@ -89,24 +90,24 @@ class Alerts:
             firing_since=None,
             last_error=None,
         )
-        mine = select(func.count()).select_from(AlertRow).where(AlertRow.workspace_id == workspace_id)
+        count = select(func.count()).select_from(AlertRow).where(AlertRow.workspace_id == workspace_id)
         try:
             with self._engine.begin() as session:
-                if (session.scalar(mine) or 0) >= MOST:
-                    raise Usage(f"A workspace has {MOST} alerts at most. Remove one first.")
-                session.execute(insert(AlertRow).values({each: getattr(made, each) for each in Alert.__dataclass_fields__}))
+                if (session.scalar(count) or 0) >= MAX_ALERTS:
+                    raise Usage(f"A workspace has {MAX_ALERTS} alerts at most. Remove one first.")
+                session.execute(insert(AlertRow).values({name: getattr(alert, name) for name in Alert.__dataclass_fields__}))
         except IntegrityError:
             raise Conflict(f"There is an alert named '{name}' already.") from None
-        return made
+        return alert
 
     def change(self, alert_id: str, *, name: str | None = None, query: str | None = None, enabled: bool | None = None) -> Alert:
-        """Change what is given; with another query, or enabled again, it begins as a new one.
+        """Change the fields that are not None. With another query, or enabled again, the alert starts over as a new one.
 
         Raises:
-            NotFound, Conflict: there is none, or the name is taken.
+            NotFound, Conflict: there is no such alert, or the name is taken.
         """
-        given = {"name": name, "query": query, "enabled": enabled}
-        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        fields = {"name": name, "query": query, "enabled": enabled}
+        values: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
         if query is not None or enabled is not None:
             values |= {"checked_at": None, "firing_since": None, "last_error": None}
         try:
@@ -118,35 +119,29 @@ class Alerts:
         return self.get(alert_id)
 
     def remove(self, alert_id: str) -> None:
-        """Forget an alert."""
+        """Delete an alert."""
         with self._engine.begin() as session:
             session.execute(delete(AlertRow).where(AlertRow.id == alert_id))
 
-    def get(self, alert_id: str, workspace_id: str | None = None) -> Alert:
-        """The alert with this id, of this workspace if one is given.
-
-        Raises:
-            NotFound: there is none, or it is another workspace's, which is told the same.
-        """
-        mine = (AlertRow.workspace_id == workspace_id) if workspace_id else true()
-        found = self._select((AlertRow.id == alert_id) & mine)
-        if not found:
-            raise NotFound(f"There is no alert '{alert_id}'.")
-        return found[0]
-
-    def named(self, reference: str) -> Alert:
+    def get(self, reference: str) -> Alert:
         """The alert with this id, or the only one with this name.
 
         Raises:
-            NotFound, Conflict: there is none, or several workspaces have one.
+            NotFound, Conflict: there is no such alert, or alerts of several workspaces have the name.
         """
-        found = self._select((AlertRow.id == reference) | (AlertRow.name == reference))
-        if len(found) > 1:
-            raise Conflict(f"Several alerts are named '{reference}'. Use one of the ids: {', '.join(each.id for each in found)}.")
-        return found[0] if found else self.get(reference)
+        matches = self._select(AlertRow.id == reference) or self._select(AlertRow.name == reference)
+        if not matches:
+            raise NotFound(f"There is no alert '{reference}'.")
+        if len(matches) > 1:
+            raise Conflict(f"Several alerts are named '{reference}'. Use one of the ids: {', '.join(alert.id for alert in matches)}.")
+        return matches[0]
 
-    def every(self, workspace_id: str | None = None) -> list[Alert]:
-        """Every alert, of one workspace if given, by name."""
+    def find(self, alert_id: str, workspace_id: str) -> Alert | None:
+        """The workspace's alert with this id, if there is one."""
+        return next(iter(self._select((AlertRow.id == alert_id) & (AlertRow.workspace_id == workspace_id))), None)
+
+    def all(self, workspace_id: str | None = None) -> list[Alert]:
+        """All alerts, or those of one workspace, ordered by name."""
         return self._select(AlertRow.workspace_id == workspace_id if workspace_id else true())
 
     def _select(self, condition: ColumnElement[bool]) -> list[Alert]:
@@ -155,26 +150,28 @@ class Alerts:
             return [_view(row) for row in rows]
 
     def watched(self) -> set[str]:
-        """The workspaces that have alerts to ask."""
+        """The workspaces that have enabled alerts."""
         with reading(self._engine).connect() as session:
             return set(session.scalars(select(AlertRow.workspace_id).where(AlertRow.enabled.is_(True)).distinct()))
 
     def take(self, workspace_id: str, *, published: bool) -> list[Alert]:
-        """The workspace's alerts that are to be asked now; of several workers each gets other ones.
+        """Claim the workspace's alerts that are due; two workers never get the same one.
 
-        ``published``: the copy was renewed since they were asked last.
+        ``published``: the copy was renewed since the alerts last ran.
         """
         now = self._wall.now()
-        due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - LATEST)
+        due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - RECHECK)
         if published:
-            due |= (AlertRow.checked_at < now - NEXT) & AlertRow.last_error.is_(None)
-        taken = (AlertRow.workspace_id == workspace_id) & AlertRow.enabled.is_(True) & due
+            due |= (AlertRow.checked_at < now - RECHECK_AFTER_PUBLISH) & AlertRow.last_error.is_(None)
+        claimable = (AlertRow.workspace_id == workspace_id) & AlertRow.enabled.is_(True) & due
         with self._engine.begin() as session:
-            claim = update(AlertRow).where(taken).values(checked_at=now).returning(*AlertRow.__table__.columns)
+            # Reading and marking are one statement. If the worker dies, the alert is due again after the usual time.
+            claim = update(AlertRow).where(claimable).values(checked_at=now).returning(*AlertRow.__table__.columns)
             return [_view(row) for row in session.execute(claim.execution_options(synchronize_session=False))]
 
     def answered(self, alert: Alert, answer: Answer) -> bool:
-        """Note what it found; whether it began to fire, of which the webhooks are told in the same transaction."""
+        """Record an alert's result, and whether it began to fire; if so, the webhooks' messages are stored in the same transaction."""
+        # An alert that was changed while its query ran keeps the state it got then: this result is of the old query.
         same = (AlertRow.id == alert.id) & (AlertRow.query == alert.query) & AlertRow.enabled.is_(True)
         now = self._wall.now()
         with self._engine.begin() as session:
@@ -182,6 +179,7 @@ class Alerts:
                 session.execute(update(AlertRow).where(same).values(firing_since=None, last_error=None))
                 return False
             session.execute(update(AlertRow).where(same).values(last_error=None))
+            # Only the statement that begins the firing publishes, so two workers with the same result send one event.
             quiet = update(AlertRow).where(same, AlertRow.firing_since.is_(None))
             if not session.execute(quiet.values(firing_since=now)).rowcount:
                 return False
@@ -189,15 +187,16 @@ class Alerts:
             return True
 
     def failed(self, alert: Alert, error: str) -> None:
-        """It could not be asked; whether it fires is not known anew."""
+        """Record that an alert could not run; whether it fires stays as it was."""
         same = (AlertRow.id == alert.id) & (AlertRow.query == alert.query)
         with self._engine.begin() as session:
+            # The database's message may quote the query, in which somebody may have put a secret.
             session.execute(update(AlertRow).where(same).values(last_error=redact(error)))
 
 
 def _event(alert: Alert, answer: Answer) -> Event:
-    found = {"row_count": len(answer.rows), "truncated": answer.truncated, "rows": answer.records(_TOLD_ROWS)}
-    return Event(type=EventType.DATA_ALERT, workspace_id=alert.workspace_id, data={"alert_id": alert.id, "alert": alert.name, **found})
+    result = {"row_count": len(answer.rows), "truncated": answer.truncated, "rows": answer.records(_EVENT_ROWS)}
+    return Event(type=EventType.DATA_ALERT, workspace_id=alert.workspace_id, data={"alert_id": alert.id, "alert": alert.name, **result})
 
 
 def _view(row: Row[Any]) -> Alert:

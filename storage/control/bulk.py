@@ -1,4 +1,4 @@
-"""Changes of many connections at once: by ids or by a label, in one transaction, with what became of each."""
+"""Changes of many connections at once, by ids or by a label, in one transaction, with an outcome for each connection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ from storage.control.database import Engine, Session, lock
 from storage.control.listing import labelled, ordered
 from storage.control.tables import ConnectionRow
 
-_NAMED = 5
+_LISTED = 5
+"""Unknown ids that an error message lists at most."""
 
 
 class Outcome(StrEnum):
-    """What became of a connection; ``refused`` comes with the reason."""
+    """The outcome for one connection; ``refused`` comes with a reason."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
@@ -30,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which connections of a workspace: those with these ids, or with a label."""
+    """A choice of a workspace's connections: those with these ids, or those with a label."""
 
     workspace_id: str
     ids: Sequence[str] = ()
@@ -39,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What became of one connection, and the run that was asked for, if one was."""
+    """The outcome for one connection, and the run that was requested, if any."""
 
     connection_id: str
     name: str
@@ -50,10 +51,10 @@ class Done:
 
 
 class Bulk:
-    """What can be done to many connections at once.
+    """Operations on many connections at once.
 
-    Every method checks all of the request before it writes anything, and raises UnknownConnection when an id is not the
-    workspace's. What cannot be done to a connection as it is now is that connection's outcome alone.
+    Every method checks the whole request before it writes anything, and raises UnknownConnection when an id is not the
+    workspace's. A connection whose status does not allow the change is refused; the others are changed all the same.
     """
 
     def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
@@ -62,7 +63,7 @@ class Bulk:
         self._wall = wall
 
     def set_frequency(self, choice: Choice, value: str) -> list[Done]:
-        """Change how often they are synced; the first sync of the new frequency is due at once.
+        """Change the sync frequency; the first sync of the new frequency is due at once.
 
         Raises:
             FrequencyRefused: nothing was changed.
@@ -75,34 +76,37 @@ class Bulk:
             return [_done(row, Outcome.UNCHANGED if row.sync_frequency == chosen else Outcome.DONE) for row in rows]
 
     def pause(self, choice: Choice) -> list[Done]:
-        """Stop syncing those that are synced; syncs under way end by themselves, queued ones wait."""
+        """Pause the active connections; syncs under way run to their end, queued ones wait."""
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             paused = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
+            # Queued runs stay as they are: a paused connection is not free, so no claim takes them.
             _update(session, paused, status=ConnectionStatus.PAUSED.value, status_reason=PAUSED)
             return [
-                _done(row, Outcome.DONE) if row.status == ConnectionStatus.ACTIVE else _left(row, ConnectionStatus.PAUSED) for row in rows
+                _done(row, Outcome.DONE) if row.status == ConnectionStatus.ACTIVE else _skipped(row, ConnectionStatus.PAUSED)
+                for row in rows
             ]
 
     def resume(self, choice: Choice) -> list[Done]:
-        """Sync those again that were paused, or whose cause at the platform was mended, and ask for a sync of each at once."""
+        """Activate paused connections, and those whose problem at the platform was resolved, and request a sync of each."""
         now = self._clock.now()
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             resumed = [row for row in rows if ConnectionStatus(row.status) in RESUMABLE]
+            # What failed before belongs to the time before: the pauses begin anew.
             fresh = {"expected_since": now, "status_reason": None, "consecutive_failures": 0, "consecutive_throttles": 0}
-            for each in {row.sync_frequency for row in resumed}:
-                due = first_due(frequencies.Frequency(each), now)
-                group = [row for row in resumed if row.sync_frequency == each]
+            for frequency in {row.sync_frequency for row in resumed}:
+                due = first_due(frequencies.Frequency(frequency), now)
+                group = [row for row in resumed if row.sync_frequency == frequency]
                 _update(session, group, status=ConnectionStatus.ACTIVE.value, next_due_at=due, **fresh)
             tickets = sync_requests.request(session, resumed, Parts.BOTH, force=False, now=now, real=self._wall.now())
             return [
-                _done(row, Outcome.DONE, run_id=tickets[row.id].run_id) if row.id in tickets else _left(row, ConnectionStatus.ACTIVE)
+                _done(row, Outcome.DONE, run_id=tickets[row.id].run_id) if row.id in tickets else _skipped(row, ConnectionStatus.ACTIVE)
                 for row in rows
             ]
 
     def sync_now(self, choice: Choice) -> list[Done]:
-        """Ask for a sync of each that is synced; where one is open, it serves the request."""
+        """Request a sync of each active connection; an open run serves the request."""
         with self._engine.begin() as session:
             rows = _locked(session, choice)
             active = [row for row in rows if row.status == ConnectionStatus.ACTIVE]
@@ -111,25 +115,25 @@ class Bulk:
             return [
                 _done(row, Outcome.DONE if tickets[row.id].created else Outcome.UNCHANGED, run_id=tickets[row.id].run_id)
                 if row.id in tickets
-                else _left(row, ConnectionStatus.ACTIVE)
+                else _skipped(row, ConnectionStatus.ACTIVE)
                 for row in rows
             ]
 
 
 def _locked(session: Session, choice: Choice) -> Sequence[Row[Any]]:
-    """The chosen connections by name, locked until the transaction ends.
+    """The chosen connections, ordered by name and locked until the transaction ends.
 
     Raises:
         UnknownConnection: an id is not the workspace's.
     """
     chosen: ColumnElement[bool] = ConnectionRow.workspace_id == choice.workspace_id
     chosen &= labelled(choice.label) if choice.label is not None else ConnectionRow.id.in_(set(choice.ids))
-    locked = ConnectionRow.id.in_(lock(session, chosen))  # one that is labelled only now is not among them
+    locked = ConnectionRow.id.in_(lock(session, chosen))  # not the condition again: a connection that got the label since is not locked
     rows = session.execute(ordered(select(*CONNECTION_COLUMNS).where(locked))).all()
     unknown = sorted(set(choice.ids) - {row.id for row in rows}) if choice.label is None else []
     if unknown:
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        raise UnknownConnection(f"The workspace has no connection {', '.join(unknown[:_NAMED])}{more}. Nothing was changed.")
+        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        raise UnknownConnection(f"The workspace has no connection {', '.join(unknown[:_LISTED])}{more}. Nothing was changed.")
     return rows
 
 
@@ -142,8 +146,8 @@ def _done(row: Row[Any], outcome: Outcome, *, reason: str | None = None, run_id:
     return Done(connection_id=row.id, name=row.name, provider=Provider(row.provider), outcome=outcome, reason=reason, run_id=run_id)
 
 
-def _left(row: Row[Any], wanted: ConnectionStatus) -> Done:
-    """It is so already, or cannot be made so."""
+def _skipped(row: Row[Any], wanted: ConnectionStatus) -> Done:
+    """The outcome for a connection that has the wanted status already, or cannot get it."""
     if row.status == wanted:
         return _done(row, Outcome.UNCHANGED)
     return _done(row, Outcome.REFUSED, reason=f"It is not synced at present ({row.status}). {row.status_reason or ''}".strip())

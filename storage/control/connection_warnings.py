@@ -1,4 +1,4 @@
-"""Warnings of connections: what failed without stopping their numbers, and when it is tried again. Steps: plan, fetch, telemetry."""
+"""Warnings of connections: reads that failed without stopping the numbers, and when they are retried. Steps: plan, fetch, telemetry."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ UNKNOWN_VALUES = "unknown_values"
 """The kind of a warning that entities have statuses or types that this version does not know."""
 
 API_VERSION = "api_version"
-"""The kind of a warning that another API version answers than is called."""
+"""The kind of the warning that the platform answered with another API version than the one that was called."""
 
 MISSING_DAYS = "missing_days"
 """The kind of a warning that the platform cannot answer for some days."""
@@ -52,9 +52,9 @@ class ConnectionWarningRow(Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionWarning:
-    """One thing that keeps failing; ``kind`` names it, for reads it is their FetchKind. Instants are business time.
+    """Something that keeps failing; for reads ``kind`` is their FetchKind. Instants are business time.
 
-    ``message`` is redacted. ``run_id`` and ``generation`` name the leg in which it failed last.
+    ``message`` is redacted. ``run_id`` and ``generation`` identify the leg of the latest failure.
     """
 
     kind: str
@@ -80,12 +80,12 @@ class ConnectionWarnings:
         self._rng = Random()  # noqa: S311 - jitter
 
     def record(self, lease: Lease, kind: str, error: AdpulseError) -> None:
-        """Note a failure of this leg; a read is tried again after a longer pause than before. A lost lease changes nothing."""
-        mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing."""
+        leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
         key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind)
         now = self._clock.now()
         with self._engine.begin() as session:
-            if not lock(session, mine):
+            if not lock(session, leased):
                 return
             before = session.execute(select(ConnectionWarningRow.first_at, ConnectionWarningRow.times).where(key)).one_or_none()
             times = before.times + 1 if before else 1
@@ -103,25 +103,26 @@ class ConnectionWarnings:
             session.execute(new.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=values))
 
     def clear(self, connection_id: str, kinds: Iterable[str]) -> None:
-        """Forget warnings whose cause has passed."""
+        """Delete warnings whose cause has passed."""
         passed = set(kinds)
-        if passed:  # most syncs read numbers only
+        if passed:  # most syncs read only numbers, of which no failure is a warning
             passed &= {warning.kind for warning in self._select(ConnectionWarningRow.connection_id == connection_id)}
-        if passed:  # and most have no warning: they take no writer's turn
+        if passed:  # most connections have no warning: no write transaction for them
             with self._engine.begin() as session:
                 lock(session, ConnectionRow.id == connection_id)
-                mine = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
-                session.execute(delete(ConnectionWarningRow).where(mine))
+                matching = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
+                session.execute(delete(ConnectionWarningRow).where(matching))
 
     def of_leg(self, lease: Lease) -> Mapping[FetchKind, ConnectionWarning]:
-        """The reads that failed in this leg: they are not tried again in it, and it is complete without them."""
+        """The reads that failed in this leg: they are not retried in it, and the leg is complete without them."""
         leg = (ConnectionWarningRow.run_id == lease.run_id) & (ConnectionWarningRow.generation == lease.generation)
         warnings = self._select((ConnectionWarningRow.connection_id == lease.connection.id) & leg)
         return {FetchKind(warning.kind): warning for warning in warnings if warning.kind in _READS}
 
     def resting(self, connection_id: str) -> frozenset[FetchKind]:
-        """The reads that are not to be tried yet. One that waits longer than any backoff was noted before the clock was set back."""
+        """The reads whose pause is not over yet."""
         now = self._clock.now()
+        # A pause that is longer than any backoff was recorded before the clock was set back; it does not count.
         latest = now + timedelta(seconds=LONGEST_WARNING_BACKOFF)
         warnings = self._select(ConnectionWarningRow.connection_id == connection_id)
         waiting = (warning for warning in warnings if now < warning.retry_at <= latest)
@@ -133,7 +134,7 @@ class ConnectionWarnings:
 
 
 def select_warnings(session: Session, condition: ColumnElement[bool]) -> list[tuple[str, ConnectionWarning]]:
-    """The warnings that meet the condition with their connections' ids, the oldest first."""
+    """The warnings that meet the condition, the oldest first, each with its connection's id."""
     query = select(ConnectionWarningRow.connection_id, *_COLUMNS).where(condition)
     rows = session.execute(query.order_by(ConnectionWarningRow.first_at, ConnectionWarningRow.kind)).all()
     names = ConnectionWarning.__dataclass_fields__

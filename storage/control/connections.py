@@ -1,4 +1,4 @@
-"""Connections: what is synced, how often, and what its syncs told."""
+"""Connections: which accounts are synced, how often, and with what result."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ from storage.control import labels
 from storage.control.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
 from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
 from storage.control.filters import filters_of
-from storage.control.listing import Order, Place, Wanted, ordered
+from storage.control.listing import Criteria, Order, Place, ordered
 from storage.control.outbox import publish
 from storage.control.tables import ConnectionRow, CredentialRow, RunRow, WorkspaceRow, is_letter, is_open
 
 PAUSED = "Paused. Go on with: adpulse resume"
-"""Why a connection is not synced that somebody paused."""
+"""The ``status_reason`` of a paused connection."""
 
-_STAYS = ConnectionRow.status != ConnectionStatus.DELETING.value
+_NOT_DELETING = ConnectionRow.status != ConnectionStatus.DELETING.value
 
 CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 _VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT, CredentialRow.expires_at.label("credential_expires_at")).join(
@@ -41,7 +41,7 @@ _VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT, CredentialRow.expires_at.la
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionView:
-    """A connection with its telemetry: the eight fields, and what holds it up."""
+    """A connection with its telemetry: the eight status fields, and what delays its next sync."""
 
     connection: Connection
     labels: tuple[str, ...]
@@ -63,11 +63,12 @@ class ConnectionView:
     slow: bool
     stale_since: datetime | None
     credential_expires_at: datetime | None
-    """When its credential ends by itself (business time); None if it does not, or nobody says."""
+    """When its credential expires (business time); None if it does not, or the platform does not say."""
     warnings: tuple[ConnectionWarning, ...] = ()
-    """What fails without stopping its numbers, the longest first."""
+    """What fails without stopping its numbers, the oldest first."""
 
 
+# Fields of the dataclasses that equal a column, by name and type; the others are converted below.
 _PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters"))
 _SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status", "warnings"))
 
@@ -100,7 +101,7 @@ class Connections:
         frequency: str,
         gross_margin: Decimal,
     ) -> ConnectionView:
-        """Connect an account. ``scope`` is what the platform counts it together with.
+        """Connect an account. ``scope`` is what the platform counts its calls together with.
 
         Raises:
             FrequencyRefused: unknown, or realtime without the grant.
@@ -129,6 +130,7 @@ class Connections:
                         expected_since=now,
                     )
                 )
+        # The unique constraint decides, because two people may connect the account at the same time.
         except IntegrityError:
             raise Conflict(f"Account {facts.external_id} is connected in this workspace already.") from None
         return self.get(connection_id)
@@ -137,49 +139,48 @@ class Connections:
         """The connection with this id, or the only one with this name.
 
         Raises:
-            UnknownConnection: there is none, or several have the name; says what to use.
+            UnknownConnection: there is no such connection, or several have the name; the message lists their ids.
         """
-        exact = self._select(ConnectionRow.id == reference) or self._select(ConnectionRow.name == reference)
-        if len(exact) == 1:
-            return exact[0]
-        if exact:
-            listed = ", ".join(view.connection.id for view in exact)
+        matches = self._select(ConnectionRow.id == reference) or self._select(ConnectionRow.name == reference)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            listed = ", ".join(view.connection.id for view in matches)
             raise UnknownConnection(f"Several connections are named '{reference}'. Use one of the ids: {listed}.")
         raise UnknownConnection(f"There is no connection '{reference}'. See them with: adpulse connections")
 
     def find(self, connection_id: str, workspace_id: str | None = None) -> ConnectionView | None:
-        """The connection with this id, if there is one and, where one is given, it is the workspace's."""
-        mine = (ConnectionRow.workspace_id == workspace_id) if workspace_id else true()
-        found = self._select((ConnectionRow.id == connection_id) & mine)
-        return found[0] if found else None
+        """The connection with this id, if there is one and, with ``workspace_id``, it is that workspace's."""
+        of_workspace = (ConnectionRow.workspace_id == workspace_id) if workspace_id else true()
+        return next(iter(self._select((ConnectionRow.id == connection_id) & of_workspace)), None)
 
-    def page(self, wanted: Wanted, limit: int | None, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
-        """At most ``limit`` connections (None: all) in this order, those after this place."""
-        return self._select(wanted.condition(), limit, order, after)
+    def page(self, criteria: Criteria, limit: int | None, order: Order = Order.NAME, after: Place | None = None) -> list[ConnectionView]:
+        """At most ``limit`` connections (None: all) that meet the criteria, in this order, starting after this place."""
+        return self._select(criteria.condition(), limit, order, after)
 
-    def every(self, workspace_id: str | None = None, label: str | None = None) -> list[ConnectionView]:
-        """Every connection, of one workspace and with a label if given, by name."""
-        return self._select(Wanted(workspace_id=workspace_id, label=label).condition())
+    def all(self, workspace_id: str | None = None, label: str | None = None) -> list[ConnectionView]:
+        """All connections, or those of one workspace or with one label, ordered by name."""
+        return self._select(Criteria(workspace_id=workspace_id, label=label).condition())
 
     def _select(
         self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
     ) -> list[ConnectionView]:
-        found = ordered(_VIEWS.where(condition).limit(limit), order, after)
+        query = ordered(_VIEWS.where(condition).limit(limit), order, after)
         warned = ConnectionWarningRow.connection_id.in_(select(ConnectionRow.id).where(condition))
         warnings = defaultdict[str, list[ConnectionWarning]](list)
         with reading(self._engine).connect() as session:
-            rows = session.execute(found).all()
-            for connection_id, each in select_warnings(session, warned):
-                warnings[connection_id].append(each)
+            rows = session.execute(query).all()
+            for connection_id, warning in select_warnings(session, warned):
+                warnings[connection_id].append(warning)
         return [_view(row, warnings[row.id]) for row in rows]
 
     def rename(self, connection_id: str, name: str) -> None:
-        """Call it otherwise; people refer to it by its name or its id."""
+        """Rename a connection; people refer to it by its name or its id."""
         with self._engine.begin() as session:
             self._update(session, connection_id, name=name)
 
     def set_frequency(self, reference: str, value: str) -> ConnectionView:
-        """Change how often it is synced; the first sync of the new frequency is due at once.
+        """Change the sync frequency; the first sync of the new frequency is due at once.
 
         Raises:
             UnknownConnection, FrequencyRefused: nothing was changed.
@@ -191,7 +192,7 @@ class Connections:
         return self.get(connection.id)
 
     def set_margin(self, reference: str, gross_margin: Decimal) -> ConnectionView:
-        """Change the gross margin; what is stored follows with the next sync.
+        """Change the gross margin; the stored profits follow with the next sync.
 
         Raises:
             UnknownConnection: nothing was changed.
@@ -202,9 +203,9 @@ class Connections:
         return self.get(connection.id)
 
     def set_status(self, connection_id: str, status: ConnectionStatus, reason: str | None) -> None:
-        """Sync it (active, due at once) or stop syncing it, and say why. A sync under way ends by itself.
+        """Activate a connection, due at once, or stop syncing it with a reason. A sync under way runs to its end.
 
-        Nothing happens to one that is being deleted.
+        A connection that is being deleted stays as it is.
         """
         values: dict[str, Any] = {"status": status.value, "status_reason": reason}
         with self._engine.begin() as session:
@@ -215,30 +216,31 @@ class Connections:
                 now = self._clock.now()
                 values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
                 values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
-            mine = (ConnectionRow.id == connection_id) & _STAYS
-            changed = session.execute(update(ConnectionRow).where(mine).values(**values)).rowcount
+            changeable = (ConnectionRow.id == connection_id) & _NOT_DELETING
+            changed = session.execute(update(ConnectionRow).where(changeable).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:
                 publish(session, needs_attention(before, status, reason), now=self._wall.now())
 
     def disconnect(self, connection_id: str, reason: str, status: ConnectionStatus = ConnectionStatus.DISCONNECTED) -> None:
-        """Stop syncing it for good: whoever works on it has lost its lease, and what was queued is closed. Its data stay.
+        """Stop syncing a connection for good: its lease is revoked and its open run closed. Its data stay.
 
-        Nothing happens to one that is being deleted.
+        A connection that is being deleted stays as it is.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
+            # The higher generation revokes the lease: the next step of the worker that has it is refused.
             freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
             stopped = {"status": status.value, "status_reason": reason, "sync_status": SyncStatus.IDLE.value, "next_due_at": None}
-            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _STAYS).values(**freed, **stopped))
-            mine, now = RunRow.connection_id == connection_id, self._wall.now()
+            session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id, _NOT_DELETING).values(**freed, **stopped))
+            of_connection, now = RunRow.connection_id == connection_id, self._wall.now()
             closed = {"state": RunState.DEAD.value, "finished_at": now, "error": reason}
-            session.execute(update(RunRow).where(mine, is_open()).values(**closed))
-            resolve(session, mine, status.value, now)
+            session.execute(update(RunRow).where(of_connection, is_open()).values(**closed))
+            resolve(session, of_connection, status.value, now)
 
     def delete(self, connection_id: str) -> None:
-        """Forget a connection with all that is kept of it here, and its credential when no other connection has it.
+        """Delete a connection with everything that refers to it, and its credential unless another connection uses it.
 
-        The calls it made stay in the ledger: they count against the account's hour, whoever connects it next.
+        Its calls stay in the ledger: they count against the account's hour, whoever connects it next.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
@@ -248,7 +250,7 @@ class Connections:
             delete_whole(session, CredentialRow, (CredentialRow.id == used) & ~others)
 
     def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
-        """Give connections another credential, which reaches them as told by id, and sync them again, whatever had stopped them."""
+        """Give connections another credential and activate them all. ``reached``: their accounts' facts by connection id."""
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_(reached))
             for connection_id, facts in reached.items():
@@ -257,21 +259,22 @@ class Connections:
             self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
 
     def renew_credential(self, old: str, new: str) -> None:
-        """Let whoever uses one credential use another, of the same reach, from their next sync on."""
+        """Replace a credential by a renewed one of the same reach; connections use it from their next sync on."""
         with self._engine.begin() as session:
             lock(session, ConnectionRow.credential_id == old)
             session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == old).values(credential_id=new))
 
     def set_facts(self, connection_id: str, facts: AccountFacts) -> None:
-        """Take over the account's time zone. The name is ours: people refer to it."""
+        """Store the account's time zone. The name stays as people know it: they may have changed it, and refer to it."""
         with self._engine.begin() as session:
             self._update(session, connection_id, timezone=facts.timezone)
 
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
-        """Make no call before ``until`` (business time) for the account, whoever connected it, or for all that is counted together."""
+        """Make no call before ``until`` (business time) for the account, in any workspace, or for the whole scope."""
         condition = ConnectionRow.scope == connection.scope
         if scope == "account":
             condition = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
+        # An earlier throttle may have named a later time, so a cooldown only gets longer.
         longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)
         with self._engine.begin() as session:
             lock(session, condition)
@@ -283,7 +286,7 @@ class Connections:
         session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**values))
 
     def groups(self) -> dict[tuple[Provider, Frequency], int]:
-        """How many active connections each scheduled group has; groups without any are missing."""
+        """Active connections per platform and frequency; groups without any are missing."""
         query = (
             select(ConnectionRow.provider, ConnectionRow.sync_frequency, func.count())
             .where(ConnectionRow.status == ConnectionStatus.ACTIVE.value, ConnectionRow.sync_frequency.in_(frequencies.SCHEDULED))
@@ -293,33 +296,36 @@ class Connections:
             return {(Provider(provider), Frequency(value)): count for provider, value, count in session.execute(query)}
 
     def groups_of(self, scope: str, step: int) -> list[Group]:
-        """The active connections that the platform counts together, by what their reads cost; ads and campaigns rounded up to ``step``."""
-        each = (
+        """The scope's active connections, grouped by the cost of their reads; ads and campaigns are rounded up to ``step``."""
+        group = (
             select(
                 ConnectionRow.sync_frequency,
+                # Until a walk has counted the account, its estimated size is used.
                 _rounded(func.coalesce(ConnectionRow.ad_count, ConnectionRow.delivering_ads), step).label("ads"),
                 _rounded(func.coalesce(ConnectionRow.campaign_count, ConnectionRow.delivering_campaigns), step).label("campaigns"),
                 case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
             )
             .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
-            .where(ConnectionRow.sync_frequency.in_(tuple(Frequency)))  # an odd row is no reason that the others cannot be planned
+            .where(ConnectionRow.sync_frequency.in_(tuple(Frequency)))  # a row with an unknown frequency must not stop the others
             .subquery()
         )
         with reading(self._engine).connect() as session:
             return [
                 Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=groups), count=count)
-                for frequency, ads, campaigns, groups, count in session.execute(select(*each.c, func.count()).group_by(*each.c))
+                for frequency, ads, campaigns, groups, count in session.execute(select(*group.c, func.count()).group_by(*group.c))
             ]
 
     def heal_clock(self) -> int:
-        """Make due at once what is due later than any interval or backoff allows for; returns how many connections.
+        """Make connections due at once that are due later than any interval or backoff allows; returns how many.
 
-        Of a connection that was last synced in the future, no wait counts any more: the clock was set back since.
+        A last sync in the future means that the clock was set back since: all waits of such a connection end.
         """
         now = self._clock.now()
         backoff = timedelta(seconds=LONGEST_BACKOFF)
         latest = {frequency: now + max(frequency.interval or backoff, backoff) + CLOCK_SLACK for frequency in frequencies.SCHEDULED}
-        late = or_(*((ConnectionRow.sync_frequency == each.value) & (ConnectionRow.next_due_at > at) for each, at in latest.items()))
+        late = or_(
+            *((ConnectionRow.sync_frequency == frequency.value) & (ConnectionRow.next_due_at > at) for frequency, at in latest.items())
+        )
         with self._engine.begin() as session:
             self._end_waits(session, now)
             lock(session, late)
@@ -340,27 +346,26 @@ def connection_of(row: Row[Any]) -> Connection:
     return _connection(columns(row))
 
 
-def _connection(told: Mapping[str, Any]) -> Connection:
-    parts: dict[str, Any] = {
-        "provider": Provider(told["provider"]),
-        "frequency": Frequency(told["sync_frequency"]),
-        "status": ConnectionStatus(told["status"]),
-        "filters": filters_of(told),
+def _connection(values: Mapping[str, Any]) -> Connection:
+    converted: dict[str, Any] = {
+        "provider": Provider(values["provider"]),
+        "frequency": Frequency(values["sync_frequency"]),
+        "status": ConnectionStatus(values["status"]),
+        "filters": filters_of(values),
     }
-    return Connection(**parts, **{name: told[name] for name in _PLAIN})
+    return Connection(**converted, **{name: values[name] for name in _PLAIN})
 
 
 def resolve(session: Session, condition: ColumnElement[bool], resolution: str, now: datetime) -> int:
-    """Mark dead letters as dealt with now (real time); returns how many."""
+    """Mark dead letters as dealt with at ``now`` (real time); returns how many."""
     return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=now, resolution=resolution)).rowcount
 
 
 def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionView:
-    told = columns(row)
-    same = {name: told[name] for name in _SAME}
-    mine = tuple(sorted(told["labels"].split(labels.BETWEEN))) if told["labels"] else ()
-    own: dict[str, Any] = {"labels": mine, "sync_status": SyncStatus(told["sync_status"]), "warnings": tuple(warnings)}
-    return ConnectionView(connection=_connection(told), **own, **same)
+    values = columns(row)
+    names = tuple(sorted(values["labels"].split(labels.SEPARATOR))) if values["labels"] else ()
+    converted: dict[str, Any] = {"labels": names, "sync_status": SyncStatus(values["sync_status"]), "warnings": tuple(warnings)}
+    return ConnectionView(connection=_connection(values), **converted, **{name: values[name] for name in _SAME})
 
 
 def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:
@@ -373,17 +378,17 @@ def granted(session: Session, workspace_id: str) -> bool:
     Raises:
         Usage: there is no such workspace.
     """
-    found = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
-    if found is None:
+    realtime = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
+    if realtime is None:
         raise Usage("The workspace does not exist.")
-    return found
+    return realtime
 
 
 def first_due(frequency: Frequency, now: datetime) -> datetime | None:
-    """When a connection that gets this frequency is due: at once, or never by itself."""
+    """When a connection is due after a change to this frequency: at once, or never by itself."""
     return None if frequency is Frequency.MANUAL else now
 
 
 def of_frequency(frequency: Frequency, now: datetime) -> dict[str, Any]:
-    """What is stored of a connection that gets this frequency: it is due at once, and its pace is not known yet."""
+    """The columns of a connection that gets this frequency: it is due at once, and its pace is not computed yet."""
     return {"sync_frequency": frequency.value, "next_due_at": first_due(frequency, now), "expected_since": now, "paced_seconds": None}

@@ -1,4 +1,4 @@
-"""Credentials: encrypted in the control plane, opened only for the client that uses them."""
+"""Credentials: encrypted in the control plane, decrypted only for the client that uses them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from storage.control.tables import ConnectionRow, CredentialRow
 
 _USES = (ConnectionRow.credential_id == CredentialRow.id) & (ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
 _IN_USE = exists().where(_USES)
-_THERE = CredentialRow.ciphertext != b""
+_HAS_SECRET = CredentialRow.ciphertext != b""
 _UNUSED_FOR = timedelta(hours=1)
-"""How long a credential without connections is kept: somebody may be connecting with it, or still be reading with it."""
+"""How long the secret of an unused credential is kept: a connection may be about to use it, or a sync may still be reading with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """A credential that is used and ends soon."""
+    """A credential in use that expires soon."""
 
     id: str
     workspace_id: str
@@ -31,7 +31,7 @@ class Ending:
 
 
 class Credentials:
-    """Stores and opens tokens. When one ends is business time."""
+    """Stores and decrypts tokens. Their expiry is business time."""
 
     def __init__(self, engine: Engine, cipher: Cipher, *, wall: Clock) -> None:
         self._engine = engine
@@ -56,17 +56,21 @@ class Credentials:
         return credential_id
 
     def ending(self, scope: str, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
-        """Those of a scope that end before then and that nobody tried to renew since, soonest first; they count as tried from now on."""
+        """A scope's credentials that expire before ``before`` and whose renewal was not tried since ``untried_since``, soonest first.
+
+        They count as tried from now on.
+        """
         due = (
             exists().where(_USES, ConnectionRow.scope == scope)
-            & _THERE
+            & _HAS_SECRET
             & (CredentialRow.expires_at > now)
             & (CredentialRow.expires_at < before)
         )
         untried = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at <= untried_since)
-        found = select(CredentialRow.id, CredentialRow.workspace_id, CredentialRow.expires_at).where(due & untried)
+        query = select(CredentialRow.id, CredentialRow.workspace_id, CredentialRow.expires_at).where(due & untried)
         with reading(self._engine).connect() as session:
-            rows = session.execute(found.order_by(CredentialRow.expires_at).limit(limit)).all()
+            rows = session.execute(query.order_by(CredentialRow.expires_at).limit(limit)).all()
+        # Marked before the platform is called, so that a renewal that fails is not repeated with every pass.
         if rows:
             with self._engine.begin() as session:
                 tried = CredentialRow.id.in_([row.id for row in rows])
@@ -74,20 +78,21 @@ class Credentials:
         return [Ending(id=row.id, workspace_id=row.workspace_id, expires_at=row.expires_at) for row in rows]
 
     def set_scope(self, credential_id: str, scope: str) -> None:
-        """Note what the platform counts a credential's calls together with, for all connections that use it."""
+        """Store what the platform counts a credential's calls together with, for all connections that use it."""
         with self._engine.begin() as session:
             lock(session, ConnectionRow.credential_id == credential_id)
             session.execute(update(ConnectionRow).where(ConnectionRow.credential_id == credential_id).values(scope=scope))
 
     def erase_unused(self, now: datetime) -> int:
-        """Forget the secrets that no connection uses any more; returns how many."""
+        """Erase the secrets that no connection uses any more; returns how many."""
+        # A sync that began before the renewal may still be reading with the old secret.
         settled = or_(CredentialRow.renewal_tried_at.is_(None), CredentialRow.renewal_tried_at < now - _UNUSED_FOR)
-        unused = _THERE & ~_IN_USE & (CredentialRow.created_at < self._wall.now() - _UNUSED_FOR) & settled
+        unused = _HAS_SECRET & ~_IN_USE & (CredentialRow.created_at < self._wall.now() - _UNUSED_FOR) & settled
         with self._engine.begin() as session:
             return session.execute(update(CredentialRow).where(unused).values(ciphertext=b"")).rowcount
 
     def erase(self, credential_id: str) -> None:
-        """Forget the secret; who opens it is told that it is gone."""
+        """Erase the secret; :meth:`open` raises Usage from then on."""
         with self._engine.begin() as session:
             session.execute(update(CredentialRow).where(CredentialRow.id == credential_id).values(ciphertext=b""))
 
@@ -95,10 +100,10 @@ class Credentials:
         """The secret.
 
         Raises:
-            Usage: unknown, or it cannot be decrypted with this installation's key.
+            Usage: it was erased, or cannot be decrypted with this installation's key.
         """
         with reading(self._engine).connect() as session:
             sealed = session.scalar(select(CredentialRow.ciphertext).where(CredentialRow.id == credential_id))
         if not sealed:
-            raise Usage("The connection's token is gone. Give it a fresh one with: adpulse reconnect")
+            raise Usage("The connection's token was erased. Give it a fresh one with: adpulse reconnect")
         return self._cipher.open(credential_id, sealed)

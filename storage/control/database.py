@@ -1,4 +1,4 @@
-"""The control plane's database: how it is connected to, read and locked. SQLite by default, PostgreSQL by URL."""
+"""The control plane's database: connecting, reading and locking. SQLite by default, PostgreSQL by URL."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,20 +25,21 @@ __all__ = [
 ]
 
 INFRASTRUCTURE = (OperationalError, ControlPlaneBusy, WarehouseBusy)
-"""What a task is retried for: a locked or unreachable database, a deadlock, a locked warehouse."""
+"""Errors for which a task is retried: a locked or unreachable database, a deadlock, a locked warehouse."""
 
 
 def connect(url: str) -> Engine:
-    """An engine on the control plane; see :mod:`storage.control.sqlite_file` for what SQLite takes.
+    """An engine for the control plane; :mod:`storage.control.sqlite_file` configures SQLite.
 
     Raises:
-        Usage: the URL is none of SQLite or PostgreSQL; the message does not repeat it, it may hold a password.
+        Usage: the URL is not one of SQLite or PostgreSQL. The message does not repeat it, because it may contain a password.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise Usage("ADPULSE_DATABASE_URL is no URL. Example: postgresql://adpulse:PASSWORD@localhost:5432/adpulse") from None
+        raise Usage("ADPULSE_DATABASE_URL is not a URL. Example: postgresql://adpulse:PASSWORD@localhost:5432/adpulse") from None
     if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        # A restarted server has closed the pooled connections, so each is tested before use.
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if parsed.get_backend_name() != "sqlite":
         raise Usage(f"ADPULSE_DATABASE_URL may begin with sqlite:// or postgresql://, not with {parsed.drivername}://.")
@@ -46,27 +47,27 @@ def connect(url: str) -> Engine:
 
 
 def reading(engine: Engine) -> Engine:
-    """The same engine for transactions that only read: they wait for no writer."""
+    """The same engine for transactions that only read; they do not wait for writers."""
     return engine.execution_options(reads=True)
 
 
 def columns(row: Row[Any]) -> dict[str, Any]:
-    """A row's values by their columns' names. Asked for one by one they take ten times as long."""
+    """A row's values by column name. Reading them one by one from the row takes ten times as long."""
     return dict(zip(row._fields, row, strict=True))
 
 
 def lock(session: Session, *conditions: ColumnElement[bool]) -> Sequence[str]:
-    """Lock these connections until the transaction ends, and tell their ids; on SQLite it holds the whole database anyway.
+    """Lock these connections until the transaction ends, and return their ids. SQLite locks the whole database anyway.
 
-    Whoever changes a connection together with its runs or its partitions locks the connection first, and several in the order of
-    their ids: then no two transactions ever wait for each other.
+    A transaction that changes a connection together with its runs or partitions locks the connection first, and several connections
+    in the order of their ids, so that two transactions never wait for each other.
     """
     rows = select(ConnectionRow.id).where(*conditions).order_by(ConnectionRow.id)
     return session.scalars(rows.with_for_update(key_share=True)).all()  # key_share: rows that refer to it may still be added
 
 
 def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bool]) -> None:
-    """Delete rows, and before them whatever refers to them, in every table there is."""
+    """Delete rows, and before them the rows that refer to them, in all tables."""
     for other in Base.registry.mappers:
         for key in other.local_table.foreign_keys:
             if key.column.table is kind.__table__:
@@ -75,5 +76,5 @@ def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bo
 
 
 def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can be given an ON CONFLICT clause, in the words of the session's database."""
+    """An INSERT in the dialect of the session's database, which takes an ON CONFLICT clause."""
     return sqlite.insert(table) if session.dialect.name == "sqlite" else postgresql.insert(table)

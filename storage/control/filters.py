@@ -1,4 +1,4 @@
-"""The filters of reports that accounts refused, remembered with their connections."""
+"""The report filters that accounts accept, stored with their connections."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,22 +11,22 @@ from storage.control.tables import ConnectionRow
 
 
 class Filters:
-    """Notes by which statuses reports are filtered; every process asks with what one of them learned."""
+    """Stores the statuses by which an account's reports are filtered; what one process learned holds for all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def note(self, connection_id: str, filters: ReportFilters) -> None:
-        """Remember them; nothing happens to a connection that is gone meanwhile."""
+        """Store a connection's filters; one that was deleted meanwhile is ignored."""
         values = {"ad_filter": filters.ad.value, "campaign_filter": filters.campaign.value, "filters_noted_at": filters.noted_at}
         with self._engine.begin() as session:
             session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**values))
 
 
-def filters_of(told: Mapping[str, Any]) -> ReportFilters:
-    """The filters of a row of connections; the widest where none was ever refused."""
+def filters_of(values: Mapping[str, Any]) -> ReportFilters:
+    """The filters of a connection's row; the widest one where the account has refused none."""
     return ReportFilters(
-        ad=StatusFilter(told["ad_filter"] or StatusFilter.EVERY),
-        campaign=StatusFilter(told["campaign_filter"] or StatusFilter.EVERY),
-        noted_at=told["filters_noted_at"],
+        ad=StatusFilter(values["ad_filter"] or StatusFilter.EVERY),
+        campaign=StatusFilter(values["campaign_filter"] or StatusFilter.EVERY),
+        noted_at=values["filters_noted_at"],
     )

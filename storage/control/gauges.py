@@ -1,4 +1,4 @@
-"""What an installation is like now, counted in the control plane by a few statements, however many connections there are."""
+"""The state of an installation for its metrics, counted by a few statements however many connections there are."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ from storage.control.staleness import overdue
 from storage.control.tables import CallRow, ConnectionRow, RunRow, is_letter, is_open
 
 AGES = (60, 120, 300, 600, 1800, 3600, 10_800, 86_400, 259_200)
-"""Upper bounds in seconds of how long ago connections completed a sync."""
+"""Upper bounds in seconds of the time since a connection's last completed sync."""
 
 _RECENT = timedelta(hours=1)
-_MOST_SCOPES = 50
+_MAX_SCOPES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionGroup:
-    """Connections of one platform, status and frequency, and how many of them are held up."""
+    """Connections of one platform, status and frequency, and how many of them are delayed."""
 
     provider: Provider
     status: ConnectionStatus
@@ -41,7 +41,7 @@ class ConnectionGroup:
     synced_within: tuple[int, ...]
     """How many completed a sync within each of ``AGES``."""
     oldest: datetime | None
-    """The completed sync that is longest ago (business time)."""
+    """The least recent of their last completed syncs (business time)."""
 
     @property
     def active(self) -> bool:
@@ -50,13 +50,13 @@ class ConnectionGroup:
 
     @property
     def polled(self) -> bool:
-        """Whether they are to be fresh: active, and synced by a schedule."""
+        """Whether their data should be fresh: active, and synced by a schedule."""
         return self.active and self.frequency is not Frequency.MANUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Syncs of one platform that ended in the last hour in one way, and what they read and wrote."""
+    """Syncs of one platform that ended in one state in the last hour, and the rows they read and wrote."""
 
     provider: Provider
     state: RunState
@@ -76,7 +76,7 @@ class ScopeCalls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All of it at one moment, ``now`` in business time."""
+    """All counts at one moment, ``now`` in business time."""
 
     now: datetime
     connections: list[ConnectionGroup]
@@ -86,13 +86,13 @@ class Snapshot:
     calls: Mapping[Provider, int]
     busiest_account: Mapping[Provider, int]
     scopes: list[ScopeCalls]
-    """Those with the most calls."""
+    """The scopes with the most calls."""
     warnings: Mapping[tuple[Provider, str], int]
     """Warnings of connections by platform and topic, the first word of their kind."""
 
 
 class Gauges:
-    """Counts; changes nothing."""
+    """Counts in the control plane; changes nothing."""
 
     def __init__(self, engine: Engine, clock: Clock, scopes: ScopeLimits, *, wall: Clock) -> None:
         self._engine = engine
@@ -101,7 +101,7 @@ class Gauges:
         self._scopes = scopes
 
     def read(self) -> Snapshot:
-        """Everything at this moment, of one transaction."""
+        """All counts, read in one transaction."""
         now = self._clock.now()
         with reading(self._engine).connect() as session:
             accounts = {provider: _accounts(session, provider, now) for provider in PLATFORMS}
@@ -114,30 +114,31 @@ class Gauges:
                 calls={provider: calls for provider, (calls, _) in accounts.items()},
                 busiest_account={provider: most for provider, (_, most) in accounts.items()},
                 warnings=_warnings(session),
-                scopes=[each for provider in PLATFORMS for each in self._scope_calls(session, provider, now)],
+                scopes=[used for provider in PLATFORMS for used in self._scope_calls(session, provider, now)],
             )
 
     def shared_calls(self) -> Mapping[str, int]:
-        """Calls that a platform counts together, within its window, by scope: those with the most calls."""
+        """Calls per scope within the platform's window, of the scopes with the most calls."""
         now = self._clock.now()
         with reading(self._engine).connect() as session:
-            return {each.scope: each.calls for provider in PLATFORMS for each in self._scope_calls(session, provider, now)}
+            return {used.scope: used.calls for provider in PLATFORMS for used in self._scope_calls(session, provider, now)}
 
     def clock_drift(self) -> timedelta:
-        """How far the database's clock is ahead of this machine's; SQLite has none of its own."""
+        """How far the database's clock is ahead of this machine's; zero for SQLite, which has no clock of its own."""
         if self._engine.dialect.name == "sqlite":
             return timedelta(0)
         with reading(self._engine).connect() as session:
-            before, told, after = self._wall.now(), session.scalar(select(func.clock_timestamp())), self._wall.now()
-        return timedelta(0) if told is None or before <= told <= after else told - (before if told < before else after)
+            before, remote, after = self._wall.now(), session.scalar(select(func.clock_timestamp())), self._wall.now()
+        # The answer took a while: only what lies outside that while is drift.
+        return timedelta(0) if remote is None or before <= remote <= after else remote - (before if remote < before else after)
 
     def _scope_calls(self, session: Session, provider: Provider, now: datetime) -> list[ScopeCalls]:
         limit = self._scopes.by_provider.get(provider)
         since = now - (limit.window if limit else WINDOW)
-        mine = (CallRow.scope == provider) | CallRow.scope.between(f"{provider}:", f"{provider};")
-        used = select(CallRow.scope, func.count().label("calls")).where(mine, CallRow.at >= since).group_by(CallRow.scope)
-        found = session.execute(used.order_by(func.count().desc()).limit(_MOST_SCOPES))
-        return [ScopeCalls(scope=scope, calls=calls) for scope, calls in found]
+        of_provider = (CallRow.scope == provider) | CallRow.scope.between(f"{provider}:", f"{provider};")
+        used = select(CallRow.scope, func.count().label("calls")).where(of_provider, CallRow.at >= since).group_by(CallRow.scope)
+        rows = session.execute(used.order_by(func.count().desc()).limit(_MAX_SCOPES))
+        return [ScopeCalls(scope=scope, calls=calls) for scope, calls in rows]
 
 
 def _warnings(session: Session) -> Mapping[tuple[Provider, str], int]:
@@ -157,16 +158,17 @@ def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
     query = select(
         *group,
         func.count(),
-        _how_many(ConnectionRow.postponed_until > now),
-        _how_many(ConnectionRow.cooldown_until > now),
-        _how_many(ConnectionRow.consecutive_failures > 0),
-        _how_many(stale),
-        _how_many(completed.is_(None)),
+        _count_where(ConnectionRow.postponed_until > now),
+        _count_where(ConnectionRow.cooldown_until > now),
+        _count_where(ConnectionRow.consecutive_failures > 0),
+        _count_where(stale),
+        _count_where(completed.is_(None)),
         func.min(completed),
-        *(_how_many(completed >= now - timedelta(seconds=age)) for age in AGES),
+        *(_count_where(completed >= now - timedelta(seconds=age)) for age in AGES),
     )
+    # One pass over the table counts everything; a statement for each gauge would read it as often.
     for row in session.execute(query.group_by(*group)):
-        provider, status, frequency, count, postponed, cooling_down, failing, overdue_ones, never_synced, oldest, *within = row
+        provider, status, frequency, count, postponed, cooling_down, failing, stale_count, never_synced, oldest, *within = row
         yield ConnectionGroup(
             provider=Provider(provider),
             status=ConnectionStatus(status),
@@ -175,7 +177,7 @@ def _connections(session: Session, now: datetime) -> Iterator[ConnectionGroup]:
             postponed=postponed,
             cooling_down=cooling_down,
             failing=failing,
-            stale=overdue_ones,
+            stale=stale_count,
             never_synced=never_synced,
             synced_within=tuple(within),
             oldest=oldest,
@@ -195,7 +197,7 @@ def _letters(session: Session) -> dict[Provider, int]:
 def _ended(session: Session, since: datetime) -> Iterator[Ended]:
     written = RunRow.inserted + RunRow.updated
     query = (
-        select(RunRow.provider, RunRow.state, func.count(), _how_many(written > 0), func.sum(RunRow.fetched), func.sum(written))
+        select(RunRow.provider, RunRow.state, func.count(), _count_where(written > 0), func.sum(RunRow.fetched), func.sum(written))
         .where(RunRow.finished_at >= since)
         .group_by(RunRow.provider, RunRow.state)
     )
@@ -211,12 +213,13 @@ def _ended(session: Session, since: datetime) -> Iterator[Ended]:
 
 
 def _accounts(session: Session, provider: Provider, now: datetime) -> tuple[int, int]:
-    """Calls of the last hour: of all accounts, and of the one with most. The keys as a range: only then both databases use the index."""
-    mine = CallRow.key.between(f"{provider}:", f"{provider};") & (CallRow.at >= now - WINDOW)
-    used = select(func.count().label("calls")).where(mine).group_by(CallRow.key).subquery()
+    """Calls of the last hour: the sum over all accounts, and the most of one account."""
+    # A range of keys and no LIKE, because only for a range do both databases use the index.
+    of_provider = CallRow.key.between(f"{provider}:", f"{provider};") & (CallRow.at >= now - WINDOW)
+    used = select(func.count().label("calls")).where(of_provider).group_by(CallRow.key).subquery()
     total, most = session.execute(select(func.sum(used.c.calls), func.max(used.c.calls))).one()
     return int(total or 0), int(most or 0)
 
 
-def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def _count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)

@@ -1,6 +1,6 @@
-"""Grants: credentials that were given but not connected yet. They end within the hour, and each is taken at most once.
+"""Grants: credentials that were received but not connected yet. A grant expires within the hour and can be used once.
 
-All instants here are real time but for the end of the credential itself.
+All instants are real time, except the expiry of the credential itself.
 """
 
 import json
@@ -20,15 +20,15 @@ from storage.control.database import Engine, reading
 from storage.control.tables import GrantRow
 
 LIFETIME = timedelta(hours=1)
-MOST_AN_HOUR = 30
-"""How often a workspace may ask what a credential reaches: each time costs calls of the platform."""
+MAX_PER_HOUR = 30
+"""How often a workspace may look up the accounts of a credential: each lookup costs calls of the platform."""
 
 _COLUMNS = tuple(column for column in GrantRow.__table__.columns if column.name != "ciphertext")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What was given, without the secret. ``connection_id``: the connection that it was asked for, if it was for one.
+    """A grant without its secret. ``connection_id``: the connection that it was requested for, if any.
 
     ``scope``: what the platform counts its calls together with.
     """
@@ -52,39 +52,40 @@ class Grants:
         self._wall = wall
 
     def reserve(self, workspace_id: str, provider: Provider, connection_id: str | None = None) -> str:
-        """The id of a grant to come, before any platform is asked: what fails counts too.
+        """Reserve the id of a new grant before the platform is called, so that failed lookups count as well.
 
         Raises:
-            RateLimited: the workspace asked too often within the hour.
+            RateLimited: the workspace made MAX_PER_HOUR lookups within the hour.
         """
         grant_id, now = str(uuid4()), self._wall.now()
-        asked = (GrantRow.workspace_id == workspace_id) & (GrantRow.created_at > now - LIFETIME)
+        recent = (GrantRow.workspace_id == workspace_id) & (GrantRow.created_at > now - LIFETIME)
         with self._engine.begin() as session:
             session.execute(delete(GrantRow).where(GrantRow.expires_at <= now))
-            count, oldest = session.execute(select(func.count(), func.min(GrantRow.created_at)).where(asked)).one()
-            if count >= MOST_AN_HOUR:
+            count, oldest = session.execute(select(func.count(), func.min(GrantRow.created_at)).where(recent)).one()
+            if count >= MAX_PER_HOUR:
                 wait = (oldest + LIFETIME - now).total_seconds()
-                message = f"This workspace asked {count} times within the hour what a credential reaches. Try again in {wait / 60:.0f} min."
+                message = f"This workspace looked up credentials' accounts {count} times within the hour. Try again in {wait / 60:.0f} min."
                 raise RateLimited(message, retry_after=wait)
+            # Without a ciphertext the grant counts as a lookup, but cannot be used until fill().
             values = {"workspace_id": workspace_id, "provider": provider, "connection_id": connection_id}
             times = {"created_at": now, "expires_at": now + LIFETIME}
             session.execute(insert(GrantRow).values(id=grant_id, **values, **times, ciphertext=b"", accounts="[]"))
         return grant_id
 
     def fill(self, grant_id: str, secret: SecretStr, reached: DiscoveredAccounts) -> Grant:
-        """Keep the credential, encrypted for this grant, with what it reaches."""
-        accounts = json.dumps([asdict(each) for each in reached.accounts])
-        told = {"accounts": accounts, "scope": reached.scope, "credential_expires_at": reached.expires_at}
-        values = {"ciphertext": self._cipher.seal(grant_id, secret), **told}
+        """Store the credential, encrypted for this grant, with the accounts it reaches."""
+        accounts = json.dumps([asdict(account) for account in reached.accounts])
+        reach = {"accounts": accounts, "scope": reached.scope, "credential_expires_at": reached.expires_at}
+        values = {"ciphertext": self._cipher.seal(grant_id, secret), **reach}
         with self._engine.begin() as session:
             session.execute(update(GrantRow).where(GrantRow.id == grant_id).values(**values))
             return _grant(session.execute(select(*_COLUMNS).where(GrantRow.id == grant_id)).one())
 
     def get(self, grant_id: str, workspace_id: str) -> Grant:
-        """A grant of this workspace that can still be taken.
+        """A grant of this workspace that can still be used.
 
         Raises:
-            NotFound: there is none: it never was, is another workspace's, was taken, or is too old.
+            NotFound: there is no such grant, it is another workspace's, or it was used or has expired.
         """
         with reading(self._engine).connect() as session:
             row = session.execute(select(*_COLUMNS).where(self._open(grant_id, workspace_id))).one_or_none()
@@ -93,27 +94,27 @@ class Grants:
         return _grant(row)
 
     def take(self, grant_id: str, workspace_id: str) -> SecretStr:
-        """The secret, which is kept here no longer: of several who take it one gets it.
+        """Return the secret and erase it; of several concurrent callers one gets it.
 
         Raises:
             NotFound: as ``get``.
         """
-        mine = self._open(grant_id, workspace_id)
+        usable = self._open(grant_id, workspace_id)
         with self._engine.begin() as session:
-            sealed = session.scalar(select(GrantRow.ciphertext).where(mine).with_for_update())
+            sealed = session.scalar(select(GrantRow.ciphertext).where(usable).with_for_update())
             if sealed is None:
                 raise _unknown()
             session.execute(update(GrantRow).where(GrantRow.id == grant_id).values(ciphertext=b""))
         return self._cipher.open(grant_id, sealed)
 
     def prune(self) -> int:
-        """Drop those that are too old; returns how many."""
+        """Delete expired grants; returns how many."""
         with self._engine.begin() as session:
             return session.execute(delete(GrantRow).where(GrantRow.expires_at <= self._wall.now())).rowcount
 
     def _open(self, grant_id: str, workspace_id: str) -> ColumnElement[bool]:
-        mine = (GrantRow.id == grant_id) & (GrantRow.workspace_id == workspace_id)
-        return mine & (GrantRow.ciphertext != b"") & (GrantRow.expires_at > self._wall.now())
+        own = (GrantRow.id == grant_id) & (GrantRow.workspace_id == workspace_id)
+        return own & (GrantRow.ciphertext != b"") & (GrantRow.expires_at > self._wall.now())
 
 
 def _unknown() -> NotFound:
@@ -126,7 +127,7 @@ def _grant(row: Row[tuple[object, ...]]) -> Grant:
         workspace_id=row.workspace_id,
         provider=Provider(row.provider),
         connection_id=row.connection_id,
-        accounts=tuple(AccountFacts(**each) for each in json.loads(row.accounts)),
+        accounts=tuple(AccountFacts(**account) for account in json.loads(row.accounts)),
         scope=row.scope,
         credential_expires_at=row.credential_expires_at,
         expires_at=row.expires_at,

@@ -1,4 +1,4 @@
-"""Labels: words that people sort their connections by, and choose many at once with."""
+"""Labels: words by which people sort their connections, and choose many of them at once."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,15 +9,16 @@ from adpulse.errors import UnknownConnection, Usage
 from storage.control.database import Engine, lock, reading
 from storage.control.tables import ConnectionLabelRow, ConnectionRow
 
-BETWEEN = ","
-"""Stands between labels where they are told as one text; none has it."""
+SEPARATOR = ","
+"""Separates labels in a text; no label contains it."""
 
-MOST = 50
-LONGEST = 64
-_LABEL = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff{BETWEEN}]{{1,{LONGEST}}}")
+MAX_LABELS = 50
+MAX_LENGTH = 64
+_LABEL = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff{SEPARATOR}]{{1,{MAX_LENGTH}}}")
 
 AS_TEXT = (
-    select(func.aggregate_strings(ConnectionLabelRow.label, BETWEEN))
+    # SQLAlchemy spells it for each database: group_concat or string_agg.
+    select(func.aggregate_strings(ConnectionLabelRow.label, SEPARATOR))
     .where(ConnectionLabelRow.connection_id == ConnectionRow.id)
     .correlate(ConnectionRow)
     .scalar_subquery()
@@ -32,8 +33,8 @@ class Labels:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def every(self, workspace_id: str | None = None) -> list[str]:
-        """Every label that a connection has, of this workspace if one is given, in order."""
+    def all(self, workspace_id: str | None = None) -> list[str]:
+        """All labels in use, or those in use in one workspace, in alphabetical order."""
         labels = select(ConnectionLabelRow.label).distinct().order_by(ConnectionLabelRow.label)
         if workspace_id:
             labels = labels.join(ConnectionRow).where(ConnectionRow.workspace_id == workspace_id)
@@ -41,33 +42,34 @@ class Labels:
             return list(session.scalars(labels))
 
     def change(self, connection_id: str, change: Callable[[frozenset[str]], Iterable[str]]) -> None:
-        """Give a connection the labels that ``change`` makes of those it has.
+        """Replace a connection's labels by what ``change`` returns for its present ones.
 
         Raises:
-            UnknownConnection: there is none (any more).
-            Usage: one is no label, or they are too many; nothing was changed.
+            UnknownConnection: there is no such connection, or it was deleted.
+            Usage: a label is not valid, or there are too many; nothing was changed.
         """
-        mine = ConnectionLabelRow.connection_id == connection_id
+        of_connection = ConnectionLabelRow.connection_id == connection_id
         with self._engine.begin() as session:
+            # Locked, so that of two changes at once neither loses the other's labels.
             if not lock(session, ConnectionRow.id == connection_id):
                 raise UnknownConnection(f"There is no connection '{connection_id}'.")
-            now = frozenset(session.scalars(select(ConnectionLabelRow.label).where(mine)))
-            wanted = check(change(now))
-            session.execute(delete(ConnectionLabelRow).where(mine, ConnectionLabelRow.label.in_(now - wanted)))
-            if wanted - now:
-                session.execute(insert(ConnectionLabelRow), [{"connection_id": connection_id, "label": each} for each in wanted - now])
+            present = frozenset(session.scalars(select(ConnectionLabelRow.label).where(of_connection)))
+            wanted = check(change(present))
+            session.execute(delete(ConnectionLabelRow).where(of_connection, ConnectionLabelRow.label.in_(present - wanted)))
+            if added := wanted - present:
+                session.execute(insert(ConnectionLabelRow), [{"connection_id": connection_id, "label": label} for label in added])
 
 
 def check(labels: Iterable[str]) -> frozenset[str]:
-    """The labels without blanks around them, each once.
+    """The labels without surrounding blanks and without duplicates.
 
     Raises:
-        Usage: one is no label, or they are too many.
+        Usage: a label is not valid, or there are too many.
     """
-    wanted = frozenset(each.strip() for each in labels)
-    for each in wanted:
-        if not _LABEL.fullmatch(each):
-            raise Usage(f"'{each}' is no label. Use up to {LONGEST} characters on one line, without commas.")
-    if len(wanted) > MOST:
-        raise Usage(f"A connection has {MOST} labels at most.")
+    wanted = frozenset(label.strip() for label in labels)
+    for label in wanted:
+        if not _LABEL.fullmatch(label):
+            raise Usage(f"'{label}' is not a label. Use up to {MAX_LENGTH} characters on one line, without commas.")
+    if len(wanted) > MAX_LABELS:
+        raise Usage(f"A connection has {MAX_LABELS} labels at most.")
     return wanted

@@ -1,4 +1,4 @@
-"""Leases: who may sync which connection now, in the order of what matters most. Step: claim."""
+"""Leases: which worker may sync which connection, the most important connections first. Step: claim."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ _Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 
 
 class Leases:
-    """Gives and takes back the right to sync a connection once."""
+    """Gives workers the right to sync a connection, and takes it back."""
 
     def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
@@ -39,9 +39,9 @@ class Leases:
         self._wall = wall
 
     def claim_due(self, provider: Provider, frequency: Frequency, owner: str) -> list[Lease]:
-        """Lease every due connection of a group, most important first; one statement decides who gets which.
+        """Lease all due connections of a group, the most important first, in one statement, so that two workers never get the same one.
 
-        Slow accounts are left to the background.
+        Slow accounts are left to the background lane.
         """
         now = self._clock.now()
         lane = Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED
@@ -50,12 +50,12 @@ class Leases:
         def claim(session: Session, wanted: ColumnElement[bool]) -> list[Lease]:
             return self._open_runs(session, self._claim(session, wanted, owner, now, next_due_at=slot), owner, lane)
 
-        return self._together(claim, _due(provider, frequency, now) & ConnectionRow.slow.is_(False), now)
+        return self._claim_together(claim, _due(provider, frequency, now) & ConnectionRow.slow.is_(False), now)
 
     def claim_waiting(self, provider: Provider, lane: Lane, owner: str) -> list[Lease]:
-        """Lease what waits in a lane: runs that were asked for, go on or are tried again, and connections their tick has missed.
+        """Lease what waits in a lane: requested, postponed and failed runs that are due, and connections that their tick missed.
 
-        Requests from now on need a new flow run.
+        The dispatch generation is raised, so a later request gets a new flow run.
         """
         now = self._clock.now()
 
@@ -65,10 +65,10 @@ class Leases:
             self._move_on(session, claimed, now)
             return self._open_runs(session, claimed, owner, lane)
 
-        return self._together(claim, waits(provider, lane, now), now)
+        return self._claim_together(claim, waits(provider, lane, now), now)
 
-    def _together(self, claim: _Claim, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
-        """Claim all that is wanted in one transaction; if a row makes it fail, each connection in its own, so that only that one fails."""
+    def _claim_together(self, claim: _Claim, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
+        """Claim everything in one transaction; if a row makes it fail, claim each connection in its own, so that only that one fails."""
         try:
             with self._engine.begin() as session:
                 return claim(session, wanted)
@@ -80,15 +80,16 @@ class Leases:
             ids = session.scalars(select(ConnectionRow.id).where(wanted, *free(now, self._wall.now()))).all()
         leases = list[Lease]()
         try:
-            for each in ids:
-                leases += self._alone(claim, each, wanted, now)
+            for connection_id in ids:
+                leases += self._claim_alone(claim, connection_id, wanted, now)
+        # Leases that nobody works on would block their connections until they run out.
         except BaseException:
             self.release(leases)
             raise
         return leases
 
-    def _alone(self, claim: _Claim, connection_id: str, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
-        """Claim one connection; one whose row cannot be used fails."""
+    def _claim_alone(self, claim: _Claim, connection_id: str, wanted: ColumnElement[bool], now: datetime) -> list[Lease]:
+        """Claim one connection; if its row cannot be used, record a failed sync."""
         try:
             with self._engine.begin() as session:
                 return claim(session, wanted & (ConnectionRow.id == connection_id))
@@ -108,20 +109,22 @@ class Leases:
         except (AdpulseError, *INFRASTRUCTURE):
             raise
         except Exception:
-            log.exception("that connection %s cannot be claimed could not be noted", connection_id)
+            log.exception("the failed claim of connection %s could not be stored", connection_id)
 
     @staticmethod
     def _move_on(session: Session, claimed: Sequence[Row[Any]], now: datetime) -> None:
-        """Whoever was due is not due again before its next slot."""
+        """Move connections that were due to the next slot of their grid."""
         for row in claimed:
             if row.next_due_at is not None and row.next_due_at <= now:
                 slot = frequencies.next_slot(Frequency(row.sync_frequency), now)
                 session.execute(update(ConnectionRow).where(ConnectionRow.id == row.id).values(next_due_at=slot))
 
     def _claim(self, session: Session, condition: ColumnElement[bool], owner: str, now: datetime, **values: Any) -> Sequence[Any]:
+        """Lease the connections that meet the condition and are free; returns their rows in the order in which they are to be synced."""
         real = self._wall.now()
         chosen = select(ConnectionRow.id).where(condition, *free(now, real))
         if session.dialect.name == "postgresql":
+            # Rows that another claim holds are skipped, not waited for: they are about to be leased.
             chosen = chosen.with_for_update(skip_locked=True, key_share=True)
         claim = (
             update(ConnectionRow)
@@ -133,6 +136,7 @@ class Leases:
                 sync_status=SyncStatus.SYNCING.value,
                 last_sync_attempted_at=now,
                 total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1,
+                # A lease that ran out belonged to a worker that died; one that was given back has no end.
                 worker_deaths=case((ConnectionRow.lease_until < real, ConnectionRow.worker_deaths + 1), else_=ConnectionRow.worker_deaths),
                 **values,
             )
@@ -140,6 +144,7 @@ class Leases:
             .execution_options(synchronize_session=False)
         )
         rows = session.execute(claim).all()
+        # RETURNING has no order. Realtime comes first, then the highest spend; among equals what was never synced.
         return sorted(
             rows,
             key=lambda row: (row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, row.last_sync_completed_at is not None),
@@ -148,16 +153,16 @@ class Leases:
     def _open_runs(self, session: Session, rows: Sequence[Row[Any]], owner: str, lane: Lane) -> list[Lease]:
         """Lease each connection's open run, or begin one.
 
-        A run that was asked for counts as asked until a leg of it read today's numbers: ``started_at`` is empty that long.
+        A requested run stays on demand until one of its legs has read today's numbers; until then its ``started_at`` is empty.
         """
         columns = (RunRow.id, RunRow.connection_id, RunRow.parts, RunRow.force_refresh, RunRow.started_at)
-        mine = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
-        found = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(mine)) if rows else ()
-        runs = {run.connection_id: run for run in found}
+        open_run = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
+        stored = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(open_run)) if rows else ()
+        runs = {run.connection_id: run for run in stored}
         now, fresh, leases = self._wall.now(), [], []
         for row in rows:
             run = runs.get(row.id)
-            # A run that was never leased has no leg that could have been left.
+            # A run that was never leased has no unfinished leg to adopt.
             settled = run.settled_generation if run and run.generation else row.lease_generation - 1
             values = {
                 "state": RunState.LEASED.value,
@@ -181,15 +186,15 @@ class Leases:
             )
             leases.append(lease)
             if not run:
-                began = {"lane": lease.next_lane.value, "requested_at": now, "started_at": now, "force_refresh": False}
-                asked = {"workspace_id": row.workspace_id, "provider": row.provider, "parts": lease.parts.value}
-                fresh.append({"id": lease.run_id, "connection_id": row.id, **asked, **values, **began})
+                times = {"lane": lease.next_lane.value, "requested_at": now, "started_at": now, "force_refresh": False}
+                origin = {"workspace_id": row.workspace_id, "provider": row.provider, "parts": lease.parts.value}
+                fresh.append({"id": lease.run_id, "connection_id": row.id, **origin, **values, **times})
         if fresh:
             session.execute(insert(RunRow), fresh)
         return leases
 
     def owners(self) -> set[str]:
-        """The flow runs that hold leases, by id."""
+        """The ids of the flow runs that hold leases."""
         with reading(self._engine).connect() as session:
             query = select(ConnectionRow.lease_owner).where(
                 ConnectionRow.lease_owner.is_not(None), ConnectionRow.lease_owner != NO_FLOW_RUN
@@ -197,16 +202,16 @@ class Leases:
             return set(session.scalars(query.distinct()))
 
     def renew(self, leases: Sequence[Lease]) -> None:
-        """Let these leases last anew; one that was lost stays lost."""
+        """Extend these leases; one that was lost stays lost."""
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_([lease.connection.id for lease in leases]))
             for lease in leases:
                 session.execute(update(ConnectionRow).where(_still_leased(lease)).values(lease_until=self._wall.now() + LEASE))
 
-    def release(self, leases: Sequence[Lease], ending: Ending = Ending.GIVEN_BACK) -> None:
-        """Give leases back unfinished: their runs are queued again, and whoever still works on them has lost them.
+    def release(self, leases: Sequence[Lease], ending: Ending = Ending.RELEASED) -> None:
+        """Give leases back unfinished: their runs are queued again, and a worker that still holds one has lost it.
 
-        ``ending`` tells why; what happens too often makes a dead letter. One that cannot be counted is given back all the same.
+        ``ending`` is the reason; too many of one kind make a dead letter. If it cannot be counted, the lease is given back all the same.
         """
         try:
             self._release(leases, ending)
@@ -214,7 +219,7 @@ class Leases:
             raise
         except Exception:
             log.exception("how the claims of %s connections ended could not be counted", len(leases))
-            self._release(leases, Ending.GIVEN_BACK)
+            self._release(leases, Ending.RELEASED)
 
     def _release(self, leases: Sequence[Lease], ending: Ending) -> None:
         with self._engine.begin() as session:
@@ -231,13 +236,13 @@ class Leases:
 
 
 def _still_leased(lease: Lease) -> ColumnElement[bool]:
-    mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-    return mine & ConnectionRow.lease_owner.is_not(None)
+    generation = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+    return generation & ConnectionRow.lease_owner.is_not(None)
 
 
 def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Active, leased by nobody (real time), not cooling down (business time)."""
-    # A lease that lasts longer than leases do was given before the machine's clock was set back.
+    """Conditions of a connection that may be leased: active, not leased (real time), not cooling down (business time)."""
+    # A lease that ends later than any lease can was given before the machine's clock was set back.
     unleased = or_(
         ConnectionRow.lease_until.is_(None), ConnectionRow.lease_until < real, ConnectionRow.lease_until > real + LEASE + CLOCK_SLACK
     )
@@ -249,15 +254,15 @@ def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
-    """Connections that wait for nothing but a flow run of this lane; ``free`` leaves out those that are worked on."""
+    """Connections that wait only for a flow run of this lane; :func:`free` excludes those that are leased."""
     over = RunRow.state.in_((RunState.POSTPONED.value, RunState.FAILED.value)) & (RunRow.until <= now)
-    abandoned = RunRow.state.in_(WORKING)  # its lease ran out
+    abandoned = RunRow.state.in_(WORKING)  # its lease ran out, or free() excludes it
     ready = or_(RunRow.state == RunState.QUEUED.value, over, abandoned)
     runs = select(RunRow.connection_id).where(RunRow.provider == provider, RunRow.lane == lane.value, is_open(), ready)
     if lane is Lane.BACKGROUND:
-        missed = or_(*(_due(provider, each, now) for each in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
+        missed = or_(*(_due(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
     else:
-        overdue = or_(*(_due(provider, each, now - each.overdue_after) for each in frequencies.SCHEDULED))
+        overdue = or_(*(_due(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
         missed = overdue & ConnectionRow.slow.is_(False)
     return or_(ConnectionRow.id.in_(runs), missed)
 
@@ -266,17 +271,17 @@ def _due(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElemen
     return (
         (ConnectionRow.provider == provider)
         & (ConnectionRow.sync_frequency == frequency.value)
-        & (ConnectionRow.status == ConnectionStatus.ACTIVE.value)  # all of the index's columns, for the planner
+        & (ConnectionRow.status == ConnectionStatus.ACTIVE.value)  # names all columns of the index, so that the query planner uses it
         & (ConnectionRow.next_due_at <= at)
     )
 
 
 def dispatch_key(provider: Provider, lane: Lane) -> str:
-    """The on-demand deployment whose flow runs claim what waits in the lane."""
+    """The name of the deployment whose flow runs claim what waits in the lane."""
     return f"{provider}-{lane}"
 
 
 def bump(session: Session, provider: Provider, lane: Lane) -> None:
-    """Begin a new dispatch generation."""
+    """Raise the lane's dispatch generation."""
     first = insert_or_update(session, DispatchRow).values(deployment=dispatch_key(provider, lane), generation=1)
     session.execute(first.on_conflict_do_update(index_elements=["deployment"], set_={"generation": DispatchRow.generation + 1}))

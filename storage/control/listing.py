@@ -1,4 +1,4 @@
-"""Which connections a list holds, and in which order: a place in it holds for whoever asks for what follows."""
+"""Lists of connections: which ones, in which order, and from which place on."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,14 +12,14 @@ from adpulse.model import ConnectionStatus, Provider
 from storage.control.tables import ConnectionLabelRow, ConnectionRow, Instant
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for no instant: what never happened comes first."""
+"""Stands for no instant in the order, so that what never happened comes first."""
 
 Place = tuple[str | datetime, ...]
-"""The values that a connection is ordered by; the last one is its id."""
+"""The values by which a connection is ordered, the last one its id. It stays valid while connections come and go."""
 
 
 class Order(StrEnum):
-    """By name; by when a sync completed last, the longest ago first; by status. The name orders those that are alike."""
+    """By name, by the last completed sync with the oldest first, or by status; the name decides among equals."""
 
     NAME = "name"
     LAST_COMPLETED = "last_completed"
@@ -34,8 +34,8 @@ _KEYS: dict[Order, tuple[ColumnElement[Any], ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which connections; None is any. ``search`` is a part of the name or of the account's id."""
+class Criteria:
+    """Which connections a list contains; None is any. ``search`` is a part of the name or of the account's id."""
 
     workspace_id: str | None = None
     provider: Provider | None = None
@@ -45,31 +45,33 @@ class Wanted:
     search: str | None = None
 
     def condition(self) -> ColumnElement[bool]:
-        """True of those."""
-        same = {
+        """The SQL condition for these connections."""
+        equal = {
             ConnectionRow.workspace_id: self.workspace_id,
             ConnectionRow.provider: self.provider,
             ConnectionRow.status: self.status,
             ConnectionRow.sync_frequency: self.frequency,
         }
-        told = [column == value for column, value in same.items() if value is not None]
+        conditions = [column == value for column, value in equal.items() if value is not None]
         if self.label is not None:
-            told.append(labelled(self.label))
+            conditions.append(labelled(self.label))
         if self.search is not None:
-            told.append(
+            conditions.append(
+                # Escaped: a percent sign or an underscore that somebody types is no wildcard.
                 or_(*(column.icontains(self.search, autoescape=True) for column in (ConnectionRow.name, ConnectionRow.external_id)))
             )
-        return and_(true(), *told)
+        return and_(true(), *conditions)
 
 
 def labelled(label: str) -> ColumnElement[bool]:
-    """True of connections that have this label."""
+    """The SQL condition for connections with this label."""
     return ConnectionRow.id.in_(select(ConnectionLabelRow.connection_id).where(ConnectionLabelRow.label == label))
 
 
-def ordered(found: Select[Any], order: Order = Order.NAME, after: Place | None = None) -> Select[Any]:
-    """The connections of a query in this order; those that follow a place."""
+def ordered(query: Select[Any], order: Order = Order.NAME, after: Place | None = None) -> Select[Any]:
+    """A query of connections in this order, starting after a place."""
+    # The id makes the order total, so a page that starts after a place skips and repeats nothing.
     keys = (*_KEYS[order], ConnectionRow.name, ConnectionRow.id)
     if after:
-        found = found.where(tuple_(*keys) > after)
-    return found.order_by(*keys)
+        query = query.where(tuple_(*keys) > after)
+    return query.order_by(*keys)

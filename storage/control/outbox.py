@@ -1,7 +1,7 @@
-"""The outbox of webhooks, and the log of what became of it. After the step telemetry.
+"""The outbox of webhooks, and the log of deliveries. After the step telemetry.
 
-A message is stored in the transaction of what it tells of, one row per webhook that asked for it, so neither is ever without the
-other. The row's id is the message's, the same with every try. Instants are real time.
+A message is stored in the transaction of the change that it reports, one row per subscribed webhook, so neither exists without the
+other. The row's id is the message's id, the same in every attempt. Instants are real time.
 """
 
 import json
@@ -23,10 +23,10 @@ from storage.control.database import Engine, Session, reading
 from storage.control.tables import Base
 
 SHOWN = 50
-"""How many deliveries of a webhook people are shown."""
+"""How many deliveries of a webhook are shown."""
 
 FAILING_FOR = timedelta(days=5)
-"""A webhook of which every try failed for so long is disabled."""
+"""A webhook whose deliveries all failed for this long is disabled."""
 
 _PORTION = 1000
 _PENDING = "state = 'pending'"
@@ -74,7 +74,7 @@ class DeliveryRow(Base):
 
 
 class DeliveryState(StrEnum):
-    """``failed``: it was given up."""
+    """``failed``: delivery was given up, or the webhook was disabled."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -98,25 +98,26 @@ class Delivery:
     finished_at: datetime | None
 
 
-def publish(session: Session, *told: Event, now: datetime) -> None:
-    """Store these events for every webhook that asked for them, with whatever else the transaction does; one query when nobody did."""
-    if not told:
+def publish(session: Session, *new: Event, now: datetime) -> None:
+    """Store these events for all webhooks that subscribe to them, in the caller's transaction."""
+    if not new:
         return
     columns = (WebhookRow.id, WebhookRow.workspace_id, WebhookRow.events)
-    wanted = WebhookRow.workspace_id.in_({each.workspace_id for each in told}) & WebhookRow.enabled.is_(True)
-    # Whoever deletes a webhook waits for this transaction, which must not fail for a row that refers to nothing.
+    wanted = WebhookRow.workspace_id.in_({event.workspace_id for event in new}) & WebhookRow.enabled.is_(True)
+    # Deleting a webhook waits for this transaction, which must not fail because a message refers to a missing webhook.
     webhooks = session.execute(select(*columns).where(wanted).with_for_update(read=True, key_share=True)).all()
-    pairs = [(webhook, each) for webhook in webhooks for each in told if webhook.workspace_id == each.workspace_id]
-    store(session, [(webhook.id, each) for webhook, each in pairs if each.type in json.loads(webhook.events)], now)
+    pairs = [(webhook, event) for webhook in webhooks for event in new if webhook.workspace_id == event.workspace_id]
+    store(session, [(webhook.id, event) for webhook, event in pairs if event.type in json.loads(webhook.events)], now)
 
 
 def store(session: Session, messages: Sequence[tuple[str, Event]], now: datetime) -> list[str]:
-    """Put messages into the outbox: a webhook's id and an event each; returns the messages' ids."""
+    """Put messages into the outbox, pairs of a webhook's id and an event; returns the messages' ids."""
     rows = [
         {
             "id": f"msg_{uuid4().hex}",
             "webhook_id": webhook_id,
             "event": event.type.value,
+            # Rendered now, so that every attempt sends the same text, whatever is renamed meanwhile.
             "payload": events.body(event, now),
             "state": DeliveryState.PENDING.value,
             "attempts": 0,
@@ -130,10 +131,11 @@ def store(session: Session, messages: Sequence[tuple[str, Event]], now: datetime
     return [str(row["id"]) for row in rows]
 
 
-def settled(connection: Connection, run: Row[Any], restated: Restated | None) -> list[Event]:
-    """What one leg of a run that was just settled tells, from the run's row as it is now."""
-    told = []
+def events_of_leg(connection: Connection, run: Row[Any], restated: Restated | None) -> list[Event]:
+    """The events of a leg that was just settled. ``run`` is the run's row after the leg."""
+    new = []
     job = events.about(connection) | {"job_id": run.id}
+    # The counts are the sums over all legs: to its receivers a postponed run is one sync.
     counts = {
         "rows_fetched": run.fetched,
         "rows_changed": run.inserted + run.updated,
@@ -142,32 +144,35 @@ def settled(connection: Connection, run: Row[Any], restated: Restated | None) ->
         "attempts": run.attempts,
     }
     if run.state == RunState.DONE.value:
-        told.append(Event(type=EventType.SYNC_COMPLETED, workspace_id=connection.workspace_id, data={**job, **counts}))
+        new.append(Event(type=EventType.SYNC_COMPLETED, workspace_id=connection.workspace_id, data={**job, **counts}))
     if run.state == RunState.DEAD.value:
         failure = {"error": run.error, "error_code": run.error_code, "attempts": run.attempts}
-        told.append(Event(type=EventType.SYNC_FAILED, workspace_id=connection.workspace_id, data={**job, **failure}))
+        new.append(Event(type=EventType.SYNC_FAILED, workspace_id=connection.workspace_id, data={**job, **failure}))
     if restated:
         days = {"rows": restated.rows, "since": restated.since.isoformat(), "until": restated.until.isoformat()}
-        told.append(Event(type=EventType.DATA_RESTATED, workspace_id=connection.workspace_id, data={**job, **days}))
-    return told
+        new.append(Event(type=EventType.DATA_RESTATED, workspace_id=connection.workspace_id, data={**job, **days}))
+    return new
 
 
 class Outbox:
-    """Messages that wait to be delivered, and what became of the others."""
+    """Messages that wait for delivery, and the results of past deliveries."""
 
     def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
         self._wall = wall
 
-    def due(self, limit: int, *, busy: Collection[str] = (), taken: Collection[str] = ()) -> list[Delivery]:
-        """Messages to deliver now, those that wait longest first; none of these webhooks, and not these messages."""
+    def due(self, limit: int, *, busy: Collection[str] = (), excluded: Collection[str] = ()) -> list[Delivery]:
+        """At most ``limit`` messages to deliver now, the longest waiting first.
+
+        ``busy``: ids of webhooks that get no more messages at present. ``excluded``: ids of messages that are being delivered.
+        """
         wanted = (_is_pending() & (DeliveryRow.next_attempt_at <= self._wall.now())) & DeliveryRow.webhook_id.not_in(busy)
-        query = select(DeliveryRow.__table__).where(wanted, DeliveryRow.id.not_in(taken))
+        query = select(DeliveryRow.__table__).where(wanted, DeliveryRow.id.not_in(excluded))
         with reading(self._engine).connect() as session:
             return [_view(row) for row in session.execute(query.order_by(DeliveryRow.next_attempt_at).limit(limit))]
 
     def delivered(self, delivery: Delivery, status: int) -> None:
-        """The receiver has it."""
+        """Record that the receiver accepted a message."""
         with self._engine.begin() as session:
             values = {"state": DeliveryState.DELIVERED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, delivery, **values, last_status=status, last_error=None)
@@ -175,32 +180,34 @@ class Outbox:
             session.execute(update(WebhookRow).where(failing).values(failing_since=None))
 
     def postponed(self, delivery: Delivery, status: int | None, error: str, until: datetime) -> None:
-        """This try failed; the next one is at ``until``."""
+        """Record a failed attempt; the next one is at ``until``."""
         with self._engine.begin() as session:
             self._note(session, delivery, next_attempt_at=until, last_status=status, last_error=error)
             self._failing(session, delivery.webhook_id)
 
     def failed(self, delivery: Delivery, status: int | None, error: str) -> None:
-        """It is given up."""
+        """Record a failed attempt and give the message up."""
         with self._engine.begin() as session:
             values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, delivery, **values, last_status=status, last_error=error)
             self._failing(session, delivery.webhook_id)
 
-    def gone(self, delivery: Delivery, status: int, reason: str) -> None:
-        """The receiver wants no more messages: its webhook is disabled."""
+    def receiver_gone(self, delivery: Delivery, status: int, reason: str) -> None:
+        """Record that the receiver wants no more messages, and disable its webhook."""
         with self._engine.begin() as session:
             self._note(session, delivery, last_status=status)
             disable(session, delivery.webhook_id, reason, self._wall.now())
 
     @staticmethod
     def _note(session: Session, delivery: Delivery, **values: Any) -> None:
+        # A message that was given up meanwhile, because its webhook was disabled, stays given up.
         row = (DeliveryRow.id == delivery.id) & (DeliveryRow.state == DeliveryState.PENDING.value)
         session.execute(update(DeliveryRow).where(row).values(attempts=DeliveryRow.attempts + 1, **values))
 
     def _failing(self, session: Session, webhook_id: str) -> None:
-        mine, now = WebhookRow.id == webhook_id, self._wall.now()
-        failing = update(WebhookRow).where(mine).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
+        of_webhook, now = WebhookRow.id == webhook_id, self._wall.now()
+        # The time of the first failure stays until a delivery succeeds.
+        failing = update(WebhookRow).where(of_webhook).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
         since = session.scalar(failing.returning(WebhookRow.failing_since))
         if since is not None and now - since > FAILING_FOR:
             reason = f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
@@ -214,20 +221,20 @@ class Outbox:
             return [_view(row) for row in rows]
 
     def prune(self, older_than: timedelta) -> int:
-        """Drop deliveries that ended longer ago than this, in portions that nobody waits for; returns how many."""
+        """Delete deliveries that ended longer ago than this; returns how many. Small portions keep the database free for others."""
         old, dropped = DeliveryRow.finished_at < self._wall.now() - older_than, 0
-        while ids := self._some(old):
+        while ids := self._portion(old):
             with self._engine.begin() as session:
                 dropped += session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids))).rowcount
         return dropped
 
-    def _some(self, condition: ColumnElement[bool]) -> Sequence[str]:
+    def _portion(self, condition: ColumnElement[bool]) -> Sequence[str]:
         with reading(self._engine).connect() as session:
             return session.scalars(select(DeliveryRow.id).where(condition).limit(_PORTION)).all()
 
 
 def disable(session: Session, webhook_id: str, reason: str, now: datetime) -> None:
-    """Send nothing more to a webhook, what waits included, until it is enabled again."""
+    """Disable a webhook until it is enabled again; its waiting messages are given up."""
     session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(enabled=False, disabled_reason=reason))
     waiting = (DeliveryRow.webhook_id == webhook_id) & _is_pending()
     ended = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": now, "last_error": reason}
@@ -235,7 +242,7 @@ def disable(session: Session, webhook_id: str, reason: str, now: datetime) -> No
 
 
 def _is_pending() -> ColumnElement[bool]:
-    """Spelled as the index is."""
+    """The condition of the partial index, as a literal: only then the databases use the index."""
     return DeliveryRow.state == bindparam("pending", DeliveryState.PENDING.value, literal_execute=True)
 
 

@@ -1,4 +1,4 @@
-"""What the pages show of many connections at once: a few statements for all of them, however many there are."""
+"""What the pages show of many connections at once, read with a few statements for all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from storage.control.tables import CallRow, ConnectionRow, PartitionRow, RunRow,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """One connection: the account's calls of the last hour, its newest run, days read of the first sync, open dead letters."""
+    """One connection at a glance: its account's calls in the last hour, its newest run, days read of the first sync, dead letters."""
 
     calls: int = 0
     run: RunView | None = None
@@ -28,13 +28,13 @@ class Glance:
 
     @property
     def in_first_sync(self) -> bool:
-        """Whether days of the first sync are missing yet."""
+        """Whether days of the first sync are still missing."""
         return self.days_read < FIRST_SYNC_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Rows of metrics of the syncs that ended within a day: fetched from the platforms, and written because they had changed."""
+    """Rows of metrics of the last day's syncs: fetched from the platforms, and written because they had changed."""
 
     syncs: int
     with_changes: int
@@ -43,7 +43,7 @@ class Written:
 
 
 class Overview:
-    """Reads across the tables of the control plane; writes nothing."""
+    """Reads across the tables of the control plane; changes nothing."""
 
     def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
@@ -51,40 +51,44 @@ class Overview:
         self._wall = wall
 
     def glances(self, connections: Sequence[Connection]) -> dict[str, Glance]:
-        """What to show beside each connection's telemetry, by its id."""
-        ids = [each.id for each in connections]
+        """A glance at each connection, by its id."""
+        ids = [connection.id for connection in connections]
         with reading(self._engine).connect() as session:
-            calls = self._calls(session, [each.ledger_key for each in connections])
+            calls = self._calls(session, [connection.ledger_key for connection in connections])
             runs = _newest_runs(session, ids)
             days = _days_read(session, ids)
             letters = _letters(session, ids)
         return {
-            each.id: Glance(
-                calls=calls.get(each.ledger_key, 0), run=runs.get(each.id), days_read=days.get(each.id, 0), letters=letters.get(each.id, 0)
+            connection.id: Glance(
+                calls=calls.get(connection.ledger_key, 0),
+                run=runs.get(connection.id),
+                days_read=days.get(connection.id, 0),
+                letters=letters.get(connection.id, 0),
             )
-            for each in connections
+            for connection in connections
         }
 
     def calls_by_minute(self, workspace_id: str | None = None) -> dict[Provider, list[int]]:
-        """Calls in each of the last 60 minutes of business time, oldest first, of the accounts that the workspace (None: any) connected."""
+        """Calls per minute in the last hour of business time, oldest first, of the accounts of one workspace or of all."""
         now = self._clock.now()
         key = ConnectionRow.provider + ":" + ConnectionRow.external_id
-        mine = select(key).where(ConnectionRow.workspace_id == workspace_id) if workspace_id else select(key)
-        found = {provider: [0] * 60 for provider in PLATFORMS}
+        keys = select(key).where(ConnectionRow.workspace_id == workspace_id) if workspace_id else select(key)
+        counts = {provider: [0] * 60 for provider in PLATFORMS}
         with reading(self._engine).connect() as session:
-            for called, at in session.execute(select(CallRow.key, CallRow.at).where(CallRow.at > now - WINDOW, CallRow.key.in_(mine))):
+            for called, at in session.execute(select(CallRow.key, CallRow.at).where(CallRow.at > now - WINDOW, CallRow.key.in_(keys))):
                 minute = 59 - int((now - at).total_seconds() // 60)
-                found[Provider(called.partition(":")[0])][min(max(minute, 0), 59)] += 1
-        return found
+                # The call may be dated slightly after now by another machine's clock.
+                counts[Provider(called.partition(":")[0])][min(max(minute, 0), 59)] += 1
+        return counts
 
     def written(self, workspace_id: str | None = None) -> Written:
-        """How much of what the syncs of the last 24 hours fetched had changed."""
+        """What the syncs of the last 24 hours fetched, and how much of it had changed."""
         ended = (RunRow.finished_at > self._wall.now() - timedelta(days=1)) & (RunRow.state == RunState.DONE.value)
-        mine = [RunRow.workspace_id == workspace_id] if workspace_id else []
+        of_workspace = [RunRow.workspace_id == workspace_id] if workspace_id else []
         rows = RunRow.inserted + RunRow.updated
         counts = select(
             func.count(), func.sum(case((rows > 0, 1), else_=0)), func.sum(RunRow.fetched), func.sum(rows)
-        ).where(ended, *mine)  # fmt: skip
+        ).where(ended, *of_workspace)  # fmt: skip
         with reading(self._engine).connect() as session:
             syncs, changed, fetched, wrote = session.execute(counts).one()
         return Written(syncs=syncs, with_changes=int(changed or 0), fetched=int(fetched or 0), written=int(wrote or 0))
@@ -97,6 +101,7 @@ class Overview:
 
 def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
     other = aliased(RunRow)
+    # With a limit the subquery reads one index entry per connection; a window function would read all runs.
     newest = select(other.id).where(other.connection_id == ConnectionRow.id).order_by(other.requested_at.desc()).limit(1)
     rows = session.execute(
         select(RunRow.__table__)
@@ -108,7 +113,7 @@ def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
 
 
 def _days_read(session: Session, ids: list[str]) -> dict[str, int]:
-    """Days of which the leaves were read; more than the first sync's days are none of it."""
+    """Days whose leaves were read, up to the number of days of the first sync."""
     query = (
         select(PartitionRow.connection_id, func.count())
         .where(PartitionRow.connection_id.in_(ids), PartitionRow.kind == FetchKind.ADS.value)

@@ -1,4 +1,4 @@
-"""Partitions: when each part of a connection (entities, a day's metrics) was last read completely. Step: plan."""
+"""Partitions: when each part of a connection (its entities, a day's metrics) was last read completely. Step: plan."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -13,17 +13,17 @@ from storage.control.tables import ConnectionRow, PartitionRow
 
 
 class Partitions:
-    """Ages of what is stored."""
+    """The times at which the stored parts were read."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def ages(self, connection_id: str) -> PartitionAges:
-        """What is known of one connection. A part that somebody wants read again is: its numbers are stored."""
+        """The ages of a connection's stored parts, including those that were requested to be read again."""
         return self._ages(connection_id)
 
     def ages_to_plan_by(self, connection_id: str) -> PartitionAges:
-        """The same, as if what somebody wants read again had never been read."""
+        """The ages for planning: parts that were requested to be read again count as never read."""
         return self._ages(connection_id, ~PartitionRow.due)
 
     def _ages(self, connection_id: str, *conditions: ColumnElement[bool]) -> PartitionAges:
@@ -39,7 +39,7 @@ class Partitions:
         )
 
     def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
-        """Note complete reads; an age only ever moves forward, unless what is stored is later than ``now``: the clock was set back."""
+        """Record complete reads. An age only moves forward, unless the stored one is later than ``now`` because the clock was set back."""
         newest: dict[tuple[str, str], datetime] = {}
         for kind, days, at in reads:
             for day in [day.isoformat() for day in days] if kind.has_dates else [""]:
@@ -50,18 +50,19 @@ class Partitions:
             return
         with self._engine.begin() as session:
             if not lock(session, ConnectionRow.id == connection_id):
-                return  # it was deleted meanwhile
+                return  # the connection was deleted meanwhile
             insert = insert_or_update(session, PartitionRow)
             latest = now + CLOCK_SLACK
+            # A part that was requested again is read even by a fetch of the same instant, which is not newer.
             again = PartitionRow.due & (insert.excluded.fetched_at >= PartitionRow.fetched_at)
             newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest, again)
             read = {"fetched_at": insert.excluded.fetched_at, "due": false()}
             session.execute(insert.on_conflict_do_update(index_elements=["connection_id", "kind", "day"], set_=read, where=newer), rows)
 
     def forget(self, connection_id: str, since: date | None = None, read_since: datetime | None = None) -> None:
-        """Nothing is known any more of the days from ``since`` on, of what was read from ``read_since`` on, and of parts without dates.
+        """Forget the days from ``since`` on, everything read from ``read_since`` on, and the parts without dates.
 
-        Without both, everything is due.
+        Without both, all parts are forgotten, so everything is due.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
@@ -73,12 +74,12 @@ class Partitions:
 
 
 def read_again(session: Session, connection_id: str, since: date) -> None:
-    """The connection's days from ``since`` on and its parts without dates are due, though their numbers stay known."""
+    """Make the connection's days from ``since`` on and its parts without dates due; their ages stay."""
     session.execute(update(PartitionRow).where(_parts(connection_id, since)).values(due=True))
     forget_holes(session, connection_id, since)
 
 
 def _parts(connection_id: str, since: date | None) -> ColumnElement[bool]:
     """The connection's days from ``since`` on and its parts without dates; all of them without ``since``."""
-    mine = PartitionRow.connection_id == connection_id
-    return mine if since is None else mine & ((PartitionRow.day == "") | (PartitionRow.day >= since.isoformat()))
+    of_connection = PartitionRow.connection_id == connection_id
+    return of_connection if since is None else of_connection & ((PartitionRow.day == "") | (PartitionRow.day >= since.isoformat()))

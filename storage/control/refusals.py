@@ -1,4 +1,4 @@
-"""Connections that a platform refused, and when it is asked again whether it still does. After telemetry."""
+"""Connections that a platform refuses, and when to check whether it still does. After telemetry."""
 
 from sqlalchemy import or_, select, update
 
@@ -15,7 +15,7 @@ _REFUSED = ConnectionRow.status.in_([status.value for status in RECHECKED])
 
 
 class Refusals:
-    """What platforms refuse, until they do not. Instants are business time."""
+    """The refused connections of this installation. Instants are business time."""
 
     def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
         self._engine = engine
@@ -23,7 +23,7 @@ class Refusals:
         self._wall = wall
 
     def due(self, limit: int) -> list[Connection]:
-        """At most so many connections to ask for now, those that wait longest first."""
+        """At most ``limit`` connections to check now, the longest waiting first."""
         now = self._clock.now()
         waited = or_(ConnectionRow.recheck_at.is_(None), ConnectionRow.recheck_at <= now)
         query = select(*CONNECTION_COLUMNS).where(_REFUSED, waited).order_by(ConnectionRow.recheck_at.nulls_first(), ConnectionRow.id)
@@ -31,18 +31,19 @@ class Refusals:
             return [connection_of(row) for row in session.execute(query.limit(limit))]
 
     def begin(self, connection_id: str) -> bool:
-        """Count one more try, and set when the next one is due; False if the connection is not refused any more."""
+        """Count one more check, and schedule the next one; False if the connection is not refused any more."""
         refused = (ConnectionRow.id == connection_id) & _REFUSED
         with self._engine.begin() as session:
             if not lock(session, refused):
                 return False
             rechecks = session.scalars(select(ConnectionRow.rechecks).where(refused)).one()
+            # Stored before the platform is called, so that a check that never ends is not repeated at once.
             at = self._clock.now() + stopping.recheck_pause(rechecks)
             session.execute(update(ConnectionRow).where(refused).values(rechecks=rechecks + 1, recheck_at=at))
         return True
 
     def resume(self, connection_id: str, login_customer_id: str | None) -> None:
-        """Sync a refused connection again, through this manager; nothing happens to one that is not refused any more."""
+        """Activate a refused connection again, through this manager; one that is not refused any more stays as it is."""
         refused = (ConnectionRow.id == connection_id) & _REFUSED
         values = {"status": ConnectionStatus.ACTIVE.value, "status_reason": None, "login_customer_id": login_customer_id}
         with self._engine.begin() as session:
@@ -59,16 +60,17 @@ class Refusals:
             lock(session, others)
             rows = session.execute(select(*CONNECTION_COLUMNS).where(others).order_by(ConnectionRow.name)).all()
             session.execute(update(ConnectionRow).where(others).values(status=status.value, status_reason=reason))
+            # Reversed, so that the first connection by name stands for its workspace.
             first = {row.workspace_id: row for row in reversed(rows) if row.workspace_id != stopped.workspace_id}
             notices = [needs_attention(connection_of(row), status, reason) for row in first.values()]
             publish(session, *notices, now=self._wall.now())
 
 
 def is_news(session: Session, connection_id: str, status: ConnectionStatus) -> bool:
-    """Whether nobody was notified yet that the connection has this status.
+    """Whether nobody has been notified of this status yet.
 
-    It is not when all connections of an app were stopped together, nor when the platform answered for the account alone, but went on
-    to refuse its numbers.
+    It is no news when all connections of an app were stopped together, nor when the platform accepted the account at a check but then
+    still refused its numbers.
     """
     row = session.execute(select(ConnectionRow.status, ConnectionRow.rechecks).where(ConnectionRow.id == connection_id)).one()
     return row.status != status.value and not (row.rechecks and status in RECHECKED)

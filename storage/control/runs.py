@@ -1,4 +1,4 @@
-"""Sync runs: a state machine that is also the outbox of requests, and the telemetry it leaves. Steps: claim, telemetry."""
+"""Sync runs: the requests for syncs, their states, and their telemetry. Steps: claim, telemetry."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,27 +15,28 @@ from storage.control import sync_requests
 from storage.control.connections import connection_of, resolve
 from storage.control.database import Engine, Session, columns, lock, reading
 from storage.control.leases import LEASE, bump, dispatch_key, free, waits
-from storage.control.outbox import publish, settled
+from storage.control.outbox import events_of_leg, publish
 from storage.control.refusals import is_news
 from storage.control.sync_requests import Ticket
 from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_letter, is_open
+from storage.control.unsettled import error_columns
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
-_MOST_LETTERS = 1000
+_MAX_LETTERS = 1000
 _PORTION = 1000
 
 SHOWN = 50
-"""How many runs of a connection people are shown; so many are kept, however old."""
+"""How many runs of a connection are shown; so many are kept, however old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """What one lease of a run did: its counts, how often it wrote metrics and when last, and whether the platform was slow.
+    """The result of one lease of a run: its counts, how often it wrote metrics and when last, and whether the platform was slow.
 
-    ``idle``: nothing was due, or there was no room for it, so nothing was read and no data are fresher than before. ``today``: the
-    numbers of today were read.
+    ``idle``: nothing was read, because nothing was due or no calls were left, so no data are fresher than before. ``today``: today's
+    numbers were read.
 
-    If it wrote metrics, ``trailing_spend`` is what the connection spent in a week then, in micros, and ``restated`` what it changed of
+    If it wrote metrics, ``trailing_spend`` is the connection's spend of the last seven days in micros, and ``restated`` the change of
     days before today. ``slow``: None is unknown.
     """
 
@@ -51,7 +52,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run as people see it; counts add up over the legs of a postponed run."""
+    """One run as people see it; its counts are the sums over its legs."""
 
     id: str
     connection_id: str
@@ -87,12 +88,12 @@ class Runs:
         self._wall = wall
 
     def request(self, connection_id: str, parts: Parts = Parts.BOTH, *, force: bool = False) -> Ticket:
-        """Ask for a sync; while one is open the same run is returned, widened to what is asked now.
+        """Request a sync; an open run is returned again, extended to what is requested now.
 
-        ``force`` forgets when the lookback was read, so that the next plan reads all of it again.
+        ``force`` makes all days of the lookback window due, so that the next plan reads them again.
 
         Raises:
-            UnknownConnection, Usage: no such connection, or it is not synced at present.
+            UnknownConnection, Usage: there is no such connection, or it is not synced at present.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
@@ -105,73 +106,74 @@ class Runs:
             return sync_requests.request(session, [row], parts, force=force, now=now, real=real)[connection_id]
 
     def get(self, run_id: str) -> RunView:
-        """One run.
+        """The run with this id.
 
         Raises:
-            Usage: there is none with this id.
+            Usage: there is no such run.
         """
-        found = self.find(run_id)
-        if found is None:
+        run = self.find(run_id)
+        if run is None:
             raise Usage(f"There is no sync run '{run_id}'.")
-        return found
+        return run
 
     def find(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
-        """The run with this id, if there is one and, where one is given, it is of the workspace's."""
-        return self._one(RunRow.id == run_id, workspace_id)
+        """The run with this id, if there is one and, with ``workspace_id``, it is that workspace's."""
+        return self._first(RunRow.id == run_id, workspace_id)
 
     def letter(self, run_id: str, workspace_id: str | None = None) -> RunView | None:
-        """The open dead letter of this run, if it is one and, where one is given, it is of the workspace's."""
-        return self._one((RunRow.id == run_id) & is_letter(), workspace_id)
+        """The run with this id, if it is an open dead letter and, with ``workspace_id``, it is that workspace's."""
+        return self._first((RunRow.id == run_id) & is_letter(), workspace_id)
 
     def history(self, connection_id: str, limit: int = SHOWN) -> list[RunView]:
         """The connection's runs, newest first."""
         return self._select(RunRow.connection_id == connection_id, limit)
 
     def dead_letters(self, connection_id: str | None = None, workspace_id: str | None = None) -> list[RunView]:
-        """Runs that ended without success and that nobody has dealt with, newest first; of a connection or a workspace if given."""
-        mine = (RunRow.connection_id == connection_id) if connection_id else true()
-        theirs = (RunRow.workspace_id == workspace_id) if workspace_id else true()
-        return self._select(is_letter() & mine & theirs, _MOST_LETTERS)
+        """Open dead letters, newest first, of all connections or of one connection or workspace."""
+        of_connection = (RunRow.connection_id == connection_id) if connection_id else true()
+        of_workspace = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return self._select(is_letter() & of_connection & of_workspace, _MAX_LETTERS)
 
     def resolve(self, run_id: str, resolution: str) -> bool:
-        """Mark a dead letter as dealt with; whether it was one."""
+        """Mark a dead letter as dealt with; False if the run is no open dead letter."""
         with self._engine.begin() as session:
             return bool(resolve(session, RunRow.id == run_id, resolution, self._wall.now()))
 
     def open_runs(self) -> set[str]:
-        """Ids of all runs that are not closed."""
+        """The ids of all runs that are not closed."""
         with reading(self._engine).connect() as session:
             return set(session.scalars(select(RunRow.id).where(is_open())))
 
     def prune(self, older_than: timedelta) -> int:
-        """Drop runs that ended longer ago than this (real time); returns how many.
+        """Delete runs that ended longer ago than this (real time); returns how many.
 
-        What stays: each connection's newest, and dead letters that nobody has dealt with. So many of a connection go at once that
-        nobody waits for it; the next time goes on.
+        Each connection's newest runs stay, and open dead letters. One call deletes a limited number per connection, so that no
+        transaction takes long; the next call deletes more.
         """
         before = self._wall.now() - older_than
         with reading(self._engine).connect() as session:
             connections = session.scalars(select(ConnectionRow.id)).all()
-        return sum(self._prune(each, before) for each in connections)
+        return sum(self._prune(connection_id, before) for connection_id in connections)
 
     def _prune(self, connection_id: str, before: datetime) -> int:
-        mine = RunRow.connection_id == connection_id
+        of_connection = RunRow.connection_id == connection_id
         over = or_(RunRow.state == RunState.DONE.value, (RunRow.state == RunState.DEAD.value) & RunRow.resolved_at.is_not(None))
         with reading(self._engine).connect() as session:
-            newest = select(RunRow.requested_at).where(mine).order_by(RunRow.requested_at.desc())
+            # Most connections have nothing to delete, so they are read without the writer's lock.
+            newest = select(RunRow.requested_at).where(of_connection).order_by(RunRow.requested_at.desc())
             shown_since = session.scalar(newest.offset(SHOWN - 1).limit(1))
             if shown_since is None:
                 return 0
-            old = select(RunRow.id).where(mine, RunRow.requested_at < min(shown_since, before), RunRow.finished_at < before, over)
+            old = select(RunRow.id).where(of_connection, RunRow.requested_at < min(shown_since, before), RunRow.finished_at < before, over)
             ids = session.scalars(old.limit(_PORTION)).all()
         if not ids:
             return 0
         with self._engine.begin() as session:
             return session.execute(delete(RunRow).where(RunRow.id.in_(ids))).rowcount
 
-    def _one(self, condition: ColumnElement[bool], workspace_id: str | None) -> RunView | None:
-        mine = (RunRow.workspace_id == workspace_id) if workspace_id else true()
-        return next(iter(self._select(condition & mine, 1)), None)
+    def _first(self, condition: ColumnElement[bool], workspace_id: str | None) -> RunView | None:
+        of_workspace = (RunRow.workspace_id == workspace_id) if workspace_id else true()
+        return next(iter(self._select(condition & of_workspace, 1)), None)
 
     def _select(self, condition: ColumnElement[bool], limit: int) -> list[RunView]:
         with reading(self._engine).connect() as session:
@@ -179,26 +181,26 @@ class Runs:
         return [run_view(row) for row in rows]
 
     def lease(self, run_id: str, generation: int) -> Lease:
-        """The lease of a run that is being worked on.
+        """The lease of a run that a worker has claimed.
 
         Raises:
             LeaseLost: the connection was claimed again since, or the run is closed.
         """
-        found = self._leases(RunRow.id == run_id, RunRow.generation == generation)
-        if not found:
+        leases = self._leases(RunRow.id == run_id, RunRow.generation == generation)
+        if not leases:
             raise _lost(run_id)
-        return found[0]
+        return leases[0]
 
-    def held_by(self, owner: str) -> list[Lease]:
-        """The leases that a flow run holds."""
+    def leases_of_owner(self, owner: str) -> list[Lease]:
+        """The leases of a flow run."""
         return self._leases(RunRow.flow_run_id == owner, ConnectionRow.lease_owner == owner)
 
-    def worked_on(self, connection_id: str) -> list[Lease]:
-        """The lease of the connection, if somebody has it."""
+    def leases_of_connection(self, connection_id: str) -> list[Lease]:
+        """The connection's lease, or an empty list."""
         return self._leases(ConnectionRow.id == connection_id, ConnectionRow.lease_owner.is_not(None))
 
-    def held_in(self, workspace_id: str) -> list[Lease]:
-        """The leases on a workspace's connections."""
+    def leases_of_workspace(self, workspace_id: str) -> list[Lease]:
+        """The leases of a workspace's connections."""
         return self._leases(ConnectionRow.workspace_id == workspace_id, ConnectionRow.lease_owner.is_not(None))
 
     def _leases(self, *conditions: ColumnElement[bool]) -> list[Lease]:
@@ -228,8 +230,8 @@ class Runs:
             for row in rows
         ]
 
-    def held(self, run_id: str, generation: int) -> bool:
-        """Whether the lease is still ours."""
+    def is_leased(self, run_id: str, generation: int) -> bool:
+        """Whether the lease of this generation is still valid."""
         try:
             self.lease(run_id, generation)
         except LeaseLost:
@@ -237,29 +239,29 @@ class Runs:
         return True
 
     def calling(self, lease: Lease) -> None:
-        """Note that the run is about to call the platform; this renews its lease.
+        """Count a platform call that is about to be made; this renews the lease.
 
         Raises:
-            LeaseLost: nothing may be called for it any more.
+            LeaseLost: the call must not be made, because another worker may have the connection.
         """
         with self._engine.begin() as session:
-            mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-            if not session.execute(update(ConnectionRow).where(mine).values(lease_until=self._wall.now() + LEASE)).rowcount:
+            leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+            if not session.execute(update(ConnectionRow).where(leased).values(lease_until=self._wall.now() + LEASE)).rowcount:
                 raise _lost(lease.run_id)
             session.execute(update(RunRow).where(RunRow.id == lease.run_id).values(calls=RunRow.calls + 1))
 
     def fetched(self, lease: Lease) -> None:
-        """Everything planned is staged."""
+        """Record that everything planned is staged."""
         with self._engine.begin() as session:
             self._move(session, lease, RunState.FETCHED)
 
     def applied(self, lease: Lease) -> None:
-        """The warehouse holds everything that was staged."""
+        """Record that the warehouse contains everything that was staged."""
         with self._engine.begin() as session:
             self._move(session, lease, RunState.APPLIED)
 
     def done(self, lease: Lease, leg: Leg) -> None:
-        """Close the run: everything planned was read and stored. What people had to look at before has passed."""
+        """Close the run: everything planned was read and stored. The connection's open dead letters are resolved by it."""
         now = self._wall.now()
         with self._engine.begin() as session:
             self._move(session, lease, RunState.DONE, leg, finished_at=now, error=None, error_code=None, error_during=None)
@@ -267,30 +269,30 @@ class Runs:
             self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=None, postponed_reason=None)
 
     def postponed(self, lease: Lease, leg: Leg, *, until: datetime, reason: str, lane: Lane = Lane.ON_DEMAND) -> None:
-        """Keep the run open until the rest of its plan fits; what was read is stored."""
+        """Keep the run open until the rest of its plan fits the limits; what was read is stored."""
         owed = _owed(lease) if not leg.today else {}
         with self._engine.begin() as session:
             self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason, lane=lane.value, **owed)
             self._settle(session, lease, leg, sync_status=SyncStatus.IDLE.value, postponed_until=until, postponed_reason=reason)
 
     def throttled(self, lease: Lease, leg: Leg, *, until: datetime, reason: str) -> None:
-        """Keep the run open until the platform takes calls again; the connection's count of throttles goes on."""
+        """Keep the run open until the platform accepts calls again. The connection's count of throttles is not reset."""
         with self._engine.begin() as session:
             self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason)
             waits = {"sync_status": SyncStatus.IDLE.value, "postponed_until": until, "postponed_reason": reason}
             self._free(session, lease, **waits, **_measured(leg))
 
     def failed(self, lease: Lease, leg: Leg, error: AdpulseError, *, until: datetime) -> None:
-        """Keep the run open and try it again at ``until``."""
+        """Keep the run open and retry it at ``until``."""
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.FAILED, leg, until=until, **_told(error), **_owed(lease))
+            self._move(session, lease, RunState.FAILED, leg, until=until, **error_columns(error), **_owed(lease))
             self._fail(session, lease, leg, error, until)
 
     def dead(self, lease: Lease, leg: Leg, error: AdpulseError, *, next_due_at: datetime, status: ConnectionStatus | None = None) -> None:
-        """Close the run as a dead letter; one a connection, the newest. ``status`` stops the polling and says why."""
+        """Close the run as a dead letter, which supersedes the connection's older ones. ``status`` also stops the polling."""
         now = self._wall.now()
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **_told(error))
+            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **error_columns(error))
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
             resolve(session, others, f"superseded by {lease.run_id}", now)
             stopped = {"status": status.value, "status_reason": str(error)} if status else {}
@@ -299,25 +301,27 @@ class Runs:
             self._fail(session, lease, leg, error, next_due_at, **stopped)
 
     def unfulfilled(self, lease: Lease, leg: Leg, error: AdpulseError) -> None:
-        """Close a run that asked for entities alone and did not get them, as a dead letter; the connection goes on as before.
+        """Close a run that requested only entities and could not read them, as a dead letter; the connection is synced as before.
 
-        It is not kept open to be tried again: ticks would go on with it and read no numbers.
+        The run is not kept open for a retry, because ticks would adopt it and read no numbers.
         """
         now = self._wall.now()
         with self._engine.begin() as session:
-            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **_told(error))
+            self._move(session, lease, RunState.DEAD, leg, finished_at=now, **error_columns(error))
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
             resolve(session, others, f"superseded by {lease.run_id}", now)
             waits = {"postponed_until": None, "postponed_reason": None}
             self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(leg))
 
     def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
+        # A manual connection is never due by itself.
         if lease.connection.frequency.interval is not None:
             values["next_due_at"] = next_due_at
-        told = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
-        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **told, **values, **_measured(leg))
+        failed = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
+        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **failed, **values, **_measured(leg))
 
     def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
+        # A leg that read nothing is no completed sync, and clears no error.
         if not leg.idle:
             values |= {"last_sync_completed_at": self._clock.now(), "last_sync_error": None}
             values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
@@ -325,11 +329,12 @@ class Runs:
 
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
-        mine = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-        session.execute(update(ConnectionRow).where(mine).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
+        leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        # A settled sync also clears the suspicion that the connection kills workers.
+        session.execute(update(ConnectionRow).where(leased).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
 
     def _move(self, session: Session, lease: Lease, state: RunState, leg: Leg | None = None, **values: Any) -> None:
-        """One guarded UPDATE: the generation must be ours and the move legal. With a leg, that leg is settled, and told of."""
+        """Change the state in one guarded UPDATE: the lease must be valid, the move legal. A leg is settled, and its events published."""
         if leg is not None:
             values |= {name: getattr(RunRow, name) + getattr(leg.counts, name) for name in _COUNTS}
             values |= {"settled_generation": lease.generation, "attempts": RunRow.attempts + 1}
@@ -341,7 +346,7 @@ class Runs:
         if row is None:
             raise _lost(lease.run_id)
         if leg is not None:
-            publish(session, *settled(lease.connection, row, leg.restated), now=self._wall.now())
+            publish(session, *events_of_leg(lease.connection, row, leg.restated), now=self._wall.now())
 
     def waiting(self, provider: Provider, lane: Lane) -> int:
         """How many connections an on-demand flow run of this lane would claim now."""
@@ -351,13 +356,13 @@ class Runs:
             return session.scalar(query) or 0
 
     def dispatch_generation(self, provider: Provider, lane: Lane) -> int:
-        """How often a lane was claimed: what requests until the next claim have in common."""
+        """The lane's number of claims. Requests between two claims have the same number, and share a flow run."""
         query = select(DispatchRow.generation).where(DispatchRow.deployment == dispatch_key(provider, lane))
         with reading(self._engine).connect() as session:
             return session.scalar(query) or 0
 
     def bump_dispatch(self, provider: Provider, lane: Lane) -> int:
-        """Begin a new generation, because the flow run of this one ended without claiming."""
+        """Raise the generation of a lane whose flow run ended without a claim; returns the new one."""
         with self._engine.begin() as session:
             bump(session, provider, lane)
         return self.dispatch_generation(provider, lane)
@@ -373,22 +378,18 @@ def _measured(leg: Leg) -> dict[str, Any]:
 
 
 def _owed(lease: Lease) -> dict[str, Any]:
-    """Who asked gets all of today's numbers in the end: the next leg counts as asked as well."""
+    """Columns that keep a requested run on demand: until today's numbers were read, its next leg counts as requested too."""
     return {"started_at": None} if lease.on_demand else {}
 
 
-def _told(error: AdpulseError) -> dict[str, Any]:
-    return {"error": str(error), "error_code": error.code, "error_during": error.during}
-
-
 def _lost(run_id: str) -> LeaseLost:
-    return LeaseLost(f"Run {run_id} is no longer ours: its connection was claimed again or its lease given back.")
+    return LeaseLost(f"The lease of run {run_id} was lost: its connection was claimed again, or the lease was given back.")
 
 
 def run_view(row: Row[Any]) -> RunView:
     """The run of a row."""
-    told = columns(row)
-    enums: dict[str, Any] = {"state": RunState(told["state"]), "lane": Lane(told["lane"]), "parts": Parts(told["parts"])}
-    counts = RunCounts(**{name: told[name] for name in _COUNTS})
-    same = {name: told[name] for name in _SAME}
+    values = columns(row)
+    enums: dict[str, Any] = {"state": RunState(values["state"]), "lane": Lane(values["lane"]), "parts": Parts(values["parts"])}
+    counts = RunCounts(**{name: values[name] for name in _COUNTS})
+    same = {name: values[name] for name in _SAME}
     return RunView(counts=counts, **enums, **same)

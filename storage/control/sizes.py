@@ -1,4 +1,4 @@
-"""How much a connection's account holds: what its later reads cost depends on it. Step: telemetry."""
+"""The size of a connection's account, on which the cost of later reads depends. Step: telemetry."""
 
 from sqlalchemy import update
 
@@ -14,16 +14,17 @@ class Sizes:
         self._engine = engine
 
     def set_walked(self, connection_id: str, *, ad_count: int, campaign_count: int) -> None:
-        """Remember what a full walk counted."""
+        """Store the counts of a full walk."""
         self._set(connection_id, ad_count=ad_count, campaign_count=campaign_count)
 
     def set_asset_groups(self, connection_id: str, count: int) -> None:
-        """Remember how many asset groups there are; their numbers are asked for unless it is none."""
+        """Store the number of asset groups; with none, their metrics are not requested."""
         self._set(connection_id, asset_group_count=count)
 
     def set_estimate(self, connection: Connection, *, ads: int, campaigns: int) -> None:
-        """Remember what a day's numbers show of the size of an account that no walk has read; the estimate never falls."""
+        """Raise the estimated size of an account that no walk has read, by the counts of one day's metrics; it is never lowered."""
         ads, campaigns = max(ads, connection.delivering_ads or 0), max(campaigns, connection.delivering_campaigns or 0)
+        # Most days change nothing, and cost no write transaction.
         if (ads, campaigns) != (connection.delivering_ads, connection.delivering_campaigns):
             self._set(connection.id, delivering_ads=ads, delivering_campaigns=campaigns)
 

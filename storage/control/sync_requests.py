@@ -1,4 +1,4 @@
-"""Syncs that were asked for wait as queued runs, until somebody claims them. Step: claim."""
+"""Requests for syncs: each is stored as a queued run, until a worker claims it. Step: claim."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _WAITS = (RunState.POSTPONED.value, RunState.FAILED.value)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """The answer to a request: the run that will serve it, its state, and whether it is a new one."""
+    """The answer to a request: the run that will serve it, its state, and whether the run is new."""
 
     run_id: str
     state: RunState
@@ -28,10 +28,11 @@ class Ticket:
 
 
 def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime, real: datetime) -> dict[str, Ticket]:
-    """Ask for a sync of each connection; where a run is open it serves the request, widened to what is asked now.
+    """Request a sync of each connection; an open run serves the request, extended to what is requested now.
 
-    The connections' rows must be locked, and active. ``force`` marks the lookback, so that the next plan reads all
-    of it again. Some statements for all of them, however many they are. ``now`` is business time, ``real`` real time.
+    The connections must be locked and active. ``force`` makes the days of the lookback window due, so that the next plan reads
+    them again. The number of statements does not grow with the connections, except with ``force``. ``now`` is business time,
+    ``real`` real time.
     """
     if force:
         for row in rows:
@@ -47,6 +48,7 @@ def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: 
     tickets |= {row.id: Ticket(run_id=str(uuid4()), state=RunState.QUEUED, created=True) for row in fresh}
     if fresh:
         session.execute(insert(RunRow), [_queued(row, tickets[row.id], parts, force=force, real=real) for row in fresh])
+    # A connection that is being synced keeps that status: its open run serves the request.
     idle = [row.id for row in rows if row.sync_status not in (SyncStatus.SYNCING, SyncStatus.QUEUED)]
     if idle:
         session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(idle)).values(sync_status=SyncStatus.QUEUED.value))
@@ -54,7 +56,7 @@ def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: 
 
 
 def _widen(session: Session, runs: Sequence[Row[Any]], parts: Parts, *, force: bool) -> None:
-    """What waits for its time is queued again; what was asked for by halves is asked for whole."""
+    """Queue postponed and failed runs again at once, and extend runs that would read only a part of what is requested."""
     changes: tuple[tuple[list[str], dict[str, Any]], ...] = (
         (
             [run.id for run in runs if run.state in _WAITS],

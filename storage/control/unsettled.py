@@ -1,4 +1,4 @@
-"""Claims that end without a settled sync, and when that is given up. Steps: claim, telemetry."""
+"""Claims that end without a settled sync, and the dead letters that too many of them make. Steps: claim, telemetry."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,78 +14,78 @@ from adpulse.model import Lane, Lease, Parts, RunState, SyncStatus
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff
 from storage.control.connections import resolve
 from storage.control.database import Session
-from storage.control.outbox import publish, settled
+from storage.control.outbox import events_of_leg, publish
 from storage.control.tables import ConnectionRow, RunRow, is_open
 
-MOST_UNSETTLED, UNSETTLED_WITHIN = 5, timedelta(minutes=10)
-"""So many claims of a connection that end unsettled in so short a time (real time) are a dead letter: it must not be tried for ever."""
+MAX_UNSETTLED, UNSETTLED_WITHIN = 5, timedelta(minutes=10)
+"""So many unsettled claims of a connection within this time (real time) make a dead letter, so that it is not retried for ever."""
 
-MOST_DEATHS = 3
-"""Workers that died in a row while they had a connection leased: it is suspected of killing them, for example by needing their memory."""
+MAX_DEATHS = 3
+"""When so many workers in a row died with a connection leased, it is suspected of killing them, for example by its need of memory."""
 
 _rng = Random()  # noqa: S311 - jitter
 
 
 class Ending(StrEnum):
-    """How a claim ended whose sync was not settled."""
+    """How a claim ended without a settled sync."""
 
-    GIVEN_BACK = "given back"
-    """Not the connection's doing: a worker stops, somebody cancels or disconnects, the database is locked."""
+    RELEASED = "released"
+    """Not caused by the connection: a worker stops, somebody cancels or disconnects, the database is locked."""
 
     UNSETTLED = "unsettled"
-    """The worker lived, but the sync could not be closed, or the flow run crashed."""
+    """The worker kept running, but the sync could not be closed, or the flow run crashed."""
 
     WORKER_DIED = "worker died"
-    """Killed, out of memory, or its machine is gone."""
+    """The worker was killed, ran out of memory, or its machine failed."""
 
 
 def note(session: Session, lease: Lease, ending: Ending, *, now: datetime, real: datetime) -> None:
-    """Count a claim that ended so; one unsettled claim too many makes a dead letter. The lease must be given back already.
+    """Count how a claim ended; too many unsettled ones make a dead letter. The lease must have been given back before.
 
     ``now`` is business time, ``real`` real time, here and below.
     """
-    mine = ConnectionRow.id == lease.connection.id
+    of_connection = ConnectionRow.id == lease.connection.id
     if ending is Ending.WORKER_DIED:
-        session.execute(update(ConnectionRow).where(mine).values(worker_deaths=ConnectionRow.worker_deaths + 1))
+        session.execute(update(ConnectionRow).where(of_connection).values(worker_deaths=ConnectionRow.worker_deaths + 1))
     elif ending is Ending.UNSETTLED:
-        recent = _since(session.scalar(select(ConnectionRow.unsettled_at).where(mine)), real - UNSETTLED_WITHIN, real)
-        if len(recent) + 1 < MOST_UNSETTLED:
-            session.execute(update(ConnectionRow).where(mine).values(unsettled_at=json.dumps([*recent, real.isoformat()])))
+        recent = _instants_between(session.scalar(select(ConnectionRow.unsettled_at).where(of_connection)), real - UNSETTLED_WITHIN, real)
+        if len(recent) + 1 < MAX_UNSETTLED:
+            session.execute(update(ConnectionRow).where(of_connection).values(unsettled_at=json.dumps([*recent, real.isoformat()])))
         else:
             _give_up(session, lease, now=now, real=real)
 
 
-def _since(noted: str | None, first: datetime, last: datetime) -> list[str]:
-    """The instants of a note between these two; a note that cannot be read says nothing, and must not hide what comes after it."""
+def _instants_between(stored: str | None, first: datetime, last: datetime) -> list[str]:
+    """The stored instants between these two. A text that cannot be read counts as empty: it must not stop the count for ever."""
     try:
-        return [each for each in json.loads(noted or "[]") if first <= datetime.fromisoformat(each) <= last]
+        return [text for text in json.loads(stored or "[]") if first <= datetime.fromisoformat(text) <= last]
     except (ValueError, TypeError):
         return []
 
 
 def _give_up(session: Session, lease: Lease, *, now: datetime, real: datetime) -> None:
-    """Close the run as a dead letter and let the connection rest as after any other.
+    """Close the run as a dead letter and pause the connection as after any other.
 
-    What its last legs wrote is stored, but not in the run's counts: that it could not be told is what went wrong.
+    The run's counts lack what its last legs wrote to the warehouse, because those legs could not be settled.
     """
     name, minutes = lease.connection.name, UNSETTLED_WITHIN // timedelta(minutes=1)
     error = Permanent(
-        f"The sync of {name} ended {MOST_UNSETTLED} times within {minutes} minutes without a result, while its worker went on. "
+        f"The sync of {name} ended {MAX_UNSETTLED} times within {minutes} minutes without a result, while its worker went on. "
         f"Look for run {lease.run_id} in the worker's log and mend the cause, then replay this letter; it is tried again in an hour.",
         "unsettled",
     )
-    run, letter = RunRow.id == lease.run_id, {"state": RunState.DEAD.value, "finished_at": real, **_said(error)}
+    run, letter = RunRow.id == lease.run_id, {"state": RunState.DEAD.value, "finished_at": real, **error_columns(error)}
     closed = update(RunRow).where(run).values(**letter, attempts=RunRow.attempts + 1).returning(*RunRow.__table__.columns)
     row = session.execute(closed.execution_options(synchronize_session=False)).one()
     resolve(session, (RunRow.connection_id == lease.connection.id) & ~run, f"superseded by {lease.run_id}", real)
-    publish(session, *settled(lease.connection, row, None), now=real)
+    publish(session, *events_of_leg(lease.connection, row, None), now=real)
     next_due_at = now + timedelta(seconds=LONGEST_BACKOFF)
     _fail(session, ConnectionRow.id == lease.connection.id, error, next_due_at, unsettled_at=None)
 
 
 def suspected(lease: Lease) -> AdpulseError | None:
     """The error of a connection that is suspected of killing workers; None if it is not."""
-    if lease.worker_deaths < MOST_DEATHS:
+    if lease.worker_deaths < MAX_DEATHS:
         return None
     name = lease.connection.name
     return Permanent(
@@ -97,7 +97,7 @@ def suspected(lease: Lease) -> AdpulseError | None:
 
 
 def unusable(connection_id: str, error: Exception) -> AdpulseError:
-    """The sentence for a connection whose row makes its claim fail."""
+    """The error for a connection whose row makes its claim fail."""
     return Unavailable(
         f"The control plane's row of connection {connection_id} cannot be used ({type(error).__name__}: {first_line(error)}). "
         "It is not synced until the row is mended, for example from a backup; it is tried again by itself."
@@ -107,39 +107,42 @@ def unusable(connection_id: str, error: Exception) -> AdpulseError:
 def refuse(session: Session, connection_id: str, error: AdpulseError, *, now: datetime, real: datetime) -> None:
     """Fail the sync of a connection that cannot be leased, with the usual pauses; the connection must be locked.
 
-    Its row is only touched by columns that need no conversion. No webhook hears of it: what a message tells is in that row.
+    Only columns that need no conversion are read, because another one may be what cannot be used. No event is published, because
+    its data would come from that row.
     """
-    mine = ConnectionRow.id == connection_id
+    of_connection = ConnectionRow.id == connection_id
     columns = (ConnectionRow.id, ConnectionRow.workspace_id, ConnectionRow.provider, ConnectionRow.consecutive_failures)
-    row = session.execute(select(*columns, ConnectionRow.lease_generation).where(mine)).one()
+    row = session.execute(select(*columns, ConnectionRow.lease_generation).where(of_connection)).one()
     failures = row.consecutive_failures + 1
     dead = failures >= DEAD_AFTER
     until = now + timedelta(seconds=LONGEST_BACKOFF if dead else backoff(failures, _rng))
     ended = {"state": RunState.DEAD.value, "finished_at": real} if dead else {"state": RunState.FAILED.value, "until": until}
-    waiting = session.scalar(select(RunRow.id).where(RunRow.connection_id == connection_id, is_open()))
-    run_id = waiting or _begin(session, row, real)
-    session.execute(update(RunRow).where(RunRow.id == run_id).values(**ended, **_said(error), attempts=RunRow.attempts + 1))
+    open_run = session.scalar(select(RunRow.id).where(RunRow.connection_id == connection_id, is_open()))
+    run_id = open_run or _begin(session, row, real)
+    session.execute(update(RunRow).where(RunRow.id == run_id).values(**ended, **error_columns(error), attempts=RunRow.attempts + 1))
     if dead:
         resolve(session, (RunRow.connection_id == connection_id) & (RunRow.id != run_id), f"superseded by {run_id}", real)
-    _fail(session, mine, error, until, last_sync_attempted_at=now, total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1)
+    _fail(session, of_connection, error, until, last_sync_attempted_at=now, total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1)
 
 
 def _begin(session: Session, row: Any, real: datetime) -> str:  # noqa: ANN401 - a row of five columns
     run_id = str(uuid4())
-    whose = {"connection_id": row.id, "workspace_id": row.workspace_id, "provider": row.provider}
+    origin = {"connection_id": row.id, "workspace_id": row.workspace_id, "provider": row.provider}
     generations = {"generation": row.lease_generation, "settled_generation": row.lease_generation}
-    asked = {"state": RunState.LEASED.value, "parts": Parts.BOTH.value, "lane": Lane.ON_DEMAND.value, "force_refresh": False}
-    session.execute(insert(RunRow).values(id=run_id, **whose, **generations, **asked, requested_at=real, started_at=real))
+    state = {"state": RunState.LEASED.value, "parts": Parts.BOTH.value, "lane": Lane.ON_DEMAND.value, "force_refresh": False}
+    session.execute(insert(RunRow).values(id=run_id, **origin, **generations, **state, requested_at=real, started_at=real))
     return run_id
 
 
-def _fail(session: Session, mine: ColumnElement[bool], error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
-    """Show the error on the connection; one that is polled is due again then."""
+def _fail(session: Session, of_connection: ColumnElement[bool], error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
+    """Store the error with the connection, and make a scheduled one due at ``next_due_at``."""
     failed = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
     values |= failed | {"consecutive_failures": ConnectionRow.consecutive_failures + 1}
-    session.execute(update(ConnectionRow).where(mine).values(**values))
-    session.execute(update(ConnectionRow).where(mine, ConnectionRow.next_due_at.is_not(None)).values(next_due_at=next_due_at))
+    session.execute(update(ConnectionRow).where(of_connection).values(**values))
+    # A manual connection has no next_due_at, and must not get one.
+    session.execute(update(ConnectionRow).where(of_connection, ConnectionRow.next_due_at.is_not(None)).values(next_due_at=next_due_at))
 
 
-def _said(error: AdpulseError) -> dict[str, Any]:
+def error_columns(error: AdpulseError) -> dict[str, Any]:
+    """The columns of a run in which an error is stored."""
     return {"error": str(error), "error_code": error.code, "error_during": error.during}

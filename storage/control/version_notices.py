@@ -1,4 +1,4 @@
-"""Which workspaces were notified that a platform's API version ends. After telemetry."""
+"""Notices to workspaces that a platform's API version ends. After telemetry."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from storage.control.outbox import publish
 from storage.control.tables import Base, ConnectionRow
 
 NOTICE_DAYS = (0, 7, 30, WARNING_DAYS)
-"""A workspace is notified once when so many days or fewer are left, for each of these."""
+"""Days before the end: for each of these, a workspace is notified once when so many or fewer remain."""
 
 _WITHOUT_CALLS = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.DELETING.value)
 
@@ -41,6 +41,7 @@ class VersionNotices:
         return sum(self._publish(version) for version in versions if version.is_ending)
 
     def _publish(self, version: PinnedVersion) -> int:
+        # The smallest bound only: a version that is found late is announced once, not for every bound that has passed.
         days = next(days for days in NOTICE_DAYS if (version.days_left or 0) <= days)
         with self._engine.begin() as session:
             notified = _note(session, version, days)
@@ -50,11 +51,15 @@ class VersionNotices:
 
 
 def _note(session: Session, version: PinnedVersion, days: int) -> list[str]:
-    """The workspaces with connections of the platform that had no such notice yet; they have it now."""
+    """Record the notice for workspaces with connections of the platform; returns those that did not have it yet."""
     uses = (ConnectionRow.provider == version.platform.name) & ConnectionRow.status.not_in(_WITHOUT_CALLS)
     workspaces = session.scalars(select(ConnectionRow.workspace_id).where(uses).distinct()).all()
     if not workspaces:
         return []
-    rows = [{"workspace_id": each, "provider": version.platform.name, "version": version.name, "days": days} for each in workspaces]
+    rows = [
+        {"workspace_id": workspace_id, "provider": version.platform.name, "version": version.name, "days": days}
+        for workspace_id in workspaces
+    ]
+    # The primary key makes a notice unique: of several processes one gets the row back.
     new = insert_or_update(session, VersionNoticeRow).values(rows).on_conflict_do_nothing().returning(VersionNoticeRow.workspace_id)
     return list(session.scalars(new))

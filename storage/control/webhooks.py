@@ -1,4 +1,4 @@
-"""Webhooks: where a workspace's events go, and with which secret they are signed."""
+"""Webhooks: the addresses that receive a workspace's events, and the secrets that sign them."""
 
 import base64
 import json
@@ -25,14 +25,14 @@ from storage.control.database import Engine, reading
 from storage.control.outbox import DeliveryRow, WebhookRow
 
 OVERLAP = timedelta(days=1)
-"""How long messages are signed with the secret before the last one, too, so that a receiver can change over without losing any."""
+"""How long messages are also signed with the previous secret after a rotation, so that a receiver can change over without losses."""
 
 _MARK = "whsec_"
 _COLUMNS = tuple(column for column in WebhookRow.__table__.columns if column.name != "ciphertext")
 
 
 class Format(StrEnum):
-    """What a webhook sends: messages signed as Standard Webhooks says, or sentences for a Slack incoming webhook."""
+    """What a webhook sends: messages signed according to Standard Webhooks, or sentences for a Slack incoming webhook."""
 
     STANDARD = "standard"
     SLACK = "slack"
@@ -40,7 +40,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A webhook as people see it; of Slack's URL, which is a secret, ``url`` has only the host. Instants are real time."""
+    """A webhook as people see it. Slack's URL is a secret, so its ``url`` has only the host. Instants are real time."""
 
     id: str
     workspace_id: str
@@ -56,7 +56,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a message goes, and the secrets that it is signed with now, the newest first; none for Slack."""
+    """The address of a message, and the secrets that sign it now, the newest first; none for Slack."""
 
     url: SecretStr
     format: Format
@@ -73,12 +73,12 @@ class Webhooks:
         self._wall = wall
 
     def create(
-        self, workspace_id: str, name: str, url: SecretStr, form: Format = Format.STANDARD, wanted: Sequence[EventType] = TROUBLE
+        self, workspace_id: str, name: str, url: SecretStr, form: Format = Format.STANDARD, events: Sequence[EventType] = TROUBLE
     ) -> tuple[Webhook, SecretStr | None]:
-        """A new webhook, and the secret that its messages are signed with, which is told this once; Slack's has none.
+        """Create a webhook; returns it with the secret that signs its messages, which is shown only once. Slack's has none.
 
         Raises:
-            Usage: it may not go there, or asks for an event that nobody can.
+            Usage: the address is not allowed, or an event cannot be subscribed to.
         """
         self._targets.check(url.get_secret_value())
         webhook_id, secret = str(uuid4()), None if form is Format.SLACK else _new_secret()
@@ -88,7 +88,7 @@ class Webhooks:
             "name": name,
             "url": _shown(url, form),
             "format": form.value,
-            "events": _told(wanted),
+            "events": _events_column(events),
             "ciphertext": self._cipher.seal(webhook_id, secret or url),
             "enabled": True,
             "created_at": self._wall.now(),
@@ -103,13 +103,14 @@ class Webhooks:
         *,
         name: str | None = None,
         url: SecretStr | None = None,
-        wanted: Sequence[EventType] | None = None,
+        events: Sequence[EventType] | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
-        """Change what is given. A webhook that is disabled loses the messages that wait, and gets none meanwhile.
+        """Change the fields that are not None. Disabling a webhook gives up its waiting messages; a disabled one gets no new ones.
 
         Raises:
-            Usage: as for :meth:`create`, or there is no such webhook.
+            NotFound: there is no such webhook.
+            Usage: as for :meth:`create`.
         """
         webhook, values = self.get(webhook_id), dict[str, Any]()
         if name is not None:
@@ -119,8 +120,8 @@ class Webhooks:
             values["url"] = _shown(url, webhook.format)
             if webhook.format is Format.SLACK:
                 values["ciphertext"] = self._cipher.seal(webhook_id, url)
-        if wanted is not None:
-            values["events"] = _told(wanted)
+        if events is not None:
+            values["events"] = _events_column(events)
         if enabled:
             values |= {"enabled": True, "disabled_reason": None, "failing_since": None}
         with self._engine.begin() as session:
@@ -131,15 +132,16 @@ class Webhooks:
         return self.get(webhook_id)
 
     def rotate(self, webhook_id: str) -> SecretStr:
-        """A new secret, told this once; for a day messages carry a signature of the old one, too.
+        """Create a new secret, which is returned only once; for a day messages are also signed with the previous one.
 
         Raises:
-            NotFound, Usage: there is no such webhook, or it is Slack's, which has no secret but its URL.
+            NotFound, Usage: there is no such webhook, or it is Slack's, whose only secret is its URL.
         """
         if self.get(webhook_id).format is Format.SLACK:
-            raise Usage("A Slack webhook has no secret but its URL. Make another in Slack and give it that URL.")
+            raise Usage("A Slack webhook has no secret but its URL. Create another one in Slack, then change the webhook to that URL.")
         fresh = _new_secret()
         with self._engine.begin() as session:
+            # Locked, so that of two rotations at once the second keeps the first one's secret as the previous one.
             sealed = session.execute(
                 select(WebhookRow.ciphertext).where(WebhookRow.id == webhook_id).with_for_update(key_share=True)
             ).scalar_one()
@@ -150,7 +152,7 @@ class Webhooks:
         return fresh
 
     def address(self, webhook_id: str) -> Address | None:
-        """Where its messages go; None while it is disabled, or when it is gone.
+        """The address of a webhook's messages; None while it is disabled, or if it was removed.
 
         Raises:
             Usage: its secret cannot be decrypted with this installation's key.
@@ -163,35 +165,30 @@ class Webhooks:
         secret = self._cipher.open(webhook_id, row.ciphertext)
         if row.format == Format.SLACK.value:
             return Address(url=_protected(secret), format=Format.SLACK, secrets=())
-        known = [protect(each) for each in secret.get_secret_value().split(" ")]
-        valid = known if row.rotated_at and self._wall.now() - row.rotated_at < OVERLAP else known[:1]
-        return Address(url=SecretStr(row.url), format=Format.STANDARD, secrets=tuple(SecretStr(each) for each in valid))
+        # Separated by a blank, the newest first; see rotate().
+        stored = [protect(text) for text in secret.get_secret_value().split(" ")]
+        valid = stored if row.rotated_at and self._wall.now() - row.rotated_at < OVERLAP else stored[:1]
+        return Address(url=SecretStr(row.url), format=Format.STANDARD, secrets=tuple(SecretStr(text) for text in valid))
 
-    def get(self, webhook_id: str, workspace_id: str | None = None) -> Webhook:
-        """The webhook with this id, of this workspace if one is given.
-
-        Raises:
-            NotFound: there is none, or it is another workspace's, which is told the same.
-        """
-        mine = (WebhookRow.workspace_id == workspace_id) if workspace_id else true()
-        found = self._select((WebhookRow.id == webhook_id) & mine)
-        if not found:
-            raise NotFound(f"There is no webhook '{webhook_id}'.")
-        return found[0]
-
-    def named(self, reference: str) -> Webhook:
+    def get(self, reference: str) -> Webhook:
         """The webhook with this id, or the only one with this name.
 
         Raises:
-            NotFound, Conflict: there is none, or several have the name.
+            NotFound, Conflict: there is no such webhook, or several have the name.
         """
-        found = self._select((WebhookRow.id == reference) | (WebhookRow.name == reference))
-        if len(found) > 1:
-            raise Conflict(f"Several webhooks are named '{reference}'. Use one of the ids: {', '.join(each.id for each in found)}.")
-        return found[0] if found else self.get(reference)
+        matches = self._select(WebhookRow.id == reference) or self._select(WebhookRow.name == reference)
+        if not matches:
+            raise NotFound(f"There is no webhook '{reference}'.")
+        if len(matches) > 1:
+            raise Conflict(f"Several webhooks are named '{reference}'. Use one of the ids: {', '.join(webhook.id for webhook in matches)}.")
+        return matches[0]
 
-    def every(self, workspace_id: str | None = None) -> list[Webhook]:
-        """Every webhook, of one workspace if given, by name."""
+    def find(self, webhook_id: str, workspace_id: str) -> Webhook | None:
+        """The workspace's webhook with this id, if there is one."""
+        return next(iter(self._select((WebhookRow.id == webhook_id) & (WebhookRow.workspace_id == workspace_id))), None)
+
+    def all(self, workspace_id: str | None = None) -> list[Webhook]:
+        """All webhooks, or those of one workspace, ordered by name."""
         return self._select(WebhookRow.workspace_id == workspace_id if workspace_id else true())
 
     def _select(self, condition: ColumnElement[bool]) -> list[Webhook]:
@@ -200,14 +197,15 @@ class Webhooks:
             return [_view(row) for row in rows]
 
     def remove(self, webhook_id: str) -> None:
-        """Forget a webhook with its deliveries, those that wait included."""
+        """Delete a webhook with its deliveries, including those that wait."""
         with self._engine.begin() as session:
+            # Locked first, so that no message is stored for it between the two deletions.
             session.execute(select(WebhookRow.id).where(WebhookRow.id == webhook_id).with_for_update())
             session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
             session.execute(delete(WebhookRow).where(WebhookRow.id == webhook_id))
 
     def test(self, webhook_id: str) -> str:
-        """Queue a test message, whatever the webhook asked for; its id.
+        """Queue a test message, whatever the webhook subscribes to; returns its id.
 
         Raises:
             NotFound, Usage: there is no such webhook, or it is disabled.
@@ -215,34 +213,40 @@ class Webhooks:
         webhook = self.get(webhook_id)
         if not webhook.enabled:
             raise Usage(f"{webhook.name} is disabled. {webhook.disabled_reason or ''} Enable it first.")
+        # Stored directly, because publish() sends only what a webhook subscribes to.
         event = Event(type=EventType.TEST, workspace_id=webhook.workspace_id, data={"webhook_id": webhook.id, "webhook": webhook.name})
         with self._engine.begin() as session:
             return outbox.store(session, [(webhook_id, event)], self._wall.now())[0]
 
 
 def _new_secret() -> SecretStr:
+    # Standard Webhooks: 24 to 64 random bytes in base64, after the prefix whsec_.
     return SecretStr(protect(_MARK + base64.b64encode(secrets.token_bytes(32)).decode()))
 
 
 def _shown(url: SecretStr, form: Format) -> str:
     if form is Format.STANDARD:
         return url.get_secret_value()
+    # The path is the secret; the host is enough to recognise the webhook.
     parts = urlsplit(_protected(url).get_secret_value())
     return f"{parts.scheme}://{parts.hostname}"
 
 
 def _protected(url: SecretStr) -> SecretStr:
-    """Its path by itself, too: whoever connects puts an address in the name's place, and may tell of that."""
+    """Redact a Slack URL, and also its path alone.
+
+    The delivery replaces the URL's host by an address, so that an error could show the path with another host.
+    """
     protect(urlsplit(protect(url.get_secret_value())).path)
     return url
 
 
-def _told(wanted: Sequence[EventType]) -> str:
-    if not wanted or not set(wanted) <= set(SUBSCRIBABLE):
+def _events_column(events: Sequence[EventType]) -> str:
+    if not events or not set(events) <= set(SUBSCRIBABLE):
         raise Usage(f"Choose one or more of these events: {', '.join(SUBSCRIBABLE)}.")
-    return json.dumps([each.value for each in SUBSCRIBABLE if each in wanted])
+    return json.dumps([event.value for event in SUBSCRIBABLE if event in events])
 
 
 def _view(row: Row[Any]) -> Webhook:
-    told: dict[str, Any] = {"format": Format(row.format), "events": tuple(EventType(each) for each in json.loads(row.events))}
-    return Webhook(**told, **{name: getattr(row, name) for name in Webhook.__dataclass_fields__ if name not in told})
+    converted: dict[str, Any] = {"format": Format(row.format), "events": tuple(EventType(name) for name in json.loads(row.events))}
+    return Webhook(**converted, **{name: getattr(row, name) for name in Webhook.__dataclass_fields__ if name not in converted})

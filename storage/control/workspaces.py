@@ -1,4 +1,4 @@
-"""Workspaces: who shares a warehouse file, and who was granted realtime."""
+"""Workspaces: each has a warehouse file of its own, and may have been granted the realtime frequency."""
 
 from dataclasses import dataclass
 from uuid import uuid4
@@ -27,54 +27,56 @@ class Workspaces:
         self._engine = engine
 
     def create(self, name: str) -> Workspace:
-        """A new workspace.
+        """Create a workspace.
 
         Raises:
             Conflict: the name is taken.
         """
-        made = Workspace(id=str(uuid4()), name=name, realtime_granted=False)
+        workspace = Workspace(id=str(uuid4()), name=name, realtime_granted=False)
         try:
             with self._engine.begin() as session:
-                session.execute(insert(WorkspaceRow).values(id=made.id, name=name, realtime_granted=False))
-        except IntegrityError:
-            raise _taken(name) from None
-        return made
+                session.execute(insert(WorkspaceRow).values(id=workspace.id, name=name, realtime_granted=False))
+        except IntegrityError:  # the constraint decides, because two people may choose the name at once
+            raise _name_taken(name) from None
+        return workspace
 
     def get(self, reference: str) -> Workspace:
-        """The workspace with this id, or else the one with this name: whoever names theirs like another one's id does not become it.
+        """The workspace with this id, or else the one with this name.
+
+        The id comes first: a workspace whose name is another one's id must not be taken for that one.
 
         Raises:
-            Usage: there is none; lists those there are.
+            Usage: there is no such workspace; the message lists the existing ones.
         """
-        found = self.find(reference) or next((each for each in self.all() if each.name == reference), None)
-        if found is None:
-            raise Usage(f"There is no workspace '{reference}'. There are: {_listed(self.all())}.")
-        return found
+        workspace = self.find(reference) or next((other for other in self.all() if other.name == reference), None)
+        if workspace is None:
+            raise Usage(f"There is no workspace '{reference}'. There are: {_names(self.all())}.")
+        return workspace
 
     def find(self, workspace_id: str) -> Workspace | None:
         """The workspace with this id, if there is one."""
         return next(iter(self._select(workspace_id)), None)
 
-    def named(self, reference: str | None) -> Workspace:
-        """The workspace with this id or name; the only one there is where none is named.
+    def get_or_only(self, reference: str | None) -> Workspace:
+        """The workspace with this id or name; without a reference the only workspace.
 
         Raises:
-            Usage: there is none, or several and none is named; lists those there are.
+            Usage: there is no such workspace, or there are several and no reference; the message lists them.
         """
         return self.get(reference) if reference else self._only()
 
     def _only(self) -> Workspace:
-        found = self.all()
-        if len(found) == 1:
-            return found[0]
-        raise Usage(f"Say which workspace. There are: {_listed(found)}.")
+        workspaces = self.all()
+        if len(workspaces) == 1:
+            return workspaces[0]
+        raise Usage(f"Say which workspace. There are: {_names(workspaces)}.")
 
     def grant_realtime(self, reference: str, *, granted: bool = True) -> Workspace:
-        """Allow or no longer allow the realtime frequency; connections that have it keep it until changed."""
+        """Grant or withdraw the realtime frequency; connections that have it keep it until they are changed."""
         return self.change(self.get(reference).id, realtime_granted=granted)
 
     def change(self, workspace_id: str, *, name: str | None = None, realtime_granted: bool | None = None) -> Workspace:
-        """Rename a workspace, or change what it was granted; None leaves it as it is.
+        """Rename a workspace, or grant or withdraw realtime; None leaves a value as it is.
 
         Raises:
             Conflict: the name is taken; nothing was changed.
@@ -86,42 +88,42 @@ class Workspaces:
                 with self._engine.begin() as session:
                     session.execute(update(WorkspaceRow).where(WorkspaceRow.id == workspace_id).values(**values))
             except IntegrityError:
-                raise _taken(str(name)) from None
+                raise _name_taken(str(name)) from None
         return self.get(workspace_id)
 
     def delete(self, workspace_id: str) -> None:
-        """Delete a workspace that has no connections, with its keys and all else that was kept for it.
+        """Delete a workspace without connections, with its keys and everything else that refers to it.
 
         Raises:
             Conflict: it has connections; nothing was deleted.
         """
         with self._engine.begin() as session:
             if _is_used(session, workspace_id):
-                raise Conflict("The workspace has connections. Delete them first: each says before what goes with it.")
+                raise Conflict("The workspace has connections. Delete them first: each deletion shows beforehand what it deletes.")
             delete_whole(session, WorkspaceRow, WorkspaceRow.id == workspace_id)
 
     def all(self) -> list[Workspace]:
-        """Every workspace, by name."""
+        """All workspaces, ordered by name."""
         return self._select()
 
     def _select(self, workspace_id: str | None = None) -> list[Workspace]:
-        found = select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name)
+        query = select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name)
         if workspace_id:
-            found = found.where(WorkspaceRow.id == workspace_id)
+            query = query.where(WorkspaceRow.id == workspace_id)
         with reading(self._engine).connect() as session:
-            return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in session.execute(found)]
+            return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in session.execute(query)]
 
 
 def _is_used(session: Session, workspace_id: str) -> bool:
-    """Locks the workspace first: nobody connects an account meanwhile."""
+    """Whether the workspace has connections. Its row is locked first, so that no account can be connected meanwhile."""
     session.execute(select(WorkspaceRow.id).where(WorkspaceRow.id == workspace_id).with_for_update())
     return bool(session.scalar(select(exists().where(ConnectionRow.workspace_id == workspace_id))))
 
 
-def _taken(name: str) -> Conflict:
+def _name_taken(name: str) -> Conflict:
     return Conflict(f"There is a workspace named '{name}' already.")
 
 
-def _listed(found: list[Workspace]) -> str:
-    """The workspaces by name, or how to get one."""
-    return ", ".join(each.name for each in found) or "none yet: adpulse workspace create NAME"
+def _names(workspaces: list[Workspace]) -> str:
+    """The workspaces' names, or how to create a workspace."""
+    return ", ".join(workspace.name for workspace in workspaces) or "none yet: adpulse workspace create NAME"

@@ -148,7 +148,7 @@ def test_a_route_opens_for_its_role_and_not_below_it(ask, team, operator, method
 
 
 def test_what_belongs_to_another_workspace_is_not_there(ask, team, others):
-    before = team.app.connections.every(others.workspace.id)
+    before = team.app.connections.all(others.workspace.id)
     for method, template in (route for route in CLOSED if "{" in route[1] and RULES[route] != "operator"):
         path, body = path_of(template, others), options(method, template, others)
         answer = ask(method, path, team.editor, **body)
@@ -160,7 +160,7 @@ def test_what_belongs_to_another_workspace_is_not_there(ask, team, others):
         assert answer.status_code == unknown.status_code == 404, template
         assert answer.json()["type"] == unknown.json()["type"], template
         assert others.connection.name not in answer.text, template
-    assert team.app.connections.every(others.workspace.id) == before
+    assert team.app.connections.all(others.workspace.id) == before
 
 
 def test_another_workspaces_id_does_not_lead_to_ones_own_connection(ask, team, others):

@@ -361,7 +361,7 @@ def test_what_cannot_be_connected_leaves_the_grant_as_it_was(ask, installation, 
 
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
     assert "EAAtoken-of-somebody" not in answer.text
-    assert installation.app.connections.every(workspace.workspace.id) == []
+    assert installation.app.connections.all(workspace.workspace.id) == []
     assert connect(ask, workspace, grant_id=granted["grant_id"], accounts="all").status_code == 201
 
 
@@ -408,7 +408,7 @@ def test_a_grant_of_another_workspace_is_not_there(ask, browser, installation, w
     ]
 
     assert [answer.status_code for answer in answers] == [404] * 3
-    assert len(installation.app.connections.every(others.workspace.id)) == 1
+    assert len(installation.app.connections.all(others.workspace.id)) == 1
 
 
 def test_a_connection_of_another_workspace_cannot_be_begun_for(ask, team, others):
@@ -419,7 +419,7 @@ def test_a_connection_of_another_workspace_cannot_be_begun_for(ask, team, others
 
 def test_a_workspace_asks_what_a_credential_reaches_only_so_often(ask, installation, workspace, others):
     path, body = f"/workspaces/{workspace.workspace.id}/discover", {"provider": "meta", "secret": "EAAnobodysToken1234567"}
-    for _ in range(grants.MOST_AN_HOUR):
+    for _ in range(grants.MAX_PER_HOUR):
         assert ask("POST", path, workspace.editor, json=body).status_code == 422
     asked = len(installation.sandbox.calls.calls())
 
@@ -486,7 +486,7 @@ def test_no_secret_is_in_an_answer_a_log_or_the_database(ask, installation, brow
         answers.append(connect(ask, workspace, grant_id=granted.json()["grant_id"], accounts="all").text)
         answers.append(ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json=pasted(provider)).text)
         secrets.append(pasted(provider)["secret"])
-    for view in installation.app.connections.every(workspace.workspace.id):
+    for view in installation.app.connections.all(workspace.workspace.id):
         secrets.append(opened(installation.app.credentials.open(view.connection.credential_id)))
 
     texts = {"answers": "\n".join(answers), "log": "\n".join(logged(caplog)), "database": database(installation)}

@@ -51,7 +51,7 @@ def test_a_letter_of_a_paused_connection_stays_one(ask, team):
 
 
 def test_a_letter_is_replayed_however_many_others_have(ask, team, others, monkeypatch):
-    monkeypatch.setattr(runs, "_MOST_LETTERS", 1)
+    monkeypatch.setattr(runs, "_MAX_LETTERS", 1)
     for mine in (team, others):
         answer = ask("POST", f"/workspaces/{mine.workspace.id}/dead-letters/{mine.letter_id}/replay", mine.editor)
         assert answer.status_code == 202, answer.text

@@ -129,7 +129,7 @@ def test_it_is_finished_by_another_process_after_one_was_killed_at_any_point(del
     for _ in range(2):
         Sweep(installation.app).once()
 
-    assert [view.connection.id for view in installation.app.connections.every()] == [other.id]
+    assert [view.connection.id for view in installation.app.connections.all()] == [other.id]
     assert installation.rows("SELECT DISTINCT connection_id FROM daily") == [(other.id,)]
 
 

@@ -133,23 +133,23 @@ def test_a_viewer_looks_and_does_not_change(browser, visit, team):
 
 
 def test_what_is_an_operators_is_no_editors(browser, visit, team):
-    before, session = (team.app.workspaces.all(), team.app.keys.every()), browser(team.editor)
+    before, session = (team.app.workspaces.all(), team.app.keys.all()), browser(team.editor)
     operators = [route for route, rule in RULES.items() if rule == "operator"]
 
     said = {route: visit(session, route[0], path_of(route[1], team), data=form_of(route[1])).status_code for route in operators}
 
     assert said == dict.fromkeys(operators, 403)
-    assert (team.app.workspaces.all(), team.app.keys.every()) == before
+    assert (team.app.workspaces.all(), team.app.keys.all()) == before
 
 
 def test_what_is_another_workspaces_is_not_there(browser, visit, team, others):
-    session, before = browser(team.editor), team.app.connections.every(others.workspace.id)
+    session, before = browser(team.editor), team.app.connections.all(others.workspace.id)
     for method, template in CLOSED:
         if "{" in template:
             answer = visit(session, method, path_of(template, others), data=form_of(template))
             assert answer.status_code == (403 if RULES[method, template] == "operator" else 404), template
             assert others.connection.name not in answer.text, template
-    assert team.app.connections.every(others.workspace.id) == before
+    assert team.app.connections.all(others.workspace.id) == before
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_another_sites_form_changes_nothing(visit, installation, team, headers):
     visit(session, "GET", f"/login/{app.sessions.link().get_secret_value()}")
 
     def kept():
-        return app.connections.every(), app.workspaces.all(), app.keys.every(), app.webhooks.every(), app.alerts.every(team.workspace.id)
+        return app.connections.all(), app.workspaces.all(), app.keys.all(), app.webhooks.all(), app.alerts.all(team.workspace.id)
 
     before = kept()
     for method, template in CLOSED:

@@ -75,7 +75,7 @@ def test_a_prefect_server_that_is_gone_is_named_alone(ask, prefect):
 @pytest.mark.parametrize("end", ["it stopped", "it died"])
 def test_a_worker_that_is_gone_is_named_at_once_when_it_stopped_and_after_a_term_when_it_died(ask, installation, end):
     if end == "it stopped":
-        installation.app.leadership.give_up(SWEEP, "worker")
+        installation.app.leadership.resign(SWEEP, "worker")
     else:
         installation.wall.advance(TERM + timedelta(seconds=1))
 

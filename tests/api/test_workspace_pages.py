@@ -136,7 +136,7 @@ def test_a_webhooks_secret_is_on_one_page_and_never_again(visit, session, instal
     form = {"name": "ours", "url": "https://1.1.1.1/hooks", "event": ["sync.completed", "data.stale"]}
 
     secret = told_once(visit(session, "POST", place, data=form))
-    made = installation.app.webhooks.named("ours")
+    made = installation.app.webhooks.get("ours")
     again = told_once(visit(session, "POST", f"{place}/{made.id}/rotate-secret"))
 
     assert [each.value for each in made.events] == ["sync.completed", "data.stale"]
@@ -158,12 +158,12 @@ def test_a_slack_webhooks_address_is_not_shown(visit, session, team):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hooks", "https://10.0.0.1/", "ftp://1.1.1.1/", "nothing"])
 def test_an_address_that_is_none_of_the_internet_is_refused_on_a_page(visit, session, installation, team, url):
-    before = installation.app.webhooks.every()
+    before = installation.app.webhooks.all()
 
     answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/webhooks", data={"name": "x", "url": url, "event": "sync.failed"})
 
     assert answer.status_code == 400
-    assert installation.app.webhooks.every() == before
+    assert installation.app.webhooks.all() == before
 
 
 def test_a_test_message_is_queued_and_what_became_of_messages_is_shown(visit, session, installation, team):
@@ -176,7 +176,7 @@ def test_a_test_message_is_queued_and_what_became_of_messages_is_shown(visit, se
     assert "Disabled by hand." in disabled
     assert "webhook.test failed" in disabled
     visit(session, "POST", f"{path}/remove")
-    assert team.webhook.id not in {each.id for each in installation.app.webhooks.every()}
+    assert team.webhook.id not in {each.id for each in installation.app.webhooks.all()}
 
 
 def test_a_data_alert_is_tried_out_disabled_and_removed(visit, session, copied, installation, team):
@@ -184,7 +184,7 @@ def test_a_data_alert_is_tried_out_disabled_and_removed(visit, session, copied, 
     place = f"/workspaces/{team.workspace.id}/alerts"
     visit(session, "POST", place, data={"name": "always", "query": "SELECT '<b>' AS what, 7 AS n"})
     visit(session, "POST", place, data={"name": "never", "query": "SELECT 1 WHERE false"})
-    always, never = installation.app.alerts.named("always"), installation.app.alerts.named("never")
+    always, never = installation.app.alerts.get("always"), installation.app.alerts.get("never")
 
     assert "always: fires now" in words(visit(session, "POST", f"{place}/{always.id}/run"))
     assert "<b>" not in visit(session, "POST", f"{place}/{always.id}/run").text
@@ -192,7 +192,7 @@ def test_a_data_alert_is_tried_out_disabled_and_removed(visit, session, copied, 
 
     visit(session, "POST", f"{place}/{always.id}/enabled", data={"enabled": "false"})
     visit(session, "POST", f"{place}/{never.id}/remove")
-    left = {each.name: each.enabled for each in installation.app.alerts.every(team.workspace.id)}
+    left = {each.name: each.enabled for each in installation.app.alerts.all(team.workspace.id)}
     assert (left["always"], "never" in left) == (False, False)
     assert visit(session, "POST", place, data={"name": "always", "query": "SELECT 1"}).status_code == 409
 
@@ -215,18 +215,18 @@ def test_a_key_is_shown_once_works_and_is_revoked(ask, visit, session, team):
     assert ask("GET", "/connections/", key).status_code == 200
     assert ask("POST", f"/connections/{team.connection.id}/pause", key).status_code == 403
     assert key not in listed.text
-    (made,) = [each for each in team.app.keys.every(team.workspace.id) if each.name == "board"]
+    (made,) = [each for each in team.app.keys.all(team.workspace.id) if each.name == "board"]
     assert timedelta(days=29) < made.expires_at - team.app.wall.now() < timedelta(days=31)
     assert "revoked" in words(visit(session, "POST", f"{place}/{made.id}/revoke"))
     assert ask("GET", "/connections/", key).status_code == 401
 
 
 def test_nobody_makes_a_key_that_may_more_than_they(visit, session, team):
-    before = team.app.keys.every()
+    before = team.app.keys.all()
 
     assert visit(session, "POST", f"/workspaces/{team.workspace.id}/keys", data={"name": "x", "role": "operator"}).status_code == 400
     assert visit(session, "POST", "/keys", data={"name": "x"}).status_code == 403
-    assert team.app.keys.every() == before
+    assert team.app.keys.all() == before
     assert "Operators" not in words(visit(session, "GET", "/access"))
 
 

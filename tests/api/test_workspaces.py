@@ -79,7 +79,7 @@ def test_a_workspace_named_like_anothers_id_does_not_become_it(ask, installation
     body = {"grant_id": grant, "accounts": "all"}
     made = ask("POST", f"/workspaces/{theirs.id}/connections", others.editor, json=body)
     assert made.status_code < 300, made.text
-    assert {view.connection.id for view in app.connections.every(team.workspace.id)} == {team.connection.id}
+    assert {view.connection.id for view in app.connections.all(team.workspace.id)} == {team.connection.id}
 
 
 def test_a_workspace_whose_file_is_in_use_is_not_half_deleted(ask, installation, operator, empty, monkeypatch):

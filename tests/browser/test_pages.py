@@ -223,14 +223,14 @@ def test_a_token_is_pasted_and_a_wrong_one_is_told_where_one_is(visitor, page, r
 def test_whoever_cancels_at_the_platform_is_told_and_nothing_is_connected(visitor, running, address):
     page = visitor()
     page.goto(f"{address.replace('127.0.0.1', 'localhost')}/app/login/{running.app.sessions.link().get_secret_value()}")
-    before = len(running.app.connections.every())
+    before = len(running.app.connections.all())
     page.get_by_role("link", name="Connect an account").first.click()
     page.get_by_role("button", name="Continue with Meta Ads").click()
     page.get_by_role("link", name="Go to Meta Ads").click()
     page.get_by_role("button", name="Cancel").click()
 
     expect(page.get_by_role("alert")).to_be_visible()
-    assert len(running.app.connections.every()) == before
+    assert len(running.app.connections.all()) == before
     visitor.complaints.clear()  # the browser notes that the answer is an error
 
 
@@ -323,7 +323,7 @@ def test_a_webhook_is_added_tested_and_removed_and_its_secret_seen_once(page, ru
     page.locator("summary", has_text="Remove our board").click()
     page.get_by_role("button", name="Remove our board").click()
     expect(page.get_by_text("has no webhooks yet")).to_be_visible()
-    assert running.app.webhooks.every() == []
+    assert running.app.webhooks.all() == []
 
 
 def test_a_data_alert_is_tried_before_anybody_is_told(page, running, address, connected, shot):

@@ -31,7 +31,7 @@ def test_an_account_is_connected_with_a_token_from_standard_input(adpulse, insta
 
     code, out, err = adpulse("connect", "meta", "-w", "Acme", "-a", f"act_{account}", "-f", "hourly", stdin=f"{token}\n")
 
-    (view,) = installation.app.connections.every()
+    (view,) = installation.app.connections.all()
     assert (code, view.connection.name, view.connection.frequency.value) == (0, "Sakura Tea", "hourly")
     assert view.connection.id in out
     assert [run.state for run in installation.app.runs.history(view.connection.id)] == [RunState.QUEUED]
@@ -54,7 +54,7 @@ def test_a_token_from_the_environment_connects_all_accounts_that_can_be_read(adp
 
     code, _, _ = adpulse("connect", "meta", "-w", "Acme", "-a", "all")
 
-    names = [view.connection.name for view in installation.app.connections.every()]
+    names = [view.connection.name for view in installation.app.connections.all()]
     assert code == 0
     assert "Closed Shop" not in names
     assert len(names) == 5
@@ -83,7 +83,7 @@ def test_what_cannot_be_connected_is_refused_and_nothing_is_stored(adpulse, inst
 
     assert code == 2
     assert told in err
-    assert installation.app.connections.every() == []
+    assert installation.app.connections.all() == []
     assert places["token"] not in out + err
 
 
@@ -93,7 +93,7 @@ def test_a_token_that_does_not_work_is_refused_before_anything_is_stored(adpulse
 
     assert code == 1
     assert told in err
-    assert installation.app.connections.every() == []
+    assert installation.app.connections.all() == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_token_that_cannot_be_used_says_what_to_give_or_to_do(adpulse, install
 
     code, out, err = adpulse("connect", "meta", "-w", "Acme", "-a", "all", stdin=token)
 
-    assert (code, installation.app.connections.every()) == (1, [])
+    assert (code, installation.app.connections.all()) == (1, [])
     assert told in err
     assert token not in out + err
 
@@ -115,7 +115,7 @@ def test_a_token_of_another_app_is_connected_and_named(adpulse, installation, sa
 
     code, out, _ = adpulse("connect", "meta", "-w", "Acme", "-a", account, stdin=token)
 
-    (view,) = installation.app.connections.every()
+    (view,) = installation.app.connections.all()
     assert (code, view.connection.scope) == (0, f"meta:{OTHER_APP.id}")
     assert f"The token was {told}." in out
     assert told in adpulse("status", "Sakura Tea")[1]
@@ -126,7 +126,7 @@ def test_a_token_of_another_app_is_connected_and_named(adpulse, installation, sa
 def test_the_same_account_again_is_a_conflict(adpulse, installation, connected, token):
     code, _, err = adpulse("connect", "meta", "-w", "Acme", "-a", connected.external_id, stdin=token)
 
-    assert (code, len(installation.app.connections.every())) == (2, 1)
+    assert (code, len(installation.app.connections.all())) == (2, 1)
     assert "connected already" in err
 
 

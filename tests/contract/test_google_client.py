@@ -119,7 +119,7 @@ def test_a_manager_is_not_connected_and_its_clients_are_named_as_the_way(install
     with pytest.raises(Usage, match="manager account, which has no numbers of its own"):
         connecting.connect(installation.app, "Acme", "google", installation.secret("google"), chosen, "manual")
 
-    assert installation.app.connections.every(installation.workspace.id) == []
+    assert installation.app.connections.all(installation.workspace.id) == []
 
 
 def test_a_project_for_test_accounts_is_told_what_it_lacks(sandbox):

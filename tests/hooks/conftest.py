@@ -44,7 +44,7 @@ class Hooks:
 
     def add(self, url, name="ours", **options):
         """A webhook and its secret."""
-        return self.app.webhooks.create(self.workspace.id, name, SecretStr(url), **{"wanted": SUBSCRIBABLE} | options)
+        return self.app.webhooks.create(self.workspace.id, name, SecretStr(url), **{"events": SUBSCRIBABLE} | options)
 
     @contextmanager
     def delivering(self, owner=None):

@@ -26,7 +26,7 @@ def impatient(monkeypatch):
 
 
 def test_a_sync_is_told_to_its_receiver_who_verifies_it(hooks, installation, receiver):
-    _, secret = hooks.add(receiver.url, wanted=[EventType.SYNC_COMPLETED])
+    _, secret = hooks.add(receiver.url, events=[EventType.SYNC_COMPLETED])
     connection = installation.connect("Corner Store 1")
     run = installation.sync(connection)
 

@@ -15,13 +15,13 @@ from storage.control import alerts
 @pytest.fixture
 def watch(installation, monkeypatch):
     """Asks without waiting between two times."""
-    monkeypatch.setattr(alerts, "NEXT", alerts.NEXT * 0)
+    monkeypatch.setattr(alerts, "RECHECK_AFTER_PUBLISH", alerts.RECHECK_AFTER_PUBLISH * 0)
     with AlertLoop(installation.app) as made:
         yield made
 
 
 def test_rows_after_a_publish_reach_the_receiver_once(hooks, installation, receiver: Receiver, watch):
-    _, secret = hooks.add(receiver.url, wanted=[EventType.DATA_ALERT])
+    _, secret = hooks.add(receiver.url, events=[EventType.DATA_ALERT])
     alert = installation.app.alerts.create(
         installation.workspace.id, "spend", "SELECT connection, sum(spend) AS spend FROM daily GROUP BY 1"
     )

@@ -85,7 +85,7 @@ def calls_without_slot(installation):
     found = []
     log = installation.remote.calls()
     taken = installation.slots()
-    for view in installation.app.connections.every():
+    for view in installation.app.connections.all():
         account = view.connection
         calls = sorted(datetime.fromisoformat(call["at"]) for call in log if call["account"] == account.external_id)
         slots = sorted(at for key, at in taken if key == account.ledger_key)
@@ -107,7 +107,7 @@ def unsettled(installation, now):
     found = []
     with reading(installation.engine).connect() as session:
         leased = set(session.scalars(select(ConnectionRow.id).where(ConnectionRow.lease_owner.is_not(None))))
-    for view in installation.app.connections.every():
+    for view in installation.app.connections.all():
         name = view.connection.name
         if view.connection.id in leased:
             found.append(f"{name} is still leased")
@@ -127,7 +127,7 @@ def telemetry_apart_from_warehouse(installation, files):
     """A run's counters are the sums of its rows in the warehouse, and a connection's count of syncs with changes is that of such rows."""
     found = []
     stored, changed = _applied(files)
-    for view in installation.app.connections.every():
+    for view in installation.app.connections.all():
         name = view.connection.name
         for run in installation.app.runs.history(view.connection.id, 10_000):
             told = (run.counts.inserted, run.counts.updated, run.counts.entities_changed)
@@ -152,7 +152,7 @@ def _applied(files):
 def untrue(installation):
     """What is published equals what the platform answered when each part was read."""
     found = []
-    for view in installation.app.connections.every():
+    for view in installation.app.connections.all():
         differences = installation.differences(view.connection)
         found += [f"{view.connection.name}: {each}" for each in differences[:_TOLD]]
         if len(differences) > _TOLD:

@@ -163,7 +163,7 @@ class Killing(Installation):
 
     def _groups(self):
         """Provider and frequency of every scheduled group that has a connection."""
-        connections = [view.connection for view in self.app.connections.every()]
+        connections = [view.connection for view in self.app.connections.all()]
         return {(each.provider, each.frequency) for each in connections if each.frequency is not Frequency.MANUAL}
 
     def __exit__(self, *_):
@@ -275,7 +275,7 @@ class Killing(Installation):
         """Time passes, sometimes into the next local day, and people ask for syncs."""
         now = self.sandbox.clock.now()
         if self.dice.random() < 0.1:
-            zone = self.dice.choice(self.app.connections.every()).connection.zone
+            zone = self.dice.choice(self.app.connections.all()).connection.zone
             tomorrow = datetime.combine(now.astimezone(zone).date() + timedelta(days=1), midnight(), zone)
             self.sandbox.clock.set(tomorrow.astimezone(UTC) + timedelta(seconds=self.dice.randint(1, 1200)))
         else:
@@ -308,7 +308,7 @@ class Killing(Installation):
         """Everything is read once more, and what is postponed gets its time: then no run at all is open."""
         self._recover(child, force=True)
         for _ in range(100):
-            open_until = [view.postponed_until for view in self.app.connections.every() if view.postponed_until]
+            open_until = [view.postponed_until for view in self.app.connections.all() if view.postponed_until]
             if not open_until:
                 break
             self.advance_to(min(open_until))
@@ -353,7 +353,7 @@ class Killing(Installation):
                 while noted := _unpickled(file):
                     self._note(*noted)
                     self._read = file.tell()
-        for view in self.app.connections.every():
+        for view in self.app.connections.all():
             self._note(view.connection.id, self.app.partitions.ages(view.connection.id))
 
     def _note(self, connection_id, ages):

@@ -103,7 +103,7 @@ def settle_predecessors(context, owners):
     Given back as if the processes had stopped: here so many die that every connection would be suspected of it.
     """
     for owner in owners:
-        context.leases.release(context.runs.held_by(owner))
+        context.leases.release(context.runs.leases_of_owner(owner))
 
 
 class Marks:

@@ -11,7 +11,7 @@ from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
 from deployments.server import PrefectServer
-from storage.control.unsettled import MOST_DEATHS
+from storage.control.unsettled import MAX_DEATHS
 
 KILLS = 5
 ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
@@ -31,7 +31,7 @@ def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finis
             for connection in connections:
                 workers.ask(connection, force=number > 0)
             workers.start_worker()
-            if number == MOST_DEATHS:  # whom all of the killed workers had is given up, and asked for again
+            if number == MAX_DEATHS:  # whom all of the killed workers had is given up, and asked for again
                 workers.until_it_calls(or_holds=workers.app.runs.dead_letters)
                 for connection in connections:
                     workers.ask(connection, force=True)

@@ -73,7 +73,7 @@ class Workers(Running):
 
     def newest(self):
         """Every connection's newest runs."""
-        return [run for view in self.app.connections.every() for run in self.app.runs.history(view.connection.id, 3)]
+        return [run for view in self.app.connections.all() for run in self.app.runs.history(view.connection.id, 3)]
 
     def all_ended(self, seconds=PATIENCE_SECONDS):
         """Wait until nothing is open: what is postponed gets its time."""
@@ -92,7 +92,7 @@ class Workers(Running):
     def note_all(self):
         """Remember when each part was read, and the slots that the worker's sweep will prune."""
         self._slots |= set(invariants.slots_of(self.engine))
-        for view in self.app.connections.every():
+        for view in self.app.connections.all():
             self.note(view.connection)
 
     def slots(self):

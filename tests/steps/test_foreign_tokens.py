@@ -43,7 +43,7 @@ def known_as_ours(installation, token="other_app", *names):
 
 
 def scopes(installation):
-    return {view.connection.name: view.connection.scope for view in installation.app.connections.every(installation.workspace.id)}
+    return {view.connection.name: view.connection.scope for view in installation.app.connections.all(installation.workspace.id)}
 
 
 def test_a_token_of_another_app_is_connected_and_synced_without_a_refusal(installation):

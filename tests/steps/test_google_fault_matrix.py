@@ -150,7 +150,7 @@ def installation(sandbox, synced, tmp_path):
 
 def opened(home, sandbox):
     made = Installation(home, sandbox)
-    for view in made.app.connections.every():
+    for view in made.app.connections.all():
         if view.connection.name == ACCOUNT:
             made.app.client(view.connection)._sleep = lambda _: None
     return made

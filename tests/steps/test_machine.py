@@ -141,14 +141,14 @@ class Worker:
 
     def _commit(self, work):
         """The warehouse has it, the control plane does not know yet."""
-        mine = self._app.runs.held(work.lease.run_id, work.lease.generation)
+        mine = self._app.runs.is_leased(work.lease.run_id, work.lease.generation)
         changes = self._app.staging.changes(work.lease.run_id)
         warehouse = self._app.warehouse(work.batch.workspace_id)
         if (
             work.plan
             and mine
             and changes
-            and warehouse.apply([changes], holds_lease=self._app.runs.held, connections=[work.lease.connection])
+            and warehouse.apply([changes], holds_lease=self._app.runs.is_leased, connections=[work.lease.connection])
         ):
             self._installation.noted(work.lease)
 
@@ -195,11 +195,11 @@ class Machine(RuleBasedStateMachine):
         syncing.request_sync(self.app, NAMES[0])
         self.works(QUEUES)
 
-    @precondition(lambda self: len(self.app.connections.every()) < len(ACCOUNTS))
+    @precondition(lambda self: len(self.app.connections.all()) < len(ACCOUNTS))
     @rule(frequency=st.sampled_from(["manual", "5min", "daily"]))
     def connect_the_next(self, frequency):
         with suppress(AdpulseError):  # the platform may be away
-            connected = [view.connection for view in self.app.connections.every()]
+            connected = [view.connection for view in self.app.connections.all()]
             made = self.installation.connect(NAMES[len(connected)], frequency=frequency)
             usable = [each for each in connected if each.status is not ConnectionStatus.DISCONNECTED and each.provider == made.provider]
             if usable:
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def a_successor_gives_back_what_the_dead_held(self):
         for worker in self.dead:
-            self.app.leases.release(self.app.runs.held_by(worker.owner), Ending.WORKER_DIED)
+            self.app.leases.release(self.app.runs.leases_of_owner(worker.owner), Ending.WORKER_DIED)
         self.dead.clear()
 
     @precondition(lambda self: self.dead or self.late)
@@ -295,14 +295,14 @@ class Machine(RuleBasedStateMachine):
 
     def try_to(self, deed, nth, *arguments, **options):
         """Do it to one of the connections, if it can be done."""
-        connections = self.app.connections.every()
+        connections = self.app.connections.all()
         with suppress(AdpulseError):
             deed(self.app, connections[nth % len(connections)].connection.id, *arguments, **options)
 
     def claimed(self, queues):
         """A worker with what waits in the first of these queues in which anything does."""
         now = self.app.clock.now()
-        before = {view.connection.id: view for view in self.app.connections.every()}
+        before = {view.connection.id: view for view in self.app.connections.all()}
         worker = Worker(self.installation, f"worker-{next(self.numbers)}")
         for lease in next(filter(None, map(worker.claim, queues)), ()):
             view = before[lease.connection.id]
@@ -356,7 +356,7 @@ class Machine(RuleBasedStateMachine):
         self.sandbox.faults.clear()
         self.leases_run_out()
         self.sandbox.clock.advance(3600)
-        for view in self.app.connections.every():
+        for view in self.app.connections.all():
             if view.connection.status is not ConnectionStatus.ACTIVE:
                 with suppress(Usage):
                     changing.resume(self.app, view.connection.id)
@@ -365,7 +365,7 @@ class Machine(RuleBasedStateMachine):
             syncing.request_sync(self.app, view.connection.id, force=True)
         self.until_nothing_is_left()
         self.app.warehouse(self.installation.workspace.id).publish(min_interval_seconds=0)
-        for view in self.app.connections.every():
+        for view in self.app.connections.all():
             assert view.connection.status is ConnectionStatus.ACTIVE
             assert self.installation.differences(view.connection) == []
         for check in (self.who_has_a_lease_has_a_run_to_work_on_and_nobody_else_has, self.no_hour_has_more_calls_than_the_limit):
@@ -374,7 +374,7 @@ class Machine(RuleBasedStateMachine):
     def until_nothing_is_left(self):
         for _ in range(200):
             self.works(QUEUES)
-            runs = [self.app.runs.history(view.connection.id, 1)[0] for view in self.app.connections.every()]
+            runs = [self.app.runs.history(view.connection.id, 1)[0] for view in self.app.connections.all()]
             left = [run for run in runs if run.state not in (RunState.DONE, RunState.DEAD)]
             if not left:
                 suspected = [run for run in runs if run.error_code == "worker_died"]
@@ -384,7 +384,7 @@ class Machine(RuleBasedStateMachine):
                 for run in suspected:
                     syncing.request_sync(self.app, run.connection_id, force=True)
                 continue
-            cooling = [view.cooldown_until for view in self.app.connections.every() if view.cooldown_until]
+            cooling = [view.cooldown_until for view in self.app.connections.all() if view.cooldown_until]
             self.installation.advance_to(min(run.until or max(cooling, default=self.app.clock.now()) for run in left))
         raise AssertionError(f"there is always something left to do: {left}")
 

@@ -130,7 +130,7 @@ def installation(sandbox, synced, tmp_path):
 
 def opened(home, sandbox):
     made = Installation(home, sandbox, ADPULSE_META_PAGE_SIZE="26")
-    for view in made.app.connections.every():
+    for view in made.app.connections.all():
         made.app.client(view.connection)._sleep = lambda _: None
     return made
 

@@ -33,7 +33,7 @@ def connect(installation, name=META, frequency=Frequency.MANUAL.value):
 
 def hook(installation):
     url = SecretStr("https://93.184.216.34/")
-    return installation.app.webhooks.create(installation.workspace.id, "ours", url, wanted=[EventType.NEEDS_ATTENTION])[0]
+    return installation.app.webhooks.create(installation.workspace.id, "ours", url, events=[EventType.NEEDS_ATTENTION])[0]
 
 
 def notified(installation, webhook):

@@ -63,7 +63,7 @@ def test_all_who_share_the_token_get_the_new_one(installation, connected):
     installation.sandbox.clock.advance(47 * DAY)
     pass_over(installation)
 
-    views = installation.app.connections.every(installation.workspace.id)
+    views = installation.app.connections.all(installation.workspace.id)
     assert len(views) == 2
     assert {each.connection.credential_id for each in views} == {view_of(installation, connected).connection.credential_id}
 

@@ -60,7 +60,7 @@ def test_the_status_tells_a_cadence_that_the_share_slows(shared):
     shared.app.workspaces.grant_realtime(shared.workspace.id)
     for name in ("Corner Store 1", "Corner Store 2"):
         shared.connect(name, frequency=Frequency.REALTIME)
-    connections = [view.connection for view in shared.app.connections.every()]
+    connections = [view.connection for view in shared.app.connections.all()]
 
     reasons = {each.reason for each in shared.app.cadences(connections).values()}
 

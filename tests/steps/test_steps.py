@@ -82,7 +82,7 @@ def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installati
     applied = apply_changes(batch(first))
 
     assert applied == []
-    assert installation.app.runs.held(second.run_id, second.generation)
+    assert installation.app.runs.is_leased(second.run_id, second.generation)
     with pytest.raises(LeaseLost):
         installation.app.runs.calling(first)
     (outcome,) = asyncio.run(read_concurrently(batch(first), read_metrics))

@@ -65,7 +65,7 @@ def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
 
     installation.app.leadership.take("sweep", "elsewhere-1")
     pass_over()
-    installation.app.leadership.give_up("sweep", "elsewhere-1")
+    installation.app.leadership.resign("sweep", "elsewhere-1")
     pass_over()
     pass_over()
     sweep._prunes_at -= 3600
@@ -94,7 +94,7 @@ def test_the_leader_tells_webhooks_of_stale_connections_and_drops_old_deliveries
     sweep.once()
     assert app.outbox.history(hook.id) == []
 
-    app.leadership.give_up("sweep", "elsewhere-1")
+    app.leadership.resign("sweep", "elsewhere-1")
     sweep.once()
     sweep.once()
     (told,) = app.outbox.history(hook.id)
@@ -117,10 +117,10 @@ def test_who_has_just_begun_to_lead_calls_nobody_stale_yet(installation, sandbox
 
     seen = [stale()]
     sweep._led_since -= 60
-    app.leadership.give_up("sweep", this_process())
+    app.leadership.resign("sweep", this_process())
     app.leadership.take("sweep", "elsewhere-1")
     seen.append(stale())
-    app.leadership.give_up("sweep", "elsewhere-1")
+    app.leadership.resign("sweep", "elsewhere-1")
     seen.append(stale())
     sweep._led_since -= 60
     seen.append(stale())
@@ -131,7 +131,7 @@ def test_who_has_just_begun_to_lead_calls_nobody_stale_yet(installation, sandbox
 def test_the_leader_notifies_workspaces_of_an_api_version_that_ends(installation, monkeypatch):
     installation.connect("Corner Store 1")
     hook, _ = installation.app.webhooks.create(
-        installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), wanted=[EventType.VERSION_ENDING]
+        installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), events=[EventType.VERSION_ENDING]
     )
     monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
     installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
@@ -153,7 +153,7 @@ def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, 
 
     Sweep(installation.app).once()
     kept = calls_counted(installation)
-    installation.app.leadership.give_up("sweep", "elsewhere-1")
+    installation.app.leadership.resign("sweep", "elsewhere-1")
     Sweep(installation.app).once()
 
     assert kept > 0

@@ -273,7 +273,7 @@ def test_a_sync_that_cannot_be_settled_gives_its_lease_back_and_ends_nobody_else
     assert street.flow().is_completed()
     street.neighbours_are_stored_and_true()
     assert street.newest(street.culprit).state is RunState.QUEUED
-    assert street.app.runs.worked_on(street.culprit.id) == []
+    assert street.app.runs.leases_of_connection(street.culprit.id) == []
 
 
 def test_a_sync_that_can_never_be_settled_is_a_dead_letter_after_five_claims_and_its_neighbours_go_on(street, monkeypatch):
@@ -286,7 +286,7 @@ def test_a_sync_that_can_never_be_settled_is_a_dead_letter_after_five_claims_and
     street.neighbours_are_stored_and_true()
     (letter,) = street.app.runs.dead_letters()
     assert (letter.connection_id, letter.error_code, letter.lane) == (street.culprit.id, "unsettled", "on-demand")
-    assert street.app.runs.worked_on(street.culprit.id) == []
+    assert street.app.runs.leases_of_connection(street.culprit.id) == []
 
 
 def test_a_lock_that_stays_gives_the_lease_back_and_is_not_counted(street, monkeypatch):
@@ -323,7 +323,7 @@ def test_who_is_suspected_of_killing_workers_is_a_dead_letter_without_a_call_and
     for _ in range(3):
         street.ask()
         street.app.leases.release([each for each in street.installation.claim() if each.connection.id == street.culprit.id], WORKER_DIED)
-        street.app.leases.release(street.app.runs.held_by("test"))
+        street.app.leases.release(street.app.runs.leases_of_owner("test"))
     street.ask()
 
     assert street.flow().is_completed()

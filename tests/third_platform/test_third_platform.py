@@ -125,7 +125,7 @@ def test_the_command_line_connects_and_plans_it(board, installation, monkeypatch
         fresh.main()
 
     assert ended.value.code in (0, None), capsys.readouterr()
-    (view,) = installation.app.connections.every()
+    (view,) = installation.app.connections.all()
     assert (view.connection.provider, view.connection.external_id) == (NAME, ACCOUNT)
 
 

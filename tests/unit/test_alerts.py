@@ -17,7 +17,7 @@ FOUND = Answer(columns=["connection", "spend"], rows=[["Harbor", "501.00"]], tru
 
 @pytest.fixture
 def hook(plane):
-    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), wanted=[EventType.DATA_ALERT])[0]
+    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), events=[EventType.DATA_ALERT])[0]
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_it_is_asked_at_once_then_after_a_publish_and_now_and_then_anyway(plane,
         return [each.id for each in plane.alerts.take(plane.workspace.id, published=published)]
 
     assert (asked(published=False), asked(published=True)) == ([alert.id], [])
-    plane.wall.advance(alerts.NEXT + timedelta(seconds=1))
+    plane.wall.advance(alerts.RECHECK_AFTER_PUBLISH + timedelta(seconds=1))
     assert (asked(published=False), asked(published=True), asked(published=True)) == ([], [alert.id], [])
-    plane.wall.advance(alerts.LATEST + timedelta(seconds=1))
+    plane.wall.advance(alerts.RECHECK + timedelta(seconds=1))
     assert asked(published=False) == [alert.id]
 
 
@@ -61,9 +61,9 @@ def test_one_that_failed_is_asked_again_less_often(plane, alert):
     plane.alerts.take(plane.workspace.id, published=True)
     plane.alerts.failed(alert, "It took too long.")
 
-    plane.wall.advance(alerts.NEXT + timedelta(seconds=1))
+    plane.wall.advance(alerts.RECHECK_AFTER_PUBLISH + timedelta(seconds=1))
     assert plane.alerts.take(plane.workspace.id, published=True) == []
-    plane.wall.advance(alerts.LATEST)
+    plane.wall.advance(alerts.RECHECK)
     assert len(plane.alerts.take(plane.workspace.id, published=True)) == 1
 
 
@@ -96,16 +96,31 @@ def test_a_workspace_has_an_alert_of_a_name_once_and_not_too_many(plane, alert, 
     ):
         with pytest.raises(Conflict, match="spend over 500"):
             again()
-    monkeypatch.setattr(alerts, "MOST", 2)
+    monkeypatch.setattr(alerts, "MAX_ALERTS", 2)
     with pytest.raises(Usage, match="2 alerts at most"):
         plane.alerts.create(plane.workspace.id, "third", "SELECT 1")
 
 
+def test_a_reference_that_is_an_id_is_not_taken_for_a_name(plane, alert):
+    other = plane.alerts.create(plane.workspace.id, alert.id, "SELECT 1")
+
+    assert plane.alerts.get(alert.id) == alert
+    assert plane.alerts.get(other.id) == other
+
+
+def test_an_alert_is_found_only_in_its_workspace_and_by_its_id(plane, alert):
+    elsewhere = plane.workspaces.create("Elsewhere").id
+
+    assert plane.alerts.find(alert.id, plane.workspace.id) == alert
+    assert plane.alerts.find(alert.id, elsewhere) is None
+    assert plane.alerts.find(alert.name, plane.workspace.id) is None
+
+
 def test_a_removed_alert_is_gone(plane, alert):
-    assert plane.alerts.named("spend over 500") == alert
+    assert plane.alerts.get("spend over 500") == alert
     plane.alerts.remove(alert.id)
 
     with pytest.raises(NotFound, match=alert.id):
         plane.alerts.get(alert.id)
-    assert plane.alerts.every() == []
+    assert plane.alerts.all() == []
     assert plane.wall.now() > alert.created_at

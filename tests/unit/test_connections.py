@@ -233,7 +233,7 @@ def test_a_deleted_connection_leaves_nothing_but_the_calls_that_it_made(plane):
 
     plane.connections.delete(gone.id)
 
-    assert [view.connection.id for view in plane.connections.every(label="eu")] == [stays.id]
+    assert [view.connection.id for view in plane.connections.all(label="eu")] == [stays.id]
     assert plane.runs.history(gone.id) == []
     assert len(plane.runs.history(stays.id)) == 1
     assert len(plane.ledger.calls(gone.ledger_key)) == 1

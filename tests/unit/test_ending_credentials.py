@@ -81,7 +81,7 @@ def test_a_secret_that_no_connection_uses_is_forgotten_after_an_hour(plane, endi
     assert plane.credentials.erase_unused(now) >= 1
     assert plane.credentials.open(used)
     assert plane.connections.get(connection.id).connection.status is ConnectionStatus.ACTIVE
-    with pytest.raises(Usage, match="gone"):
+    with pytest.raises(Usage, match="erased"):
         plane.credentials.open(unused)
 
 

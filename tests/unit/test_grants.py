@@ -82,7 +82,7 @@ def test_what_is_taken_or_too_old_leaves_nothing_to_decrypt(plane):
 
 def test_a_workspace_asks_so_often_an_hour_and_no_other_waits_for_it(plane):
     other = plane.workspaces.create("Borealis")
-    for _ in range(grants.MOST_AN_HOUR):
+    for _ in range(grants.MAX_PER_HOUR):
         plane.grants.reserve(plane.workspace.id, "meta")
 
     with pytest.raises(RateLimited, match="within the hour") as refused:

@@ -57,7 +57,7 @@ def test_what_is_there_from_before_is_closed_and_told_once(used, caplog):
     assert {name: oct(mode) for name, mode in modes(used.home).items() if mode & 0o077} == {}
     assert modes(used.home)["published/w.duckdb"] == 0o400
     assert [each.getMessage() for each in caplog.records] == [
-        f"13 files and folders in {used.home} could be used by other users of this machine; they are closed now"
+        f"13 files and folders in {used.home} were accessible to other users of this machine; now they are private"
     ]
 
 

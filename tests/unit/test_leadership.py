@@ -41,8 +41,8 @@ def test_another_one_leads_when_the_leader_does_not_come_back(leadership, plane,
 
 def test_who_gives_up_lets_the_next_one_lead_at_once_and_only_an_owner_can(leadership):
     leadership.take("sweep", "first")
-    leadership.give_up("sweep", "second")
+    leadership.resign("sweep", "second")
     assert not leadership.take("sweep", "second")
 
-    leadership.give_up("sweep", "first")
+    leadership.resign("sweep", "first")
     assert leadership.take("sweep", "second")

@@ -7,7 +7,7 @@ import pytest
 from adpulse.errors import Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane
-from storage.control.listing import NEVER, Order, Wanted
+from storage.control.listing import NEVER, Criteria, Order
 from storage.control.runs import Leg
 
 
@@ -19,7 +19,7 @@ def page_through(plane, order, place):
     """Every page of two, each asked for by the place of the last one before."""
     found, after = [], None
     for _ in range(100):
-        page = plane.connections.page(Wanted(), 2, order, after)
+        page = plane.connections.page(Criteria(), 2, order, after)
         if not page:
             return found
         found += page
@@ -52,13 +52,13 @@ def seven(plane):
 def test_pages_follow_each_other_in_each_order(plane, seven, order):
     found = page_through(plane, order, PLACES[order])
 
-    assert [PLACES[order](view) for view in found] == sorted(PLACES[order](view) for view in plane.connections.every())
+    assert [PLACES[order](view) for view in found] == sorted(PLACES[order](view) for view in plane.connections.all())
     assert len(found) == len(seven)
 
 
 @pytest.mark.usefixtures("seven")
 def test_what_never_completed_comes_first(plane):
-    found = plane.connections.page(Wanted(), 7, Order.LAST_COMPLETED)
+    found = plane.connections.page(Criteria(), 7, Order.LAST_COMPLETED)
 
     assert [view.last_sync_completed_at is None for view in found] == [True] * 4 + [False] * 3
     assert found[-1].last_sync_completed_at - found[-3].last_sync_completed_at == timedelta(minutes=5)
@@ -69,7 +69,7 @@ def test_a_connection_is_found_by_a_part_of_its_name_or_id_taken_literally(plane
     plane.connect("815", name="Alpenglow")
 
     def found(search):
-        return names(plane.connections.page(Wanted(search=search), 9))
+        return names(plane.connections.page(Criteria(search=search), 9))
 
     assert found("hARBOR") == found("71") == found("0%") == found("r_o") == ["100% Harbor_Outdoor"]
     assert found("%a") == found("a_p") == []
@@ -81,9 +81,9 @@ def test_labels_choose_and_are_told_in_order(plane):
     plane.labels.change(one.id, lambda _: ["retail", " eu ", "retail"])
     plane.labels.change(two.id, lambda _: ["eu"])
 
-    assert [view.labels for view in plane.connections.page(Wanted(label="eu"), 9)] == [("eu", "retail"), ("eu",)]
-    assert [view.connection.id for view in plane.connections.every(label="retail")] == [one.id]
-    assert plane.connections.page(Wanted(label="eu", frequency=Frequency.DAILY), 9) == []
+    assert [view.labels for view in plane.connections.page(Criteria(label="eu"), 9)] == [("eu", "retail"), ("eu",)]
+    assert [view.connection.id for view in plane.connections.all(label="retail")] == [one.id]
+    assert plane.connections.page(Criteria(label="eu", frequency=Frequency.DAILY), 9) == []
     plane.labels.change(one.id, lambda now: now - {"eu"} | {"us"})
     assert plane.connections.get(one.id).labels == ("retail", "us")
     assert plane.connections.get(two.id).labels == ("eu",)
@@ -94,7 +94,7 @@ def test_what_is_no_label_changes_nothing(plane, label):
     connection = plane.connect("1")
     plane.labels.change(connection.id, lambda _: ["eu"])
 
-    with pytest.raises(Usage, match="is no label"):
+    with pytest.raises(Usage, match="is not a label"):
         plane.labels.change(connection.id, lambda now: now | {label})
 
     assert plane.connections.get(connection.id).labels == ("eu",)

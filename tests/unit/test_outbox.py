@@ -21,7 +21,7 @@ LOOPBACK = SecretStr("http://127.0.0.1:9/hooks")
 
 @pytest.fixture
 def hook(plane):
-    return plane.webhooks.create(plane.workspace.id, "ours", LOOPBACK, wanted=SUBSCRIBABLE)[0]
+    return plane.webhooks.create(plane.workspace.id, "ours", LOOPBACK, events=SUBSCRIBABLE)[0]
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_a_sync_that_lost_its_lease_tells_nothing(plane, hook, connection):
 def test_only_who_asked_is_told_and_only_of_the_own_workspace(plane, connection):
     other = plane.workspaces.create("Borealis")
     quiet, _ = plane.webhooks.create(plane.workspace.id, "trouble", LOOPBACK)
-    theirs, _ = plane.webhooks.create(other.id, "theirs", LOOPBACK, wanted=SUBSCRIBABLE)
-    off, _ = plane.webhooks.create(plane.workspace.id, "off", LOOPBACK, wanted=SUBSCRIBABLE)
+    theirs, _ = plane.webhooks.create(other.id, "theirs", LOOPBACK, events=SUBSCRIBABLE)
+    off, _ = plane.webhooks.create(plane.workspace.id, "off", LOOPBACK, events=SUBSCRIBABLE)
     plane.webhooks.change(off.id, enabled=False)
 
     plane.runs.done(lease_of(plane, connection), CHANGED)
@@ -147,7 +147,7 @@ def test_a_busy_webhook_does_not_hide_the_others(plane, hook):
     mine = plane.webhooks.test(waiting.id)
 
     assert [each.id for each in plane.outbox.due(3, busy=[hook.id])] == [mine]
-    assert plane.outbox.due(10, busy=[hook.id], taken=[mine]) == []
+    assert plane.outbox.due(10, busy=[hook.id], excluded=[mine]) == []
 
 
 def test_a_webhook_that_failed_for_days_is_disabled_and_says_so(plane, hook):
@@ -185,7 +185,7 @@ def test_a_receiver_that_is_gone_disables_the_webhook_and_what_waits_for_it(plan
     for _ in range(2):
         plane.webhooks.test(hook.id)
 
-    plane.outbox.gone(plane.outbox.due(1)[0], 410, "The receiver answered 410: it wants no more messages.")
+    plane.outbox.receiver_gone(plane.outbox.due(1)[0], 410, "The receiver answered 410: it wants no more messages.")
 
     assert plane.webhooks.get(hook.id).disabled_reason.startswith("The receiver answered 410")
     assert [(each.state, each.attempts) for each in plane.outbox.history(hook.id)].count((DeliveryState.FAILED, 1)) == 1
@@ -233,6 +233,15 @@ def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane)
     assert first not in (second, third)
 
 
+def test_a_webhook_is_got_by_its_id_before_a_name_and_found_only_in_its_workspace(plane, hook):
+    elsewhere = plane.workspaces.create("Elsewhere").id
+    plane.webhooks.create(elsewhere, hook.id, LOOPBACK)
+
+    assert plane.webhooks.get(hook.id) == hook
+    assert plane.webhooks.find(hook.id, plane.workspace.id) == hook
+    assert plane.webhooks.find(hook.id, elsewhere) is None
+
+
 def test_a_removed_webhook_goes_with_its_deliveries(plane, hook):
     plane.webhooks.test(hook.id)
 
@@ -246,4 +255,4 @@ def test_a_removed_webhook_goes_with_its_deliveries(plane, hook):
 def test_an_event_that_nobody_can_ask_for_is_refused_with_those_there_are(plane):
     for wanted in ((), (EventType.TEST,)):
         with pytest.raises(Usage, match=r"sync\.completed"):
-            plane.webhooks.create(plane.workspace.id, "wrong", LOOPBACK, wanted=wanted)
+            plane.webhooks.create(plane.workspace.id, "wrong", LOOPBACK, events=wanted)

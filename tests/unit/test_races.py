@@ -185,7 +185,7 @@ class Crowd:
             runs.failed(lease, Leg(), Unavailable("x"), until=now)
 
     def give_back(self, dice):
-        leases = [*self.plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w"), *self.plane.runs.held_by("w")]
+        leases = [*self.plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w"), *self.plane.runs.leases_of_owner("w")]
         dice.shuffle(leases)
         self.plane.leases.release(leases)
 

@@ -76,7 +76,7 @@ def test_a_secret_that_was_replaced_meanwhile_is_not_brought_back(plane):
         fresh = Cipher([NEW]).seal(first, SecretStr("fresh"))
         session.execute(update(CredentialRow).where(CredentialRow.id == first).values(ciphertext=fresh))
 
-    assert rotation._seal_anew(CredentialRow.ciphertext, as_read) == 0
+    assert rotation._renew(CredentialRow.ciphertext, as_read) == 0
     assert opened(plane, [NEW], [first]) == {first: "fresh"}
 
 

@@ -170,7 +170,7 @@ def test_a_closed_run_cannot_be_closed_again(plane, lease):
     with pytest.raises(LeaseLost):
         plane.runs.done(lease, CHANGED)
     assert view(plane, lease).total_syncs_with_changes == 1
-    assert plane.runs.held(lease.run_id, lease.generation) is False
+    assert plane.runs.is_leased(lease.run_id, lease.generation) is False
 
 
 def test_a_connection_that_is_not_synced_refuses_requests_with_the_reason(plane):
@@ -252,7 +252,7 @@ class Machine(RuleBasedStateMachine):
         if not self.leases:
             return
         lease = self.leases[index % len(self.leases)]
-        connection_id, held = lease.connection.id, self.plane.runs.held(lease.run_id, lease.generation)
+        connection_id, held = lease.connection.id, self.plane.runs.is_leased(lease.run_id, lease.generation)
         self.plane.leases.release([lease], ending)
         if not held:
             return
@@ -275,7 +275,7 @@ class Machine(RuleBasedStateMachine):
                 del self.deaths[lease.connection.id]
                 self.ran_out.discard(lease.connection.id)
         except LeaseLost:
-            assert not self.plane.runs.held(lease.run_id, lease.generation) or ending in ("applied", "fetched")
+            assert not self.plane.runs.is_leased(lease.run_id, lease.generation) or ending in ("applied", "fetched")
 
     def finish(self, lease, ending):
         runs = self.plane.runs

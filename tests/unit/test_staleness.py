@@ -23,7 +23,7 @@ FIVE = timedelta(minutes=5)
 
 @pytest.fixture
 def hook(plane):
-    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), wanted=[EventType.DATA_STALE])[0]
+    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), events=[EventType.DATA_STALE])[0]
 
 
 def sync(plane, connection):

@@ -25,7 +25,7 @@ from storage.control.overview import Overview
 from storage.control.runs import Leg
 from storage.control.sessions import Sessions
 from storage.control.tables import Base, Instant
-from storage.control.unsettled import MOST_UNSETTLED, Ending
+from storage.control.unsettled import MAX_UNSETTLED, Ending
 from storage.warehouse.alert_query import Answer
 
 CENTURY = 36_525
@@ -97,7 +97,7 @@ def syncs_go_every_way(plane):
     plane.runs.dead(claimed(plane), Leg(), AuthExpired("ended"), next_due_at=soon, status=ConnectionStatus.NEEDS_REAUTH)
     plane.runs.unfulfilled(claimed(plane), Leg(), BadRequest("refused"))
     unsettled, working = plane.connect("unsettled"), claimed(plane)
-    for _ in range(MOST_UNSETTLED):
+    for _ in range(MAX_UNSETTLED):
         plane.leases.release([claimed(plane, unsettled)], Ending.UNSETTLED)
     plane.leases.renew([working])
     plane.runs.calling(claimed(plane))
@@ -130,7 +130,7 @@ def people_and_programs_come_and_go(plane):
     plane.authorizations.begin(plane.workspace.id, "meta", None, redirect_uri="http://localhost/", begun_by="me")
     leadership = Leadership(plane.engine, wall=plane.wall)
     leadership.take("sweep", "w")
-    leadership.give_up("sweep", "w")
+    leadership.resign("sweep", "w")
     leadership.take("alerts", "w")
 
 
@@ -172,7 +172,7 @@ def stored(engine):
 
 
 def test_each_stored_instant_is_business_time_or_real_time_whatever_stored_it(apart):
-    hook, _ = apart.webhooks.create(apart.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), wanted=SUBSCRIBABLE)
+    hook, _ = apart.webhooks.create(apart.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), events=SUBSCRIBABLE)
 
     syncs_go_every_way(apart)
     people_change_connections(apart)

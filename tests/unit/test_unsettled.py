@@ -42,7 +42,7 @@ def test_five_unsettled_claims_within_ten_minutes_are_a_dead_letter_and_the_conn
     assert letter.error.startswith("The sync of Account 1 ended 5 times within 10 minutes without a result")
     assert (view.sync_status, view.last_sync_error, view.consecutive_failures) == (SyncStatus.ERROR, letter.error, 1)
     assert view.next_due_at == plane.clock.now() + timedelta(hours=1)
-    assert plane.runs.worked_on(connection.id) == []
+    assert plane.runs.leases_of_connection(connection.id) == []
     assert plane.runs.waiting("meta", Lane.ON_DEMAND) == 0
 
 
@@ -91,7 +91,7 @@ def test_after_a_letter_the_count_begins_anew(plane):
 def test_a_lease_given_back_is_counted_as_nothing(plane):
     connection = plane.connect("1", "5min")
 
-    ends(plane, connection, Ending.GIVEN_BACK, 9)
+    ends(plane, connection, Ending.RELEASED, 9)
 
     lease = claim(plane, connection)
     assert (plane.runs.dead_letters(), lease.worker_deaths, suspected(lease)) == ([], 0, None)

@@ -45,7 +45,7 @@ def test_people_are_warned_from_ninety_days_ahead(days_left, is_ending, has_ende
 def test_a_version_without_an_announced_end_does_not_end():
     version = meta(0, "v26.0")
 
-    assert (version.days_left, version.is_ending, version.known) == (None, False, True)
+    assert (version.days_left, version.is_ending, version.is_known) == (None, False, True)
 
 
 def test_where_no_newer_version_is_known_the_remedy_is_a_newer_adpulse():
@@ -57,13 +57,13 @@ def test_where_no_newer_version_is_known_the_remedy_is_a_newer_adpulse():
 def test_a_version_that_is_not_known_says_which_are():
     version = meta(0, "v99.0")
 
-    assert (version.known, version.is_ending) == (False, False)
+    assert (version.is_known, version.is_ending) == (False, False)
     assert "Known are: v25.0, v26.0, v27.0." in version.sentence
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
 def test_the_version_that_is_called_by_default_is_known(platform):
-    assert pinned_version(platform, Settings().of(platform), date(2026, 11, 29)).known
+    assert pinned_version(platform, Settings().of(platform), date(2026, 11, 29)).is_known
 
 
 def test_googles_versions_are_those_that_the_installed_sdk_speaks():
@@ -79,7 +79,7 @@ def test_the_installed_meta_sdks_own_version_is_known():
 
 @pytest.fixture
 def hook(plane):
-    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), wanted=[EventType.VERSION_ENDING])[0]
+    return plane.webhooks.create(plane.workspace.id, "ours", SecretStr("http://127.0.0.1:9/"), events=[EventType.VERSION_ENDING])[0]
 
 
 def days_sent(plane, hook):

@@ -27,7 +27,7 @@ def overview(caller: Editor, workspace: Annotated[str, Query(max_length=255)] = 
         caller,
         owner=owner,
         workspaces=caller.workspaces(),
-        keys=app.keys.every(owner.id) if owner else [],
+        keys=app.keys.all(owner.id) if owner else [],
         operators=app.keys.operators() if caller.may(Role.OPERATOR) else [],
         now=app.wall.now(),
     )

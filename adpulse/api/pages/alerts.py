@@ -6,11 +6,10 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from adpulse.api import places
-from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
 from adpulse.services import alerting
-from storage.control.alerts import Alert
 
 router = APIRouter()
 
@@ -24,8 +23,8 @@ def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = 
         caller,
         owner=owner,
         workspaces=caller.workspaces(),
-        alerts=app.alerts.every(owner.id) if owner else [],
-        webhooks=app.webhooks.every(owner.id) if owner else [],
+        alerts=app.alerts.all(owner.id) if owner else [],
+        webhooks=app.webhooks.all(owner.id) if owner else [],
         events=SUBSCRIBABLE,
         trouble=TROUBLE,
     )
@@ -50,14 +49,14 @@ def create(
 @places.ALERTS
 def run(caller: Editor, workspace_id: str, alert_id: str) -> Response:
     """Run its query and show the rows; webhooks are not notified."""
-    alert = _alert(caller, workspace_id, alert_id)
+    alert = caller.alert(workspace_id, alert_id)
     return page("alert.html", caller, alert=alert, answer=caller.app.run_query(alert))
 
 
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/enabled")
 def enable(request: Request, caller: Editor, workspace_id: str, alert_id: str, enabled: Annotated[bool, Form()]) -> Response:
     """Enable or disable an alert."""
-    alert = _alert(caller, workspace_id, alert_id)
+    alert = caller.alert(workspace_id, alert_id)
     caller.app.alerts.change(alert.id, enabled=enabled)
     return back(request, f"/alerts?workspace={alert.workspace_id}")
 
@@ -65,10 +64,6 @@ def enable(request: Request, caller: Editor, workspace_id: str, alert_id: str, e
 @router.post("/workspaces/{workspace_id}/alerts/{alert_id}/remove")
 def remove(request: Request, caller: Editor, workspace_id: str, alert_id: str) -> Response:
     """Remove an alert."""
-    alert = _alert(caller, workspace_id, alert_id)
+    alert = caller.alert(workspace_id, alert_id)
     caller.app.alerts.remove(alert.id)
     return back(request, f"/alerts?workspace={alert.workspace_id}")
-
-
-def _alert(caller: Caller, workspace_id: str, alert_id: str) -> Alert:
-    return caller.app.alerts.get(alert_id, caller.workspace(workspace_id).id)

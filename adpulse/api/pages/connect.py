@@ -48,7 +48,7 @@ def consent(
     invitation = authorising.begin_authorisation(
         caller.app, owner.id, provider, reached_at=str(request.url.replace(path="/", query="")), begun_by=caller.id, connection=existing
     )
-    answer = page("consent.html", caller, provider=provider, url=invitation.url, ends=invitation.begun.expires_at)
+    answer = page("consent.html", caller, provider=provider, url=invitation.url, ends=invitation.authorization.expires_at)
     bind_to_browser(caller.app, answer, invitation)
     return answer
 

@@ -21,7 +21,7 @@ from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.services import changing, syncing
 from storage.control.connections import ConnectionView
-from storage.control.listing import Order, Wanted
+from storage.control.listing import Criteria, Order
 from storage.control.workspaces import Workspace
 
 _AT_ONCE = 50
@@ -48,9 +48,9 @@ class Filters(BaseModel):
     q: str = Field("", max_length=255, pattern=PRINTABLE)
     cursor: str = Field("", max_length=2048)
 
-    def criteria(self, caller: Caller) -> Wanted:
+    def criteria(self, caller: Caller) -> Criteria:
         """The filters as criteria for storage, within what the caller may see."""
-        return Wanted(
+        return Criteria(
             workspace_id=caller.workspace_id or self.workspace or None,
             provider=self.provider or None,
             status=self.status or None,
@@ -77,7 +77,7 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
         workspaces={workspace.id: workspace.name for workspace in workspaces},
         chosen=chosen,
         filtered=chosen != Filters(),
-        labels=caller.app.labels.every(criteria.workspace_id),
+        labels=caller.app.labels.all(criteria.workspace_id),
         actions=ACTIONS,
         more=str(request.url.include_query_params(cursor=next_cursor).query) if next_cursor else "",
         query=request.url.query,
@@ -162,7 +162,7 @@ def _granted(workspaces: Sequence[Workspace]) -> set[str]:
     return {workspace.id for workspace in workspaces if workspace.realtime_granted}
 
 
-def _bulk_workspace(criteria: Wanted, workspaces: Sequence[Workspace]) -> str:
+def _bulk_workspace(criteria: Criteria, workspaces: Sequence[Workspace]) -> str:
     """The id of the list's only workspace; empty if it has several. It comes from the caller's workspaces, never from the address."""
     listed = [workspace.id for workspace in workspaces if criteria.workspace_id in (None, workspace.id)]
     return listed[0] if len(listed) == 1 else ""

@@ -11,7 +11,7 @@ from adpulse.api.background import dispatch_later
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.model import ConnectionStatus
 from adpulse.services import changing, deleting
-from storage.control.labels import BETWEEN
+from storage.control.labels import SEPARATOR
 
 router = APIRouter()
 
@@ -27,7 +27,7 @@ def edit(
 ) -> Response:
     """Change its name, its labels (comma-separated) and its gross margin."""
     connection = caller.connection(connection_id).connection
-    new_labels = [label for label in labels.split(BETWEEN) if label.strip()]
+    new_labels = [label for label in labels.split(SEPARATOR) if label.strip()]
     changing.change_connection(
         caller.app, connection, name=name, labels=new_labels, gross_margin=gross_margin or None, dispatcher=dispatch_later
     )

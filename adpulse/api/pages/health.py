@@ -54,7 +54,7 @@ def health(
 ) -> Response:
     """The overview; the table has the connections that match the search, the worst first unless ``sort`` says otherwise."""
     app, scope = caller.app, caller.workspace_id or workspace or None
-    rows = rows_of(caller, app.connections.every(scope))
+    rows = rows_of(caller, app.connections.all(scope))
     order = sort if sort in _ORDERS else "freshness"
     matches = sorted((row for row in rows if _matches(row, q, mood)), key=_ORDERS[order])
     return page(
@@ -113,7 +113,7 @@ def _ending_versions(app: App, rows: Sequence[Row]) -> list[PinnedVersion]:
     """The API versions of these connections' platforms that end soon, or that this adpulse does not know."""
     used = {row.view.connection.provider for row in rows}
     versions = app.api_versions()
-    return [versions[name] for name in versions if name in used and (versions[name].is_ending or not versions[name].known)]
+    return [versions[name] for name in versions if name in used and (versions[name].is_ending or not versions[name].is_known)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,14 +38,14 @@ def create(
 @router.get("/workspaces/{workspace_id}/webhooks/{webhook_id}")
 def show_webhook(caller: Viewer, workspace_id: str, webhook_id: str) -> Response:
     """The webhook and its newest messages, each with its state."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
+    webhook = caller.webhook(workspace_id, webhook_id)
     return page("webhook.html", caller, webhook=webhook, deliveries=caller.app.outbox.history(webhook.id))
 
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/test")
 def test(request: Request, caller: Editor, workspace_id: str, webhook_id: str) -> Response:
     """Queue a test message."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
+    webhook = caller.webhook(workspace_id, webhook_id)
     caller.app.webhooks.test(webhook.id)
     return back(request, _path(webhook))
 
@@ -53,7 +53,7 @@ def test(request: Request, caller: Editor, workspace_id: str, webhook_id: str) -
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/enabled")
 def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str, enabled: Annotated[bool, Form()]) -> Response:
     """Enable a webhook; or disable it, which drops the messages that wait."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
+    webhook = caller.webhook(workspace_id, webhook_id)
     caller.app.webhooks.change(webhook.id, enabled=enabled)
     return back(request, _path(webhook))
 
@@ -61,20 +61,16 @@ def enable(request: Request, caller: Editor, workspace_id: str, webhook_id: str,
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/rotate-secret")
 def rotate(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
     """Create a new secret; for a day messages carry a signature of the old one, too."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
+    webhook = caller.webhook(workspace_id, webhook_id)
     return _secret_page(caller, webhook, caller.app.webhooks.rotate(webhook.id))
 
 
 @router.post("/workspaces/{workspace_id}/webhooks/{webhook_id}/remove")
 def remove(caller: Editor, workspace_id: str, webhook_id: str) -> Response:
     """Remove a webhook with its deliveries."""
-    webhook = _webhook(caller, workspace_id, webhook_id)
+    webhook = caller.webhook(workspace_id, webhook_id)
     caller.app.webhooks.remove(webhook.id)
     return RedirectResponse(f"{ROOT}/alerts?workspace={webhook.workspace_id}", HTTPStatus.SEE_OTHER)
-
-
-def _webhook(caller: Caller, workspace_id: str, webhook_id: str) -> Webhook:
-    return caller.app.webhooks.get(webhook_id, caller.workspace(workspace_id).id)
 
 
 def _secret_page(caller: Caller, webhook: Webhook, secret: SecretStr) -> Response:

@@ -52,9 +52,9 @@ def require_current(engine: Engine) -> None:
     Raises:
         Usage: it is not; says what to do.
     """
-    found, wanted = current(engine), ScriptDirectory(str(_SCRIPTS)).get_current_head()
-    if found != wanted:
-        raise Usage(f"The control plane's schema is {found or 'empty'}, this version needs {wanted}. Run: adpulse migrate")
+    revision, head = current(engine), ScriptDirectory(str(_SCRIPTS)).get_current_head()
+    if revision != head:
+        raise Usage(f"The control plane's schema is {revision or 'empty'}, this version needs {head}. Run: adpulse migrate")
 
 
 @contextmanager
