@@ -140,7 +140,7 @@ class Sweep:
     def _delete(self) -> None:
         """Finish confirmed deletions; a workspace whose file cannot be written delays no other."""
         blocked = set[str]()
-        for connection in deleting.pending(self._app):
+        for connection in deleting.pending(self._app.connections):
             if connection.workspace_id in blocked:
                 continue  # its file was just found locked or damaged
             try:

@@ -21,7 +21,7 @@ from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCoun
 from adpulse.planner.plan import Plan
 from adpulse.platforms.registry import platform_of
 from storage.control.database import INFRASTRUCTURE
-from storage.control.leases import NO_FLOW_RUN
+from storage.control.leases import NO_FLOW_RUN, Leases
 from storage.control.unsettled import Ending
 from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
@@ -104,7 +104,7 @@ async def sync(request: Request) -> State[None]:
         return Completed(message="Nothing was due.")
     syncs = [Sync(lease=lease) for lease in leases]
     gate = asyncio.Semaphore(AT_ONCE)
-    renewing = asyncio.create_task(_renew(app, syncs))
+    renewing = asyncio.create_task(_renew(app.leases, syncs))
     try:
         await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
     except Exception:
@@ -114,28 +114,28 @@ async def sync(request: Request) -> State[None]:
     finally:
         renewing.cancel()
         for ending in Ending:
-            _give_back(app, [member.lease for member in syncs if not member.settled and member.ending is ending], ending)
+            _give_back(app.leases, [member.lease for member in syncs if not member.settled and member.ending is ending], ending)
     await _report(request, syncs)
     await _request_next_runs(app, request.provider)
     return _final_state(syncs)
 
 
-async def _renew(app: App, syncs: list[Sync]) -> None:
+async def _renew(leases: Leases, syncs: list[Sync]) -> None:
     """Keep the leases while this flow run lives. Runs until it is cancelled."""
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
         try:
-            await asyncio.to_thread(app.leases.renew, [member.lease for member in syncs if not member.settled])
+            await asyncio.to_thread(leases.renew, [member.lease for member in syncs if not member.settled])
         except Exception:
             log.warning("the leases could not be renewed; the next minute tries again", exc_info=True)
 
 
-def _give_back(app: App, unfinished: list[Lease], ending: Ending) -> None:
+def _give_back(leases: Leases, unfinished: list[Lease], ending: Ending) -> None:
     """Let others have these connections at once: the flow run was cancelled, or their syncs could not be settled."""
     if not unfinished:
         return
     try:
-        app.leases.release(unfinished, ending)
+        leases.release(unfinished, ending)
     except Exception:  # the leases run out, or the worker gives them back when it finds that this flow run is over
         log.exception("the leases of %s connections could not be given back", len(unfinished))
 

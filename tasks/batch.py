@@ -16,6 +16,7 @@ from adpulse.bootstrap import App, app
 from adpulse.errors import AdpulseError, LeaseLost, Unavailable, first_line
 from adpulse.model import Fetch, Lease
 from storage.control.database import INFRASTRUCTURE
+from storage.staging import Staging
 
 log = logging.getLogger(__name__)
 
@@ -118,11 +119,11 @@ def apply_together(items: Mapping[str, T], action: Callable[[list[T]], None]) ->
     return {run_id: Outcome(run_id=run_id) for run_id in items}
 
 
-def missing(app: App, lease: Lease, *, dates: bool) -> Iterator[Fetch]:
+def missing(staging: Staging, lease: Lease, *, dates: bool) -> Iterator[Fetch]:
     """The planned reads of the leg, with or without dates, whose answer is not staged yet."""
-    plan = app.staging.plan(lease.run_id)
+    plan = staging.plan(lease.run_id)
     for fetch in plan.fetches if plan else ():
-        if fetch.kind.has_dates is dates and not app.staging.has(lease.run_id, fetch):
+        if fetch.kind.has_dates is dates and not staging.has(lease.run_id, fetch):
             yield fetch
 
 

@@ -30,11 +30,11 @@ def read_entities(app: App, lease: Lease) -> None:
     A read that fails leaves a warning, and the numbers are read all the same.
     """
     client, failed = app.client(lease.connection), app.warnings.of_leg(lease)
-    for fetch in missing(app, lease, dates=False):
+    for fetch in missing(app.staging, lease, dates=False):
         if fetch.kind in failed:
             continue
         fetched_at = app.clock.now()
-        answer = optional(app, lease, fetch, partial(_read, app, client, lease, fetch))
+        answer = optional(app.warnings, lease, fetch, partial(_read, app, client, lease, fetch))
         if answer is not None:
             result = FetchResult(fetch=fetch, fetched_at=fetched_at, table=answer.rows, refused=answer.refused)
             app.staging.write(lease.run_id, result)

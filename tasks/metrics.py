@@ -14,6 +14,7 @@ from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
+from storage.control.filters import Filters
 from tasks.batch import Batch, Outcome, during, missing, read_concurrently
 from tasks.ladder import Reading, read_days, warn_of_holes
 from tasks.optional import optional
@@ -34,7 +35,7 @@ def read_metrics(app: App, lease: Lease) -> None:
     Of each, days are read completely or not at all. What was answered before an error is staged all the same.
     """
     connection, holes = _retry_refused_filters(app, lease.connection), app.holes.of(lease.connection.id)
-    for fetch in missing(app, lease, dates=True):
+    for fetch in missing(app.staging, lease, dates=True):
         with during(fetch):
             reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
             app.staging.write(lease.run_id, reading.result)
@@ -51,7 +52,7 @@ def _retry_refused_filters(app: App, connection: Connection) -> Connection:
     if not connection.filters.lapsed(app.clock.now()):
         return connection
     log.info("connection %s is read with the widest filters again", connection.id)
-    return _noted(app, connection, WIDEST)
+    return _noted(app.filters, connection, WIDEST)
 
 
 def _read_with_widest_filter(
@@ -74,13 +75,13 @@ def _read_with_widest_filter(
             log.warning("connection %s refuses the filter '%s' of its %s reports: %s", connection.id, chosen, level, refused)
             continue
         if chosen is not first:
-            connection = _noted(app, connection, replace(filters, noted_at=app.clock.now()))
+            connection = _noted(app.filters, connection, replace(filters, noted_at=app.clock.now()))
         return reading, connection
     raise AssertionError("unreachable: the last filter returns or raises")
 
 
-def _noted(app: App, connection: Connection, filters: ReportFilters) -> Connection:
-    app.filters.note(connection.id, filters)
+def _noted(store: Filters, connection: Connection, filters: ReportFilters) -> Connection:
+    store.note(connection.id, filters)
     return replace(connection, filters=filters)
 
 
@@ -102,6 +103,6 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     if not absent or fetch.kind in app.warnings.resting(connection.id):
         return
     fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
-    table = optional(app, lease, fetch, lambda: app.client(connection).look_up(connection, absent, slot))
+    table = optional(app.warnings, lease, fetch, lambda: app.client(connection).look_up(connection, absent, slot))
     if table is not None:
         app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=table))

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from adpulse.bootstrap import App
 from adpulse.errors import (
     AccountRefused,
     AdpulseError,
@@ -18,6 +17,7 @@ from adpulse.errors import (
     first_line,
 )
 from adpulse.model import Fetch, FetchKind, Lease
+from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.database import INFRASTRUCTURE
 from tasks.batch import during
 
@@ -28,7 +28,7 @@ _STOPS = (AuthExpired, AccountRefused, VersionSunset, LeaseLost, WarehouseDamage
 """Errors that stop the connection whatever was being read: its metric reads would fail the same way."""
 
 
-def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -> Answer | None:
+def optional(warnings: ConnectionWarnings, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -> Answer | None:
     """The read's answer, or None after its failure was noted as a warning.
 
     Unexpected exceptions are warnings as well: one entity in an unknown form must not stop the numbers.
@@ -41,7 +41,7 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
             return read()
     except RateLimited as error:
         if fetch.kind is FetchKind.ENTITIES_FULL and error.code is None:  # a walk that the hour has no room for must not take the next one
-            app.warnings.record(lease, fetch.kind, error)
+            warnings.record(lease, fetch.kind, error)
         raise
     except _STOPS:
         raise
@@ -51,5 +51,5 @@ def optional(app: App, lease: Lease, fetch: Fetch, read: Callable[[], Answer]) -
     except Exception as error:
         log.exception("run %s goes on without %s", lease.run_id, fetch.label)
         failure = Unavailable(f"Unexpected {type(error).__name__}: {first_line(error)}")
-    app.warnings.record(lease, fetch.kind, failure)
+    warnings.record(lease, fetch.kind, failure)
     return None

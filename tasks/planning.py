@@ -11,6 +11,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.model import Fetch, FetchKind, Heat, Lease
 from adpulse.planner.plan import Plan, plan
 from storage.control.unsettled import suspected
+from storage.staging import Staging
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def prepare(app: App, lease: Lease) -> Plan:
     if error := suspected(lease):
         raise error
     app.warehouse(lease.connection.workspace_id).require_sound()
-    adopted = _adopted_answers(app, lease)
+    adopted = _adopted_answers(app.staging, lease)
     ages = app.partitions.ages_to_plan_by(lease.connection.id).after(answer.complete for answer in adopted)
     result = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
     planned = {fetch.request_key for fetch in result.fetches}
@@ -40,27 +41,27 @@ def prepare(app: App, lease: Lease) -> Plan:
     return result
 
 
-def _adopted_answers(app: App, lease: Lease) -> list[FetchResult]:
+def _adopted_answers(staging: Staging, lease: Lease) -> list[FetchResult]:
     """The usable answers of an earlier leg whose worker died, if there is one; the others are removed."""
     try:
-        generation = app.staging.planned_generation(lease.run_id)
+        generation = staging.planned_generation(lease.run_id)
         if generation is not None and generation > lease.settled_generation:
-            answers = app.staging.read(lease.run_id)
-            unusable = _unusable(app, lease, answers)
+            answers = staging.read(lease.run_id)
+            unusable = _unusable(staging, lease, answers)
             for fetch in unusable:
-                app.staging.drop(lease.run_id, fetch)
+                staging.drop(lease.run_id, fetch)
             log.info("run %s goes on where generation %s was left", lease.run_id, generation)
             return [answer for answer in answers if answer.fetch not in unusable]
     except Permanent as error:
         log.warning("run %s is read anew: %s", lease.run_id, error)
-    app.staging.remove(lease.run_id)
+    staging.remove(lease.run_id)
     return []
 
 
-def _unusable(app: App, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
+def _unusable(staging: Staging, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
     """Today's rows whose campaign totals were not read: a remainder needs both of one time. And the lookups, which are made anew."""
-    stored_plan = app.staging.plan(lease.run_id)
-    missing = [fetch for fetch in stored_plan.fetches if not app.staging.has(lease.run_id, fetch)] if stored_plan else []
+    stored_plan = staging.plan(lease.run_id)
+    missing = [fetch for fetch in stored_plan.fetches if not staging.has(lease.run_id, fetch)] if stored_plan else []
     torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
     fetches = [answer.fetch for answer in answers]
     return [fetch for fetch in fetches if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_todays_leaves(fetch))]

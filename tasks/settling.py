@@ -29,7 +29,9 @@ from adpulse.stopping import status_after
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
+from storage.control.sizes import Sizes
 from storage.control.unsettled import MAX_DEATHS
+from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
 from tasks.ladder import fill_holes
 from tasks.refused import note_refused
@@ -76,10 +78,13 @@ def _describe_leg(app: App, lease: Lease, error: AdpulseError | None) -> tuple[L
     """What the leg did: by its staged answers, else by the warehouse alone; if neither can be read, nothing."""
     if lease.worker_deaths > MAX_DEATHS:  # reading the answers may have killed the last worker
         return _UNREAD, error
-    sources: tuple[Callable[[App, Lease], Leg], ...] = (_leg, _leg_from_warehouse)
+    sources: tuple[Callable[[], Leg], ...] = (
+        lambda: _leg(app, lease),
+        lambda: _leg_from_warehouse(app.warehouse(lease.connection.workspace_id), lease),
+    )
     for source in sources:
         try:
-            return source(app, lease), error
+            return source(), error
         except _PASSED_ON:
             raise
         except Exception as unexpected:  # noqa: BLE001 - it is this connection's failure, and logged as that
@@ -104,19 +109,19 @@ def _leg(app: App, lease: Lease) -> Leg:
     if stored:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
         fill_holes(app, lease, staged)
-        _record_size(app, lease, staged)
+        _record_size(app.sizes, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         note_refused(app, lease, staged)
         note_unknown_values(app, lease, staged)
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
-        return _leg_from_warehouse(app, lease, leg)
+        return _leg_from_warehouse(app.warehouse(lease.connection.workspace_id), lease, leg)
     return leg
 
 
-def _leg_from_warehouse(app: App, lease: Lease, leg: Leg = _UNREAD) -> Leg:
+def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) -> Leg:
     """The leg with what the warehouse holds of it."""
-    applied = app.warehouse(lease.connection.workspace_id).applied_since(lease.run_id, lease.settled_generation)
+    applied = warehouse.applied_since(lease.run_id, lease.settled_generation)
     if applied is None:
         return leg
     return replace(
@@ -135,26 +140,26 @@ def _recovered_kinds(staged: list[FetchResult]) -> set[FetchKind]:
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 
 
-def _record_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
+def _record_size(sizes: Sizes, lease: Lease, staged: list[FetchResult]) -> None:
     """Remember how many campaigns and living ads there are: what later reads cost depends on it."""
     if lease.connection.ad_count is None:
-        _estimate_size(app, lease, staged)
+        _estimate_size(sizes, lease, staged)
     for answer in staged:
         if answer.fetch.kind is FetchKind.ENTITIES_FULL:
             levels, statuses = (answer.table.column(name).to_pylist() for name in ("level", "status"))
             ads = sum(level == Level.AD and status not in GONE_STATUSES for level, status in zip(levels, statuses, strict=True))
-            app.sizes.set_walked(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
+            sizes.set_walked(lease.connection.id, ad_count=ads, campaign_count=levels.count(Level.CAMPAIGN))
         if not answer.fetch.kind.has_dates:
-            _record_asset_groups(app, lease, answer)
+            _record_asset_groups(sizes, lease, answer)
 
 
-def _estimate_size(app: App, lease: Lease, staged: list[FetchResult]) -> None:
+def _estimate_size(sizes: Sizes, lease: Lease, staged: list[FetchResult]) -> None:
     """Before any walk: the most leaves and campaigns that one of the days read has numbers of."""
     leaves = [answer.table for answer in staged if answer.fetch.kind is FetchKind.ADS]
     totals = [answer.table for answer in staged if answer.fetch.kind is FetchKind.CAMPAIGNS]
     if leaves:
         ads, campaigns = (max(map(_most_rows_per_day, tables), default=0) for tables in (leaves, totals))
-        app.sizes.set_estimate(lease.connection, ads=ads, campaigns=campaigns)
+        sizes.set_estimate(lease.connection, ads=ads, campaigns=campaigns)
 
 
 def _most_rows_per_day(rows: pa.Table) -> int:
@@ -162,14 +167,14 @@ def _most_rows_per_day(rows: pa.Table) -> int:
     return max(rows.group_by("date").aggregate([("date", "count")])["date_count"].to_pylist(), default=0)
 
 
-def _record_asset_groups(app: App, lease: Lease, entities: FetchResult) -> None:
+def _record_asset_groups(sizes: Sizes, lease: Lease, entities: FetchResult) -> None:
     """Remember how many asset groups were listed, removed ones too: while there are none, their numbers are not read.
 
     The number never falls: numbers that are not read would be taken for zero, and the numbers of removed ones count for good.
     """
     listed, stored = entities.table["level"].to_pylist().count(Level.ASSET_GROUP), lease.connection.asset_group_count
     if listed > (stored or 0) or (stored is None and entities.fetch.kind is FetchKind.ENTITIES_FULL):
-        app.sizes.set_asset_groups(lease.connection.id, listed)
+        sizes.set_asset_groups(lease.connection.id, listed)
 
 
 def _next_leg(app: App, lease: Lease, now_leased: Lease, plan: Plan | None) -> Plan | None:

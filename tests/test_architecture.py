@@ -276,3 +276,70 @@ def test_every_store_has_the_real_clock_of_its_app():
 )
 def test_a_look_at_the_machines_clock_is_found(line, reads):
     assert bool(list(reads_of_the_machines_clock(line))) is reads
+
+
+WHOLE_APP = {
+    "adpulse/api/pages/login.py:log_in_once": "a route: FastAPI injects the installation, and nothing smaller",
+}
+"""Functions that take an App although they use one thing of it, and what forces that."""
+
+
+def uses(scope, is_app):
+    """The attributes of the App that a scope reads, and whether it passes the App itself on."""
+    reads = [node for node in ast.walk(scope) if isinstance(node, ast.Attribute) and is_app(node.value)]
+    mentions = [node for node in ast.walk(scope) if is_app(node) and isinstance(node.ctx, ast.Load)]
+    return {node.attr for node in reads}, len(mentions) > len(reads)
+
+
+def owners_of(tree):
+    """Every function with the class it is a method of, if it is one."""
+    classes = {method: owner for owner in ast.walk(tree) if isinstance(owner, ast.ClassDef) for method in owner.body}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [(function, classes.get(function)) for function in functions]
+
+
+def needless_apps(text):
+    """Names of functions that take an App but use fewer than two of its attributes and do not pass it on.
+
+    An App that a constructor keeps is judged by what the class's methods use of it.
+    """
+    for function, owner in owners_of(ast.parse(text)):
+        for parameter in [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]:
+            if parameter.annotation is None or not re.search(r"\b(App|Installation)\b", ast.unparse(parameter.annotation)):
+                continue
+            attributes, passed = uses(function, lambda node, name=parameter.arg: isinstance(node, ast.Name) and node.id == name)
+            if owner is not None and function.name == "__init__":
+                attributes, passed = uses(owner, lambda node: isinstance(node, ast.Attribute) and node.attr == "_app")
+            if len(attributes) < 2 and not passed:
+                yield function.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_a_function_takes_what_it_uses_and_not_the_whole_app(path):
+    found = [f"{relative(path)}:{name}" for name in needless_apps(path.read_text())]
+
+    assert [name for name in found if name not in WHOLE_APP] == []
+
+
+def test_every_function_that_may_take_the_whole_app_does():
+    assert [name for name in WHOLE_APP if name.split(":")[1] not in needless_apps((ROOT / name.split(":")[0]).read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("def f(app: App): return app.runs.get(1)", ["f"]),
+        ("def f(app: App): return app.runs.get(1), app.runs.find(2)", ["f"]),
+        ("def f(app: App): return app.runs, app.leases", []),
+        ("def f(app: App): return app.runs, g(app)", []),
+        ("def f(app: App): return partial(g, app)", []),
+        ("def f(*, installation: 'App | None'): return installation.keys", ["f"]),
+        ("async def f(installation: Installation): return installation.keys", ["f"]),
+        ("class C:\n    def __init__(self, app: App): self._app = app\n    def f(self): return self._app.runs", ["__init__"]),
+        ("class C:\n    def __init__(self, app: App): self._app = app\n    def f(self): return self._app.runs, self._app.clock", []),
+        ("class C:\n    def __init__(self, app: App): self._app = app\n    def f(self): return g(self._app)", []),
+        ("def f(app: FastAPI): return app.routes", []),
+    ],
+)
+def test_an_app_that_is_taken_whole_for_one_thing_is_found(text, names):
+    assert list(needless_apps(text)) == names

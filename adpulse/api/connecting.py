@@ -25,7 +25,7 @@ from adpulse.crypto import digest
 from adpulse.services import authorising, changing
 from adpulse.services.authorising import CallbackParameters, Invitation
 from storage.control import authorizations
-from storage.control.connections import ConnectionView
+from storage.control.connections import Connections, ConnectionView
 from storage.control.grants import Grant
 
 _ASKS_A_PLATFORM = answers(
@@ -153,7 +153,7 @@ class Connected(BaseModel):
 def discover_accounts(caller: Editor, workspace_id: WorkspaceId, body: SecretIn) -> GrantOut:
     """Asks the platform, and keeps the credential, encrypted, for an hour or until it is used. A workspace may ask 30 times an hour."""
     workspace = caller.workspace(workspace_id)
-    return grant_out(caller.app, authorising.grant_of(caller.app, workspace.id, body.provider, body.secret))
+    return grant_out(caller.app.connections, authorising.grant_of(caller.app, workspace.id, body.provider, body.secret))
 
 
 @router.post(
@@ -169,7 +169,7 @@ def begin_authorization(
     invitation = authorising.begin_authorisation(
         caller.app, workspace.id, body.provider, reached_at=reached_at, begun_by=caller.id, connection=connection
     )
-    bind_to_browser(caller.app, response, invitation)
+    bind_to_browser(caller.app.settings.public_url, response, invitation)
     return AuthorizationOut(authorize_url=invitation.url, expires_at=invitation.authorization.expires_at)
 
 
@@ -191,8 +191,8 @@ def finish_authorization(
     grant = grant_from_callback(installation, request, parameters, caller)
     if is_person(request):
         response = RedirectResponse(f"/app/connect/{grant.workspace_id}/{grant.id}", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(_cookie(parameters.state), path=_path(installation))
-    return response if is_person(request) else grant_out(installation, grant)
+    response.delete_cookie(_cookie(parameters.state), path=_path(installation.settings.public_url))
+    return response if is_person(request) else grant_out(installation.connections, grant)
 
 
 def is_person(request: Request) -> bool:
@@ -203,7 +203,7 @@ def is_person(request: Request) -> bool:
 @router.get("/workspaces/{workspace_id}/grants/{grant_id}", summary="Read a grant")
 def read_grant(caller: Editor, workspace_id: WorkspaceId, grant_id: GrantId) -> GrantOut:
     """What can be connected with it. A grant that was used or is too old is a 404."""
-    return grant_out(caller.app, caller.app.grants.get(grant_id, caller.workspace(workspace_id).id))
+    return grant_out(caller.app.connections, caller.app.grants.get(grant_id, caller.workspace(workspace_id).id))
 
 
 @router.post(
@@ -220,7 +220,7 @@ def connect_accounts(caller: Editor, workspace_id: WorkspaceId, body: ConnectIn)
         grant = authorising.grant_of(app, workspace.id, body.provider, body.secret)
     else:
         grant = app.grants.get(body.grant_id or "", workspace.id)
-    account_ids = authorising.connectable_accounts(app, grant, body.manager_id) if body.accounts == "all" else body.accounts
+    account_ids = authorising.connectable_accounts(app.connections, grant, body.manager_id) if body.accounts == "all" else body.accounts
     return _connected(caller, authorising.connect(app, grant, account_ids, body.sync_frequency, dispatcher=dispatch_later))
 
 
@@ -254,13 +254,13 @@ def disconnect_connection(caller: Editor, connection_id: ConnectionId) -> Connec
     return connection_answers(caller, [changing.disconnect(caller.app, view.connection.id)])[0]
 
 
-def bind_to_browser(app: App, response: Response, invitation: Invitation) -> None:
+def bind_to_browser(public_url: str | None, response: Response, invitation: Invitation) -> None:
     """Set the cookie with which only this browser can finish the consent; several consents may be under way in one browser."""
     response.set_cookie(
         _cookie(invitation.authorization.state),
         invitation.authorization.browser.get_secret_value(),
         max_age=int(authorizations.LIFETIME.total_seconds()),
-        path=_path(app),
+        path=_path(public_url),
         secure=invitation.redirect_uri.startswith("https://"),
         httponly=True,
         samesite="lax",  # the platform's redirect is a navigation from another site
@@ -280,18 +280,18 @@ def grant_from_callback(app: App, request: Request, parameters: ReturnedIn, call
     return authorising.finish_authorisation(app, callback_parameters)
 
 
-def _path(app: App) -> str:
+def _path(public_url: str | None) -> str:
     """The callback's path as browsers see it."""
-    return urlsplit(f"{app.settings.public_url or ''}{authorising.CALLBACK}").path
+    return urlsplit(f"{public_url or ''}{authorising.CALLBACK}").path
 
 
 def _cookie(state: str) -> str:
     return f"{_COOKIE}_{digest(state)[:16]}"
 
 
-def grant_out(app: App, grant: Grant) -> GrantOut:
+def grant_out(connections: Connections, grant: Grant) -> GrantOut:
     """A grant as the API shows it, without its secret."""
-    connected = authorising.connected_accounts(app, grant)
+    connected = authorising.connected_accounts(connections, grant)
     accounts = [
         AccountOut(
             external_id=account.external_id,

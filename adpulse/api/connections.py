@@ -92,7 +92,7 @@ def change_frequency(caller: Editor, connection_id: ConnectionId, body: Frequenc
 def pause_connection(caller: Editor, connection_id: ConnectionId) -> ConnectionOut:
     """A sync under way is finished; queued syncs wait."""
     view = caller.connection(connection_id)
-    return connection_answers(caller, [changing.pause(caller.app, view.connection.id)])[0]
+    return connection_answers(caller, [changing.pause(caller.app.connections, view.connection.id)])[0]
 
 
 @router.post(

@@ -285,7 +285,7 @@ def pause(connection: Reference) -> None:
     from adpulse.bootstrap import app
     from adpulse.services import changing
 
-    view = changing.pause(app(), connection)
+    view = changing.pause(app().connections, connection)
     typer.echo(f"{view.connection.name} is paused. Resume it with: adpulse resume {view.connection.id}")
 
 

@@ -50,7 +50,7 @@ def show(letter: Letter, *, as_json: AsJson = False) -> None:
     from adpulse.services import syncing
 
     context = app()
-    run = syncing.dead_letter(context, letter)
+    run = syncing.dead_letter(context.runs, letter)
     if as_json:
         typer.echo(json.dumps(asdict(run), default=str, indent=2))
         return
@@ -78,7 +78,7 @@ def replay(letter: Letter) -> None:
     from adpulse.bootstrap import app
     from adpulse.services import syncing
 
-    ticket = syncing.replay(app(), syncing.dead_letter(app(), letter))
+    ticket = syncing.replay(app(), syncing.dead_letter(app().runs, letter))
     typer.echo(f"Queued: {ticket.run_id}")
 
 
@@ -89,6 +89,6 @@ def resolve(letter: Letter, note: Annotated[str, typer.Option("--note", help="Wh
     from adpulse.services import syncing
 
     context = app()
-    run = syncing.dead_letter(context, letter)
+    run = syncing.dead_letter(context.runs, letter)
     context.runs.resolve(run.id, note[:255])
     typer.echo(f"Resolved {run.id}.")

@@ -1,11 +1,10 @@
 """Creates and changes alerts."""
 
-from adpulse.bootstrap import App
-from storage.control.alerts import Alert
+from storage.control.alerts import Alert, Alerts
 from storage.warehouse import alert_query
 
 
-def create_alert(app: App, workspace_id: str, name: str, query: str) -> Alert:
+def create_alert(alerts: Alerts, workspace_id: str, name: str, query: str) -> Alert:
     """Create a data alert, after its query was checked; the worker runs the query within seconds.
 
     Raises:
@@ -14,10 +13,10 @@ def create_alert(app: App, workspace_id: str, name: str, query: str) -> Alert:
         Unavailable: the query could not be checked.
     """
     alert_query.check(query)
-    return app.alerts.create(workspace_id, name, query)
+    return alerts.create(workspace_id, name, query)
 
 
-def change_alert(app: App, alert_id: str, *, name: str | None = None, query: str | None = None, enabled: bool | None = None) -> Alert:
+def change_alert(alerts: Alerts, alert_id: str, *, name: str | None = None, query: str | None = None, enabled: bool | None = None) -> Alert:
     """Change the given fields; a new query is checked first.
 
     Raises:
@@ -27,4 +26,4 @@ def change_alert(app: App, alert_id: str, *, name: str | None = None, query: str
     """
     if query is not None:
         alert_query.check(query)
-    return app.alerts.change(alert_id, name=name, query=query, enabled=enabled)
+    return alerts.change(alert_id, name=name, query=query, enabled=enabled)

@@ -23,7 +23,7 @@ from adpulse.services.discovering import discover
 from adpulse.services.syncing import Dispatch, dispatch
 from adpulse.settings import LOOPBACK_HOSTS
 from storage.control.authorizations import NewAuthorization
-from storage.control.connections import ConnectionView
+from storage.control.connections import Connections, ConnectionView
 from storage.control.credentials import Ending
 from storage.control.grants import Grant
 
@@ -70,7 +70,8 @@ def begin_authorisation(
     """
     if connection is not None and connection.provider != provider:
         raise Usage(f"{connection.name} is a connection of {platform_of(connection.provider).label}, not of {platform_of(provider).label}.")
-    consent, redirect_uri = _consent(app, provider), _redirect_uri(app, provider, reached_at)
+    consent = _require_consent(app.consent(provider), provider)
+    redirect_uri = _redirect_uri(app.settings.public_url, provider, reached_at)
     connection_id = connection.id if connection else None
     authorization = app.authorizations.begin(workspace_id, provider, connection_id, redirect_uri=redirect_uri, begun_by=begun_by)
     url = consent.authorization_url(
@@ -95,7 +96,7 @@ def finish_authorisation(app: App, returned: CallbackParameters) -> Grant:
         raise Usage(
             f"{platform_of(authorization.provider).label} was not connected: access was not allowed ({reason}). Nothing was stored."
         )
-    consent = _consent(app, authorization.provider)
+    consent = _require_consent(app.consent(authorization.provider), authorization.provider)
     grant_id = app.grants.reserve(authorization.workspace_id, authorization.provider, authorization.connection_id)
     issued = consent.redeem(
         returned.code, AuthorizationRequest(state=returned.state, verifier=authorization.verifier, redirect_uri=authorization.redirect_uri)
@@ -115,14 +116,14 @@ def grant_of(app: App, workspace_id: str, provider: Provider, secret: SecretStr)
     return app.grants.fill(grant_id, secret, discover(app, provider, secret))
 
 
-def connectable_accounts(app: App, grant: Grant, manager_id: str | None = None) -> list[str]:
+def connectable_accounts(connections: Connections, grant: Grant, manager_id: str | None = None) -> list[str]:
     """The ids of all accounts that can be synced and are not connected yet; with a manager's id, those that are reached through it.
 
     Raises:
         Usage: there is none.
     """
     account_id = platform_of(grant.provider).account_id
-    connected, manager = connected_accounts(app, grant), account_id(manager_id) if manager_id else None
+    connected, manager = connected_accounts(connections, grant), account_id(manager_id) if manager_id else None
     account_ids = [
         account.external_id
         for account in grant.accounts
@@ -164,9 +165,9 @@ def reconnect(app: App, connection: Connection, grant: Grant, dispatcher: Dispat
     return connecting.reconnect(app, connection.id, secret, _reached(grant, grant.accounts), dispatcher=dispatcher)
 
 
-def connected_accounts(app: App, grant: Grant) -> set[str]:
+def connected_accounts(connections: Connections, grant: Grant) -> set[str]:
     """The ids of the accounts, as the platform reports them now, that the grant's workspace has connected already."""
-    views = app.connections.all(grant.workspace_id)
+    views = connections.all(grant.workspace_id)
     existing = {(view.connection.external_id, view.connection.currency) for view in views if view.connection.provider == grant.provider}
     return {account.external_id for account in grant.accounts if (account.external_id, account.currency) in existing}
 
@@ -207,18 +208,17 @@ def _renew_credential(app: App, provider: Provider, consent: Consent, ending: En
     return True
 
 
-def _consent(app: App, provider: Provider) -> Consent:
-    consent = app.consent(provider)
+def _require_consent(consent: Consent | None, provider: Provider) -> Consent:
     if consent is None:
         platform = platform_of(provider)
         raise Usage(f"This installation has no app at {platform.label}, so nobody can consent there. Set {platform.app_settings}.")
     return consent
 
 
-def _redirect_uri(app: App, provider: Provider, reached_at: str) -> str:
-    base = app.settings.public_url or reached_at.rstrip("/")
+def _redirect_uri(public_url: str | None, provider: Provider, reached_at: str) -> str:
+    base = public_url or reached_at.rstrip("/")
     parts = urlsplit(base)
-    if app.settings.public_url is None and parts.hostname not in LOOPBACK_HOSTS:
+    if public_url is None and parts.hostname not in LOOPBACK_HOSTS:
         message = "Set ADPULSE_PUBLIC_URL to where browsers reach this installation: platforms send people back only to a known address."
         raise Usage(message)
     platform = platform_of(provider)

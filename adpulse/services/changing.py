@@ -8,7 +8,7 @@ from adpulse.errors import Usage
 from adpulse.metrics import parse_margin
 from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, Connection, ConnectionStatus
 from adpulse.services.syncing import Dispatch, dispatch, request_sync
-from storage.control.connections import PAUSED, ConnectionView
+from storage.control.connections import PAUSED, Connections, ConnectionView
 from storage.control.labels import check
 from storage.control.sync_requests import Ticket
 
@@ -51,17 +51,17 @@ def change_connection(
         set_margin(app, connection.id, margin, dispatcher=dispatcher)
 
 
-def pause(app: App, reference: str) -> ConnectionView:
+def pause(connections: Connections, reference: str) -> ConnectionView:
     """Stop syncing a connection until it is resumed; a sync under way ends by itself, queued ones wait.
 
     Raises:
         UnknownConnection, Usage: there is no such connection, or it is not synced at present; the message says why.
     """
-    connection = app.connections.get(reference).connection
+    connection = connections.get(reference).connection
     if connection.status not in (ConnectionStatus.ACTIVE, ConnectionStatus.PAUSED):
         raise Usage(f"{connection.name} is not synced at present ({connection.status}); there is nothing to pause.")
-    app.connections.set_status(connection.id, ConnectionStatus.PAUSED, PAUSED)
-    return app.connections.get(connection.id)
+    connections.set_status(connection.id, ConnectionStatus.PAUSED, PAUSED)
+    return connections.get(connection.id)
 
 
 def resume(app: App, reference: str, dispatcher: Dispatch = dispatch) -> Ticket:

@@ -11,6 +11,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import Usage
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.services.changing import erase_unused
+from storage.control.connections import Connections
 from storage.control.listing import Criteria
 from storage.warehouse.erasure import Contents
 
@@ -55,9 +56,9 @@ def confirm(app: App, connection: Connection, confirmation: str) -> None:
     erase_unused(app, connection)
 
 
-def pending(app: App) -> list[Connection]:
+def pending(connections: Connections) -> list[Connection]:
     """Connections whose deletion was confirmed but not finished."""
-    return [view.connection for view in app.connections.page(Criteria(status=ConnectionStatus.DELETING), None)]
+    return [view.connection for view in connections.page(Criteria(status=ConnectionStatus.DELETING), None)]
 
 
 def finish(app: App, connection: Connection) -> None:

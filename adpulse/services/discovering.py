@@ -9,7 +9,7 @@ from adpulse.bootstrap import App
 from adpulse.discovered_accounts import DiscoveredAccounts
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.model import Heat, Provider
-from adpulse.platforms.consent import CredentialInfo
+from adpulse.platforms.consent import Consent, CredentialInfo
 from adpulse.platforms.registry import platform_of
 
 log = logging.getLogger(__name__)
@@ -24,16 +24,15 @@ def discover(app: App, provider: Provider, secret: SecretStr, issued: Credential
         AuthExpired, AccountRefused, RateLimited, Unavailable: the credential was not accepted, nothing was stored.
         Usage: it is incomplete.
     """
-    details = issued or _ask_about(app, provider, secret)
+    details = issued or _inspect(app.consent(provider), provider, secret)
     client = app.client_for(provider, secret, details.app_id)
     key = f"{provider}:token:{hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:16]}"
     accounts = client.accounts(lambda: app.ledger.take(key, client.scope, Heat.HOT))
     return DiscoveredAccounts(accounts=accounts, scope=client.scope, expires_at=details.ends_at)
 
 
-def _ask_about(app: App, provider: Provider, secret: SecretStr) -> CredentialInfo:
+def _inspect(consent: Consent | None, provider: Provider, secret: SecretStr) -> CredentialInfo:
     """The details that the platform reports about the credential; an error there does not prevent connecting."""
-    consent = app.consent(provider)
     if consent is None:
         return CredentialInfo()
     try:

@@ -3,7 +3,7 @@
 import os
 import pwd
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -16,7 +16,9 @@ from adpulse.errors import AdpulseError, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
-from storage.control.leader import SWEEP, TERM
+from storage.control.keys import ApiKeys
+from storage.control.leader import SWEEP, TERM, Leadership
+from storage.control.rotation import Uses
 
 _MIN_FREE_BYTES = 1 << 30
 _MAX_DRIFT = timedelta(seconds=5)
@@ -51,11 +53,33 @@ def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
         installation = None
     else:
         yield _ok("database", "It answers, and its schema is current.")
-    for check in _CHECKS + (_BEFORE_PRODUCTION if production else ()):
-        yield from check(config)
+    yield from _examine_machine(config, production=production)
     if installation:
-        for look in _LOOKS + (_LOOKS_BEFORE_PRODUCTION if production else ()):
-            yield from look(installation)
+        yield from _examine_installation(installation, production=production)
+
+
+def _examine_machine(config: Settings, *, production: bool) -> Iterator[Finding]:
+    """The checks that need no control plane."""
+    yield from _prefect(config)
+    yield from _disk(config)
+    yield from _home(config)
+    if production:
+        yield from _platforms(config)
+        yield from _database_kind(config)
+        yield from _prefect_access()
+        yield from _user()
+
+
+def _examine_installation(installation: App, *, production: bool) -> Iterator[Finding]:
+    """The checks that read the control plane."""
+    yield from _worker(installation.leadership)
+    yield from _clock(installation.gauges.clock_drift())
+    yield from _secrets(installation.rotation.uses())
+    yield from _api_versions(installation)
+    if production:
+        yield from _key_backup(installation)
+        yield from _api_keys(installation.keys)
+        yield from _allowances(installation)
 
 
 def _disk(config: Settings) -> Iterator[Finding]:
@@ -100,7 +124,7 @@ def _prefect(config: Settings) -> Iterator[Finding]:
         yield _wrong("Prefect", "Its server does not answer. Start it with adpulse up, or set PREFECT_API_URL.")
 
 
-def _prefect_access(config: Settings) -> Iterator[Finding]:
+def _prefect_access() -> Iterator[Finding]:
     url = os.environ.get("PREFECT_API_URL", "")
     if not orchestrator.answers():
         return
@@ -110,7 +134,6 @@ def _prefect_access(config: Settings) -> Iterator[Finding]:
         yield _look("Prefect's access", "Its server asks for no password: everybody on this machine may change deployments.")
     else:
         yield _wrong("Prefect's access", f"Whoever reaches {urlsplit(url).netloc} may change deployments. Set ADPULSE_PREFECT_AUTH.")
-    del config
 
 
 def _platforms(config: Settings) -> Iterator[Finding]:
@@ -125,8 +148,7 @@ def _platforms(config: Settings) -> Iterator[Finding]:
         yield _ok("platforms", "The addresses are those of the platforms.")
 
 
-def _user(config: Settings) -> Iterator[Finding]:
-    del config
+def _user() -> Iterator[Finding]:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         yield _look("user", "This is root; adpulse needs no rights but to its own folder.")
 
@@ -138,16 +160,15 @@ def _database_kind(config: Settings) -> Iterator[Finding]:
         yield _ok("database's kind", "PostgreSQL.")
 
 
-def _worker(installation: App) -> Iterator[Finding]:
-    last_seen = installation.leadership.time_since_renewal(SWEEP)
+def _worker(leadership: Leadership) -> Iterator[Finding]:
+    last_seen = leadership.time_since_renewal(SWEEP)
     if last_seen is None or last_seen > TERM:
         yield _wrong("worker", "No worker was seen recently. Start one with adpulse up or adpulse worker.")
     else:
         yield _ok("worker", f"One was seen {last_seen.total_seconds():.0f} s ago.")
 
 
-def _secrets(installation: App) -> Iterator[Finding]:
-    uses = installation.rotation.uses()
+def _secrets(uses: Uses) -> Iterator[Finding]:
     newest, *older = uses.by_key
     if uses.unreadable:
         yield _wrong("secrets", f"{len(uses.unreadable)} open with no key. Run: adpulse secrets status")
@@ -157,8 +178,7 @@ def _secrets(installation: App) -> Iterator[Finding]:
         yield _ok("secrets", f"{uses.by_key[newest]} are stored, all with the newest key.")
 
 
-def _clock(installation: App) -> Iterator[Finding]:
-    drift = installation.gauges.clock_drift()
+def _clock(drift: timedelta) -> Iterator[Finding]:
     if abs(drift) > _MAX_DRIFT:
         yield _wrong("clock", f"This machine's and the database's differ by {abs(drift).total_seconds():.0f} s. Leases rely on both.")
     else:
@@ -172,8 +192,8 @@ def _key_backup(installation: App) -> Iterator[Finding]:
     yield _look("key's backup", f"{stored} tokens open with {source} alone. Is it backed up, apart from the database?")
 
 
-def _api_keys(installation: App) -> Iterator[Finding]:
-    endless = [key.prefix for key in installation.keys.all() if key.role is Role.OPERATOR and not (key.expires_at or key.revoked_at)]
+def _api_keys(keys: ApiKeys) -> Iterator[Finding]:
+    endless = [key.prefix for key in keys.all() if key.role is Role.OPERATOR and not (key.expires_at or key.revoked_at)]
     if endless:
         yield _look("API keys", f"Operators' keys that never expire: {', '.join(endless)}.")
 
@@ -196,12 +216,6 @@ def _api_versions(installation: App) -> Iterator[Finding]:
             yield _look("API version", version.sentence)
         else:
             yield _ok("API version", version.sentence)
-
-
-_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_prefect, _disk, _home)
-_BEFORE_PRODUCTION = (_platforms, _database_kind, _prefect_access, _user)
-_LOOKS: tuple[Callable[[App], Iterator[Finding]], ...] = (_worker, _clock, _secrets, _api_versions)
-_LOOKS_BEFORE_PRODUCTION = (_key_backup, _api_keys, _allowances)
 
 
 def _ok(about: str, text: str) -> Finding:

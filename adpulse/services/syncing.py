@@ -10,7 +10,7 @@ from adpulse.errors import Unavailable, Usage
 from adpulse.model import Connection, Lane, Parts, Provider
 from adpulse.platforms.registry import platform_of
 from storage.control.connections import ConnectionView
-from storage.control.runs import RunView
+from storage.control.runs import Runs, RunView
 from storage.control.sync_requests import Ticket
 
 log = logging.getLogger(__name__)
@@ -66,13 +66,13 @@ def replay(app: App, letter: RunView, *, dispatcher: Dispatch = dispatch) -> Tic
     return ticket
 
 
-def dead_letter(app: App, run_id: str) -> RunView:
+def dead_letter(runs: Runs, run_id: str) -> RunView:
     """An open dead letter, by its run id or a prefix of it.
 
     Raises:
         Usage: no letter or several letters match.
     """
-    letters = [letter for letter in app.runs.dead_letters() if letter.id.startswith(run_id)]
+    letters = [letter for letter in runs.dead_letters() if letter.id.startswith(run_id)]
     if len(letters) != 1:
         problem = "Several dead letters begin" if letters else "There is no open dead letter that begins"
         raise Usage(f"{problem} with '{run_id}'. See them with: adpulse dead-letters list")

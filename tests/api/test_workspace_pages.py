@@ -117,7 +117,7 @@ def test_deleting_says_first_what_goes(visit, session, installation, team):
     assert installation.app.connections.get(team.connection.id).connection.status is ConnectionStatus.ACTIVE
     confirmation = unescape(re.search(r'name="confirmation" value="([^"]+)"', asked.text)[1])
     assert "Being deleted" in visit(session, "POST", path, data={"confirmation": confirmation}).text
-    for pending in deleting.pending(installation.app):
+    for pending in deleting.pending(installation.app.connections):
         deleting.finish(installation.app, pending)
     with pytest.raises(UnknownConnection):
         installation.app.connections.get(team.connection.id)

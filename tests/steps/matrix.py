@@ -223,7 +223,7 @@ def recover(installation, connection, run, ending):
         changing.resume(app, connection.id)
     elif ending.state is RunState.DEAD:
         assert installation.claim() == []
-        syncing.replay(app, syncing.dead_letter(app, run.id))
+        syncing.replay(app, syncing.dead_letter(app.runs, run.id))
     if ending.state:
         (run,) = installation.work(installation.claim())
     return installation.finish(run)

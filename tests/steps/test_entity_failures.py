@@ -310,6 +310,6 @@ def test_a_full_walk_that_the_hour_has_no_room_for_leaves_the_next_hour_to_the_n
         raise RateLimited("the hour is used up", retry_after=60.0)
 
     with pytest.raises(RateLimited):
-        optional(installation.app, lease, Fetch(kind=kind, heat=Heat.COLD, cost=1), full)
+        optional(installation.app.warnings, lease, Fetch(kind=kind, heat=Heat.COLD, cost=1), full)
 
     assert (kind in installation.app.warnings.resting(connection.id)) is rests

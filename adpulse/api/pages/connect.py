@@ -49,7 +49,7 @@ def consent(
         caller.app, owner.id, provider, reached_at=str(request.url.replace(path="/", query="")), begun_by=caller.id, connection=existing
     )
     answer = page("consent.html", caller, provider=provider, url=invitation.url, ends=invitation.authorization.expires_at)
-    bind_to_browser(caller.app, answer, invitation)
+    bind_to_browser(caller.app.settings.public_url, answer, invitation)
     return answer
 
 
@@ -83,7 +83,7 @@ def choose(caller: Editor, workspace_id: str, grant_id: str) -> Response:
     grant = caller.app.grants.get(grant_id, owner.id)
     existing = caller.connection(grant.connection_id, owner.id).connection if grant.connection_id else None
     offered = choices(Frequency.MANUAL, realtime_granted=owner.realtime_granted)
-    details = grant_out(caller.app, grant)
+    details = grant_out(caller.app.connections, grant)
     names = {account.external_id: account.name.casefold() for account in details.accounts}
 
     def sort_key(account: AccountOut) -> tuple[str, bool, str]:

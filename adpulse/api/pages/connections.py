@@ -128,7 +128,7 @@ def change_frequency(request: Request, caller: Editor, connection_id: str, sync_
 def pause(request: Request, caller: Editor, connection_id: str) -> Response:
     """Stop syncing until it is resumed."""
     connection = caller.connection(connection_id).connection
-    changing.pause(caller.app, connection.id)
+    changing.pause(caller.app.connections, connection.id)
     return back(request, f"/connections/{connection.id}")
 
 

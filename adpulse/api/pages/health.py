@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +19,7 @@ from adpulse.api.pages.row import Row
 from adpulse.api.pages.site import back, page
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App
+from adpulse.model import Provider
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
 from adpulse.platforms.versions import PinnedVersion
@@ -75,7 +76,7 @@ def health(
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _CACHE_SECONDS)),
         query=request.url.query,
-        ending=_ending_versions(app, rows),
+        ending=_ending_versions(app.api_versions(), rows),
     )
 
 
@@ -109,10 +110,9 @@ def _budgets(app: App, rows: Sequence[Row]) -> list[tuple[ScopeLimit, int]]:
     return [(limit, calls.get(scope, 0)) for scope, limit in limits.items() if limit]
 
 
-def _ending_versions(app: App, rows: Sequence[Row]) -> list[PinnedVersion]:
+def _ending_versions(versions: Mapping[Provider, PinnedVersion], rows: Sequence[Row]) -> list[PinnedVersion]:
     """The API versions of these connections' platforms that end soon, or that this adpulse does not know."""
     used = {row.view.connection.provider for row in rows}
-    versions = app.api_versions()
     return [versions[name] for name in versions if name in used and (versions[name].is_ending or not versions[name].is_known)]
 
 
