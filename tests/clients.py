@@ -14,7 +14,6 @@ import pyarrow as pa
 from connecting import unstored
 from pydantic import SecretStr
 from sizes import SizesInMemory
-from trust import trust
 from waiting import PATIENCE_SECONDS
 
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
@@ -190,7 +189,6 @@ class GoogleRig:
     )
 
     def __init__(self, sandbox, token="full", version="v26", timeout=PATIENCE_SECONDS):
-        trust()
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []

@@ -1,6 +1,7 @@
 """Every test starts without the environment's ADPULSE_ and PREFECT_ variables and reaches only loopback."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,11 @@ def forget():
 forget()
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["GRPC_VERBOSITY"] = "ERROR"  # its core writes every connection that a sandbox closes to standard error
+
+if find_spec("grpc"):  # the storage tests run without it, too
+    from trust import trust
+
+    trust()  # before any test: gRPC reads its roots once, when the process opens its first secure channel
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,12 @@
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
 from google.oauth2.credentials import Credentials
-from trust import trust
 
 from adpulse_sandbox.google import oauth
 
 
 def client(google, *, label="full", login="Summit Media Group", plus=False, version="v26"):
     """A client of the official SDK, logged in with one of the sandbox's refresh tokens."""
-    trust()
     credentials = Credentials(
         None,
         refresh_token=google.world.credentials[label].refresh_token,

@@ -8,7 +8,6 @@ from fakes import MovedClock
 from migrated import copy_migrated
 from pydantic import SecretStr
 from sqlalchemy import update
-from trust import trust
 
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
@@ -54,7 +53,6 @@ class Installation:
             "ADPULSE_PUBLISH_SECONDS": "0",
         }
         self._environment = dict(os.environ)
-        trust()
         os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()

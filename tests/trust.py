@@ -17,5 +17,5 @@ def roots():
 
 
 def trust():
-    """gRPC reads its roots when a process opens its first secure channel."""
+    """Name the file to gRPC, which reads it when a process opens its first secure channel."""
     os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(roots())

@@ -13,7 +13,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import MethodNotImplemented, ServiceUnavailable
 from google.auth import crypt, jwt
-from google_sdk import Ads, client, code, fields_of, trust
+from google_sdk import Ads, client, code, fields_of
 
 from adpulse_sandbox.google import oauth, rules
 from adpulse_sandbox.google.certificate import key_and_certificate
@@ -91,7 +91,6 @@ def test_a_revoked_refresh_token_looks_transient_to_the_sdk(google):
 
 
 def test_a_service_account_by_configuration_file_reaches_what_the_full_user_reaches(google, monkeypatch):
-    trust()
     monkeypatch.setenv("GOOGLE_ADS_CONFIGURATION_FILE_PATH", google.environment["GOOGLE_ADS_CONFIGURATION_FILE_PATH"])
     sdk = GoogleAdsClient.load_from_storage(version="v25")
 
