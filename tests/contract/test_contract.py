@@ -13,11 +13,17 @@ from adpulse.metrics import METRICS
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Fetch, FetchKind, Heat, Level
+from adpulse.platforms.registry import PLATFORMS
 from adpulse.retry import TRIES
 from adpulse_sandbox import Sandbox
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 RIGS = (MetaRig, GoogleRig)
+RIG_OF = {"meta": MetaRig, "google": GoogleRig}
+VERSIONS = [(RIG_OF[name], version) for name, platform in PLATFORMS.items() for version in platform.versions]
+ENDING = {f"{kind.__name__} {version.name}": (kind, version) for kind, version in VERSIONS if version.ends}
+"""Every version whose end the platform has announced."""
+
 EVERY = [(kind, fault) for kind in RIGS for fault in kind.FAULTS]
 PASSING = [(kind, fault) for kind, fault in EVERY if fault.error is Unavailable and fault.rule["action"] != "endless"]
 
@@ -379,6 +385,19 @@ def test_an_ended_version_says_which_setting_to_change(kind, sandbox):
         rig.ads()
     with pytest.raises(VersionSunset, match=kind.VERSION_SETTING):
         rig.client.accounts(rig.slot)
+
+
+@pytest.mark.parametrize(("kind", "version"), ENDING.values(), ids=ENDING)
+def test_a_version_is_answered_until_the_day_on_which_it_ends(kind, version, sandbox):
+    rig = kind(sandbox, version=version.name)
+    midnight = datetime.combine(version.ends, time(), UTC)
+    sandbox.clock.set(midnight - SECOND)
+    rig.client.facts(rig.connection(), rig.slot)
+
+    sandbox.clock.set(midnight)
+
+    with pytest.raises(VersionSunset):
+        rig.client.facts(rig.connection(), rig.slot)
 
 
 def test_every_attempt_takes_its_slot_before_the_call(rig):

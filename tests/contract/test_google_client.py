@@ -521,16 +521,3 @@ def test_a_call_that_takes_too_long_is_given_up(sandbox):
 
 def test_the_secret_of_a_credential_is_nowhere_in_a_client(google):
     assert not [secret for secret in google.secrets if secret in f"{google.client!r}{google.connection()!r}"]
-
-
-@pytest.mark.parametrize("version", GOOGLE.versions)
-def test_a_version_is_answered_until_the_day_on_which_it_ends(sandbox, version):
-    google = GoogleRig(sandbox, version=version.name)
-    midnight = datetime(version.ends.year, version.ends.month, version.ends.day, tzinfo=UTC)
-    sandbox.clock.set(midnight - timedelta(seconds=1))
-    google.client.facts(google.connection(), lambda: None)
-
-    sandbox.clock.set(midnight)
-
-    with pytest.raises(VersionSunset):
-        google.client.facts(google.connection(), lambda: None)

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import facebook_business.api
 import pytest
@@ -17,7 +17,6 @@ from adpulse.errors import (
     RateLimited,
     TooMuchData,
     Unavailable,
-    VersionSunset,
 )
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Fetch, FetchKind, Heat
@@ -263,19 +262,6 @@ def test_current_versions_are_answered(sandbox, version):
 
     assert keyed(meta.ads()) == keyed(MetaRig(sandbox).truth())
     assert meta.client.answered_by is None
-
-
-@pytest.mark.parametrize("version", [version for version in META.versions if version.ends])
-def test_a_version_is_answered_until_the_day_on_which_it_ends(sandbox, version):
-    meta = MetaRig(sandbox, version=version.name)
-    midnight = datetime(version.ends.year, version.ends.month, version.ends.day, tzinfo=UTC)
-    sandbox.clock.set(midnight - timedelta(seconds=1))
-    meta.client.facts(meta.connection(), lambda: None)
-
-    sandbox.clock.set(midnight)
-
-    with pytest.raises(VersionSunset):
-        meta.client.facts(meta.connection(), lambda: None)
 
 
 def test_a_call_that_meta_upgrades_is_noticed_also_when_it_is_refused(sandbox):
