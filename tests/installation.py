@@ -1,8 +1,12 @@
 """A whole installation in one process, against a sandbox, without Prefect: the steps of a sync called one after the other."""
 
 import os
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from fakes import MovedClock
 from migrated import copy_migrated
@@ -12,7 +16,6 @@ from sqlalchemy import update
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
-from adpulse.clock import SandboxClock
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
@@ -32,11 +35,25 @@ from tasks.settling import settle
 from tasks.upsert import apply_changes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """An installation that others are copies of: its folder, what its maker returned, and when that was."""
+
+    folder: TemporaryDirectory
+    answer: Any
+    now: datetime
+    notes: dict
+
+
+_originals: dict[tuple, Original] = {}
+
+
 class Installation:
     """Connects accounts of a sandbox and syncs them; ``app`` is the one that the steps use, ``wall`` its real time."""
 
     def __init__(self, home, sandbox, **variables):
         self.sandbox = sandbox
+        self._variables = variables
         own = {
             "ADPULSE_HOME": str(home),
             "ADPULSE_META_GRAPH_URL": sandbox.graph_url,
@@ -56,7 +73,7 @@ class Installation:
         os.environ.update(own | variables)
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
-        self._wall_before, self.wall = bootstrap.wall, MovedClock()
+        self._before, self.wall = (bootstrap.wall, bootstrap.SandboxClock), MovedClock()
         bootstrap.wall = self.wall
         bootstrap.SandboxClock = lambda _: sandbox.clock  # the same clock: a request for each look is a sixth of a sync's time
         home.mkdir(parents=True, exist_ok=True)
@@ -69,14 +86,14 @@ class Installation:
         self.remote = Remote(sandbox.control_url)
         self.workspace = next(iter(self.app.workspaces.all()), None) or self.app.workspaces.create("Acme")
         self.notes = {}
+        self._new = self._touched()
 
     def close(self):
         """Leave the process as it was found: a fixture that outlives its first test must not shape the next one's."""
         os.environ.clear()
         os.environ.update(self._environment)
-        bootstrap.wall = self._wall_before
+        bootstrap.wall, bootstrap.SandboxClock = self._before
         self.engine.dispose()
-        bootstrap.SandboxClock = SandboxClock
         for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
             cached.cache_clear()
 
@@ -97,6 +114,49 @@ class Installation:
             gross_margin=self.app.settings.gross_margin,
         )
         return made.connection
+
+    def synced(self, name="Harbor Outdoor", frequency="manual"):
+        """Connect an account and sync it, in an installation that is new: a copy of the one that did so first in this process."""
+        return self.begin_as(_synced, name, frequency)
+
+    def begin_as(self, make, *arguments):
+        """Become what ``make(installation, *arguments)`` makes of a new installation, and return its answer.
+
+        It is called once per process, settings, and accounts of the sandbox, which has forgotten its calls. The copy begins where the
+        sandbox's time began. What ``make`` returns must not belong to its installation.
+        """
+        assert self._touched() == self._new, "Only a new installation can become a copy: it would lose what was stored in it."
+        key = make, arguments, tuple(self._variables.items()), _platforms(self.sandbox)
+        if key not in _originals:
+            _originals[key] = self._original(make, arguments)
+        original, home = _originals[key], self.app.settings.home
+        for engine in (self.engine, self.app.workspaces._engine):
+            engine.dispose()  # the last one to close a SQLite file removes its log, by name
+        shutil.rmtree(home)
+        shutil.copytree(Path(original.folder.name) / "home", home)
+        self.sandbox.calls.clear()
+        self.sandbox.clock.set(original.now)
+        settings.load.cache_clear()
+        bootstrap.app.cache_clear()
+        self.app = app()
+        self.workspace = next(iter(self.app.workspaces.all()))
+        self.notes = {connection: list(noted) for connection, noted in original.notes.items()}
+        return original.answer
+
+    def _touched(self):
+        """What changes when something is stored in the SQLite file, or when time moves."""
+        files = (Path(f"{self.engine.url.database}{end}") for end in ("", "-wal"))
+        return self.sandbox.clock.now(), [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+
+    def _original(self, make, arguments):
+        folder = TemporaryDirectory(prefix="adpulse-original-")
+        self.sandbox.clock.set(self.sandbox.world.beginning)
+        first = Installation(Path(folder.name) / "home", self.sandbox, **self._variables)
+        try:
+            answer = make(first, *arguments)
+        finally:
+            first.close()
+        return Original(folder=folder, answer=answer, now=self.sandbox.clock.now(), notes=first.notes)
 
     def secret(self, provider, token="full"):
         """One of the sandbox's credentials."""
@@ -190,6 +250,20 @@ def shrink(sandbox, name="Alpenglow Reisen"):
     few = (("SEARCH", 1, 2, 2), ("PERFORMANCE_MAX", 1, 0, 2))
     sandbox.google.world.change(customer.id, replace(customer.spec, campaigns=few))
     return customer.id
+
+
+def _synced(installation, name, frequency):
+    connection = installation.connect(name, frequency)
+    run = installation.sync(connection)
+    assert run.state is RunState.DONE
+    return connection
+
+
+def _platforms(sandbox):
+    """What decides what the platforms answer: their accounts, and the faults."""
+    meta, google = sandbox.world, sandbox.google.world
+    specs = [each.spec for each in (*meta.accounts.values(), *google.customers.values())]
+    return meta.seed, tuple(specs), str(sandbox.faults.as_json())
 
 
 def share_credential(installation, connection, other):

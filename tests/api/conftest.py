@@ -34,15 +34,23 @@ def sandbox():
 
 
 @pytest.fixture
-def team(installation):
-    """A workspace with a connection, an open run, and the texts of its keys by role."""
-    return _team(installation, installation.workspace)
+def team(request, installation):
+    """A workspace with a connection, an open run, and the texts of its keys by role; with ``numbers``, its connection was synced."""
+    if "numbers" in request.fixturenames:
+        return _bound(installation, installation.begin_as(_synced_team))
+    return _bound(installation, _team(installation, installation.workspace))
+
+
+@pytest.fixture
+def numbers(team):
+    """The team's connection was synced."""
+    return team.connection
 
 
 @pytest.fixture
 def others(installation, team):  # noqa: ARG001 - the team's workspace is the first
     """Another such workspace, of somebody else."""
-    return _team(installation, installation.app.workspaces.create("Borealis"))
+    return _bound(installation, _team(installation, installation.app.workspaces.create("Borealis")))
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +163,14 @@ def set_up(installation):
     return use
 
 
+def _synced_team(installation):
+    team = _team(installation, installation.workspace)
+    installation.sync(team["connection"])
+    return team
+
+
 def _team(installation, workspace):
+    """What a team has, but for what belongs to this installation's ``app``."""
     app = installation.app
     installation.workspace = workspace
     connection = installation.connect()
@@ -168,13 +183,17 @@ def _team(installation, workspace):
     made = {role: app.keys.create(role, role, workspace.id) for role in (Role.VIEWER, Role.EDITOR)}
     texts = {role.value: text.get_secret_value() for role, (_, text) in made.items()}
     spare = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
-    secret = installation.secret("google").get_secret_value()
+    webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
+    alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
+    ids = {"letter_id": letter_id, "run_id": run_id, "key_id": spare}
+    return {"workspace": workspace, "connection": connection, "webhook": webhook, "alert": alert} | texts | ids
+
+
+def _bound(installation, team):
+    app = installation.app
 
     def grant(for_connection=None):
         provider = for_connection.provider if for_connection else "google"
-        return authorising.grant_of(app, workspace.id, provider, installation.secret(provider)).id
+        return authorising.grant_of(app, team["workspace"].id, provider, installation.secret(provider)).id
 
-    webhook, _ = app.webhooks.create(workspace.id, "theirs", SecretStr("https://1.1.1.1/hooks"))
-    alert = app.alerts.create(workspace.id, "theirs", "SELECT 1 AS one")
-    told = {"app": app, "workspace": workspace, "connection": connection, "run_id": run_id, "webhook": webhook, "alert": alert}
-    return SimpleNamespace(**told, **texts, letter_id=letter_id, key_id=spare, secret=secret, grant=grant)
+    return SimpleNamespace(**team, app=app, secret=installation.secret("google").get_secret_value(), grant=grant)

@@ -46,16 +46,16 @@ def test_force_refresh_is_the_runs(ask, installation, team):
 
 
 @pytest.mark.parametrize("half", ["entities", "metrics"])
+@pytest.mark.usefixtures("numbers")
 def test_one_half_is_asked_for_alone(ask, installation, team, half):
-    installation.sync(team.connection)
 
     answer = ask("POST", f"/workspaces/{team.workspace.id}/connections/{team.connection.id}/sync-{half}", team.editor)
 
     assert installation.app.runs.get(answer.json()["job_id"]).parts == half
 
 
-def test_the_eight_fields_are_told_by_every_route_that_tells_of_a_connection(ask, installation, team):
-    installation.sync(team.connection)
+@pytest.mark.usefixtures("numbers")
+def test_the_eight_fields_are_told_by_every_route_that_tells_of_a_connection(ask, team):
     path = f"/connections/{team.connection.id}"
 
     status = ask("GET", f"{path}/sync-status", team.viewer).json()
@@ -90,8 +90,8 @@ def test_completeness_is_the_same_by_route_and_in_the_published_file(ask, instal
         assert level["settled_through"] == str(max(day["date"] for day in days if day["settled"])) == str(today - timedelta(days=29))
 
 
+@pytest.mark.usefixtures("numbers")
 def test_a_day_that_was_not_read_is_a_hole(ask, installation, team):
-    installation.sync(team.connection)
     today = team.connection.today(installation.app.clock.now())
     missing = [today - timedelta(days=n) for n in (40, 41, 60)]
     forget_days(installation, missing)
@@ -105,8 +105,8 @@ def test_a_day_that_was_not_read_is_a_hole(ask, installation, team):
     assert leaf["complete_through"] == leaf["settled_through"] == str(today - timedelta(days=61))
 
 
-def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, installation, team):
-    installation.sync(team.connection)
+@pytest.mark.usefixtures("numbers")
+def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, team):
     path = f"/connections/{team.connection.id}/completeness"
     before = ask("GET", path, team.viewer).json()
 

@@ -29,12 +29,11 @@ def delete(ask, team):
 
 
 @pytest.fixture
-def two(installation, team):
+def two(installation, numbers):
     """Two connections of the team's with data; the first one is to go."""
     other = installation.connect("Sakura Tea")
-    for each in (team.connection, other):
-        installation.sync(each)
-    return team.connection, other
+    installation.sync(other)
+    return numbers, other
 
 
 def kept(installation, column):

@@ -95,8 +95,8 @@ def test_nothing_is_changed_when_one_part_is_wrong(ask, team, wrong):
     assert ask("GET", path, team.viewer).json() == before
 
 
+@pytest.mark.usefixtures("numbers")
 def test_a_new_margin_reaches_the_stored_days_with_the_sync_that_it_asks_for(ask, installation, team):
-    installation.sync(team.connection)
 
     changed = ask("PATCH", f"/connections/{team.connection.id}", team.editor, json={"gross_margin": "35%"}).json()
 

@@ -38,9 +38,9 @@ def values(family):
     return {tuple(sample.labels.values()): sample.value for sample in family.samples}
 
 
-def test_the_page_lists_every_metric_with_its_type_and_labels_and_no_other(scrape, installation, team):
+@pytest.mark.usefixtures("numbers")
+def test_the_page_lists_every_metric_with_its_type_and_labels_and_no_other(scrape, installation):
     installation.app.leadership.take(SWEEP, "worker")
-    installation.sync(team.connection)
     installation.connect("Alpenglow Reisen", token="full")
     rows = re.findall(r"^\| `(adpulse_\w+)` \| (\w+) \|([^|]*)\|", (DOCS / "operations.md").read_text(), re.MULTILINE)
     told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
@@ -81,8 +81,8 @@ def test_the_days_that_api_versions_have_left_are_counted(scrape, installation, 
     assert values(scrape()["adpulse_api_version_days_left"]) == {("google", "v26"): 254, ("meta", "v25.0"): 3}
 
 
+@pytest.mark.usefixtures("numbers")
 def test_thousands_of_accounts_are_no_more_series_than_a_few(scrape, installation, team):
-    installation.sync(team.connection)
     scrape()
     before = {name: len(family.samples) for name, family in scrape().items()}
     with installation.engine.begin() as session:

@@ -300,8 +300,8 @@ def test_a_frequency_that_was_not_granted_is_refused_on_a_page(browser, visit, t
     assert "realtime" not in visit(browser(team.editor), "GET", "/connections").text.split("<tbody>")[1]
 
 
+@pytest.mark.usefixtures("numbers")
 def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installation, team):
-    installation.sync(team.connection)
 
     told = re.sub(r"<[^>]+>|\s+", " ", visit(browser(team.viewer), "GET", "/connections").text)
     told = re.sub(r"\s+", " ", told)
@@ -314,8 +314,8 @@ def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installa
     assert "Sync now" not in told  # a viewer
 
 
+@pytest.mark.usefixtures("numbers")
 def test_the_days_that_are_known_are_shown_one_by_one(browser, visit, installation, team):
-    installation.sync(team.connection)
     today = team.connection.today(installation.app.clock.now())
     with installation.engine.begin() as session:
         session.execute(delete(PartitionRow).where(PartitionRow.day == str(today - timedelta(days=40)), PartitionRow.kind == "ads"))
@@ -351,8 +351,8 @@ def test_names_from_platforms_are_text_and_never_markup(browser, visit, installa
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_no_page_needs_inline_script_or_style(browser, visit, installation, team):
-    installation.sync(team.connection)
+@pytest.mark.usefixtures("numbers")
+def test_no_page_needs_inline_script_or_style(browser, visit, team):
     session = browser(team.editor)
     for path in ("/connections", f"/connections/{team.connection.id}", "/health", "/login"):
         answer = visit(session, "GET", path)

@@ -104,8 +104,8 @@ def test_a_bulk_change_that_is_none_changes_nothing(visit, session, installation
     assert find() == before
 
 
+@pytest.mark.usefixtures("numbers")
 def test_deleting_says_first_what_goes(visit, session, installation, team):
-    installation.sync(team.connection)
     installation.app.warehouse(team.workspace.id).publish(min_interval_seconds=0)
     path = f"/connections/{team.connection.id}/delete"
 

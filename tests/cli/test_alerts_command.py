@@ -16,7 +16,7 @@ def test_an_alert_is_made_run_listed_and_removed(adpulse, installation):
 
 
 def test_no_rows_are_told_in_a_sentence(adpulse, installation):
-    installation.sync(installation.connect("Corner Store 1"))
+    installation.synced("Corner Store 1")
     adpulse("alerts", "add", "quiet", "SELECT 1 WHERE false")
 
     assert adpulse("alerts", "run", "quiet")[1] == "No rows: it is quiet.\n"

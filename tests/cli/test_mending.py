@@ -19,8 +19,7 @@ from storage.control.runs import Leg
 @pytest.fixture
 def stopped(installation, sandbox):
     """A connection whose token has expired at the platform."""
-    connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1", frequency="hourly")
     sandbox.faults.add([{"action": "expired_token", "account": connection.external_id}])
     installation.leg(connection)
     sandbox.faults.clear()
@@ -105,8 +104,7 @@ def test_a_paused_connection_is_left_alone_until_it_is_resumed(adpulse, installa
 
 
 def test_a_disconnected_connection_keeps_its_data_and_loses_its_token(adpulse, installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     installation.app.runs.request(connection.id)
     (lease,) = installation.claim()
 
@@ -149,8 +147,7 @@ def test_a_letter_can_be_put_aside_with_a_note(adpulse, installation, stopped):
 
 
 def test_a_damaged_warehouse_is_restored_by_the_command_that_its_error_names(adpulse, installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     warehouse = installation.app.settings.home / "warehouse" / f"{installation.workspace.id}.duckdb"
     refused = adpulse("restore", "Acme")
     warehouse.write_bytes(b"notes of somebody")

@@ -60,8 +60,7 @@ def test_trap_01_a_purchase_counts_once_though_several_conversion_actions_tell_i
 
 
 def test_trap_02_a_row_that_vanished_is_zero_even_of_an_ad_that_was_removed(google, installation):
-    connection = installation.connect(google.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(google.SMALL)
     now, since = google.sandbox.clock.now(), TODAY - 20 * DAY
     shown = {row[0] for row in installation.rows("SELECT external_id FROM metric_facts WHERE impressions > 0 AND date >= ?", [since])}
     leaves = [leaf for leaf in google.sandbox.google.world.customer(google.SMALL).leaves if str(leaf.id) in shown]
@@ -178,8 +177,7 @@ def test_trap_08_performance_max_is_not_counted_twice_where_campaigns_are_stored
 
 
 def test_trap_09_when_every_asset_group_is_removed_their_numbers_stay(google, installation):
-    connection = installation.connect(google.ABROAD)
-    installation.sync(connection)
+    connection = installation.synced(google.ABROAD)
     with_spend = "SELECT count(*) FROM metric_facts WHERE level = 'asset_group' AND spend > 0 AND date < ?"
     before = installation.rows(with_spend, [TODAY])
     for leaf in google.sandbox.google.world.customer(google.ABROAD).of("asset_group"):
@@ -264,8 +262,7 @@ def test_a_read_of_leaves_without_the_split_says_nothing_of_it_rather_than_zero(
 
 
 def test_what_is_stored_of_a_day_is_what_google_tells_of_it_down_to_the_micro(google, installation):
-    connection = installation.connect(google.ABROAD)
-    installation.sync(connection)
+    installation.synced(google.ABROAD)
 
     stored = keyed(read(installation.published(), f"SELECT external_id, date, campaign_id, {', '.join(METRICS)} FROM metric_facts"))
 

@@ -65,8 +65,7 @@ def test_every_metric_is_stored_in_its_unit(meta, level):
 
 
 def test_trap_02_a_living_ads_vanished_day_becomes_zero_and_a_deleted_ads_day_stays(installation, sandbox):
-    connection = installation.connect()
-    installation.sync(connection)
+    connection = installation.synced()
     stored = {(row[0], row[1]): row[2] for row in installation.rows("SELECT external_id, date, impressions FROM metric_facts")}
     sandbox.clock.advance(86_400)
 
@@ -159,8 +158,7 @@ def test_trap_06_a_day_with_a_clock_change_is_one_day(sandbox, name, day, hours)
 
 
 def test_trap_07_a_conversion_of_the_last_day_of_the_lookback_arrives(installation, sandbox):
-    connection = installation.connect("Sakura Tea")
-    installation.sync(connection)
+    connection = installation.synced("Sakura Tea")
     for _ in range(2):
         sandbox.clock.advance(86_400)
         installation.sync(connection)

@@ -46,8 +46,7 @@ def test_trap_03_an_answer_that_breaks_off_writes_nothing_of_it(rig, installatio
 
 
 def test_trap_05_a_second_sync_of_the_same_numbers_writes_nothing(rig, installation):
-    connection = installation.connect(rig.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(rig.SMALL)
     before = sorted(installation.rows("SELECT * FROM metric_changes"))
 
     run = installation.sync(connection, force=True)
@@ -58,8 +57,7 @@ def test_trap_05_a_second_sync_of_the_same_numbers_writes_nothing(rig, installat
 
 
 def test_trap_07_late_conversions_and_retractions_are_both_written(rig, installation):
-    connection = installation.connect(rig.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(rig.SMALL)
     rig.sandbox.clock.advance(86_400)
 
     installation.sync(connection)
@@ -71,8 +69,7 @@ def test_trap_07_late_conversions_and_retractions_are_both_written(rig, installa
 
 
 def test_trap_09_what_is_gone_keeps_its_numbers(rig, installation):
-    connection = installation.connect(rig.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(rig.SMALL)
     ads = [row for row in rig.entities_truth(rig.SMALL).to_pylist() if row["level"] == "ad"]
     still = {row["external_id"] for row in ads if row["effective_status"] in ("ARCHIVED", "REMOVED")}
 
@@ -84,7 +81,7 @@ def test_trap_09_what_is_gone_keeps_its_numbers(rig, installation):
 
 @pytest.mark.parametrize(("kind", "name"), [(MetaRig, MetaRig.SMALL), (GoogleRig, GoogleRig.ABROAD)])
 def test_trap_11_what_leaves_do_not_tell_is_a_row_of_its_own(kind, name, sandbox, installation):
-    installation.sync(installation.connect(name))
+    installation.synced(name)
 
     hidden = installation.rows("SELECT count(*), sum(spend) FROM daily WHERE level = 'unreported'")
     whole = installation.rows("SELECT CAST(sum(spend) * 1000000 AS BIGINT) FROM daily")
@@ -98,8 +95,7 @@ def test_trap_11_what_leaves_do_not_tell_is_a_row_of_its_own(kind, name, sandbox
 
 
 def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(rig, installation):
-    connection = installation.connect(rig.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(rig.SMALL)
     before = installation.rows("SELECT count(*), sum(spend) FROM metric_facts")
     rig.sandbox.clock.advance(86_400)
     rig.change(rig.SMALL, currency="CAD")
@@ -115,8 +111,7 @@ def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(rig, install
 
 @pytest.mark.parametrize("noticed", [True, False])
 def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(rig, installation, noticed):
-    old = installation.connect(rig.SMALL)
-    installation.sync(old)
+    old = installation.synced(rig.SMALL)
     before = installation.rows(f"SELECT count(*), sum(spend) FROM metric_facts WHERE connection_id = '{old.id}'")
     rig.sandbox.clock.advance(86_400)
     rig.change(rig.SMALL, currency="CAD")
@@ -140,8 +135,7 @@ def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(
 
 
 def test_trap_14_another_time_zone_reads_every_day_again(rig, installation):
-    connection = installation.connect(rig.ABROAD)
-    installation.sync(connection)
+    connection = installation.synced(rig.ABROAD)
     rig.sandbox.clock.advance(86_400)
     rig.change(rig.ABROAD, timezone="America/New_York")
 
@@ -154,8 +148,7 @@ def test_trap_14_another_time_zone_reads_every_day_again(rig, installation):
 
 
 def test_trap_15_a_new_name_is_no_change_of_metrics(rig, installation):
-    connection = installation.connect(rig.SMALL)
-    installation.sync(connection)
+    connection = installation.synced(rig.SMALL)
     changed_at = installation.app.connections.get(connection.id).last_metrics_changed_at
     rig.sandbox.clock.advance(10)
     renamed = rig.rename(rig.SMALL, "Another name")
@@ -169,8 +162,7 @@ def test_trap_15_a_new_name_is_no_change_of_metrics(rig, installation):
 
 
 def test_a_credential_that_is_revoked_stops_the_sync_and_keeps_the_data(rig, installation):
-    connection = installation.connect(rig.ABROAD)
-    installation.sync(connection)
+    connection = installation.synced(rig.ABROAD)
     before = installation.rows(f"{STORED} ORDER BY ALL")
     rig.sandbox.faults.add([{"action": "expired_token"}])
 

@@ -1,6 +1,5 @@
 """What the fault matrices of both platforms share: a fault at a place of a sync, what it leads to, and the way back to the truth."""
 
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -123,16 +122,6 @@ class Seen:
         print("\n" + "  ".join([f"{'fault':<{width}}", *(f"{place:<22}" for place in places)]))
         for fault, endings in self._found.items():
             print("  ".join([f"{fault:<{width}}", *(f"{endings.get(place, '-'):<22}" for place in places)]))
-
-
-def copy_of(synced, home, opened):
-    """A copy of an installation that was synced, as ``opened`` opens it; nobody has asked the platform anything since."""
-    shutil.copytree(synced.app.settings.home, home)
-    synced.sandbox.faults.clear()
-    synced.sandbox.calls.clear()
-    made = opened(home, synced.sandbox)
-    made.notes = {connection: list(noted) for connection, noted in synced.notes.items()}
-    return made
 
 
 def told_and_waited_for(installation, run, cell, neighbours):

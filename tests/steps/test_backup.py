@@ -31,8 +31,7 @@ def put_back(folder, home):
 
 @pytest.mark.parametrize("moment", ["at rest", "a sync between the database and the files"])
 def test_a_restored_backup_goes_on_to_the_truth(installation, sandbox, tmp_path, moment):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     backed_up(installation, tmp_path / "backup")
     sandbox.clock.set(sandbox.clock.now() + timedelta(hours=5))
     installation.sync(connection)
@@ -54,8 +53,7 @@ def test_a_restored_backup_goes_on_to_the_truth(installation, sandbox, tmp_path,
 
 
 def test_without_its_keys_a_backup_says_which_are_missing(installation, sandbox, tmp_path):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     backed_up(installation, tmp_path / "backup")
     (tmp_path / "backup" / "secret.key").unlink()
     put_back(tmp_path / "backup", tmp_path / "restored")

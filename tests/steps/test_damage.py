@@ -53,8 +53,7 @@ def days_read(installation, connection):
 
 
 def test_a_sync_into_a_damaged_warehouse_names_the_way_back_and_waits_longer_and_longer(installation, sandbox):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(2 * 3600)
     truncate(live(installation))
 
@@ -74,8 +73,7 @@ def test_a_sync_into_a_damaged_warehouse_names_the_way_back_and_waits_longer_and
 
 @pytest.mark.parametrize("damage", [truncate, lambda path: path.write_bytes(b""), lambda path: path.unlink()], ids=["cut", "empty", "gone"])
 def test_after_a_restore_the_sync_goes_on_from_the_copy_to_the_truth(installation, sandbox, damage):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(2 * 3600)
     installation.sync(connection)
     damage(live(installation))
@@ -108,8 +106,7 @@ def test_what_the_copy_never_had_is_read_again_after_a_restore(quiet, sandbox):
 
 
 def test_without_a_copy_the_first_sync_begins_again(installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     truncate(live(installation))
     installation.published().unlink()
 
@@ -124,8 +121,7 @@ def test_without_a_copy_the_first_sync_begins_again(installation):
 
 
 def test_a_sync_under_way_while_its_warehouse_is_restored_notes_nothing_as_read(installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     installation.app.runs.request(connection.id)
     (lease,) = installation.claim()
     made = installation._prepare(lease)
@@ -143,8 +139,7 @@ def test_a_sync_under_way_while_its_warehouse_is_restored_notes_nothing_as_read(
 
 
 def test_a_sound_warehouse_is_not_restored_and_goes_on_being_synced(installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     ages = installation.app.partitions.ages(connection.id)
 
     with pytest.raises(Usage, match="is not damaged"):
@@ -155,8 +150,7 @@ def test_a_sound_warehouse_is_not_restored_and_goes_on_being_synced(installation
 
 
 def test_a_run_adopted_from_a_dead_worker_waits_when_the_warehouse_is_damaged(installation):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     installation.app.runs.request(connection.id)
     (lease,) = installation.claim()
     installation._prepare(lease)
@@ -170,8 +164,7 @@ def test_a_run_adopted_from_a_dead_worker_waits_when_the_warehouse_is_damaged(in
 
 
 def test_the_sweep_tells_once_what_keeps_a_copy_from_being_renewed(installation, caplog):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    installation.synced("Corner Store 1")
     truncate(live(installation))
     sweep = Sweep(installation.app)
 
@@ -202,8 +195,7 @@ def full(monkeypatch, owner, name):
 
 @pytest.mark.parametrize("place", ["save_plan", "write", "write_changes", "apply"])
 def test_a_disk_that_is_full_in_the_middle_of_a_sync_leaves_nothing_half_written(installation, sandbox, monkeypatch, place):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(2 * 3600)
     before, ages = installation.rows(SPEND), installation.app.partitions.ages(connection.id)
     owner = installation.app.warehouse(installation.workspace.id) if place == "apply" else installation.app.staging
@@ -226,8 +218,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_sync_leaves_nothing_half_written
 
 
 def test_a_disk_that_is_full_when_the_copy_is_made_does_not_fail_the_sync(installation, sandbox, monkeypatch, caplog):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(2 * 3600)
     before = installation.rows(SPEND)
     room = full(monkeypatch, analytics, "copy")
@@ -247,8 +238,7 @@ def test_a_disk_that_is_full_when_the_copy_is_made_does_not_fail_the_sync(instal
 
 
 def test_a_warehouse_that_a_notebook_has_open_is_waited_for(installation, sandbox):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(2 * 3600)
     code = f"import duckdb; held = duckdb.connect({str(live(installation))!r}); print('open', flush=True); input()"
 
@@ -301,8 +291,7 @@ def test_a_control_plane_without_space_is_told(installation):
 
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day ahead", "a day back"])
 def test_when_business_time_jumps_the_next_syncs_still_end_at_the_truth(installation, sandbox, jump):
-    connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1", frequency="hourly")
     sandbox.clock.set(sandbox.clock.now() + jump)
     Sweep(installation.app).once()
 

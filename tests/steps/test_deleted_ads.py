@@ -30,22 +30,29 @@ def totals_fail(installation, _):
     installation.sandbox.faults.add([{"action": "server_error", "kind": "insights", "skip": 1}])
 
 
+def synced_until_a_minute_before(installation):
+    """A realtime connection, synced first and again a minute before the next ads are deleted; the connection, and that instant."""
+    account, now = installation.sandbox.world.account(ACCOUNT), installation.app.clock.now()
+    deleted_at = min(at for at, _ in account.deletions if at > now + timedelta(hours=2))
+    installation.app.workspaces.grant_realtime(installation.workspace.id)
+    connection = installation.connect(ACCOUNT, Frequency.REALTIME.value)
+    installation.finish(*installation.tick())
+    installation.advance_to(deleted_at - MINUTE)
+    installation.finish(*installation.tick())
+    return connection, deleted_at
+
+
 @pytest.mark.parametrize("goes_wrong", [lookup_fails, lookup_is_throttled, hour_is_used_up, totals_fail])
 def test_a_deleted_ads_numbers_stay_when_it_cannot_be_looked_up(installation, goes_wrong):
+    connection, deleted_at = installation.begin_as(synced_until_a_minute_before)
     app, account = installation.app, installation.sandbox.world.account(ACCOUNT)
-    app.workspaces.grant_realtime(installation.workspace.id)
-    connection = installation.connect(ACCOUNT, Frequency.REALTIME.value)
     app.client(connection)._sleep = lambda _: None
-    installation.finish(*installation.tick())
-    deleted_at = min(at for at, _ in account.deletions if at > app.clock.now() + timedelta(hours=2))
     gone = {account.ads[number].id for at, number in account.deletions if at == deleted_at}
 
     def stored():
         rows = installation.rows("SELECT external_id, date, spend FROM metric_facts WHERE spend > 0")
         return {(external_id, day): spend for external_id, day, spend in rows if external_id in gone}
 
-    installation.advance_to(deleted_at - MINUTE)
-    installation.finish(*installation.tick())
     before = stored()
     installation.advance_to(deleted_at + 2 * MINUTE)
     if goes_wrong is totals_fail:
@@ -81,15 +88,9 @@ def test_a_full_sync_asks_nothing_that_meta_refuses_and_equals_the_truth(install
 
 
 def test_a_deleted_ad_is_looked_up_once_and_keeps_its_name(installation):
-    app, account = installation.app, installation.sandbox.world.account(ACCOUNT)
-    app.workspaces.grant_realtime(installation.workspace.id)
-    installation.connect(ACCOUNT, Frequency.REALTIME.value)
-    installation.finish(*installation.tick())
-    now = app.clock.now()
-    deleted_at = min(at for at, _ in account.deletions if at > now + timedelta(hours=2))
-    gone = {account.ads[number].id: account.ads[number].name(now) for at, number in account.deletions if at == deleted_at}
-    installation.advance_to(deleted_at - MINUTE)
-    installation.finish(*installation.tick())
+    _, deleted_at = installation.begin_as(synced_until_a_minute_before)
+    account, first = installation.sandbox.world.account(ACCOUNT), installation.sandbox.world.beginning
+    gone = {account.ads[number].id: account.ads[number].name(first) for at, number in account.deletions if at == deleted_at}
 
     for minutes in (2, 4, 6):
         installation.advance_to(deleted_at + minutes * MINUTE)

@@ -193,8 +193,7 @@ def test_a_slow_account_is_late_and_its_read_is_waited_for_and_not_repeated(inst
 
 
 def test_an_account_that_was_slow_is_left_to_the_background_until_it_is_quick_again(installation):
-    connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.sync(connection)
+    installation.synced("Corner Store 1", frequency="hourly")
     installation.sandbox.clock.advance(2 * 3600)
     (lease,) = installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")
     settle(installation.app, lease, prepare(installation.app, lease), BadRequest("It was slow, and then it failed."), late=True)

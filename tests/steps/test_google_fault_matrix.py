@@ -30,7 +30,6 @@ from steps.matrix import (
     Place,
     Stored,
     cells,
-    copy_of,
     in_order_again,
     recover,
     seldom,
@@ -120,40 +119,31 @@ def sandbox():
         yield running
 
 
-@pytest.fixture(scope="module")
-def synced(sandbox, tmp_path_factory):
-    """An account that was synced, its metrics once more 18 hours later, and others beside it that have nothing to do."""
-    made = opened(tmp_path_factory.mktemp("synced") / "home", sandbox)
-    connection = made.connect(ACCOUNT)
+def synced_before(installation):
+    """An account that was synced, its metrics once more 18 hours later, and others beside it that have nothing to do; what is stored."""
+    clock, connection = installation.sandbox.clock, installation.connect(ACCOUNT)
     for name, credential in ((SAME_PROJECT, "full"), (OTHER_PROJECT, "service account"), (OTHER_PLATFORM, "full")):
-        made.connect(name, token=credential)
-    (run,) = made.leg(connection)
-    sandbox.clock.set(OLDER)
-    assert made.finish(run).state is RunState.DONE
-    sandbox.clock.set(REREAD)
-    made.app.runs.request(connection.id, Parts.METRICS)
-    assert made.finish(*made.work(made.claim())).state is RunState.DONE
-    made.before = Stored.of(made, connection)
-    made.close()
-    return made
+        installation.connect(name, token=credential)
+    (run,) = installation.leg(connection)
+    clock.set(OLDER)
+    assert installation.finish(run).state is RunState.DONE
+    clock.set(REREAD)
+    installation.app.runs.request(connection.id, Parts.METRICS)
+    assert installation.finish(*installation.work(installation.claim())).state is RunState.DONE
+    return Stored.of(installation, connection)
 
 
 @pytest.fixture
-def installation(sandbox, synced, tmp_path):
-    """A copy of it, when the next sync is due."""
+def installation(sandbox, tmp_path):
+    """One that was synced before, when the next sync is due."""
     spec = sandbox.google.world.customer(ACCOUNT).spec
-    made = copy_of(synced, tmp_path / "home", opened)
+    sandbox.faults.clear()
+    made = Installation(tmp_path / "home", sandbox)
+    made.before = made.begin_as(synced_before)
+    made.app.client(made.app.connections.get(ACCOUNT).connection)._sleep = lambda _: None
     yield made
     becomes(sandbox, spec)
     made.close()
-
-
-def opened(home, sandbox):
-    made = Installation(home, sandbox)
-    for view in made.app.connections.all():
-        if view.connection.name == ACCOUNT:
-            made.app.client(view.connection)._sleep = lambda _: None
-    return made
 
 
 def becomes(sandbox, spec):
@@ -167,7 +157,7 @@ def test_every_fault_of_googles_half_has_its_line():
 
 
 @pytest.mark.parametrize("cell", list(cells(MATRIX, PLACES)))
-def test_a_fault_leads_where_the_error_table_says_and_recovery_to_the_truth(installation, synced, seen, cell):
+def test_a_fault_leads_where_the_error_table_says_and_recovery_to_the_truth(installation, seen, cell):
     sandbox = installation.sandbox
     spec = sandbox.google.world.customer(ACCOUNT).spec
     ours = installation.app.connections.get(ACCOUNT).connection
@@ -175,7 +165,7 @@ def test_a_fault_leads_where_the_error_table_says_and_recovery_to_the_truth(inst
     sandbox.faults.add(cell.rules)
 
     (run,) = strike(installation, ours, cell)
-    before, read, at = synced.before, cell.place.before, cell.place.at
+    before, read, at = installation.before, cell.place.before, cell.place.at
     if cell.ending in (MONEY, ANEW):  # nobody knows of it before the facts are asked for again
         assert run.state is RunState.DONE
         before, read, at = Stored.of(installation, ours), set(), LATER

@@ -25,9 +25,7 @@ OF_CAUSE = "SELECT count(*) FROM metric_changes WHERE cause = 'margin'"
 
 @pytest.fixture
 def connection(installation):
-    made = installation.connect("Corner Store 1")
-    installation.sync(made)
-    return made
+    return installation.synced("Corner Store 1")
 
 
 def changed(installation, connection, margin=MARGIN):

@@ -30,7 +30,6 @@ from steps.matrix import (
     Place,
     Stored,
     cells,
-    copy_of,
     in_order_again,
     recover,
     seldom,
@@ -104,35 +103,28 @@ def sandbox():
         yield running
 
 
-@pytest.fixture(scope="module")
-def synced(sandbox, tmp_path_factory):
-    """Two accounts, the first of them synced a day ago, its metrics again three hours ago."""
-    made = opened(tmp_path_factory.mktemp("synced") / "home", sandbox)
-    connection = made.connect("Corner Store 1")
-    made.connect("Corner Store 2")
-    assert made.sync(connection).state is RunState.DONE
-    sandbox.clock.set(LATER - timedelta(hours=3))
-    made.app.runs.request(connection.id, Parts.METRICS)
-    assert made.finish(*made.work(made.claim())).state is RunState.DONE
-    made.before = Stored.of(made, connection)
-    made.close()
-    return made
+def synced_before(installation):
+    """Two accounts, the first of them synced a day ago, its metrics again three hours ago; what is stored of it."""
+    connection = installation.connect("Corner Store 1")
+    installation.connect("Corner Store 2")
+    assert installation.sync(connection).state is RunState.DONE
+    installation.sandbox.clock.set(LATER - timedelta(hours=3))
+    installation.app.runs.request(connection.id, Parts.METRICS)
+    assert installation.finish(*installation.work(installation.claim())).state is RunState.DONE
+    return Stored.of(installation, connection)
 
 
 @pytest.fixture
-def installation(sandbox, synced, tmp_path):
-    """A copy of it, when the next sync is due."""
+def installation(sandbox, tmp_path):
+    """One that was synced before, when the next sync is due."""
+    sandbox.faults.clear()
+    made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="26")
+    made.before = made.begin_as(synced_before)
     sandbox.clock.set(LATER)
-    made = copy_of(synced, tmp_path / "home", opened)
-    yield made
-    made.close()
-
-
-def opened(home, sandbox):
-    made = Installation(home, sandbox, ADPULSE_META_PAGE_SIZE="26")
     for view in made.app.connections.all():
         made.app.client(view.connection)._sleep = lambda _: None
-    return made
+    yield made
+    made.close()
 
 
 def test_every_fault_of_the_sandbox_has_its_line():
@@ -140,7 +132,7 @@ def test_every_fault_of_the_sandbox_has_its_line():
 
 
 @pytest.mark.parametrize("cell", list(cells(MATRIX, PLACES)))
-def test_a_fault_leads_where_the_error_tables_say_and_recovery_to_the_truth(installation, synced, seen, cell):
+def test_a_fault_leads_where_the_error_tables_say_and_recovery_to_the_truth(installation, seen, cell):
     ours = installation.app.connections.get("Corner Store 1").connection
     installation.sandbox.faults.add(cell.rules)
 
@@ -148,7 +140,7 @@ def test_a_fault_leads_where_the_error_tables_say_and_recovery_to_the_truth(inst
 
     told_and_waited_for(installation, run, cell, {"Corner Store 2": True})
     if cell.ending.state:
-        whole_or_not_at_all(cell.place.before, synced.before, Stored.of(installation, ours), LATER)
+        whole_or_not_at_all(cell.place.before, installation.before, Stored.of(installation, ours), LATER)
     in_order_again(installation, ours, recover(installation, ours, run, cell.ending))
     seen.add(cell)
 

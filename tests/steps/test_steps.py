@@ -148,8 +148,7 @@ def test_the_apps_own_limit_rests_every_account(installation, sandbox):
     ],
 )
 def test_a_connection_that_a_person_must_mend_is_left_alone_with_its_data(installation, sandbox, fault, status, told):
-    connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1", frequency="hourly")
     before = installation.rows("SELECT count(*) FROM metric_facts")
     sandbox.faults.add([{"action": fault}])
 
@@ -166,8 +165,7 @@ def test_a_connection_that_a_person_must_mend_is_left_alone_with_its_data(instal
 
 
 def test_who_presses_while_the_hour_is_full_gets_todays_numbers_when_there_is_room(installation, sandbox):
-    connection = installation.connect("Corner Store 1", frequency="hourly")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1", frequency="hourly")
     sandbox.clock.advance(20 * 60)
     ledger = installation.app.ledger
     for _ in range(180 - len(ledger.calls(connection.ledger_key))):
@@ -209,8 +207,7 @@ def test_a_failure_that_passes_is_told_backed_off_and_cleared_by_the_next_succes
     ],
 )
 def test_only_the_half_that_was_asked_for_is_read(installation, sandbox, parts, kinds):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     sandbox.clock.advance(3 * 3600)
     lease = claim(installation, connection, parts=parts)
 
@@ -255,8 +252,7 @@ def left_by_a_dead_worker(installation, lease):
 
 
 def test_who_asks_after_a_worker_died_gets_todays_numbers_as_they_are_now(installation, sandbox):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    connection = installation.synced("Corner Store 1")
     lease = claim(installation, connection)
     fetch(installation, lease)
     left_by_a_dead_worker(installation, lease)

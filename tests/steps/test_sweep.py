@@ -144,8 +144,7 @@ def test_the_leader_notifies_workspaces_of_an_api_version_that_ends(installation
 
 
 def test_only_the_leader_prunes_and_everyone_clears_its_own_files(installation, sandbox):
-    connection = installation.connect("Corner Store 1")
-    installation.sync(connection)
+    installation.synced("Corner Store 1")
     left = installation.app.settings.home / "staging" / "a-closed-run"
     sandbox.clock.advance(3 * 24 * 3600)
     installation.app.leadership.take("sweep", "elsewhere-1")
