@@ -1,5 +1,6 @@
 """A warehouse in a temporary folder, and short ways to write down answers, runs and connections."""
 
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -164,6 +165,21 @@ def build():
 @pytest.fixture
 def workspace(tmp_path, build):
     return Workspace(tmp_path, build)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, build):
+    """A workspace in a folder, as ``fill(workspace, build)`` filled it; what several tests begin with is filled once and copied."""
+    folders = {}
+
+    def copied(fill, folder):
+        if fill not in folders:
+            folders[fill] = tmp_path_factory.mktemp("filled")
+            fill(Workspace(folders[fill], build), build)
+        shutil.copytree(folders[fill], folder, dirs_exist_ok=True)
+        return Workspace(folder, build)
+
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -68,14 +68,17 @@ def unexpected(_):
     raise AssertionError("nothing may be forgotten")
 
 
-@pytest.fixture
-def lost(workspace, build):
-    """A warehouse with a published copy, and then one run more."""
+def fill_lost(workspace, build):
     many = [{"external_id": f"a{n}", "spend": n} for n in range(1, 3000)]
     workspace.sync(build.run(build.ads(*many)))
     workspace.warehouse.publish(min_interval_seconds=0)
     workspace.sync(build.run(build.ads(*many, {"external_id": "a1", "spend": 7}), generation=2))
-    return workspace
+
+
+@pytest.fixture
+def lost(filled, tmp_path):
+    """A warehouse with a published copy, and then one run more."""
+    return filled(fill_lost, tmp_path)
 
 
 def files(workspace):

@@ -31,9 +31,7 @@ def _grouped(rows):
     return found.items()
 
 
-@pytest.fixture
-def three(workspace, build):
-    """Three connections with rows in every table; the second has a name of its own."""
+def fill_three(workspace, build):
     days = {"since": build.today - timedelta(days=2), "until": build.today}
     for number in (1, 2, 3):
         key = {"connection_id": f"c{number}"}
@@ -44,7 +42,12 @@ def three(workspace, build):
             fetched = (build.ads(*rows, **days), build.totals(*totals, **days), build.walk(ad))
             workspace.sync(build.run(*fetched, generation=generation, connection_id=f"c{number}"))
     workspace.warehouse.publish(min_interval_seconds=0)
-    return workspace
+
+
+@pytest.fixture
+def three(filled, tmp_path):
+    """Three connections with rows in every table; the second has a name of its own."""
+    return filled(fill_three, tmp_path)
 
 
 def test_what_a_connection_has_is_counted_in_the_published_copy(three, build):
