@@ -1,6 +1,7 @@
 """Every test starts without the environment's ADPULSE_ and PREFECT_ variables and reaches only loopback."""
 
 import os
+from functools import partial
 from importlib.util import find_spec
 
 import pytest
@@ -35,6 +36,15 @@ def postgres():
 
     with Server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory):
+    """Makes home folders in which a Prefect server has nothing to migrate."""
+    from migrated import home_with_prefect  # noqa: PLC0415 - the storage tests run without what it needs, too
+
+    base = tmp_path_factory.getbasetemp()
+    return partial(home_with_prefect, shared=(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "migrated")
 
 
 @pytest.fixture

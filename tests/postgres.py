@@ -74,12 +74,14 @@ class Server:
         subprocess.run(command, cwd=self._folder, check=True, capture_output=True, **self._owner)
         self.port = _free_port()
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith(("ADPULSE_", "PREFECT_"))}
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [self._bin / "postgres", "-D", data, *settings],
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
+                env=theirs,  # it outlives the installation that the variables are of
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
                 **self._owner,
             )

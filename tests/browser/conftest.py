@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="package")
-def running(tmp_path_factory):
-    home = tmp_path_factory.mktemp("installation")
+def running(tmp_path_factory, prefect_home):
+    home = prefect_home(tmp_path_factory.mktemp("installation"))
     with Sandbox.start() as sandbox:
         with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
             yield up

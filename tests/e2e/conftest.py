@@ -7,8 +7,8 @@ from adpulse_sandbox import Sandbox
 
 
 @pytest.fixture(scope="package")
-def running(tmp_path_factory):
-    home = tmp_path_factory.mktemp("installation")
+def running(tmp_path_factory, prefect_home):
+    home = prefect_home(tmp_path_factory.mktemp("installation"))
     with Sandbox.start(extra=44) as sandbox:
         with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
             yield up

@@ -39,9 +39,11 @@ def databases(request):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, databases, request):
+def told(tmp_path_factory, databases, prefect_home, request):
     """What is left of an installation that ran, with all that it said, when it has ended."""
     home = tmp_path_factory.mktemp("canaries")
+    if not databases:
+        prefect_home(home)
     planted = {
         "Meta token": f"EAA{secrets.token_hex(24)}",
         "wrong Meta token": secrets.token_hex(24),  # of no shape that could be recognised

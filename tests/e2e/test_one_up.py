@@ -28,8 +28,8 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, sandbox):
-    home = tmp_path_factory.mktemp("installation")
+def running(tmp_path_factory, sandbox, prefect_home):
+    home = prefect_home(tmp_path_factory.mktemp("installation"))
     with Running(home, sandbox) as up:
         yield up
     assert processes_of(home) == []
@@ -101,8 +101,8 @@ def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
 
 
 @pytest.mark.slow  # that one of many gets the lock: tests/unit/test_instance.py
-def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
-    home = tmp_path / "home"
+def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox, prefect_home):
+    home = prefect_home(tmp_path / "home")
     environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     environment = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     children = [
@@ -138,9 +138,9 @@ def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox):
     assert processes_of(home) == []
 
 
-def test_an_interrupt_before_the_worker_listens_ends_it_although_it_was_inherited_as_ignored(tmp_path, sandbox):
+def test_an_interrupt_before_the_worker_listens_ends_it_although_it_was_inherited_as_ignored(tmp_path, sandbox, prefect_home):
     """As a shell starts its background jobs."""
-    home = tmp_path / "home"
+    home = prefect_home(tmp_path / "home")
     environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     command = f"trap '' INT; exec {sys.executable} -m adpulse up"
     with subprocess.Popen(["/bin/sh", "-c", command], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
@@ -162,8 +162,8 @@ def _read(child, lines, ready):
 
 
 @pytest.mark.parametrize("command", ["web", "prefect-server"])
-def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, command):
-    environment = {**os.environ, "ADPULSE_HOME": str(tmp_path / "home"), "ADPULSE_SANDBOX_URL": sandbox.control_url}
+def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, prefect_home, command):
+    environment = {**os.environ, "ADPULSE_HOME": str(prefect_home(tmp_path / "home")), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)
     port = _free_port()
     first = subprocess.Popen([sys.executable, "-m", "adpulse", command, "--port", str(port)], env=environment, start_new_session=True)

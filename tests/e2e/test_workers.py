@@ -13,7 +13,7 @@ import pytest
 from kills.workers import Workers
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from running import ENDED
+from running import ENDED, forget_prefect
 
 from adpulse import orchestrator
 from adpulse.errors import Unavailable
@@ -113,12 +113,13 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, prefect_home):
     before = dict(os.environ)
-    with PrefectServer(tmp_path_factory.mktemp("server"), progress=lambda _: None) as started:
+    with PrefectServer(prefect_home(tmp_path_factory.mktemp("server")), progress=lambda _: None) as started:
         yield started
     os.environ.clear()
     os.environ.update(before)
+    forget_prefect()
 
 
 @pytest.fixture

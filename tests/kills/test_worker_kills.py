@@ -19,8 +19,8 @@ ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 
 @pytest.mark.slow  # at every step of a sync, without Prefect: test_kills.py; a worker that dies: the test below
 @pytest.mark.timeout(900)
-def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish(tmp_path):
-    dice, home = Random(5), tmp_path / "home"
+def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish(tmp_path, prefect_home):
+    dice, home = Random(5), prefect_home(tmp_path / "home")
     google = Options(extra=1)
     with Sandbox.start(extra=2, google=google) as sandbox, PrefectServer(home, progress=lambda _: None) as server:
         shrink(sandbox, "Side Street 1")
@@ -64,8 +64,8 @@ def open_alone(workers, connection):
 
 
 @pytest.mark.timeout(600)
-def test_whom_three_killed_workers_in_a_row_had_is_a_dead_letter_and_who_was_settled_between_is_not(tmp_path):
-    home = tmp_path / "home"
+def test_whom_three_killed_workers_in_a_row_had_is_a_dead_letter_and_who_was_settled_between_is_not(tmp_path, prefect_home):
+    home = prefect_home(tmp_path / "home")
     with Sandbox.start(extra=2) as sandbox, PrefectServer(home, progress=lambda _: None) as server:
         workers = Workers(home, sandbox)
         workers.serve_with(server)

@@ -1,4 +1,4 @@
-"""Prefect's own server behind the guard: what a page of another origin gets from it, and that programs go on."""
+"""Prefect's own server as adpulse runs it: what a page of another origin gets from it, and what ``adpulse deploy`` installs there."""
 
 import asyncio
 import os
@@ -8,10 +8,15 @@ import sys
 import pytest
 import requests
 from prefect.client.orchestration import get_client
+from prefect.events.actions import CancelFlowRun
+from prefect.events.schemas.automations import AutomationCore
 from running import forget_prefect
+from waiting import until
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from adpulse import orchestrator
+from deployments import automations
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
 
@@ -21,16 +26,18 @@ SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/s
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, prefect_home):
     """A server with the deployments, and this process as its client."""
     before = dict(os.environ)
-    with PrefectServer(tmp_path_factory.mktemp("server"), progress=lambda _: None, origins="http://prefect:4200") as started:
+    home = prefect_home(tmp_path_factory.mktemp("server"))
+    with PrefectServer(home, progress=lambda _: None, origins="http://prefect:4200") as started:
         os.environ.update(started.environment())
         forget_prefect()
         asyncio.run(deploy("adpulse"))
         yield started
     os.environ.clear()
     os.environ.update(before)
+    forget_prefect()
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +127,71 @@ def test_prefects_own_command_line_and_ours_work(tmp_path):
         assert "meta" in done.stdout
 
 
+# What adpulse deploy installs for operators
+
+
+def installed():
+    with get_client(sync_client=True) as client:
+        return {each.name: each for each in client.read_automations()}
+
+
+def happened(event):
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/events/filter", json={"filter": {"event": {"name": [event]}}, "limit": 50})
+        return answer.raise_for_status().json()["events"]
+
+
+@pytest.mark.usefixtures("server")
+def test_the_automations_are_installed_and_again_is_harmless():
+    asyncio.run(deploy("adpulse"))
+    found = installed()
+
+    assert {name: (each.trigger, each.actions, each.enabled) for name, each in found.items()} == {
+        each.name: (each.trigger, each.actions, True) for each in automations.AUTOMATIONS
+    }
+    with get_client(sync_client=True) as client:
+        assert len(client.read_automations()) == 3
+
+
+@pytest.mark.usefixtures("server")
+def test_what_an_operator_made_of_one_stays():
+    name = automations.AUTOMATIONS[1].name
+    mine, actions = installed()[name], [CancelFlowRun(type="cancel-flow-run")]  # what is a default is not sent by the client
+    changed = AutomationCore(name=name, description="", trigger=mine.trigger, actions=actions, enabled=False)
+    with get_client(sync_client=True) as client:
+        client.update_automation(mine.id, changed)
+
+    asyncio.run(deploy("adpulse"))
+
+    kept = installed()[name]
+    assert (kept.actions, kept.enabled, kept.description) == (actions, False, automations.AUTOMATIONS[1].description)
+
+
+@pytest.mark.usefixtures("server")
+def test_stale_connections_reach_the_automation():
+    orchestrator.emit(orchestrator.STALE, {"connections": 2, "among_them": ["Harbor", "Acme"]})
+
+    wanted = str(installed()[automations.AUTOMATIONS[0].name].id)
+
+    def triggered():
+        return any(wanted in str(each) for each in happened("prefect.automation.triggered"))
+
+    until(triggered, lambda: [each["event"] for each in happened(orchestrator.STALE)], pause=0.5)
+    assert len(happened(orchestrator.STALE)) == 1
+
+
+# Settings of Prefect's own
+
+
 @pytest.fixture(scope="module")
-def changed(tmp_path_factory):
+def changed(tmp_path_factory, prefect_home):
     """A server whose operator opened it to every origin, and switched the check against forgery on."""
     names = ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS")
     settings = dict.fromkeys(names, "*") | {"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
-        with PrefectServer(tmp_path_factory.mktemp("changed"), progress=lambda _: None) as started:
+        with PrefectServer(prefect_home(tmp_path_factory.mktemp("changed")), progress=lambda _: None) as started:
             yield started
 
 
