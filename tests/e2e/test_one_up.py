@@ -66,7 +66,7 @@ def test_what_the_first_runs_is_not_started_a_second_time(running, command):
     assert re.match(rf"adpulse {command} is already running in \S+ \(process \d+, since [^)]+ UTC, http://127.0.0.1:\d+\)", told)
 
 
-@pytest.mark.slow  # each of it alone: test_meta_end_to_end.py, test_workers.py
+@pytest.mark.slow  # each of it alone: test_end_to_end.py, test_workers.py
 def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
     connection = running.connect("Harbor Outdoor", frequency="realtime")

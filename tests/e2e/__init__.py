@@ -1,1 +1,0 @@
-"""Whole installations. A package, so that a fixture of its scope ends with the tests here and not with the whole run."""
