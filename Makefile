@@ -7,6 +7,7 @@ VENV2 := .venv-duckdb2
 JOBS ?= 3
 SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
+unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
 .PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types reference lock bench load ci
 
