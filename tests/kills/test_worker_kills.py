@@ -17,7 +17,7 @@ KILLS = 5
 ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 
 
-@pytest.mark.slow  # at every step of a sync, without Prefect: test_kills.py; a worker that dies: the test below
+@pytest.mark.slow  # at every step of a sync, without Prefect: test_kills.py; a worker that dies: tests/e2e/test_workers.py
 @pytest.mark.timeout(900)
 def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish(tmp_path, prefect_home):
     dice, home = Random(5), prefect_home(tmp_path / "home")
@@ -63,6 +63,7 @@ def open_alone(workers, connection):
     return working == {connection.id} and not any(run.state is RunState.QUEUED for run in workers.newest())
 
 
+@pytest.mark.slow  # whom it suspects: tests/unit/test_unsettled.py; the letter: tests/steps/test_walls.py; a process killed: test_kills.py
 @pytest.mark.timeout(600)
 def test_whom_three_killed_workers_in_a_row_had_is_a_dead_letter_and_who_was_settled_between_is_not(tmp_path, prefect_home):
     home = prefect_home(tmp_path / "home")
