@@ -37,7 +37,7 @@ from tasks.upsert import apply_changes
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """An installation that others are copies of: its folder, what its maker returned, and when that was."""
+    """An installation that others are copies of: its folder, what ``make`` returned, and what the sandbox's clock said then."""
 
     folder: TemporaryDirectory
     answer: Any
@@ -252,6 +252,13 @@ def shrink(sandbox, name="Alpenglow Reisen"):
     return customer.id
 
 
+def share_credential(installation, connection, other):
+    """Let a connection use another one's credential, as those do that were connected together."""
+    with installation.engine.begin() as session:
+        session.execute(update(ConnectionRow).where(ConnectionRow.id == connection.id).values(credential_id=other.credential_id))
+    installation.app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+
+
 def _synced(installation, name, frequency):
     connection = installation.connect(name, frequency)
     run = installation.sync(connection)
@@ -263,11 +270,4 @@ def _platforms(sandbox):
     """What decides what the platforms answer: their accounts, and the faults."""
     meta, google = sandbox.world, sandbox.google.world
     specs = [each.spec for each in (*meta.accounts.values(), *google.customers.values())]
-    return meta.seed, tuple(specs), str(sandbox.faults.as_json())
-
-
-def share_credential(installation, connection, other):
-    """Let a connection use another one's credential, as those do that were connected together."""
-    with installation.engine.begin() as session:
-        session.execute(update(ConnectionRow).where(ConnectionRow.id == connection.id).values(credential_id=other.credential_id))
-    installation.app.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    return meta.seed, meta.beginning, tuple(specs), str(sandbox.faults.as_json())
