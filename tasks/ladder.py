@@ -209,7 +209,8 @@ class _Days:
         except Transient:
             return error
         self.refused += 1
-        sizes.note(account, self._part, (days + 1) // 2)
+        if days > 1:
+            sizes.note(account, self._part, (days + 1) // 2)
         return TooMuchData(str(error), error.code, named=False)
 
     def _descend(self, request: MetricsRequest, error: TooMuchData) -> None:
@@ -292,7 +293,7 @@ class _Days:
 
     def _read_report(self, request: MetricsRequest, report: Report) -> None:
         now, reports = self.app.clock.now(), self.app.client(self.connection).reports
-        label = platform_of(self.connection.provider).label
+        label, late = platform_of(self.connection.provider).label, not timedelta(0) <= now - report.started_at < REPORT_HOURS
         if reports is None:
             return
         try:
@@ -303,9 +304,15 @@ class _Days:
         except _UNANSWERED as error:
             self._leave_hole(request, error)
             return
+        except Unavailable as error:
+            if late:
+                self._leave_hole(request, error)
+                return
+            raise
         if answer is not None:
+            self.fetched_at = min(self.fetched_at, report.started_at)  # its numbers may be as old as that
             self._keep(request, [answer])
-        elif not timedelta(0) <= now - report.started_at < REPORT_HOURS:
+        elif late:
             stuck = f"{label} did not complete a report of {request.since} for {self.connection.name} within an hour."
             self._leave_hole(request, TooMuchData(stuck, "async"))
         else:

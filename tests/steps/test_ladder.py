@@ -351,3 +351,19 @@ def test_entities_and_numbers_are_asked_for_only_in_their_parts(installation, sa
     installation.finish(*installation.work(installation.claim()))
 
     assert holes(installation, connection) == before
+
+
+def test_a_report_whose_state_cannot_be_read_is_given_up_after_an_hour(installation, sandbox):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "server_error", "kind": "job"}])
+    began = sandbox.clock.now()
+
+    (run,) = installation.leg(connection)
+    while run.state in (RunState.POSTPONED, RunState.FAILED) and sandbox.clock.now() - began < 2 * REPORT_HOURS:
+        installation.advance_to(run.until)
+        (run,) = installation.work(installation.claim())
+
+    assert run.state is RunState.DONE
+    assert missing(installation, connection) == [IMPOSSIBLE]
+    assert "HTTP 503" in warning(installation, connection)
