@@ -22,7 +22,7 @@ from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.meta.platform import META
 from adpulse_sandbox import Sandbox
-from adpulse_sandbox.meta import graph
+from adpulse_sandbox.meta import usage
 
 DAY = timedelta(days=1)
 
@@ -199,7 +199,7 @@ def test_nearing_the_platforms_own_limit_slows_down_and_then_pauses(meta, sandbo
 @pytest.mark.parametrize(("percent", "slept", "scope"), [(80, [2.0], None), (96, [], "app")])
 def test_nearing_the_limit_of_the_app_slows_down_and_pauses_all_of_its_accounts(meta, monkeypatch, percent, slept, scope):
     meter = {"call_count": percent, "total_cputime": 1, "total_time": 1}
-    monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps(meter)})
+    monkeypatch.setattr(usage, "OF_APP", {"x-app-usage": json.dumps(meter)})
     meta.ads()
 
     if scope is None:
@@ -221,7 +221,7 @@ def test_an_answer_is_not_lost_because_its_meters_hold_nulls(meta, monkeypatch):
         "x-ad-account-usage": account,
         "x-fb-ads-insights-throttle": account,
     }
-    monkeypatch.setattr(graph, "_APP_USAGE", {name: json.dumps(value) for name, value in told.items()})
+    monkeypatch.setattr(usage, "OF_APP", {name: json.dumps(value) for name, value in told.items()})
 
     assert keyed(meta.ads()) == keyed(meta.truth())
     assert meta.slept == []
@@ -247,7 +247,7 @@ def test_entities_whose_meter_is_full_are_read_later_and_numbers_at_once(meta, s
 
 
 def test_a_failure_tells_how_much_is_used_up_too(meta, sandbox, monkeypatch):
-    monkeypatch.setattr(graph, "_APP_USAGE", {"x-app-usage": json.dumps({"call_count": 96})})
+    monkeypatch.setattr(usage, "OF_APP", {"x-app-usage": json.dumps({"call_count": 96})})
     sandbox.faults.add([{"action": "refused", "count": 1}])
     with pytest.raises(BadRequest):
         meta.ads()
