@@ -305,7 +305,7 @@ def test_a_scheduled_run_of_google_fires_and_syncs(running):
 def test_a_sync_and_an_alert_about_it_reach_a_receiver(running):
     wanted = [EventType.SYNC_COMPLETED, EventType.DATA_ALERT]
     with receiving() as receiver:
-        hook, secret = running.app.webhooks.create(running.workspace.id, "ours", SecretStr(receiver.url), wanted=wanted)
+        hook, secret = running.app.webhooks.create(running.workspace.id, "ours", SecretStr(receiver.url), events=wanted)
         connection = running.connect("Corner Store 44")
         query = f"SELECT DISTINCT connection FROM daily WHERE connection = '{connection.name}'"
         alert = running.app.alerts.create(running.workspace.id, "arrived", query)
