@@ -82,7 +82,7 @@ def test_the_others_of_a_grant_can_be_picked(installation, field, condition):
     grant = authorising.grant_of(installation.app, installation.workspace.id, "meta", installation.secret("meta"))
 
     (odd,) = [facts for facts in grant.accounts if facts.flaw]
-    ids = authorising.connectable_accounts(installation.app, grant)
+    ids = authorising.connectable_accounts(installation.app.connections, grant)
 
     assert odd.flaw == condition
     assert odd.external_id not in ids
