@@ -12,7 +12,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.model import AccountFacts, Fetch, FetchKind, Lease
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
-from storage.control.connection_warnings import ACCOUNT_FLAW, API_VERSION
+from storage.control.connection_warnings import ACCOUNT_FLAW, API_VERSION, ConnectionWarnings
 from tasks.batch import Batch, Outcome, missing, read_concurrently
 from tasks.optional import optional
 from tasks.retries import OPTIONS
@@ -62,7 +62,7 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
         label = platform_of(connection.provider).label
         message = f"{label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
         raise AccountRefused(message, "disabled")
-    _note_flaw(app, lease, facts)
+    _note_flaw(app.warnings, lease, facts)
     if zones.is_known(facts.timezone):
         if facts.timezone != connection.timezone:
             app.partitions.forget(connection.id)  # the platform's days have other borders now
@@ -70,15 +70,15 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     _note_version(app, lease)
 
 
-def _note_flaw(app: App, lease: Lease, facts: AccountFacts) -> None:
+def _note_flaw(warnings: ConnectionWarnings, lease: Lease, facts: AccountFacts) -> None:
     """Warn while the platform does not report the account's currency, or reports a time zone that nobody knows: the last good one stays."""
     connection = lease.connection
     if facts.flaw is None:
-        app.warnings.clear(connection.id, {ACCOUNT_FLAW})
+        warnings.clear(connection.id, {ACCOUNT_FLAW})
         return
     label, kept = platform_of(connection.provider).label, f"{connection.currency} and {connection.timezone}"
     message = f"At {label} {connection.name} ({connection.external_id}) is {facts.flaw}; it goes on in {kept}."
-    app.warnings.record(lease, ACCOUNT_FLAW, AdpulseError(message, ACCOUNT_FLAW))
+    warnings.record(lease, ACCOUNT_FLAW, AdpulseError(message, ACCOUNT_FLAW))
 
 
 def _note_version(app: App, lease: Lease) -> None:

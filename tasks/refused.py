@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.fetch_result import FetchResult
 from adpulse.model import FetchKind, Lease
 from adpulse.platforms.registry import platform_of
-from storage.control.connection_warnings import refused_kind
+from storage.control.connection_warnings import ConnectionWarnings, refused_kind
 
 _NAMED = 5
 """How many rows a message names."""
@@ -17,7 +16,7 @@ _NAMED = 5
 CODE = "refused_rows"
 
 
-def note_refused(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
+def note_refused(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[FetchResult]) -> None:
     """One warning for each kind of read and day with refused rows. A day that was read again without any loses its warning."""
     latest: dict[tuple[FetchKind, date | None], list[dict[str, Any]]] = {}
     for answer in staged:
@@ -28,8 +27,8 @@ def note_refused(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
             latest[FetchKind.ENTITIES_FULL, None] = rows
     for (kind, day), rows in latest.items():
         if rows:
-            app.warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), CODE))
-    app.warnings.clear(lease.connection.id, {refused_kind(kind, day) for (kind, day), rows in latest.items() if not rows})
+            warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), CODE))
+    warnings.clear(lease.connection.id, {refused_kind(kind, day) for (kind, day), rows in latest.items() if not rows})
 
 
 def _message(lease: Lease, day: date | None, rows: list[dict[str, Any]]) -> str:

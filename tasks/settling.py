@@ -111,8 +111,8 @@ def _leg(app: App, lease: Lease) -> Leg:
         fill_holes(app, lease, staged)
         _record_size(app.sizes, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
-        note_refused(app, lease, staged)
-        note_unknown_values(app, lease, staged)
+        note_refused(app.warnings, lease, staged)
+        note_unknown_values(app.warnings, lease, staged)
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
     if lease.adopts or (changes and not changes.empty):
         return _leg_from_warehouse(app.warehouse(lease.connection.workspace_id), lease, leg)

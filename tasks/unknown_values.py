@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.fetch_result import FetchResult
 from adpulse.model import FetchKind, Lease, Level
 from adpulse.platforms.registry import platform_of
-from storage.control.connection_warnings import UNKNOWN_VALUES
+from storage.control.connection_warnings import UNKNOWN_VALUES, ConnectionWarnings
 
 _FIELDS = ("status", "objective")
 _NAMED = 5
 """How many values a message names."""
 
 
-def note_unknown_values(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
+def note_unknown_values(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[FetchResult]) -> None:
     """Warn after a full walk that listed entities with unknown statuses or types, until a walk lists none."""
     walks = [answer for answer in staged if answer.fetch.kind is FetchKind.ENTITIES_FULL]
     if not walks:
@@ -28,9 +27,9 @@ def note_unknown_values(app: App, lease: Lease, staged: Iterable[FetchResult]) -
             if value and not platform.knows(Level(level), field, value):
                 unknown[f"{level} {field} {value[:80]}"] += count
     if not unknown:
-        app.warnings.clear(lease.connection.id, {UNKNOWN_VALUES})
+        warnings.clear(lease.connection.id, {UNKNOWN_VALUES})
         return
     named = ", ".join(f"{name} ({count})" for name, count in unknown.most_common(_NAMED))
     more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
     message = f"{platform.label} uses values that this adpulse does not know; they are stored as they are: {named}{more}."
-    app.warnings.record(lease, UNKNOWN_VALUES, AdpulseError(message, UNKNOWN_VALUES))
+    warnings.record(lease, UNKNOWN_VALUES, AdpulseError(message, UNKNOWN_VALUES))
