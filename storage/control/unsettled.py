@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 
 from adpulse.errors import AdpulseError, Permanent, Unavailable, first_line
 from adpulse.model import Lane, Lease, Parts, RunState, SyncStatus
-from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, backoff
+from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, LONGEST_OUTAGE_BACKOFF, backoff
 from storage.control.connections import resolve
 from storage.control.database import Session
 from storage.control.outbox import events_of_leg, publish
@@ -115,7 +115,7 @@ def refuse(session: Session, connection_id: str, error: AdpulseError, *, now: da
     row = session.execute(select(*columns, ConnectionRow.lease_generation).where(of_connection)).one()
     failures = row.consecutive_failures + 1
     dead = failures >= DEAD_AFTER
-    until = now + timedelta(seconds=LONGEST_BACKOFF if dead else backoff(failures, _rng))
+    until = now + timedelta(seconds=LONGEST_BACKOFF if dead else backoff(failures, _rng, LONGEST_OUTAGE_BACKOFF))
     ended = {"state": RunState.DEAD.value, "finished_at": real} if dead else {"state": RunState.FAILED.value, "until": until}
     open_run = session.scalar(select(RunRow.id).where(RunRow.connection_id == connection_id, is_open()))
     run_id = open_run or _begin(session, row, real)

@@ -7,6 +7,7 @@ from sqlalchemy import text, update
 
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, RunState, SyncStatus
+from adpulse.retry import DEAD_AFTER
 from storage.control.runs import Leg
 from storage.control.tables import ConnectionRow
 from storage.control.unsettled import Ending, suspected
@@ -190,7 +191,7 @@ def test_a_row_that_cannot_be_leased_fails_with_growing_pauses_until_it_is_a_dea
 
     claimed = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")
     waits = []
-    for _ in range(7):
+    for _ in range(DEAD_AFTER - 1):
         run = newest(plane, odd)
         waits.append((run.until - plane.clock.now()).total_seconds())
         assert "fortnightly" in run.error
@@ -198,8 +199,9 @@ def test_a_row_that_cannot_be_leased_fails_with_growing_pauses_until_it_is_a_dea
         assert plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w") == []
 
     assert [each.connection.id for each in claimed] == [fine.id]
-    assert [wait // doubled for wait, doubled in zip(waits, (60, 120, 240, 480, 960, 1920, 3600 / 1.1), strict=True)] == [1] * 7
-    assert (newest(plane, odd).state, newest(plane, odd).attempts) == (RunState.DEAD, 8)
+    doubled = (60, 120, 240, *[480 / 1.1] * (DEAD_AFTER - 4))
+    assert all(least <= wait <= 1.1 * least for wait, least in zip(waits, doubled, strict=True))
+    assert (newest(plane, odd).state, newest(plane, odd).attempts) == (RunState.DEAD, DEAD_AFTER)
     odd_row(plane, odd, "5min")
     assert plane.connections.get(odd.id).next_due_at == plane.clock.now() + timedelta(hours=1)
 
