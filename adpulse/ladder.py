@@ -14,6 +14,12 @@ from adpulse.metrics_request import CampaignRange, FieldGroup, MetricsRequest, S
 MOST_REFUSED = 20
 """Requests of one read that may be refused in a leg; the days that are left then are read in the next one."""
 
+MOST_REFUSED_RANGES = 10
+"""Ranges of campaigns of one day that may be refused; what is answered by then is stored."""
+
+FULL_RETRIES = 7
+"""Of so many retries of a hole one takes every step down again."""
+
 MOST_CAMPAIGNS = 400
 """Campaigns of which ranges are made: longer lists of ids do not fit into a request."""
 
@@ -22,6 +28,12 @@ RETRY_DAYS = timedelta(days=1)
 
 RETRY_TODAY = timedelta(hours=1)
 """The same for today and yesterday, which everybody looks at."""
+
+RETRY_UNNAMED = timedelta(minutes=8)
+"""The same for a day that failed without a name: it may be an outage of reports alone."""
+
+ANSWERS_LATELY = timedelta(minutes=15)
+"""An account that answered so lately has no outage."""
 
 NEXT_SIZE = timedelta(minutes=1)
 """Pause before a read that went down a step and then failed goes on."""

@@ -4,7 +4,7 @@ What smaller requests there are is said in ``adpulse.ladder``; here they are mad
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -13,16 +13,27 @@ import pyarrow as pa
 from adpulse import refused_table
 from adpulse.bootstrap import App
 from adpulse.entity_names import MetricsAnswer, merge_names
-from adpulse.errors import AdpulseError, ObjectGone, RateLimited, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
+from adpulse.errors import (
+    AdpulseError,
+    BadRequest,
+    ObjectGone,
+    RateLimited,
+    SeveralDays,
+    StatusRefused,
+    TooMuchData,
+    Transient,
+    Unavailable,
+    Unreadable,
+)
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey, Report
 from adpulse.ladder import (
+    FULL_RETRIES,
     MOST_REFUSED,
+    MOST_REFUSED_RANGES,
     MOST_REPORTS,
     NEXT_SIZE,
     REPORT_HOURS,
-    RETRY_DAYS,
-    RETRY_TODAY,
     campaign_halves,
     descend,
     levels_of_campaigns,
@@ -33,15 +44,12 @@ from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import Connection, Fetch, Lease
 from adpulse.planner.windows import spans
 from adpulse.platforms.registry import platform_of
-from storage.control.connection_warnings import MISSING_DAYS
 from storage.control.holes import Retry
+from tasks.holes import answered_lately, failed_until, note_hole
 
 log = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
-_UNANSWERED = (TooMuchData, Unreadable)
-_NAMED = 5
-"""Days that a warning names."""
 
 
 class _Unfinished(Exception):
@@ -50,6 +58,10 @@ class _Unfinished(Exception):
     def __init__(self, error: AdpulseError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _Skipped(Exception):
+    """The request failed, and the other days are tried all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +76,7 @@ class Reading:
 def read_days(app: App, lease: Lease, connection: Connection, fetch: Fetch, holes: Mapping[HoleKey, Hole]) -> Reading:
     """Read every day of the fetch that the platform answers in one way or another, by the connection's filters.
 
-    Args:
-        app: where sizes and holes are kept.
-        lease: whose calls they are.
-        connection: with the filters to read by.
-        fetch: with dates.
-        holes: the connection's holes of any kind.
+    ``holes`` are the connection's, of any kind of read.
 
     Raises:
         AdpulseError: nothing was answered.
@@ -89,10 +96,13 @@ class _Days:
     answers: list[MetricsAnswer] = field(default_factory=list)
     unread: set[date] = field(default_factory=set)
     longest: int = 0
+    limit: int | None = None
     refused: int = 0
     went_down: bool = False
     split_days: bool = False
     left_holes: bool = False
+    skipped: list[Unavailable] = field(default_factory=list)
+    doubtful: list[tuple[MetricsRequest, TooMuchData]] = field(default_factory=list)
     fetched_at: datetime = field(init=False)
     holes: dict[date, Hole] = field(init=False)
     reports: int = field(init=False)
@@ -114,9 +124,10 @@ class _Days:
         except _Unfinished as unfinished:
             error = unfinished.error
         except Transient as failure:
-            if not self.answers and not self.left_holes:
-                raise
             error = failure
+        error = self._settle_doubts() or error or next(iter(self.skipped), None)
+        if error and not self.answers and not self.left_holes:
+            raise error
         self._remember_size()
         return Reading(result=self._result(), error=error, left_holes=self.left_holes)
 
@@ -142,12 +153,14 @@ class _Days:
         try:
             self._keep(request, [self._answer(request)])
         except TooMuchData as error:
-            if hole:
+            if hole and hole.times % FULL_RETRIES:
                 self._leave_hole(request, error)
             else:
                 self._descend(request, error)
         except Unreadable as error:
             self._take_apart(request, error)
+        except _Skipped:
+            return
 
     def _take_apart(self, request: MetricsRequest, error: Unreadable) -> None:
         """Find the day whose answer has a row that may be of any entity or day, and leave it as it is."""
@@ -162,7 +175,7 @@ class _Days:
 
     def _keep(self, request: MetricsRequest, answers: list[MetricsAnswer]) -> None:
         """These days are read. Failures of requests of this size or less are no longer in a row."""
-        if self.failed_before is not None and len(request.days) >= self.failed_before:
+        if self.failed_before is not None and len(request.days) > self.failed_before:
             self.app.working_sizes.forget(self.connection.ledger_key, self._failed)
             self.failed_before = None
         self.answers += answers
@@ -199,6 +212,9 @@ class _Days:
         if (self.failed_before or 0) < days:
             sizes.note(account, part, days)
             self.failed_before = days
+            if days == 1 and (self.answers or not self.skipped):
+                self.skipped.append(error)
+                return _Skipped()
             if not self.went_down:
                 return error
             return _Unfinished(RateLimited(f"{error} A smaller request follows.", retry_after=NEXT_SIZE.total_seconds()))
@@ -209,8 +225,9 @@ class _Days:
         except Transient:
             return error
         self.refused += 1
+        self.limit = (days + 1) // 2
         if days > 1:
-            sizes.note(account, self._part, (days + 1) // 2)
+            sizes.note(account, self._part, self.limit)
         return TooMuchData(str(error), error.code, named=False)
 
     def _descend(self, request: MetricsRequest, error: TooMuchData) -> None:
@@ -225,7 +242,7 @@ class _Days:
         # A day that fails without a name goes to a report at once: each half of it would need two legs to be found too big.
         tried = list[Step]() if error.named else [Step.FIELDS, Step.CAMPAIGNS]
         while request.since in self.unread:
-            descent = descend(request, steps, tried, self._campaigns())
+            descent = descend(request, steps, tried, self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id))
             tried.append(descent.step)
             log.info("connection %s: %s of %s as %s", self.connection.id, request.kind, request.since, descent.step)
             if descent.step is Step.FIELDS:
@@ -243,7 +260,7 @@ class _Days:
         """The day in halves of its fields, if both are answered: a field that is absent would count as zero."""
         try:
             answers = [self._answer(half) for half in halves]
-        except _UNANSWERED:
+        except BadRequest:
             return
         rows = with_profit(summed(pa.concat_tables(answer.rows for answer in answers)), self.connection.gross_margin)
         names, refused = merge_names(answer.names for answer in answers), pa.concat_tables(answer.refused for answer in answers)
@@ -251,23 +268,24 @@ class _Days:
 
     def _by_campaigns(self, request: MetricsRequest) -> None:
         """The day in ranges of campaigns. What is answered is kept, also where one campaign is too big."""
-        known, levels = self._campaigns(), levels_of_campaigns(platform_of(self.connection.provider).smaller_requests)
+        known = self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id)
+        levels = levels_of_campaigns(platform_of(self.connection.provider).smaller_requests)
         answers, waiting = list[MetricsAnswer](), [(request, 0)]
-        impossible = False
-        while waiting:
+        impossible, most = False, self.refused + MOST_REFUSED_RANGES
+        while waiting and self.refused < most:
             part, level = waiting.pop()
             halves, refused = campaign_halves(part, known), list[MetricsRequest]()
             for half in halves:
                 try:
                     answers.append(self._answer(half))
-                except _UNANSWERED:
+                except BadRequest:
                     refused.append(half)
             level = level + 1 if len(refused) == len(halves) else 0
             if not halves or level >= levels:
                 impossible = True
             else:
                 waiting += [(half, level) for half in refused]
-        if impossible:
+        if impossible or waiting:
             self.answers += answers
         else:
             self._keep(request, answers)
@@ -275,15 +293,20 @@ class _Days:
     def _start_report(self, request: MetricsRequest, cause: TooMuchData) -> None:
         """Let the platform compute the day in its own time; the next leg asks for it."""
         now, reports = self.app.clock.now(), self.app.client(self.connection).reports
-        if reports is None:
-            self._leave_hole(request, cause)
-            return
+        assert reports is not None  # noqa: S101 - only such platforms have the step
         if self.reports >= MOST_REPORTS:
             self._note(request, cause, Retry(at=now + NEXT_SIZE, failed=False))
             return
         try:
             report_id = reports.start(self.connection, request, self.app.slot(self.lease, self.fetch.heat))
-        except TooMuchData as error:
+        except StatusRefused:  # a narrower filter may be taken
+            raise
+        except Unavailable as error:
+            if cause.named:
+                raise
+            self.doubtful.append((request, TooMuchData(str(error), error.code, named=False)))
+            return
+        except BadRequest as error:
             self.refused += 1
             self._leave_hole(request, error)
             return
@@ -301,7 +324,7 @@ class _Days:
         except ObjectGone as error:
             self._leave_hole(request, TooMuchData(f"{label} lost the report of {request.since} for {self.connection.name}.", error.code))
             return
-        except _UNANSWERED as error:
+        except BadRequest as error:
             self._leave_hole(request, error)
             return
         except Unavailable as error:
@@ -325,25 +348,34 @@ class _Days:
         """A hole, unless it may be the account or the platform and not the day: then other days would not be answered either.
 
         Raises:
-            AdpulseError: nothing was answered; the read as a whole has failed.
+            RateLimited: nothing was answered; the account must rest.
         """
-        if not (self.answers or error.named):
-            raise Unavailable(str(error), error.code)
-        if not self.answers and error.pause is not None:
+        if not error.named:
+            self.doubtful.append((request, error))
+            return
+        if not self._answered and error.pause is not None:
             raise error.for_no_smaller()
         self._leave_hole(request, error)
 
+    def _settle_doubts(self) -> AdpulseError | None:
+        """Leave days that failed without a name as holes, if others are answered; else it is an outage, and returned."""
+        if self.doubtful and not self._answered:
+            _, failure = self.doubtful[0]
+            return Unavailable(str(failure), failure.code)
+        for request, failure in self.doubtful:
+            self._leave_hole(request, failure)
+        return None
+
+    @property
+    def _answered(self) -> bool:
+        return bool(self.answers) or answered_lately(self.app, self.lease, self.fetch.kind)
+
     def _leave_hole(self, request: MetricsRequest, error: AdpulseError) -> None:
-        recent = request.since >= self.connection.today(self.app.clock.now()) - _DAY
-        self._note(request, error, Retry(at=self.app.clock.now() + (RETRY_TODAY if recent else RETRY_DAYS)))
+        self._note(request, error, failed_until(error, request.since, self.connection.today(self.app.clock.now()), self.app.clock.now()))
 
     def _note(self, request: MetricsRequest, error: AdpulseError, retry: Retry) -> None:
         self.left_holes = True
-        self.app.holes.record(self.lease, (request.kind, request.since), error, retry)
-        log.warning("connection %s: no %s of %s yet: %s", self.connection.id, request.kind, request.since, error)
-
-    def _campaigns(self) -> list[str]:
-        return self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id)
+        note_hole(self.app.holes, self.lease, (request.kind, request.since), error, retry)
 
     @property
     def _part(self) -> str:
@@ -358,36 +390,10 @@ class _Days:
     def _remember_size(self) -> None:
         """Request as many days at once the next time as were answered at once, if more were not."""
         if self.split_days and self.longest:
-            self.app.working_sizes.note(self.connection.ledger_key, self._part, self.longest)
+            self.app.working_sizes.note(self.connection.ledger_key, self._part, min(self.longest, self.limit or self.longest))
 
     def _result(self) -> FetchResult:
         rows = pa.concat_tables([METRIC_SCHEMA.empty_table(), *(answer.rows for answer in self.answers)])
-        names = merge_names(answer.names for answer in self.answers)
+        names, unread = merge_names(answer.names for answer in self.answers), frozenset(self.unread)
         refused = pa.concat_tables([refused_table.SCHEMA.empty_table(), *(answer.refused for answer in self.answers)])
-        return FetchResult(
-            fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, refused=refused, unread=frozenset(self.unread)
-        )
-
-
-def fill_holes(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
-    """Forget the holes of days that are stored now, and their warning."""
-    read = {(answer.fetch.kind, day) for answer in staged for day in answer.days}
-    filled = app.holes.of(lease.connection.id).keys() & read
-    if filled:
-        app.holes.fill(lease.connection.id, filled)
-        warn_of_holes(app, lease)
-
-
-def warn_of_holes(app: App, lease: Lease) -> None:
-    """Let the connection's warning of missing days name the holes that it has now."""
-    holes = app.holes.of(lease.connection.id)
-    if not holes:
-        app.warnings.clear(lease.connection.id, {MISSING_DAYS})
-        return
-    newest = sorted(holes.values(), key=lambda hole: hole.day, reverse=True)
-    days = list(dict.fromkeys(hole.day.isoformat() for hole in newest))
-    named = ", ".join(days[:_NAMED]) + (f" and {len(days) - _NAMED} more days" if len(days) > _NAMED else "")
-    reason = newest[0]
-    outlook = "The platform computes a report of it" if reason.is_pending else "It is requested again daily, today and yesterday hourly"
-    message = f"Not stored completely: {named}. {reason.message} {outlook}; all other days are stored."
-    app.warnings.record(lease, MISSING_DAYS, AdpulseError(message, reason.code))
+        return FetchResult(fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, refused=refused, unread=unread)

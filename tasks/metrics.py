@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.errors import StatusRefused
+from adpulse.errors import AdpulseError, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
@@ -16,7 +17,8 @@ from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from storage.control.filters import Filters
 from tasks.batch import Batch, Outcome, during, missing, read_concurrently
-from tasks.ladder import Reading, read_days, warn_of_holes
+from tasks.holes import unanswered, warn_of_holes
+from tasks.ladder import Reading, read_days
 from tasks.optional import optional
 from tasks.retries import OPTIONS
 
@@ -35,16 +37,32 @@ def read_metrics(app: App, lease: Lease) -> None:
     Of each, days are read completely or not at all. What was answered before an error is staged all the same.
     """
     connection, holes = _retry_refused_filters(app, lease.connection), app.holes.of(lease.connection.id)
+    without_leaves, errors = frozenset[date](), list[AdpulseError]()
     for fetch in missing(app.staging, lease, dates=True):
+        if fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and without_leaves & set(fetch.days):
+            app.staging.write(lease.run_id, unanswered(fetch, app.clock.now()))  # its remainder would count the leaves that come later
+            continue
         with during(fetch):
             reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
             app.staging.write(lease.run_id, reading.result)
             if reading.left_holes:
                 holes = app.holes.of(connection.id)
                 warn_of_holes(app, lease)
-            if reading.error:
-                raise reading.error
+            _raise_unless_others_may_be_read(reading)
+        if reading.error:
+            reading.error.during = fetch.label
+            errors.append(reading.error)
+        if fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT:
+            without_leaves = reading.result.unread
+    if errors:
+        raise errors[0]
     confirm_missing(app, lease, connection)
+
+
+def _raise_unless_others_may_be_read(reading: Reading) -> None:
+    """Where some days were answered, the platform may answer the other reads of the leg, too."""
+    if reading.error and (isinstance(reading.error, RateLimited) or not reading.result.days):
+        raise reading.error
 
 
 def _retry_refused_filters(app: App, connection: Connection) -> Connection:

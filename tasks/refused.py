@@ -22,7 +22,8 @@ def note_refused(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[Fe
     for answer in staged:
         rows = answer.refused.to_pylist()
         if answer.fetch.kind.has_dates:
-            latest |= {(answer.fetch.kind, day): [row for row in rows if row["date"] == day] for day in answer.fetch.days}
+            latest |= {(answer.fetch.kind, day): [row for row in rows if row["date"] == day] for day in answer.days}
+            latest |= {(answer.fetch.kind, row["date"]): [one for one in rows if one["date"] == row["date"]] for row in rows}
         elif rows or answer.fetch.kind is FetchKind.ENTITIES_FULL:  # only a full walk reads an unchanged entity again
             latest[FetchKind.ENTITIES_FULL, None] = rows
     for (kind, day), rows in latest.items():

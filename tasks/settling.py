@@ -33,7 +33,7 @@ from storage.control.sizes import Sizes
 from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
-from tasks.ladder import fill_holes
+from tasks.holes import fill_holes
 from tasks.refused import note_refused
 from tasks.unknown_values import note_unknown_values
 
@@ -43,6 +43,8 @@ _rng = Random()  # noqa: S311 - jitter
 
 _PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
 """Not the connection's failure: its lease is lost, it is deleted, or our database is locked."""
+
+_LONGEST_REPORT_PAUSE = timedelta(minutes=2)
 
 _UNREAD = Leg(idle=True, today=False)
 
@@ -106,6 +108,7 @@ def _leg(app: App, lease: Lease) -> Leg:
     today = any(
         answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT and answer.fetch.until in answer.days for answer in staged
     )
+    today = today or (FetchKind.ADS, lease.connection.today(app.clock.now())) in app.holes.of(lease.connection.id)
     if stored:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
         fill_holes(app, lease, staged)
@@ -113,10 +116,15 @@ def _leg(app: App, lease: Lease) -> Leg:
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         note_refused(app.warnings, lease, staged)
         note_unknown_values(app.warnings, lease, staged)
-    leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not staged, today=today)
+    leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not any(_has_answer(answer) for answer in staged), today=today)
     if lease.adopts or (changes and not changes.empty):
         return _leg_from_warehouse(app.warehouse(lease.connection.workspace_id), lease, leg)
     return leg
+
+
+def _has_answer(answer: FetchResult) -> bool:
+    """Whether the platform answered something: a fetch of which every day is a hole has no answer."""
+    return not answer.fetch.kind.has_dates or bool(answer.days) or answer.table.num_rows > 0
 
 
 def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) -> Leg:
@@ -182,8 +190,11 @@ def _next_leg(app: App, lease: Lease, now_leased: Lease, plan: Plan | None) -> P
     if plan is None:
         return plan
     now, report_at = app.clock.now(), app.holes.next_report(lease.connection.id)
-    if report_at is not None and (plan.until is None or report_at < plan.until):
-        return replace(plan, until=max(report_at, now), reason="a report of the platform is under way", lane=Lane.BACKGROUND)
+    if report_at is not None and lease.parts is not Parts.ENTITIES:
+        at = min(max(report_at, now), now + _LONGEST_REPORT_PAUSE)  # later ones were noted before the clock was set back
+        is_polled = report_at > now - _LONGEST_REPORT_PAUSE  # not one that could not be planned
+        if (plan.until is None and is_polled) or (plan.until is not None and now < report_at < plan.until):
+            return replace(plan, until=at, reason="a report of the platform is under way", lane=Lane.BACKGROUND)
     return plan if plan.until is not None else _continued(app, lease, now_leased, plan, now)
 
 

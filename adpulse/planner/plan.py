@@ -170,10 +170,19 @@ def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
 def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
     """Everything about each piece; of missing days not what was read of them a short while ago, when another read of them failed."""
     platform = platform_of(account.connection.provider)
-    whole = platform.reads_days_whole or heat is not Heat.BACKFILL
+    kinds = platform.metric_kinds
     for span in pieces:
-        due = [kind for kind in platform.metric_kinds if whole or any(ages.stale(kind, now, RECENT_AGE, day) for day in span.dates)]
-        yield tuple(_fetch(account, kind, heat, span) for kind in due or platform.metric_kinds)
+        if heat is Heat.BACKFILL and not platform.reads_days_whole:
+            due = {kind: [day for day in span.dates if _is_missing(now, ages, kind, day)] for kind in kinds}
+            fetches = [_fetch(account, kind, heat, part) for kind, days in due.items() for part in spans(days, span.days)]
+        else:
+            fetches = [_fetch(account, kind, heat, span) for kind in kinds]
+        yield tuple(fetches)
+
+
+def _is_missing(now: datetime, ages: PartitionAges, kind: FetchKind, day: date) -> bool:
+    """Whether a read of a day of which another one is missing is to be made, too: so that both are of about one time."""
+    return (kind, day) not in ages.holes and ages.stale(kind, now, RECENT_AGE, day)
 
 
 def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from adpulse.holes import HoleKey
+from adpulse.ladder import RETRY_DAYS
 from adpulse.model import CompleteRead, Connection, FetchKind, days_between
 from adpulse.platforms.registry import platform_of
 
@@ -84,6 +85,7 @@ class PartitionAges:
             self,
             dateless={kind: at if at <= latest else old for kind, at in self.dateless.items()},
             days={part: at if at <= latest else old for part, at in self.days.items()},
+            holes={part: at if at <= latest + RETRY_DAYS else now for part, at in self.holes.items()},
         )
 
 
@@ -134,8 +136,16 @@ def hot_total_days(now: datetime, connection: Connection, ages: PartitionAges, m
 
 
 def _requestable(due: dict[FetchKind, list[date]], now: datetime, ages: PartitionAges) -> dict[FetchKind, list[date]]:
-    """The days that are due, without holes that wait for their next try."""
-    return {kind: [day for day in days if ages.holes.get((kind, day), now) <= now] for kind, days in due.items()}
+    """The days that are due, without holes that wait for their next try.
+
+    Nor are totals requested of a day whose leaves wait: the remainder would count the leaves that come later.
+    """
+
+    def waits(kind: FetchKind, day: date) -> bool:
+        of_leaves = kind is FetchKind.CAMPAIGNS and ages.holes.get((FetchKind.ADS, day), now) > now
+        return of_leaves or ages.holes.get((kind, day), now) > now
+
+    return {kind: [day for day in days if not waits(kind, day)] for kind, days in due.items()}
 
 
 def hot_reads(
@@ -218,8 +228,12 @@ def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> 
     """
     read, today = _complete_days(connection, ages), connection.today(now)
     oldest = min((today - min(read, default=today)).days, _OLDEST_DAYS)
-    done = read.keys() | ages.days_with_holes
-    return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if day not in done]
+    kinds = platform_of(connection.provider).metric_kinds
+
+    def is_missing(day: date) -> bool:
+        return any((kind, day) not in ages.days and (kind, day) not in ages.holes for kind in kinds)
+
+    return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if is_missing(day)]
 
 
 def due_holes(now: datetime, connection: Connection, ages: PartitionAges) -> list[HoleKey]:

@@ -107,6 +107,10 @@ def holes_of(session: Session, condition: ColumnElement[bool]) -> dict[HoleKey, 
 
 
 def forget_holes(session: Session, connection_id: str, since: date | None) -> None:
-    """The days from ``since`` on are to be read again, all of them without ``since``: holes among them do not wait, reports go on."""
-    failed = (HoleRow.connection_id == connection_id) & (HoleRow.times > 0)
-    session.execute(delete(HoleRow).where(failed if since is None else failed & (HoleRow.day >= since.isoformat())))
+    """The days from ``since`` on are to be read again: holes among them do not wait, and reports of them go on.
+
+    Without ``since`` every day has other borders, so that no report is of use.
+    """
+    of_connection = HoleRow.connection_id == connection_id
+    again = of_connection & (HoleRow.times > 0) & (HoleRow.day >= since.isoformat()) if since else of_connection
+    session.execute(delete(HoleRow).where(again))

@@ -34,7 +34,9 @@ class WorkingSizes:
     def current(self, account: str, part: str, full: int) -> int:
         """The size to request now: the one that was found, doubled for each hour since, up to the full one."""
         row = self._row(account, part)
-        return full if row is None else grown(row[0], full, self._clock.now() - row[1])
+        now = self._clock.now()
+        is_old = row is None or row[1] > now  # found before the clock was set back
+        return full if row is None or is_old else grown(row[0], full, now - row[1])
 
     def noted(self, account: str, part: str) -> int | None:
         """The size as it was noted; None if none is."""

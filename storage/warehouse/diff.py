@@ -169,7 +169,7 @@ def _refused(batch: Sequence[RunFetch], *kinds: FetchKind) -> pa.Table:
     for run in batch:
         for kind in kinds:
             for answer, days in _days_by_answer(run, kind):
-                rows = answer.refused.filter(pc.is_in(answer.refused["date"], pa.array(sorted(days), pa.date32())))
+                rows = answer.refused.filter(pc.is_in(answer.refused["date"], pa.array(sorted(days | answer.unread), pa.date32())))
                 tables.append(_owned(rows, run))
     return pa.concat_tables(tables)
 
@@ -220,9 +220,17 @@ def _answered_days(batch: Sequence[RunFetch], kinds: set[FetchKind]) -> pa.Table
     return pa.table([[owner for owner, _ in distinct], [day for _, day in distinct]], schema=schema)
 
 
-def _coverage(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
-    """The days that the answers of a kind cover, and whether each day has ended in every time zone."""
-    days = [(run, day) for run in batch for _, covered in _days_by_answer(run, kind) for day in sorted(covered)]
+def _coverage(batch: Sequence[RunFetch], kind: FetchKind, *, partial: bool = False) -> pa.Table:
+    """The days that the answers of a kind cover, and whether each day has ended in every time zone.
+
+    With ``partial`` also the days of which they have some rows.
+    """
+    days = [
+        (run, day)
+        for run in batch
+        for answer, covered in _days_by_answer(run, kind)
+        for day in sorted(covered | (answer.unread & set(answer.table["date"].to_pylist()) if partial and answer.unread else set()))
+    ]
     # Yesterday in UTC may still be today in the account's time zone.
     closed = [day < run.now.date() - timedelta(days=1) for run, day in days]
     return pa.table([[run.connection_id for run, _ in days], [day for _, day in days], closed], schema=_COVERAGE_SCHEMA)
@@ -337,7 +345,7 @@ def _compare_metrics(
 def _compare_remainders(
     warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], facts: pa.Table, totals: pa.Table, margins: Mapping[str, Decimal]
 ) -> pa.Table:
-    leaf_coverage, total_coverage = _coverage(batch, FetchKind.ADS), _coverage(batch, FetchKind.CAMPAIGNS)
+    leaf_coverage, total_coverage = _coverage(batch, FetchKind.ADS, partial=True), _coverage(batch, FetchKind.CAMPAIGNS)
     retaken = total_coverage.num_rows or pc.any(leaf_coverage["closed"]).as_py() or pc.any(facts["inserted"]).as_py()
     if not (retaken or margins):
         # The usual tick reads only unfinished days whose leaves were read before. Skipping them saves a fifth of its time.

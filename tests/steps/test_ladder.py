@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from installation import Installation, shrink
+from sqlalchemy import text
 
 from adpulse.frequency import Frequency
 from adpulse.ladder import REPORT_HOURS, RETRY_DAYS, RETRY_TODAY
@@ -21,6 +22,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 IMPOSSIBLE = TODAY - 30 * DAY
 NINETY = [TODAY - n * DAY for n in range(90)]
 MOST_REFUSED_CALLS = 25
+REPORT_KINDS = ("insights", "insights_job")
 NAMED = [("meta", code) for code in (1, 17, 1504018, 1504038, 1504044)] + [("google", None)]
 PASSING = [("meta", "transient"), ("meta", "server_error"), ("google", "DEADLINE_EXCEEDED"), ("google", "INTERNAL_ERROR")]
 
@@ -367,3 +369,93 @@ def test_a_report_whose_state_cannot_be_read_is_given_up_after_an_hour(installat
     assert run.state is RunState.DONE
     assert missing(installation, connection) == [IMPOSSIBLE]
     assert "HTTP 503" in warning(installation, connection)
+
+
+def test_totals_of_today_are_not_read_without_its_leaves(installation, sandbox):
+    """The remainder would be the new total less the old leaves, and count what comes later twice."""
+    connection = ready(installation, META, Frequency.EVERY_5_MIN.value)
+    installation.sync(connection)
+    today = connection.today(sandbox.clock.now())
+    query = "SELECT coalesce(sum(spend), 0) FROM unreported WHERE connection_id = $id AND date = $day"
+    before = installation.rows(query, {"id": connection.id, "day": today})
+    rules = [{"action": "too_much_data", "day": today.isoformat(), "above_fields": 7, "kind": kind} for kind in REPORT_KINDS]
+    sandbox.faults.add(rules)  # of ads, whose names are fields too, and not of campaigns
+
+    for _ in range(20):
+        sandbox.clock.advance(300)
+        installation.tick(Frequency.EVERY_5_MIN)
+    assert (FetchKind.ADS, today) in holes(installation, connection)
+    sandbox.faults.clear()
+    while (FetchKind.ADS, today) in holes(installation, connection):
+        sandbox.clock.advance(300)
+        installation.tick(Frequency.EVERY_5_MIN)
+
+    assert not any(day == today and kind is FetchKind.ADS for kind, day in holes(installation, connection))
+    assert installation.rows(query, {"id": connection.id, "day": today}) == before
+
+
+def test_a_bad_answer_to_a_poll_costs_the_day_alone(installation, sandbox):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "refused", "kind": "job"}])
+
+    run = installation.sync(connection)
+
+    assert (run.state, missing(installation, connection)) == (RunState.DONE, [IMPOSSIBLE])
+    assert IMPOSSIBLE.isoformat() in warning(installation, connection)
+
+
+def test_a_sync_of_entities_alone_does_not_wait_for_a_report(installation, sandbox):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "job_fails", "kind": "insights_job", "value": "Job Running"}])
+    (run,) = installation.leg(connection)
+    assert run.state is RunState.POSTPONED
+    with installation.engine.begin() as session:
+        session.execute(text("UPDATE sync_run SET state = 'dead'"))
+    installation.app.runs.request(connection.id, Parts.ENTITIES)
+
+    (run,) = installation.work(installation.claim())
+
+    assert run.state is RunState.DONE
+
+
+@pytest.mark.parametrize("ago", [2, 30])
+@pytest.mark.parametrize("provider", ["meta", "google"])
+def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, provider, ago):
+    connection = ready(installation, of(provider))
+    day = (TODAY - ago * DAY).isoformat()
+    sandbox.faults.add(reports(provider, action="server_error", day=day))
+
+    (run,) = installation.leg(connection)
+    for _ in range(60):
+        if run.state not in (RunState.POSTPONED, RunState.FAILED):
+            break
+        installation.advance_to(run.until)
+        (run,) = installation.work(installation.claim())
+
+    show("503", f"{provider}, one day, {ago} days ago", installation, connection, sandbox.calls.calls())
+    assert set(missing(installation, connection)) <= {TODAY - ago * DAY}
+
+
+def test_a_forced_sync_that_fills_the_holes_ends_their_warning(installation, sandbox):
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", day=(TODAY - 5 * DAY).isoformat()))
+    installation.sync(connection)
+    sandbox.faults.clear()
+
+    installation.sync(connection, force=True)
+
+    assert warning(installation, connection) is None
+
+
+def test_other_time_zone_forgets_reports_of_days_with_the_old_borders(installation, sandbox):
+    connection = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    installation.leg(connection)
+    installation.work(installation.claim())
+    assert holes(installation, connection)
+
+    installation.app.partitions.forget(connection.id)
+
+    assert holes(installation, connection) == {}

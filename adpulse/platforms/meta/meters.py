@@ -79,6 +79,7 @@ class Meters:
         for each in (INSIGHTS, MANAGEMENT):
             used = usage(headers, each)
             self._used[about, each], self._app_used = used["account"], used["app"]
+            self._stop.pop((about, each), None)  # what an earlier answer said of calls that were not made since
             if used["account"] >= STOP_PERCENT:
                 self._stop[about, each] = _spent(used["account"], about, each, wait_hint(headers, each))
             if used["app"] >= STOP_PERCENT:
