@@ -140,16 +140,12 @@ class App:
         with self._lock:
             if key not in self._clients:
                 secret = self.credentials.open(connection.credential_id)
-                self._clients[key] = self._client(connection, secret)
+                issuer = platform_of(connection.provider).issuer_of_scope(connection.scope)
+                self._clients[key] = self.client_for(connection.provider, secret, issuer)
             client = self._clients[key]
         if client.scope != connection.scope:  # Meta refused a proof, or the app has become the installation's own
             self.credentials.set_scope(connection.credential_id, client.scope)
         return client
-
-    def _client(self, connection: Connection, secret: SecretStr) -> PlatformClient:
-        platform = platform_of(connection.provider)
-        credential = Credential(secret=secret, app_id=platform.issuer_of_scope(connection.scope))
-        return platform.client(self.settings.of(platform), self.clock, credential, self.working_sizes)
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
         """A client for a credential that is not stored (yet), issued by this app; None takes it for the installation's own.

@@ -1,17 +1,17 @@
 """Notes the days that a platform could not answer, and warns of them. Steps: fetch, telemetry."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, TooMuchData
 from adpulse.fetch_result import FetchResult
-from adpulse.holes import HoleKey
+from adpulse.holes import Hole, HoleKey
 from adpulse.ladder import ANSWERS_LATELY, RETRY_DAYS, RETRY_TODAY, RETRY_UNNAMED
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.model import Fetch, FetchKind, Lease
-from storage.control.connection_warnings import MISSING_DAYS
+from storage.control.connection_warnings import MISSING_DAYS, ConnectionWarnings
 from storage.control.holes import Holes, Retry
 
 log = logging.getLogger(__name__)
@@ -47,21 +47,19 @@ def note_hole(holes: Holes, lease: Lease, key: HoleKey, error: AdpulseError, ret
     log.warning("connection %s: no %s of %s yet: %s", lease.connection.id, kind, day, error)
 
 
-def fill_holes(app: App, lease: Lease, staged: Iterable[FetchResult]) -> None:
-    """Forget the holes of days that are stored now, and their warning."""
+def fill_holes(app: App, lease: Lease, holes: Mapping[HoleKey, Hole], staged: Iterable[FetchResult]) -> None:
+    """Forget those of the connection's holes whose days are stored now, and their warning."""
     read = {(answer.fetch.kind, day) for answer in staged for day in answer.days}
-    holes = app.holes.of(lease.connection.id).keys()
-    if filled := holes & read:
+    if filled := holes.keys() & read:
         app.holes.fill(lease.connection.id, filled)
     if filled or not holes or lease.force_refresh:
-        warn_of_holes(app, lease)
+        warn_of_holes(app.warnings, lease, {key: hole for key, hole in holes.items() if key not in filled})
 
 
-def warn_of_holes(app: App, lease: Lease) -> None:
+def warn_of_holes(warnings: ConnectionWarnings, lease: Lease, holes: Mapping[HoleKey, Hole]) -> None:
     """Let the connection's warning of missing days name the holes that it has now."""
-    holes = app.holes.of(lease.connection.id)
     if not holes:
-        app.warnings.clear(lease.connection.id, {MISSING_DAYS})
+        warnings.clear(lease.connection.id, {MISSING_DAYS})
         return
     newest = sorted(holes.values(), key=lambda hole: hole.day, reverse=True)
     days = list(dict.fromkeys(hole.day.isoformat() for hole in newest))
@@ -69,4 +67,4 @@ def warn_of_holes(app: App, lease: Lease) -> None:
     reason = newest[0]
     outlook = "The platform computes a report of it" if reason.is_pending else "It is requested again daily, today and yesterday hourly"
     message = f"Not stored completely: {named}. {reason.message} {outlook}; all other days are stored."
-    app.warnings.record(lease, MISSING_DAYS, AdpulseError(message, reason.code))
+    warnings.record(lease, MISSING_DAYS, AdpulseError(message, reason.code))

@@ -47,7 +47,7 @@ def read_metrics(app: App, lease: Lease) -> None:
             app.staging.write(lease.run_id, reading.result)
             if reading.left_holes:
                 holes = app.holes.of(connection.id)
-                warn_of_holes(app, lease)
+                warn_of_holes(app.warnings, lease, holes)
             _raise_unless_others_may_be_read(reading)
         if reading.error:
             reading.error.during = fetch.label

@@ -108,10 +108,11 @@ def _leg(app: App, lease: Lease) -> Leg:
     today = any(
         answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT and answer.fetch.until in answer.days for answer in staged
     )
-    today = today or (FetchKind.ADS, lease.connection.today(app.clock.now())) in app.holes.of(lease.connection.id)
+    holes = app.holes.of(lease.connection.id)
+    today = today or (FetchKind.ADS, lease.connection.today(app.clock.now())) in holes
     if stored:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
-        fill_holes(app, lease, staged)
+        fill_holes(app, lease, holes, staged)
         _record_size(app.sizes, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         note_refused(app.warnings, lease, staged)

@@ -13,7 +13,7 @@ from adpulse.errors import AdpulseError
 from adpulse.model import FetchKind, Lease
 from adpulse.retry import LONGEST_WARNING_BACKOFF, backoff
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
-from storage.control.tables import Base, ConnectionRow
+from storage.control.tables import Base, ConnectionRow, is_leased_by
 
 _READS = frozenset(FetchKind)
 ACCOUNT_FLAW = "account_flaw"
@@ -81,7 +81,7 @@ class ConnectionWarnings:
 
     def record(self, lease: Lease, kind: str, error: AdpulseError) -> None:
         """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing."""
-        leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        leased = is_leased_by(lease)
         key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind)
         now = self._clock.now()
         with self._engine.begin() as session:

@@ -12,7 +12,7 @@ from adpulse.errors import AdpulseError
 from adpulse.holes import Hole, HoleKey, Report
 from adpulse.model import FetchKind, Lease
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
-from storage.control.tables import Base, ConnectionRow
+from storage.control.tables import Base, ConnectionRow, is_leased_by
 
 
 class HoleRow(Base):
@@ -56,7 +56,7 @@ class Holes:
 
     def record(self, lease: Lease, key: HoleKey, error: AdpulseError, retry: Retry) -> None:
         """Note that a day could not be read in this leg, or that its report is still computed. A lost lease changes nothing."""
-        this_lease = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        this_lease = is_leased_by(lease)
         kind, day = key
         row_key = {"connection_id": lease.connection.id, "kind": kind.value, "day": day.isoformat()}
         now, report = self._clock.now(), retry.report

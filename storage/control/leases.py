@@ -16,7 +16,7 @@ from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunSta
 from adpulse.planner.windows import CLOCK_SLACK
 from storage.control.connections import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
-from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_open
+from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_leased_by, is_open
 from storage.control.unsettled import Ending, note, refuse, unusable
 
 log = logging.getLogger(__name__)
@@ -236,8 +236,7 @@ class Leases:
 
 
 def _still_leased(lease: Lease) -> ColumnElement[bool]:
-    generation = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
-    return generation & ConnectionRow.lease_owner.is_not(None)
+    return is_leased_by(lease) & ConnectionRow.lease_owner.is_not(None)
 
 
 def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:

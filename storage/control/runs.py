@@ -18,7 +18,7 @@ from storage.control.leases import LEASE, bump, dispatch_key, free, waits
 from storage.control.outbox import events_of_leg, publish
 from storage.control.refusals import is_news
 from storage.control.sync_requests import Ticket
-from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_letter, is_open
+from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_leased_by, is_letter, is_open
 from storage.control.unsettled import error_columns
 
 _COUNTS = tuple(RunCounts.__dataclass_fields__)
@@ -245,7 +245,7 @@ class Runs:
             LeaseLost: the call must not be made, because another worker may have the connection.
         """
         with self._engine.begin() as session:
-            leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+            leased = is_leased_by(lease)
             if not session.execute(update(ConnectionRow).where(leased).values(lease_until=self._wall.now() + LEASE)).rowcount:
                 raise _lost(lease.run_id)
             session.execute(update(RunRow).where(RunRow.id == lease.run_id).values(calls=RunRow.calls + 1))
@@ -329,7 +329,7 @@ class Runs:
 
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
-        leased = (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
+        leased = is_leased_by(lease)
         # A settled sync also clears the suspicion that the connection kills workers.
         session.execute(update(ConnectionRow).where(leased).values(lease_owner=None, lease_until=None, worker_deaths=0, **values))
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from adpulse.model import RunState
+from adpulse.model import Lease, RunState
 
 WORKING = (RunState.LEASED.value, RunState.FETCHED.value, RunState.APPLIED.value)
 """States of a run that somebody works on."""
@@ -327,3 +327,8 @@ def is_open() -> ColumnElement[bool]:
 def is_letter() -> ColumnElement[bool]:
     """The run is a dead letter that nobody has dealt with. Spelled as the index is."""
     return (RunRow.state == bindparam("dead", RunState.DEAD.value, literal_execute=True)) & RunRow.resolved_at.is_(None)
+
+
+def is_leased_by(lease: Lease) -> ColumnElement[bool]:
+    """The lease's connection has not been leased again since."""
+    return (ConnectionRow.id == lease.connection.id) & (ConnectionRow.lease_generation == lease.generation)
