@@ -22,6 +22,7 @@ for _group in (
     "secrets",
     "connections",
     "plan",
+    "verify",
     "dead_letters",
     "webhooks",
     "alerts",

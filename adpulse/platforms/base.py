@@ -241,6 +241,10 @@ class Platform(Generic[S]):
     metrics: Mapping[str, str]
     """How it reports each metric, for people; a metric that is missing is not reported."""
 
+    export_columns: Mapping[str, Sequence[str]]
+    """Names of the columns of reports that people export from its pages, by what they hold: a metric, or one of ``FIELDS`` in
+    ``adpulse.verification.columns``."""
+
     lookback_days: int
     """How long the platform may restate a day's conversions; later the day is final."""
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -72,7 +72,17 @@ def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.T
     Raises:
         Usage: nothing was published yet.
     """
+    (answer,) = read_together(published, [(query, parameters)])
+    return answer
+
+
+def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]]]) -> list[pa.Table]:
+    """Answer queries, each with its parameters, from one and the same published copy: a new one may take its place between two reads.
+
+    Raises:
+        Usage: nothing was published yet.
+    """
     if not published.exists():
         raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
     with duckdb.connect(published, read_only=True) as copy:
-        return copy.sql(query, params=parameters).to_arrow_table()
+        return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]

@@ -46,6 +46,7 @@ PINBOARD = Platform(
     levels="campaigns, pins",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
     metrics=TOLD,
+    export_columns={},
     lookback_days=14,
     reads_days_whole=True,
     smaller_requests=(),

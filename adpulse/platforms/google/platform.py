@@ -10,6 +10,7 @@ from adpulse.metrics_request import Step
 from adpulse.model import FetchKind
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
 from adpulse.platforms.google.costs import NAME, GoogleCosts
+from adpulse.platforms.google.export_columns import EXPORT_COLUMNS
 from adpulse.platforms.google.metrics import WORDS
 from adpulse.platforms.google.settings import GoogleSettings
 
@@ -92,6 +93,7 @@ GOOGLE = Platform(
     levels="campaigns, ad groups, ads, asset groups",
     metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
     metrics=WORDS,
+    export_columns=EXPORT_COLUMNS,
     lookback_days=90,
     reads_days_whole=True,
     smaller_requests=(Step.CAMPAIGNS,),

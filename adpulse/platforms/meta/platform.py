@@ -10,6 +10,7 @@ from adpulse.model import FetchKind, Level
 from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
+from adpulse.platforms.meta.export_columns import EXPORT_COLUMNS
 from adpulse.platforms.meta.metrics import WORDS
 from adpulse.platforms.meta.settings import MetaSettings
 
@@ -95,6 +96,7 @@ META = Platform(
     levels="campaigns, ad sets, ads",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
     metrics=WORDS,
+    export_columns=EXPORT_COLUMNS,
     lookback_days=28,
     reads_days_whole=False,
     smaller_requests=(Step.FIELDS, Step.CAMPAIGNS, Step.REPORT),
