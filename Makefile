@@ -9,7 +9,7 @@ SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types reference lock bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types reference proof lock bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: venv ## mypy, strict
 
 reference: venv ## write docs/reference from the code
 	$(BIN)/python docs/write_reference.py
+
+proof: venv ## write docs/proof.md, what was shown where, from docs/proof.toml
+	$(BIN)/python docs/write_proof.py
 
 lock: venv ## renew the three lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
