@@ -22,10 +22,11 @@ def test_syncs_of_both_platforms_call_nothing_that_writes(installation, sandbox)
 
 def test_what_is_posted_to_meta_begins_a_report_and_google_is_only_searched():
     sources = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in FOLDER.rglob("*.py")}
-    posts = {name: re.findall(r'_call\("POST", f"([^"]+)"', text) for name, text in sources.items()}
+    posts = {name: re.findall(r'"POST", path=f"([^"]+)"', text) for name, text in sources.items()}
     services = {path for text in sources.values() for path in re.findall(r"services\.(\w+/\w+)", text)}
 
-    assert {name: paths for name, paths in posts.items() if paths} == {"meta/reports.py": ["act_{connection.external_id}/{EDGE}"]}
+    assert {name: paths for name, paths in posts.items() if paths} == {"meta/requests.py": ["act_{connection.external_id}/{EDGE}"]}
+    assert not any(re.search(r'_(?:call|ask|send)\("POST"', text) for text in sources.values() if "call_token_endpoint" not in text)
     assert 'EDGE = "insights"' in sources["meta/insights.py"] + sources["meta/reports.py"] + sources["meta/client.py"]
     assert services == {"GoogleAdsService/SearchStream"}
     assert [

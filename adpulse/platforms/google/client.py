@@ -31,13 +31,13 @@ from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
-from adpulse.platforms.google import normalise, shapes
+from adpulse.platforms.google import normalise, requests, shapes
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
 from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, PROFILE, Report, changes, gaql, leaf_reports, metrics_condition
-from adpulse.platforms.google.shapes import DATE
+from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, Report, leaf_reports
+from adpulse.platforms.google.requests import Query
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.ads.googleads").setLevel(logging.ERROR)  # it warns of every refusal, which our own errors report
@@ -103,7 +103,7 @@ class GoogleClient:
 
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Google says about the connection's customer now."""
-        rows = self._query(connection, "customer", [f"customer.{name}" for name in PROFILE], slot).to_pylist()
+        rows = self._query(connection, requests.CUSTOMER, slot).to_pylist()
         if not rows:
             raise Unavailable(f"Google returned nothing about {_about(connection.external_id)}.", "malformed")
         return normalise.account(rows[-1] | {"customer.id": connection.external_id}, "customer", connection.login_customer_id)
@@ -166,37 +166,37 @@ class GoogleClient:
 
     def _base(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot, *, named: bool) -> MetricsAnswer:
         """The numbers without the split of conversions, and the names if ``named``."""
-        fields = [*report.fields.values(), report.within, DATE, *FIELDS.values(), *(report.name_fields if named else ())]
-        answer, accepted, refused = self._report(connection, report, fields, FIELDS.values(), request, slot)
+        query = requests.numbers(report, request, named=named)
+        answer, accepted, refused = self._report(connection, report, query, FIELDS.values(), request, slot)
         names = normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
         return MetricsAnswer(normalise.base(report.level, accepted, report.within, report.fields), names, refused)
 
     def _split(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
-        fields = [*report.fields.values(), report.within, DATE, normalise.CATEGORY, "metrics.conversions"]
-        _, accepted, refused = self._report(connection, report, fields, ["metrics.conversions"], request, slot)
+        query = requests.split(report, request)
+        _, accepted, refused = self._report(connection, report, query, [requests.SPLIT], request, slot)
         return MetricsAnswer(normalise.split(report.level, accepted, report.within, report.fields), names_table({}), refused)
 
     def _report(
         self,
         connection: Connection,
         report: Report,
-        fields: list[str],
+        query: Query,
         values: Iterable[str],
         request: MetricsRequest,
         slot: CallSlot,
     ) -> tuple[pa.Table, pa.Table, pa.Table]:
         """The answer, its rows whose ``values`` can be read, and those that were refused."""
-        answer = self._ask(connection, report.resource, fields, slot, where=metrics_condition(request))
+        answer = self._ask(connection, query, slot)
         days = request.since, request.until
         return answer, *shapes.accepted(report, answer, values, days, _about(connection.external_id))
 
     def _entities(self, connection: Connection, level: Level, ids: Sequence[str] | None, slot: CallSlot) -> EntitiesAnswer:
         """The entities of one level: those with these ids, or all."""
-        resource, fields = HIERARCHY[level]
-        where = "" if ids is None or len(ids) > MOST_IDS else f"{fields['id']} IN ({', '.join(ids)})"
-        answer = self._query(connection, resource, fields.values(), slot, where=where)
-        rows, refused = normalise.entities(level, answer, connection.id, fields)
-        return EntitiesAnswer(rows if ids is None or where else rows.filter(pc.is_in(rows["external_id"], pa.array(ids))), refused)
+        every = ids is None or len(ids) > MOST_IDS
+        answer = self._query(connection, requests.entities(level, None if every else ids), slot)
+        rows, refused = normalise.entities(level, answer, connection.id, HIERARCHY[level].fields)
+        wanted = pc.is_in(rows["external_id"], pa.array(ids)) if every and ids is not None else None
+        return EntitiesAnswer(rows if wanted is None else rows.filter(wanted), refused)
 
     def _changed(self, connection: Connection, since: datetime, slot: CallSlot) -> dict[Level, list[str] | None]:
         """Ids of what changed by level; None where every entity of a level is read.
@@ -204,8 +204,7 @@ class GoogleClient:
         That is every level if there were more changes than Google returns, and the campaigns if a budget changed: several campaigns
         may spend one budget, and reading all of them is one operation as well.
         """
-        fields, where = changes(since, self._clock.now(), connection)
-        answer = self._query(connection, "change_status", fields, slot, where=where, limit=MOST_CHANGES)
+        answer = self._query(connection, requests.changed(since, self._clock.now(), connection, MOST_CHANGES), slot)
         if answer.num_rows >= MOST_CHANGES:
             log.info("%s has more changes than Google returns at once; everything is read", _about(connection.external_id))
             return dict.fromkeys(HIERARCHY)
@@ -218,7 +217,7 @@ class GoogleClient:
         about = "these credentials' accounts"
 
         def once() -> list[str]:
-            service = self._service("CustomerService", None, about)
+            service = self.service("CustomerService", None, about)
             with self._translated(about):
                 answer = service.list_accessible_customers(timeout=self._endpoint.timeout)
             return [name.rpartition("/")[2] for name in answer.resource_names]
@@ -232,28 +231,21 @@ class GoogleClient:
 
     def _clients_of(self, customer: str, slot: CallSlot) -> list[AccountFacts]:
         """A customer itself and, of a manager, everything below it."""
-        fields = [f"customer_client.{name}" for name in PROFILE]
-        answer = self._rows_of(customer, customer, gaql("customer_client", fields), fields, slot)
+        answer = self._rows_of(customer, customer, requests.CLIENTS.text, requests.CLIENTS.fields, slot)
         rows = [row for row in answer.to_pylist() if row["customer_client.id"]]
         if len(rows) < answer.num_rows:
             log.warning("%s customers below %s are left out of a list: they have no id", answer.num_rows - len(rows), _about(customer))
         return [normalise.account(row, "customer_client", None if str(row["customer_client.id"]) == customer else customer) for row in rows]
 
-    def _query(
-        self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
-    ) -> pa.Table:
+    def _query(self, connection: Connection, query: Query, slot: CallSlot) -> pa.Table:
         """The answer of a query that cannot be split."""
         try:
-            return self._ask(connection, resource, fields, slot, where=where, limit=limit)
+            return self._ask(connection, query, slot)
         except TooMuchData as error:
             raise error.for_no_smaller() from None
 
-    def _ask(
-        self, connection: Connection, resource: str, fields: Iterable[str], slot: CallSlot, *, where: str = "", limit: int | None = None
-    ) -> pa.Table:
-        selected = list(dict.fromkeys(fields))
-        text = gaql(resource, selected, where, limit)
-        return self._rows_of(connection.external_id, connection.login_customer_id, text, selected, slot)
+    def _ask(self, connection: Connection, query: Query, slot: CallSlot) -> pa.Table:
+        return self._rows_of(connection.external_id, connection.login_customer_id, query.text, query.fields, slot)
 
     def _rows_of(self, customer: str, login: str | None, text: str, fields: Sequence[str], slot: CallSlot) -> pa.Table:
         """All rows of a query's stream, or an error: of a stream that breaks off nothing is kept."""
@@ -262,7 +254,7 @@ class GoogleClient:
 
     def _stream(self, customer: str, login: str | None, text: str, fields: Sequence[str]) -> pa.Table:
         about = _about(customer)
-        service = self._service("GoogleAdsService", login, about)
+        service = self.service("GoogleAdsService", login, about)
         version = self._endpoint.version
         decoder, kind = columns(version, tuple(fields)), request_class(version)
         call = service.transport.grpc_channel.unary_stream(
@@ -277,7 +269,7 @@ class GoogleClient:
                 tables.append(decoder.table(message))  # noqa: PERF401 - each message is let go before the next one comes
         return pa.concat_tables(tables)
 
-    def _service(self, name: str, login: str | None, about: str) -> Any:  # noqa: ANN401 - the SDK has no types
+    def service(self, name: str, login: str | None, about: str) -> Any:  # noqa: ANN401 - the SDK has no types
         """The SDK's service for a login customer, cached: its channel closes with the last reference to it."""
         with self._lock:
             self._authorise(about)

@@ -28,13 +28,14 @@ from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, shapes, tokens
+from adpulse.platforms.meta import requests as ask
 from adpulse.platforms.meta.errors import Reply, from_reply
-from adpulse.platforms.meta.insights import EDGE, level_of, parameters
+from adpulse.platforms.meta.insights import EDGE, level_of
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
 from adpulse.platforms.meta.meters import Meters, use_case
 from adpulse.platforms.meta.reports import MetaReports
+from adpulse.platforms.meta.requests import CREATIVE, MetaRequest
 from adpulse.platforms.meta.session import Endpoint, TokenSession, decoded, error_of
-from adpulse.platforms.meta.statuses import edge_statuses
 from adpulse.refused_rows import RowRefused
 
 log = logging.getLogger(__name__)
@@ -46,19 +47,7 @@ EMPTY_PAGES = 10
 """Meta documents empty pages that have a next one; this many in a row is a loop."""
 
 _CHANGE_OVERLAP = timedelta(seconds=60)
-_COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
-_CREATIVE = ",creative{id,name,link_url,object_story_spec,url_tags}"
-_EDGES = (
-    (Level.CAMPAIGN, "campaigns", f"{_COMMON},objective,buying_type,bid_strategy,daily_budget,lifetime_budget,spend_cap"),
-    (
-        Level.AD_SET,
-        "adsets",
-        f"{_COMMON},campaign_id,optimization_goal,billing_event,bid_strategy,daily_budget,lifetime_budget,attribution_spec",
-    ),
-    (Level.AD, "ads", f"{_COMMON},campaign_id,adset_id{_CREATIVE}"),
-)
 _VERSION = re.compile(r"v\d{1,3}\.\d{1,3}", re.ASCII)
-_ACCOUNT = "account_id,name,currency,timezone_name,account_status"
 
 Params = dict[str, Any]
 Page = dict[str, Any]
@@ -87,7 +76,7 @@ class MetaClient:
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._meters = Meters(lambda seconds: self._sleep(seconds))  # noqa: PLW0108 - as above
         self._called, self._answered = endpoint.version, endpoint.version
-        self.reports = MetaReports(self._call, self._insights, _answer)
+        self.reports = MetaReports(self._ask, self._insights, _answer)
 
     @property
     def scope(self) -> str:
@@ -107,7 +96,7 @@ class MetaClient:
         """
         if refusal := tokens.wrong_kind(tokens.kind_of(self._session.token.get_secret_value())):
             raise refusal
-        own, assigned = (self._listed(edge, slot) for edge in ("me/adaccounts", "me/assigned_ad_accounts"))
+        own, assigned = (self._listed(edge, slot) for edge in (ask.OWN_ACCOUNTS, ask.ASSIGNED_ACCOUNTS))
         accounts = {facts.external_id: facts for listing in (own, assigned) if isinstance(listing, list) for facts in listing}
         if isinstance(own, AdpulseError) and not accounts:
             if not tokens.lacks_own_list(own):
@@ -116,10 +105,10 @@ class MetaClient:
                 raise assigned
         return list(accounts.values())
 
-    def _listed(self, edge: str, slot: CallSlot) -> list[AccountFacts] | AdpulseError:
+    def _listed(self, edge: MetaRequest, slot: CallSlot) -> list[AccountFacts] | AdpulseError:
         """The accounts of one edge of ``me``, or why it has none: a user may lack the one, a System User the other."""
         try:
-            return list(_accounts_of(self._list(edge, {"fields": _ACCOUNT}, slot, "this token's accounts")))
+            return list(_accounts_of(self._list(edge, slot, "this token's accounts")))
         except TooMuchData:
             raise
         except (AccountRefused, BadRequest) as refused:
@@ -130,18 +119,14 @@ class MetaClient:
     def facts(self, connection: Connection, slot: CallSlot) -> AccountFacts:
         """What Meta says about the connection's account now."""
         account = connection.external_id
-        return normalise.account(self._get(f"act_{account}", {"fields": _ACCOUNT}, slot, _account(account)), account)
+        return normalise.account(self._ask(ask.account(account), slot, _account(account)), account)
 
     def entities(self, connection: Connection, fetch: Fetch, slot: CallSlot) -> EntitiesAnswer:
         """Campaigns, ad sets and ads, archived ones too: all, or those changed since the fetch's instant. Meta lists no deleted ones."""
-        params: Params = {}
-        if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since:
-            since = int((fetch.changed_since - _CHANGE_OVERLAP).timestamp())
-            params["filtering"] = [{"field": "updated_time", "operator": "GREATER_THAN", "value": since}]
+        since = fetch.changed_since - _CHANGE_OVERLAP if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since else None
         answers = list[EntitiesAnswer]()
-        for level, edge, fields in _EDGES:
-            parameters = {**params, "fields": fields, "effective_status": edge_statuses(level)}
-            rows = self._list(f"act_{connection.external_id}/{edge}", parameters, slot, _account(connection.external_id))
+        for level in ask.WALKED:
+            rows = self._list(ask.walk(level, connection.external_id, since), slot, _account(connection.external_id))
             answers.append(normalise.entities(level, rows, connection.id))
         return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
@@ -151,18 +136,15 @@ class MetaClient:
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
-        about, of_level = _account(connection.external_id), {level: (edge, fields) for level, edge, fields in _EDGES}
+        about = _account(connection.external_id)
 
         def edge(level: Level, ids: list[str]) -> list[Page]:
-            name, fields = of_level[level]
-            some = {"field": "id", "operator": "IN", "value": ids}
-            params = {"fields": fields, "effective_status": edge_statuses(level), "filtering": [some]}
-            rows = self._list(f"act_{connection.external_id}/{name}", params, slot, about)
+            rows = self._list(ask.listed(level, connection.external_id, ids), slot, about)
             return [row for row in rows if shapes.is_entity(row)]
 
         def node(level: Level, external_id: str) -> Page | None:
             try:
-                row = self._get(external_id, {"fields": of_level[level][1]}, slot, about)
+                row = self._ask(ask.node(level, external_id), slot, about)
                 return row if shapes.is_entity(row) else {}
             except ObjectGone:
                 return None
@@ -181,19 +163,18 @@ class MetaClient:
             TooMuchData: Meta cannot answer the first page, or not even the smallest page after it.
             Unreadable: a row does not say which entity or day it is of.
         """
-        return _answer(connection, request, self._insights(f"act_{connection.external_id}/{EDGE}", connection, request, slot))
+        return _answer(connection, request, self._insights(ask.report(connection, request), connection, request, slot))
 
-    def _insights(self, path: str, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
+    def _insights(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
         """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""
         about = _account(connection.external_id)
-        params = parameters(connection, request) if path.startswith("act_") else {}
         rows = self._sizes.current(about, EDGE, self._page_size)
         smaller = max(rows // request.page_divisor, min(rows, SMALLEST_PAGE))
-        return self._pages(path, params, slot, about, _PageSize(smaller, request.page_shrinks, len(request.days)))
+        return self._pages(report.path, report.params, slot, about, _PageSize(smaller, request.page_shrinks, len(request.days)))
 
-    def _list(self, path: str, params: Params, slot: CallSlot, about: str) -> list[Page]:
+    def _list(self, request: MetaRequest, slot: CallSlot, about: str) -> list[Page]:
         """All rows of an edge."""
-        return [row for page in self._pages(path, params, slot, about) for row in page]
+        return [row for page in self._pages(request.path, request.params, slot, about) for row in page]
 
     def _pages(self, path: str, params: Params, slot: CallSlot, about: str, size: "_PageSize | None" = None) -> Iterator[list[Page]]:
         """The rows of an edge, page by page while Meta says there is a next one. What came before an error is not all there is.
@@ -226,15 +207,15 @@ class MetaClient:
         while True:
             rows = min(size.rows, _CAREFUL_ROWS) if size.careful > 0 else size.rows
             try:
-                page = self._get(path, {**params, "limit": rows}, slot, about)
+                page = self._call("GET", path, {**params, "limit": rows}, slot, about)
             except FieldRefused as refused:
                 if size.careful <= 0 and rows > _CAREFUL_ROWS:
                     size.careful = rows
                     continue
-                if _CREATIVE not in params["fields"]:
+                if CREATIVE not in params["fields"]:
                     raise
                 log.warning("ads of %s are read without their creatives: %s", about, refused)
-                params = {**params, "fields": params["fields"].replace(_CREATIVE, "")}
+                params = ask.without_creatives(params)
                 continue
             except TooMuchData:
                 if not size.shrinks or size.rows <= SMALLEST_PAGE:
@@ -250,8 +231,8 @@ class MetaClient:
                 self._sizes.note(about, path.rpartition("/")[2], size.rows)
             return page
 
-    def _get(self, path: str, params: Params, slot: CallSlot, about: str) -> Page:
-        return self._call("GET", path, params, slot, about)
+    def _ask(self, request: MetaRequest, slot: CallSlot, about: str) -> Page:
+        return self._call(request.method, request.path, request.params, slot, about)
 
     def _call(self, method: str, path: str, params: Params, slot: CallSlot, about: str) -> Page:
         """One call, tried again when it failed in a way that passes.
@@ -276,7 +257,7 @@ class MetaClient:
     def _issuer(self, slot: CallSlot) -> str:
         """The id of the app that issued the token."""
         try:
-            return tokens.issuer_in_answer(self._get("app", {"fields": "id"}, slot, "the app of a token"))
+            return tokens.issuer_in_answer(self._ask(ask.ISSUER, slot, "the app of a token"))
         except BadRequest:
             return tokens.UNNAMED_APP
 

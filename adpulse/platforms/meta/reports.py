@@ -13,12 +13,12 @@ from adpulse.errors import TooMuchData, Unavailable
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection
 from adpulse.platforms.base import CallSlot
-from adpulse.platforms.meta.insights import EDGE, parameters
+from adpulse.platforms.meta.requests import MetaRequest, report_rows, report_state, start_report
 from adpulse.redact import excerpt
 
 Page = dict[str, Any]
-Call = Callable[[str, str, dict[str, Any], CallSlot, str], Page]
-"""Method, path, parameters, slot, and whom it is about."""
+Call = Callable[[MetaRequest, CallSlot, str], Page]
+"""The request, its slot, and whom it is about."""
 
 _COMPLETED, _FINISHED = "Job Completed", 100
 _ENDS = ("Job Failed", "Job Skipped")
@@ -30,7 +30,7 @@ class MetaReports:
     def __init__(
         self,
         call: Call,
-        pages: Callable[[str, Connection, MetricsRequest, CallSlot], Iterator[list[Page]]],
+        pages: Callable[[MetaRequest, Connection, MetricsRequest, CallSlot], Iterator[list[Page]]],
         answer: Callable[[Connection, MetricsRequest, Iterator[list[Page]]], MetricsAnswer],
     ) -> None:
         self._call, self._pages, self._answer = call, pages, answer
@@ -42,7 +42,7 @@ class MetaReports:
             Unavailable: the answer names no report.
         """
         about = f"account {connection.external_id}"
-        started = self._call("POST", f"act_{connection.external_id}/{EDGE}", parameters(connection, request), slot, about)
+        started = self._call(start_report(connection, request), slot, about)
         if not str(started.get("report_run_id", "")).isdecimal():
             raise Unavailable(f"Meta started no report for {about}.", "malformed")
         return str(started["report_run_id"])
@@ -55,12 +55,12 @@ class MetaReports:
             ObjectGone: Meta has it no more.
         """
         about = f"account {connection.external_id}"
-        state = self._call("GET", report_id, {"fields": "async_status,async_percent_completion"}, slot, about)
+        state = self._call(report_state(report_id), slot, about)
         if state.get("async_status") in _ENDS:
             raise TooMuchData(f"Meta could not compute a report for {about}: {_reason(state)}", "async")
         if state.get("async_status") != _COMPLETED or state.get("async_percent_completion") != _FINISHED:
             return None
-        return self._answer(connection, request, self._pages(f"{report_id}/{EDGE}", connection, request, slot))
+        return self._answer(connection, request, self._pages(report_rows(report_id), connection, request, slot))
 
 
 def _reason(state: Mapping[str, Any]) -> str:
