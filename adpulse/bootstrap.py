@@ -65,13 +65,18 @@ wall: Clock = SystemClock()
 """The real clock of this process. A test that moves real time puts its own here before the App is wired."""
 
 
+def clock_of(config: Settings, wall: Clock) -> Clock:
+    """Business time: the sandbox's where one is set, else real time."""
+    return SandboxClock(config.sandbox_url) if config.sandbox_url else wall
+
+
 class App:
     """Everything a step needs, wired. Safe to share between threads."""
 
     def __init__(self, config: Settings, engine: database.Engine, *, wall: Clock) -> None:
         self.settings = config
         self.wall = wall
-        self.clock: Clock = SandboxClock(config.sandbox_url) if config.sandbox_url else wall
+        self.clock = clock_of(config, wall)
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine, wall=wall)
         self.sessions = Sessions(engine, wall=wall)

@@ -12,6 +12,11 @@ def is_known(name: str) -> bool:
     return name in _known()
 
 
+def names() -> tuple[str, ...]:
+    """Every zone that is known, in order."""
+    return tuple(sorted(_known()))
+
+
 @cache
 def _known() -> frozenset[str]:
     return frozenset(available_timezones()) - _NOT_IN_DUCKDB

@@ -29,6 +29,7 @@ for _group in (
     "restore",
     "pull",
     "doctor",
+    "probe",
     "demo",
 ):
     import_module(f"adpulse.cli.{_group}").register(cli)

@@ -64,7 +64,7 @@ def _connect(provider: Provider, workspace: str, account_ids: list[str] | None, 
 
     context = app()
     owner = context.workspaces.get(workspace)
-    secret = _read_secret(provider)
+    secret = read_secret(provider)
     reached = discover(context, provider, secret)
     chosen = replace(reached, accounts=_choose(provider, reached.accounts, account_ids))
     if frequency is None:
@@ -79,7 +79,12 @@ def _connect(provider: Provider, workspace: str, account_ids: list[str] | None, 
         typer.echo(f"The token was {elsewhere}.")
 
 
-def _read_secret(provider: Provider) -> SecretStr:
+def read_secret(provider: Provider) -> SecretStr:
+    """The credential from the platform's environment variable, a prompt, or standard input.
+
+    Raises:
+        Usage: there is none.
+    """
     prompt = platform_of(provider).credential
     variable, credential_name = prompt.variable, prompt.name
     value = os.environ.get(variable, "").strip()
@@ -308,7 +313,7 @@ def reconnect(connection: Reference) -> None:
 
     context = app()
     provider = context.connections.get(connection).connection.provider  # before anybody types a token
-    secret = _read_secret(provider)
+    secret = read_secret(provider)
     for view in connecting.reconnect(context, connection, secret):
         typer.echo(f"Reconnected {view.connection.name} ({view.connection.external_id}); its sync is queued.")
 

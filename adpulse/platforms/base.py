@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     from adpulse.entity_names import MetricsAnswer
     from adpulse.missing_entities import MissingEntity
     from adpulse.platforms.consent import Consent
+    from adpulse.probe.platform_probe import PlatformProbe
 
 CallSlot = Callable[[], None]
 """Takes one slot of the account's sliding hour; called before each request, raises RateLimited when none is free."""
@@ -326,6 +327,9 @@ class Platform(Generic[S]):
 
     production_checks: Callable[[S], Iterator[str]]
     """Points that a person should check before production, one sentence each."""
+
+    probe: "Callable[[], PlatformProbe] | None"
+    """Its part of ``adpulse probe``; None if it has none."""
 
 
 AnyPlatform = Platform[Any]

@@ -9,6 +9,7 @@ import numpy as np
 
 from adpulse_sandbox.meta.entities import HIDDEN_STATUSES, Condition, Fields, parse_fields, parse_filtering, parse_json
 from adpulse_sandbox.meta.errors import bad_param, too_old
+from adpulse_sandbox.meta.results import results
 from adpulse_sandbox.meta.statuses import check_report
 from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
@@ -28,11 +29,11 @@ _FIELDS_OF_EVERY_LEVEL = (
 )  # fmt: skip
 _FIELDS_OF_LEVEL = {
     "account": (),
-    CAMPAIGN: ("campaign_id", "campaign_name", "objective"),
-    AD_SET: ("campaign_id", "campaign_name", "objective", "adset_id", "adset_name", "attribution_setting", "optimization_goal"),
+    CAMPAIGN: ("campaign_id", "campaign_name", "objective", "results"),
+    AD_SET: ("campaign_id", "campaign_name", "objective", "results", "adset_id", "adset_name", "attribution_setting", "optimization_goal"),
     AD: (
-        "campaign_id", "campaign_name", "objective", "adset_id", "adset_name", "attribution_setting", "optimization_goal", "ad_id",
-        "ad_name", "created_time", "updated_time",
+        "campaign_id", "campaign_name", "objective", "results", "adset_id", "adset_name", "attribution_setting", "optimization_goal",
+        "ad_id", "ad_name", "created_time", "updated_time",
     ),
 }  # fmt: skip
 _DEFAULT_FIELDS = "account_id,impressions,spend"
@@ -273,7 +274,7 @@ def _render(query: Query, ad: Entity, values: dict[str, int], since: date, until
         "clicks": _digits(values["clicks"]),
     }
     row |= {"inline_link_clicks": _digits(values["clicks"] * 4 // 5), "reach": _digits(values["impressions"] * 3 // 4)}
-    row |= _ratios(values, units)
+    row |= {**_ratios(values, units), "results": results(ad.objective, values)}
     if query.level == AD or query.windows or not _mixes_settings(query, ad):
         row |= _actions(query, ad, values)
     row |= {"date_start": since.isoformat(), "date_stop": until.isoformat()}

@@ -75,4 +75,5 @@ PINBOARD = Platform(
     client=lambda config, _clock, credential, _sizes: PinboardClient(config.url, credential.secret.get_secret_value()),
     consent=lambda *_: None,
     production_checks=lambda _: iter(()),
+    probe=None,
 )

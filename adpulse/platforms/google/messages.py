@@ -5,7 +5,7 @@ a message class is made for each query, from the SDK's own descriptors and with 
 selected fields: half the memory and twice the speed, on the SDK's channel. ``python -m bench decode`` measures it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from itertools import islice
@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -185,3 +185,28 @@ def _arrow_type(field: Any) -> pa.DataType:  # noqa: ANN401 - a protobuf descrip
     else:
         inner = pa.bool_() if field.type == _FIELD.TYPE_BOOL else pa.float64()
     return pa.list_(inner) if field.is_repeated else inner
+
+
+def response_class(version: str) -> Any:  # noqa: ANN401 - a generated class
+    """The SDK's whole message of a stream, in protobuf's own class."""
+    kind = _service_types(version).SearchGoogleAdsStreamResponse
+    return type(kind.pb(kind()))
+
+
+def as_json(message: Any) -> dict[str, Any]:  # noqa: ANN401 - a protobuf message
+    """A message as the REST interface writes it: names in camel case, 64-bit integers as text."""
+    converted: dict[str, Any] = json_format.MessageToDict(message)
+    return converted
+
+
+def from_json(version: str, message: Mapping[str, Any]) -> bytes:
+    """The bytes of a message of a stream that is written as JSON.
+
+    Raises:
+        ValueError: it is no such message.
+    """
+    try:
+        encoded: bytes = json_format.ParseDict(dict(message), response_class(version)(), ignore_unknown_fields=True).SerializeToString()
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from None
+    return encoded

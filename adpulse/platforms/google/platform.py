@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
     from adpulse.platforms.google.credentials import Key
+    from adpulse.probe.platform_probe import PlatformProbe
 
 OPERATIONS = {"explorer": 2880, "basic": 15_000, "standard": None}
 """Operations in 24 hours by the project's access level; None is no limit. Source: Google's page "Access Levels"."""
@@ -86,6 +87,12 @@ def _production_checks(config: GoogleSettings) -> Iterator[str]:
         yield "ADPULSE_GOOGLE_ACCESS is explorer, 2,880 operations a day. Is that the project's level?"
 
 
+def _probe() -> "PlatformProbe":
+    from adpulse.platforms.google.probing.probe import PROBE
+
+    return PROBE
+
+
 GOOGLE = Platform(
     name=NAME,
     settings=GoogleSettings,
@@ -122,4 +129,5 @@ GOOGLE = Platform(
     client=_client,
     consent=_consent,
     production_checks=_production_checks,
+    probe=_probe,
 )

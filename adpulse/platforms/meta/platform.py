@@ -17,6 +17,7 @@ from adpulse.platforms.meta.settings import MetaSettings
 if TYPE_CHECKING:
     from adpulse.clock import Clock
     from adpulse.platforms.consent import Consent
+    from adpulse.probe.platform_probe import PlatformProbe
 
 VERSIONS = (Version(name="v25.0", ends=date(2027, 2, 23)), Version(name="v26.0"), Version(name="v27.0"))
 """Source: "Marketing API version history" of Meta's documentation, read 2026-11-29. Graph versions live longer, but not for ads."""
@@ -89,6 +90,12 @@ def _production_checks(config: MetaSettings) -> Iterator[str]:
         yield "ADPULSE_META_APP_SECRET is not set: calls carry no proof, so a stolen token works anywhere."
 
 
+def _probe() -> "PlatformProbe":
+    from adpulse.platforms.meta.probing.probe import PROBE
+
+    return PROBE
+
+
 META = Platform(
     name=NAME,
     settings=MetaSettings,
@@ -125,4 +132,5 @@ META = Platform(
     client=_client,
     consent=_consent,
     production_checks=_production_checks,
+    probe=_probe,
 )

@@ -1,0 +1,1 @@
+"""Google's part of ``adpulse probe``."""

@@ -1,0 +1,1 @@
+"""Meta's part of ``adpulse probe``."""
