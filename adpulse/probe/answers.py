@@ -17,12 +17,13 @@ _MOST_ROWS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswer:
-    """The content of a file. ``source`` says who recorded it, and of which version of the API."""
+    """The content of a file. ``source`` says who recorded it, and of which version of the API; ``reason`` belongs to the verdict."""
 
     platform: str
     source: str
     exchange: Exchange
     verdict: Verdict
+    reason: str
 
     def to_json(self) -> str:
         """The file's text."""
@@ -32,6 +33,7 @@ class RecordedAnswer:
             "source": self.source,
             "kind": exchange.kind,
             "verdict": self.verdict.value,
+            "reason": self.reason,
             "request": exchange.request,
             "status": exchange.status,
             "headers": exchange.headers,
@@ -54,7 +56,13 @@ class RecordedAnswer:
             headers=content["headers"],
             body=content["body"],
         )
-        return cls(platform=content["platform"], source=content["source"], exchange=exchange, verdict=Verdict(content["verdict"]))
+        return cls(
+            platform=content["platform"],
+            source=content["source"],
+            exchange=exchange,
+            verdict=Verdict(content["verdict"]),
+            reason=content["reason"],
+        )
 
 
 def shortened(body: Any) -> Any:  # noqa: ANN401 - JSON

@@ -60,7 +60,7 @@ class PlatformProbe:
     """Every kind of request that the platform's client sends, for people."""
 
     beyond: Mapping[str, str]
-    """Requests that only the probe sends, for people."""
+    """Variants of these kinds, and requests that only the probe sends, for people."""
 
     never: Mapping[str, str]
     """Requests of adpulse that are not probed, and why."""

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from adpulse.probe.exchange import Exchange
+from adpulse.redact import MASK, redact
 
 _ID = re.compile(r"(act_)?\d+")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -68,6 +69,7 @@ class Redactor:
     shift: timedelta
     _fakes: dict[str, str] = field(default_factory=dict, repr=False)
     _counts: dict[str, int] = field(default_factory=dict)
+    _own_words: set[str] = field(default_factory=set)
 
     def exchange(self, original: Exchange) -> Exchange:
         """The exchange without anything that is not allowed."""
@@ -82,11 +84,11 @@ class Redactor:
     def text(self, sentence: str) -> str:
         """A sentence that may repeat what a platform said: of that, only known words are kept."""
         kept = []
-        for token in _TOKENS.findall(sentence):
+        for token in _TOKENS.findall(redact(sentence)):
             if token.isdecimal() and len(token) > _LONGEST_KEPT_NUMBER:
                 kept.append(self._digits(token))
-            elif token[0].isalpha() and not re.fullmatch(r"v\d+(?:\.\d+)?", token) and token.lower() not in self.allowed.words:
-                self._remember(token)
+            elif token[0].isalpha() and not self._is_known(token):
+                self._fakes.setdefault(token, "…")
                 kept.append("…")
             else:
                 kept.append(token)
@@ -95,6 +97,11 @@ class Redactor:
     def originals(self) -> list[str]:
         """What was replaced and could name somebody: ids and texts, for a search of what was written."""
         return [original for original in self._fakes if not _NUMBER.fullmatch(original) or len(original) >= _LEAST_PART]
+
+    def _is_known(self, word: str) -> bool:
+        """Whether it is one of the platform's words, one of its fields, or of our own requests, which a refusal may repeat."""
+        known = word in MASK or word.lower() in self.allowed.words or word in self.allowed.fields or word in self._own_words
+        return known or re.fullmatch(r"v\d+(?:\.\d+)?", word) is not None
 
     def _own(self, value: Any) -> Any:  # noqa: ANN401 - JSON
         """A part of our own request: only ids and days are not ours."""
@@ -109,6 +116,7 @@ class Redactor:
             return value + int(self.shift.total_seconds())  # the instant of changes; no other number of ours is that large
         if not isinstance(value, str):
             return value
+        self._own_words.update(token for token in _TOKENS.findall(value) if token[0].isalpha())
         return _DAY.sub(lambda day: self._moved(day[0]), _DIGITS.sub(lambda digits: self._digits(digits[0]), value))
 
     def _header(self, name: str, text: str) -> str:
@@ -170,9 +178,6 @@ class Redactor:
             self._counts[label] = self._counts.get(label, 0) + 1
             self._fakes[original] = f"[{label} {self._counts[label]}]"
         return self._fakes[original]
-
-    def _remember(self, word: str) -> None:
-        self._fakes.setdefault(word, "…")
 
     def _digits(self, text: str) -> str:
         """Other digits in place of each group of digits, none of them a leading zero that was none."""

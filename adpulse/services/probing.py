@@ -108,7 +108,7 @@ def _probe(source: _Source, folder: Path, sleep: Callable[[float], None]) -> Wri
 
 def _write(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: AnyPlatform, folder: Path) -> Written:
     """Write what a second reading finds nothing in; everything is redacted before anything is read again."""
-    recorded = dict(_recorded(found, redactor, platform))
+    recorded = dict(_recorded(found, probe, redactor, platform))
     text = report.markdown(found, probe, redactor.text)
     originals = redactor.originals()
 
@@ -126,11 +126,12 @@ def _write(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: 
     return Written(findings=found, report=folder / REPORT, answers=len(recorded) - len(left_out), left_out=left_out)
 
 
-def _recorded(found: Findings, redactor: Redactor, platform: AnyPlatform) -> Iterable[tuple[str, str]]:
-    """The name and text of a file for the last answer of each kind."""
+def _recorded(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: AnyPlatform) -> Iterable[tuple[str, str]]:
+    """The name and text of a file for the last answer of each kind, with the verdict on what the file holds."""
     last: dict[str, Answered] = {each.exchange.kind: each for each in found.outcome.answered}
     source = f"`adpulse probe`, {platform.label} {found.version}, {found.day}; redacted"
     for kind, each in last.items():
         exchange = redactor.exchange(replace(each.exchange, body=shortened(each.exchange.body)))
-        answer = RecordedAnswer(platform=platform.name, source=source, exchange=exchange, verdict=each.judgement.verdict)
+        judged = probe.judge(exchange)
+        answer = RecordedAnswer(platform=platform.name, source=source, exchange=exchange, verdict=judged.verdict, reason=judged.words)
         yield f"{platform.name}-{kind}", answer.to_json()

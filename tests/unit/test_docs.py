@@ -97,8 +97,8 @@ IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "staging/", "prefect/", 
 PAGES_ROUTE = "GET /app"
 """Answers with pages, and is not in the API's document."""
 
-NOT_KEPT = {"secrets/", "bench/results/", "build/screenshots/"}
-"""Folders that installations and programs make."""
+NOT_KEPT = {"secrets/", "bench/results/", "build/screenshots/", "report.md"}
+"""Folders and files that installations and programs make."""
 
 
 PATH = re.compile(r"`([\w.<>-][\w./<>-]*(?:\.(?:py|sql|js|toml|md|ya?ml|ipynb)|/))(?:::\w+)?`")

@@ -15,8 +15,10 @@ from adpulse.probe.exchange import Exchange
 from adpulse.probe.platform_probe import Subject
 from adpulse.probe.subject import one_day, unconnected, yesterday
 
-ADS_OF_ONE, ADS_OF_OTHERS = "report-of-one-campaign", "report-of-all-but-one-campaign"
-"""Variants of the report of ads: with the conditions of a smaller request."""
+ADS_OF_ONE, ADS_OF_OTHERS = "report-of-ads-of-one-campaign", "report-of-ads-of-all-but-one-campaign"
+GROUPS_OF_ONE, GROUPS_OF_OTHERS = "report-of-asset-groups-of-one-campaign", "report-of-asset-groups-of-all-but-one-campaign"
+OTHER_CAMPAIGNS = "report-of-all-but-one-campaign"
+"""Variants of reports: with the conditions of a smaller request."""
 
 _FEW, _MOST_CHANGES, _MOST_MANAGERS = 5, 100, 3
 _CHANGES = timedelta(days=7)
@@ -132,8 +134,10 @@ def _customer(subject: Subject, connection: Connection) -> Talk:
     busiest = next((str(field(row, "campaign.id")) for row in rows_of(campaigns) or () if field(row, "campaign.id")), None)
     if busiest:
         some, rest = CampaignRange(only=(busiest,)), CampaignRange(without=(busiest,))
-        yield of(ask.numbers(ADS, replace(leaves, campaigns=some), named=False), ADS_OF_ONE)
-        yield of(ask.numbers(ADS, replace(leaves, campaigns=rest), named=False), ADS_OF_OTHERS)
+        for report, of_one, of_others in ((ADS, ADS_OF_ONE, ADS_OF_OTHERS), (ASSET_GROUPS, GROUPS_OF_ONE, GROUPS_OF_OTHERS)):
+            yield of(ask.numbers(report, replace(leaves, campaigns=some), named=False), of_one)
+            yield of(ask.numbers(report, replace(leaves, campaigns=rest), named=False), of_others)
+        yield of(ask.numbers(CAMPAIGNS, replace(totals, campaigns=rest), named=False), OTHER_CAMPAIGNS)
 
 
 def level_of(kind: str) -> Level | None:

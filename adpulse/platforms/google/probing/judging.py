@@ -22,7 +22,15 @@ from adpulse.platforms.google import normalise, shapes
 from adpulse.platforms.google.errors import Failure, from_failure
 from adpulse.platforms.google.messages import columns, from_json
 from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.probing.conversation import ADS_OF_ONE, ADS_OF_OTHERS, level_of, rows_of
+from adpulse.platforms.google.probing.conversation import (
+    ADS_OF_ONE,
+    ADS_OF_OTHERS,
+    GROUPS_OF_ONE,
+    GROUPS_OF_OTHERS,
+    OTHER_CAMPAIGNS,
+    level_of,
+    rows_of,
+)
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, Report
 from adpulse.platforms.google.requests import SPLIT, Kind
 from adpulse.probe.exchange import NO_ANSWER, Exchange
@@ -185,4 +193,7 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.SPLIT_CAMPAIGNS: partial(_report, CAMPAIGNS, (SPLIT,)),
     ADS_OF_ONE: partial(_report, ADS, _NUMBERS),
     ADS_OF_OTHERS: partial(_report, ADS, _NUMBERS),
+    GROUPS_OF_ONE: partial(_report, ASSET_GROUPS, _NUMBERS),
+    GROUPS_OF_OTHERS: partial(_report, ASSET_GROUPS, _NUMBERS),
+    OTHER_CAMPAIGNS: partial(_report, CAMPAIGNS, _NUMBERS),
 }

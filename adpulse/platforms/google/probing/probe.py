@@ -7,7 +7,14 @@ from adpulse.platforms.google.credentials import OauthClient, parse
 from adpulse.platforms.google.probing.allowed import ALLOWED
 from adpulse.platforms.google.probing.asker import GoogleAsker
 from adpulse.platforms.google.probing.assumptions import ASSUMPTIONS, results
-from adpulse.platforms.google.probing.conversation import ADS_OF_ONE, ADS_OF_OTHERS, converse
+from adpulse.platforms.google.probing.conversation import (
+    ADS_OF_ONE,
+    ADS_OF_OTHERS,
+    GROUPS_OF_ONE,
+    GROUPS_OF_OTHERS,
+    OTHER_CAMPAIGNS,
+    converse,
+)
 from adpulse.platforms.google.probing.judging import judge
 from adpulse.platforms.google.requests import WORDS
 from adpulse.platforms.google.settings import GoogleSettings
@@ -25,6 +32,9 @@ PROBE = PlatformProbe(
     beyond={
         ADS_OF_ONE: "a day's numbers of ads, of one campaign",
         ADS_OF_OTHERS: "a day's numbers of ads, of all campaigns but one",
+        GROUPS_OF_ONE: "a day's numbers of asset groups, of one campaign",
+        GROUPS_OF_OTHERS: "a day's numbers of asset groups, of all campaigns but one",
+        OTHER_CAMPAIGNS: "a day's numbers of all campaigns but one",
     },
     never={"The exchange of a code (`oauth2.googleapis.com/token`)": "it issues a token, when people connect."},
     converse=converse,

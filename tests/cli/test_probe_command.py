@@ -1,0 +1,92 @@
+"""What people type: ``adpulse probe`` with a platform's name, or for a connection."""
+
+import re
+
+import pytest
+from probing_rig import use_sandbox
+
+from adpulse import settings
+from adpulse.model import Heat
+from adpulse.platforms.meta.probing import conversation
+from adpulse.platforms.registry import PLATFORMS
+from adpulse.probe.running import MOST_CALLS
+
+ACCOUNTS = {"meta": "Corner Store 1", "google": "Alpenglow Reisen"}
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch):
+    monkeypatch.setattr(conversation, "POLL_PAUSE", 0.0)
+
+
+@pytest.fixture
+def homeless(sandbox, shell, monkeypatch, tmp_path):
+    """Runs the command in an empty folder, without an installation."""
+    use_sandbox(sandbox, monkeypatch.setenv)
+    settings.load.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    yield shell
+    settings.load.cache_clear()
+
+
+def secret(sandbox, platform):
+    return sandbox.world.token("full").value if platform == "meta" else sandbox.google.world.credentials["full"].refresh_token
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_platform_is_probed_with_a_token_from_standard_input_and_no_home(homeless, sandbox, tmp_path, platform):
+    token = secret(sandbox, platform)
+
+    code, out, err = homeless("probe", platform, stdin=f"{token}\n")
+
+    assert (code, err) == (0, "")
+    assert re.match(r"\d+ calls\. adpulse-probe/report\.md: everything as assumed\.", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["adpulse-probe"]
+    assert token not in out
+
+
+def test_what_is_refused_ends_the_command_with_1(homeless, tmp_path):
+    code, out, _ = homeless("probe", "meta", "--out", str(tmp_path / "here"), stdin="EAAwrong\n")
+
+    assert (code, "not everything as assumed" in out) == (1, True)
+    assert "190" in (tmp_path / "here" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(("arguments", "stdin"), [(("probe", "meta"), ""), (("probe", "google"), "{no json"), (("probe", "nobody"), "")])
+def test_wrong_input_ends_the_command_with_2(homeless, arguments, stdin, installation):  # noqa: ARG001 - a home in which nobody is connected
+    code, _, err = homeless(*arguments, stdin=stdin)
+
+    assert code == 2
+    assert err
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_connection_is_probed_with_its_own_credential_and_its_calls_are_counted(adpulse, installation, sandbox, tmp_path, platform):
+    connection = installation.connect(ACCOUNTS[platform])
+    sandbox.calls.clear()
+
+    code, out, _ = adpulse("probe", connection.name, "--out", str(tmp_path / "out"))
+
+    calls = [call for call in sandbox.calls.calls() if call.kind != "token"]
+    assert (code, f"{len(calls)} calls" in out) == (0, True)
+    assert len(installation.app.ledger.calls(connection.ledger_key)) == len(calls) <= MOST_CALLS
+    assert {call.account for call in calls if call.kind in ("insights", "ads", "campaigns")} <= {connection.external_id}
+
+
+def test_a_probe_stays_within_the_calls_of_the_hour(adpulse, installation, sandbox, tmp_path):
+    connection = installation.connect(ACCOUNTS["meta"])
+    for _ in range(175):
+        installation.app.ledger.take(connection.ledger_key, connection.scope, Heat.HOT)
+    sandbox.calls.clear()
+
+    code, _, _ = adpulse("probe", connection.id, "--out", str(tmp_path / "out"))
+
+    assert len(sandbox.calls.calls()) == 5
+    assert "used up for now" in (tmp_path / "out" / "report.md").read_text()
+    assert code == 0
+
+
+def test_a_connection_has_its_account(adpulse, installation):
+    connection = installation.connect(ACCOUNTS["meta"])
+
+    assert adpulse("probe", connection.id, "--account", "1")[0] == 2
