@@ -8,6 +8,7 @@ them could be found out from the counts. Days move together by a number of days 
 
 import hmac
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -135,6 +136,8 @@ class Redactor:
             return [self._value(each, name, parent) for each in value]
         if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, float) and not math.isfinite(value):  # which no JSON is, though some write and read it
+            return self._placeholder(repr(value), "number")
         if isinstance(value, (int, float)):
             return value if name in self.allowed.numbers else json.loads(self._number(repr(value)))
         return self._string(str(value), name, parent)

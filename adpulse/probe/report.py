@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from adpulse.probe.exchange import Transcript
 from adpulse.probe.platform_probe import PlatformProbe
 from adpulse.probe.running import MOST_CALLS, Answered, Outcome
 from adpulse.probe.verdicts import WRONG, Assumption, Judgement, Verdict
@@ -36,8 +37,15 @@ def findings(probe: PlatformProbe, outcome: Outcome, label: str, version: str, d
         day=day,
         outcome=outcome,
         assumptions=[(each, each.judge(transcript)) for each in probe.assumptions],
-        results=probe.results(transcript),
+        results=_results(probe, transcript),
     )
+
+
+def _results(probe: PlatformProbe, transcript: Transcript) -> list[str]:
+    try:
+        return probe.results(transcript)
+    except Exception as error:  # noqa: BLE001 - as for an assumption
+        return [f"The conversions cannot be compared ({type(error).__name__})"]
 
 
 def markdown(found: Findings, probe: PlatformProbe, redacted: Callable[[str], str]) -> str:

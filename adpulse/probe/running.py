@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from adpulse.errors import RateLimited
 from adpulse.probe.exchange import Exchange
 from adpulse.probe.platform_probe import Asker, CallSlot, Pause, PlatformProbe, Subject
-from adpulse.probe.verdicts import Judgement
+from adpulse.probe.verdicts import Judgement, stumbled
 
 MOST_CALLS = 25
 
@@ -33,6 +33,14 @@ class Outcome:
         return {each.exchange.kind: each.exchange for each in self.answered}
 
 
+def judged(probe: PlatformProbe, exchange: Exchange) -> Judgement:
+    """The platform's verdict on an answer, whatever the answer is."""
+    try:
+        return probe.judge(exchange)
+    except Exception as error:  # noqa: BLE001 - a stranger's answer is worth a report, not a traceback
+        return stumbled(error)
+
+
 class _CallsUsedUp(Exception):
     """The probe has made as many calls as it may."""
 
@@ -56,7 +64,7 @@ def hold(probe: PlatformProbe, asker: Asker, subject: Subject, slot: CallSlot, s
                 step = next(conversation)
                 continue
             exchange = asker.ask(step, counted)
-            judgement = probe.judge(exchange)
+            judgement = judged(probe, exchange)
             outcome.answered.append(Answered(exchange=exchange, judgement=judgement))
             if judgement.stops:
                 outcome.stopped = f"no other request would be answered: {judgement.words}"
@@ -66,6 +74,8 @@ def hold(probe: PlatformProbe, asker: Asker, subject: Subject, slot: CallSlot, s
         pass
     except _CallsUsedUp:
         outcome.stopped = f"the {MOST_CALLS} calls of a probe are used up"
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        outcome.stopped = f"what to ask next cannot be told from an answer ({type(error).__name__})"
     except RateLimited:  # of our own ledger: a platform's throttle is an answer
         outcome.stopped = "the calls that adpulse may make are used up for now"
     return outcome

@@ -49,6 +49,11 @@ def whether(holds: bool, words: str) -> Judgement:  # noqa: FBT001 - the conditi
     return Judgement(verdict=Verdict.HOLDS if holds else Verdict.FAILS, words=words)
 
 
+def stumbled(error: Exception) -> Judgement:
+    """An answer over which a check raised what it should not: a client may, too. The error's text may repeat the answer."""
+    return Judgement(verdict=Verdict.OTHERWISE, words=f"adpulse's own checks stumble over it ({type(error).__name__})", said=str(error))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
     """Something that no document settles, the kinds of requests that decide it, and how."""
@@ -60,4 +65,9 @@ class Assumption:
     def judge(self, transcript: Transcript) -> Judgement:
         """The verdict; not decided unless every request was answered."""
         missing = [kind for kind in self.kinds if kind not in transcript]
-        return undecided(f"not asked: {', '.join(missing)}") if missing else self.decide(transcript)
+        if missing:
+            return undecided(f"not asked: {', '.join(missing)}")
+        try:
+            return self.decide(transcript)
+        except Exception as error:  # noqa: BLE001 - what the platform answered must be reported, whatever it is
+            return stumbled(error)

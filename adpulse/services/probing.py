@@ -22,7 +22,7 @@ from adpulse.probe.answers import RecordedAnswer, shortened
 from adpulse.probe.platform_probe import PlatformProbe, Subject
 from adpulse.probe.redaction import Redactor, leaks
 from adpulse.probe.report import Findings
-from adpulse.probe.running import Answered, hold
+from adpulse.probe.running import Answered, hold, judged
 from adpulse.redact import redact
 from adpulse.settings import Settings
 
@@ -132,6 +132,6 @@ def _recorded(found: Findings, probe: PlatformProbe, redactor: Redactor, platfor
     source = f"`adpulse probe`, {platform.label} {found.version}, {found.day}; redacted"
     for kind, each in last.items():
         exchange = redactor.exchange(replace(each.exchange, body=shortened(each.exchange.body)))
-        judged = probe.judge(exchange)
-        answer = RecordedAnswer(platform=platform.name, source=source, exchange=exchange, verdict=judged.verdict, reason=judged.words)
+        judgement = judged(probe, exchange)
+        answer = RecordedAnswer(platform=platform.name, source=source, exchange=exchange, verdict=judgement.verdict, reason=judgement.words)
         yield f"{platform.name}-{kind}", answer.to_json()

@@ -179,6 +179,21 @@ def test_a_deleted_ad_with_numbers_is_looked_for(meta):
     assert assumption(meta.run(), "reports list deleted ads") is Verdict.SEEN
 
 
+def test_a_revoked_refresh_token_is_an_answer_too(google):
+    google.fault(action="revoked_token", kind="token")
+
+    written = google.run()
+
+    assert verdicts(written) == {"accessible-customers": Verdict.REFUSED}
+    assert "AuthExpired" in written.report.read_text()
+
+
+def test_a_token_endpoint_that_fails_is_no_answer(google):
+    google.fault(action="server_error", kind="token")
+
+    assert verdicts(google.run()) == {"accessible-customers": Verdict.OTHERWISE}
+
+
 def test_a_token_that_is_over_ends_the_probe_at_once(probe):
     probe.fault(action="expired_token")
 

@@ -11,6 +11,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
+from adpulse.errors import AuthExpired, Unavailable
 from adpulse.platforms.google.client import GoogleClient
 from adpulse.platforms.google.errors import Failure, failure_of
 from adpulse.platforms.google.messages import as_json, error_reason, failure_reader, request_class, response_class
@@ -29,10 +30,10 @@ class GoogleAsker:
         self._client, self._timeout = client, timeout
 
     def ask(self, request: Accessible | OfCustomer, slot: CallSlot) -> Exchange:
-        """Send a request.
+        """Send a request. That no access token is issued for the credential is an answer as well.
 
         Raises:
-            AdpulseError: no access token is issued for the credential.
+            VersionSunset: the SDK has no such version.
         """
         slot()
         sent = {"version": self.version} | request.as_json()
@@ -41,7 +42,10 @@ class GoogleAsker:
         except (grpc.RpcError, GoogleAdsException, GoogleAPICallError) as error:
             failure = failure_of(error, failure_reader(self.version), error_reason)
             return Exchange(kind=request.kind, request=sent, status=failure.status, headers={}, body={"error": _as_json(failure)})
-        except GoogleAuthError:
+        except AuthExpired as refused:
+            failure = Failure(status="UNAUTHENTICATED", code=str(refused.code))
+            return Exchange(kind=request.kind, request=sent, status=failure.status, headers={}, body={"error": _as_json(failure)})
+        except (GoogleAuthError, Unavailable):
             return Exchange(kind=request.kind, request=sent, status=NO_ANSWER, headers={}, body=None)
 
     def _send(self, request: Accessible | OfCustomer) -> Any:  # noqa: ANN401 - JSON

@@ -63,7 +63,7 @@ def rows_of(exchange: Exchange | None) -> list[Row] | None:
     """The rows of all messages of a stream; None of what is none."""
     if exchange is None or not isinstance(exchange.body, list):
         return None
-    return [row for message in exchange.body if isinstance(message, dict) for row in message.get("results", ())]
+    return [row for message in exchange.body for row in message.get("results", ())]
 
 
 def field(row: Row, path: str) -> Any:  # noqa: ANN401 - JSON

@@ -66,16 +66,18 @@ def _halves(whole: list[Row], delivery: list[Row], actions: list[Row]) -> Judgem
 def _only(whole: list[Row], part: list[Row]) -> Judgement:
     if not part:
         return undecided("the campaign did not deliver on that day")
-    campaigns = {row.get("campaign_id") for row in part}
-    return whether(_ids(part) == {row.get("ad_id") for row in whole if row.get("campaign_id") in campaigns}, "compared row by row")
+    campaigns = _ids(part, "campaign_id")
+    inside = [row for row in whole if str(row.get("campaign_id")) in campaigns]
+    return whether(_ids(part) == _ids(inside), "compared row by row")
 
 
 @_with_rows(Kind.REPORT_ADS, Kind.REPORT_ACTIONS)
 def _without(whole: list[Row], rest: list[Row]) -> Judgement:
     if not whole:
         return undecided("no ad delivered on that day")
-    missing = {row.get("campaign_id") for row in whole if row.get("ad_id") in _ids(whole) - _ids(rest)}
-    return whether(len(missing) == 1 and _ids(rest) <= _ids(whole), "compared row by row")
+    missing = _ids(whole) - _ids(rest)
+    campaigns = _ids([row for row in whole if str(row.get("ad_id")) in missing], "campaign_id")
+    return whether(len(campaigns) == 1 and _ids(rest) <= _ids(whole), "compared row by row")
 
 
 @_with_rows(Kind.REPORT_CAMPAIGNS, TOTALS)
@@ -92,8 +94,8 @@ def _asynchronous(direct: list[Row], computed: list[Row]) -> Judgement:
         return undecided("no ad delivered on that day")
     if _ids(direct) != _ids(computed):
         return whether(holds=False, words="other ads")
-    numbers = {row["ad_id"]: _numbers(row) for row in computed}
-    different = sum(_numbers(row) != numbers[row["ad_id"]] for row in direct)
+    numbers = {str(row.get("ad_id")): _numbers(row) for row in computed}
+    different = sum(_numbers(row) != numbers[str(row.get("ad_id"))] for row in direct)
     return whether(not different, f"{different} of {len(direct)} rows have other numbers" if different else "all numbers are equal")
 
 
@@ -101,7 +103,7 @@ def _cursor(transcript: Transcript) -> Judgement:
     first, second = rows_of(transcript[Kind.ADS]), rows_of(transcript[Kind.ADS_PLAIN])
     if first is None or second is None:
         return whether(holds=False, words="the second page was refused")
-    repeated = {row.get("id") for row in first} & {row.get("id") for row in second}
+    repeated = _ids(first, "id") & _ids(second, "id")
     return whether(not repeated and bool(second), "the second page goes on where the first ended" if not repeated else "ads came twice")
 
 
@@ -120,7 +122,7 @@ def _filter(transcript: Transcript) -> Judgement:
     refused = _error(transcript[Kind.REPORT_ADS])
     if not refused:
         return whether(holds=True, words="it is answered")
-    code, subcode = refused.get("code"), refused.get("error_subcode")
+    code, subcode = (number if isinstance(number := refused.get(name), int) else "?" for name in ("code", "error_subcode"))
     said = ". ".join(str(refused[name]) for name in ("message", "error_user_title", "error_user_msg") if refused.get(name))
     return _seen(f"it is refused with {code}/{subcode}, so adpulse asks by a narrower filter", said)
 
@@ -176,7 +178,7 @@ def _page_size(transcript: Transcript) -> Judgement:
 def _decimals(transcript: Transcript) -> Judgement:
     account, rows = transcript[Kind.ACCOUNT].body, rows_of(transcript[Kind.REPORT_ADS])
     currency = account.get("currency") if isinstance(account, dict) else None
-    if currency not in _ZERO_DECIMALS:
+    if str(currency) not in _ZERO_DECIMALS:
         return undecided("the account's currency has smaller units")
     if not rows:
         return undecided("no ad delivered on that day")
@@ -257,8 +259,8 @@ def _compared(row: Row) -> tuple[str, str]:
     return known, "as many" if ours == theirs else "more" if ours > theirs else "fewer"
 
 
-def _ids(rows: list[Row]) -> set[str]:
-    return {str(row.get("ad_id")) for row in rows}
+def _ids(rows: list[Row], name: str = "ad_id") -> set[str]:
+    return {str(row.get(name)) for row in rows}
 
 
 def _sum(rows: list[Row], name: str) -> Decimal:
