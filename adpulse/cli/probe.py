@@ -51,7 +51,8 @@ def _show(written: "Written") -> None:
     found = written.findings
     for name in written.left_out:
         typer.echo(f"{name} is not written: a second reading found something in it that should be hidden.", err=True)
-    typer.echo(f"{found.outcome.calls} calls. {written.report}: {'everything' if found.is_as_assumed else 'not everything'} as assumed.")
+    extent = "everything" if found.is_as_assumed else "not everything"
+    typer.echo(f"{found.outcome.calls} calls. {written.report}: {extent} that was asked is as assumed.")
     typer.echo(f"{written.answers} redacted answers beside it. Look through them before you give them to anybody.")
     if not found.is_as_assumed:
         raise typer.Exit(1)

@@ -96,8 +96,11 @@ class Redactor:
         return re.sub(r"…(?:[\s_.@/-]*…)+", "…", "".join(kept))
 
     def originals(self) -> list[str]:
-        """What was replaced and could name somebody: ids and texts, for a search of what was written."""
-        return [original for original in self._fakes if not _NUMBER.fullmatch(original) or len(original) >= _LEAST_PART]
+        """What was replaced and could name somebody: ids and texts, for a search of what was written.
+
+        A shorter number may well be the replacement of another one.
+        """
+        return [original for original in self._fakes if not _NUMBER.fullmatch(original) or len(original) >= _LEAST_ID]
 
     def _is_known(self, word: str) -> bool:
         """Whether it is one of the platform's words, one of its fields, or of our own requests, which a refusal may repeat."""

@@ -15,7 +15,9 @@ class Findings:
 
     label: str
     version: str
-    day: str
+    month: str
+    """A day would tell by how many days those in the answers were moved."""
+
     outcome: Outcome
     assumptions: Sequence[tuple[Assumption, Judgement]]
     results: Sequence[str]
@@ -28,13 +30,13 @@ class Findings:
         return bool(self.outcome.answered) and not WRONG.intersection(verdicts)
 
 
-def findings(probe: PlatformProbe, outcome: Outcome, label: str, version: str, day: str) -> Findings:
+def findings(probe: PlatformProbe, outcome: Outcome, label: str, version: str, month: str) -> Findings:
     """Everything that the outcome shows."""
     transcript = outcome.transcript
     return Findings(
         label=label,
         version=version,
-        day=day,
+        month=month,
         outcome=outcome,
         assumptions=[(each, each.judge(transcript)) for each in probe.assumptions],
         results=_results(probe, transcript),
@@ -58,7 +60,7 @@ def _lines(found: Findings, probe: PlatformProbe, redacted: Callable[[str], str]
         "Everything that was asked is answered as adpulse assumes." if found.is_as_assumed else "Not everything is as adpulse assumes."
     )
     yield from (f"# Probe of {found.label}", "", verdict)
-    calls = f"{found.outcome.calls} of at most {MOST_CALLS} calls were made on {found.day}"
+    calls = f"{found.outcome.calls} of at most {MOST_CALLS} calls were made in {found.month}"
     yield f"{calls}, to version {found.version}; each reads, and none was repeated."
     if found.outcome.stopped:
         yield f"The probe ended early: {found.outcome.stopped}."

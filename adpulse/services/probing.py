@@ -62,7 +62,7 @@ def probe_platform(
     Without ``account`` it is the first that the credential reaches and that can be synced.
 
     Raises:
-        Usage: the credential is incomplete, or the platform cannot be probed.
+        Usage: the credential is incomplete, the platform cannot be probed, or the folder cannot be made.
     """
     platform, clock = platform_of(provider), clock_of(config, bootstrap.wall)
     wanted = platform.account_id(account) if account else None
@@ -78,7 +78,7 @@ def probe_connection(app: App, reference: str, folder: Path, sleep: Callable[[fl
     Raises:
         UnknownConnection: there is none.
         AuthExpired: its credential was erased.
-        Usage: the platform cannot be probed.
+        Usage: the platform cannot be probed, or the folder cannot be made.
     """
     connection = app.connections.get(reference).connection
     platform = platform_of(connection.provider)
@@ -97,13 +97,21 @@ def _probe(source: _Source, folder: Path, sleep: Callable[[float], None]) -> Wri
     platform, subject = source.platform, source.subject
     if platform.probe is None:
         raise Usage(f"{platform.label} cannot be probed: its folder has no probe.")
+    _make(folder / ANSWERS)
     probe = platform.probe()
     asker = probe.asker(source.config.of(platform), source.clock, source.credential)
     outcome = hold(probe, asker, subject, source.slot, sleep)
-    found = report.findings(probe, outcome, label=platform.label, version=asker.version, day=f"{subject.now:%Y-%m-%d}")
+    found = report.findings(probe, outcome, label=platform.label, version=asker.version, month=f"{subject.now:%Y-%m}")
     days = _SHIFT_DAYS[0] + secrets.randbelow(_SHIFT_DAYS[1] - _SHIFT_DAYS[0])
     redactor = Redactor(allowed=probe.allowed, key=secrets.token_bytes(32), shift=timedelta(days=-days))
     return _write(found, probe, redactor, platform, folder)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Usage(f"The folder {folder} cannot be made: {error.strerror}. Choose another one with --out.") from None
 
 
 def _write(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: AnyPlatform, folder: Path) -> Written:
@@ -118,7 +126,8 @@ def _write(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: 
     if not is_clean(text):
         text = report.markdown(found, probe, lambda said: "…" if said else "")
     left_out = tuple(name for name, written in recorded.items() if not is_clean(written))
-    (folder / ANSWERS).mkdir(parents=True, exist_ok=True)
+    for earlier in (folder / ANSWERS).glob(f"{platform.name}-*.json"):
+        earlier.unlink()
     for name, written in recorded.items():
         if name not in left_out:
             (folder / ANSWERS / f"{name}.json").write_text(written, "utf-8")
@@ -129,7 +138,7 @@ def _write(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: 
 def _recorded(found: Findings, probe: PlatformProbe, redactor: Redactor, platform: AnyPlatform) -> Iterable[tuple[str, str]]:
     """The name and text of a file for the last answer of each kind, with the verdict on what the file holds."""
     last: dict[str, Answered] = {each.exchange.kind: each for each in found.outcome.answered}
-    source = f"`adpulse probe`, {platform.label} {found.version}, {found.day}; redacted"
+    source = f"`adpulse probe`, {platform.label} {found.version}, {found.month}; redacted"
     for kind, each in last.items():
         exchange = redactor.exchange(replace(each.exchange, body=shortened(each.exchange.body)))
         judgement = judged(probe, exchange)

@@ -82,7 +82,7 @@ def test_a_probe_ends_in_a_report_and_files_whatever_is_answered(probed, platfor
     odd = {**transcript, kind: replace(transcript[kind], body=changed(transcript[kind].body, path, data.draw(ODD)))}
 
     outcome = hold(probe, Replaying(odd), Subject(now=now), lambda: None, lambda _: None)
-    report = markdown(findings(probe, outcome, label="x", version="y", day="z"), probe, lambda said: said)
+    report = markdown(findings(probe, outcome, label="x", version="y", month="z"), probe, lambda said: said)
     redactor = Redactor(allowed=probe.allowed, key=b"k" * 32, shift=timedelta(days=-1000))
     kept = redactor.exchange(odd[kind])
 

@@ -40,7 +40,7 @@ def test_a_platform_is_probed_with_a_token_from_standard_input_and_no_home(homel
     code, out, err = homeless("probe", platform, stdin=f"{token}\n")
 
     assert (code, err) == (0, "")
-    assert re.match(r"\d+ calls\. adpulse-probe/report\.md: everything as assumed\.", out)
+    assert re.match(r"\d+ calls\. adpulse-probe/report\.md: everything that was asked is as assumed\.", out)
     assert [path.name for path in tmp_path.iterdir()] == ["adpulse-probe"]
     assert token not in out
 
@@ -48,8 +48,25 @@ def test_a_platform_is_probed_with_a_token_from_standard_input_and_no_home(homel
 def test_what_is_refused_ends_the_command_with_1(homeless, tmp_path):
     code, out, _ = homeless("probe", "meta", "--out", str(tmp_path / "here"), stdin="EAAwrong\n")
 
-    assert (code, "not everything as assumed" in out) == (1, True)
+    assert (code, "not everything that was asked" in out) == (1, True)
     assert "190" in (tmp_path / "here" / "report.md").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_asked(homeless, sandbox, tmp_path):
+    (tmp_path / "file").touch()
+    sandbox.calls.clear()
+
+    code, _, err = homeless("probe", "meta", "--out", str(tmp_path / "file"), stdin="EAAany\n")
+
+    assert (code, "--out" in err) == (2, True)
+    assert sandbox.calls.calls() == []
+
+
+def test_answers_of_an_earlier_probe_are_replaced(homeless, sandbox, tmp_path):
+    homeless("probe", "google", stdin=f"{secret(sandbox, 'google')}\n")
+    homeless("probe", "google", stdin="1//wrong-refresh-token\n")
+
+    assert [path.name for path in (tmp_path / "adpulse-probe" / "answers").iterdir()] == ["google-accessible-customers.json"]
 
 
 @pytest.mark.parametrize(("arguments", "stdin"), [(("probe", "meta"), ""), (("probe", "google"), "{no json"), (("probe", "nobody"), "")])
