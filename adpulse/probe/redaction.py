@@ -49,7 +49,7 @@ class Allowed:
     """Fields that hold names, and what is named."""
 
     texts: frozenset[str]
-    """Fields with sentences of the platform, of which known words are kept."""
+    """Fields with sentences of the platform, of which known words are kept; ``error.message`` is only the one inside an ``error``."""
 
     words: frozenset[str]
     """Those words, in lower case."""
@@ -104,7 +104,7 @@ class Redactor:
 
     def _is_known(self, word: str) -> bool:
         """Whether it is one of the platform's words, one of its fields, or of our own requests, which a refusal may repeat."""
-        known = word in MASK or word.lower() in self.allowed.words or word in self.allowed.fields or word in self._own_words
+        known = f"[{word}]" == MASK or word.lower() in self.allowed.words or word in self.allowed.fields or word in self._own_words
         return known or re.fullmatch(r"v\d+(?:\.\d+)?", word) is not None
 
     def _own(self, value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -159,7 +159,7 @@ class Redactor:
             return self._number(text)
         if _TIME.fullmatch(text):
             return self._moved(text[:10]) + text[10:]
-        if name in self.allowed.texts:
+        if name in self.allowed.texts or f"{parent}.{name}" in self.allowed.texts:
             return self.text(text)
         label = self.allowed.names.get(name) or self.allowed.names.get(f"{parent}.{name}")
         return self._resource(text) or self._placeholder(text, label)

@@ -1,6 +1,7 @@
 """What people type: ``adpulse probe`` with a platform's name, or for a connection."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from probing_rig import use_sandbox
@@ -107,3 +108,11 @@ def test_a_connection_has_its_account(adpulse, installation):
     connection = installation.connect(ACCOUNTS["meta"])
 
     assert adpulse("probe", connection.id, "--account", "1")[0] == 2
+
+
+def test_a_platform_without_a_probe_says_so(homeless, monkeypatch):
+    monkeypatch.setitem(PLATFORMS, "meta", replace(PLATFORMS["meta"], probe=None))
+
+    code, _, err = homeless("probe", "meta", stdin="EAAany\n")
+
+    assert (code, err) == (2, "Meta Ads cannot be probed: its folder has no probe.\n")

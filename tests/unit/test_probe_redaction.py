@@ -101,6 +101,14 @@ def test_of_a_message_only_known_words_stay():
     assert not re.search("zebra|gmbh|jo|4711815", kept, re.IGNORECASE)
 
 
+def test_the_text_of_an_ad_does_not_stay_although_its_words_are_known():
+    spec = {"link_data": {"message": "request access again", "description": "please try"}}
+
+    kept = json.dumps(redactor().exchange(exchange({"creative": {"object_story_spec": spec}})).body)
+
+    assert not re.search("request|please", kept)
+
+
 def test_known_values_stay_and_values_that_only_look_like_them_do_not():
     body = {
         "status": "ACTIVE",

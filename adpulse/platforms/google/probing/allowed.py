@@ -56,7 +56,7 @@ ALLOWED = Allowed(
         "requestId": "request",
         "finalUrls": "url",
     },
-    texts=frozenset({"message"}),
+    texts=frozenset({"error.message"}),
     words=WORDS
     | words_in(
         """

@@ -96,7 +96,7 @@ ALLOWED = Allowed(
         "previous": "next page",
         "action_type": "action type",
     },
-    texts=frozenset({"message", "error_message", "error_user_title", "error_user_msg", "x-ad-api-version-warning"}),
+    texts=frozenset({"error.message", "error_message", "error_user_title", "error_user_msg", "x-ad-api-version-warning"}),
     words=WORDS
     | words_in(
         """
