@@ -1,5 +1,6 @@
 """What people type: ``adpulse probe`` with a platform's name, or for a connection."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -89,6 +90,18 @@ def test_a_connection_is_probed_with_its_own_credential_and_its_calls_are_counte
     assert (code, f"{len(calls)} calls" in out) == (0, True)
     assert len(installation.app.ledger.calls(connection.ledger_key)) == len(calls) <= MOST_CALLS
     assert {call.account for call in calls if call.kind in ("insights", "ads", "campaigns")} <= {connection.external_id}
+
+
+def test_a_filter_that_an_account_refused_before_is_asked_for_again(adpulse, installation, sandbox, tmp_path):
+    connection = installation.connect(ACCOUNTS["meta"])
+    sandbox.faults.add([{"action": "filter_refused", "value": "DELETED"}])
+    installation.sync(connection)
+
+    adpulse("probe", connection.id, "--out", str(tmp_path / "out"))
+    sandbox.faults.clear()
+
+    answer = json.loads((tmp_path / "out" / "answers" / "meta-report-of-ads.json").read_text())
+    assert (answer["status"], answer["body"]["error"]["error_subcode"]) == ("400", 1815001)
 
 
 def test_a_probe_stays_within_the_calls_of_the_hour(adpulse, installation, sandbox, tmp_path):

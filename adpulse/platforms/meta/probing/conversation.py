@@ -21,12 +21,14 @@ from adpulse.probe.exchange import Exchange
 from adpulse.probe.platform_probe import Pause, Subject
 from adpulse.probe.subject import one_day, unconnected, yesterday
 from adpulse.refused_rows import RowRefused
-from adpulse.status_filter import StatusFilter
+from adpulse.status_filter import WIDEST, StatusFilter
 
 TOTALS, RESULTS = "account-totals", "campaign-results"
 """Kinds that only the probe sends."""
 
-_FEW, _REPORT_ROWS, _LARGEST_PAGE, _MOST_IDS = 3, 100, 5000, 50
+_FEW, _REPORT_ROWS, _LARGEST_PAGE, _MOST_IDS = 3, 500, 5000, 50
+"""Reports are compared row by row, so their pages are those of a sync."""
+
 _POLLS = 3
 POLL_PAUSE = 10.0
 """Seconds."""
@@ -59,7 +61,8 @@ def converse(subject: Subject) -> Talk:
     answer = yield ask.account(account_id)
     facts = normalise.account(answer.body, account_id)
     connection = subject.connection or unconnected(NAME, facts)
-    yield from _numbers_and_objects(subject, connection)
+    # The widest filters, even of a connection whose account refused them once: a probe shows whether it still does.
+    yield from _numbers_and_objects(subject, replace(connection, filters=WIDEST))
 
 
 def _first_readable(nodes: list[Mapping[str, Any]]) -> str | None:
@@ -76,7 +79,7 @@ def _first_readable(nodes: list[Mapping[str, Any]]) -> str | None:
 def _numbers_and_objects(subject: Subject, connection: Connection) -> Talk:
     whole = one_day(FetchKind.ADS, yesterday(subject, connection))
     numbers = yield ask.report(connection, whole).having(limit=_REPORT_ROWS)
-    if rows_of(numbers) is None and connection.filters.ad is StatusFilter.EVERY:
+    if rows_of(numbers) is None:
         narrower = replace(connection.filters, ad=StatusFilter.NOT_DELETED, campaign=StatusFilter.NOT_DELETED)
         connection = replace(connection, filters=narrower)
     rows = rows_of(numbers) or []
