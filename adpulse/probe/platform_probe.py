@@ -13,15 +13,6 @@ from adpulse.probe.verdicts import Assumption, Judgement
 CallSlot = Callable[[], None]
 
 
-class Request(Protocol):
-    """A request of the platform's table."""
-
-    @property
-    def kind(self) -> str:
-        """Its place in the table."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Seconds to wait before the next request."""
@@ -29,8 +20,10 @@ class Pause:
     seconds: float
 
 
-Conversation = Generator[Any, Exchange, None]
-"""Yields requests and pauses, and is sent the answer of each request."""
+NO_ACCOUNT = "the credential reaches no account that can be synced"
+
+Conversation = Generator[Any, Exchange, str | None]
+"""Yields requests and pauses, and is sent the answer of each request. Returns why it was fruitless, if it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,10 @@ class Findings:
 
     @property
     def is_as_assumed(self) -> bool:
-        """Whether every answer is one that adpulse is made for, and there was one."""
+        """Whether an account was read, and every answer is one that adpulse is made for."""
         verdicts = [each.judgement.verdict for each in self.outcome.answered]
         verdicts += [judgement.verdict for _, judgement in self.assumptions]
-        return bool(self.outcome.answered) and not WRONG.intersection(verdicts)
+        return bool(self.outcome.answered) and not self.outcome.fruitless and not WRONG.intersection(verdicts)
 
 
 def findings(probe: PlatformProbe, outcome: Outcome, label: str, version: str, month: str) -> Findings:

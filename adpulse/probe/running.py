@@ -26,6 +26,8 @@ class Outcome:
     answered: list[Answered] = field(default_factory=list)
     calls: int = 0
     stopped: str = ""
+    fruitless: bool = False
+    """Whether no account was read."""
 
     @property
     def transcript(self) -> dict[str, Exchange]:
@@ -70,8 +72,8 @@ def hold(probe: PlatformProbe, asker: Asker, subject: Subject, slot: CallSlot, s
                 outcome.stopped = f"no other request would be answered: {judgement.words}"
                 break
             step = conversation.send(exchange)
-    except StopIteration:
-        pass
+    except StopIteration as end:
+        outcome.stopped, outcome.fruitless = end.value or "", end.value is not None
     except _CallsUsedUp:
         outcome.stopped = f"the {MOST_CALLS} calls of a probe are used up"
     except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -1,6 +1,5 @@
 """Probes a platform with one credential, for an account or a connection, and writes the report and the redacted answers."""
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -25,8 +24,6 @@ from adpulse.probe.report import Findings
 from adpulse.probe.running import Answered, hold, judged
 from adpulse.redact import redact
 from adpulse.settings import Settings
-
-log = logging.getLogger(__name__)
 
 REPORT, ANSWERS = "report.md", "answers"
 _SHIFT_DAYS = (400, 4000)

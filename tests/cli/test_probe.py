@@ -179,6 +179,16 @@ def test_a_deleted_ad_with_numbers_is_looked_for(meta):
     assert assumption(meta.run(), "reports list deleted ads") is Verdict.SEEN
 
 
+def test_a_token_that_reaches_no_account_shows_nothing(meta):
+    meta.fault(action="permission_lost", kind="me/adaccounts")
+
+    written = meta.run()
+
+    assert verdicts(written)["own-accounts"] is Verdict.REFUSED_AS_ASSUMED
+    assert "reaches no account" in written.report.read_text()
+    assert not written.findings.is_as_assumed
+
+
 def test_a_revoked_refresh_token_is_an_answer_too(google):
     google.fault(action="revoked_token", kind="token")
 

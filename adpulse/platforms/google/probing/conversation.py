@@ -12,7 +12,7 @@ from adpulse.platforms.google.costs import NAME
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 from adpulse.platforms.google.requests import Kind, Query
 from adpulse.probe.exchange import Exchange
-from adpulse.probe.platform_probe import Subject
+from adpulse.probe.platform_probe import NO_ACCOUNT, Conversation, Subject
 from adpulse.probe.subject import one_day, unconnected, yesterday
 
 ADS_OF_ONE, ADS_OF_OTHERS = "report-of-ads-of-one-campaign", "report-of-ads-of-all-but-one-campaign"
@@ -80,7 +80,7 @@ def camel(name: str) -> str:
     return first + "".join(other.capitalize() for other in others)
 
 
-def converse(subject: Subject) -> Talk:
+def converse(subject: Subject) -> Conversation:
     """Ask for customers, then for everything of one of them."""
     accessible = yield Accessible()
     names = accessible.body.get("resourceNames", ()) if isinstance(accessible.body, dict) else ()
@@ -91,9 +91,11 @@ def converse(subject: Subject) -> Talk:
         if facts is not None:
             break
     connection = connection or (unconnected(NAME, facts) if facts else None)
-    if connection is not None:
-        yield OfCustomer(customer=connection.external_id, login=connection.login_customer_id, query=ask.CUSTOMER)
-        yield from _customer(subject, connection)
+    if connection is None:
+        return NO_ACCOUNT
+    yield OfCustomer(customer=connection.external_id, login=connection.login_customer_id, query=ask.CUSTOMER)
+    yield from _customer(subject, connection)
+    return None
 
 
 def _accounts(clients: Exchange, top: str) -> Iterator[AccountFacts]:

@@ -66,14 +66,13 @@ def judge(exchange: Exchange) -> Judgement:
     return Judgement(verdict=Verdict.WORKS, words="" if rows is None else f"{len(rows)} rows")
 
 
-def failure_in(exchange: Exchange) -> Failure:
-    """The failure of a refused request."""
+def _failure_in(exchange: Exchange) -> Failure:
     body = exchange.body if isinstance(exchange.body, dict) else {}
     return Failure(status=exchange.status, **body.get("error", {}))
 
 
 def _refusal(exchange: Exchange) -> Judgement:
-    failure = failure_in(exchange)
+    failure = _failure_in(exchange)
     translated = from_failure(failure, "the account")
     code = "/".join(filter(None, (failure.family, failure.code, failure.reason)))
     words = f"{exchange.status}{f', error {code}' if code else ''}, which adpulse takes for {type(translated).__name__}"

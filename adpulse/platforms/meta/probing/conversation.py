@@ -18,7 +18,7 @@ from adpulse.platforms.meta.insights import EDGE
 from adpulse.platforms.meta.requests import Kind, MetaRequest
 from adpulse.platforms.meta.shapes import next_cursor
 from adpulse.probe.exchange import Exchange
-from adpulse.probe.platform_probe import Pause, Subject
+from adpulse.probe.platform_probe import NO_ACCOUNT, Conversation, Pause, Subject
 from adpulse.probe.subject import one_day, unconnected, yesterday
 from adpulse.refused_rows import RowRefused
 from adpulse.status_filter import WIDEST, StatusFilter
@@ -50,19 +50,20 @@ def is_whole(exchange: Exchange) -> bool:
     return not (isinstance(links, dict) and links.get("next"))
 
 
-def converse(subject: Subject) -> Talk:
+def converse(subject: Subject) -> Conversation:
     """Ask for accounts, then for everything of one of them."""
     own = yield ask.OWN_ACCOUNTS.having(limit=25)
     assigned = yield ask.ASSIGNED_ACCOUNTS.having(limit=25)
     yield ask.ISSUER
     account_id = subject.account or _first_readable([*(rows_of(own) or ()), *(rows_of(assigned) or ())])
     if account_id is None:
-        return
+        return NO_ACCOUNT
     answer = yield ask.account(account_id)
     facts = normalise.account(answer.body, account_id)
     connection = subject.connection or unconnected(NAME, facts)
     # The widest filters, even of a connection whose account refused them once: a probe shows whether it still does.
     yield from _numbers_and_objects(subject, replace(connection, filters=WIDEST))
+    return None
 
 
 def _first_readable(nodes: list[Mapping[str, Any]]) -> str | None:
