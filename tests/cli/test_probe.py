@@ -171,6 +171,23 @@ def test_asset_groups_below_their_campaign_are_seen_and_above_it_fail(google):
     assert assumption(google.run(), "asset groups with `segments.date`") is Verdict.FAILS
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "results are actions:lead, adpulse counts as many"),
+        ([{"indicator": "actions:lead"}], "results are actions:lead, adpulse counts more"),
+        ([{"indicator": "actions:lead", "values": [{"value": "1000000"}]}], "results are actions:lead, adpulse counts fewer"),
+        ([{"indicator": "actions:onsite_conversion.acme"}], "results are of another kind"),
+        ("?", "results are of an unknown form, adpulse counts none that can be read"),
+    ],
+)
+def test_conversions_are_counted_beside_metas_own_results(meta, value, words):
+    if value is not None:
+        meta.fault(action="rewrite", kind="insights", place="data[*].results", value=value)
+
+    assert words in meta.run().report.read_text()
+
+
 def test_a_deleted_ad_with_numbers_is_looked_for(meta):
     """The sandbox's reports leave deleted ads out, so an ad with numbers is taken from the list, and says that it is deleted."""
     meta.fault(action="rewrite", kind="ads", place="data[0]", remove=True, skip=3)
