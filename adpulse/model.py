@@ -238,11 +238,13 @@ class FetchKind(StrEnum):
     CATEGORIES = "categories"
     """The leaves' conversions split by category; Google only."""
     CAMPAIGNS = "campaigns"
+    ACCOUNT = "account"
+    """The whole account's numbers, which also hold what is reported for none of its campaigns."""
 
     @property
     def has_dates(self) -> bool:
         """Whether the fetch covers days (metrics) or the present (entities, facts)."""
-        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS)
+        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
 
 
 WALKS = frozenset({FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED})

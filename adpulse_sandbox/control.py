@@ -101,6 +101,12 @@ class Controls:
             return self.google.truth.totals(*_truth_query(query))
         return self.truth.totals(*_truth_query(query), complete=query.get("complete") == "1")
 
+    def get_truth_account(self, query: dict[str, Any]) -> pa.Table:
+        """Rows of the whole account; ``complete=1`` as for totals."""
+        if self._is_google(query):
+            return self.google.truth.account_totals(*_truth_query(query))
+        return self.truth.account_totals(*_truth_query(query), complete=query.get("complete") == "1")
+
     def get_truth_entities(self, query: dict[str, Any]) -> pa.Table:
         """Every entity as of ``as_of``."""
         return (self.google.truth if self._is_google(query) else self.truth).entities(query["account"], _instant(query["as_of"]))

@@ -57,6 +57,12 @@ class Remote:
         """Rows at campaign level; ``complete`` includes numbers that the platform withholds at this level."""
         return self._arrow("truth/totals", {**_truth_query(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
 
+    def truth_account(
+        self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), complete: bool = False
+    ) -> pa.Table:
+        """Rows of the whole account, with what is reported for none of its campaigns; ``complete`` as for totals."""
+        return self._arrow("truth/account", {**_truth_query(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
+
     def truth_entities(self, account: str, *, as_of: datetime) -> pa.Table:
         """Every entity as of ``as_of``."""
         return self._arrow("truth/entities", {"account": account, "as_of": as_of.isoformat()})

@@ -27,7 +27,7 @@ from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunCounts
 from adpulse.planner.plan import Plan
 from storage.files import filling, replace
-from storage.warehouse.batches import METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges
+from storage.warehouse.batches import ACCOUNT_REMAINDER_SCHEMA, METRIC_CHANGE_SCHEMA, REMAINDER_SCHEMA, RunChanges
 
 _PLAN = "plan.json"
 _CHANGES = "changes.zip"
@@ -37,6 +37,8 @@ _TABLES = {
     "totals": METRIC_CHANGE_SCHEMA,
     "entities": None,
     "unreported": REMAINDER_SCHEMA,
+    "account_totals": METRIC_CHANGE_SCHEMA,
+    "not_by_campaign": ACCOUNT_REMAINDER_SCHEMA,
     "names": None,
     "days": None,
 }

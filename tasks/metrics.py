@@ -11,6 +11,7 @@ from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
+from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
@@ -42,6 +43,9 @@ def read_metrics(app: App, lease: Lease) -> None:
         if fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and without_leaves & set(fetch.days):
             app.staging.write(lease.run_id, unanswered(fetch, app.clock.now()))  # its remainder would count the leaves that come later
             continue
+        if fetch.kind is FetchKind.ACCOUNT:
+            _read_account_totals(app, lease, connection, fetch)
+            continue
         with during(fetch):
             reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
             app.staging.write(lease.run_id, reading.result)
@@ -57,6 +61,16 @@ def read_metrics(app: App, lease: Lease) -> None:
     if errors:
         raise errors[0]
     confirm_missing(app, lease, connection)
+
+
+def _read_account_totals(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> None:
+    """The numbers of entities do not need them, so their failure is a warning: they are read with the next totals of these days."""
+    fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
+    request = MetricsRequest.of(fetch)
+    answer = optional(app.warnings, lease, fetch, lambda: app.client(connection).metrics(connection, request, slot))
+    if answer is not None:
+        result = FetchResult(fetch=fetch, fetched_at=fetched_at, table=answer.rows, refused=answer.refused)
+        app.staging.write(lease.run_id, result)
 
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:

@@ -145,7 +145,7 @@ def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) 
 
 def _recovered_kinds(staged: list[FetchResult]) -> set[FetchKind]:
     """The kinds of reads whose warnings end: those that were read. A full walk also ends those of the smaller walk and the lookup."""
-    kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates}
+    kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates or answer.fetch.kind is FetchKind.ACCOUNT}
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 
 

@@ -5,6 +5,7 @@ moves, is left over or is not zero there, and all columns hold different numbers
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -189,10 +190,39 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
         yield f"one kind {generation}", ZERO | lone, ZERO | (kinds if generation == 1 else {})
 
 
+def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
+    """On a day for each metric the account has more of it than its campaign; one campaign does not tell it; then the margin changes."""
+    rest = earned(REST, HALF)
+    totals, whole = (earned({name: VALUE[name] + more[name] for name in METRICS}, HALF) for more in (ZERO, REST))
+    rest["profit"] = whole["profit"] - totals["profit"]
+    first = build.today - timedelta(days=len(METRICS) - 1)
+    dates = {name: first + timedelta(days=n) for n, name in enumerate(METRICS)}
+
+    def read(answer: Any, rows: Mapping[str, Mapping[str, int | None]]) -> Any:
+        return answer(*({"date": dates[name], **row} for name, row in rows.items()), since=first, until=build.today)
+
+    same = dict.fromkeys(METRICS, whole)
+    silent: dict[str, dict[str, int | None]] = {name: {**totals, name: None} for name in METRICS}
+    workspace.sync(build.run(read(build.totals, dict.fromkeys(METRICS, totals)), read(build.account, same), gross_margin=HALF))
+    with workspace.reading() as ask:
+        of_day = {day: tuple(row) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
+    yield "account", {name: of_day[dates[name]] for name in METRICS}, numbers(dict.fromkeys(METRICS, left_over(rest)))
+    workspace.sync(build.run(generation=2, gross_margin=THIRD))
+    with workspace.reading() as ask:
+        of_day = {day: tuple(row) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
+    again = rest | {"profit": earned(whole, THIRD)["profit"] - earned(totals, THIRD)["profit"]}
+    yield "account at a new margin", {name: of_day[dates[name]] for name in METRICS}, numbers(dict.fromkeys(METRICS, left_over(again)))
+    workspace.sync(build.run(read(build.totals, silent), read(build.account, same), generation=3, gross_margin=THIRD))
+    with workspace.reading() as ask:
+        of_day = {day: dict(zip(METRICS, row, strict=True)) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
+    yield "account, untold", {name: of_day[dates[name]][name] for name in METRICS}, dict.fromkeys(METRICS)
+
+
 PARTS = {
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split,),
     "diff_metrics.sql": (changes, vanishing),
+    "diff_not_by_campaign.sql": (whole_account,),
     "diff_unreported.sql": (changes, remargined),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),

@@ -32,6 +32,10 @@ Entity = tuple[str | None, str | None, str]
 Key = tuple[str, str, date]
 """Level, external id and day."""
 
+_PER_UNIT = {Unit.COUNT: 1, Unit.MICROS: MICROS}
+_DELIVERY = ("impressions", "clicks", "spend")
+"""Metrics that every platform reports at every level."""
+
 _SPLIT = [place for place, name in enumerate(METRICS) if name in SPLIT_METRICS]
 
 
@@ -62,7 +66,7 @@ class Proof:
 
     def differences(self) -> list[str]:
         """One sentence per row that is missing, superfluous or different."""
-        return [*self._leaves(), *self._totals(), *self._daily(), *self._entities()]
+        return [*self._leaves(), *self._totals(), *self._account(), *self._daily(), *self._account_daily(), *self._entities()]
 
     def _leaves(self) -> Iterator[str]:
         yield from self._compare(self._stored("metric_facts"), self._leaves_as_read())
@@ -71,11 +75,29 @@ class Proof:
         stored = self._stored("platform_totals", "AND level = 'campaign'")
         yield from self._compare(stored, self._truth(FetchKind.CAMPAIGNS))
 
+    def _account(self) -> Iterator[str]:
+        """Compare the account's own totals, but for the metrics that are read at other levels only."""
+        unread = _SPLIT if FetchKind.CATEGORIES in platform_of(self._connection.provider).metric_kinds else []
+        expected = {key: _without(row, unread) for key, row in self._as_read(FetchKind.ACCOUNT).items()}
+        yield from self._compare(self._stored("account_totals"), expected)
+
+    def _account_daily(self) -> Iterator[str]:
+        """Compare the view's sum over a day, deleted campaigns included, with the account's truth, where all was read at one time."""
+        kinds = (*platform_of(self._connection.provider).metric_kinds, FetchKind.ACCOUNT)
+        names = [metric.name for metric in METRICS.values() if metric.name in _DELIVERY]
+        sums = ", ".join(f"CAST(sum({name}) * {_PER_UNIT[METRICS[name].unit]} AS BIGINT)" for name in names)
+        query = f"SELECT date, {sums} FROM daily WHERE connection_id = ? GROUP BY date"  # noqa: S608 - our own names
+        stored = {row[0]: row[1:] for row in _rows(read(self._published, query, [self._connection.id]))}
+        for (_, _, day), row in self._as_read(FetchKind.ACCOUNT).items():
+            total = tuple(value for name, value in zip(METRICS, row, strict=True) if name in names)
+            own = stored.get(day, (0,) * len(names))
+            if len({self._reads.last(kind, day) for kind in kinds}) == 1 and own != total:
+                yield f"daily of the account {day}: {own} instead of {total}"
+
     def _daily(self) -> Iterator[str]:
         """Compare the view's sum over a campaign and day with the campaign's total, for metrics that the platform reports at that level."""
-        units = {Unit.COUNT: 1, Unit.MICROS: MICROS}
-        sums = ", ".join(f"CAST(sum({metric.name}) * {units[metric.unit]} AS BIGINT)" for metric in METRICS.values())
-        query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? GROUP BY ALL"  # noqa: S608 - our own names
+        sums = ", ".join(f"CAST(sum({metric.name}) * {_PER_UNIT[metric.unit]} AS BIGINT)" for metric in METRICS.values())
+        query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? AND campaign_id IS NOT NULL GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
         for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
             if len({self._reads.last(kind, day) for kind in platform_of(self._connection.provider).metric_kinds}) > 1:
@@ -137,7 +159,8 @@ class Proof:
         return rows
 
     def _fetch_truth(self, kind: FetchKind, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
-        fetch = self._remote.truth_totals if kind is FetchKind.CAMPAIGNS else self._remote.truth_metrics
+        sources = {FetchKind.CAMPAIGNS: self._remote.truth_totals, FetchKind.ACCOUNT: self._remote.truth_account}
+        fetch = sources.get(kind, self._remote.truth_metrics)
         table = fetch(
             self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin)
         )
@@ -154,6 +177,10 @@ class Proof:
             own, truth = stored.get(key), expected.get(key)
             if own != truth and not (truth is None and own is not None and not any(own)):
                 yield f"{' '.join(str(part) for part in key)}: {own} instead of {truth}"
+
+
+def _without(row: Row, places: Sequence[int]) -> Row:
+    return tuple(None if place in places else value for place, value in enumerate(row))
 
 
 def _put_together(base: Row, split: Row) -> Row:

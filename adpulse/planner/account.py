@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
-from adpulse.planner.costs import cost_of_days
+from adpulse.planner.costs import cost_of_account, cost_of_days
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
@@ -18,6 +18,9 @@ CALLS_PER_TICK = 4
 
 ESTIMATED_DAYS = 7
 """Most older days in one piece while the size is an estimate: a day may have had many more ads than those that were read."""
+
+_TOTALS_FIT = 8
+"""How many times the calls for the account's totals a piece must hold before room is kept for them in it."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -37,7 +40,7 @@ class Account:
 
     ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
-    none; ``spent`` what it did of it. ``resting``: reads without dates that failed and are not due again yet.
+    none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are not due again yet.
     """
 
     connection: Connection
@@ -63,7 +66,7 @@ class Account:
         return platform_of(self.connection.provider).costs(self.size, self.page_size)
 
     def may_read(self, kind: FetchKind) -> bool:
-        """Whether a read without dates may be tried: a sync on demand does not wait for the pause after a failure."""
+        """Whether a read that the numbers do not need may be tried: a sync on demand does not wait for the pause after a failure."""
         return self.on_demand or self.parts is Parts.ENTITIES or kind not in self.resting
 
     @property
@@ -92,6 +95,9 @@ class Account:
         share, piece = self.older_share, self.hour.piece
         if share is not None and share.window <= WINDOW:
             piece = min(piece, share.limit - self.costs.changed_walk)
+        totals = cost_of_account(self.costs, 1)
+        if piece >= totals * _TOTALS_FIT:
+            piece -= totals
         days = FIRST_SYNC_DAYS if self.connection.ad_count is not None else ESTIMATED_DAYS
         return self.costs.longest(days, piece)
 

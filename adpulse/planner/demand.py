@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
-from adpulse.planner.costs import cost_of_days
+from adpulse.planner.costs import cost_of_account, cost_of_days, cost_of_totals
 from adpulse.planner.hour import Hour
 from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
 from adpulse.platforms.base import Costs
@@ -82,14 +82,14 @@ class Demand:
 @lru_cache(maxsize=4096)
 def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
     """What a connection of this frequency needs, when its account may make ``limit`` calls an hour."""
-    piece = Hour(frequency=frequency, costs=costs, limit=limit).piece
+    piece, totals = Hour(frequency=frequency, costs=costs, limit=limit).piece, cost_of_totals(costs, 1)
     return Demand(
         frequency=frequency,
         ads=costs.read(FetchKind.ADS, 1),
         categories=costs.read(FetchKind.CATEGORIES, 1),
-        totals=costs.read(FetchKind.CAMPAIGNS, 1),
+        totals=totals,
         changes=costs.usual_changed_walk,
-        daily=1 + costs.full_walk + _older(costs, piece),
+        daily=1 + costs.full_walk + _older(costs, piece) + costs.read(FetchKind.CAMPAIGNS, 1) + cost_of_account(costs, 1) - totals,
     )
 
 
@@ -104,7 +104,7 @@ def _older(costs: Costs, piece: int) -> float:
 
 def _pieces(costs: Costs, days: int, piece: int) -> int:
     longest = costs.longest(days, piece)
-    return -(-days // longest) * cost_of_days(costs, longest)
+    return -(-days // longest) * (cost_of_days(costs, longest) + cost_of_account(costs, longest))
 
 
 def _per_day(interval: timedelta, at_least: timedelta) -> float:

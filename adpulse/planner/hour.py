@@ -6,7 +6,7 @@ from datetime import timedelta
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
-from adpulse.planner.costs import cost_of_days
+from adpulse.planner.costs import cost_of_days, cost_of_totals
 from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
 from adpulse.platforms.base import CALLS_PER_LEG, Costs
 
@@ -68,5 +68,5 @@ class Hour:
     @property
     def _beside(self) -> int:
         """Calls an hour for today beside the leaves: campaign totals, and the split of conversions where it is read separately."""
-        rare = {FetchKind.CATEGORIES: CATEGORIES_AGE, FetchKind.CAMPAIGNS: HOUR}
-        return round(sum(HOUR / (age * SLACK) * self.costs.read(kind, 2) for kind, age in rare.items()))
+        splits = HOUR / (CATEGORIES_AGE * SLACK) * self.costs.read(FetchKind.CATEGORIES, 2)
+        return round(splits + cost_of_totals(self.costs, 2) / SLACK)

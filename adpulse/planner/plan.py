@@ -6,7 +6,7 @@ the same days together, in pieces whose cost is known beforehand: a piece is onl
 fit, so that no page is ever paid for twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from functools import partial
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
+from adpulse.planner.costs import cost_of_account
 from adpulse.planner.windows import (
     DAY,
     RECENT_AGE,
@@ -21,6 +22,7 @@ from adpulse.planner.windows import (
     PartitionAges,
     Span,
     cold_spans,
+    days_without_account,
     due_holes,
     hot_reads,
     missing_days,
@@ -141,6 +143,7 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     yield from older(spans(missing, account.longest), Heat.BACKFILL)
     yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
+    yield from _account_totals(now, account, ages)
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
@@ -160,15 +163,18 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
 
 def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
     due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand)
-    fetches = tuple(_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2))
+    fetches = [_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2)]
     if platform_of(account.connection.provider).reads_days_whole:
-        yield from (fetches,) if fetches else ()
+        yield from (tuple(_with_account(now, account, ages, fetches)),) if fetches else ()
     else:
-        yield from ((fetch,) for fetch in fetches)
+        yield from (tuple(_with_account(now, account, ages, [fetch])) for fetch in fetches)
 
 
 def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
-    """Everything about each piece; of missing days not what was read of them a short while ago, when another read of them failed."""
+    """Everything about each piece; of missing days not what was read of them a short while ago, when another read of them failed.
+
+    The account's totals only where they fit into the piece as well: a piece that is too big would wait for ever.
+    """
     platform = platform_of(account.connection.provider)
     kinds = platform.metric_kinds
     for span in pieces:
@@ -177,7 +183,31 @@ def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Sp
             fetches = [_fetch(account, kind, heat, part) for kind, days in due.items() for part in spans(days, span.days)]
         else:
             fetches = [_fetch(account, kind, heat, span) for kind in kinds]
-        yield tuple(fetches)
+        whole = tuple(_with_account(now, account, ages, fetches))
+        yield whole if sum(fetch.cost for fetch in whole) <= account.hour.piece else tuple(fetches)
+
+
+def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
+    """Totals of days that are not read again by themselves, and of which the account's totals were never read."""
+    if platform_of(account.connection.provider).account_totals_age is None or not account.may_read(FetchKind.ACCOUNT):
+        return
+    for span in spans(days_without_account(now, account.connection, ages), account.longest):
+        yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.COLD, span)]))
+
+
+def _with_account(now: datetime, account: Account, ages: PartitionAges, fetches: Iterable[Fetch]) -> Iterator[Fetch]:
+    """The reads, each of campaigns' totals followed by the account's totals of the same days, where these are due.
+
+    What the account has beyond its campaigns can only be told from two reads of one time.
+    """
+    oldest = platform_of(account.connection.provider).account_totals_age
+    for fetch in fetches:
+        yield fetch
+        if fetch.kind is not FetchKind.CAMPAIGNS or oldest is None or not account.may_read(FetchKind.ACCOUNT):
+            continue
+        if any(ages.stale(FetchKind.ACCOUNT, now, oldest * account.stretch, day) for day in fetch.days):
+            cost = cost_of_account(account.costs, len(fetch.days))
+            yield Fetch(kind=FetchKind.ACCOUNT, heat=fetch.heat, cost=cost, since=fetch.since, until=fetch.until)
 
 
 def _is_missing(now: datetime, ages: PartitionAges, kind: FetchKind, day: date) -> bool:

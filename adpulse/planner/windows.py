@@ -236,6 +236,13 @@ def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> 
     return [day for day in _days_back(now, connection, 2, max(oldest, FIRST_SYNC_DAYS - 1)) if is_missing(day)]
 
 
+def days_without_account(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
+    """Final days that were read completely, but without the account's totals; newest first. Other days are read again anyway."""
+    final = [day for day in _complete_days(connection, ages) if (FetchKind.ACCOUNT, day) not in ages.days]
+    latest, oldest = lookback_since(now, connection), connection.today(now) - DAY * _OLDEST_DAYS
+    return sorted((day for day in final if oldest <= day < latest and day not in ages.days_with_holes), reverse=True)
+
+
 def due_holes(now: datetime, connection: Connection, ages: PartitionAges) -> list[HoleKey]:
     """Holes that are to be requested again; the newest day first.
 

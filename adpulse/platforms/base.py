@@ -239,6 +239,9 @@ class Platform(Generic[S]):
     metric_kinds: tuple[FetchKind, ...]
     """The reads that a day's numbers are complete with."""
 
+    account_totals_age: timedelta | None
+    """How old an account's totals of a day may be when its campaigns' totals are read; the two are read together. None: never read."""
+
     metrics: Mapping[str, str]
     """How it reports each metric, for people; a metric that is missing is not reported."""
 

@@ -19,6 +19,7 @@ from adpulse_sandbox.google import catalogue
 from adpulse_sandbox.google.days import days
 from adpulse_sandbox.google.world import AD, AD_GROUP, ASSET_GROUP, CAMPAIGN, Customer, GoogleWorld, Node
 from adpulse_sandbox.meta.truth import METRICS, REFRESH_SECONDS
+from adpulse_sandbox.meta.world import ACCOUNT
 
 LEADS = ("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT")
 LAGS_DAYS = (0, 1, 3, 7, 14, 30, 60, 85)
@@ -112,6 +113,17 @@ class GoogleTruth:
                 values[-1] = _profit(values[METRICS.index("revenue")], values[METRICS.index("spend")], margin)
                 if any(values):
                     rows.append((customer_id, CAMPAIGN, str(campaign.id), str(campaign.id), day, *values))
+        return _table(rows)
+
+    def account_totals(self, customer_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
+        """Rows of the whole customer."""
+        customer, rows = self.customer(customer_id), []
+        for day in days(since, until):
+            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), Decimal(1))
+            values = [sum(column) for column in columns]
+            values[-1] = _profit(values[METRICS.index("revenue")], values[METRICS.index("spend")], margin)
+            if any(values):
+                rows.append((customer_id, ACCOUNT, customer_id, "", day, *values))
         return _table(rows)
 
     def entities(self, customer_id: str, as_of: datetime) -> pa.Table:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
+from adpulse_sandbox.meta.world import ACCOUNT, AD, AD_SET, CAMPAIGN, Account, Entity, World
 
 METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
 ACTION_METRICS = ("conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
@@ -121,6 +121,21 @@ class Truth:
                     continue
                 withheld = campaign.index in withholding or not (complete or sums["actions"][campaign.index])
                 rows.append((account_id, CAMPAIGN, campaign.id, campaign.id, day, *_total(sums, campaign.index, margin, withheld=withheld)))
+        return _table(rows)
+
+    def account_totals(
+        self, account_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), *, complete: bool = False
+    ) -> pa.Table:
+        """Rows of the whole account, deleted campaigns included. Without ``complete``, metrics that Meta withholds are null."""
+        account = self.account(account_id)
+        withheld = not complete and len({ad_set.setting for ad_set in account.ad_sets}) > 1
+        rows: list[tuple[object, ...]] = []
+        for day in _days(since, until):
+            delivery = self.day_of(account_id, day, as_of)
+            sums = _sums(delivery, np.zeros(len(account.ads), dtype=np.int64), 1, account.spec.minor_units)
+            if sums["rows"][0]:
+                silent = withheld or not (complete or sums["actions"][0])
+                rows.append((account_id, ACCOUNT, account_id, "", day, *_total(sums, 0, margin, withheld=silent)))
         return _table(rows)
 
     def entities(self, account_id: str, as_of: datetime) -> pa.Table:

@@ -19,7 +19,7 @@ from adpulse_sandbox.meta.tokens import Token
 BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 """The default beginning: the 90 days before it contain the USA's change to summer time, the days after it Europe's."""
 
-CAMPAIGN, AD_SET, AD = "campaign", "adset", "ad"
+ACCOUNT, CAMPAIGN, AD_SET, AD = "account", "campaign", "adset", "ad"
 DAY = timedelta(days=1)
 OBJECTIVES = ("OUTCOME_SALES", "OUTCOME_LEADS", "OUTCOME_APP_PROMOTION", "OUTCOME_TRAFFIC")
 GOALS = {

@@ -36,6 +36,9 @@ REMAINDER_SCHEMA = pa.schema(
 )
 """One campaign's day: its total minus its leaves, where leaves add up."""
 
+ACCOUNT_REMAINDER_SCHEMA = REMAINDER_SCHEMA.remove(REMAINDER_SCHEMA.get_field_index("campaign_id"))
+"""One account's day: its total minus its campaigns' totals, where campaigns add up."""
+
 NAME_CHANGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *entity_names.SCHEMA])
 """The name of an entity that no walk has named; not part of the counts of a run."""
 
@@ -98,7 +101,7 @@ class RunFetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChanges:
-    """What one run is about to change: METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, REMAINDER_SCHEMA, NAME_CHANGE_SCHEMA and READ_DAY_SCHEMA rows.
+    """What one run is about to change: rows of METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, NAME_CHANGE_SCHEMA, READ_DAY_SCHEMA, and remainders.
 
     ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
     """
@@ -114,18 +117,22 @@ class RunChanges:
     totals: pa.Table
     entities: pa.Table
     unreported: pa.Table
+    account_totals: pa.Table
+    not_by_campaign: pa.Table
     names: pa.Table
     days: pa.Table
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write. A changed remainder, a name or a read day is written although no counted row changed."""
+        """Whether there is nothing to write. Of entities all rows count; what the account has, remainders, names and read days do not."""
         return not (self.remargined or self.rows)
 
     @property
     def rows(self) -> int:
         """How many rows there are to write."""
-        return sum(table.num_rows for table in (self.facts, self.totals, self.entities, self.unreported, self.names, self.days))
+        counted = (self.facts, self.totals, self.entities)
+        others = (self.unreported, self.account_totals, self.not_by_campaign, self.names, self.days)
+        return sum(table.num_rows for table in (*counted, *others))
 
 
 Sized = TypeVar("Sized", RunFetch, RunChanges)

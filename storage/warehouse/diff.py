@@ -20,11 +20,12 @@ from adpulse import entity_names, refused_table
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
-from adpulse.metrics import MARGIN_UNIT, METRICS, PROFIT
+from adpulse.metrics import METRICS, PROFIT
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import FetchKind, Level, RunCounts
 from adpulse.platforms.registry import platform_of
 from storage.warehouse.batches import (
+    ACCOUNT_REMAINDER_SCHEMA,
     METRIC_CHANGE_SCHEMA,
     NAME_CHANGE_SCHEMA,
     READ_DAY_SCHEMA,
@@ -36,18 +37,21 @@ from storage.warehouse.batches import (
     portions,
     read_day_rows,
 )
+from storage.warehouse.margins import at_new_margin, new_margins
 from storage.warehouse.sql import query
 
 _REPORTED_METRICS = [name for name in METRICS if name != PROFIT.name]
 
 _COVERAGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), METRIC_SCHEMA.field("date"), pa.field("closed", pa.bool_())])
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
-_MARGIN_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("gross_margin", pa.decimal128(9, 6))])
 _DELETED_STATUSES = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
-_TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
-_ANSWERED_BY = {FetchKind.ADS: {FetchKind.ADS, FetchKind.CATEGORIES}, FetchKind.CAMPAIGNS: {FetchKind.CAMPAIGNS}}
+_ENTITY_TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
+_TABLES = {**_ENTITY_TABLES, FetchKind.ACCOUNT: "account_totals"}
+_ANSWERED_BY = {kind: {kind} for kind in _TABLES} | {FetchKind.ADS: {FetchKind.ADS, FetchKind.CATEGORIES}}
 _REFUSED_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), *refused_table.SCHEMA])
 """Refused rows with their connection; those of metrics have an entity and a date."""
+
+_CHANGED_TABLES = ("facts", "totals", "unreported", "account_totals", "not_by_campaign")
 
 ROWS_AT_ONCE = 10_000
 """Rows of metrics that one join takes: DuckDB needs 2 kB of memory for each, and a worker has to stay small."""
@@ -60,6 +64,8 @@ class _Compared:
     facts: pa.Table
     totals: pa.Table
     unreported: pa.Table
+    account_totals: pa.Table
+    not_by_campaign: pa.Table
     keys: Counter[str]
     changed: Counter[str]
 
@@ -83,14 +89,12 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
         raise ValueError("A batch holds each connection once.")
     entities = _compare_entities(warehouse, batch)
     names_changed = _compare_names(warehouse, batch)
-    reports_removed = [run.connection_id for run in batch if platform_of(run.provider).reports_removed]
-    warehouse.register("reports_removed", pa.table([pa.array(reports_removed, pa.string())], names=["connection_id"]))
     warehouse.register("confirmed", _confirmed_alive([run for run in batch if not platform_of(run.provider).reports_removed]))
-    margins = _new_margins(warehouse, batch)
+    margins = new_margins(warehouse, batch)
     # A new margin changes every stored day, whatever was read, so the answers' days cannot split the batch into portions.
     in_portions = [batch] if margins else portions((part for run in batch for part in by_days(run, ROWS_AT_ONCE)), ROWS_AT_ONCE)
     compared = [_compare_portion(warehouse, portion, margins) for portion in in_portions]
-    tables = {name: pa.concat_tables(getattr(part, name) for part in compared) for name in ("facts", "totals", "unreported")}
+    tables = {name: pa.concat_tables(getattr(part, name) for part in compared) for name in _CHANGED_TABLES}
     keys, changed = (sum((getattr(part, name) for part in compared), Counter[str]()) for name in ("keys", "changed"))
     tables |= {"entities": entities, "names": names_changed}
     tables |= {"days": _compare_days(warehouse, batch, {*margins, *_owners(tables.values())})}
@@ -108,10 +112,13 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
 def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], margins: Mapping[str, Decimal]) -> "_Compared":
     facts, leaves = _compare_metrics(warehouse, batch, FetchKind.ADS, margins)
     totals, campaigns = _compare_metrics(warehouse, batch, FetchKind.CAMPAIGNS, margins)
+    account_totals, _ = _compare_metrics(warehouse, batch, FetchKind.ACCOUNT, margins)
     return _Compared(
         facts=facts,
         totals=totals,
         unreported=_compare_remainders(warehouse, batch, facts, totals, margins),
+        account_totals=account_totals,
+        not_by_campaign=_compare_account(warehouse, batch, totals, account_totals, margins),
         keys=leaves.keys + campaigns.keys,
         changed=leaves.changed + campaigns.changed,
     )
@@ -127,7 +134,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
     warehouse.register("left_out", pa.table([pa.array(levels, pa.string()), pa.array(statuses, pa.string())], names=["level", "status"]))
     missing: list[MissingEntity] = []
     kinds = {answer.fetch.kind for answer in run.fetched}
-    for kind, table in _TABLES.items():
+    for kind, table in _ENTITY_TABLES.items():
         if kind not in kinds:
             continue
         warehouse.register("answer", _metric_answers([run], kind))
@@ -299,24 +306,6 @@ def _confirmed_alive(batch: Sequence[RunFetch]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> Mapping[str, Decimal]:
-    """The margins of connections whose stored rows were computed with another margin."""
-    margins = {run.connection_id: run.gross_margin.quantize(MARGIN_UNIT) for run in batch}
-    warehouse.register("margins", pa.table([list(margins), list(margins.values())], schema=_MARGIN_SCHEMA))
-    changed = warehouse.sql(query("new_margins")).fetchall()
-    warehouse.register(
-        "remargined", pa.table([pa.array([connection_id for (connection_id,) in changed], pa.string())], names=["connection_id"])
-    )
-    return {connection_id: margins[connection_id] for (connection_id,) in changed}
-
-
-def _at_new_margin(warehouse: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, margins: Mapping[str, Decimal]) -> pa.Table:
-    """The stored rows of each connection with a new margin, recomputed at that margin."""
-    select = f"SELECT {', '.join(schema.names)} FROM {table} WHERE connection_id = ?"  # noqa: S608 - our own names
-    stored = {connection_id: warehouse.sql(select, params=[connection_id]).to_arrow_table().cast(schema) for connection_id in margins}
-    return pa.concat_tables([schema.empty_table(), *(with_profit(rows, margins[connection_id]) for connection_id, rows in stored.items())])
-
-
 def _compare_metrics(
     warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], kind: FetchKind, margins: Mapping[str, Decimal]
 ) -> tuple[pa.Table, _KeyCounts]:
@@ -324,7 +313,10 @@ def _compare_metrics(
     kinds = {fetched.fetch.kind for run in batch for fetched in run.fetched}
     if not margins and not kinds & _ANSWERED_BY[kind]:
         return METRIC_CHANGE_SCHEMA.empty_table(), _KeyCounts()
-    warehouse.register("at_new_margin", _at_new_margin(warehouse, _TABLES[kind], METRIC_SCHEMA, margins))
+    # An account is not deleted while it answers, so a row that it lacks is zero on every platform.
+    removed = [run.connection_id for run in batch if kind is FetchKind.ACCOUNT or platform_of(run.provider).reports_removed]
+    warehouse.register("reports_removed", pa.table([pa.array(removed, pa.string())], names=["connection_id"]))
+    warehouse.register("at_new_margin", at_new_margin(warehouse, _TABLES[kind], METRIC_SCHEMA, margins))
     answer = _leaf_answers(warehouse, batch) if kind is FetchKind.ADS else _metric_answers(batch, kind)
     warehouse.register("answer", answer)
     refused = _refused(batch, *sorted(_ANSWERED_BY[kind]))
@@ -355,8 +347,25 @@ def _compare_remainders(
     warehouse.register("facts_next", facts)
     warehouse.register("totals_next", totals)
     warehouse.register("refused", _refused(batch, *_ANSWERED_BY[FetchKind.ADS], FetchKind.CAMPAIGNS))
-    warehouse.register("at_new_margin", _at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
+    warehouse.register("at_new_margin", at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
     return warehouse.sql(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
+
+
+def _compare_account(
+    warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], totals: pa.Table, account: pa.Table, margins: Mapping[str, Decimal]
+) -> pa.Table:
+    """Changed rows of what the account has beyond its campaigns, of days whose totals of both were read in one leg."""
+    account_coverage = _coverage(batch, FetchKind.ACCOUNT)
+    if not account_coverage.num_rows and not margins:
+        return ACCOUNT_REMAINDER_SCHEMA.empty_table()
+    warehouse.register("account_coverage", account_coverage)
+    warehouse.register("total_coverage", _coverage(batch, FetchKind.CAMPAIGNS))
+    warehouse.register("totals_next", totals)
+    warehouse.register("account_next", account)
+    warehouse.register("refused", _refused(batch, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT))
+    warehouse.register("at_new_margin", at_new_margin(warehouse, "not_by_campaign", ACCOUNT_REMAINDER_SCHEMA, margins))
+    rows = warehouse.sql(query("diff_not_by_campaign")).to_arrow_table()
+    return rows.select(ACCOUNT_REMAINDER_SCHEMA.names).cast(ACCOUNT_REMAINDER_SCHEMA)
 
 
 def _changes_of(run: RunFetch, tables: Mapping[str, pa.Table], counts: tuple[int, int], *, remargined: bool) -> RunChanges:

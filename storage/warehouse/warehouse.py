@@ -330,6 +330,8 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
     totals = _register(warehouse, "total_changes", [run.totals for run in pending])
     _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
     _write_metrics(warehouse, "platform_totals", "total_changes", totals)
+    account = _register(warehouse, "account_changes", [run.account_totals for run in pending])
+    _write_metrics(warehouse, "account_totals", "account_changes", account)
     if facts.num_rows:
         warehouse.execute(query("insert_metric_changes"))
     if _register(warehouse, "entity_rows", [run.entities for run in pending]).num_rows:
@@ -342,6 +344,8 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
         warehouse.execute(query("merge_days"))
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         warehouse.execute(query("merge_unreported"))
+    if _register(warehouse, "account_remainders", [run.not_by_campaign for run in pending]).num_rows:
+        warehouse.execute(query("merge_not_by_campaign"))
     warehouse.execute(query("merge_connections"))
     warehouse.execute(query("insert_sync_runs"))
 

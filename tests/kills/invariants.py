@@ -17,6 +17,8 @@ KEYS = {
     "platform_totals": "connection_id, level, external_id, date",
     "entities": "connection_id, level, external_id",
     "unreported": "connection_id, campaign_id, date",
+    "account_totals": "connection_id, level, external_id, date",
+    "not_by_campaign": "connection_id, date",
     "connections": "id",
     "sync_runs": "run_id, generation",
     "metric_changes": "connection_id, level, external_id, date, run_id, generation",

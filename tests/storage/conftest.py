@@ -68,6 +68,10 @@ class Builder:
         table = self.metrics(*({"level": "campaign", "external_id": "k1"} | row for row in rows))
         return FetchResult(fetch=self.fetch(FetchKind.CAMPAIGNS, **days), fetched_at=at, table=table)
 
+    def account(self, *rows, at=NOW, **days):
+        table = self.metrics(*({"level": "account", "external_id": "1", "campaign_id": ""} | row for row in rows))
+        return FetchResult(fetch=self.fetch(FetchKind.ACCOUNT, **days), fetched_at=at, table=table)
+
     def heard(self, *rows, kind=FetchKind.ENTITIES_CHANGED, at=NOW):
         return FetchResult(fetch=self.fetch(kind), fetched_at=at, table=self.entities(*rows))
 

@@ -676,7 +676,7 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
 
     for method in everything:
         with pytest.raises(
-            Permanent, match=r"^The warehouse of workspace w has schema 99, this adpulse knows 5\. Install a newer adpulse\.$"
+            Permanent, match=r"^The warehouse of workspace w has schema 99, this adpulse knows 6\. Install a newer adpulse\.$"
         ):
             method()
     assert traces(workspace) == before

@@ -23,6 +23,7 @@ NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 WHOLE = [FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS]
+WITH_ACCOUNT = [*WHOLE, FetchKind.ACCOUNT]
 BASIC = ScopeLimit(provider="google", calls=15_000, window=DAY)
 
 
@@ -86,8 +87,8 @@ def costs(made):
 def test_the_first_plan_walks_entities_and_reads_today_whole():
     made = plan(NOW, account(connection(ads=None)), PartitionAges(), ())
 
-    assert kinds(made) == [FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL, *WHOLE]
-    assert costs(made) == [1, 4, 2, 2, 2]
+    assert kinds(made) == [FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL, *WITH_ACCOUNT]
+    assert costs(made) == [1, 4, 2, 2, 2, 1]
 
 
 @pytest.mark.parametrize(("groups", "leaves"), [(0, 1), (3, 2)])
@@ -147,8 +148,8 @@ def test_a_first_sync_of_a_small_account_is_three_pieces_of_a_month():
     made = simulation.tick(NOW)
 
     pieces = [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
-    assert [fetch.kind for fetch in pieces] == WHOLE * 3
-    assert [len(fetch.days) for fetch in pieces[::3]] == [31, 31, 26]
+    assert [fetch.kind for fetch in pieces] == WITH_ACCOUNT * 3
+    assert [len(fetch.days) for fetch in pieces[::4]] == [31, 31, 26]
     assert made.until is None
 
 
@@ -157,7 +158,7 @@ def test_a_piece_and_a_leg_hold_no_more_rows_than_fit_into_memory():
     made = simulation.tick(NOW)
 
     pieces = [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
-    assert [fetch.kind for fetch in pieces] == WHOLE
+    assert [fetch.kind for fetch in pieces] == WITH_ACCOUNT
     assert 9500 * len(pieces[0].days) <= 100_000
     assert (made.until, made.reason) == (NOW, "older days go on in the background")
 
@@ -277,7 +278,7 @@ def test_older_days_wait_for_the_share_and_say_so():
     simulation = Simulation(connection(frequency=Frequency.HOURLY), share=12)
     made = simulation.tick(NOW)
 
-    assert kinds(made, Heat.BACKFILL) == WHOLE * 2
+    assert kinds(made, Heat.BACKFILL) == WITH_ACCOUNT * 2
     assert made.reason == "the first sync wait for the share of the Google Cloud project's 15,000 operations a day"
     assert made.until == NOW + DAY + timedelta(milliseconds=1)
 
@@ -318,3 +319,11 @@ def test_however_often_today_is_read_older_days_find_room_beside_the_changes_of_
     made = plan(NOW, mine, ages, tuple(hourly))
 
     assert kinds(made, Heat.BACKFILL)[:3] == WHOLE
+
+
+def test_the_accounts_totals_of_today_are_read_with_the_campaigns_totals_once_a_day():
+    simulation = Simulation(connection(frequency=Frequency.HOURLY)).ready(NOW)
+    hours = [hour for hour in range(1, 49) if FetchKind.ACCOUNT in kinds(simulation.tick(NOW + timedelta(hours=hour)), Heat.HOT)]
+
+    # The account's days begin 13 and 37 hours later; the first of them is read again when its totals are a day old.
+    assert hours == [13, 36, 37]

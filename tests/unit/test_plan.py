@@ -97,6 +97,7 @@ def test_the_first_plan_walks_entities_and_reads_today_before_anything_else():
         (FetchKind.ENTITIES_FULL, Heat.COLD),
         (FetchKind.ADS, Heat.HOT),
         (FetchKind.CAMPAIGNS, Heat.HOT),
+        (FetchKind.ACCOUNT, Heat.HOT),
     ]
     assert made.until == NOW
 
@@ -167,7 +168,7 @@ def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
     [
         ({"ads": 600}, 180, 2, 2),
         ({"ads": 2000}, 180, 6, 7),
-        ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 26),
+        ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 36),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 16, 12, 26),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 12, 18, 26),
         ({"provider": "google", "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
@@ -187,7 +188,7 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
 
 @pytest.mark.parametrize(
     ("count", "facts", "hot"),
-    [(2, {"ads": 150}, 10), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],  # as two
+    [(2, {"ads": 150}, 11), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],  # as two
 )
 def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot):
     """As in two workspaces that have the same account."""
@@ -354,6 +355,7 @@ def test_a_person_who_asks_gets_today_read_even_if_it_is_seconds_old():
         FetchKind.ENTITIES_CHANGED,
         FetchKind.ADS,
         FetchKind.CAMPAIGNS,
+        FetchKind.ACCOUNT,
     }
 
 
@@ -430,3 +432,51 @@ def test_without_any_walk_the_first_sync_ends_whatever_the_estimate(ads, frequen
             return
         now = max(made.until or now, now + timedelta(minutes=1))
     raise AssertionError("days are missing")
+
+
+def read_all(simulation, at, kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)):
+    today = simulation.connection.today(NOW)
+    simulation.dateless = {FetchKind.ACCOUNT_FACTS: NOW, FetchKind.ENTITIES_FULL: NOW}
+    simulation.days = {(kind, today - timedelta(days=n)): at for kind in kinds for n in range(90)}
+    return simulation
+
+
+def test_the_accounts_totals_follow_the_campaigns_totals_of_the_same_days_in_one_piece():
+    made = Simulation(connection(ads=2000)).tick(NOW)
+    fetches = list(made.fetches)
+    totals = [place for place, fetch in enumerate(fetches) if fetch.kind is FetchKind.CAMPAIGNS]
+
+    assert len(totals) > 1
+    for place in totals:
+        campaigns, whole = fetches[place : place + 2]
+        assert (whole.kind, whole.heat, whole.days) == (FetchKind.ACCOUNT, campaigns.heat, campaigns.days)
+
+
+def test_the_accounts_totals_are_left_out_of_a_piece_that_they_would_make_too_big_for_the_hour():
+    simulation = Simulation(connection(ads=2000, frequency=Frequency.MANUAL), limit=24)
+    simulation.dateless = {FetchKind.ACCOUNT_FACTS: NOW, FetchKind.ENTITIES_FULL: NOW}
+    made = simulation.tick(NOW)
+    older = [fetch.kind for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
+
+    assert older
+    assert FetchKind.ACCOUNT not in older
+
+
+def test_final_days_without_the_accounts_totals_are_read_once_more_and_then_never_again():
+    """As after an update from a version that did not read them."""
+    simulation = read_all(Simulation(connection(frequency=Frequency.MANUAL)), NOW, kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS))
+    today = simulation.connection.today(NOW)
+    made = simulation.tick(NOW)
+
+    assert {fetch.kind for fetch in made.fetches} == {FetchKind.CAMPAIGNS, FetchKind.ACCOUNT}
+    assert {day for fetch in made.fetches for day in fetch.days} == {today - timedelta(days=n) for n in range(29, 90)}
+    assert simulation.tick(NOW).fetches == ()
+
+
+def test_the_accounts_totals_rest_after_they_failed_and_nothing_else_does():
+    simulation = Simulation(connection())
+    simulation.resting = frozenset({FetchKind.ACCOUNT})
+    made = simulation.tick(NOW)
+
+    assert FetchKind.ACCOUNT not in {fetch.kind for fetch in made.fetches}
+    assert {FetchKind.ADS, FetchKind.CAMPAIGNS} <= {fetch.kind for fetch in made.fetches}

@@ -121,7 +121,8 @@ def test_who_gets_what_it_needs_keeps_its_frequency(one):
 
 def test_a_google_accounts_needs_are_those_that_were_counted_by_hand():
     realtime = needs(Frequency.REALTIME)
-    daily = 1 + 4 + 4 + 3 * 4 / 7  # facts, walk, days 2 to 28, and weekly those until a week after they are final
+    # Facts, walk, days 2 to 28, and weekly those until a week after they are final, all with the account's totals; and today's of these.
+    daily = 1 + 4 + 5 + 3 * 5 / 7 + 1
 
     assert realtime.needed == pytest.approx(2880 + 24 * 60 / 14.25 + 24 / 0.95 * (2 + 1.5) + daily)
     assert needs(Frequency.DAILY).needed == pytest.approx(1 + 1 + 2 + 1.5 + daily)
@@ -129,11 +130,11 @@ def test_a_google_accounts_needs_are_those_that_were_counted_by_hand():
 
 def test_a_meta_accounts_needs_are_those_that_were_counted_by_hand():
     small, large = (needs(Frequency.REALTIME, provider="meta", ads=ads).needed for ads in (20, 1000))
-    # Facts, the walk, days 2 to 7 four times, days 8 to 28, and a day that became final; totals and changes hourly.
-    daily = 1 + 4 + 4 * 2 + 2 + 2
-    hourly = 24 / 0.95 * (1 + 3)
+    # Facts, the walk, days 2 to 7 four times, days 8 to 28, and a day that became final; totals (of the account, too) and changes hourly.
+    daily = 1 + 4 + 4 * 3 + 3 + 2
+    hourly = 24 / 0.95 * (2 + 3)
     longest = 3  # days of a piece: 8 calls fit beside 150 for today, 3 for what changed and 19 for a lookup
-    large_daily = 1 + (2 + 3 * 2) + (4 * 6 + 21) // longest * (longest * 1050 // 500 + 1 + 1) + (3 + 1)
+    large_daily = 1 + (2 + 3 * 2) + (4 * 6 + 21) // longest * (longest * 1050 // 500 + 1 + 2) + (3 + 1)
 
     assert small == pytest.approx(2880 + hourly + daily)
     assert large == pytest.approx(2880 * 3 + hourly + large_daily)
@@ -172,14 +173,14 @@ def test_without_a_limit_a_google_account_keeps_every_frequency(frequency):
 def test_a_cadence_that_others_slow_says_how_many_share_what():
     found = slowed(Frequency.EVERY_5_MIN, 52, limit=google())
 
-    assert found.reason == "every 16 min instead of 5 min: 52 connections share the Google Cloud project's 15,000 operations a day"
+    assert found.reason == "every 17 min instead of 5 min: 52 connections share the Google Cloud project's 15,000 operations a day"
     assert found.calls_per_hour * 24 * 52 == pytest.approx(15_000 * (1 - RESERVE))
 
 
 def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
     found = slowed(Frequency.REALTIME, 1, provider="meta", ads=2000)
 
-    assert found.reason == "every 3.7 min instead of 30 s: one read takes 9 calls of the account's 180 an hour"
+    assert found.reason == "every 3.8 min instead of 30 s: one read takes 9 calls of the account's 180 an hour"
 
 
 def test_who_is_alone_and_lacks_something_is_told_so():

@@ -36,7 +36,7 @@ from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
 from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.queries import BUDGET, CAMPAIGNS, HIERARCHY, Report, leaf_reports
+from adpulse.platforms.google.queries import ACCOUNT, BUDGET, CAMPAIGNS, HIERARCHY, Report, leaf_reports
 from adpulse.platforms.google.requests import Query
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class GoogleClient:
     def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
         """One row per leaf (or campaign) and day of the request: complete, or an error. And what the entities are called now.
 
-        Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both.
+        Leaves come without the split of conversions (ADS) or with nothing else (CATEGORIES), campaigns with both, the account without.
         Names are requested with today's numbers, and with all before the first walk:
         they cost no operation, but a walk returns removed entities too, so months of rows need not repeat their names.
 
@@ -155,6 +155,9 @@ class GoogleClient:
         if request.kind is FetchKind.CAMPAIGNS:
             answers = [base(CAMPAIGNS), self._split(connection, CAMPAIGNS, request, slot)]
             parts = [normalise.joined(answer.rows for answer in answers)]
+        elif request.kind is FetchKind.ACCOUNT:
+            answers = [base(ACCOUNT)]
+            parts = [answer.rows for answer in answers]
         elif request.kind is FetchKind.CATEGORIES:
             answers = [self._split(connection, report, request, slot) for report in leaf_reports(connection)]
             parts = [answer.rows for answer in answers]

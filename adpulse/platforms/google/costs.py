@@ -10,6 +10,7 @@ _MOST_ROWS = 100_000
 """Most leaves times days in one query, and in one leg: a worker holds them in memory."""
 
 NAME = Provider("google")
+_DATED = (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,12 @@ class GoogleCosts:
     def per_leg(self) -> int:
         """As many pieces as their rows allow for."""
         pieces = _MOST_ROWS // (self._leaves * self.longest(_LONGEST_PIECE, 0))
-        return sum(self.read(kind, 1) for kind in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS)) * max(1, pieces)
+        return sum(self.read(kind, 1) for kind in _DATED) * max(1, pieces)
 
     def read(self, kind: FetchKind, days: int) -> int:  # noqa: ARG002 - with Google a range costs what a day does
-        """Campaign totals are two queries: with and without the split of conversions."""
+        """Campaign totals are two queries, with and without the split of conversions; account totals are one, without it."""
+        if kind is FetchKind.ACCOUNT:
+            return 1
         leaves = 1 if self.size.asset_groups == 0 else 2
         return 2 if kind is FetchKind.CAMPAIGNS else leaves
 

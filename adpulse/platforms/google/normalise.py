@@ -104,7 +104,7 @@ def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str])
         level: what the rows are of.
         answer: a row that came twice (data move while a stream runs) counts once.
         within: the column that tells rows of the same entity and day apart: an ad may stand in several ad groups, which add up.
-        fields: which columns are the ``id`` and the ``campaign``.
+        fields: which columns are the ``id`` and, unless the rows are of the account, the ``campaign``.
     """
     rows = _latest(answer, [fields["id"], within, DATE])
     columns = {name: _plain(rows[column]) for name, column in FIELDS.items()}
@@ -141,7 +141,7 @@ def _keyed(level: Level, rows: pa.Table, fields: Mapping[str, str], columns: Map
     key = {
         "level": pa.array([level.value] * count, pa.string()),
         "external_id": rows[fields["id"]].cast(pa.string()),
-        "campaign_id": rows[fields["campaign"]].cast(pa.string()),
+        "campaign_id": rows[fields["campaign"]].cast(pa.string()) if "campaign" in fields else pa.array([""] * count, pa.string()),
         "date": rows[DATE].cast(pa.date32()),
     }
     silent = pa.nulls(count, pa.int64())

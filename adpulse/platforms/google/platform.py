@@ -99,6 +99,7 @@ GOOGLE = Platform(
     label="Google Ads",
     levels="campaigns, ad groups, ads, asset groups",
     metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
+    account_totals_age=timedelta(days=1),
     metrics=WORDS,
     export_columns=EXPORT_COLUMNS,
     lookback_days=90,

@@ -89,8 +89,9 @@ HIERARCHY: Mapping[Level, Kind] = {
 
 
 class Report(NamedTuple):
-    """Where numbers of a level come from. ``within`` tells apart rows of one entity and day that add up.
+    """Where numbers of a level come from: of the whole account where no field is the ``campaign``.
 
+    ``within`` tells apart rows of one entity and day that add up.
     ``named``: whose names may be selected beside them: the resource itself and its attributed resources.
     """
 
@@ -122,6 +123,8 @@ ASSET_GROUPS = Report(
     (Level.ASSET_GROUP, Level.CAMPAIGN),
 )
 CAMPAIGNS = Report(Level.CAMPAIGN, "campaign", {"id": "campaign.id", "campaign": "campaign.id"}, "campaign.id", (Level.CAMPAIGN,))
+ACCOUNT = Report(Level.ACCOUNT, "customer", {"id": "customer.id"}, "customer.id", ())
+"""The resource ``customer`` has the numbers that the account performance report had (page "Mapping reports to query fields")."""
 
 
 def leaf_reports(connection: Connection) -> Iterator[Report]:

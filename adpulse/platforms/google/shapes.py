@@ -41,7 +41,7 @@ def accepted(report: Report, answer: pa.Table, metrics: Iterable[str], days: Day
         raise Unreadable(f"Google sent a row without {report.fields['id']} in a report of {about}.", "malformed")
     rows = answer.set_column(answer.schema.get_field_index(DATE), DATE, dates)
     reasons = np.full(rows.num_rows, "", dtype=object)
-    for field in dict.fromkeys((report.fields["campaign"], report.within)):
+    for field in dict.fromkeys((report.fields.get("campaign", report.within), report.within)):
         reasons[rows[field].to_numpy() <= 0] = f"{field}: missing"
     for field in metrics:
         reasons[~_is_number(rows[field].to_numpy(), field)] = f"{field}: not a {'count' if field in _COUNTS else 'number'}"
@@ -52,7 +52,8 @@ def accepted(report: Report, answer: pa.Table, metrics: Iterable[str], days: Day
 
 
 def _refused(report: Report, rows: pa.Table, reasons: Iterable[str]) -> Iterable[RefusedRow]:
-    ids, campaigns, dates = (rows[name].to_pylist() for name in (report.fields["id"], report.fields["campaign"], DATE))
+    id_field = report.fields["id"]
+    ids, campaigns, dates = (rows[name].to_pylist() for name in (id_field, report.fields.get("campaign", id_field), DATE))
     for external_id, campaign_id, day, reason in zip(ids, campaigns, dates, reasons, strict=True):
         campaign = str(campaign_id) if campaign_id > 0 else None
         yield RefusedRow(level=report.level.value, external_id=str(external_id), campaign_id=campaign, day=day, reason=reason)

@@ -31,7 +31,8 @@ class MetaCosts:
         """One page while the size is unknown."""
         if kind is FetchKind.CATEGORIES:
             return 0
-        return self._pages(self.size.ads if kind is FetchKind.ADS else self.size.campaigns, days)
+        entities = {FetchKind.ADS: self.size.ads, FetchKind.CAMPAIGNS: self.size.campaigns, FetchKind.ACCOUNT: 1}
+        return self._pages(entities[kind], days)
 
     def longest(self, days: int, calls: int) -> int:
         """As long as its pages allow for."""

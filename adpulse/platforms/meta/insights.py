@@ -13,26 +13,30 @@ _FIELDS = {
     FieldGroup.DELIVERY: DELIVERY_FIELDS,
     FieldGroup.ACTIONS: ACTION_FIELDS,
 }
+_IDS = {
+    Level.ACCOUNT: "account_id",
+    Level.CAMPAIGN: "campaign_id,campaign_name",
+    Level.AD: "ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name",
+}
 
 
 def level_of(kind: FetchKind) -> Level:
     """Of what the rows are."""
-    return Level.AD if kind is FetchKind.ADS else Level.CAMPAIGN
+    return {FetchKind.ADS: Level.AD, FetchKind.CAMPAIGNS: Level.CAMPAIGN, FetchKind.ACCOUNT: Level.ACCOUNT}[kind]
 
 
 def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any]:
     """Everything but the page. The names cost no call (Insights API, "Fields": ``ad_name``, ``adset_name``, ``campaign_name``)."""
     level = level_of(request.kind)
-    ids = "campaign_id,campaign_name"
-    if level is Level.AD:
-        ids = f"ad_id,ad_name,adset_id,adset_name,{ids}"
     params = {
         "level": level.value,
-        "fields": ",".join((ids, *_FIELDS[request.fields])),
+        "fields": ",".join((_IDS[level], *_FIELDS[request.fields])),
         "time_increment": 1,
         "time_range": {"since": request.since.isoformat(), "until": request.until.isoformat()},
     }
-    filters = [*report_filter(level, connection.filters.of(level)), *_campaign_filter(request.campaigns)]
+    # An account's totals contain objects of every status, deleted ones too; a filter would take them out.
+    by_status = [] if level is Level.ACCOUNT else report_filter(level, connection.filters.of(level))
+    filters = [*by_status, *_campaign_filter(request.campaigns)]
     return params | ({"filtering": filters} if filters else {})
 
 

@@ -110,7 +110,7 @@ def metrics(level: Level, rows: Iterable[object], connection: Connection, days: 
         external_id, day, row = shapes.report_row(level, sent, days, f"account {connection.external_id}")
         named.append(row)
         try:
-            latest[external_id, day] = shapes.campaign(row), read(row, leaf=level is Level.AD)
+            latest[external_id, day] = "" if level is Level.ACCOUNT else shapes.campaign(row), read(row, leaf=level is Level.AD)
         except RowRefused as error:
             campaign_id = shapes.identifier(row.get("campaign_id"))
             refused.append(RefusedRow(level=level.value, external_id=external_id, campaign_id=campaign_id, day=day, reason=str(error)))

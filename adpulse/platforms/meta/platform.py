@@ -102,6 +102,7 @@ META = Platform(
     label="Meta Ads",
     levels="campaigns, ad sets, ads",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+    account_totals_age=timedelta(0),
     metrics=WORDS,
     export_columns=EXPORT_COLUMNS,
     lookback_days=28,

@@ -14,7 +14,8 @@ FROM entities e
 FULL JOIN seen_names s USING (connection_id, level, external_id);
 
 -- One row per leaf and day, and one per campaign and day for what the platform reports for the campaign but for
--- none of its leaves, so that a campaign's rows add up to the campaign's total.
+-- none of its leaves, so that a campaign's rows add up to the campaign's total. And one per day for what it reports for the account
+-- but for none of its campaigns, such as deleted ones: it has no campaign_id, and a metric that the platform leaves out is null.
 CREATE OR REPLACE VIEW daily AS
 WITH numbers AS (
     SELECT
@@ -27,6 +28,12 @@ WITH numbers AS (
         {{ metrics | for_each("{name}", ", ") }}, changed_at
     FROM unreported
     WHERE {{ additive | for_each("{name} <> 0", " OR ") }}
+    UNION ALL
+    SELECT
+        connection_id, 'unreported', '', NULL, date,
+        {{ metrics | for_each("{name}", ", ") }}, changed_at
+    FROM not_by_campaign
+    WHERE {{ additive | for_each("{name} <> 0", " OR ") }}
 )
 SELECT
     n.connection_id,
@@ -36,7 +43,11 @@ SELECT
     n.date,
     n.level,
     n.external_id,
-    CASE WHEN n.level = 'unreported' THEN 'not reported at ad level' ELSE leaf.name END AS name,
+    CASE
+        WHEN n.level <> 'unreported' THEN leaf.name
+        WHEN n.campaign_id IS NULL THEN 'not reported by campaign'
+        ELSE 'not reported at ad level'
+    END AS name,
     leaf.status,
     CASE WHEN n.level = 'asset_group' THEN NULL ELSE leaf.parent_id END AS ad_set_id,
     ad_set.name AS ad_set,
