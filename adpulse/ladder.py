@@ -72,7 +72,7 @@ def descend(request: MetricsRequest, steps: Sequence[Step], tried: Sequence[Step
         campaigns: ids of the account's campaigns.
     """
     if not request.is_one_day:
-        return Descent(step=Step.DAYS, requests=_halves_of_days(request))
+        return Descent(step=Step.DAYS, requests=halves_of_days(request))
     for step in (Step.FIELDS, Step.CAMPAIGNS, Step.REPORT):
         if step in steps and step not in tried:
             requests = _REPLACED[step](request, campaigns)
@@ -122,7 +122,8 @@ def poll_pause(polls: int, reports: int) -> timedelta:
     return timedelta(seconds=_FIRST_POLLS[polls] if polls < len(_FIRST_POLLS) else _POLL_SECONDS * max(reports, 1))
 
 
-def _halves_of_days(request: MetricsRequest) -> tuple[MetricsRequest, ...]:
+def halves_of_days(request: MetricsRequest) -> tuple[MetricsRequest, ...]:
+    """The request in two, the later days first."""
     middle = request.since + (request.until - request.since) // 2
     spans = ((middle + timedelta(days=1), request.until), (request.since, middle))
     return tuple(replace(request, since=since, until=until, page_shrinks=2 if since == until else 0) for since, until in spans)

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
+import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.errors import AdpulseError, RateLimited, StatusRefused
+from adpulse.entity_names import MetricsAnswer
+from adpulse.errors import AdpulseError, RateLimited, StatusRefused, TooMuchData
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
+from adpulse.ladder import halves_of_days
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
@@ -64,13 +67,25 @@ def read_metrics(app: App, lease: Lease) -> None:
 
 
 def _read_account_totals(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> None:
-    """The numbers of entities do not need them, so their failure is a warning: they are read with the next totals of these days."""
+    """The numbers of entities do not need them, so their failure is a warning: they are read with the next totals of these days.
+
+    What is too big is halved by days; a single day is one row, so there is nothing below it.
+    """
     fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
-    request = MetricsRequest.of(fetch)
-    answer = optional(app.warnings, lease, fetch, lambda: app.client(connection).metrics(connection, request, slot))
-    if answer is not None:
-        result = FetchResult(fetch=fetch, fetched_at=fetched_at, table=answer.rows, refused=answer.refused)
-        app.staging.write(lease.run_id, result)
+    client = app.client(connection)
+
+    def read(request: MetricsRequest) -> list[MetricsAnswer]:
+        try:
+            return [client.metrics(connection, request, slot)]
+        except TooMuchData:
+            if request.is_one_day:
+                raise
+            return [answer for half in halves_of_days(request) for answer in read(half)]
+
+    answers = optional(app.warnings, lease, fetch, lambda: read(MetricsRequest.of(fetch)))
+    if answers is not None:
+        rows, refused = (pa.concat_tables(tables) for tables in zip(*((answer.rows, answer.refused) for answer in answers), strict=True))
+        app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=rows, refused=refused))
 
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:

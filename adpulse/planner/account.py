@@ -90,11 +90,17 @@ class Account:
         return self.costs.per_leg if self.lane is Lane.BACKGROUND else CALLS_PER_TICK
 
     @property
-    def longest(self) -> int:
-        """Most older days in one piece: a piece must fit into the share, too, beside the entities that are read again and again."""
+    def piece(self) -> int:
+        """Most calls of a piece of older days: it must fit into the share, too, beside the entities that are read again and again."""
         share, piece = self.older_share, self.hour.piece
         if share is not None and share.window <= WINDOW:
-            piece = min(piece, share.limit - self.costs.changed_walk)
+            return min(piece, share.limit - self.costs.changed_walk)
+        return piece
+
+    @property
+    def longest(self) -> int:
+        """Most older days in one piece."""
+        piece = self.piece
         totals = cost_of_account(self.costs, 1)
         if piece >= totals * _TOTALS_FIT:
             piece -= totals

@@ -136,7 +136,8 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     requested = {(fetch.kind, day) for piece in hot for fetch in piece for day in fetch.days}
     for kind, day in due_holes(now, account.connection, ages):
         if (kind, day) not in requested:
-            yield (Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day),)
+            fetch = Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day)
+            yield tuple(_with_account(now, account, ages, [fetch]))
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     older = partial(_older, now, account, ages)
@@ -184,7 +185,7 @@ def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Sp
         else:
             fetches = [_fetch(account, kind, heat, span) for kind in kinds]
         whole = tuple(_with_account(now, account, ages, fetches))
-        yield whole if sum(fetch.cost for fetch in whole) <= account.hour.piece else tuple(fetches)
+        yield whole if sum(fetch.cost for fetch in whole) <= account.piece else tuple(fetches)
 
 
 def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:

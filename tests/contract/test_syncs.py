@@ -88,10 +88,28 @@ def test_trap_11_what_leaves_do_not_tell_is_a_row_of_its_own(kind, name, sandbox
     totals = installation.rows("SELECT sum(spend)::BIGINT FROM platform_totals WHERE level = 'campaign'")
 
     since = kind(sandbox).truth(name, since=TODAY - 89 * DAY, level="campaign")
+    assert installation.rows("SELECT count(*) FROM not_by_campaign WHERE spend <> 0") == [(0,)]
     assert hidden[0][0] > 0
     assert hidden[0][1] > 0
     assert whole == totals
     assert totals[0][0] == sum(since["spend"].to_pylist())
+
+
+def test_a_campaign_that_was_deleted_before_the_first_sync_is_in_the_total_of_each_day(sandbox, installation):
+    connection = installation.synced("Nordlicht Moebel")
+    account, now = sandbox.world.account("Nordlicht Moebel"), sandbox.clock.now()
+    gone = {campaign.id for campaign in account.campaigns if campaign.effective_status(now) == "DELETED"}
+    truth = sandbox.truth.account_totals(account.id, TODAY - 89 * DAY, TODAY, now)
+
+    days = dict(installation.rows("SELECT date, (sum(spend) * 1000000)::BIGINT FROM daily GROUP BY date"))
+    hidden = installation.rows("SELECT count(*), sum(spend) FROM daily WHERE name = 'not reported by campaign' AND campaign_id IS NULL")
+
+    assert gone
+    assert not gone & {row[0] for row in installation.rows("SELECT DISTINCT campaign_id FROM metric_facts")}
+    assert hidden[0][0] > 30
+    assert hidden[0][1] > 10_000
+    assert days == dict(zip(truth["date"].to_pylist(), truth["spend"].to_pylist(), strict=True))
+    assert installation.differences(connection) == []
 
 
 def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(rig, installation):

@@ -217,5 +217,5 @@ def every_day_is_of_the_new_zone(installation, connection):
     view = installation.app.connections.get(connection.id)
     ages = installation.app.partitions.ages(connection.id)
     assert view.connection.timezone == "Pacific/Auckland"
-    assert {kind for kind, _ in ages.days} == set(platform_of(connection.provider).metric_kinds)
+    assert {kind for kind, _ in ages.days} == {*platform_of(connection.provider).metric_kinds, FetchKind.ACCOUNT}
     assert min(ages.days.values()) >= LATER

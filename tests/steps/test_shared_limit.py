@@ -52,7 +52,7 @@ def test_a_first_sync_is_read_in_pieces_that_fit_the_share(shared):
     run = shared.sync(connection, legs=40)
 
     assert run.state is RunState.DONE
-    assert len(shared.remote.calls(connection.external_id)) > 19
+    assert len(shared.remote.calls(connection.external_id)) > 12
     assert shared.differences(connection) == []
 
 

@@ -203,7 +203,7 @@ def test_a_failure_that_passes_is_told_backed_off_and_cleared_by_the_next_succes
     ("parts", "kinds"),
     [
         (Parts.ENTITIES, {FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_CHANGED, FetchKind.ENTITIES_FULL}),
-        (Parts.METRICS, {FetchKind.ADS, FetchKind.CAMPAIGNS}),
+        (Parts.METRICS, {FetchKind.ADS, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT}),
     ],
 )
 def test_only_the_half_that_was_asked_for_is_read(installation, sandbox, parts, kinds):
