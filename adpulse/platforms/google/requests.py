@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REPORT_ADS = "report-of-ads"
     REPORT_ASSET_GROUPS = "report-of-asset-groups"
     REPORT_CAMPAIGNS = "report-of-campaigns"
+    REPORT_CUSTOMER = "report-of-the-customer"
     SPLIT_ADS = "conversions-of-ads-by-category"
     SPLIT_ASSET_GROUPS = "conversions-of-asset-groups-by-category"
     SPLIT_CAMPAIGNS = "conversions-of-campaigns-by-category"
@@ -55,6 +56,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.REPORT_ADS: "a day's numbers of ads",
     Kind.REPORT_ASSET_GROUPS: "a day's numbers of asset groups",
     Kind.REPORT_CAMPAIGNS: "a day's numbers of campaigns",
+    Kind.REPORT_CUSTOMER: "a day's numbers of the whole customer",
     Kind.SPLIT_ADS: "a day's conversions of ads by category",
     Kind.SPLIT_ASSET_GROUPS: "a day's conversions of asset groups by category",
     Kind.SPLIT_CAMPAIGNS: "a day's conversions of campaigns by category",
@@ -77,6 +79,7 @@ _REPORTS = {
     Level.AD: Kind.REPORT_ADS,
     Level.ASSET_GROUP: Kind.REPORT_ASSET_GROUPS,
     Level.CAMPAIGN: Kind.REPORT_CAMPAIGNS,
+    Level.ACCOUNT: Kind.REPORT_CUSTOMER,
 }
 _SPLITS = {
     Level.AD: Kind.SPLIT_ADS,

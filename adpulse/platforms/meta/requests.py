@@ -40,6 +40,7 @@ class Kind(StrEnum):
     REPORT_DELIVERY = "report-of-ads-delivery-only"
     REPORT_ACTIONS = "report-of-ads-actions-only"
     REPORT_CAMPAIGNS = "report-of-campaigns"
+    REPORT_ACCOUNT = "report-of-the-account"
     START_REPORT = "asynchronous-report-start"
     REPORT_STATE = "asynchronous-report-state"
     REPORT_ROWS = "asynchronous-report-rows"
@@ -65,6 +66,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.REPORT_DELIVERY: "a day's delivery of ads, the fields' first half",
     Kind.REPORT_ACTIONS: "a day's actions of ads, the fields' second half",
     Kind.REPORT_CAMPAIGNS: "a day's numbers of campaigns, filtered by every status",
+    Kind.REPORT_ACCOUNT: "a day's totals of the account, without a filter",
     Kind.START_REPORT: "the start of an asynchronous report (the only POST; it reads)",
     Kind.REPORT_STATE: "the state of an asynchronous report",
     Kind.REPORT_ROWS: "the rows of an asynchronous report",
@@ -76,6 +78,7 @@ _OF_FIELDS = {
     FieldGroup.DELIVERY: Kind.REPORT_DELIVERY,
     FieldGroup.ACTIONS: Kind.REPORT_ACTIONS,
 }
+_OF_TOTALS = {Level.CAMPAIGN: Kind.REPORT_CAMPAIGNS, Level.ACCOUNT: Kind.REPORT_ACCOUNT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +171,8 @@ def node(level: Level, external_id: str) -> MetaRequest:
 
 def report(connection: Connection, request: MetricsRequest) -> MetaRequest:
     """A report of the account."""
-    kind = _OF_FIELDS[request.fields] if level_of(request.kind) is Level.AD else Kind.REPORT_CAMPAIGNS
+    level = level_of(request.kind)
+    kind = _OF_FIELDS[request.fields] if level is Level.AD else _OF_TOTALS[level]
     return MetaRequest(kind=kind, path=f"act_{connection.external_id}/{EDGE}", params=parameters(connection, request))
 
 

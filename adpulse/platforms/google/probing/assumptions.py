@@ -72,6 +72,16 @@ def _sums(counts: tuple[int, int, int], of: str) -> Judgement:
     return Judgement(verdict=Verdict.FAILS if less else Verdict.HOLDS if not more else Verdict.SEEN, words=words)
 
 
+def _customer(transcript: Transcript) -> Judgement:
+    campaigns, customer = (rows_of(transcript[kind]) for kind in (Kind.REPORT_CAMPAIGNS, Kind.REPORT_CUSTOMER))
+    if campaigns is None or customer is None:
+        return undecided("refused")
+    if not customer:
+        return undecided(_NOTHING)
+    different = [name for name in _ADDED_UP if sum(_number(row, name) for row in campaigns) != sum(_number(row, name) for row in customer)]
+    return whether(not different, f"different: {', '.join(different)}" if different else ", ".join(_ADDED_UP))
+
+
 def _split(transcript: Transcript) -> Judgement:
     """All categories of a campaign add up to its conversions, whichever of them adpulse counts."""
     base, split = rows_of(transcript[Kind.REPORT_CAMPAIGNS]), rows_of(transcript[Kind.SPLIT_CAMPAIGNS])
@@ -140,6 +150,11 @@ ASSUMPTIONS = (
         words="ads and asset groups add up to every campaign; what is missing becomes a remainder",
         kinds=(Kind.REPORT_ADS, Kind.REPORT_ASSET_GROUPS, Kind.REPORT_CAMPAIGNS),
         decide=_leaves,
+    ),
+    Assumption(
+        words="a customer's totals are the sum of its campaigns, removed ones included",
+        kinds=(Kind.REPORT_CAMPAIGNS, Kind.REPORT_CUSTOMER),
+        decide=_customer,
     ),
     Assumption(
         words="the categories of a campaign's conversions add up to them",

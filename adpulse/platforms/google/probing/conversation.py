@@ -9,7 +9,7 @@ from adpulse.metrics_request import CampaignRange
 from adpulse.model import AccountFacts, Connection, FetchKind, Level
 from adpulse.platforms.google import requests as ask
 from adpulse.platforms.google.costs import NAME
-from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
+from adpulse.platforms.google.queries import ACCOUNT, ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY
 from adpulse.platforms.google.requests import Kind, Query
 from adpulse.probe.exchange import Exchange
 from adpulse.probe.platform_probe import NO_ACCOUNT, Conversation, Subject
@@ -129,6 +129,7 @@ def _customer(subject: Subject, connection: Connection) -> Talk:
     yield of(ask.changed(subject.now - _CHANGES, subject.now, connection, _MOST_CHANGES))
     leaves, totals = one_day(FetchKind.ADS, day), one_day(FetchKind.CAMPAIGNS, day)
     campaigns = yield of(ask.numbers(CAMPAIGNS, totals, named=True))
+    yield of(ask.numbers(ACCOUNT, one_day(FetchKind.ACCOUNT, day), named=True))
     for report in (ADS, ASSET_GROUPS):
         yield of(ask.numbers(report, leaves, named=True))
     for report in (ADS, ASSET_GROUPS, CAMPAIGNS):

@@ -31,7 +31,7 @@ from adpulse.platforms.google.probing.conversation import (
     level_of,
     rows_of,
 )
-from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, Report
+from adpulse.platforms.google.queries import ACCOUNT, ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, Report
 from adpulse.platforms.google.requests import SPLIT, Kind
 from adpulse.probe.exchange import NO_ANSWER, Exchange
 from adpulse.probe.verdicts import Judgement, Verdict
@@ -42,6 +42,7 @@ _ASSUMED: Mapping[str, tuple[type[AdpulseError], ...]] = {
     Kind.REPORT_ADS: (TooMuchData,),
     Kind.REPORT_ASSET_GROUPS: (TooMuchData,),
     Kind.REPORT_CAMPAIGNS: (TooMuchData,),
+    Kind.REPORT_CUSTOMER: (TooMuchData,),
 }
 """Refusals that the client has a way around."""
 
@@ -187,6 +188,7 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.REPORT_ADS: partial(_report, ADS, _NUMBERS),
     Kind.REPORT_ASSET_GROUPS: partial(_report, ASSET_GROUPS, _NUMBERS),
     Kind.REPORT_CAMPAIGNS: partial(_report, CAMPAIGNS, _NUMBERS),
+    Kind.REPORT_CUSTOMER: partial(_report, ACCOUNT, _NUMBERS),
     Kind.SPLIT_ADS: partial(_report, ADS, (SPLIT,)),
     Kind.SPLIT_ASSET_GROUPS: partial(_report, ASSET_GROUPS, (SPLIT,)),
     Kind.SPLIT_CAMPAIGNS: partial(_report, CAMPAIGNS, (SPLIT,)),

@@ -8,7 +8,7 @@ from typing import Any
 from adpulse.metrics import MICROS
 from adpulse.platforms.meta.metrics import read
 from adpulse.platforms.meta.probing.allowed import ALLOWED
-from adpulse.platforms.meta.probing.conversation import RESULTS, TOTALS, is_whole, rows_of
+from adpulse.platforms.meta.probing.conversation import RESULTS, is_whole, rows_of
 from adpulse.platforms.meta.probing.judging import changed_at
 from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import Exchange, Transcript
@@ -80,7 +80,7 @@ def _without(whole: list[Row], rest: list[Row]) -> Judgement:
     return whether(len(campaigns) == 1 and _ids(rest) <= _ids(whole), "compared row by row")
 
 
-@_with_rows(Kind.REPORT_CAMPAIGNS, TOTALS)
+@_with_rows(Kind.REPORT_CAMPAIGNS, Kind.REPORT_ACCOUNT)
 def _totals(campaigns: list[Row], account: list[Row]) -> Judgement:
     if not account:
         return undecided("the account did not deliver on that day")
@@ -213,7 +213,9 @@ ASSUMPTIONS = (
         decide=_halves,
     ),
     Assumption(words="reports list deleted ads that delivered", kinds=(Kind.REPORT_ADS, Kind.NODE), decide=_deleted),
-    Assumption(words="the account's totals are the sum of its campaigns", kinds=(Kind.REPORT_CAMPAIGNS, TOTALS), decide=_totals),
+    Assumption(
+        words="the account's totals are the sum of its campaigns", kinds=(Kind.REPORT_CAMPAIGNS, Kind.REPORT_ACCOUNT), decide=_totals
+    ),
     Assumption(words="an asynchronous report equals a direct one", kinds=(Kind.REPORT_ADS, Kind.REPORT_ROWS), decide=_asynchronous),
     Assumption(words="a cursor of ads stays good for other `fields` and `limit`", kinds=(Kind.ADS, Kind.ADS_PLAIN), decide=_cursor),
     Assumption(words="the bare filter `updated_time` is heeded for ads", kinds=(Kind.ADS, Kind.CHANGED_ADS), decide=_changes),

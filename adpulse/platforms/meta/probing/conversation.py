@@ -23,8 +23,8 @@ from adpulse.probe.subject import one_day, unconnected, yesterday
 from adpulse.refused_rows import RowRefused
 from adpulse.status_filter import WIDEST, StatusFilter
 
-TOTALS, RESULTS = "account-totals", "campaign-results"
-"""Kinds that only the probe sends."""
+RESULTS = "campaign-results"
+"""A kind that only the probe sends."""
 
 _FEW, _REPORT_ROWS, _LARGEST_PAGE, _MOST_IDS = 3, 500, 5000, 50
 """Reports are compared row by row, so their pages are those of a sync."""
@@ -94,11 +94,11 @@ def _numbers_and_objects(subject: Subject, connection: Connection) -> Talk:
         yield ask.report(connection, replace(whole, fields=FieldGroup.ACTIONS, campaigns=rest)).having(limit=_REPORT_ROWS)
     totals = one_day(FetchKind.CAMPAIGNS, whole.since)
     yield ask.report(connection, totals).having(limit=_LARGEST_PAGE)
+    yield ask.report(connection, one_day(FetchKind.ACCOUNT, whole.since))
     day = {"since": whole.since.isoformat(), "until": whole.since.isoformat()}
     edge = f"act_{connection.external_id}/{EDGE}"
-    yield _beyond(RESULTS, edge, {"level": "campaign", "fields": "campaign_id,actions,results", "time_range": day, "limit": _REPORT_ROWS})
     yield from _report(started)
-    yield _beyond(TOTALS, edge, {"level": "account", "fields": "spend,impressions,clicks", "time_range": day})
+    yield _beyond(RESULTS, edge, {"level": "campaign", "fields": "campaign_id,actions,results", "time_range": day, "limit": _REPORT_ROWS})
 
 
 def _objects(

@@ -25,7 +25,7 @@ from adpulse.platforms.meta import normalise, shapes, statuses, tokens
 from adpulse.platforms.meta.costs import NAME
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.meters import use_case
-from adpulse.platforms.meta.probing.conversation import RESULTS, TOTALS, rows_of
+from adpulse.platforms.meta.probing.conversation import RESULTS, rows_of
 from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import NO_ANSWER, Exchange
 from adpulse.probe.subject import unconnected
@@ -46,7 +46,7 @@ _ASSUMED: Mapping[str, tuple[type[AdpulseError], ...]] = {
     Kind.REPORT_ACTIONS: _REPORT,
     Kind.REPORT_CAMPAIGNS: _REPORT,
     Kind.START_REPORT: (StatusRefused,),
-    TOTALS: (BadRequest,),
+    Kind.REPORT_ACCOUNT: (TooMuchData,),
     RESULTS: (BadRequest,),
 }
 """Refusals that the client has a way around."""
@@ -184,7 +184,7 @@ def _report(level: Level, exchange: Exchange) -> Iterator[Flaw]:
         yield "a row whose object or day cannot be told", str(unreadable)
         return
     yield from (("a row is refused", row["reason"]) for row in answer.refused.to_pylist())
-    if rows and not answer.names.num_rows:
+    if rows and level is not Level.ACCOUNT and not answer.names.num_rows:
         yield "rows without names", ""
     for condition in exchange.request["params"].get("filtering", ()):
         if condition["field"] == "campaign.id":
@@ -252,9 +252,9 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.REPORT_DELIVERY: partial(_report, Level.AD),
     Kind.REPORT_ACTIONS: partial(_report, Level.AD),
     Kind.REPORT_CAMPAIGNS: partial(_report, Level.CAMPAIGN),
+    Kind.REPORT_ACCOUNT: partial(_report, Level.ACCOUNT),
     Kind.START_REPORT: _started,
     Kind.REPORT_STATE: _state,
     Kind.REPORT_ROWS: partial(_report, Level.AD),
-    TOTALS: _rows,
     RESULTS: _rows,
 }

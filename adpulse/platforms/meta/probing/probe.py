@@ -5,7 +5,7 @@ from adpulse.platforms.base import Credential
 from adpulse.platforms.meta.probing.allowed import ALLOWED
 from adpulse.platforms.meta.probing.asker import MetaAsker
 from adpulse.platforms.meta.probing.assumptions import ASSUMPTIONS, results
-from adpulse.platforms.meta.probing.conversation import RESULTS, TOTALS, converse
+from adpulse.platforms.meta.probing.conversation import RESULTS, converse
 from adpulse.platforms.meta.probing.judging import judge
 from adpulse.platforms.meta.requests import WORDS
 from adpulse.platforms.meta.session import Endpoint
@@ -30,7 +30,6 @@ def _asker(config: MetaSettings, clock: Clock, credential: Credential) -> MetaAs
 PROBE = PlatformProbe(
     kinds=WORDS,
     beyond={
-        TOTALS: "a day's totals of the account (only the probe asks, to compare)",
         RESULTS: "a day's `results` of campaigns (only the probe asks, to compare)",
     },
     never={
