@@ -1,7 +1,7 @@
 """Compares a published warehouse with the sandbox's truth, row by row.
 
-Each stored day is compared with the truth as of its last read. On a platform whose reports leave out deleted ads, an ad that was
-deleted since keeps its history, so its days are compared with the truth as of the last read before the deletion. Such a platform does
+Each stored day is compared with the truth as of its last read. Where a report leaves out deleted ads, an ad that was deleted since
+keeps its history, so its days are compared with the truth as of the last read before the deletion. A platform with such reports does
 not list deleted entities either, so there an entity is either stored as deleted or was never stored. Where kinds of conversions are
 read separately, those metrics are compared with the truth as of that read.
 """
@@ -148,12 +148,12 @@ class Proof:
         return {key: _put_together(base.get(key, nothing), split.get(key, nothing)) for key in base.keys() | split.keys()}
 
     def _truth(self, kind: FetchKind) -> dict[Key, Row]:
-        """The expected rows of a kind of read: every day as of its last read, deleted entities as of their last read before."""
+        """The expected rows of a kind of read: every day as of its last read, unreported deleted entities as of their last read before."""
         rows = self._as_read(kind)
         if not platform_of(self._connection.provider).reports_removed:
             for level, external_id, deleted_at in self._deleted:
                 before = self._as_read(kind, before=deleted_at)
-                rows.update({key: row for key, row in before.items() if key[:2] == (level, external_id)})
+                rows |= {key: row for key, row in before.items() if key[:2] == (level, external_id) and key not in rows}
         return rows
 
     def _as_read(self, kind: FetchKind, before: datetime | None = None) -> dict[Key, Row]:

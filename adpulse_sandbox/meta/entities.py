@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adpulse_sandbox.meta.errors import bad_param, unknown_field
+from adpulse_sandbox.meta.specs import GOALS
 from adpulse_sandbox.meta.statuses import DELETED, check_edge
-from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, GOALS, Account, Entity
+from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 NODES = {"account": "AdAccount", CAMPAIGN: "Campaign", AD_SET: "AdSet", AD: "Ad", "creative": "AdCreative"}
 HIDDEN_STATUSES = ("ARCHIVED", DELETED)

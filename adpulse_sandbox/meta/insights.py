@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from adpulse_sandbox.meta.actions import money, reported_actions
 from adpulse_sandbox.meta.entities import HIDDEN_STATUSES, Condition, Fields, parse_fields, parse_filtering, parse_json
 from adpulse_sandbox.meta.errors import bad_param, too_old
 from adpulse_sandbox.meta.results import results
+from adpulse_sandbox.meta.specs import AccountSpec
 from adpulse_sandbox.meta.statuses import check_report
 from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
@@ -218,12 +220,12 @@ def _is_counted(query: Query, ad: Entity, as_of: datetime) -> bool:
 
 
 def _has_own_row(query: Query, entity: Entity, as_of: datetime) -> bool:
-    """Whether an object is reported by itself: a deleted one never, an archived one only if the request filters by status.
+    """Whether an object is reported by itself: an archived one only if the request filters by status, a deleted one in few accounts.
 
     Both count in the numbers of their parents.
     """
     status = entity.effective_status(as_of)
-    if status == "DELETED":
+    if status == "DELETED" and not query.account.spec.reports_deleted:
         return False
     return status not in HIDDEN_STATUSES or any(condition.field == f"{entity.level}.effective_status" for condition in query.conditions)
 
@@ -269,14 +271,15 @@ def _render(query: Query, ad: Entity, values: dict[str, int], since: date, until
     }
     row |= {"created_time": f"{ad.created_at:%Y-%m-%d}", "updated_time": f"{ad.updated_at(as_of):%Y-%m-%d}", "optimization_goal": "NONE"}
     row |= {
-        "spend": money(values["spend"], units),
-        "impressions": _digits(values["impressions"]),
-        "clicks": _digits(values["clicks"]),
+        "spend": "0" if account.spec.sends_zeros and not values["spend"] else money(values["spend"], units),
+        "impressions": _digits(values["impressions"], account.spec),
+        "clicks": _digits(values["clicks"], account.spec),
+        "inline_link_clicks": _digits(values["clicks"] * 4 // 5, account.spec),
+        "reach": _digits(values["impressions"] * 3 // 4, account.spec),
     }
-    row |= {"inline_link_clicks": _digits(values["clicks"] * 4 // 5), "reach": _digits(values["impressions"] * 3 // 4)}
     row |= {**_ratios(values, units), "results": results(ad.objective, values)}
     if query.level == AD or query.windows or not _mixes_settings(query, ad):
-        row |= _actions(query, ad, values)
+        row |= reported_actions(account.spec, values, query.windows, None if query.level != AD else ad.index)
     row |= {"date_start": since.isoformat(), "date_stop": until.isoformat()}
     requested = {**query.fields, "date_start": None, "date_stop": None}
     return {name: row[name] for name in requested if row.get(name) is not None}
@@ -291,13 +294,8 @@ def _mixes_settings(query: Query, ad: Entity) -> bool:
     return len({ad_set.setting for ad_set in inside}) > 1
 
 
-def money(minor: int, units: int) -> str:
-    """An amount as ``14.35``, without decimals for a currency that has none."""
-    return str(minor) if units == 1 else f"{minor // units}.{minor % units:02d}"
-
-
-def _digits(count: int) -> str | None:
-    return str(count) if count else None
+def _digits(count: int, spec: AccountSpec) -> str | None:
+    return str(count) if count or spec.sends_zeros else None
 
 
 def _ratios(values: dict[str, int], units: int) -> dict[str, str | None]:
@@ -308,78 +306,3 @@ def _ratios(values: dict[str, int], units: int) -> dict[str, str | None]:
         "cpm": f"{1000 * spend / impressions:.6f}" if impressions else None,
         "frequency": "1.333333" if impressions else None,
     }
-
-
-def _actions(query: Query, ad: Entity, values: dict[str, int]) -> dict[str, Any]:
-    """``actions`` and ``action_values``, in which one purchase appears under several overlapping types."""
-    flavour = ad.index % 4 if query.level == AD else 0
-    counts = {name: values[name] for name in ("clicks", "purchases", "off_meta", "leads", "installs", "visitors", "impressions")}
-    actions = [_action(query, kind, str(count), count) for kind, count in _kinds(counts, flavour, all_types=query.level != AD) if count]
-    units = query.account.spec.minor_units
-    amounts = {**counts, "purchases": values["value"], "off_meta": values["off_meta_value"], "leads": 0, "installs": 0}
-    action_values = [
-        _action(query, kind, money(minor, units), minor)
-        for kind, minor in _kinds(amounts, flavour, all_types=query.level != AD)
-        if minor and "purchase" in kind
-    ]
-    return {"actions": actions or None, "action_values": action_values or None}
-
-
-_LEADS = (
-    ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead"),
-    ("lead",),
-    ("onsite_conversion.lead_grouped",),
-    ("offsite_conversion.fb_pixel_lead",),
-)
-_INSTALLS = (
-    ("omni_app_install", "app_install", "mobile_app_install"),
-    ("app_install", "mobile_app_install"),
-    ("mobile_app_install",),
-    ("mobile_app_install", "omni_app_install"),
-)
-
-
-def _counts_by_type(kinds: tuple[tuple[str, ...], ...], flavour: int, count: int) -> Iterator[tuple[str, int]]:
-    """The count of each action type: the total for the first or the overall type, two thirds of it for the channels."""
-    for place, kind in enumerate(kinds[flavour]):
-        yield kind, count if kind in ("lead", "omni_app_install") or len(kinds[flavour]) == 1 or place == 0 else count - count // 3
-
-
-def _kinds(values: dict[str, int], flavour: int, *, all_types: bool) -> Iterator[tuple[str, int]]:
-    """The action types that an ad reports, with their counts. The flavour decides which of the overlapping types appear."""
-    clicks, purchases, off_meta = values["clicks"], values["purchases"], values["off_meta"]
-    if clicks:
-        yield "link_click", clicks * 4 // 5
-        # The counts of overlapping types differ, so that a client that sums them or picks the wrong one is caught.
-        yield "page_engagement", clicks + 2
-        yield "post_engagement", clicks + 1
-        yield "video_view", values["impressions"] // 5
-    yield from _purchase_kinds(purchases, off_meta, flavour)
-    leads, installs = values["leads"], values["installs"]
-    if leads:
-        yield "offsite_content_view_add_meta_leads", leads + 3
-    yield from _counts_by_type(_LEADS, flavour, leads)
-    yield from _counts_by_type(_INSTALLS, flavour, installs)
-    yield "landing_page_view", values["visitors"]
-    if all_types or flavour % 2 == 0:
-        yield "omni_landing_page_view", values["visitors"]
-
-
-def _purchase_kinds(purchases: int, off_meta: int, flavour: int) -> Iterator[tuple[str, int]]:
-    pixel = "offsite_conversion.fb_pixel_purchase"
-    if flavour == 2 and purchases == off_meta:  # noqa: PLR2004 - a flavour is a number
-        yield pixel, purchases
-        return
-    yield pixel, off_meta
-    yield "onsite_conversion.purchase", purchases - off_meta
-    yield "purchase", purchases if flavour != 3 else off_meta  # noqa: PLR2004 - a flavour is a number
-    if flavour in (0, 3):
-        yield "omni_purchase", purchases
-
-
-def _action(query: Query, kind: str, value: str, number: int) -> dict[str, str]:
-    """An action with its ``value`` and the count of each requested attribution window."""
-    action = {"action_type": kind, "value": value}
-    parts = {"1d_click": number - number // 4, "7d_click": number - number // 10, "28d_click": number, "1d_view": number // 10}
-    action |= {window: str(parts[window]) for window in query.windows if parts.get(window)}
-    return action

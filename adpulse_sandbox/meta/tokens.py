@@ -113,8 +113,11 @@ class Token:
         return {**info, **profile, "scopes": list(self.scopes), "granular_scopes": granular, "user_id": self.me()["id"]}
 
 
-def standard(seed: int, beginning: datetime, accounts: Sequence[str]) -> Iterator[Token]:
-    """A token for each case: of the installation's own app and of others, valid and expired, with and without access."""
+def standard(seed: int, beginning: datetime, accounts: Sequence[str], varied: Sequence[str]) -> Iterator[Token]:
+    """A token for each case: of the installation's own app and of others, valid and expired, with and without access.
+
+    Only the token ``varied`` reaches the ``varied`` accounts.
+    """
     all_accounts, day = tuple(accounts), timedelta(days=1)
 
     def token(label: str, infix: str, reached: tuple[str, ...] = all_accounts, **more: Any) -> Token:
@@ -122,6 +125,7 @@ def standard(seed: int, beginning: datetime, accounts: Sequence[str]) -> Iterato
 
     yield token("full", "fullaccess")
     yield token("single", "oneaccount", all_accounts[:1])
+    yield token("varied", "variedaccounts", tuple(varied))
     yield token("none", "noaccount", ())
     yield token("unscoped", "withoutscope", scopes=("public_profile",))
     yield token("expired", "expired", expires_at=beginning - day)

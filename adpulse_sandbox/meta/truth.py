@@ -46,7 +46,7 @@ class Day:
     installs: Ints
     visitors: Ints
     reported: npt.NDArray[np.bool_]
-    """Whether the ad has a row at ad level: it delivered, and is not deleted."""
+    """Whether the ad has a row at ad level: it delivered, and is not deleted, or the account's reports have rows of deleted ads."""
     delivered: npt.NDArray[np.bool_]
     """Whether the ad counts in the totals of its parents."""
 
@@ -107,9 +107,10 @@ class Truth:
     ) -> pa.Table:
         """Rows at campaign level, deleted ads included. Without ``complete``, metrics that Meta withholds at this level are null.
 
-        A deleted campaign has no row.
+        A deleted campaign has no row, unless the account's reports have rows of deleted objects.
         """
         account = self.account(account_id)
+        hides_deleted, silent_zeros = not account.spec.reports_deleted, not account.spec.sends_zeros
         owners = campaign_indexes(account)
         withholding = set() if complete else {campaign.index for campaign in account.campaigns if mixed_settings(account, campaign)}
         rows: list[tuple[object, ...]] = []
@@ -117,9 +118,9 @@ class Truth:
             delivery = self.day_of(account_id, day, as_of)
             sums = _sums(delivery, owners, len(account.campaigns), account.spec.minor_units)
             for campaign in account.campaigns:
-                if not sums["rows"][campaign.index] or campaign.effective_status(as_of) == "DELETED":
+                if not sums["rows"][campaign.index] or (hides_deleted and campaign.effective_status(as_of) == "DELETED"):
                     continue
-                withheld = campaign.index in withholding or not (complete or sums["actions"][campaign.index])
+                withheld = campaign.index in withholding or (silent_zeros and not (complete or sums["actions"][campaign.index]))
                 rows.append((account_id, CAMPAIGN, campaign.id, campaign.id, day, *_total(sums, campaign.index, margin, withheld=withheld)))
         return _table(rows)
 
@@ -179,7 +180,7 @@ class Truth:
             **conversions,
             off_meta=conversions["purchases"] - on_meta,
             order_value=final.order_value,
-            reported=delivered & ~is_deleted,
+            reported=delivered & (~is_deleted | account.spec.reports_deleted),
             delivered=delivered,
         )
 
@@ -195,7 +196,7 @@ class Truth:
         clicks = rng.binomial(impressions.astype(np.int64), 0.018)
         cost = {100: 0.55, 1: 60.0}[account.spec.minor_units] * account.spec.minor_units
         objective = np.array([ad.objective for ad in account.ads])
-        shopping = (objective == "OUTCOME_SALES") | (np.arange(count) % 7 == 0)
+        shopping = ((objective == "OUTCOME_SALES") | (np.arange(count) % 7 == 0)) & account.spec.sells
         total = {
             "purchases": rng.binomial(clicks, 0.09) * shopping,
             "leads": rng.binomial(clicks, 0.08) * (objective == "OUTCOME_LEADS"),
@@ -208,7 +209,7 @@ class Truth:
             order_value=rng.integers(9, 180, count) * account.spec.minor_units + rng.integers(0, account.spec.minor_units, count),
             retracted=rng.random(count) < 0.08,  # noqa: PLR2004 - a share of the ad-days
             invalid=rng.random(count) < 0.004,  # noqa: PLR2004 - a share of the ad-days
-            partly_on_meta=np.arange(count) % 5 == 0,
+            partly_on_meta=(np.arange(count) % 5 == 0) & account.spec.sells_on_meta,
         )
 
 

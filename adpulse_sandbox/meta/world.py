@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from adpulse_sandbox.meta import tokens
+from adpulse_sandbox.meta.specs import VARIED, AccountSpec
 from adpulse_sandbox.meta.tokens import Token
 
 BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -21,27 +22,7 @@ BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
 ACCOUNT, CAMPAIGN, AD_SET, AD = "account", "campaign", "adset", "ad"
 DAY = timedelta(days=1)
-OBJECTIVES = ("OUTCOME_SALES", "OUTCOME_LEADS", "OUTCOME_APP_PROMOTION", "OUTCOME_TRAFFIC")
-GOALS = {
-    "OUTCOME_SALES": "OFFSITE_CONVERSIONS",
-    "OUTCOME_LEADS": "LEAD_GENERATION",
-    "OUTCOME_APP_PROMOTION": "APP_INSTALLS",
-    "OUTCOME_TRAFFIC": "LANDING_PAGE_VIEWS",
-}
 ATTRIBUTION_SETTINGS = (((7, "CLICK_THROUGH"), (1, "VIEW_THROUGH")), ((1, "CLICK_THROUGH"),), ((7, "CLICK_THROUGH"),))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSpec:
-    """The properties of an account. Its content and its id are derived from ``number``."""
-
-    number: int
-    name: str
-    currency: str
-    timezone: str
-    ads: int
-    status: int = 1
-    minor_units: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +155,7 @@ class World:
 
 STANDARD = (
     AccountSpec(number=1, name="Harbor Outdoor", currency="USD", timezone="America/New_York", ads=150),
-    AccountSpec(number=2, name="Nordlicht Moebel", currency="EUR", timezone="Europe/Berlin", ads=2000),
+    AccountSpec(number=2, name="Nordlicht Moebel", currency="EUR", timezone="Europe/Berlin", ads=2000, shape=(10, 4)),
     AccountSpec(number=3, name="Sakura Tea", currency="JPY", timezone="Asia/Tokyo", ads=60, minor_units=1),
     AccountSpec(number=4, name="Closed Shop", currency="USD", timezone="America/Chicago", ads=4, status=2),
 )
@@ -187,22 +168,24 @@ _EXTRA_ZONES = (("USD", "America/Los_Angeles"), ("EUR", "Europe/Madrid"), ("GBP"
 
 def create(seed: int = 1, beginning: datetime = BEGINNING, extra: int = 0, extra_ads: Sequence[int] = EXTRA_ADS) -> World:
     """The standard world with ``extra`` additional small accounts. Equal arguments make equal worlds in any process."""
-    specs = [*STANDARD, *_extra_specs(extra, extra_ads)]
-    accounts = {account.id: account for account in (_account(seed, spec, beginning) for spec in specs)}
-    by_value = {token.value: token for token in tokens.standard(seed, beginning, tuple(accounts))}
-    return World(seed=seed, beginning=beginning, accounts=accounts, tokens=by_value)
+    standard = [_account(seed, spec, beginning) for spec in (*STANDARD, *_extra_specs(extra, extra_ads))]
+    varied = [_account(seed, spec, beginning) for spec in VARIED]
+    ids = (tuple(account.id for account in accounts) for accounts in (standard, varied))
+    by_value = {token.value: token for token in tokens.standard(seed, beginning, *ids)}
+    return World(seed=seed, beginning=beginning, accounts={account.id: account for account in (*standard, *varied)}, tokens=by_value)
 
 
 def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
     for number in range(count):
         currency, zone = _EXTRA_ZONES[number % len(_EXTRA_ZONES)]
         name, size = f"Corner Store {number + 1}", ads[number % len(ads)]
-        yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size)
+        shape = (10, 4) if size >= _LARGE else (5, 3)
+        yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size, shape=shape)
 
 
 def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:
     rng = np.random.Generator(np.random.Philox(key=[seed, spec.number]))
-    per_set, sets_per_campaign = (10, 4) if spec.ads >= _LARGE else (5, 3)
+    per_set, sets_per_campaign = spec.shape
     set_count = -(-spec.ads // per_set)
     campaigns = [_entity(rng, spec, beginning, CAMPAIGN, n, None) for n in range(-(-set_count // sets_per_campaign))]
     ad_sets = [_entity(rng, spec, beginning, AD_SET, n, campaigns[n // sets_per_campaign]) for n in range(set_count)]
@@ -217,7 +200,7 @@ def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, le
         created = beginning + timedelta(minutes=int(30 + rng.integers(0, 45 * 60)))
     if parent:
         created = max(created, parent.created_at + timedelta(minutes=5))
-    objective = parent.objective if parent else OBJECTIVES[index % len(OBJECTIVES)]
+    objective = parent.objective if parent else spec.objectives[index % len(spec.objectives)]
     mixed = level == AD_SET and parent is not None and parent.index % 5 == 3  # noqa: PLR2004 - every fifth campaign mixes settings
     setting = (
         ATTRIBUTION_SETTINGS[index % len(ATTRIBUTION_SETTINGS)]
@@ -248,6 +231,9 @@ def _history(
     draw = int(rng.integers(0, 100))
     # Higher levels change less often, because a stopped parent stops all its children.
     share = {CAMPAIGN: 1, AD_SET: 2, AD: 7}[level]
+    if level == AD and index in dict(spec.deletes):
+        yield Change(at=max(beginning + timedelta(days=dict(spec.deletes)[index]), created + DAY), status="DELETED")
+        return
     if index == 0 or created > beginning:
         return
     statuses = ((share, "PAUSED", past), (2 * share, "ARCHIVED", past), (3 * share, "DELETED", past))

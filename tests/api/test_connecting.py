@@ -520,7 +520,7 @@ def test_a_pasted_token_of_a_system_user_or_of_another_app_connects_its_accounts
     given = {"provider": "meta", "secret": installation.secret("meta", token).get_secret_value()}
     if way == "a grant":
         granted = ask("POST", f"/workspaces/{workspace.workspace.id}/discover", workspace.editor, json=given).json()
-        assert len(granted["accounts"]) == len(installation.sandbox.world.accounts)
+        assert len(granted["accounts"]) == len(installation.sandbox.world.token("full").accounts)
         given = {"grant_id": granted["grant_id"]}
 
     (made,) = connect(ask, workspace, **given, accounts=[installation.sandbox.world.account(HARBOR).id]).json()
@@ -555,7 +555,7 @@ def test_login_for_business_gives_a_system_users_token_and_its_assigned_accounts
 
     granted = browser.consents(workspace, "meta").json()
 
-    assert len(granted["accounts"]) == len(installation.sandbox.world.accounts)
+    assert len(granted["accounts"]) == len(installation.sandbox.world.token("full").accounts)
     (made,) = connect(ask, workspace, grant_id=granted["grant_id"], accounts=[account(granted, HARBOR)["external_id"]]).json()
     runs = [installation.finish(run) for run in installation.work(installation.claim()) if run.id == made["job_id"]]
     assert [run.state for run in runs] == [RunState.DONE]

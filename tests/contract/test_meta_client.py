@@ -32,8 +32,8 @@ def test_every_account_the_token_reaches_is_found_over_several_pages(sandbox):
 
     found = meta.client.accounts(meta.slot)
 
-    assert sorted(facts.external_id for facts in found) == sorted(sandbox.world.accounts)
-    assert meta.slots == len(sandbox.world.accounts) + 1  # and the list of what a System User was assigned
+    assert sorted(facts.external_id for facts in found) == sorted(sandbox.world.token("full").accounts)
+    assert meta.slots == len(sandbox.world.token("full").accounts) + 1  # and the list of what a System User was assigned
 
 
 def test_a_zero_decimal_currency_is_exact(meta):

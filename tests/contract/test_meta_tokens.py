@@ -23,7 +23,7 @@ def paths(sandbox):
 def test_every_account_is_found_wherever_meta_lists_it(sandbox, token, app):
     rig = MetaRig(sandbox, token, app=app)
 
-    assert reached(rig) == sorted(sandbox.world.accounts)
+    assert reached(rig) == sorted(sandbox.world.token("full").accounts)
     assert paths(sandbox) == ["me/adaccounts", "me/assigned_ad_accounts"]
     assert (rig.slots, rig.client.scope) == (2, "meta")
 
@@ -75,7 +75,7 @@ def test_a_refused_proof_shows_whose_token_it_is_once_and_no_proof_is_sent_again
     mine = reached(rig)
     rig.ads()
 
-    assert mine == sorted(sandbox.world.accounts)
+    assert mine == sorted(sandbox.world.token("full").accounts)
     assert rig.client.scope == f"meta:{OTHER_APP.id}"
     assert paths(sandbox)[:4] == ["me/adaccounts", "app", "me/adaccounts", "me/assigned_ad_accounts"]
     assert len([call for call in sandbox.calls.calls() if call.status == 400]) == 1
@@ -88,14 +88,14 @@ def test_threads_that_are_refused_at_once_all_get_their_answer(sandbox):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: reached(rig), range(8)))
 
-    assert found == [sorted(sandbox.world.accounts)] * 8
+    assert found == [sorted(sandbox.world.token("full").accounts)] * 8
     assert rig.client.scope == f"meta:{OTHER_APP.id}"
 
 
 def test_no_proof_is_sent_where_the_app_is_known_to_be_another(sandbox):
     rig = MetaRig(sandbox, "other_app", app=OWN_APP, issuer=OTHER_APP.id)
 
-    assert reached(rig) == sorted(sandbox.world.accounts)
+    assert reached(rig) == sorted(sandbox.world.token("full").accounts)
     assert paths(sandbox) == ["me/adaccounts", "me/assigned_ad_accounts"]
     assert rig.client.scope == f"meta:{OTHER_APP.id}"
 
@@ -103,7 +103,7 @@ def test_no_proof_is_sent_where_the_app_is_known_to_be_another(sandbox):
 def test_an_app_that_became_the_installations_own_gets_its_proof(sandbox):
     rig = MetaRig(sandbox, "strict_app", app=STRICT_APP, issuer=STRICT_APP.id)
 
-    assert reached(rig) == sorted(sandbox.world.accounts)
+    assert reached(rig) == sorted(sandbox.world.token("full").accounts)
     assert rig.client.scope == "meta"
 
 
@@ -142,5 +142,5 @@ def test_an_app_that_meta_does_not_name_is_another_one_all_the_same(sandbox):
     sandbox.faults.add([{"action": "refused", "kind": "app"}])
     rig = MetaRig(sandbox, "other_app", app=OWN_APP)
 
-    assert reached(rig) == sorted(sandbox.world.accounts)
+    assert reached(rig) == sorted(sandbox.world.token("full").accounts)
     assert rig.client.scope == "meta:another-app"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from adpulse_sandbox import Sandbox
+from adpulse_sandbox.meta.specs import VARIED
 from adpulse_sandbox.remote import Remote
 
 NOON = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
@@ -176,15 +177,16 @@ def test_the_world_is_described(control, sandbox):
     description = control.get("/world").json()
 
     assert description["graph_url"] == sandbox.graph_url
-    assert [(row["name"], row["currency"], row["timezone"], row["status"], row["ads"]) for row in description["accounts"]] == [
+    assert [(row["name"], row["currency"], row["timezone"], row["status"], row["ads"]) for row in description["accounts"]][:4] == [
         ("Harbor Outdoor", "USD", "America/New_York", 1, 150),
         ("Nordlicht Moebel", "EUR", "Europe/Berlin", 1, 2000),
         ("Sakura Tea", "JPY", "Asia/Tokyo", 1, 60),
         ("Closed Shop", "USD", "America/Chicago", 2, 4),
     ]
+    assert {row["name"] for row in description["accounts"][4:]} == {spec.name for spec in VARIED}
     assert set(description["tokens"]) == {
-        "full", "single", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both", "business_system_user", "page",
-        "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
+        "full", "single", "varied", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both", "business_system_user",
+        "page", "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
     }  # fmt: skip
 
 

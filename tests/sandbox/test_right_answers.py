@@ -155,7 +155,7 @@ def test_accounts_of_a_token_are_only_those_it_reaches(ask, standing, harbor):
     of_full = ask("me/adaccounts").json()["data"]
 
     assert of_single == [{"id": f"act_{harbor.id}", "name": "Harbor Outdoor"}]
-    assert of_full == [{"id": f"act_{account_id}", "account_id": account_id} for account_id in standing.world.accounts]
+    assert of_full == [{"id": f"act_{account_id}", "account_id": account_id} for account_id in standing.world.token("full").accounts]
 
 
 def test_the_list_of_accounts_has_pages_of_25(bare):
@@ -168,7 +168,7 @@ def test_the_list_of_accounts_has_pages_of_25(bare):
 
     reported = [row["account_id"] for page in (first, second, third) for row in page["data"]]
     assert [len(page["data"]) for page in (first, second, third)] == [25, 25, 4]
-    assert reported == list(sandbox.world.accounts)
+    assert reported == list(sandbox.world.token("full").accounts)
     assert "next" not in third["paging"]
 
 

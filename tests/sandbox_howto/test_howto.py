@@ -84,7 +84,8 @@ def test_the_script_for_the_unmodified_sdk_runs_and_prints_what_the_sandbox_know
     spend, impressions = sum(truth["spend"].to_pylist()) / 1_000_000, sum(truth["impressions"].to_pylist())
     lines = done.stdout.splitlines()
     assert f"{HARBOR} {YESTERDAY} {spend:.2f} USD {impressions}" in lines
-    assert [line.split(" 2026-")[0] for line in lines] == [stored.spec.name for stored in sandbox.world.accounts.values()]
+    names = [sandbox.world.accounts[account_id].spec.name for account_id in sandbox.world.token("full").accounts]
+    assert [line.split(" 2026-")[0] for line in lines] == names
 
 
 def test_the_script_for_the_google_sdk_prints_what_each_client_spent(surroundings, sandbox, tmp_path):
