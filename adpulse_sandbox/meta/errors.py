@@ -5,15 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-JOB_FAILURE = {
-    "error_code": 2,
-    "error_message": "An unexpected error has occurred. Please retry your request later.",
-    "error_subcode": 1487742,
-    "error_user_title": "The report could not be made",
-    "error_user_msg": "Please try again with a smaller request.",
-}
-"""The error fields of a failed async job, beside its status."""
-
 
 @dataclass(slots=True)
 class GraphError(Exception):

@@ -26,6 +26,7 @@ from adpulse_sandbox.meta.entities import (
     parse_json,
 )  # fmt: skip
 from adpulse_sandbox.meta.errors import GraphError
+from adpulse_sandbox.meta.jobs import FAILED, Job
 from adpulse_sandbox.meta.tokens import OWN_APP, Token, authenticated
 from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.usage import OF_APP, usage_headers
@@ -36,8 +37,6 @@ from adpulse_sandbox.rewriting import HEADERS, rewrite_header, rewritten_json
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
 _MAX_BATCH = 50
-_FINISHED = 100
-_COMPLETED = "Job Completed"
 _PAGE_PARAMETERS = ("after", "before", "limit", "access_token", "appsecret_proof")
 _CACHED_ANSWERS = 4
 """How many report answers are cached. The pages of one report that are read within a refresh step share one answer."""
@@ -51,16 +50,6 @@ class Answer:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     broken: str | None = None
-
-
-@dataclass(slots=True)
-class _Job:
-    account: Account
-    scope: Entity | None
-    params: dict[str, str]
-    token: str
-    polls: int = 0
-    ending: str = _COMPLETED
 
 
 @dataclass(slots=True)
@@ -84,7 +73,7 @@ class Graph:
 
     def __init__(self, world: World, truth: Truth, clock: SandboxClock, calls: CallLog, faults: Faults) -> None:
         self.world, self.truth, self.clock, self.calls, self.faults = world, truth, clock, calls, faults
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str, int, int], list[Callable[[], dict[str, Any]]]] = {}
 
@@ -123,7 +112,10 @@ class Graph:
         )
         throttle = (call.rule.code, call.rule.minutes) if call.rule and call.rule.action == "throttle" else None
         calls = self.calls.within_hour(call.account, self.clock.now()) if call.account else 0
-        answer.headers |= usage_headers(call.account, call.kind, calls, throttle) | upgrade_headers(version, _upgraded_to(call.rule))
+        others = self.world.accounts[call.account].spec.use_cases if call.account else ()
+        answer.headers |= usage_headers(call.account, call.kind, calls, throttle, others) | upgrade_headers(
+            version, _upgraded_to(call.rule)
+        )
         if call.rule and call.rule.place and call.rule.place.startswith(HEADERS):
             rewrite_header(answer.headers, call.rule.place, call.rule.value, remove=call.rule.remove)
         return answer
@@ -298,17 +290,18 @@ class Graph:
         self._apply_rule(call)
         with self._lock:
             job_id = str(6_000_000_000_000 + len(self._jobs))
-            rule = call.rule if call.rule and call.rule.action == "job_fails" else None
-            ending = (rule.value or "Job Failed") if rule else _COMPLETED
-            self._jobs[job_id] = _Job(account, scope, dict(call.params), call.token.value, ending=ending)
+            job = Job(account, scope, dict(call.params), call.token.value, self.clock.now())
+            if call.rule and call.rule.action == "job_fails":
+                job.ending, job.failure = call.rule.value or FAILED, call.rule.code
+            self._jobs[job_id] = job
         return {"report_run_id": job_id}
 
     def _job(self, method: str, path: list[str], call: _Call) -> dict[str, Any]:
-        """Answer a job's status or results. Each poll advances the job; its results are ready at 100 % and Job Completed.
+        """Answer a job's status or results.
 
         The fault ``job_fails`` ends it otherwise: as ``Job Failed`` or what the rule's value says, of which ``Job Running`` is no end.
         """
-        job = self._jobs[path[0]]
+        job, now = self._jobs[path[0]], self.clock.now()
         call.account = job.account.id
         if method != "GET":
             raise errors.write_refused()
@@ -316,18 +309,14 @@ class Graph:
             raise errors.unreachable(path[0])
         if path[1:] == ["insights"]:
             call.kind = "job_insights"
-            if job.polls < 3 or job.ending != _COMPLETED:  # noqa: PLR2004 - ready at the third poll
+            if not job.is_readable(now):
                 raise errors.not_ready()
             page_parameters = {name: value for name, value in call.params.items() if name in ("after", "before", "limit", "access_token")}
             call.params = {**{name: value for name, value in job.params.items() if name not in ("after", "limit")}, **page_parameters}
             return self._insights(job.account, job.scope, call)
         call.kind = "job"
         self._apply_rule(call)
-        job.polls += 1
-        percent = min(_FINISHED, job.polls * 40)
-        state = job.ending if percent == _FINISHED else "Job Running"
-        failure = errors.JOB_FAILURE if state == "Job Failed" else {}
-        return {"id": path[0], "account_id": job.account.id, "async_status": state, "async_percent_completion": percent, **failure}
+        return job.poll(path[0], now)
 
     def _apply_rule(self, call: _Call) -> None:
         """Look up the fault rule of the call; wait if it says so, and raise its error if it has one."""

@@ -1,6 +1,7 @@
 """Usage headers of the Graph API, which Meta sends with successes and failures alike."""
 
 import json
+from collections.abc import Sequence
 
 OF_APP = {"x-app-usage": '{"call_count":1,"total_cputime":1,"total_time":1}'}
 _HOURLY_CALLS = 600
@@ -8,10 +9,22 @@ _HOURLY_CALLS = 600
 
 _REPORTS = ("", "insights", "insights_job", "job", "job_insights")
 _APP_THROTTLE = 4
+_SPENT, _OTHERS_MINUTES = 100, 30
 
 
-def usage_headers(account: str, kind: str, calls: int, throttle: tuple[int, int] | None) -> dict[str, str]:
-    """The headers of a call of this kind; ``calls`` are those of the account within the hour, ``throttle`` its code and minutes."""
+def usage_headers(
+    account: str, kind: str, calls: int, throttle: tuple[int, int] | None, others: Sequence[tuple[str, int]] = ()
+) -> dict[str, str]:
+    """The headers of a call of this kind.
+
+    Args:
+        account: the account of the call; empty if it concerns none.
+        kind: the kind of the call.
+        calls: the account's calls within the hour.
+        throttle: the code and minutes of a throttled call.
+        others: meters of use cases of other calls, with their per cent. The header has one entry per use case ("Rate Limits", section
+            "Business Use Case Rate Limits"); the limit of one says nothing about calls of another.
+    """
     if not account:
         return dict(OF_APP)
     code, minutes = throttle or (0, 0)
@@ -23,7 +36,8 @@ def usage_headers(account: str, kind: str, calls: int, throttle: tuple[int, int]
         "total_cputime": percent // 3,
         "total_time": percent // 4,
     }
-    business_use_case = {account: [{**usage, "estimated_time_to_regain_access": minutes, **tier}]}
+    cases = [{**usage, "estimated_time_to_regain_access": minutes, **tier}, *(_other_case(name, used) for name, used in others)]
+    business_use_case = {account: cases}
     insights_throttle = {"app_id_util_pct": percent if code == _APP_THROTTLE else 1, "acc_id_util_pct": percent, **tier}
     of_account = {"acc_id_util_pct": percent, "reset_time_duration": minutes * 60, **tier}
     return {
@@ -32,3 +46,8 @@ def usage_headers(account: str, kind: str, calls: int, throttle: tuple[int, int]
         "x-ad-account-usage": json.dumps(of_account),
         **OF_APP,
     }
+
+
+def _other_case(name: str, percent: int) -> dict[str, object]:
+    waits = _OTHERS_MINUTES if percent >= _SPENT else 0
+    return {"type": name, "call_count": percent, "total_cputime": 1, "total_time": 1, "estimated_time_to_regain_access": waits}
