@@ -93,8 +93,9 @@ class MetaRig:
         self.slots += 1
 
     def accounts(self):
-        """What discovery must tell of each account."""
-        every = self.sandbox.world.accounts.values()
+        """What discovery must tell of each account of the token ``full``."""
+        world = self.sandbox.world
+        every = [world.accounts[account_id] for account_id in world.token("full").accounts]
         return {(each.id, each.spec.name, each.spec.currency, each.spec.timezone, each.spec.status == 1) for each in every}
 
     def log(self):
@@ -208,9 +209,10 @@ class GoogleRig:
         self.slots += 1
 
     def accounts(self):
-        """What discovery must tell of each customer."""
-        every = self.sandbox.google.world.customers.values()
-        specs = [each.spec for each in every]
+        """What discovery must tell of each customer of the credential ``full``."""
+        world = self.sandbox.google.world
+        direct = [world.customers[customer_id] for customer_id in world.credentials["full"].customers]
+        specs = {client.spec for customer in direct for client, _ in world.clients(customer)}
         return {(each.id, each.name, each.currency, each.timezone, each.status == "ENABLED" and not each.manager) for each in specs}
 
     def log(self):

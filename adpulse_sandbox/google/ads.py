@@ -31,6 +31,13 @@ _STATUS_NUMBERS = {
     "OK": 0, "CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "PERMISSION_DENIED": 7, "RESOURCE_EXHAUSTED": 8, "UNIMPLEMENTED": 12,
     "INTERNAL": 13, "UNAVAILABLE": 14, "UNAUTHENTICATED": 16,
 }  # fmt: skip
+_FLAWS: Mapping[str | None, Callable[[], AdsError]] = {
+    "test_only": errors.test_accounts_only,
+    "api_disabled": errors.api_disabled,
+    "scope_missing": errors.scope_missing,
+}
+"""What credentials are refused with that get an access token and yet cannot be used."""
+
 _OVERSIZED_BYTES = 65 << 20  # above the 64 MB that the official SDK accepts in a message
 _SUMMARY_ONLY, _WITH_SUMMARY = 4, 3
 """Values of ``SummaryRowSetting`` of a stream: only the summary, or the rows and then the summary."""
@@ -245,9 +252,9 @@ class Ads:
         login = call.metadata.get("login-customer-id")
         if login is not None:
             call.params["login-customer-id"] = login
-        if credential.flaw == "test_only":
-            code = "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION"
-            raise errors.denied(code, "The Google Cloud project is only approved for use with test accounts.")
+        refusal = _FLAWS.get(credential.flaw)
+        if refusal:
+            raise refusal()
         return credential
 
     def _find_customer(self, call: Call, credential: Credential, customer_id: str) -> Customer:

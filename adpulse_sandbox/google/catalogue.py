@@ -95,6 +95,31 @@ def actions(*, visits_count: bool) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
+_CALLS = ("PHONE_CALL_LEAD",)
+_UPLOADED = ("IMPORTED_LEAD", "QUALIFIED_LEAD", "CONVERTED_LEAD")
+
+
+def own_actions(rates: Sequence[tuple[str, float]]) -> tuple[Action, ...]:
+    """The conversion actions of an account that lives from these categories, each with its conversions per click. All are primary.
+
+    The categories are those of the SDK's enum ``ConversionActionCategory``; ``MESSAGE_LEAD`` is in it from v26 on, earlier versions answer
+    UNKNOWN.
+    """
+    kinds = {**dict.fromkeys(_CALLS, ("AD_CALL", "AD_CALL_METRICS")), **dict.fromkeys(_UPLOADED, ("UPLOAD_CLICKS", "UPLOAD"))}
+    return tuple(
+        Action(
+            id=910_001 + number,
+            name=category.replace("_", " ").capitalize(),
+            category=category,
+            rate=rate,
+            type=kinds.get(category, ("WEBPAGE", ""))[0],
+            source=kinds.get(category, ("", "WEBPAGE"))[1],
+            whole=category in kinds,
+        )
+        for number, (category, rate) in enumerate(rates)
+    )
+
+
 _BASES = {
     "campaign": (20_000_000_000, 37), "ad_group": (150_000_000_000, 53), "ad_group_ad": (700_000_000_000, 71),
     "asset_group": (6_500_000_000, 43), "campaign_budget": (13_000_000_000, 29), "ad_group_criterion": (300_000_000_000, 17),

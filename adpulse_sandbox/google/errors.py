@@ -80,6 +80,12 @@ def scope_missing() -> AdsError:
     return AdsError("PERMISSION_DENIED", "", "", message, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
 
 
+def test_accounts_only() -> AdsError:
+    """A project without access to production accounts. Source: the SDK's enum, v26."""
+    message = "The Google Cloud project is only approved for use with test accounts."
+    return denied("CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION", message)
+
+
 def project_disabled() -> AdsError:
     """The project may not use the API. Source: the SDK's enum, v26."""
     return denied("PROJECT_DISABLED", "The Google Cloud project sent in the request does not have permission to access the api.")

@@ -127,7 +127,10 @@ class GoogleTruth:
         return _table(rows)
 
     def entities(self, customer_id: str, as_of: datetime) -> pa.Table:
-        """Every entity that exists or existed at ``as_of``: level, external_id, parent_id, name, effective_status, deleted_at."""
+        """Every entity that exists or existed at ``as_of``: level, external_id, parent_id, name, effective_status, deleted_at.
+
+        An ad without a name is called by its first headline, else by its type and id.
+        """
         customer = self.customer(customer_id)
         names = {CAMPAIGN: "campaign", AD_GROUP: "ad_group", AD: "ad", ASSET_GROUP: "asset_group"}
         entities = [node for kind in names for node in customer.existing(kind, as_of)]
@@ -137,7 +140,7 @@ class GoogleTruth:
                 "level": [names[node.kind] for node in entities],
                 "external_id": [str(node.id) for node in entities],
                 "parent_id": pa.array([str(node.parent.id) if node.parent else None for node in entities], pa.string()),
-                "name": [node.name_at(as_of) for node in entities],
+                "name": [node.name_at(as_of) or _substitute_name(node) for node in entities],
                 "effective_status": [node.status(as_of) for node in entities],
                 "deleted_at": pa.array(removed, pa.timestamp("us", "UTC")),
             }
@@ -200,6 +203,14 @@ class GoogleTruth:
 def campaign_of(leaf: Node) -> Node:
     """The campaign of a leaf, which may be the leaf itself."""
     return leaf if leaf.kind == CAMPAIGN else leaf.refs[CAMPAIGN]
+
+
+def _substitute_name(ad: Node) -> str:
+    headlines = ad.facts.get("ad.responsive_search_ad.headlines")
+    if headlines:
+        return str(headlines[0]["text"])
+    words = str(ad.facts["ad.type"]).lower().split("_")
+    return f"{words[0].capitalize()} {' '.join([*words[1:], str(ad.id)])}"
 
 
 def channel_of(leaf: Node) -> str:

@@ -40,6 +40,10 @@ class CustomerSpec:
     status: str = "ENABLED"
     visits_count: bool = False
     """Whether page views are a primary conversion action."""
+    lives_from: tuple[tuple[str, float], ...] = ()
+    """The categories of its conversion actions, each with its conversions per click; without them it has the standard actions."""
+    names_ads: bool = True
+    """Whether its ads have names, which responsive search ads of real accounts do not."""
 
     @property
     def id(self) -> str:
@@ -125,6 +129,8 @@ class Customer:
     @cached_property
     def actions(self) -> tuple[catalogue.Action, ...]:
         """The customer's conversion actions."""
+        if self.spec.lives_from:
+            return catalogue.own_actions(self.spec.lives_from)
         return catalogue.actions(visits_count=self.spec.visits_count)
 
     @cached_property
@@ -203,6 +209,25 @@ STANDARD = (
     CustomerSpec(number=4, name="Closed Bakery", currency="EUR", timezone="Europe/Vienna", parent=10, status="CANCELED"),
 )  # fmt: skip
 
+_SMALL = (("SEARCH", 2, 2, 2), ("PERFORMANCE_MAX", 1, 0, 2))
+VARIED = (
+    CustomerSpec(
+        number=21, name="Quiet Headlines", currency="SEK", timezone="Europe/Stockholm", names_ads=False,
+        campaigns=(("SEARCH", 2, 2, 3), ("DEMAND_GEN", 1, 1, 2), ("SHOPPING", 1, 1, 1)),
+    ),
+    CustomerSpec(
+        number=22, name="Signup Cloud", currency="USD", timezone="America/New_York", campaigns=_SMALL, lives_from=(("SIGNUP", 0.09),)
+    ),
+    CustomerSpec(
+        number=23, name="Phone Dentist", currency="AUD", timezone="Australia/Brisbane", campaigns=_SMALL,
+        lives_from=(("PHONE_CALL_LEAD", 0.12), ("CONTACT", 0.02)),
+    ),
+    CustomerSpec(
+        number=24, name="Message Motors", currency="BRL", timezone="America/Sao_Paulo", campaigns=_SMALL,
+        lives_from=(("MESSAGE_LEAD", 0.1), ("IMPORTED_LEAD", 0.03), ("QUALIFIED_LEAD", 0.02), ("CONVERTED_LEAD", 0.01)),
+    ),
+)  # fmt: skip
+"""Small customers, each of which differs from the standard ones; the credential ``varied`` reaches them directly, and no other does."""
 
 EXTRA_ADS = (6,)
 """The numbers of ads of the extra customers, used in turn."""
@@ -222,7 +247,7 @@ def create(seed: int, beginning: datetime, extra: int = 0, extra_ads: Sequence[i
     """
     if extra > MAX_EXTRA:
         raise ValueError(f"There can be {MAX_EXTRA} extra customers, not {extra}.")
-    customers = {spec.id: Customer(spec, seed, beginning) for spec in (*STANDARD, *_extra_specs(extra, extra_ads))}
+    customers = {spec.id: Customer(spec, seed, beginning) for spec in (*STANDARD, *VARIED, *_extra_specs(extra, extra_ads))}
     group, alpenglow, closed = (next(spec.id for spec in STANDARD if spec.number == number) for number in (10, 1, 4))
     grants = (
         ("full", (group, alpenglow, closed), None),
@@ -230,6 +255,9 @@ def create(seed: int, beginning: datetime, extra: int = 0, extra_ads: Sequence[i
         ("revoked", (group,), "revoked"),
         ("expired", (group,), "expired"),
         ("test_only", (group,), "test_only"),
+        ("api_disabled", (group,), "api_disabled"),
+        ("scope_missing", (group,), "scope_missing"),
+        ("varied", tuple(spec.id for spec in VARIED), None),
         ("none", (), None),
     )
     credentials = {
@@ -308,7 +336,8 @@ class _Builder:
         parents = {CAMPAIGN: campaign, AD_GROUP: group}
         for _ in range(ads):
             count = len(self.nodes.get(AD, ()))
-            self._add(AD, f"Ad {count:05d}", catalogue.ad(channel, count), parents, age=90)
+            name = f"Ad {count:05d}" if self.customer.spec.names_ads else ""
+            self._add(AD, name, catalogue.ad(channel, count), parents, age=90)
         for word in range(2 if channel == "SEARCH" else 0):
             self._add("ad_group_criterion", "", catalogue.keyword(number, word), parents, age=0)
 
@@ -364,5 +393,5 @@ class _Builder:
         status, at = next(((status, at) for n, (status, at) in enumerate(steps, 1) if draw < n * share), (None, later))
         if status and at > created + DAY:
             yield Change(at=at, status=status)
-        elif draw >= 92:  # noqa: PLR2004 - the last eight of a hundred are renamed
+        elif draw >= 92 and name:  # noqa: PLR2004 - the last eight of a hundred are renamed
             yield Change(at=later, name=f"{name} v2")

@@ -3,20 +3,18 @@
 One installation connects all of them with one token of each platform; the tests look at what it stored.
 """
 
-from datetime import timedelta
-
 import pytest
 from installation import Installation
 
+from adpulse.errors import AdpulseError
 from adpulse.model import RunState
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
 from adpulse_sandbox import Sandbox
-from adpulse_sandbox.meta.specs import VARIED
+from adpulse_sandbox.google import world as google
+from adpulse_sandbox.meta import specs as meta
 
-DAY = timedelta(days=1)
-META = [spec.name for spec in VARIED]
-NOTHING_COUNTED = ("Chat Bakery", "Course Portal", "Ring Plumbing", "Studio Fit")
+ACCOUNTS = [spec.name for spec in (*meta.VARIED, *google.VARIED)]
 
 
 class Synced:
@@ -25,7 +23,7 @@ class Synced:
     def __init__(self, installation):
         self.installation = installation
         self.connections = {}
-        for provider in ("meta",):
+        for provider in ("meta", "google"):
             secret = installation.secret(provider, "varied")
             reached = discover(installation.app, provider, secret)
             for view in connecting.connect(installation.app, installation.workspace.id, provider, secret, reached, "manual"):
@@ -75,22 +73,25 @@ def synced(varied, tmp_path_factory):
         made.close()
 
 
-def test_the_token_reaches_the_varied_accounts_and_no_other_token_does(synced, varied):
-    ids = {account.id for account in varied.world.accounts.values() if account.spec in VARIED}
+def test_one_credential_reaches_them_and_no_other_does(synced, varied):
+    meta_ids = set(varied.world.token("varied").accounts)
+    google_ids = set(varied.google.world.credentials["varied"].customers)
+    others = [token.accounts for token in varied.world.tokens.values() if token.label != "varied"]
+    others += [credential.customers for credential in varied.google.world.credentials.values() if credential.label != "varied"]
 
-    assert sorted(synced.connections) == sorted(META)
-    assert not ids & set(varied.world.token("full").accounts)
-    assert set(varied.world.token("varied").accounts) == ids
+    assert sorted(synced.connections) == sorted(ACCOUNTS)
+    assert {connection.external_id for connection in synced.connections.values()} == meta_ids | google_ids
+    assert not any((meta_ids | google_ids) & set(reached) for reached in others)
 
 
-@pytest.mark.parametrize("name", META)
+@pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_sync_stores_the_truth_of_an_account_to_the_micro(synced, name):
     assert synced.first[name].state is RunState.DONE
     assert synced.first[name].counts.inserted > 0
     assert synced.differences[name] == []
 
 
-@pytest.mark.parametrize("name", META)
+@pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_second_sync_of_an_account_writes_nothing(synced, name):
     counts = synced.second[name].counts
 
@@ -99,8 +100,31 @@ def test_a_second_sync_of_an_account_writes_nothing(synced, name):
     assert synced.changes_after_second == synced.changes
 
 
-@pytest.mark.parametrize("name", META)
+@pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_day_later_an_account_equals_the_truth_whether_or_not_its_reports_have_rows_of_deleted_ads(synced, name):
     assert synced.next_day[name].state is RunState.DONE
     assert synced.next_day[name].counts.inserted > 0
     assert synced.differences_of_next_day[name] == []
+
+
+def test_ads_without_names_are_called_by_their_first_headline_else_by_type_and_id(synced):
+    connection = synced.connections["Quiet Headlines"]
+    query = "SELECT external_id, name, attributes->>'type' FROM entities WHERE connection_id = ? AND level = 'ad'"
+
+    ads = {external_id: (name, kind) for external_id, name, kind in synced.installation.rows(query, [connection.id])}
+
+    kinds = {kind for _, kind in ads.values()}
+    assert kinds == {"RESPONSIVE_SEARCH_AD", "DEMAND_GEN_MULTI_ASSET_AD", "SHOPPING_PRODUCT_AD"}
+    for external_id, (name, kind) in ads.items():
+        if kind == "RESPONSIVE_SEARCH_AD":
+            assert name.startswith("Headline ")
+        else:
+            assert name == f"{kind.replace('_', ' ').capitalize()} {external_id}"
+
+
+@pytest.mark.parametrize(
+    ("credential", "said"), [("api_disabled", "not enabled"), ("scope_missing", "permission")], ids=["API not enabled", "scope missing"]
+)
+def test_a_google_credential_that_cannot_work_says_what_is_missing(synced, credential, said):
+    with pytest.raises(AdpulseError, match=said):
+        discover(synced.installation.app, "google", synced.installation.secret("google", credential))

@@ -43,7 +43,7 @@ def test_each_has_as_many_ads_as_its_turn_says_spread_over_search_campaigns(crow
 
 
 def test_ids_of_customers_have_ten_digits_and_are_unique(crowd):
-    assert len(crowd.customers) == len(world.STANDARD) + MAX_EXTRA >= len(world.STANDARD) + MANY
+    assert len(crowd.customers) == len(world.STANDARD) + len(world.VARIED) + MAX_EXTRA >= MANY
     assert {len(customer_id) for customer_id in crowd.customers} == {10}
 
 

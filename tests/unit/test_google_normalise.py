@@ -236,6 +236,18 @@ def test_of_an_entity_that_came_twice_the_last_is_kept():
 
 
 @pytest.mark.parametrize(
+    ("headlines", "name"),
+    [(["Fresh every day", "Free returns"], "Fresh every day"), (["", "Free returns"], "Free returns"), ([], "Text ad 1")],
+)
+def test_an_ad_without_a_name_is_called_by_its_first_headline_else_by_its_type_and_id(headlines, name):
+    unnamed = {"ad_group_ad.ad.name": "", "ad_group_ad.ad.type": "TEXT_AD", "ad_group_ad.ad.responsive_search_ad.headlines": headlines}
+
+    (row,) = entities(ad(**unnamed))
+
+    assert (row["name"], row["attributes"]) == (name, '{"type":"TEXT_AD"}')
+
+
+@pytest.mark.parametrize(
     ("status", "manager", "enabled", "said"),
     [
         ("ENABLED", False, True, "enabled"),

@@ -24,6 +24,8 @@ _INTEGERS = (
     _FIELD.TYPE_FIXED32, _FIELD.TYPE_FIXED64, _FIELD.TYPE_SFIXED32, _FIELD.TYPE_SFIXED64,
 )  # fmt: skip
 
+_TEXT = "text"
+"""What is read of a message that a query selects as a whole."""
 
 _RAW = {_FIELD.TYPE_STRING: _FIELD.TYPE_BYTES}
 """A text that is no UTF-8 would make the whole message unreadable, so texts are decoded here; on the wire they are the same."""
@@ -33,7 +35,8 @@ class Columns:
     """Turns messages of one query's stream into Arrow, a column per field, in the order of the fields.
 
     Integers become int64, floating-point numbers float64, enums the names of their values (of one that the SDK does not know the number),
-    repeated fields lists. A field that is not set has its type's default. What is no UTF-8 in a text becomes U+FFFD.
+    messages with a text, such as headlines, that text, repeated fields lists. A field that is not set has its type's default. What is no
+    UTF-8 in a text becomes U+FFFD.
 
     Raises:
         ValueError: the SDK has no such version.
@@ -148,7 +151,7 @@ def _select(message: Any, full: Any, paths: list[str]) -> None:  # noqa: ANN401 
         selected = message.field.add(name=name, number=field.number, label=label)
         if field.message_type is not None:
             selected.type, selected.type_name = _FIELD.TYPE_MESSAGE, f"Selected_{name}"
-            _select(message.nested_type.add(name=selected.type_name), field.message_type, tails)
+            _select(message.nested_type.add(name=selected.type_name), field.message_type, [_TEXT] if tails == [""] else tails)
         else:
             selected.type = _FIELD.TYPE_INT32 if field.enum_type is not None else _RAW.get(field.type, field.type)
 
@@ -170,6 +173,8 @@ def _plain_value(field: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401 - a
     if field.enum_type is not None:
         names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
         return lambda number: names.get(number) or str(number)
+    if field.message_type is not None:
+        return lambda message: _text(message.text)
     return _text if field.type == _FIELD.TYPE_STRING else None
 
 
@@ -178,7 +183,7 @@ def _text(raw: bytes) -> str:
 
 
 def _arrow_type(field: Any) -> pa.DataType:  # noqa: ANN401 - a protobuf descriptor
-    if field.enum_type is not None or field.type == _FIELD.TYPE_STRING:
+    if field.enum_type is not None or field.type in (_FIELD.TYPE_STRING, _FIELD.TYPE_MESSAGE):
         inner = pa.string()
     elif field.type in _INTEGERS:
         inner = pa.int64()

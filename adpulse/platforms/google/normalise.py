@@ -26,6 +26,8 @@ CATEGORY = "segments.conversion_action_category"
 _STOPPED = frozenset({"CANCELED", "SUSPENDED", "CLOSED"})
 """Statuses in which nothing can be read. One that is not known yet is no reason to stop: a refusal would say so."""
 
+_NOT_ATTRIBUTES = frozenset({"id", "parent", "name", "status", "objective", "headlines"})
+
 _KEY = ("level", "external_id", "campaign_id", "date")
 _LARGEST = 2**63
 _UNSURE_FROM = 2.0**51
@@ -53,9 +55,10 @@ def account(row: Row, prefix: str, login_customer_id: str | None) -> AccountFact
 def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping[str, str]) -> EntitiesAnswer:
     """ENTITY_SCHEMA rows of one level; rows without an id are refused. Of an entity that came twice the last is kept.
 
-    ``fields`` says which column is the ``id``, ``parent``, ``name``, ``status`` and ``objective``; every other name is an attribute's.
+    ``fields`` says which column is the ``id``, ``parent``, ``name``, ``status``, ``objective`` and what replaces an empty name
+    (``headlines``); every other name is an attribute's.
     """
-    own = {name: column for name, column in fields.items() if name in ("id", "parent", "name", "status", "objective")}
+    own = {name: column for name, column in fields.items() if name in _NOT_ATTRIBUTES}
     attributes = {name: column for name, column in fields.items() if name not in own}
     rows = answer.to_pylist()
     latest = {str(row[own["id"]]): row for row in rows if row[own["id"]]}
@@ -65,13 +68,22 @@ def entities(level: Level, answer: pa.Table, connection_id: str, fields: Mapping
         [level.value] * len(latest),
         list(latest),
         [str(row[own["parent"]]) if "parent" in own else None for row in latest.values()],
-        [row[own["name"]] for row in latest.values()],
+        [_name(row, fields) for row in latest.values()],
         [row[own["status"]] for row in latest.values()],
         [row[own["objective"]] if "objective" in own else None for row in latest.values()],
         [_attributes(row, attributes) for row in latest.values()],
     ]
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, ENTITY_SCHEMA, strict=True)], schema=ENTITY_SCHEMA)
     return EntitiesAnswer(table, refused_table(refused))
+
+
+def _name(row: Row, fields: Mapping[str, str]) -> str | None:
+    """The name; of an ad without one, which responsive search ads never have, the first headline, else its type and id."""
+    name: str | None = row[fields["name"]]
+    if name or "headlines" not in fields:
+        return name
+    headline: str | None = next(filter(None, row[fields["headlines"]] or ()), None)
+    return headline or f"{str(row[fields['type']]).replace('_', ' ').capitalize()} {row[fields['id']]}"
 
 
 def _attributes(row: Row, fields: Mapping[str, str]) -> str:

@@ -63,6 +63,7 @@ HIERARCHY: Mapping[Level, Kind] = {
             "parent": "ad_group.id",
             "name": "ad_group_ad.ad.name",
             "status": "ad_group_ad.status",
+            "headlines": "ad_group_ad.ad.responsive_search_ad.headlines",
             "type": "ad_group_ad.ad.type",
             "primary_status": "ad_group_ad.primary_status",
             "approval_status": "ad_group_ad.policy_summary.approval_status",
