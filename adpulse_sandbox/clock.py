@@ -7,6 +7,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
+def this_minute() -> datetime:
+    """The machine's time, without its seconds: when a sandbox begins that is given no other instant."""
+    return datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant as ISO text, such as ``2026-03-20T15:00Z``.
+
+    Raises:
+        ValueError: it is none, or has no time zone.
+    """
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return instant.astimezone(UTC)
+
+
 class SandboxClock:
     """Business time: the instant that was last set, and the rate at which time passes since (0: frozen)."""
 

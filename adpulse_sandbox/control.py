@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 
-from adpulse_sandbox.clock import CallLog, SandboxClock
+from adpulse_sandbox.clock import CallLog, SandboxClock, parse_instant
 from adpulse_sandbox.faults import Faults
 from adpulse_sandbox.google.running import Google
 from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
@@ -44,7 +44,7 @@ class Controls:
     def post_clock(self, body: dict[str, Any]) -> dict[str, Any]:
         """Set the clock (``set``), move it (``advance_seconds``) or change its ``rate``, in this order."""
         if "set" in body:
-            self.clock.set(_instant(body["set"]))
+            self.clock.set(parse_instant(body["set"]))
         if "advance_seconds" in body:
             self.clock.advance(float(body["advance_seconds"]))
         if "rate" in body:
@@ -109,7 +109,7 @@ class Controls:
 
     def get_truth_entities(self, query: dict[str, Any]) -> pa.Table:
         """Every entity as of ``as_of``."""
-        return (self.google.truth if self._is_google(query) else self.truth).entities(query["account"], _instant(query["as_of"]))
+        return (self.google.truth if self._is_google(query) else self.truth).entities(query["account"], parse_instant(query["as_of"]))
 
     def _is_google(self, query: dict[str, Any]) -> bool:
         return query["account"] in self.google.world.customers
@@ -117,14 +117,7 @@ class Controls:
 
 def _truth_query(query: dict[str, Any]) -> tuple[str, date, date, datetime, Decimal]:
     since, until = (date.fromisoformat(query[name]) for name in ("since", "until"))
-    return query["account"], since, until, _instant(query["as_of"]), Decimal(query.get("margin", "1"))
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return instant
+    return query["account"], since, until, parse_instant(query["as_of"]), Decimal(query.get("margin", "1"))
 
 
 class _Handler(BaseHTTPRequestHandler):

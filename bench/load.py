@@ -118,7 +118,7 @@ def _start(
     sandbox_log = home / "logs" / "sandbox.log"
     meta, google = (str(connections[platform]) for platform in ("meta", "google"))
     extras = ("--extra", meta, "--extra-ads", SIZES, "--google-extra", google, "--google-extra-ads", SIZES)
-    moving = ("--refresh", str(REFRESH_SECONDS))
+    moving = ("--now", BEGINNING.isoformat(), "--refresh", str(REFRESH_SECONDS))
     sandbox = stack.enter_context(processes.adpulse("sandbox", "--json", *extras, *moving, log=sandbox_log, ready="control_url"))
     addresses = json.loads(sandbox_log.read_text().splitlines()[-1])
     remote = Remote(addresses["control_url"])

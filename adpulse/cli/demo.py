@@ -22,6 +22,9 @@ import typer
 from adpulse.errors import Unavailable
 
 HOME = Path(".demo")
+NOW = "2026-03-20T15:00Z"
+"""When the sandbox's world begins: the demo's steps meet the changes that fall into the day after it."""
+
 READY_SECONDS = 180
 STOP_SECONDS = 60
 
@@ -55,7 +58,7 @@ def demo(
 def _start(stack: ExitStack) -> dict[str, Any]:
     """Start the sandbox and the installation in a fresh folder; the sandbox's addresses and tokens."""
     _empty(HOME)
-    lines = stack.enter_context(process("sandbox", "--rate", "0", "--extra", "1", "--json", ready="control_url"))
+    lines = stack.enter_context(process("sandbox", "--now", NOW, "--rate", "0", "--extra", "1", "--json", ready="control_url"))
     world: dict[str, Any] = json.loads(lines[-1])
     google = world["google"]
     for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:

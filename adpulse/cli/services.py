@@ -216,6 +216,9 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     ads_port: Port = 0,
     token_port: Port = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+    now: Annotated[
+        str | None, typer.Option(help="When its world begins, such as 2026-03-20T15:00Z; by default this minute by the machine's clock.")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
     extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
@@ -229,12 +232,19 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     """Run the sandbox alone and print what points any SDK client at it."""
     import json
 
+    from adpulse.errors import Usage
     from adpulse_sandbox import Sandbox
+    from adpulse_sandbox.clock import parse_instant, this_minute
     from adpulse_sandbox.google.running import Options
     from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
+    try:
+        beginning = parse_instant(now) if now else this_minute()
+    except ValueError:
+        raise Usage(f"{now} is no instant with a time zone, such as 2026-03-20T15:00Z.") from None
     server = Sandbox.start(
         seed=seed,
+        now=beginning,
         rate=rate,
         extra=extra,
         extra_ads=[int(count) for count in extra_ads.split(",")],

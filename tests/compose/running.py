@@ -17,6 +17,8 @@ from pathlib import Path
 from compose.reading import ROOT, compose, env_file, image_environment, in_order
 
 SECONDS = 150
+_MORE = {"sandbox": ("--now", "2026-03-20T15:00Z")}
+"""What a test adds to a command: an instant at which the pinned versions of both APIs live, whatever day it runs."""
 _SOURCE = {"adpulse": [sys.executable, "-m", "adpulse"], "python": [sys.executable]}
 
 
@@ -100,7 +102,7 @@ class Services:
             (secrets / each).write_text(self.here(name, self.secret(each)))
         with self.log(name).open("ab") as log:
             self.processes[name + copy] = subprocess.Popen(
-                self._command(name, self.services[name].command),
+                self._command(name, [*self.services[name].command, *_MORE.get(name, ())]),
                 env=self.environment(name),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
