@@ -277,7 +277,7 @@ def _render(query: Query, ad: Entity, values: dict[str, int], since: date, until
         "inline_link_clicks": _digits(values["clicks"] * 4 // 5, account.spec),
         "reach": _digits(values["impressions"] * 3 // 4, account.spec),
     }
-    row |= {**_ratios(values, units), "results": results(ad.objective, values)}
+    row |= {**_ratios(values, units), "results": results(account.spec, ad.objective, values)}
     if query.level == AD or query.windows or not _mixes_settings(query, ad):
         row |= reported_actions(account.spec, values, query.windows, None if query.level != AD else ad.index)
     row |= {"date_start": since.isoformat(), "date_stop": until.isoformat()}

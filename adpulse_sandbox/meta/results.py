@@ -6,6 +6,8 @@ live 2026-10-03).
 
 from collections.abc import Mapping
 
+from adpulse_sandbox.meta.specs import AccountSpec
+
 _INDICATORS = {
     "OUTCOME_SALES": ("actions:omni_purchase", "purchases"),
     "OUTCOME_LEADS": ("actions:lead", "leads"),
@@ -14,10 +16,18 @@ _INDICATORS = {
 _OTHERS = ("actions:link_click", "clicks")
 
 
-def results(objective: str, values: Mapping[str, int]) -> list[dict[str, object]]:
-    """The results of an object with this objective."""
-    indicator, quantity = _INDICATORS.get(objective, _OTHERS)
-    count = values[quantity] * 4 // 5 if quantity == "clicks" else values[quantity]
+def results(spec: AccountSpec, objective: str, values: Mapping[str, int]) -> list[dict[str, object]]:
+    """The results of an object of this account with this objective."""
+    indicator, count = _result(spec, objective, values)
     if not count:
         return [{"indicator": indicator}]
     return [{"indicator": indicator, "values": [{"attribution_windows": ["default"], "value": str(count)}]}]
+
+
+def _result(spec: AccountSpec, objective: str, values: Mapping[str, int]) -> tuple[str, int]:
+    """What is counted, and how often. An account without purchases and leads is optimised for what it lives from."""
+    if spec.lives_from and not spec.sells and not spec.lead_types:
+        kind, share = spec.lives_from[0]
+        return f"actions:{kind}", values["clicks"] * share // 100
+    indicator, quantity = _INDICATORS.get(objective, _OTHERS)
+    return indicator, values[quantity] * 4 // 5 if quantity == "clicks" else values[quantity]

@@ -52,6 +52,16 @@ def test_what_an_account_lives_from_is_answered_and_only_leads_are_a_metric_of_i
     assert "action_values" not in json.dumps(reported) or BY_NAME[name].sends_zeros
 
 
+@pytest.mark.parametrize("name", [spec.name for spec in VARIED if spec.lives_from and not spec.lead_types])
+def test_the_results_of_an_account_are_what_it_lives_from(ask, standing, name):
+    kind = BY_NAME[name].lives_from[0][0]
+
+    for row in rows(ask, standing.world, name, fields="ad_id,actions,results"):
+        (result,) = row["results"]
+        counted = [value["value"] for value in result.get("values", ())]
+        assert (result["indicator"], *(counted or ["0"])) == (f"actions:{kind}", numbers(row).get(kind, "0"))
+
+
 @pytest.mark.parametrize("spec", VARIED, ids=lambda spec: spec.name)
 def test_a_zero_is_sent_by_some_accounts_and_absent_in_others(ask, standing, spec):
     reported = rows(ask, standing.world, spec.name)
