@@ -135,7 +135,7 @@ class Truth:
             delivery = self.day_of(account_id, day, as_of)
             sums = _sums(delivery, np.zeros(len(account.ads), dtype=np.int64), 1, account.spec.minor_units)
             if sums["rows"][0]:
-                silent = withheld or not (complete or sums["actions"][0])
+                silent = withheld or not (complete or account.spec.sends_zeros or sums["actions"][0])
                 rows.append((account_id, ACCOUNT, account_id, "", day, *_total(sums, 0, margin, withheld=silent)))
         return _table(rows)
 
