@@ -206,6 +206,10 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
     workspace.sync(build.run(read(build.totals, dict.fromkeys(METRICS, totals)), read(build.account, same), gross_margin=HALF))
     with workspace.reading() as ask:
         of_day = {day: tuple(row) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
+        columns = "metric, ours, platform, remainder"
+        compared = by_name(ask(f"SELECT DISTINCT {columns} FROM reconciliation WHERE level = 'account' AND date = '{first}'"))
+    ours, platform, left = (dict(zip(METRICS, in_units(row), strict=True)) for row in (totals, whole, rest))
+    yield "reconciliation", compared, {name: (ours[name], platform[name], left[name]) if name in ADDITIVE else None for name in METRICS}
     yield "account", {name: of_day[dates[name]] for name in METRICS}, numbers(dict.fromkeys(METRICS, left_over(rest)))
     workspace.sync(build.run(generation=2, gross_margin=THIRD))
     with workspace.reading() as ask:
@@ -226,6 +230,6 @@ PARTS = {
     "diff_unreported.sql": (changes, remargined),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),
-    "views.sql": (changes,),
+    "views.sql": (changes, whole_account),
 }
 """The files with a term for each metric, and the parts that go through all of them."""

@@ -23,6 +23,7 @@ for _group in (
     "connections",
     "plan",
     "verify",
+    "reconcile",
     "dead_letters",
     "webhooks",
     "alerts",

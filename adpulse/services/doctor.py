@@ -15,6 +15,7 @@ from adpulse.crypto import KEY_FILE
 from adpulse.errors import AdpulseError, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
+from adpulse.services.reconciling import remainders
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
 from storage.control.keys import ApiKeys
 from storage.control.leader import SWEEP, TERM, Leadership
@@ -76,6 +77,7 @@ def _examine_installation(installation: App, *, production: bool) -> Iterator[Fi
     yield from _clock(installation.gauges.clock_drift())
     yield from _secrets(installation.rotation.uses())
     yield from _api_versions(installation)
+    yield from _totals(installation)
     if production:
         yield from _key_backup(installation)
         yield from _api_keys(installation.keys)
@@ -216,6 +218,24 @@ def _api_versions(installation: App) -> Iterator[Finding]:
             yield _look("API version", version.sentence)
         else:
             yield _ok("API version", version.sentence)
+
+
+def _totals(installation: App) -> Iterator[Finding]:
+    """Whether what is stored adds up to what the platforms report, for connections of which something is published."""
+    off, compared = [], 0
+    for view in installation.connections.all():
+        published = installation.published(view.connection.workspace_id)
+        if not published.exists():
+            continue
+        found = remainders(published, view.connection, installation.clock.now())
+        compared += 1
+        days = sum(remainder.unexplained for remainder in found)
+        if days:
+            off.append(f"{view.connection.name} ({days})")
+    if off:
+        yield _look("totals", f"Spend that nothing explains is missing below totals of {', '.join(off)}: `adpulse reconcile CONNECTION`.")
+    elif compared:
+        yield _ok("totals", "What is stored adds up to what the platforms report, or deleted entities explain the rest.")
 
 
 def _ok(about: str, text: str) -> Finding:

@@ -56,7 +56,8 @@ def _stored(published: Path, connection: Connection, export: Export) -> Stored:
     """What is published of the export's days: the view ``daily``, which people query."""
     sums = ", ".join(f"sum({metric}) AS {metric}" for metric in COMPARED)
     rests = ", ".join(f"sum({metric}) FILTER (level = 'unreported') AS rest_{metric}" for metric in COMPARED)
-    numbers = f"SELECT campaign_id, date, {sums}, {rests} FROM daily WHERE connection_id = ? AND date BETWEEN ? AND ? GROUP BY ALL"  # noqa: S608 - our own names
+    rows = "daily WHERE connection_id = ? AND campaign_id IS NOT NULL AND date BETWEEN ? AND ?"
+    numbers = f"SELECT campaign_id, date, {sums}, {rests} FROM {rows} GROUP BY ALL"  # noqa: S608 - our own names
     queries = ((numbers, [connection.id, *export.days]), (_NAMES, [connection.id, Level.CAMPAIGN]), (_COMPLETE, [connection.id]))
     sums_table, names, days = read_together(published, queries)
     return Stored(

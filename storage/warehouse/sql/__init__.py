@@ -2,7 +2,8 @@
 
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, ``split`` the kinds of conversions, ``base`` the metrics of the answer with the
-numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other metrics.
+numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other metrics. ``gone`` are
+the statuses of deleted entities.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from adpulse.entities import GONE_STATUSES
 from adpulse.metrics import METRICS, PROFIT, Metric, Unit
 
 _FOLDER = Path(__file__).parent
@@ -42,6 +44,7 @@ def _environment() -> Environment:
         "base": [metric for metric in metrics if not metric.split and metric is not PROFIT],
         "optional": [metric for metric in metrics if not metric.required],
         "profit": PROFIT,
+        "gone": ", ".join(f"'{status}'" for status in GONE_STATUSES),
     }
     return environment
 

@@ -165,3 +165,74 @@ FROM days d
 LEFT JOIN read_days r USING (connection_id, level, date)
 LEFT JOIN connections c ON c.id = d.connection_id
 WINDOW whole AS (PARTITION BY d.connection_id, d.level);
+
+-- What adds up and what does not: one row per day, level and metric of what the platform reports. At the level 'campaign' ours are the
+-- leaves and the platform's the campaigns' totals; at 'account' ours are the campaigns and the platform's the account's total. The
+-- remainder is as of the read that had both, and is null where one side does not say. deleted: how many campaigns, or what is below
+-- them, are known to be deleted: these the platform may leave out of its lists but not of its totals. leafless: how many campaigns have
+-- nothing below them that reports, as Smart campaigns have.
+CREATE OR REPLACE VIEW reconciliation AS
+WITH totals AS (
+    SELECT
+        connection_id, date, 'campaign' AS level,
+        {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL)::BIGINT AS {name}") }}
+    FROM platform_totals
+    GROUP BY connection_id, date
+    UNION ALL
+    SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
+    FROM account_totals
+), remainders AS (
+    SELECT
+        connection_id, date, 'campaign' AS level,
+        {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL)::BIGINT AS {name}") }}
+    FROM unreported
+    GROUP BY connection_id, date
+    UNION ALL
+    SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
+    FROM not_by_campaign
+), metrics (metric, unit) AS (
+    VALUES
+        {{ additive | for_each("('{name}', {unit})") }}
+), compared AS (
+    SELECT
+        t.connection_id, t.date, t.level, m.metric, m.unit,
+        CASE m.metric
+            {{ additive | for_each("WHEN '{name}' THEN t.{name}", " ") }}
+        END AS platform,
+        -- No remainder means zero, but only where both sides report the metric.
+        CASE m.metric
+            {{ additive | for_each("WHEN '{name}' THEN if(t.{name} + k.{name} IS NULL OR r.date IS NOT NULL, r.{name}, 0)", " ") }}
+        END AS remainder
+    FROM totals t
+    CROSS JOIN metrics m
+    LEFT JOIN totals k ON k.connection_id = t.connection_id AND k.date = t.date AND k.level = 'campaign'
+    LEFT JOIN remainders r ON r.connection_id = t.connection_id AND r.date = t.date AND r.level = t.level
+), gone AS (
+    SELECT connection_id, if(level = 'campaign', 'account', 'campaign') AS level, count(*) AS deleted
+    FROM entities
+    WHERE status IN ({{ gone }})
+    GROUP BY ALL
+), leafless AS (
+    SELECT connection_id, 'campaign' AS level, count(DISTINCT campaign_id) AS campaigns
+    FROM platform_totals
+    ANTI JOIN metric_facts USING (connection_id, campaign_id)
+    GROUP BY connection_id
+)
+SELECT
+    p.connection_id,
+    c.name AS connection,
+    c.provider,
+    c.currency,
+    p.date,
+    p.level,
+    p.metric,
+    (p.platform - p.remainder) * p.unit AS ours,
+    p.platform * p.unit AS platform,
+    p.remainder * p.unit AS remainder,
+    p.remainder / nullif(p.platform, 0) AS share,
+    coalesce(g.deleted, 0) AS deleted,
+    coalesce(l.campaigns, 0) AS leafless
+FROM compared p
+LEFT JOIN connections c ON c.id = p.connection_id
+LEFT JOIN gone g ON g.connection_id = p.connection_id AND g.level = p.level
+LEFT JOIN leafless l ON l.connection_id = p.connection_id AND l.level = p.level;

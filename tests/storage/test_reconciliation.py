@@ -1,0 +1,84 @@
+"""The view ``reconciliation``, and which of its remainders nothing explains."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from adpulse.model import Level
+from adpulse.services.reconciling import remainders
+
+VIEW = "SELECT level, metric, ours, platform, remainder, share FROM reconciliation WHERE metric IN ('spend', 'clicks') ORDER BY ALL"
+
+
+def units(spend):
+    return {"spend": spend * 1_000_000, "profit": -spend * 1_000_000}
+
+
+@pytest.fixture
+def told(workspace, build):
+    """Remainders of a day that ended, after answers about it."""
+
+    def through(*answers, connection=None):
+        connection = connection or build.connection()
+        workspace.sync(build.run(*answers), connections=[connection])
+        workspace.warehouse.publish(min_interval_seconds=0)
+        return remainders(workspace.published, connection, build.now + timedelta(days=3))
+
+    return through
+
+
+def test_both_levels_are_compared_in_units_of_the_metric(workspace, build):
+    clicks = {"clicks": 4}
+    workspace.sync(build.run(build.ads(units(90) | clicks), build.totals(units(100) | clicks), build.account(units(125) | {"clicks": 5})))
+
+    assert workspace.rows(VIEW) == [
+        ("account", "clicks", 4, 5, 1, 0.2),
+        ("account", "spend", 100, 125, 25, 0.2),
+        ("campaign", "clicks", 4, 4, 0, 0),
+        ("campaign", "spend", 90, 100, 10, 0.1),
+    ]
+
+
+def test_a_metric_that_one_side_does_not_report_is_neither_equal_nor_different(workspace, build):
+    silent = {"revenue": None, "profit": None}
+    workspace.sync(build.run(build.ads(units(1)), build.totals(units(1) | silent), build.account(units(1))))
+
+    assert workspace.rows("SELECT level, remainder FROM reconciliation WHERE metric = 'revenue' ORDER BY ALL") == [
+        ("account", None),
+        ("campaign", None),
+    ]
+
+
+def test_a_large_remainder_of_a_day_that_ended_is_unexplained(told, build):
+    (found,) = told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)))
+
+    assert (found.level, found.ours, found.platform, found.amount, found.share) == (Level.ACCOUNT, 100, 125, 25, Decimal("0.2"))
+    assert (found.unexplained, found.reason) == (True, "unexplained")
+
+
+def test_a_thousandth_of_the_days_spend_is_too_small_to_matter(told, build):
+    (found,) = told(build.ads(units(999)), build.totals(units(999)), build.account(units(1000)))
+
+    assert (found.unexplained, found.reason) == (False, "too small to matter")
+
+
+def test_a_day_that_is_still_moving_is_no_concern(workspace, told, build):
+    told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)))
+    (found,) = remainders(workspace.published, build.connection(), build.now + timedelta(days=1))
+
+    assert (found.unexplained, found.reason) == (False, "the day is still moving")
+
+
+def test_a_deleted_campaign_that_is_known_explains_what_the_account_has_beyond(told, build):
+    gone = build.walk({"level": "campaign", "external_id": "k9", "status": "DELETED"})
+    (found,) = told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)), gone)
+
+    assert (found.unexplained, found.reason) == (False, "1 deleted campaigns are known")
+
+
+def test_a_campaign_without_ads_that_report_explains_what_campaigns_have_beyond(told, build):
+    smart = units(20) | {"external_id": "k2", "campaign_id": "k2"}
+    (found,) = told(build.ads(units(100)), build.totals(units(100), smart), build.account(units(120)))
+
+    assert (found.level, found.unexplained, found.reason) == (Level.CAMPAIGN, False, "1 campaigns have no ads that report")
