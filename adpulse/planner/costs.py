@@ -1,7 +1,5 @@
 """The calls that reading whole days takes. Pure. Step: plan."""
 
-from datetime import timedelta
-
 from adpulse.model import FetchKind
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
@@ -18,6 +16,14 @@ def cost_of_account(costs: Costs, days: int) -> int:
 
 
 def cost_of_totals(costs: Costs, days: int) -> int:
-    """Calls of an hourly read of totals: of the campaigns and, where it is not read less often, of the account."""
-    age = platform_of(costs.provider).account_totals_age
-    return costs.read(FetchKind.CAMPAIGNS, days) + (cost_of_account(costs, days) if age == timedelta(0) else 0)
+    """Calls of an hourly read of totals: of the campaigns and, where its totals come with each of them, of the account."""
+    return costs.read(FetchKind.CAMPAIGNS, days) + (0 if _read_daily(costs) else cost_of_account(costs, days))
+
+
+def cost_of_daily_totals(costs: Costs) -> int:
+    """Calls a day for today's totals of the account where they are read once a day."""
+    return cost_of_account(costs, 1) if _read_daily(costs) else 0
+
+
+def _read_daily(costs: Costs) -> bool:
+    return bool(platform_of(costs.provider).account_totals_age)

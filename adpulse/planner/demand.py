@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
-from adpulse.planner.costs import cost_of_account, cost_of_days, cost_of_totals
+from adpulse.planner.costs import cost_of_account, cost_of_daily_totals, cost_of_days, cost_of_totals
 from adpulse.planner.hour import Hour
 from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
 from adpulse.platforms.base import Costs
@@ -82,14 +82,14 @@ class Demand:
 @lru_cache(maxsize=4096)
 def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
     """What a connection of this frequency needs, when its account may make ``limit`` calls an hour."""
-    piece, totals = Hour(frequency=frequency, costs=costs, limit=limit).piece, cost_of_totals(costs, 1)
+    piece = Hour(frequency=frequency, costs=costs, limit=limit).piece
     return Demand(
         frequency=frequency,
         ads=costs.read(FetchKind.ADS, 1),
         categories=costs.read(FetchKind.CATEGORIES, 1),
-        totals=totals,
+        totals=cost_of_totals(costs, 1),
         changes=costs.usual_changed_walk,
-        daily=1 + costs.full_walk + _older(costs, piece) + costs.read(FetchKind.CAMPAIGNS, 1) + cost_of_account(costs, 1) - totals,
+        daily=1 + costs.full_walk + _older(costs, piece) + cost_of_daily_totals(costs),
     )
 
 

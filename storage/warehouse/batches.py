@@ -124,7 +124,7 @@ class RunChanges:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write. Of entities all rows count; what the account has, remainders, names and read days do not."""
+        """Whether there is nothing to write: neither rows that are counted nor account totals, remainders, names or read days."""
         return not (self.remargined or self.rows)
 
     @property
