@@ -42,7 +42,7 @@ def test_programs_get_every_frequency_with_its_cadence_and_calls(plan):
 
     assert list(rows) == ["realtime", "5min", "10min", "30min", "hourly", "daily"]
     assert [row["kept"] for row in rows.values()] == [False, False, False, True, True, True]
-    assert rows["5min"]["effective_interval_reason"].startswith("every 16 min instead of 5 min: 52 connections")
+    assert rows["5min"]["effective_interval_reason"].startswith("every 17 min instead of 5 min: 52 connections")
     assert rows["hourly"] | {"calls_per_hour_and_account": 0} == {
         "provider": "google", "accounts": 52, "sync_frequency": "hourly", "kept": True, "effective_interval_seconds": 3600.0,
         "effective_interval_reason": None, "calls_per_hour_and_account": 0,
