@@ -5,21 +5,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-import pyarrow as pa
 from prefect import task
 
 from adpulse.bootstrap import App
-from adpulse.entity_names import MetricsAnswer
-from adpulse.errors import AdpulseError, RateLimited, StatusRefused, TooMuchData
+from adpulse.errors import AdpulseError, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
-from adpulse.ladder import halves_of_days
-from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from storage.control.filters import Filters
+from tasks.account_totals import read_account_totals
 from tasks.batch import Batch, Outcome, during, missing, read_concurrently
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
@@ -41,13 +38,13 @@ def read_metrics(app: App, lease: Lease) -> None:
     Of each, days are read completely or not at all. What was answered before an error is staged all the same.
     """
     connection, holes = _retry_refused_filters(app, lease.connection), app.holes.of(lease.connection.id)
-    without_leaves, errors = frozenset[date](), list[AdpulseError]()
+    without_leaves, campaigns_read, errors = frozenset[date](), frozenset[date](), list[AdpulseError]()
     for fetch in missing(app.staging, lease, dates=True):
         if fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and without_leaves & set(fetch.days):
             app.staging.write(lease.run_id, unanswered(fetch, app.clock.now()))  # its remainder would count the leaves that come later
             continue
         if fetch.kind is FetchKind.ACCOUNT:
-            _read_account_totals(app, lease, connection, fetch)
+            read_account_totals(app, lease, connection, fetch, campaigns_read)
             continue
         with during(fetch):
             reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
@@ -61,31 +58,11 @@ def read_metrics(app: App, lease: Lease) -> None:
             errors.append(reading.error)
         if fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT:
             without_leaves = reading.result.unread
+        if fetch.kind is FetchKind.CAMPAIGNS:
+            campaigns_read |= set(reading.result.days)
     if errors:
         raise errors[0]
     confirm_missing(app, lease, connection)
-
-
-def _read_account_totals(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> None:
-    """The numbers of entities do not need them, so their failure is a warning: they are read with the next totals of these days.
-
-    What is too big is halved by days; a single day is one row, so there is nothing below it.
-    """
-    fetched_at, slot = app.clock.now(), app.slot(lease, fetch.heat)
-    client = app.client(connection)
-
-    def read(request: MetricsRequest) -> list[MetricsAnswer]:
-        try:
-            return [client.metrics(connection, request, slot)]
-        except TooMuchData:
-            if request.is_one_day:
-                raise
-            return [answer for half in halves_of_days(request) for answer in read(half)]
-
-    answers = optional(app.warnings, lease, fetch, lambda: read(MetricsRequest.of(fetch)))
-    if answers is not None:
-        rows, refused = (pa.concat_tables(tables) for tables in zip(*((answer.rows, answer.refused) for answer in answers), strict=True))
-        app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=rows, refused=refused))
 
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:

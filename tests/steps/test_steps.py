@@ -11,6 +11,7 @@ from adpulse.errors import LeaseLost, WarehouseBusy
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Heat, Parts, RunState, SyncStatus
 from storage.control.tables import ConnectionRow
+from tasks.account_totals import read_account_totals
 from tasks.batch import Batch, read_concurrently
 from tasks.diff import stage_changes
 from tasks.entities import read_entities
@@ -215,6 +216,24 @@ def test_only_the_half_that_was_asked_for_is_read(installation, sandbox, parts, 
 
     assert made.fetches
     assert {planned.kind for planned in made.fetches} <= kinds
+
+
+def test_the_account_is_not_read_for_days_whose_campaigns_were_read_at_another_time(installation, sandbox):
+    """A dead worker read these: what the account has beyond them would be what happened since."""
+    connection = installation.synced("Corner Store 1")
+    sandbox.clock.advance(3 * 3600)
+    lease = claim(installation, connection)
+    fetch = next(fetch for fetch in prepare(installation.app, lease).fetches if fetch.kind is FetchKind.ACCOUNT)
+    calls = len(installation.remote.calls(connection.external_id))
+
+    read_account_totals(installation.app, lease, connection, fetch, frozenset())
+    (skipped,) = installation.app.staging.read(lease.run_id)
+    installation.app.staging.drop(lease.run_id, fetch)
+    read_account_totals(installation.app, lease, connection, fetch, frozenset(fetch.days[:1]))
+    (read,) = installation.app.staging.read(lease.run_id)
+
+    assert (skipped.days, read.days) == ((), fetch.days[:1])
+    assert len(installation.remote.calls(connection.external_id)) == calls + 1
 
 
 def test_every_call_of_a_sync_has_its_slot_and_is_counted(installation, sandbox):
