@@ -27,6 +27,7 @@ from adpulse.planner.windows import (
     hot_reads,
     missing_days,
     recent_days,
+    requested_spans,
     spans,
 )
 from adpulse.platforms.registry import platform_of
@@ -172,18 +173,13 @@ def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple
 
 
 def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
-    """Everything about each piece; of missing days not what was read of them a short while ago, when another read of them failed.
+    """Everything about each piece that is no hole.
 
     The account's totals only where they fit into the piece as well: a piece that is too big would wait for ever.
     """
-    platform = platform_of(account.connection.provider)
-    kinds = platform.metric_kinds
+    kinds = platform_of(account.connection.provider).metric_kinds
     for span in pieces:
-        if heat is Heat.BACKFILL and not platform.reads_days_whole:
-            due = {kind: [day for day in span.dates if _is_missing(now, ages, kind, day)] for kind in kinds}
-            fetches = [_fetch(account, kind, heat, part) for kind, days in due.items() for part in spans(days, span.days)]
-        else:
-            fetches = [_fetch(account, kind, heat, span) for kind in kinds]
+        fetches = [_fetch(account, kind, heat, part) for kind in kinds for part in _parts(now, account, ages, span, kind, heat)]
         whole = tuple(_with_account(now, account, ages, fetches))
         yield whole if sum(fetch.cost for fetch in whole) <= account.piece else tuple(fetches)
 
@@ -211,9 +207,17 @@ def _with_account(now: datetime, account: Account, ages: PartitionAges, fetches:
             yield Fetch(kind=FetchKind.ACCOUNT, heat=fetch.heat, cost=cost, since=fetch.since, until=fetch.until)
 
 
-def _is_missing(now: datetime, ages: PartitionAges, kind: FetchKind, day: date) -> bool:
-    """Whether a read of a day of which another one is missing is to be made, too: so that both are of about one time."""
-    return (kind, day) not in ages.holes and ages.stale(kind, now, RECENT_AGE, day)
+def _parts(now: datetime, account: Account, ages: PartitionAges, span: Span, kind: FetchKind, heat: Heat) -> list[Span]:
+    """The days of a piece that are requested by one kind of read; where days are read whole, a range costs no more than a day.
+
+    Of missing days every read that is hours old is made again, so that all are of about one time.
+    """
+    if platform_of(account.connection.provider).reads_days_whole:
+        return [span]
+    parts = requested_spans(kind, span, ages)
+    if heat is not Heat.BACKFILL:
+        return parts
+    return [due for part in parts for due in spans((day for day in part.dates if ages.stale(kind, now, RECENT_AGE, day)), part.days)]
 
 
 def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:

@@ -214,9 +214,8 @@ def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longe
 def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
     lookback = platform_of(connection.provider).lookback_days
-    read = _complete_days(connection, ages)
-    answered = read.keys() - ages.days_with_holes
-    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in answered]
+    read = _answerable_days(connection, ages)
+    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
     restated = lookback_since(now, connection)
     return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
 
@@ -253,6 +252,17 @@ def due_holes(now: datetime, connection: Connection, ages: PartitionAges) -> lis
     return sorted(due, key=lambda hole: (hole[1], hole[0]), reverse=True)
 
 
+def requested_spans(kind: FetchKind, span: Span, ages: PartitionAges) -> list[Span]:
+    """The days of a piece as a kind of read is requested: without its own holes, and days with another read's hole each by itself.
+
+    What one kind of read cannot answer for a day may be too much for another one as well.
+    """
+    days = [day for day in span.dates if (kind, day) not in ages.holes]
+    alone = ages.days_with_holes
+    plain = spans((day for day in days if day not in alone), span.days)
+    return plain + [Span(since=day, until=day) for day in reversed(days) if day in alone]
+
+
 def spans(days: Iterable[date], longest: int) -> list[Span]:
     """Group days, newest first, into runs of consecutive days of at most ``longest``; newest first."""
     groups: list[Span] = []
@@ -273,6 +283,20 @@ def _days_back(now: datetime, connection: Connection, first: int, last: int) -> 
 def _complete_days(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days of which everything was read, and when the part that was read first."""
     return ages.complete_days(platform_of(connection.provider).metric_kinds)
+
+
+def _answerable_days(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
+    """Days of which everything was read but what is a hole, and when the part that was read first.
+
+    A hole has its own retries, and keeps no other read of its day from being made again.
+    """
+    read = dict[date, datetime]()
+    for day in {day for _, day in ages.days}:
+        instants = [ages.days.get((kind, day)) for kind in platform_of(connection.provider).metric_kinds if (kind, day) not in ages.holes]
+        known = [at for at in instants if at is not None]
+        if known and len(known) == len(instants):
+            read[day] = min(known)
+    return read
 
 
 def settles_at(connection: Connection, day: date) -> datetime:

@@ -394,6 +394,30 @@ def test_totals_of_today_are_not_read_without_its_leaves(installation, sandbox):
     assert installation.rows(query, {"id": connection.id, "day": today}) == before
 
 
+def test_totals_of_an_older_day_are_read_again_while_its_leaves_are_a_hole(installation, sandbox):
+    connection = ready(installation, META)
+    installation.sync(connection)
+    day = TODAY - 5 * DAY
+    rules = [{"action": "too_much_data", "day": day.isoformat(), "above_fields": 7, "kind": kind} for kind in REPORT_KINDS]
+    sandbox.faults.add(rules)  # of ads, whose names are fields too, and not of campaigns
+    for _ in range(3):
+        sandbox.clock.advance(25 * 3600)
+        installation.sync(connection)
+
+    days = installation.app.partitions.ages(connection.id).days
+    assert list(holes(installation, connection)) == [(FetchKind.ADS, day)]
+    assert sandbox.clock.now() - days[FetchKind.CAMPAIGNS, day] < timedelta(hours=1) < sandbox.clock.now() - days[FetchKind.ADS, day]
+    spent = "SELECT sum(spend) FROM {} WHERE connection_id = $id AND date = $day"
+    of_day = {"id": connection.id, "day": day}
+    ((daily,),) = installation.rows(spent.format("daily"), of_day)
+    ((total,),) = installation.rows(spent.format("platform_totals"), of_day)
+    assert daily * 1_000_000 == total
+    sandbox.faults.clear()
+    sandbox.clock.advance((RETRY_DAYS + MINUTE).total_seconds())
+    installation.sync(connection)
+    assert installation.differences(connection) == []
+
+
 def test_a_bad_answer_to_a_poll_costs_the_day_alone(installation, sandbox):
     connection = ready(installation, META)
     one_day_as_a_report(sandbox)

@@ -14,7 +14,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
-from adpulse.planner.windows import PartitionAges, cold_days, missing_days, recent_days
+from adpulse.planner.windows import PartitionAges, Span, cold_days, missing_days, recent_days, requested_spans
 from adpulse.platforms.registry import PLATFORMS, platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -40,10 +40,11 @@ class Simulation:
         self.now = NOW
         self.days = {}
         self.dateless = {}
+        self.holes = {}
         self.calls = []
 
     def ages(self):
-        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days))
+        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days), holes=dict(self.holes))
 
     def tick(self, now, *, on_demand=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
@@ -325,6 +326,36 @@ def test_a_pause_leaves_no_hole_however_long_it_was(provider, pause):
     missing = [n for n in range(pause) for kind in kinds if (kind, begun + timedelta(days=n)) not in simulation.days]
     assert missing == []
     assert simulation.most_in_an_hour() <= 180
+
+
+@pytest.mark.parametrize("provider", PLATFORMS)
+@pytest.mark.parametrize("place", range(2))
+@pytest.mark.parametrize("was_read", [True, False])
+def test_a_hole_of_one_kind_of_read_keeps_no_other_read_of_its_day_from_being_made_daily(provider, place, was_read):
+    simulation = Simulation(connection(frequency=Frequency.HOURLY, provider=provider))
+    simulation.run(6)
+    kinds = platform_of(provider).metric_kinds
+    hole, day = kinds[-place], simulation.connection.today(simulation.now) - timedelta(days=5)
+    simulation.holes[hole, day] = simulation.now + timedelta(days=30)
+    if not was_read:
+        del simulation.days[hole, day]
+    simulation.run(50)
+
+    reads = {kind: simulation.now - simulation.days[kind, day] for kind in kinds if kind is not hole}
+    assert all(age <= timedelta(hours=27) for age in reads.values()), reads
+    assert simulation.most_in_an_hour() <= 180
+
+
+def test_a_day_with_a_hole_of_another_kind_of_read_is_requested_by_itself_and_priced_like_that():
+    today = date(2026, 3, 20)
+    days = [today - timedelta(days=n) for n in range(2, 7)]
+    ages = PartitionAges(holes={(FetchKind.ADS, days[2]): NOW + timedelta(days=1)})
+    span = Span(since=days[-1], until=days[0])
+
+    asked = {kind: [(part.since, part.until) for part in requested_spans(kind, span, ages)] for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS)}
+
+    around = [(days[1], days[0]), (days[4], days[3])]
+    assert asked == {FetchKind.ADS: around, FetchKind.CAMPAIGNS: [*around, (days[2], days[2])]}
 
 
 def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():
