@@ -286,7 +286,7 @@ def _complete_days(connection: Connection, ages: PartitionAges) -> dict[date, da
 
 
 def _answerable_days(connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
-    """Days of which everything was read but what is a hole, and when the part that was read first.
+    """Days of which every kind of read but those that are holes was made, with the oldest of these reads.
 
     A hole has its own retries, and keeps no other read of its day from being made again.
     """

@@ -82,7 +82,8 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     """The changes of each run, in the order of ``batch``; one join per kind of row for all of them, up to ``ROWS_AT_ONCE``.
 
     When two answers cover a day, the later one counts. When a key occurs twice within an answer, the last row counts.
-    What is stored of an entity and day of which a row was refused stays, and so does the remainder of its campaign's day.
+    What is stored of an entity and day of which a row was refused stays, and so does the remainder of its campaign's day while that has
+    not ended.
     A connection may occur once. For a connection with a new margin every stored row is among the changes, whatever was fetched.
     """
     if len({run.connection_id for run in batch}) < len(batch):
@@ -238,9 +239,25 @@ def _coverage(batch: Sequence[RunFetch], kind: FetchKind, *, partial: bool = Fal
         for answer, covered in _days_by_answer(run, kind)
         for day in sorted(covered | (answer.unread & set(answer.table["date"].to_pylist()) if partial and answer.unread else set()))
     ]
-    # Yesterday in UTC may still be today in the account's time zone.
-    closed = [day < run.now.date() - timedelta(days=1) for run, day in days]
+    closed = [day < _first_open_day(run) for run, day in days]
     return pa.table([[run.connection_id for run, _ in days], [day for _, day in days], closed], schema=_COVERAGE_SCHEMA)
+
+
+def _first_open_day(run: RunFetch) -> date:
+    """Yesterday in UTC may still be today in the account's time zone."""
+    return run.now.date() - timedelta(days=1)
+
+
+def _holding(batch: Sequence[RunFetch]) -> pa.Table:
+    """The refused rows that keep the remainder of their campaign's day as it is: totals, and leaves of a day that has not ended.
+
+    An ended day's remainder is made again with its leaves, so what a refused leaf lacks is in it until the leaf is accepted, and the
+    campaign's rows add up to its total.
+    """
+    totals = _refused(batch, FetchKind.CAMPAIGNS)
+    leaves = [_refused([run], *_ANSWERED_BY[FetchKind.ADS]) for run in batch]
+    still_open = [rows.filter(pc.greater_equal(rows["date"], _first_open_day(run))) for run, rows in zip(batch, leaves, strict=True)]
+    return pa.concat_tables([totals, *still_open])
 
 
 def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
@@ -346,7 +363,7 @@ def _compare_remainders(
     warehouse.register("total_coverage", total_coverage)
     warehouse.register("facts_next", facts)
     warehouse.register("totals_next", totals)
-    warehouse.register("refused", _refused(batch, *_ANSWERED_BY[FetchKind.ADS], FetchKind.CAMPAIGNS))
+    warehouse.register("refused", _holding(batch))
     warehouse.register("at_new_margin", at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
     return warehouse.sql(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
 

@@ -82,6 +82,37 @@ def test_every_remainder_of_the_day_stays_where_the_campaign_of_a_refused_leaf_i
     assert three.rows("SELECT campaign_id, spend FROM unreported ORDER BY ALL") == [("k1", 10), ("k2", 10)]
 
 
+@pytest.mark.parametrize("campaign", ["k1", None])
+@pytest.mark.parametrize("was_stored", [False, True])
+def test_a_campaigns_ended_day_adds_up_to_its_total_while_a_leaf_is_refused_and_after(workspace, build, campaign, was_stored):
+    ended = build.today - 3 * DAY
+    days, row = {"since": ended, "until": ended}, {"date": ended}
+    total = build.totals({"spend": 100} | row, **days)
+    if was_stored:
+        leaves = build.ads({"spend": 50} | row, {"spend": 20, "external_id": "a2"} | row, **days)
+        workspace.sync(build.run(leaves, build.totals({"spend": 75} | row, **days), generation=1))
+    answer = build.ads({"spend": 30, "external_id": "a2"} | row, **days)
+    workspace.sync(build.run(build.refusing(answer, {"day": ended, "campaign_id": campaign}), total, generation=2))
+    spent = "SELECT sum(spend)::DOUBLE * 1000000 FROM daily WHERE campaign_id = 'k1'"
+    refused = workspace.value(spent)
+
+    workspace.sync(build.run(build.ads({"spend": 60} | row, {"spend": 30, "external_id": "a2"} | row, **days), generation=3))
+
+    assert (refused, workspace.value(spent)) == (100, 100)
+    assert workspace.rows("SELECT spend FROM unreported") == [(10,)]
+
+
+def test_a_refused_total_of_an_ended_day_keeps_its_remainder(workspace, build):
+    ended = build.today - 3 * DAY
+    days, row = {"since": ended, "until": ended}, {"date": ended}
+    workspace.sync(build.run(build.ads({"spend": 60} | row, **days), build.totals({"spend": 100} | row, **days)))
+    totals = build.refusing(build.totals(**days), {"level": "campaign", "external_id": "k1", "day": ended})
+
+    workspace.sync(build.run(build.ads({"spend": 65} | row, **days), totals, generation=2))
+
+    assert workspace.rows("SELECT spend FROM unreported") == [(40,)]
+
+
 def test_a_refused_total_keeps_its_remainder(three, build):
     leaves = ({"spend": 60}, {"spend": 35, "external_id": "a2"}, {"spend": 42, "external_id": "a3", "campaign_id": "k2"})
     totals = build.refusing(

@@ -3,8 +3,8 @@
 --   when the day's totals were read;
 --   when a closed day's leaves were read: its totals hardly move, and a remainder older than its leaves counts twice;
 --   when a day's leaves were read for the first time: until then the whole total was the remainder.
--- In between an open day's leaves run ahead and the remainder stays. It also stays where a row of the campaign's day was refused (held);
--- where that row's campaign is unknown, every campaign's does.
+-- In between an open day's leaves run ahead and the remainder stays. It also stays where a total, or a leaf of an open day, was refused
+-- (held); where that row's campaign is unknown, every campaign's does. A closed day's remainder has what its refused leaves lack.
 -- For a connection with a new margin (remargined) every day's profit is computed again: from totals and leaves where these have not
 -- changed since the remainder was computed, otherwise from the remainder itself (at_new_margin), which is right but for rounding.
 WITH days_read AS (
