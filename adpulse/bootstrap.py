@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from adpulse import home, redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
+from adpulse.gaps import Gap, gaps_of_holes
 from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
@@ -44,6 +45,7 @@ from storage.control.outbox import Outbox
 from storage.control.overview import Overview
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
+from storage.control.refused_rows import RefusedRows
 from storage.control.rotation import Rotation
 from storage.control.runs import Runs
 from storage.control.sessions import Sessions
@@ -89,6 +91,7 @@ class App:
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)
+        self.refused_rows = RefusedRows(engine)
         self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels = Labels(engine)
         self.filters = Filters(engine)
@@ -130,6 +133,10 @@ class App:
     def published(self, workspace_id: str) -> Path:
         """Where the workspace's copy for readers is, once something was published."""
         return self.settings.home / home.PUBLISHED / f"{workspace_id}.duckdb"
+
+    def gaps(self, connection_id: str) -> list[Gap]:
+        """What a connection's days lack, as it was settled last."""
+        return [*gaps_of_holes(self.holes.of(connection_id).values()), *self.refused_rows.of(connection_id)]
 
     def run_query(self, alert: Alert) -> Answer:
         """The rows that an alert finds now.

@@ -22,6 +22,7 @@ class Hole:
     """A day that is not stored, or not wholly: requested again from ``retry_at`` on (business time).
 
     ``message`` says why, redacted. ``times`` is how often everything failed; 0 while a report is computed, or waits for its turn.
+    ``campaigns`` are those that were not answered; empty where none was.
     """
 
     kind: FetchKind
@@ -29,7 +30,10 @@ class Hole:
     message: str
     code: str | None
     times: int
+    first_at: datetime
+    last_at: datetime
     retry_at: datetime
+    campaigns: tuple[str, ...] = ()
     report: Report | None = None
 
     @property

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.frequency import format_duration
+from adpulse.gaps import Gap
 from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
@@ -38,6 +39,11 @@ _WARNED = {
 """What could not be read, by the warning's kind."""
 
 _WARNINGS_SHOWN = 10
+
+_GAPS_SHOWN = 5
+
+_READS = {FetchKind.ADS: "ads", FetchKind.CATEGORIES: "conversions by their kinds", FetchKind.CAMPAIGNS: "campaigns' totals"}
+"""What of a day is read, by the kind of read."""
 
 LEVELS = {DayLevel.LEAF: "Ads", DayLevel.CAMPAIGN: "Campaigns"}
 """What a level of completeness is called."""
@@ -122,7 +128,24 @@ def describe_completeness(level: Completeness) -> str:
         holes = ", ".join(_days(hole) for hole in level.holes)
         text += f" but {holes}"
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
-    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC"
+    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{_describe_gaps(level)}"
+
+
+def _describe_gaps(level: Completeness) -> str:
+    """What the newest days lack, and how many more gaps there are."""
+    if not level.gaps:
+        return ""
+    newest = [f"{gap.day} {describe_gap(gap)}" for gap in reversed(level.gaps)]
+    more = len(newest) - _GAPS_SHOWN
+    return "; not complete: " + "; ".join(newest[:_GAPS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def describe_gap(gap: Gap) -> str:
+    """What a day lacks, why, and since when: ``ad 17 of campaign 4 (clicks: not a count, since 2026-03-20 10:00 UTC)``."""
+    entity = f"{gap.entity_level} {gap.external_id or 'and others'}" if gap.is_refused_row else ""
+    campaign = f"campaign {gap.campaign_id}" if gap.campaign_id else ""
+    what = f"{entity} of {campaign}" if entity and campaign else entity or campaign or _READS.get(gap.kind, gap.kind.value)
+    return f"{what} ({gap.reason.removesuffix('.')}, since {gap.first_at:%Y-%m-%d %H:%M} UTC)"
 
 
 def completeness_fields(level: Completeness) -> dict[str, Any]:
@@ -135,7 +158,14 @@ def completeness_fields(level: Completeness) -> dict[str, Any]:
         "holes": [{"since": hole.since.isoformat(), "until": hole.until.isoformat()} for hole in level.holes],
         "last_day": level.span.until.isoformat(),
         "fresh_until": _iso(level.fresh_until),
+        "gaps": [_gap_fields(gap) for gap in level.gaps],
     }
+
+
+def _gap_fields(gap: Gap) -> dict[str, Any]:
+    names = ("entity_level", "external_id", "campaign_id", "reason", "code")
+    instants = {name: _iso(getattr(gap, name)) for name in ("first_at", "last_at")}
+    return {"day": gap.day.isoformat(), "read": gap.kind.value, **{name: getattr(gap, name) for name in names}, **instants}
 
 
 def _days(span: Span) -> str:

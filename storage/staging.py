@@ -41,6 +41,7 @@ _TABLES = {
     "not_by_campaign": ACCOUNT_REMAINDER_SCHEMA,
     "names": None,
     "days": None,
+    "gaps": None,
 }
 """The tables of a comparison's result, with the schemas of those that have metrics."""
 

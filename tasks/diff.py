@@ -14,6 +14,7 @@ from adpulse.model import Lease
 from adpulse.planner.completeness import read_days
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
+from tasks.refused import gaps_after
 from tasks.retries import OPTIONS
 
 
@@ -53,6 +54,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         context.runs.fetched(lease)
     fetched = context.staging.read(lease.run_id)
     ages = context.partitions.ages(lease.connection.id).after(answer.complete for answer in fetched)
+    gaps = gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched)
     return RunFetch(
         run_id=lease.run_id,
         generation=lease.generation,
@@ -62,7 +64,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         gross_margin=lease.connection.gross_margin,
         left_out=lease.connection.filters.left_out,
         fetched=[_with_current_margin(answer, lease.connection.gross_margin) for answer in fetched],
-        read_days=read_days(context.clock.now(), lease.connection, ages),
+        read_days=read_days(context.clock.now(), lease.connection, ages, gaps),
+        gaps=gaps,
         timezone=lease.connection.timezone,
     )
 

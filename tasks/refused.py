@@ -1,19 +1,35 @@
-"""Warns about rows that a platform sent and that were refused: which entity, which day, and why. Step: telemetry."""
+"""Keeps, and warns about, rows that a platform sent and that were refused: which entity, which day, and why. Steps: diff, telemetry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from adpulse.errors import AdpulseError
 from adpulse.fetch_result import FetchResult
+from adpulse.gaps import REFUSED_ROWS, Gap, gaps_of_holes, refused_after
 from adpulse.model import FetchKind, Lease
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import ConnectionWarnings, refused_kind
+from storage.control.holes import Holes
+from storage.control.refused_rows import RefusedRows
 
 _NAMED = 5
 """How many rows a message names."""
 
-CODE = "refused_rows"
+
+def keep_refused(store: RefusedRows, lease: Lease, staged: Iterable[FetchResult]) -> None:
+    """Keep the refused rows of each day until it is read again without them."""
+    before = store.of(lease.connection.id)
+    after = refused_after(before, staged)
+    if after != before:  # most connections have none: no write transaction for them
+        store.replace(lease, after)
+
+
+def gaps_after(holes: Holes, store: RefusedRows, connection_id: str, staged: Sequence[FetchResult]) -> list[Gap]:
+    """What the connection's days lack once these answers are stored."""
+    read = {(answer.fetch.kind, day) for answer in staged for day in answer.days}
+    left = [hole for key, hole in holes.of(connection_id).items() if key not in read]
+    return [*gaps_of_holes(left), *refused_after(store.of(connection_id), staged)]
 
 
 def note_refused(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[FetchResult]) -> None:
@@ -28,7 +44,7 @@ def note_refused(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[Fe
             latest[FetchKind.ENTITIES_FULL, None] = rows
     for (kind, day), rows in latest.items():
         if rows:
-            warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), CODE))
+            warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), REFUSED_ROWS))
     warnings.clear(lease.connection.id, {refused_kind(kind, day) for (kind, day), rows in latest.items() if not rows})
 
 

@@ -34,7 +34,7 @@ from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
 from tasks.holes import fill_holes
-from tasks.refused import note_refused
+from tasks.refused import keep_refused, note_refused
 from tasks.unknown_values import note_unknown_values
 
 log = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         fill_holes(app, lease, holes, staged)
         _record_size(app.sizes, lease, staged)
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
+        keep_refused(app.refused_rows, lease, staged)
         note_refused(app.warnings, lease, staged)
         note_unknown_values(app.warnings, lease, staged)
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not any(_has_answer(answer) for answer in staged), today=today)

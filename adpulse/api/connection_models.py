@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, WorkspaceRef
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, SyncStatus
+from adpulse.model import ConnectionStatus, FetchKind, SyncStatus
 from adpulse.planner.completeness import DayLevel
 from storage.control.labels import MAX_LABELS
 from storage.control.listing import Criteria, Order
@@ -77,21 +77,41 @@ class DaysOut(BaseModel):
     until: date = Field(examples=["2026-01-05"])
 
 
+class GapOut(BaseModel):
+    """What a day lacks: a whole read, one campaign of it (`campaign_id` alone), or one entity's row (`external_id`).
+
+    It is requested again by itself. Until then what was stored before stays.
+    """
+
+    day: date = Field(examples=["2026-03-21"])
+    read: FetchKind = Field(examples=[FetchKind.ADS], description="Which read of the day lacks it.")
+    entity_level: str | None = Field(examples=["ad"], description="The level of the entity whose row was refused.")
+    external_id: str | None = Field(examples=["23850000000017"], description="That entity; null where there are too many to name.")
+    campaign_id: str | None = Field(examples=["23850000000004"])
+    reason: str = Field(examples=["clicks: not a count"])
+    code: str | None = Field(examples=["refused_rows"], description="The platform's own code, or `refused_rows`.")
+    first_at: At = Field(description="Since when the day lacks it.")
+    last_at: At = Field(description="When it was requested last.")
+
+
 class CompletenessOut(BaseModel):
     """How complete one level of a connection's days is. Days are the account's own.
 
-    On a day that was read, an entity without a row has zeros; about a day that was not read, nothing is known.
+    On a day that was read, an entity without a row and without a gap has zeros; about a day that was not read, nothing is known.
     """
 
     level: DayLevel = Field(description="`leaf`: ads and asset groups. `campaign`: the campaigns' totals.")
     since: date = Field(examples=["2025-12-29"], description="The first day that was read.")
-    complete_through: date = Field(examples=["2026-03-28"], description="Every day from `since` to this one was read.")
+    complete_through: date = Field(
+        examples=["2026-03-28"], description="Every day from `since` to this one was read, and no row of it was refused."
+    )
     settled_through: date | None = Field(
         examples=["2026-02-27"], description="Up to here the platform restates nothing any more; null while the first day is still open."
     )
     holes: list[DaysOut] = Field(description="Days after `since` that were not read, oldest first.")
     last_day: date = Field(examples=["2026-03-28"], description="The last day that was read.")
     fresh_until: At = Field(description="The last day's numbers are the platform's of this instant, or later ones.")
+    gaps: list[GapOut] = Field(description="What days lack, with the reasons, oldest first.")
 
 
 class ConnectionPage(BaseModel):

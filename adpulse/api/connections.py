@@ -68,9 +68,9 @@ def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemet
 
 @router.get("/connections/{connection_id}/completeness", summary="Which days are known, and how fresh they are", responses=READS)
 def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
-    """One entry for each level that was read; the `completeness` view of the published file has one for every day."""
+    """One entry for each level that was read. In the published file the view `completeness` has one for every day, `day_gaps` the gaps."""
     connection = caller.connection(connection_id).connection
-    levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id))
+    levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id), caller.app.gaps(connection.id))
     return [CompletenessOut.model_validate(presentation.completeness_fields(level)) for level in levels]
 
 

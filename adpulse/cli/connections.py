@@ -151,7 +151,8 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
-    levels = completeness(context.clock.now(), view.connection, context.partitions.ages(view.connection.id))
+    ages, gaps = context.partitions.ages(view.connection.id), context.gaps(view.connection.id)
+    levels = completeness(context.clock.now(), view.connection, ages, gaps)
     if as_json:
         days = [presentation.completeness_fields(level) for level in levels]
         version = presentation.version_fields(context.api_versions().get(view.connection.provider))

@@ -4,13 +4,18 @@ A day has two levels: its leaves (ads and asset groups) and its campaigns' total
 read that it consists of was complete, and fresh until the earliest of them. It is settled once it was read after the platform's
 lookback window for that day had ended: its numbers do not change any more. Between the first day that was read and the last one a
 day that was not is a hole. No row for an entity on a day that was read means zero; on any other day it means nothing.
+
+What a day lacks is named with its reason (:class:`adpulse.gaps.Gap`): a read that the platform could not answer, all of it or for one
+campaign, and the row of an entity that was refused. A day with a refused row was read, but is not complete, and not settled.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import takewhile
 
+from adpulse.gaps import Gap
 from adpulse.model import Connection, FetchKind
 from adpulse.planner.windows import DAY, PartitionAges, Span, settles_at, spans
 from adpulse.platforms.registry import platform_of
@@ -35,10 +40,14 @@ class ReadDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
-    """A level of a connection; ``read`` are its days that were read, oldest first, and never none."""
+    """A level of a connection; ``read`` are its days that were read, oldest first, and never none.
+
+    ``gaps`` are what its days lack, oldest first, also days before the first and after the last one that was read.
+    """
 
     level: DayLevel
     read: tuple[ReadDay, ...]
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -58,8 +67,10 @@ class Completeness:
 
     @property
     def complete_through(self) -> date:
-        """Every day up to here was read."""
-        return self.holes[0].since - DAY if self.holes else self.span.until
+        """Every day up to here was read, and no row of it was refused."""
+        incomplete = [gap.day for gap in self.gaps if gap.is_refused_row and self.span.since <= gap.day <= self.span.until]
+        incomplete += [hole.since for hole in self.holes]
+        return min(incomplete) - DAY if incomplete else self.span.until
 
     @property
     def settled_through(self) -> date | None:
@@ -69,22 +80,28 @@ class Completeness:
         return through[-1] if through else None
 
 
-def read_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[ReadDay]:
+def level_of_read(kind: FetchKind) -> DayLevel:
+    """The level that a kind of read is a part of."""
+    return DayLevel.CAMPAIGN if kind is FetchKind.CAMPAIGNS else DayLevel.LEAF
+
+
+def read_days(now: datetime, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap] = ()) -> list[ReadDay]:
     """Every day that was read, at each level, oldest first."""
-    return [day for level in completeness(now, connection, ages) for day in level.read]
+    return [day for level in completeness(now, connection, ages, gaps) for day in level.read]
 
 
-def completeness(now: datetime, connection: Connection, ages: PartitionAges) -> list[Completeness]:
-    """Each level of which something was read."""
+def completeness(now: datetime, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap] = ()) -> list[Completeness]:
+    """Each level of which something was read, with what its days lack."""
     plausible = ages.as_of(now)
-    levels = ((level, _read(level, connection, plausible)) for level in DayLevel)
-    return [Completeness(level=level, read=read) for level, read in levels if read]
+    of_level = {level: sorted((gap for gap in gaps if level_of_read(gap.kind) is level), key=lambda gap: gap.day) for level in DayLevel}
+    levels = ((level, _read(level, connection, plausible, of_level[level])) for level in DayLevel)
+    return [Completeness(level=level, read=read, gaps=tuple(of_level[level])) for level, read in levels if read]
 
 
-def _read(level: DayLevel, connection: Connection, ages: PartitionAges) -> tuple[ReadDay, ...]:
-    of_campaigns = level is DayLevel.CAMPAIGN
-    kinds = [kind for kind in platform_of(connection.provider).metric_kinds if (kind is FetchKind.CAMPAIGNS) is of_campaigns]
+def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap]) -> tuple[ReadDay, ...]:
+    kinds = [kind for kind in platform_of(connection.provider).metric_kinds if level_of_read(kind) is level]
+    refused = {gap.day for gap in gaps if gap.is_refused_row}
     return tuple(
-        ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day))
+        ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day) and day not in refused)
         for day, at in sorted(ages.complete_days(kinds).items())
     )

@@ -27,6 +27,7 @@ from adpulse.planner.windows import (
     hot_reads,
     missing_days,
     recent_days,
+    refused_spans,
     requested_spans,
     spans,
 )
@@ -143,6 +144,8 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     older = partial(_older, now, account, ages)
     yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
+    for kind, span in refused_spans(now, account.connection, ages, account.longest):
+        yield (_fetch(account, kind, Heat.COLD, span),)
     yield from older(spans(missing, account.longest), Heat.BACKFILL)
     yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
     yield from _account_totals(now, account, ages)

@@ -45,12 +45,14 @@ SLACK = 0.95
 class PartitionAges:
     """When each part of a connection was last read completely (business time).
 
-    ``holes`` are the days that the platform could not answer, with the instant from which each is requested again.
+    ``holes`` are the days that the platform could not answer, with the instant from which each is requested again. ``refused`` are those of
+    which a row was refused when they were read last.
     """
 
     dateless: Mapping[FetchKind, datetime] = field(default_factory=dict)
     days: Mapping[tuple[FetchKind, date], datetime] = field(default_factory=dict)
     holes: Mapping[HoleKey, datetime] = field(default_factory=dict)
+    refused: frozenset[HoleKey] = frozenset()
 
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
@@ -250,6 +252,21 @@ def due_holes(now: datetime, connection: Connection, ages: PartitionAges) -> lis
     today = connection.today(now)
     due = [(kind, day) for (kind, day), retry_at in ages.holes.items() if retry_at <= now and today - day <= DAY * _OLDEST_DAYS]
     return sorted(due, key=lambda hole: (hole[1], hole[0]), reverse=True)
+
+
+def refused_spans(now: datetime, connection: Connection, ages: PartitionAges, longest: int) -> list[tuple[FetchKind, Span]]:
+    """Days with refused rows that nothing else reads again, in pieces of at most ``longest``: daily, until the rows are accepted.
+
+    Beyond the days that Meta reports at all, nothing is left to request.
+    """
+    today, read_again = connection.today(now), _open_days(now, connection, ages)
+    due = defaultdict[FetchKind, list[date]](list)
+    for kind, day in ages.refused:
+        is_reported = DAY < today - day <= DAY * _OLDEST_DAYS
+        is_read_otherwise = day in read_again or (kind, day) in ages.holes
+        if is_reported and not is_read_otherwise and ages.stale(kind, now, DAY, day):
+            due[kind].append(day)
+    return [(kind, span) for kind in sorted(due) for span in spans(due[kind], longest)]
 
 
 def requested_spans(kind: FetchKind, span: Span, ages: PartitionAges) -> list[Span]:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Text, delete, false, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Text, delete, false, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
 from adpulse.errors import AdpulseError
 from adpulse.holes import Hole, HoleKey, Report
-from adpulse.model import FetchKind, Lease
+from adpulse.ladder import REPORT_HOURS
+from adpulse.model import Connection, FetchKind, Lease
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
 from storage.control.tables import Base, ConnectionRow, is_leased_by
 
@@ -31,15 +32,21 @@ class HoleRow(Base):
     report_id: Mapped[str | None]
     report_started_at: Mapped[datetime | None]
     report_polls: Mapped[int]
+    campaigns: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Ids, with a blank between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """When a hole is requested again, and by which report. ``failed``: nothing is left to try until then."""
+    """When a hole is requested again, and by which report. ``failed``: nothing is left to try until then.
+
+    ``campaigns`` are those of the day that were not answered; None leaves what was noted before.
+    """
 
     at: datetime
     report: Report | None = None
     failed: bool = True
+    campaigns: tuple[str, ...] | None = None
 
 
 class Holes:
@@ -69,6 +76,8 @@ class Holes:
             "report_started_at": report.started_at if report else None,
             "report_polls": report.polls if report else 0,
         }
+        if retry.campaigns is not None:
+            failed["campaigns"] = " ".join(retry.campaigns)
         with self._engine.begin() as session:
             if not lock(session, this_lease):
                 return
@@ -82,6 +91,14 @@ class Holes:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
             session.execute(delete(HoleRow).where((HoleRow.connection_id == connection_id) & or_(false(), *of_days)))
+
+    def reports_under_way(self, connection: Connection) -> int:
+        """Reports that the platform computes for the connection's account, for whichever connection: it counts them by account."""
+        of_account = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
+        recent = HoleRow.report_started_at > self._clock.now() - REPORT_HOURS
+        query = select(func.count()).select_from(HoleRow).join(ConnectionRow, ConnectionRow.id == HoleRow.connection_id)
+        with reading(self._engine).connect() as session:
+            return session.scalar(query.where(of_account, recent, HoleRow.report_id.is_not(None))) or 0
 
     def next_report(self, connection_id: str) -> datetime | None:
         """When the first of the connection's reports is to be asked for, or begun; None if there is none."""
@@ -98,7 +115,10 @@ def holes_of(session: Session, condition: ColumnElement[bool]) -> dict[HoleKey, 
             message=row.message,
             code=row.code,
             times=row.times,
+            first_at=row.first_at,
+            last_at=row.last_at,
             retry_at=row.retry_at,
+            campaigns=tuple(row.campaigns.split()),
             report=Report(id=row.report_id, started_at=row.report_started_at, polls=row.report_polls) if row.report_id else None,
         )
         for row in rows

@@ -9,6 +9,7 @@ from adpulse.model import CompleteRead, FetchKind
 from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
 from storage.control.holes import HoleRow, forget_holes, holes_of
+from storage.control.refused_rows import forget_refused_rows, refused_rows_of
 from storage.control.tables import ConnectionRow, PartitionRow
 
 
@@ -32,10 +33,12 @@ class Partitions:
         with reading(self._engine).connect() as session:
             rows = session.execute(query).all()
             holes = holes_of(session, HoleRow.connection_id == connection_id)
+            refused = refused_rows_of(session, connection_id)
         return PartitionAges(
             dateless={FetchKind(row.kind): row.fetched_at for row in rows if not row.day},
             days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
             holes={key: hole.retry_at for key, hole in holes.items()},
+            refused=frozenset(row.key for row in refused),
         )
 
     def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
@@ -68,6 +71,8 @@ class Partitions:
             lock(session, ConnectionRow.id == connection_id)
             session.execute(delete(PartitionRow).where(_parts(connection_id, since)))
             forget_holes(session, connection_id, since)
+            if since is None and read_since is None:
+                forget_refused_rows(session, connection_id)
             if read_since is not None:
                 read = (PartitionRow.connection_id == connection_id) & (PartitionRow.fetched_at >= read_since)
                 session.execute(delete(PartitionRow).where(read))

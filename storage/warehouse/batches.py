@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from adpulse import entity_names
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetch_result import FetchResult
+from adpulse.gaps import Gap
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import MARGIN_UNIT, METRICS
 from adpulse.model import Connection, Provider, RunCounts
-from adpulse.planner.completeness import ReadDay
+from adpulse.planner.completeness import ReadDay, level_of_read
 
 METRIC_CHANGE_SCHEMA = pa.schema(
     [
@@ -54,6 +55,38 @@ READ_DAY_SCHEMA = pa.schema(
 """A day that was read, at one level. A change without ``fresh_until`` removes the day's row."""
 
 
+GAP_SCHEMA = pa.schema(
+    [
+        METRIC_SCHEMA.field("connection_id"),
+        METRIC_SCHEMA.field("level"),
+        METRIC_SCHEMA.field("date"),
+        pa.field("read", pa.string(), nullable=False),
+        *(pa.field(name, pa.string()) for name in ("entity_level", "external_id", "campaign_id")),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("first_at", pa.timestamp("us", "UTC"), nullable=False),
+    ]
+)
+"""What a day lacks, in the order of the table's columns."""
+
+GAP_CHANGE_SCHEMA = GAP_SCHEMA.append(pa.field("present", pa.bool_(), nullable=False))
+"""A gap that appeared or ended; not part of the counts of a run."""
+
+
+def gap_rows(connection_id: str, gaps: Sequence[Gap]) -> pa.Table:
+    """GAP_SCHEMA rows."""
+    rows = [
+        {
+            "connection_id": connection_id,
+            "level": level_of_read(gap.kind).value,
+            "date": gap.day,
+            "read": gap.kind.value,
+            **{name: getattr(gap, name) for name in ("entity_level", "external_id", "campaign_id", "reason", "first_at")},
+        }
+        for gap in gaps
+    ]
+    return pa.Table.from_pylist(rows, schema=GAP_SCHEMA)
+
+
 def read_day_rows(connection_id: str, days: Sequence[ReadDay]) -> pa.Table:
     """READ_DAY_SCHEMA rows."""
     columns = [
@@ -87,6 +120,8 @@ class RunFetch:
     """Every day of the connection that was read, this run's reads included; None leaves the warehouse's rows as they are."""
     timezone: str = "UTC"
     """The account's time zone, to which the days refer."""
+    gaps: Sequence[Gap] | None = None
+    """Everything that the connection's days lack after this run's reads; None leaves the warehouse's rows as they are."""
 
     @property
     def rows(self) -> int:
@@ -101,7 +136,7 @@ class RunFetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChanges:
-    """What one run is about to change: rows of METRIC_CHANGE_SCHEMA, ENTITY_SCHEMA, NAME_CHANGE_SCHEMA, READ_DAY_SCHEMA, and remainders.
+    """What one run is about to change: a table of each schema above, and one of ENTITY_SCHEMA.
 
     ``remargined``: everything stored of the connection has another margin and follows ``gross_margin`` from now on.
     """
@@ -121,17 +156,18 @@ class RunChanges:
     not_by_campaign: pa.Table
     names: pa.Table
     days: pa.Table
+    gaps: pa.Table
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write: neither rows that are counted nor account totals, remainders, names or read days."""
+        """Whether there is nothing to write: neither rows that are counted nor account totals, remainders, names, read days or gaps."""
         return not (self.remargined or self.rows)
 
     @property
     def rows(self) -> int:
         """How many rows there are to write."""
         counted = (self.facts, self.totals, self.entities)
-        others = (self.unreported, self.account_totals, self.not_by_campaign, self.names, self.days)
+        others = (self.unreported, self.account_totals, self.not_by_campaign, self.names, self.days, self.gaps)
         return sum(table.num_rows for table in (*counted, *others))
 
 

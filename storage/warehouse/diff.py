@@ -28,15 +28,14 @@ from storage.warehouse.batches import (
     ACCOUNT_REMAINDER_SCHEMA,
     METRIC_CHANGE_SCHEMA,
     NAME_CHANGE_SCHEMA,
-    READ_DAY_SCHEMA,
     REMAINDER_SCHEMA,
     RunChanges,
     RunFetch,
     by_days,
     days_of,
     portions,
-    read_day_rows,
 )
+from storage.warehouse.day_notes import compare_days, compare_gaps
 from storage.warehouse.margins import at_new_margin, new_margins
 from storage.warehouse.sql import query
 
@@ -97,8 +96,8 @@ def compare(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> 
     compared = [_compare_portion(warehouse, portion, margins) for portion in in_portions]
     tables = {name: pa.concat_tables(getattr(part, name) for part in compared) for name in _CHANGED_TABLES}
     keys, changed = (sum((getattr(part, name) for part in compared), Counter[str]()) for name in ("keys", "changed"))
-    tables |= {"entities": entities, "names": names_changed}
-    tables |= {"days": _compare_days(warehouse, batch, {*margins, *_owners(tables.values())})}
+    tables |= {"entities": entities, "names": names_changed, "gaps": compare_gaps(warehouse, batch)}
+    tables |= {"days": compare_days(warehouse, batch, {*margins, *_owners(tables.values())})}
     return [
         _changes_of(
             run,
@@ -290,20 +289,6 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
             changes.append(warehouse.sql(query("diff_names")).to_arrow_table().cast(NAME_CHANGE_SCHEMA))
             answers, rows = [], 0
     return pa.concat_tables(changes)
-
-
-def _compare_days(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], writing: set[str]) -> pa.Table:
-    """The changed rows of read days; ``writing``: connections of which something else is written."""
-    noted = [(run.connection_id, run.timezone, run.read_days) for run in batch if run.read_days is not None]
-    if not noted:
-        return READ_DAY_SCHEMA.empty_table()
-    warehouse.register("day_notes", pa.concat_tables(read_day_rows(owner, days) for owner, _, days in noted))
-    owners, zones, _ = zip(*noted, strict=True)
-    warehouse.register(
-        "day_owners", pa.table([pa.array(owners, pa.string()), pa.array(zones, pa.string())], names=["connection_id", "timezone"])
-    )
-    warehouse.register("writing", pa.table([pa.array(sorted(writing), pa.string())], names=["connection_id"]))
-    return warehouse.sql(query("diff_days")).to_arrow_table().cast(READ_DAY_SCHEMA)
 
 
 def _owners(tables: Iterable[pa.Table]) -> set[str]:

@@ -342,6 +342,8 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
         warehouse.execute(query("merge_names"))
     if _register(warehouse, "day_rows", [run.days for run in pending]).num_rows:
         warehouse.execute(query("merge_days"))
+    if _register(warehouse, "gap_rows", [run.gaps for run in pending]).num_rows:
+        warehouse.execute(query("merge_gaps"))
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         warehouse.execute(query("merge_unreported"))
     if _register(warehouse, "account_remainders", [run.not_by_campaign for run in pending]).num_rows:

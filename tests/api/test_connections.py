@@ -106,6 +106,27 @@ def test_a_day_that_was_not_read_is_a_hole(ask, installation, team):
 
 
 @pytest.mark.usefixtures("numbers")
+def test_completeness_names_what_a_day_lacks(ask, installation, team):
+    day = str(team.connection.today(installation.app.clock.now()) - timedelta(days=3))
+    odd = {"action": "rewrite", "kind": "insights", "place": "data[0].clicks", "value": "many", "count": 1}
+    big = [{"action": "too_much_data", "day": day, "kind": kind} for kind in ("insights", "insights_job")]
+    installation.sandbox.faults.add([odd, *big])
+    installation.sync(team.connection, force=True)
+    installation.sandbox.faults.clear()
+
+    leaf, campaign = ask("GET", f"/connections/{team.connection.id}/completeness", team.viewer).json()
+
+    hole, refused = leaf["gaps"]
+    assert (hole["day"], hole["read"], hole["external_id"]) == (day, "ads", None)
+    assert "cannot answer a request this big" in hole["reason"]
+    assert [(gap["day"], gap["read"]) for gap in campaign["gaps"]] == [(day, "campaigns")]
+    assert (refused["read"], refused["entity_level"], refused["reason"]) == ("ads", "ad", "clicks: not a count")
+    assert refused["external_id"]
+    assert leaf["complete_through"] < refused["day"]
+    assert all(gap["first_at"] <= gap["last_at"] for gap in leaf["gaps"])
+
+
+@pytest.mark.usefixtures("numbers")
 def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, team):
     path = f"/connections/{team.connection.id}/completeness"
     before = ask("GET", path, team.viewer).json()

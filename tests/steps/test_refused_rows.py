@@ -79,10 +79,19 @@ def test_an_odd_row_costs_its_leafs_day_and_is_named(installation, synced, case)
     assert f" of {day} that cannot be read" in warning.message
     assert after["metric_facts", named, day] == before["metric_facts", named, day]
     assert {key[0] for key in before if after[key] != before[key]} == {"metric_facts", "platform_totals"}
+    (gap,) = installation.app.gaps(connection.id)
+    assert (gap.kind, str(gap.day), gap.entity_level, gap.external_id, gap.reason) == (FetchKind.ADS, day, "ad", named, reason)
+    lacks = "SELECT date::VARCHAR, complete_through < date, lacks FROM completeness WHERE lacks IS NOT NULL"
+    ((lacking, is_before, why),) = installation.rows(lacks)
+    assert (lacking, is_before) == (day, True)
+    assert named in why
+    assert reason in why
 
     installation.sync(connection, force=True)
 
     assert warnings(installation, connection) == ()
+    assert installation.app.gaps(connection.id) == []
+    assert installation.rows(lacks) == []
     assert installation.differences(connection) == []
 
 

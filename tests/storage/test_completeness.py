@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from adpulse.gaps import Gap
 from adpulse.model import FetchKind
 from adpulse.planner.completeness import DayLevel, completeness, read_days
 from adpulse.planner.windows import PartitionAges
@@ -30,10 +31,10 @@ def both(*days, hours=1):
 def note(build):
     """Makes a run that read nothing new, but knows which days were read."""
 
-    def run(known, *fetched, generation=1, connection=None):
+    def run(known, *fetched, generation=1, connection=None, gaps=()):
         account = connection or build.connection()
         made = build.run(*fetched, generation=generation, provider=account.provider)
-        return replace(made, read_days=read_days(NOW, account, known))
+        return replace(made, read_days=read_days(NOW, account, known, gaps), gaps=gaps)
 
     return run
 
@@ -44,15 +45,44 @@ reads = st.lists(
 )
 
 
-@settings(max_examples=60)
-@given(reads=reads, provider=st.sampled_from(["meta", "google"]))
-@example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 5, 1)], provider="meta")
-def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads, provider):
-    workspace, account = new_workspace(), build.connection(provider=provider)
-    workspace.sync(note(ages(*reads), connection=account), connections=[account])
+def refused(day, entity="a1", reason="clicks: not a count", kind=FetchKind.ADS):
+    at = NOW - timedelta(hours=1)
+    return Gap(
+        kind=kind,
+        day=TODAY - timedelta(days=day),
+        reason=reason,
+        first_at=at,
+        last_at=at,
+        entity_level="ad",
+        external_id=entity,
+        campaign_id="k1",
+    )
 
-    levels = {level.level: level for level in completeness(NOW, account, ages(*reads))}
-    days = {(day.level, day.day): day for day in read_days(NOW, account, ages(*reads))}
+
+def hole(day, kind=FetchKind.ADS, campaign=None):
+    return replace(refused(day, kind=kind, reason="too big"), entity_level=None, external_id=None, campaign_id=campaign)
+
+
+@st.composite
+def some_gaps(draw):
+    made = [refused, hole]
+    kinds = st.sampled_from([FetchKind.ADS, FetchKind.CAMPAIGNS])
+    gaps = [draw(st.sampled_from(made))(draw(st.integers(0, 130)), kind=draw(kinds)) for _ in range(draw(st.integers(0, 5)))]
+    return list(dict.fromkeys(gaps))
+
+
+@settings(max_examples=60)
+@given(reads=reads, gaps=some_gaps(), provider=st.sampled_from(["meta", "google"]))
+@example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 5, 1)], gaps=[], provider="meta")
+@example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 40, 1)], gaps=[refused(40), hole(0)], provider="meta")
+def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads, gaps, provider):
+    workspace, account = new_workspace(), build.connection(provider=provider)
+    workspace.sync(note(ages(*reads), connection=account, gaps=gaps), connections=[account])
+
+    levels = {level.level: level for level in completeness(NOW, account, ages(*reads), gaps)}
+    days = {(day.level, day.day): day for day in read_days(NOW, account, ages(*reads), gaps)}
+    lacking = workspace.rows("SELECT level, date FROM completeness WHERE lacks IS NOT NULL") if levels else []
+    assert set(lacking) == {(level, gap.day) for level, known in levels.items() for gap in known.gaps if gap.day in known.span.dates}
 
     seen = {level: [row[1:] for row in workspace.rows(VIEW) if row[0] == level] for level in DayLevel} if days else {}
     assert {level for level, rows in seen.items() if rows} == set(levels)
@@ -65,6 +95,43 @@ def test_the_view_says_what_the_contract_says(new_workspace, build, note, reads,
         for day, fresh_until, settled, hole, _ in rows:
             read = days.get((level, day))
             assert (fresh_until, settled, hole) == ((read.fresh_until, read.settled, False) if read else (None, False, True))
+
+
+def test_gaps_appear_and_end_in_the_file_with_their_reasons(workspace, note):
+    lacks = "SELECT date, lacks, settled, complete_through FROM completeness WHERE level = 'leaf' AND lacks IS NOT NULL ORDER BY date"
+    days = [TODAY - timedelta(days=n) for n in range(41)]
+    known, before = both(*range(41)), days[40] - timedelta(days=1)
+    gaps = [refused(40), refused(40, "a2"), hole(3, campaign="k7"), hole(0)]
+    workspace.sync(note(known, gaps=gaps))
+
+    assert workspace.rows(lacks) == [
+        (
+            days[40],
+            "ad a1 of campaign k1: clicks: not a count; ad a2 of campaign k1: clicks: not a count",
+            False,
+            days[40] - timedelta(days=1),
+        ),
+        (days[3], "ads of campaign k7: too big", False, before),
+        (days[0], "ads: too big", False, before),
+    ]
+    workspace.sync(note(known, gaps=[refused(40, "a2", reason="spend: missing")], generation=2))
+    assert [row[1] for row in workspace.rows(lacks)] == ["ad a2 of campaign k1: spend: missing"]
+    (none,) = workspace.warehouse.diff([note(known, gaps=[refused(40, "a2", reason="spend: missing")], generation=3)])
+    workspace.sync(note(known, gaps=[], generation=4))
+
+    assert none.gaps.num_rows == 0
+    assert workspace.rows("SELECT * FROM day_gaps") == []
+    assert workspace.rows("SELECT DISTINCT complete_through FROM completeness") == [(TODAY,)]
+    assert workspace.rows("SELECT settled FROM completeness WHERE level = 'leaf' ORDER BY date LIMIT 1") == [(True,)]
+
+
+def test_another_connections_gaps_stay(workspace, build, note):
+    workspace.sync(note(both(0), gaps=[hole(0)]))
+    other = replace(build.run(connection_id="c2"), gaps=[])
+
+    workspace.sync(other, note(both(0), build.ads({"clicks": 5}), gaps=[hole(0)], generation=2))
+
+    assert workspace.rows("SELECT connection_id FROM day_gaps") == [("c1",)]
 
 
 def in_span(span):

@@ -41,10 +41,11 @@ class Simulation:
         self.days = {}
         self.dateless = {}
         self.holes = {}
+        self.refused = set()
         self.calls = []
 
     def ages(self):
-        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days), holes=dict(self.holes))
+        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days), holes=dict(self.holes), refused=frozenset(self.refused))
 
     def tick(self, now, *, on_demand=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
@@ -356,6 +357,29 @@ def test_a_day_with_a_hole_of_another_kind_of_read_is_requested_by_itself_and_pr
 
     assert leaves == [Span(since=days[1], until=days[0]), Span(since=days[4], until=days[3])]
     assert totals == [*leaves, Span(since=days[2], until=days[2])]
+
+
+@pytest.mark.parametrize("provider", PLATFORMS)
+def test_a_refused_row_of_a_final_day_is_read_again_daily_until_it_is_accepted_and_nothing_else_of_its_day_is(provider):
+    simulation = Simulation(connection(frequency=Frequency.HOURLY, provider=provider))
+    simulation.run(6)
+    lookback = PLATFORMS[provider].lookback_days
+    days = [simulation.connection.today(simulation.now) - timedelta(days=lookback + 62 + n) for n in range(3)]
+    read_at = simulation.now - timedelta(days=40)
+    simulation.days |= {(kind, day): read_at for day in days for kind in (*PLATFORMS[provider].metric_kinds, FetchKind.ACCOUNT)}
+    simulation.refused = {(FetchKind.ADS, day) for day in days}
+
+    instants = set()
+    for _ in range(48):
+        simulation.run(1)
+        instants.add(simulation.days[FetchKind.ADS, days[0]])
+    simulation.refused = set()
+    simulation.run(50)
+
+    assert {simulation.days[FetchKind.ADS, day] for day in days} <= instants - {read_at}
+    assert len(instants - {read_at}) in (2, 3)
+    assert {simulation.days[FetchKind.CAMPAIGNS, day] for day in days} == {read_at}
+    assert simulation.now - simulation.days[FetchKind.ADS, days[0]] > timedelta(hours=49)
 
 
 def test_a_spent_budget_postpones_until_the_first_instant_at_which_today_fits():

@@ -18,6 +18,7 @@ from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
+from adpulse.planner.completeness import completeness
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.services import changing, syncing
 from storage.control.connections import ConnectionView
@@ -101,7 +102,11 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
-        strips=strips(caller.app.clock.now(), view.connection, caller.app.partitions.ages(view.connection.id)),
+        strips=strips(
+            completeness(
+                caller.app.clock.now(), view.connection, caller.app.partitions.ages(view.connection.id), caller.app.gaps(view.connection.id)
+            )
+        ),
         workspace=owner.name,
         margin=presentation.format_percent(view.connection.gross_margin),
     )

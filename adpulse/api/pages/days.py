@@ -1,12 +1,12 @@
 """The completeness of a connection as its page shows it: a sentence and a strip of marks for each level. Pure."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from adpulse import presentation
-from adpulse.model import Connection
-from adpulse.planner.completeness import Completeness, ReadDay, completeness
-from adpulse.planner.windows import PartitionAges
+from adpulse.planner.completeness import Completeness, ReadDay
 
 _SHOWN = 120
 """The number of days is limited because an open page fetches the section again and again."""
@@ -30,21 +30,26 @@ class Strip:
     marks: list[Mark]
 
 
-def strips(now: datetime, connection: Connection, ages: PartitionAges) -> list[Strip]:
+def strips(levels: Iterable[Completeness]) -> list[Strip]:
     """Every level of which a day was read."""
     return [
         Strip(name=presentation.LEVELS[level.level], words=presentation.describe_completeness(level), marks=_marks(level))
-        for level in completeness(now, connection, ages)
+        for level in levels
     ]
 
 
 def _marks(level: Completeness) -> list[Mark]:
     read = {day.day: day for day in level.read}
-    return [_mark(day, read.get(day)) for day in level.span.dates[-_SHOWN:]]
+    lacks = defaultdict[date, list[str]](list)
+    for gap in level.gaps:
+        lacks[gap.day].append(presentation.describe_gap(gap))
+    return [_mark(day, read.get(day), lacks[day]) for day in level.span.dates[-_SHOWN:]]
 
 
-def _mark(day: date, read: ReadDay | None) -> Mark:
+def _mark(day: date, read: ReadDay | None, lacks: Sequence[str]) -> Mark:
+    reasons = f"; not complete: {'; '.join(lacks)}" if lacks else ""
     if read is None:
-        return Mark(day=day, state="hole", words="not read")
-    state = "settled" if read.settled else "open"
-    return Mark(day=day, state=state, words=f"{state}, fresh until {read.fresh_until:%Y-%m-%d %H:%M} UTC")
+        return Mark(day=day, state="hole", words=f"not read{reasons}")
+    state = "partial" if lacks else "settled" if read.settled else "open"
+    words = "settled" if read.settled else "open"
+    return Mark(day=day, state=state, words=f"{words}, fresh until {read.fresh_until:%Y-%m-%d %H:%M} UTC{reasons}")

@@ -141,7 +141,9 @@ LEFT JOIN known_entities leaf
 WHERE m.old IS NOT NULL;
 
 -- How complete each connection is: one row per level and day, from the first day that was read to the last, holes included. A day
--- without a row in daily is zero where fresh_until is known. complete_through: up to here there is no hole.
+-- without a row in daily is zero where fresh_until is known and lacks is empty. lacks: what of the day could not be read when it was
+-- requested last, with the reasons; day_gaps has it by entity, and also before the first day and after the last.
+-- complete_through: up to here there is no hole, and no row was refused.
 CREATE OR REPLACE VIEW completeness AS
 WITH spans AS (
     SELECT connection_id, level, min(date) AS since, max(date) AS until
@@ -150,6 +152,18 @@ WITH spans AS (
 ), days AS (
     SELECT connection_id, level, unnest(generate_series(since, until, INTERVAL 1 DAY))::DATE AS date
     FROM spans
+), gaps AS (
+    SELECT
+        connection_id,
+        level,
+        date,
+        string_agg(
+            concat_ws(' ', coalesce(entity_level, read), external_id, 'of campaign ' || campaign_id) || ': ' || reason,
+            '; ' ORDER BY read, entity_level, external_id, campaign_id
+        ) AS lacks,
+        bool_or(entity_level IS NOT NULL) AS refused
+    FROM day_gaps
+    GROUP BY connection_id, level, date
 )
 SELECT
     d.connection_id,
@@ -160,9 +174,14 @@ SELECT
     r.fresh_until,
     coalesce(r.settled, false) AS settled,
     r.fresh_until IS NULL AS hole,
-    coalesce(min(d.date) FILTER (r.fresh_until IS NULL) OVER whole - 1, max(d.date) OVER whole)::DATE AS complete_through
+    g.lacks,
+    coalesce(
+        min(d.date) FILTER (r.fresh_until IS NULL OR g.refused) OVER whole - 1,
+        max(d.date) OVER whole
+    )::DATE AS complete_through
 FROM days d
 LEFT JOIN read_days r USING (connection_id, level, date)
+LEFT JOIN gaps g USING (connection_id, level, date)
 LEFT JOIN connections c ON c.id = d.connection_id
 WINDOW whole AS (PARTITION BY d.connection_id, d.level);
 
