@@ -3,6 +3,7 @@
 A request that is too big is never repeated as it was. Fewer rows a page come first, which the client does by itself; then half the days,
 down to one day; of one day two halves of the fields, ranges of campaigns, a report that the platform computes in its own time, and at
 last a hole: the day is not stored, has a reason, and is requested again once a day. Steps that a platform lacks are skipped.
+The step that answered a day is the first one that is taken for it the next time; once an hour the one above it is tried again.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ MOST_REFUSED_RANGES = 10
 
 FULL_RETRIES = 7
 """Of so many retries of a hole one takes every step down again."""
+
+MOST_UNNAMED_RANGES = 4
+"""The same for a day that fails without a name, where each is three tries."""
+
+DAY_STEPS = (Step.FIELDS, Step.CAMPAIGNS, Step.REPORT)
+"""How a day is requested that is too big, the biggest requests first."""
 
 MOST_CAMPAIGNS = 400
 """Campaigns of which ranges are made: longer lists of ids do not fit into a request."""
@@ -73,7 +80,7 @@ def descend(request: MetricsRequest, steps: Sequence[Step], tried: Sequence[Step
     """
     if not request.is_one_day:
         return Descent(step=Step.DAYS, requests=halves_of_days(request))
-    for step in (Step.FIELDS, Step.CAMPAIGNS, Step.REPORT):
+    for step in DAY_STEPS:
         if step in steps and step not in tried:
             requests = _REPLACED[step](request, campaigns)
             if requests:
@@ -83,17 +90,38 @@ def descend(request: MetricsRequest, steps: Sequence[Step], tried: Sequence[Step
 
 def campaign_halves(request: MetricsRequest, campaigns: Sequence[str]) -> tuple[MetricsRequest, ...]:
     """The request in two ranges of campaigns; none if it covers one known campaign, or so many that their ids do not fit."""
-    whole = request.campaigns
-    known = sorted(set(campaigns if whole.only is None else whole.only) - set(whole.without))
+    whole, known = request.campaigns, campaigns_of(request, campaigns)
     if len(known) < (1 if whole.only is None else 2) or len(campaigns) > MOST_CAMPAIGNS:
         return ()
-    first = tuple(known[: (len(known) + 1) // 2])
-    if whole.only is None:
-        rest = CampaignRange(without=tuple(sorted({*whole.without, *first})))
-    else:
-        rest = CampaignRange(only=tuple(known[len(first) :]))
+    first = known[: (len(known) + 1) // 2]
+    without = tuple(sorted({*whole.without, *first}))
+    rest = CampaignRange(without=without) if whole.only is None else CampaignRange(only=known[len(first) :])
     smaller = replace(request, page_divisor=_SMALLER_PAGE, page_shrinks=0)
     return tuple(replace(smaller, campaigns=part) for part in (CampaignRange(only=first), rest))
+
+
+def campaign_ranges(request: MetricsRequest, campaigns: Sequence[str], most: int) -> tuple[MetricsRequest, ...]:
+    """The request in ranges of at most ``most`` known campaigns, or in two where that is all of them; none if it cannot be split."""
+    halves = campaign_halves(request, campaigns)
+    return tuple(part for half in halves for part in _ranges(half, campaigns, most))
+
+
+def campaigns_of(request: MetricsRequest, campaigns: Sequence[str]) -> tuple[str, ...]:
+    """The known campaigns that a request covers."""
+    whole = request.campaigns
+    return tuple(sorted(set(campaigns if whole.only is None else whole.only) - set(whole.without)))
+
+
+def steps_to_skip(answered_by: Step, age: timedelta, steps: Sequence[Step]) -> tuple[Step, ...] | None:
+    """The steps that are not taken for a day that one of them answered so long ago; None if the whole day is to be requested.
+
+    An hour later the request above is tried again: what was too big once need not be for ever.
+    """
+    available = [step for step in DAY_STEPS if step in steps]
+    if answered_by not in available or age < timedelta(0):
+        return None
+    place = available.index(answered_by) - (1 if age >= GROWS else 0)
+    return tuple(available[:place]) if place >= 0 else None
 
 
 def levels_of_campaigns(steps: Sequence[Step]) -> int:
@@ -127,6 +155,11 @@ def halves_of_days(request: MetricsRequest) -> tuple[MetricsRequest, ...]:
     middle = request.since + (request.until - request.since) // 2
     spans = ((middle + timedelta(days=1), request.until), (request.since, middle))
     return tuple(replace(request, since=since, until=until, page_shrinks=2 if since == until else 0) for since, until in spans)
+
+
+def _ranges(request: MetricsRequest, campaigns: Sequence[str], most: int) -> tuple[MetricsRequest, ...]:
+    small_enough = len(campaigns_of(request, campaigns)) <= most
+    return (request,) if small_enough else campaign_ranges(request, campaigns, most) or (request,)
 
 
 def _halves_of_fields(request: MetricsRequest, _: Sequence[str]) -> tuple[MetricsRequest, ...]:

@@ -4,64 +4,32 @@ What smaller requests there are is said in ``adpulse.ladder``; here they are mad
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pyarrow as pa
 
 from adpulse import refused_table
 from adpulse.bootstrap import App
 from adpulse.entity_names import MetricsAnswer, merge_names
-from adpulse.errors import (
-    AdpulseError,
-    BadRequest,
-    ObjectGone,
-    RateLimited,
-    SeveralDays,
-    StatusRefused,
-    TooMuchData,
-    Transient,
-    Unavailable,
-    Unreadable,
-)
+from adpulse.errors import AdpulseError, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
 from adpulse.fetch_result import FetchResult
-from adpulse.holes import Hole, HoleKey, Report
-from adpulse.ladder import (
-    FULL_RETRIES,
-    MOST_REFUSED,
-    MOST_REFUSED_RANGES,
-    MOST_REPORTS,
-    NEXT_SIZE,
-    REPORT_HOURS,
-    campaign_halves,
-    descend,
-    levels_of_campaigns,
-    poll_pause,
-)
-from adpulse.metric_rows import METRIC_SCHEMA, summed, with_profit
+from adpulse.holes import Hole, HoleKey
+from adpulse.ladder import FULL_RETRIES, descend
+from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import Connection, Fetch, Lease
 from adpulse.planner.windows import spans
 from adpulse.platforms.registry import platform_of
 from storage.control.holes import Retry
+from storage.control.working_sizes import AccountSizes
+from tasks.day_parts import StepMemory, by_campaigns, by_fields
 from tasks.holes import answered_lately, failed_until, note_hole
+from tasks.metric_requests import Requests, Skipped, Unfinished
+from tasks.reports import DayReport
 
 log = logging.getLogger(__name__)
-
-_DAY = timedelta(days=1)
-
-
-class _Unfinished(Exception):
-    """The read stops here; what was answered is kept."""
-
-    def __init__(self, error: AdpulseError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Skipped(Exception):
-    """The request failed, and the other days are tried all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +54,7 @@ def read_days(app: App, lease: Lease, connection: Connection, fetch: Fetch, hole
 
 @dataclass(slots=True, kw_only=True)
 class _Days:
-    """The read of one fetch. ``refused`` counts the requests that were too big."""
+    """The read of one fetch."""
 
     app: App
     lease: Lease
@@ -96,45 +64,48 @@ class _Days:
     answers: list[MetricsAnswer] = field(default_factory=list)
     unread: set[date] = field(default_factory=set)
     longest: int = 0
-    limit: int | None = None
-    refused: int = 0
-    went_down: bool = False
     split_days: bool = False
     left_holes: bool = False
-    skipped: list[Unavailable] = field(default_factory=list)
+    parts_failed: bool = False
     doubtful: list[tuple[MetricsRequest, TooMuchData]] = field(default_factory=list)
+    missing: dict[date, tuple[str, ...]] = field(default_factory=dict)
     fetched_at: datetime = field(init=False)
     holes: dict[date, Hole] = field(init=False)
-    reports: int = field(init=False)
-    failed_before: int | None = field(init=False)
+    sizes: AccountSizes = field(init=False)
+    requests: Requests = field(init=False)
+    steps: StepMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note when it begins and which of its days are holes."""
+        """Note when it begins, which of its days are holes, and the account's working sizes."""
         self.fetched_at = self.app.clock.now()
         self.holes = {day: hole for (kind, day), hole in self.known.items() if kind is self.fetch.kind}
-        self.reports = sum(hole.report is not None for hole in self.known.values())
-        self.failed_before = self.app.working_sizes.noted(self.connection.ledger_key, self._failed)
+        self.sizes = self.app.working_sizes.of(self.connection.ledger_key)
+        self.requests = Requests(app=self.app, lease=self.lease, connection=self.connection, fetch=self.fetch, sizes=self.sizes)
+        self.steps = StepMemory(self.sizes, self.fetch.kind, platform_of(self.connection.provider).smaller_requests)
 
     def read(self) -> Reading:
         self.unread = set(self.fetch.days)
         error: AdpulseError | None = None
         try:
-            for request in self._requests():
+            for request in self._spans():
                 self._take(request)
-        except _Unfinished as unfinished:
+        except Unfinished as unfinished:
             error = unfinished.error
         except Transient as failure:
             error = failure
-        error = self._settle_doubts() or error or next(iter(self.skipped), None)
+        error = self._settle_doubts() or error or next(iter(self.requests.skipped), None)
         if error and not self.answers and not self.left_holes:
             raise error
         self._remember_size()
         return Reading(result=self._result(), error=error, left_holes=self.left_holes)
 
-    def _requests(self) -> Iterator[MetricsRequest]:
-        """The days in spans of the account's working size, newest first, then those that are holes of any kind, each by itself."""
-        longest = self.app.working_sizes.current(self.connection.ledger_key, self._part, len(self.fetch.days))
-        alone = {day for _, day in self.known}
+    def _spans(self) -> Iterator[MetricsRequest]:
+        """The days in spans of the account's working size, newest first, then those that are hard to answer, each by itself.
+
+        These are the holes of any kind, and days that were answered in parts lately.
+        """
+        longest = self.sizes.current(self.requests.days_part, len(self.fetch.days))
+        alone = {day for _, day in self.known} | {day for day in self.fetch.days if self.steps.is_noted(day)}
         for span in spans((day for day in self.fetch.days if day not in alone), longest):
             yield MetricsRequest.of(self.fetch, span.since, span.until)
         for day in sorted(alone & set(self.fetch.days), reverse=True):
@@ -144,14 +115,15 @@ class _Days:
     def _take(self, request: MetricsRequest) -> None:
         """Read these days, or take the steps down for them."""
         hole = self.holes.get(request.since)
-        if hole and hole.report:
-            self._read_report(request, hole.report)
-            return
         if hole and hole.is_pending:
-            self._start_report(request, TooMuchData(hole.message, hole.code))
+            self._take_report(request, hole)
             return
         try:
-            self._keep(request, [self._answer(request)])
+            if hole is None and request.is_one_day and (skipped := self.steps.skips(request.since)) is not None:
+                self._take_steps(request, self._too_big(request), skipped)
+            else:
+                self._keep(request, [self.requests.answer(request)])
+                self._forget_step(request)
         except TooMuchData as error:
             if hole and hole.times % FULL_RETRIES:
                 self._leave_hole(request, error)
@@ -159,8 +131,16 @@ class _Days:
                 self._descend(request, error)
         except Unreadable as error:
             self._take_apart(request, error)
-        except _Skipped:
+        except Skipped:
             return
+
+    def _too_big(self, request: MetricsRequest) -> TooMuchData:
+        label = platform_of(self.connection.provider).label
+        return TooMuchData(f"{label} answers {request.since} of {self.connection.name} in parts only.")
+
+    def _forget_step(self, request: MetricsRequest) -> None:
+        if request.is_one_day:
+            self.steps.forget(request.since)
 
     def _take_apart(self, request: MetricsRequest, error: Unreadable) -> None:
         """Find the day whose answer has a row that may be of any entity or day, and leave it as it is."""
@@ -174,175 +154,88 @@ class _Days:
                 self._take(half)
 
     def _keep(self, request: MetricsRequest, answers: list[MetricsAnswer]) -> None:
-        """These days are read. Failures of requests of this size or less are no longer in a row."""
-        if self.failed_before is not None and len(request.days) > self.failed_before:
-            self.app.working_sizes.forget(self.connection.ledger_key, self._failed)
-            self.failed_before = None
+        """These days are read."""
+        self.requests.was_answered(len(request.days))
         self.answers += answers
         self.unread -= set(request.days)
         self.longest = max(self.longest, len(request.days))
 
-    def _answer(self, request: MetricsRequest) -> MetricsAnswer:
-        """One request, tried as often as any call.
-
-        Raises:
-            TooMuchData: it is too big, by name or because it failed twice in a row while the account answered something small.
-            _Unfinished: it failed in a way that may pass, after smaller requests were found.
-        """
-        if self.refused >= MOST_REFUSED:
-            label = platform_of(self.connection.provider).label
-            message = f"{label} refused {self.refused} requests for {self.connection.name} as too big; the rest of its days follow."
-            raise _Unfinished(RateLimited(message, retry_after=NEXT_SIZE.total_seconds()))
-        client, slot = self.app.client(self.connection), self.app.slot(self.lease, self.fetch.heat)
-        try:
-            return client.metrics(self.connection, request, slot)
-        except TooMuchData:
-            self.refused += 1
-            raise
-        except Unavailable as error:
-            raise self._exhausted(request, error) from None
-
-    def _exhausted(self, request: MetricsRequest, error: Unavailable) -> Exception:
-        """What a request leads to whose every try failed in a way that may pass.
-
-        The first one of a size leads to a pause, the second one in a row of that size or less to a smaller request, and only while the
-        account answers something small: otherwise it is an outage, which no smaller request helps.
-        """
-        sizes, account, part, days = self.app.working_sizes, self.connection.ledger_key, self._failed, len(request.days)
-        if (self.failed_before or 0) < days:
-            sizes.note(account, part, days)
-            self.failed_before = days
-            if days == 1 and (self.answers or not self.skipped):
-                self.skipped.append(error)
-                return _Skipped()
-            if not self.went_down:
-                return error
-            return _Unfinished(RateLimited(f"{error} A smaller request follows.", retry_after=NEXT_SIZE.total_seconds()))
-        sizes.forget(account, part)
-        self.failed_before = None
-        try:
-            self.app.client(self.connection).facts(self.connection, self.app.slot(self.lease, self.fetch.heat))
-        except Transient:
-            return error
-        self.refused += 1
-        self.limit = (days + 1) // 2
-        if days > 1:
-            sizes.note(account, self._part, self.limit)
-        return TooMuchData(str(error), error.code, named=False)
-
     def _descend(self, request: MetricsRequest, error: TooMuchData) -> None:
-        """Replace a request that is too big."""
-        self.went_down = True
+        """Replace a request that is too big.
+
+        Of the days of a leg that fail without a name only the first ones are requested in parts, until that does not help either: each
+        part is three tries.
+        """
         if not request.is_one_day:
-            self.split_days = True
+            self.requests.went_down = self.split_days = True
             for half in descend(request, (), (), ()).requests:
                 self._take(half)
             return
-        steps = platform_of(self.connection.provider).smaller_requests
-        # A day that fails without a name goes to a report at once: each half of it would need two legs to be found too big.
-        tried = list[Step]() if error.named else [Step.FIELDS, Step.CAMPAIGNS]
+        if not error.named:
+            self.requests.unnamed.add(request.since)
+        self._take_steps(request, error, () if error.named or not self.parts_failed else (Step.FIELDS, Step.CAMPAIGNS))
+
+    def _take_steps(self, request: MetricsRequest, error: TooMuchData, skipped: Sequence[Step]) -> None:
+        """Request a day in smaller and smaller parts, without the steps that are skipped, until one of them answers it."""
+        self.requests.went_down, tried = True, list(skipped)
         while request.since in self.unread:
-            descent = descend(request, steps, tried, self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id))
+            known = self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id)
+            descent = descend(request, self.steps.available, tried, known)
             tried.append(descent.step)
             log.info("connection %s: %s of %s as %s", self.connection.id, request.kind, request.since, descent.step)
             if descent.step is Step.FIELDS:
                 self._by_fields(request, descent.requests)
             elif descent.step is Step.CAMPAIGNS:
-                self._by_campaigns(request)
+                self._by_campaigns(request, known, named=error.named)
+                self.parts_failed = self.parts_failed or request.since in self.unread
             elif descent.step is Step.REPORT:
                 self._start_report(request, error)
                 return
             else:
                 self._leave_last_hole(request, error)
                 return
+        self.steps.note(request.since, tried[-1])
 
     def _by_fields(self, request: MetricsRequest, halves: tuple[MetricsRequest, ...]) -> None:
-        """The day in halves of its fields, if both are answered: a field that is absent would count as zero."""
-        try:
-            answers = [self._answer(half) for half in halves]
-        except BadRequest:
-            return
-        rows = with_profit(summed(pa.concat_tables(answer.rows for answer in answers)), self.connection.gross_margin)
-        names, refused = merge_names(answer.names for answer in answers), pa.concat_tables(answer.refused for answer in answers)
-        self._keep(request, [MetricsAnswer(rows, names, refused)])
+        if answer := by_fields(self.requests, halves):
+            self._keep(request, [answer])
 
-    def _by_campaigns(self, request: MetricsRequest) -> None:
-        """The day in ranges of campaigns. What is answered is kept, also where one campaign is too big."""
-        known = self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id)
-        levels = levels_of_campaigns(platform_of(self.connection.provider).smaller_requests)
-        answers, waiting = list[MetricsAnswer](), [(request, 0)]
-        impossible, most = False, self.refused + MOST_REFUSED_RANGES
-        while waiting and self.refused < most:
-            part, level = waiting.pop()
-            halves, refused = campaign_halves(part, known), list[MetricsRequest]()
-            for half in halves:
-                try:
-                    answers.append(self._answer(half))
-                except BadRequest:
-                    refused.append(half)
-            level = level + 1 if len(refused) == len(halves) else 0
-            if not halves or level >= levels:
-                impossible = True
-            else:
-                waiting += [(half, level) for half in refused]
-        if impossible or waiting:
-            self.answers += answers
+    def _by_campaigns(self, request: MetricsRequest, known: Sequence[str], *, named: bool) -> None:
+        parts = by_campaigns(self.requests, request, known, named=named)
+        if parts.is_whole:
+            self._keep(request, parts.answers)
         else:
-            self._keep(request, answers)
+            self.answers += parts.answers
+            self.missing[request.since] = parts.missing
+
+    def _take_report(self, request: MetricsRequest, hole: Hole) -> None:
+        """Read the day's report, or start it where it waited for its turn."""
+        if hole.report is None:
+            self._start_report(request, TooMuchData(hole.message, hole.code))
+            return
+        outcome = self._report(request).read(hole.report)
+        if isinstance(outcome, MetricsAnswer):
+            self.fetched_at = min(self.fetched_at, hole.report.started_at)  # its numbers may be as old as that
+            self._keep(request, [outcome])
+            self.steps.note(request.since, Step.REPORT)
+        elif isinstance(outcome, Retry):
+            self._note(request, AdpulseError(hole.message, hole.code), outcome)
+        else:
+            self._leave_hole(request, outcome)
 
     def _start_report(self, request: MetricsRequest, cause: TooMuchData) -> None:
         """Let the platform compute the day in its own time; the next leg asks for it."""
-        now, reports = self.app.clock.now(), self.app.client(self.connection).reports
-        assert reports is not None  # noqa: S101 - only such platforms have the step
-        if self.reports >= MOST_REPORTS:
-            self._note(request, cause, Retry(at=now + NEXT_SIZE, failed=False))
-            return
-        try:
-            report_id = reports.start(self.connection, request, self.app.slot(self.lease, self.fetch.heat))
-        except StatusRefused:  # a narrower filter may be taken
-            raise
-        except Unavailable as error:
-            if cause.named:
-                raise
-            self.doubtful.append((request, TooMuchData(str(error), error.code, named=False)))
-            return
-        except BadRequest as error:
-            self.refused += 1
-            self._leave_hole(request, error)
-            return
-        self.reports += 1
-        report = Report(id=report_id, started_at=now, polls=0)
-        self._note(request, cause, Retry(at=now + poll_pause(0, self.reports), report=report, failed=False))
-
-    def _read_report(self, request: MetricsRequest, report: Report) -> None:
-        now, reports = self.app.clock.now(), self.app.client(self.connection).reports
-        label, late = platform_of(self.connection.provider).label, not timedelta(0) <= now - report.started_at < REPORT_HOURS
-        if reports is None:
-            return
-        try:
-            answer = reports.read(self.connection, request, report.id, self.app.slot(self.lease, self.fetch.heat))
-        except ObjectGone as error:
-            self._leave_hole(request, TooMuchData(f"{label} lost the report of {request.since} for {self.connection.name}.", error.code))
-            return
-        except BadRequest as error:
-            self._leave_hole(request, error)
-            return
-        except Unavailable as error:
-            if late:
-                self._leave_hole(request, error)
-                return
-            raise
-        if answer is not None:
-            self.fetched_at = min(self.fetched_at, report.started_at)  # its numbers may be as old as that
-            self._keep(request, [answer])
-        elif late:
-            stuck = f"{label} did not complete a report of {request.since} for {self.connection.name} within an hour."
-            self._leave_hole(request, TooMuchData(stuck, "async"))
+        outcome = self._report(request).start(cause)
+        if isinstance(outcome, Retry):
+            self._note(request, cause, outcome)
+        elif isinstance(outcome, TooMuchData) and not outcome.named:
+            self.doubtful.append((request, outcome))
         else:
-            polled = replace(report, polls=report.polls + 1)
-            pause = poll_pause(polled.polls, self.reports)
-            hole = self.holes[request.since]
-            self._note(request, AdpulseError(hole.message, hole.code), Retry(at=now + pause, report=polled, failed=False))
+            self.requests.refused += 1
+            self._leave_hole(request, outcome)
+
+    def _report(self, request: MetricsRequest) -> DayReport:
+        return DayReport(app=self.app, lease=self.lease, connection=self.connection, request=request)
 
     def _leave_last_hole(self, request: MetricsRequest, error: TooMuchData) -> None:
         """A hole, unless it may be the account or the platform and not the day: then other days would not be answered either.
@@ -375,22 +268,13 @@ class _Days:
 
     def _note(self, request: MetricsRequest, error: AdpulseError, retry: Retry) -> None:
         self.left_holes = True
+        retry = replace(retry, campaigns=self.missing.get(request.since, retry.campaigns))
         note_hole(self.app.holes, self.lease, (request.kind, request.since), error, retry)
-
-    @property
-    def _part(self) -> str:
-        """Where days are read whole, every kind of read has the same size: the next kind needs not find it again."""
-        return "days" if platform_of(self.connection.provider).reads_days_whole else f"days:{self.fetch.kind}"
-
-    @property
-    def _failed(self) -> str:
-        """Where the size of the last request is noted whose every try failed."""
-        return f"failed {self._part}"
 
     def _remember_size(self) -> None:
         """Request as many days at once the next time as were answered at once, if more were not."""
         if self.split_days and self.longest:
-            self.app.working_sizes.note(self.connection.ledger_key, self._part, min(self.longest, self.limit or self.longest))
+            self.sizes.note(self.requests.days_part, min(self.longest, self.requests.limit or self.longest))
 
     def _result(self) -> FetchResult:
         rows = pa.concat_tables([METRIC_SCHEMA.empty_table(), *(answer.rows for answer in self.answers)])

@@ -1,8 +1,9 @@
 """Working sizes: how much of an account may be requested at once after the platform found more too big. Step: fetch."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
@@ -15,13 +16,21 @@ _FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class WorkingSizeRow(Base):
-    """``part`` of an account is an edge, whose size is rows a page, or a kind of read, whose size is days."""
+    """``part`` of an account is an edge, whose size is rows a page, or of a kind of read, whose size is days, campaigns or a step."""
 
     __tablename__ = "working_size"
     account: Mapped[str] = mapped_column(primary_key=True)
     part: Mapped[str] = mapped_column(primary_key=True)
     size: Mapped[int]
     found_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingSize:
+    """A size, and how long ago it was noted; never before now, as after the clock was set back."""
+
+    size: int
+    age: timedelta
 
 
 class WorkingSizes:
@@ -31,17 +40,14 @@ class WorkingSizes:
         self._engine = engine
         self._clock = clock
 
-    def current(self, account: str, part: str, full: int) -> int:
-        """The size to request now: the one that was found, doubled for each hour since, up to the full one."""
-        row = self._row(account, part)
-        now = self._clock.now()
-        is_old = row is None or row[1] > now  # found before the clock was set back
-        return full if row is None or is_old else grown(row[0], full, now - row[1])
+    def of(self, account: str) -> "AccountSizes":
+        """All sizes of an account, in one read."""
+        return AccountSizes(self, account, self._select(WorkingSizeRow.account == account))
 
-    def noted(self, account: str, part: str) -> int | None:
-        """The size as it was noted; None if none is."""
-        row = self._row(account, part)
-        return row[0] if row else None
+    def current(self, account: str, part: str, full: int) -> int:
+        """The size to request now: the one that was noted, doubled for each hour since, up to the full one."""
+        noted = self._select((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part)).get(part)
+        return grown(noted.size, full, noted.age) if noted else full
 
     def note(self, account: str, part: str, size: int) -> None:
         """Remember a size that was answered, or that was not."""
@@ -56,8 +62,34 @@ class WorkingSizes:
         with self._engine.begin() as session:
             session.execute(delete(WorkingSizeRow).where((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part)))
 
-    def _row(self, account: str, part: str) -> tuple[int, datetime] | None:
-        query = select(WorkingSizeRow.size, WorkingSizeRow.found_at)
+    def _select(self, condition: ColumnElement[bool]) -> dict[str, WorkingSize]:
+        now, query = self._clock.now(), select(WorkingSizeRow.part, WorkingSizeRow.size, WorkingSizeRow.found_at)
         with reading(self._engine).connect() as session:
-            row = session.execute(query.where((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part))).one_or_none()
-        return (row.size, row.found_at) if row else None
+            rows = session.execute(query.where(condition)).all()
+        return {row.part: WorkingSize(size=row.size, age=now - row.found_at) for row in rows if row.found_at <= now}
+
+
+class AccountSizes:
+    """The working sizes of one account as they were read, and as they are noted from then on."""
+
+    def __init__(self, store: WorkingSizes, account: str, noted: dict[str, WorkingSize]) -> None:
+        self._store, self._account, self._noted = store, account, noted
+
+    def current(self, part: str, full: int) -> int:
+        """The size to request now, as :meth:`WorkingSizes.current` returns it."""
+        noted = self._noted.get(part)
+        return grown(noted.size, full, noted.age) if noted else full
+
+    def noted(self, part: str) -> WorkingSize | None:
+        """The size as it was noted; None if none is."""
+        return self._noted.get(part)
+
+    def note(self, part: str, size: int) -> None:
+        """Remember a size."""
+        self._store.note(self._account, part, size)
+        self._noted[part] = WorkingSize(size=size, age=timedelta(0))
+
+    def forget(self, part: str) -> None:
+        """Remove a size; nothing is written where none is noted."""
+        if self._noted.pop(part, None):
+            self._store.forget(self._account, part)

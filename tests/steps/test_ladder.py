@@ -176,8 +176,8 @@ def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_w
 
     show("503 everywhere", f"{provider}, 6 hours", installation, connection, sandbox.calls.calls()[before:])
     assert holes(installation, connection) == {}
-    sizes = installation.app.working_sizes
-    assert all(sizes.noted(connection.ledger_key, part) is None for part in ("days", *(f"days:{kind}" for kind in FetchKind)))
+    sizes = installation.app.working_sizes.of(connection.ledger_key)
+    assert all(sizes.noted(part) is None for part in ("days", *(f"days:{kind}" for kind in FetchKind)))
     sandbox.faults.clear()
     minutes = 0
     while read_at(installation, connection) < ended and minutes < 60:
@@ -207,6 +207,84 @@ def test_a_day_that_is_too_big_with_all_of_its_fields_is_read_in_two_halves_of_t
     assert installation.differences(connection) == []
 
 
+def ticks(installation, sandbox, count=1):
+    """So many ticks of five minutes, each with the legs in which its reports come; the calls that were refused meanwhile."""
+    before = struck(sandbox, "too_much_data")
+    for _ in range(count):
+        sandbox.clock.advance(300)
+        for run in installation.tick(Frequency.EVERY_5_MIN):
+            installation.finish(run)
+    return struck(sandbox, "too_much_data") - before
+
+
+PARTLY = {
+    "fields": [{"kind": "insights", "above_fields": 9}, {"kind": "insights_job", "above_fields": 9}],
+    "report": [{"kind": "insights"}],
+}
+
+
+@pytest.mark.parametrize("step", PARTLY)
+def test_a_tick_costs_only_the_calls_of_the_step_that_answers_and_once_an_hour_the_one_above(installation, sandbox, step):
+    connection = ready(installation, META, Frequency.EVERY_5_MIN.value)
+    installation.sync(connection)
+    today = connection.today(sandbox.clock.now())
+    sandbox.faults.add([{"action": "too_much_data", "day": today.isoformat()} | how for how in PARTLY[step]])
+
+    first, later = ticks(installation, sandbox), ticks(installation, sandbox, 9)
+    hour_later = ticks(installation, sandbox, 3)
+
+    assert first > 0
+    assert later == 0
+    assert 0 < hour_later <= 3 * first  # of ads, and of the campaigns' and the account's totals, which are read hourly
+    assert holes(installation, connection) == {}
+    assert sandbox.clock.now() - installation.app.partitions.ages(connection.id).days[FetchKind.ADS, today] < timedelta(minutes=10)
+    sandbox.faults.clear()
+    ticks(installation, sandbox, 45)
+    whole = [call for call in sandbox.calls.calls() if call.kind == "insights"][-1]
+    assert "spend" in whole.params["fields"]
+    assert "actions" in whole.params["fields"]
+    assert installation.differences(connection) == []
+
+
+def test_a_day_that_fails_without_a_name_is_requested_in_parts_before_a_report(installation, sandbox):
+    connection = ready(installation, META)
+    sandbox.faults.add(reports("meta", action="server_error", day=IMPOSSIBLE.isoformat(), above_fields=9, above_days=0))
+
+    run = installation.sync(connection)
+    for _ in range(20):
+        if run.state is not RunState.FAILED:
+            break
+        installation.advance_to(run.until)
+        run = installation.finish(*installation.work(installation.claim()))
+
+    show("503", "meta, all fields of one day", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert "insights_job" not in {call.kind for call in sandbox.calls.calls()}
+    assert (missing(installation, connection), holes(installation, connection)) == ([], {})
+    assert installation.differences(connection) == []
+
+
+def test_two_connections_of_an_account_share_its_two_reports(installation, sandbox):
+    first = ready(installation, META)
+    installation.workspace = installation.app.workspaces.create("Borealis")
+    second = ready(installation, META)
+    one_day_as_a_report(sandbox)
+    sandbox.faults.add([{"action": "job_fails", "kind": "insights_job", "value": "Job Running"}])
+
+    for connection in (first, second):
+        run = installation.leg(connection)[0]
+        for _ in range(5):
+            if run.state is RunState.POSTPONED and not holes(installation, connection):
+                installation.advance_to(run.until)
+                installation.work(installation.claim())
+                run = installation.app.runs.get(run.id)
+
+    under_way = [hole.report for connection in (first, second) for hole in holes(installation, connection).values()]
+    assert len(under_way) == 4
+    assert sum(report is not None for report in under_way) == 2
+    assert len([call for call in sandbox.calls.calls() if call.kind == "insights_job"]) == 2
+
+
 @pytest.mark.parametrize("provider", ["meta", "google"])
 def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, provider):
     connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
@@ -224,6 +302,9 @@ def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sa
     def stored():
         return {campaign for (campaign,) in installation.rows(query, {"id": connection.id, "day": IMPOSSIBLE})}
 
+    gaps = installation.app.gaps(connection.id)
+    assert {(gap.kind, gap.day, gap.campaign_id) for gap in gaps} >= {(FetchKind.ADS, IMPOSSIBLE, campaigns[0])}
+    assert {gap.campaign_id for gap in gaps} == {campaigns[0]}
     assert stored() >= set(campaigns[2:4])
     assert campaigns[0] not in stored()
     sandbox.faults.clear()

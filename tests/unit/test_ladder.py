@@ -10,11 +10,14 @@ from adpulse.ladder import (
     MOST_CAMPAIGNS,
     REPORT_HOURS,
     campaign_halves,
+    campaign_ranges,
+    campaigns_of,
     descend,
     grown,
     levels_of_campaigns,
     poll_pause,
     smaller_page,
+    steps_to_skip,
 )
 from adpulse.metrics_request import CampaignRange, FieldGroup, MetricsRequest, Step
 from adpulse.model import Fetch, FetchKind, Heat
@@ -134,3 +137,31 @@ def test_all_reports_of_an_account_are_polled_at_most_75_times_an_hour(reports):
 def test_a_read_of_numbers_needs_its_days():
     with pytest.raises(ValueError, match="dates"):
         MetricsRequest.of(Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=1))
+
+
+@given(known=campaign_ids, most=some.integers(1, 50))
+def test_remembered_ranges_cover_every_campaign_once_and_are_no_bigger(known, most):
+    ranges = campaign_ranges(request_of(), sorted(known), most)
+
+    assert all(sum(covers(part, campaign) for part in ranges) == 1 for campaign in ({*known, "new"} if known else ()))
+    assert all(len(campaigns_of(part, sorted(known))) <= most for part in ranges)
+
+
+@pytest.mark.parametrize(
+    ("worked", "minutes", "skipped"),
+    [
+        (Step.FIELDS, 59, ()),
+        (Step.FIELDS, 60, None),
+        (Step.CAMPAIGNS, 59, (Step.FIELDS,)),
+        (Step.CAMPAIGNS, 60, ()),
+        (Step.REPORT, 59, (Step.FIELDS, Step.CAMPAIGNS)),
+        (Step.REPORT, 600, (Step.FIELDS,)),
+        (Step.REPORT, -1, None),
+    ],
+)
+def test_the_step_that_answered_a_day_is_the_first_and_after_an_hour_the_one_above_it(worked, minutes, skipped):
+    assert steps_to_skip(worked, timedelta(minutes=minutes), META) == skipped
+
+
+def test_a_step_that_the_platform_has_no_more_is_not_remembered():
+    assert steps_to_skip(Step.REPORT, timedelta(0), [Step.CAMPAIGNS]) is None
