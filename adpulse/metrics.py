@@ -42,8 +42,16 @@ class Metric:
     split: bool = False
     """Whether it is a kind of conversions, which a platform may report in a separate answer."""
 
+    exact: bool = False
+    """Whether every platform reports it in whole millionths. Counts are exact anyway."""
+
     additive: bool = True
     """Whether the numbers of ads, or of days, may be added up. Reach may not: it is stored for each level as the platform reports it."""
+
+    @property
+    def fractional(self) -> bool:
+        """Whether a stored number may be rounded, so that the sum of several is not quite their total."""
+        return self.unit is Unit.MICROS and not self.exact
 
 
 def _declared(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
@@ -54,7 +62,7 @@ METRICS = _declared(
     (
         Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, description="How often ads were shown"),
         Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, description="Clicks on ads"),
-        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, description="What the ads cost"),
+        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, exact=True, description="What the ads cost"),
         Metric(
             name="conversions", unit=Unit.MICROS, bit=8, required=True, description="What people did that the account counts as a success"
         ),

@@ -15,6 +15,8 @@ from storage.staging import Staging
 
 log = logging.getLogger(__name__)
 
+_READ_ANEW = (FetchKind.ENTITIES_CONFIRMED, FetchKind.ACCOUNT)
+
 
 def prepare(app: App, lease: Lease) -> Plan:
     """Plan the sync and stage the plan, so that a retried step does the same reads.
@@ -59,12 +61,12 @@ def _adopted_answers(staging: Staging, lease: Lease) -> list[FetchResult]:
 
 
 def _unusable(staging: Staging, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
-    """Today's rows whose campaign totals were not read: a remainder needs both of one time. And the lookups, which are made anew."""
+    """Today's rows whose campaign totals were not read: a remainder needs both of one time. And what is read with other reads of a leg."""
     stored_plan = staging.plan(lease.run_id)
     missing = [fetch for fetch in stored_plan.fetches if not staging.has(lease.run_id, fetch)] if stored_plan else []
     torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
     fetches = [answer.fetch for answer in answers]
-    return [fetch for fetch in fetches if fetch.kind is FetchKind.ENTITIES_CONFIRMED or (torn and _is_todays_leaves(fetch))]
+    return [fetch for fetch in fetches if fetch.kind in _READ_ANEW or (torn and _is_todays_leaves(fetch))]
 
 
 def _is_todays_leaves(fetch: Fetch) -> bool:

@@ -52,7 +52,10 @@ def _show(written: "Written") -> None:
     for name in written.left_out:
         typer.echo(f"{name} is not written: a second reading found something in it that should be hidden.", err=True)
     extent = "everything" if found.is_as_assumed else "not everything"
-    typer.echo(f"{found.outcome.calls} calls. {written.report}: {extent} that was asked is as assumed.")
+    if found.outcome.stopped:
+        typer.echo(f"The probe ended early: {found.outcome.stopped}. The report says what was not asked.")
+    calls = "1 call" if found.outcome.calls == 1 else f"{found.outcome.calls} calls"
+    typer.echo(f"{calls}. {written.report}: {extent} that was asked is as assumed.")
     typer.echo(f"{written.answers} redacted answers beside it. Look through them before you give them to anybody.")
     if not found.is_as_assumed:
         raise typer.Exit(1)

@@ -64,7 +64,7 @@ def _fields(remainder: "Remainder") -> dict[str, Any]:
         "remainder": str(remainder.amount),
         "share": None if remainder.share is None else f"{remainder.share:.6f}",
         "deleted": remainder.deleted,
-        "leafless": remainder.leafless,
+        "leafless": str(remainder.leafless),
         "unexplained": remainder.unexplained,
     }
 

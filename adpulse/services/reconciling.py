@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from adpulse.model import Connection, Level
+from adpulse.platforms.registry import platform_of
 from storage.warehouse.analytics import read
 
 SHARE = Decimal("0.001")
@@ -27,8 +28,9 @@ _QUERY = """
 class Remainder:
     """Spend of one day, in the account's currency, that the platform reports for ``level`` as a whole and for nothing below it.
 
-    ``deleted`` is how many entities below are known to be deleted, ``leafless`` how many campaigns have nothing below them that
-    reports. ``ended``: the day ended at least a day ago.
+    ``deleted`` is how many entities below are known to be deleted and left out of reports, ``leafless`` the part of it that is of
+    campaigns with nothing below them that reports. Less than zero: more is stored than the platform reports.
+    ``ended``: the day ended at least a day ago.
     """
 
     day: date
@@ -37,7 +39,7 @@ class Remainder:
     platform: Decimal
     amount: Decimal
     deleted: int
-    leafless: int
+    leafless: Decimal
     ended: bool
 
     @property
@@ -47,20 +49,26 @@ class Remainder:
 
     @property
     def unexplained(self) -> bool:
-        """Whether it is large, of a day that ended, and nothing is known to be deleted that could be the reason."""
-        large = self.share is None or abs(self.share) > SHARE
-        return large and self.ended and not (self.deleted or self.leafless)
+        """Whether it is large, of a day that ended, and nothing is known that could be the reason."""
+        return self.ended and self._is_large and not (self.deleted and self.amount > 0)
 
     @property
     def reason(self) -> str:
         """What explains it, for people."""
         if not self.ended:
             return "the day is still moving"
-        if self.deleted:
-            return f"{self.deleted} deleted {'campaigns' if self.level is Level.ACCOUNT else 'ads or ad sets'} are known"
-        if self.leafless:
-            return f"{self.leafless} campaigns have no ads that report"
-        return "unexplained" if self.unexplained else "too small to matter"
+        if not self._is_large:
+            return "of campaigns without ads that report" if self.leafless else "too small to matter"
+        if self.unexplained:
+            return "unexplained"
+        below = "campaign" if self.level is Level.ACCOUNT else "entity below campaigns"
+        return f"a {below} is known to be deleted" if self.deleted == 1 else f"deleted and known: {self.deleted}"
+
+    @property
+    def _is_large(self) -> bool:
+        """Whether what campaigns without leaves do not explain is more than a small part of the platform's total."""
+        rest = abs(self.amount - self.leafless)
+        return rest > SHARE * abs(self.platform) if self.platform else rest != 0
 
 
 def remainders(published: Path, connection: Connection, now: datetime) -> Sequence[Remainder]:
@@ -77,7 +85,8 @@ def remainders(published: Path, connection: Connection, now: datetime) -> Sequen
             ours=row["ours"],
             platform=row["platform"],
             amount=row["remainder"],
-            deleted=row["deleted"],
+            # A platform that goes on to report what is deleted leaves nothing out because of that.
+            deleted=0 if platform_of(connection.provider).reports_removed else row["deleted"],
             leafless=row["leafless"],
             ended=row["date"] <= connection.today(now) - _SETTLES,
         )

@@ -132,6 +132,7 @@ class Google:
         }
 
     def _write_files(self) -> None:
+        self.files.mkdir(parents=True, exist_ok=True)
         key = self.files / "service-account.json"
         key.write_text(json.dumps(oauth.service_account(self.token_url)))
         (self.files / "ca.pem").write_bytes(key_and_certificate()[1])

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.gaps import Gap
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import MARGIN_UNIT, METRICS
-from adpulse.model import Connection, Provider, RunCounts
+from adpulse.model import Connection, FetchKind, Provider, RunCounts
 from adpulse.planner.completeness import ReadDay, level_of_read
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -97,6 +97,9 @@ def read_day_rows(connection_id: str, days: Sequence[ReadDay]) -> pa.Table:
         [day.settled for day in days],
     ]
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, READ_DAY_SCHEMA, strict=True)], schema=READ_DAY_SCHEMA)
+
+
+_TOGETHER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +247,28 @@ def days_of(answer: FetchResult) -> tuple[date, ...]:
     if not answer.fetch.days:
         raise ValueError(f"A fetch of kind {answer.fetch.kind} needs days: {answer.fetch.label}.")
     return answer.days
+
+
+def in_time(fetched: Sequence[FetchResult]) -> list[FetchResult]:
+    """The answers, the oldest first."""
+    return sorted(fetched, key=lambda answer: answer.fetched_at)
+
+
+def days_by_answer(run: RunFetch, kind: FetchKind) -> Iterator[tuple[FetchResult, set[date]]]:
+    """Each answer with the days for which it is the latest answer."""
+    answers = [answer for answer in in_time(run.fetched) if answer.fetch.kind is kind]
+    latest = {day: position for position, answer in enumerate(answers) for day in days_of(answer)}
+    for position, answer in enumerate(answers):
+        yield answer, {day for day in days_of(answer) if latest[day] == position}
+
+
+def days_read_together(run: RunFetch) -> list[date]:
+    """The days whose campaigns' and account's totals were read within minutes: what happened in between would be no remainder."""
+    campaigns, account = (
+        {day: answer.fetched_at for answer, days in days_by_answer(run, kind) for day in days}
+        for kind in (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
+    )
+    return [day for day, at in account.items() if day in campaigns and abs(at - campaigns[day]) <= _TOGETHER]
 
 
 _RUN_SCHEMA = pa.schema(

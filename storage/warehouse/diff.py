@@ -6,7 +6,7 @@ workspace without one, against an empty one in memory.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from adpulse import entity_names, refused_table
 from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
-from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.missing_entities import MissingEntity
@@ -32,7 +31,10 @@ from storage.warehouse.batches import (
     RunChanges,
     RunFetch,
     by_days,
+    days_by_answer,
     days_of,
+    days_read_together,
+    in_time,
     portions,
 )
 from storage.warehouse.day_notes import compare_days, compare_gaps
@@ -42,6 +44,7 @@ from storage.warehouse.sql import query
 _REPORTED_METRICS = [name for name in METRICS if name != PROFIT.name]
 
 _COVERAGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), METRIC_SCHEMA.field("date"), pa.field("closed", pa.bool_())])
+_DAY_KEY = ["connection_id", "date"]
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
 _DELETED_STATUSES = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _ENTITY_TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
@@ -148,22 +151,10 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
     return missing
 
 
-def _in_time(fetched: Sequence[FetchResult]) -> list[FetchResult]:
-    return sorted(fetched, key=lambda answer: answer.fetched_at)
-
-
-def _days_by_answer(run: RunFetch, kind: FetchKind) -> Iterator[tuple[FetchResult, set[date]]]:
-    """Each answer with the days for which it is the latest answer."""
-    answers = [answer for answer in _in_time(run.fetched) if answer.fetch.kind is kind]
-    latest = {day: position for position, answer in enumerate(answers) for day in days_of(answer)}
-    for position, answer in enumerate(answers):
-        yield answer, {day for day in days_of(answer) if latest[day] == position}
-
-
 def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     tables = [METRIC_SCHEMA.empty_table()]
     for run in batch:
-        for answer, days in _days_by_answer(run, kind):
+        for answer, days in days_by_answer(run, kind):
             whole = len(days) == len(days_of(answer))
             counted = pa.array(sorted(days | answer.unread), pa.date32())
             tables.append(answer.table if whole else answer.table.filter(pc.is_in(answer.table["date"], counted)))
@@ -175,7 +166,7 @@ def _refused(batch: Sequence[RunFetch], *kinds: FetchKind) -> pa.Table:
     tables = [_REFUSED_SCHEMA.empty_table()]
     for run in batch:
         for kind in kinds:
-            for answer, days in _days_by_answer(run, kind):
+            for answer, days in days_by_answer(run, kind):
                 rows = answer.refused.filter(pc.is_in(answer.refused["date"], pa.array(sorted(days | answer.unread), pa.date32())))
                 tables.append(_owned(rows, run))
     return pa.concat_tables(tables)
@@ -204,7 +195,7 @@ def _entity_answers(batch: Sequence[RunFetch]) -> tuple[pa.Table, pa.Table]:
     """All entity rows, oldest answer first, and where each connection's last complete walk begins among them."""
     tables, walks, position = [ENTITY_SCHEMA.empty_table()], {}, 0
     for run in batch:
-        for answer in _in_time(run.fetched):
+        for answer in in_time(run.fetched):
             if answer.fetch.kind.has_dates:
                 continue
             # A row without an id might be of any entity, so after such a walk no entity is taken for gone.
@@ -235,7 +226,7 @@ def _coverage(batch: Sequence[RunFetch], kind: FetchKind, *, partial: bool = Fal
     days = [
         (run, day)
         for run in batch
-        for answer, covered in _days_by_answer(run, kind)
+        for answer, covered in days_by_answer(run, kind)
         for day in sorted(covered | (answer.unread & set(answer.table["date"].to_pylist()) if partial and answer.unread else set()))
     ]
     closed = [day < _first_open_day(run) for run, day in days]
@@ -281,7 +272,7 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
     """Names of entities that no walk has named, this batch's walks included, where they are new or changed."""
     changes, answers, rows = [NAME_CHANGE_SCHEMA.empty_table()], list[pa.Table](), 0
     for run in batch:
-        merged = entity_names.merge_names(answer.names for answer in _in_time(run.fetched))
+        merged = entity_names.merge_names(answer.names for answer in in_time(run.fetched))
         answers.append(merged.add_column(0, NAME_CHANGE_SCHEMA.field(0), pa.array([run.connection_id] * merged.num_rows, pa.string())))
         rows += merged.num_rows
         if rows >= ROWS_AT_ONCE or run is batch[-1]:
@@ -356,12 +347,12 @@ def _compare_remainders(
 def _compare_account(
     warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], totals: pa.Table, account: pa.Table, margins: Mapping[str, Decimal]
 ) -> pa.Table:
-    """Changed rows of what the account has beyond its campaigns, of days whose totals of both were read in one leg."""
-    account_coverage = _coverage(batch, FetchKind.ACCOUNT)
-    if not account_coverage.num_rows and not margins:
+    """Changed rows of what the account has beyond its campaigns, of days whose totals of both were read together."""
+    together = [(run.connection_id, day) for run in batch for day in days_read_together(run)]
+    if not together and not margins:
         return ACCOUNT_REMAINDER_SCHEMA.empty_table()
-    warehouse.register("account_coverage", account_coverage)
-    warehouse.register("total_coverage", _coverage(batch, FetchKind.CAMPAIGNS))
+    owners, days = zip(*together, strict=True) if together else ((), ())
+    warehouse.register("read_together", pa.table([pa.array(owners, pa.string()), pa.array(days, pa.date32())], names=_DAY_KEY))
     warehouse.register("totals_next", totals)
     warehouse.register("account_next", account)
     warehouse.register("refused", _refused(batch, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT))

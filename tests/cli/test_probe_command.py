@@ -42,7 +42,7 @@ def test_a_platform_is_probed_with_a_token_from_standard_input_and_no_home(homel
     code, out, err = homeless("probe", platform, stdin=f"{token}\n")
 
     assert (code, err) == (0, "")
-    assert re.match(r"\d+ calls\. adpulse-probe/report\.md: everything that was asked is as assumed\.", out)
+    assert re.search(r"(?m)^\d+ calls\. adpulse-probe/report\.md: everything that was asked is as assumed\.", out)
     assert [path.name for path in tmp_path.iterdir()] == ["adpulse-probe"]
     assert token not in out
 

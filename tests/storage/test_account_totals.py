@@ -102,6 +102,27 @@ def test_what_is_read_of_the_account_counts_neither_as_fetched_nor_as_written(wo
     assert (counts.fetched, counts.inserted) == (1, 1)
 
 
+def test_what_rounding_leaves_is_no_remainder(workspace, build):
+    """Google's conversions are fractions: each row is rounded by itself."""
+    thirds = [{"external_id": key, "campaign_id": key, "conversions": 333_333} for key in ("k1", "k2", "k3")]
+    workspace.sync(build.run(build.totals(*thirds), build.account({"conversions": 1_000_000})))
+
+    assert workspace.rows("FROM not_by_campaign") == []
+
+
+def test_spend_is_exact_to_the_micro(workspace, build):
+    workspace.sync(build.run(build.totals({"spend": 1, "profit": -1}), build.account({"spend": 2, "profit": -2})))
+
+    assert workspace.row("SELECT spend, profit FROM not_by_campaign") == (1, 0)
+
+
+def test_totals_that_were_read_an_hour_apart_make_no_remainder(workspace, build):
+    earlier = build.now - timedelta(hours=1)
+    workspace.sync(build.run(build.ads(units(150)), build.totals(units(150)), build.account(units(100), at=earlier)))
+
+    assert workspace.rows("FROM not_by_campaign") == []
+
+
 amounts = st.integers(0, 50)
 reads = st.lists(
     st.tuples(st.dictionaries(st.sampled_from(["k1", "k2", "k3"]), amounts), amounts, st.sampled_from([1, 2, 3])), min_size=1, max_size=6

@@ -74,11 +74,40 @@ def test_a_deleted_campaign_that_is_known_explains_what_the_account_has_beyond(t
     gone = build.walk({"level": "campaign", "external_id": "k9", "status": "DELETED"})
     (found,) = told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)), gone)
 
-    assert (found.unexplained, found.reason) == (False, "1 deleted campaigns are known")
+    assert (found.unexplained, found.reason) == (False, "a campaign is known to be deleted")
 
 
 def test_a_campaign_without_ads_that_report_explains_what_campaigns_have_beyond(told, build):
     smart = units(20) | {"external_id": "k2", "campaign_id": "k2"}
     (found,) = told(build.ads(units(100)), build.totals(units(100), smart), build.account(units(120)))
 
-    assert (found.level, found.unexplained, found.reason) == (Level.CAMPAIGN, False, "1 campaigns have no ads that report")
+    assert (found.level, found.unexplained, found.reason) == (Level.CAMPAIGN, False, "of campaigns without ads that report")
+
+
+def test_campaigns_without_ads_do_not_excuse_what_others_lack(told, build):
+    smart = units(20) | {"external_id": "k2", "campaign_id": "k2"}
+    (found,) = told(build.ads(units(60)), build.totals(units(100), smart), build.account(units(120)))
+
+    assert (found.amount, found.leafless, found.unexplained) == (60, 20, True)
+
+
+def test_nothing_deleted_explains_more_than_the_platform_reports(told, build):
+    gone = build.walk({"level": "campaign", "external_id": "k9", "status": "DELETED"})
+    (found,) = told(build.ads(units(100)), build.totals(units(100)), build.account(units(70)), gone)
+
+    assert (found.amount, found.unexplained) == (-30, True)
+
+
+def test_a_deleted_campaign_explains_nothing_where_its_total_is_stored(told, build):
+    gone = build.walk({"level": "campaign", "external_id": "k1", "status": "DELETED"})
+    (found,) = told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)), gone)
+
+    assert found.unexplained
+
+
+def test_what_is_removed_explains_nothing_on_a_platform_that_goes_on_to_report_it(told, build):
+    gone = build.walk({"level": "campaign", "external_id": "k9", "status": "REMOVED"})
+    answers = build.ads(units(100)), build.totals(units(100)), build.account(units(125)), gone
+    (found,) = told(*answers, connection=build.connection(provider="google"))
+
+    assert found.unexplained

@@ -1,9 +1,9 @@
 """The warehouse's SQL: numbered migrations, applied once and in order, and named statements (steps: diff, upsert).
 
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
-columns. ``additive`` are those that may be added up, ``split`` the kinds of conversions, ``base`` the metrics of the answer with the
-numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other metrics. ``gone`` are
-the statuses of deleted entities.
+columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
+``base`` the metrics of the answer with the numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other
+metrics. ``gone`` are the statuses of deleted entities.
 """
 
 from collections.abc import Iterable
@@ -41,6 +41,8 @@ def _environment() -> Environment:
         "metrics": list(metrics),
         "additive": [metric for metric in metrics if metric.additive],
         "split": [metric for metric in metrics if metric.split],
+        "fractional": [metric for metric in metrics if metric.additive and metric.fractional],
+        "exact": [metric for metric in metrics if metric.additive and not metric.fractional],
         "base": [metric for metric in metrics if not metric.split and metric is not PROFIT],
         "optional": [metric for metric in metrics if not metric.required],
         "profit": PROFIT,

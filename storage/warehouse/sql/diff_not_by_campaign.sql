@@ -1,11 +1,11 @@
 -- What the account's totals hold beyond the campaigns' totals, where that differs from what is stored, as it will be once this batch is
--- applied. It is computed for days whose totals of both were read completely in this batch, and of which no row was refused.
+-- applied. It is computed for days whose totals of both were read within minutes (read_together), and of which no row was refused.
 -- A campaign that was deleted since its totals were stored counts with these. A metric that the account or any campaign does not report
 -- is null: what is missing on one side is no remainder.
 -- For a connection with a new margin the profit is computed again: from the totals where these have not changed since, otherwise from the
 -- remainder itself (at_new_margin), which is right but for rounding.
 WITH pairs AS (
-    SELECT connection_id, date FROM account_coverage SEMI JOIN total_coverage USING (connection_id, date) ANTI JOIN refused USING (connection_id, date)
+    SELECT connection_id, date FROM read_together ANTI JOIN refused USING (connection_id, date)
 ), days AS (
     FROM pairs
     UNION
@@ -21,14 +21,18 @@ WITH pairs AS (
     SELECT * EXCLUDE (inserted, changed, cause) FROM totals_next SEMI JOIN days USING (connection_id, date)
 ), sums AS (
     SELECT
-        connection_id, date,
+        connection_id, date, count(*) AS campaigns,
         {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL) AS {name}") }}
     FROM campaigns
     GROUP BY connection_id, date
 ), remainder AS (
     SELECT
         a.connection_id, a.date,
-        {{ additive | for_each("(a.{name} - if(s.date IS NULL, 0, s.{name}))::BIGINT AS {name}") }}
+        {{ exact | for_each("(a.{name} - if(s.date IS NULL, 0, s.{name}))::BIGINT AS {name}") }},
+        -- Each row was rounded to a millionth, and profit twice: so much is no remainder.
+        {{ fractional | for_each(
+            "if(abs(a.{name} - if(s.date IS NULL, 0, s.{name})) <= coalesce(s.campaigns, 0) + 1, 0, a.{name} - if(s.date IS NULL, 0, s.{name}))::BIGINT AS {name}"
+        ) }}
     FROM account a
     LEFT JOIN sums s USING (connection_id, date)
 ), untouched AS (

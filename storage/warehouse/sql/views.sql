@@ -186,10 +186,10 @@ LEFT JOIN connections c ON c.id = d.connection_id
 WINDOW whole AS (PARTITION BY d.connection_id, d.level);
 
 -- What adds up and what does not: one row per day, level and metric of what the platform reports. At the level 'campaign' ours are the
--- leaves and the platform's the campaigns' totals; at 'account' ours are the campaigns and the platform's the account's total. The
--- remainder is as of the read that had both, and is null where one side does not say. deleted: how many campaigns, or what is below
--- them, are known to be deleted: these the platform may leave out of its lists but not of its totals. leafless: how many campaigns have
--- nothing below them that reports, as Smart campaigns have.
+-- leaves and the platform's the campaigns' totals; at 'account' ours are the campaigns and the platform's the account's total, all as of
+-- the read that had both. The remainder is null where one side does not say. deleted: how many campaigns without a total of that day, or
+-- how many entities below campaigns, are known to be deleted: these some platforms leave out of their lists but not of their totals.
+-- leafless: the part of the remainder that is of campaigns with nothing below them that reports, as Smart campaigns have.
 CREATE OR REPLACE VIEW reconciliation AS
 WITH totals AS (
     SELECT
@@ -226,16 +226,24 @@ WITH totals AS (
     CROSS JOIN metrics m
     LEFT JOIN totals k ON k.connection_id = t.connection_id AND k.date = t.date AND k.level = 'campaign'
     LEFT JOIN remainders r ON r.connection_id = t.connection_id AND r.date = t.date AND r.level = t.level
-), gone AS (
-    SELECT connection_id, if(level = 'campaign', 'account', 'campaign') AS level, count(*) AS deleted
-    FROM entities
-    WHERE status IN ({{ gone }})
-    GROUP BY ALL
-), leafless AS (
-    SELECT connection_id, 'campaign' AS level, count(DISTINCT campaign_id) AS campaigns
-    FROM platform_totals
+), of_leafless AS (
+    SELECT
+        connection_id, date, 'campaign' AS level,
+        {{ additive | for_each("sum({name})::BIGINT AS {name}") }}
+    FROM unreported
     ANTI JOIN metric_facts USING (connection_id, campaign_id)
-    GROUP BY connection_id
+    GROUP BY connection_id, date
+), gone AS (
+    SELECT e.connection_id, t.date, 'account' AS level, count(*) AS deleted
+    FROM account_totals t
+    JOIN entities e ON e.connection_id = t.connection_id AND e.level = 'campaign' AND e.status IN ({{ gone }})
+    ANTI JOIN platform_totals p ON p.connection_id = e.connection_id AND p.external_id = e.external_id AND p.date = t.date
+    GROUP BY ALL
+    UNION ALL
+    SELECT e.connection_id, t.date, 'campaign', count(*)
+    FROM (SELECT DISTINCT connection_id, date FROM platform_totals) t
+    JOIN entities e ON e.connection_id = t.connection_id AND e.level NOT IN ('campaign', 'account') AND e.status IN ({{ gone }})
+    GROUP BY ALL
 )
 SELECT
     p.connection_id,
@@ -250,8 +258,13 @@ SELECT
     p.remainder * p.unit AS remainder,
     p.remainder / nullif(p.platform, 0) AS share,
     coalesce(g.deleted, 0) AS deleted,
-    coalesce(l.campaigns, 0) AS leafless
+    coalesce(
+        CASE p.metric
+            {{ additive | for_each("WHEN '{name}' THEN l.{name}", " ") }}
+        END,
+        0
+    ) * p.unit AS leafless
 FROM compared p
 LEFT JOIN connections c ON c.id = p.connection_id
-LEFT JOIN gone g ON g.connection_id = p.connection_id AND g.level = p.level
-LEFT JOIN leafless l ON l.connection_id = p.connection_id AND l.level = p.level;
+LEFT JOIN gone g USING (connection_id, date, level)
+LEFT JOIN of_leafless l USING (connection_id, date, level);
