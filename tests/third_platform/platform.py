@@ -45,6 +45,7 @@ PINBOARD = Platform(
     label="Pinboard Ads",
     levels="campaigns, pins",
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
+    account_totals_age=None,
     metrics=TOLD,
     export_columns={},
     lookback_days=14,
