@@ -191,8 +191,7 @@ def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Ite
     """Totals of days that are not read again by themselves, and of which the account's totals were never read."""
     if platform_of(account.connection.provider).account_totals_age is None or not account.may_read(FetchKind.ACCOUNT):
         return
-    # One piece at a time: where the account's totals fail, the campaigns' would be read again for nothing.
-    for span in spans(days_without_account(now, account.connection, ages), account.longest)[:1]:
+    for span in spans(days_without_account(now, account.connection, ages), account.longest):
         yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.COLD, span)]))
 
 
