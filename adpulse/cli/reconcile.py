@@ -33,18 +33,18 @@ def reconcile(
 
     context = app()
     existing = context.connections.get(connection).connection
-    found = reconciling.remainders(context.published(existing.workspace_id), existing, context.clock.now())
-    unexplained = [remainder for remainder in found if remainder.unexplained]
+    remainders = reconciling.remainders(context.published(existing.workspace_id), existing, context.clock.now())
+    unexplained = [remainder for remainder in remainders if remainder.unexplained]
     if as_json:
-        typer.echo(json.dumps([_fields(remainder) for remainder in found], indent=2))
+        typer.echo(json.dumps([_fields(remainder) for remainder in remainders], indent=2))
     else:
         typer.secho(plain(f"{existing.name}, spend in {existing.currency}"), bold=True)
-        if found:
+        if remainders:
             columns = ("Day", "Level", "Ours", "Platform", "Remainder", "Share", "Reason")
-            print_table(columns, [_row(remainder) for remainder in found[:_SHOWN]])
-        if len(found) > _SHOWN:
-            typer.echo(f"And {len(found) - _SHOWN} more: --json has all of them.")
-        typer.secho(_verdict(found, unexplained), bold=True)
+            print_table(columns, [_row(remainder) for remainder in remainders[:_SHOWN]])
+        if len(remainders) > _SHOWN:
+            typer.echo(f"And {len(remainders) - _SHOWN} more: --json has all of them.")
+        typer.secho(_verdict(remainders, unexplained), bold=True)
     if unexplained:
         raise typer.Exit(1)
 
@@ -69,8 +69,8 @@ def _fields(remainder: "Remainder") -> dict[str, Any]:
     }
 
 
-def _verdict(found: "Sequence[Remainder]", unexplained: "Sequence[Remainder]") -> str:
-    if not found:
+def _verdict(remainders: "Sequence[Remainder]", unexplained: "Sequence[Remainder]") -> str:
+    if not remainders:
         return "Everything adds up."
     if not unexplained:
         return "What does not add up is explained; the view daily has it as rows of its own."

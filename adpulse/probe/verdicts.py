@@ -39,6 +39,11 @@ class Judgement:
     stops: bool = False
 
 
+def seen(words: str, said: str = "") -> Judgement:
+    """What the platform does, where either is right."""
+    return Judgement(verdict=Verdict.SEEN, words=words, said=said)
+
+
 def undecided(why: str) -> Judgement:
     """An assumption that these answers say nothing about."""
     return Judgement(verdict=Verdict.UNDECIDED, words=why)

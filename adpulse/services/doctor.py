@@ -227,9 +227,8 @@ def _totals(installation: App) -> Iterator[Finding]:
         published = installation.published(view.connection.workspace_id)
         if not published.exists():
             continue
-        found = remainders(published, view.connection, installation.clock.now())
         compared += 1
-        days = sum(remainder.unexplained for remainder in found)
+        days = sum(remainder.unexplained for remainder in remainders(published, view.connection, installation.clock.now()))
         if days:
             off.append(f"{view.connection.name} ({days})")
     if off:

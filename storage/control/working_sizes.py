@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
@@ -42,12 +42,15 @@ class WorkingSizes:
 
     def of(self, account: str) -> "AccountSizes":
         """All sizes of an account, in one read."""
-        return AccountSizes(self, account, self._select(WorkingSizeRow.account == account))
+        now, query = self._clock.now(), select(WorkingSizeRow.part, WorkingSizeRow.size, WorkingSizeRow.found_at)
+        with reading(self._engine).connect() as session:
+            rows = session.execute(query.where(WorkingSizeRow.account == account)).all()
+        noted = {row.part: WorkingSize(size=row.size, age=now - row.found_at) for row in rows if row.found_at <= now}
+        return AccountSizes(self, account, noted)
 
     def current(self, account: str, part: str, full: int) -> int:
         """The size to request now: the one that was noted, doubled for each hour since, up to the full one."""
-        noted = self._select((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part)).get(part)
-        return grown(noted.size, full, noted.age) if noted else full
+        return self.of(account).current(part, full)
 
     def note(self, account: str, part: str, size: int) -> None:
         """Remember a size that was answered, or that was not."""
@@ -61,12 +64,6 @@ class WorkingSizes:
         """Remove a size."""
         with self._engine.begin() as session:
             session.execute(delete(WorkingSizeRow).where((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part)))
-
-    def _select(self, condition: ColumnElement[bool]) -> dict[str, WorkingSize]:
-        now, query = self._clock.now(), select(WorkingSizeRow.part, WorkingSizeRow.size, WorkingSizeRow.found_at)
-        with reading(self._engine).connect() as session:
-            rows = session.execute(query.where(condition)).all()
-        return {row.part: WorkingSize(size=row.size, age=now - row.found_at) for row in rows if row.found_at <= now}
 
 
 class AccountSizes:

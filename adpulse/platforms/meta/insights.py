@@ -34,7 +34,8 @@ def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any
         "time_increment": 1,
         "time_range": {"since": request.since.isoformat(), "until": request.until.isoformat()},
     }
-    # An account's totals contain objects of every status, deleted ones too; a filter would take them out.
+    # An account's totals contain objects of every status, deleted ones too (page "Manage your ad object's status", issue 269 of
+    # facebook-python-business-sdk; the probe compares both levels); a filter would take them out.
     by_status = [] if level is Level.ACCOUNT else report_filter(level, connection.filters.of(level))
     filters = [*by_status, *_campaign_filter(request.campaigns)]
     return params | ({"filtering": filters} if filters else {})

@@ -10,17 +10,13 @@ from adpulse.platforms.google.normalise import CATEGORY
 from adpulse.platforms.google.probing.conversation import ADS_OF_ONE, ADS_OF_OTHERS, Row, field, rows_of
 from adpulse.platforms.google.requests import Kind
 from adpulse.probe.exchange import Transcript
-from adpulse.probe.verdicts import Assumption, Judgement, Verdict, undecided, whether
+from adpulse.probe.verdicts import Assumption, Judgement, Verdict, seen, undecided, whether
 
 _ADDED_UP = ("metrics.impressions", "metrics.clicks", "metrics.cost_micros")
 _NEARLY = Decimal("0.000001")
 """Doubles that were added up differ in their last digits."""
 
 _NOTHING = "nothing delivered on that day"
-
-
-def _seen(words: str) -> Judgement:
-    return Judgement(verdict=Verdict.SEEN, words=words)
 
 
 def _number(row: Row, path: str) -> Decimal:
@@ -105,7 +101,7 @@ def _asset_group_split(transcript: Transcript) -> Judgement:
 def _consumption(transcript: Transcript) -> Judgement:
     streams = [exchange.body for exchange in transcript.values() if isinstance(exchange.body, list) and exchange.body]
     named = sum(any("queryResourceConsumption" in message for message in messages) for messages in streams)
-    return _seen(f"named in {named} of {len(streams)} answers with rows")
+    return seen(f"named in {named} of {len(streams)} answers with rows")
 
 
 def _omitted(transcript: Transcript) -> Judgement:

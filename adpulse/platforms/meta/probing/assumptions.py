@@ -12,7 +12,7 @@ from adpulse.platforms.meta.probing.conversation import RESULTS, is_whole, rows_
 from adpulse.platforms.meta.probing.judging import changed_at
 from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import Exchange, Transcript
-from adpulse.probe.verdicts import Assumption, Judgement, Verdict, undecided, whether
+from adpulse.probe.verdicts import Assumption, Judgement, seen, undecided, whether
 from adpulse.refused_rows import RowRefused
 
 _ZERO_DECIMALS = frozenset({"CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"})
@@ -24,10 +24,6 @@ _TOO_LONG = "more than one page: only a smaller account shows it"
 
 Row = Mapping[str, Any]
 Decide = Callable[[Transcript], Judgement]
-
-
-def _seen(words: str, said: str = "") -> Judgement:
-    return Judgement(verdict=Verdict.SEEN, words=words, said=said)
 
 
 def _error(exchange: Exchange) -> Mapping[str, Any]:
@@ -124,7 +120,7 @@ def _filter(transcript: Transcript) -> Judgement:
         return whether(holds=True, words="it is answered")
     code, subcode = (number if isinstance(number := refused.get(name), int) else "?" for name in ("code", "error_subcode"))
     said = ". ".join(str(refused[name]) for name in ("message", "error_user_title", "error_user_msg") if refused.get(name))
-    return _seen(f"it is refused with {code}/{subcode}, so adpulse asks by a narrower filter", said)
+    return seen(f"it is refused with {code}/{subcode}, so adpulse asks by a narrower filter", said)
 
 
 def _deleted(transcript: Transcript) -> Judgement:
@@ -134,31 +130,31 @@ def _deleted(transcript: Transcript) -> Judgement:
     if str(node.get("id")) not in _ids(rows):
         return undecided("no ad with numbers was missing from the lists")
     if node.get("effective_status") == "DELETED":
-        return _seen("an ad that is deleted has its row, so the reports of this account list them")
+        return seen("an ad that is deleted has its row, so the reports of this account list them")
     return undecided("the ad that was looked at is not deleted")
 
 
 def _kind_of_me(transcript: Transcript) -> Judgement:
     error = _error(transcript[Kind.OWN_ACCOUNTS])
     if not error:
-        return _seen("`me/adaccounts` is answered, so the node has that edge")
-    return _seen("`me/adaccounts` is refused; the message names the node's type", str(error.get("message")))
+        return seen("`me/adaccounts` is answered, so the node has that edge")
+    return seen("`me/adaccounts` is refused; the message names the node's type", str(error.get("message")))
 
 
 def _assigned(transcript: Transcript) -> Judgement:
     exchange = transcript[Kind.ASSIGNED_ACCOUNTS]
-    return _seen(f"answered with HTTP {exchange.status}, {len(rows_of(exchange) or ())} accounts")
+    return seen(f"answered with HTTP {exchange.status}, {len(rows_of(exchange) or ())} accounts")
 
 
 def _headers(transcript: Transcript) -> Judgement:
     counts = {name: sum(name in exchange.headers for exchange in transcript.values()) for name in _USAGE}
     words = ", ".join(f"`{name}` on {count} of {len(transcript)}" for name, count in counts.items())
-    return _seen(f"{words} (the last answer of each kind)")
+    return seen(f"{words} (the last answer of each kind)")
 
 
 def _version_warning(transcript: Transcript) -> Judgement:
     warned = [exchange.headers[_WARNING] for exchange in transcript.values() if _WARNING in exchange.headers]
-    return _seen(f"on {len(warned)} of {len(transcript)} answers", warned[0] if warned else "")
+    return seen(f"on {len(warned)} of {len(transcript)} answers", warned[0] if warned else "")
 
 
 def _version(transcript: Transcript) -> Judgement:
@@ -171,8 +167,8 @@ def _version(transcript: Transcript) -> Judgement:
 def _page_size(transcript: Transcript) -> Judgement:
     rows = rows_of(transcript[Kind.REPORT_CAMPAIGNS])
     if rows is None:
-        return _seen("a report with limit=5000 is refused")
-    return _seen(f"a report with limit=5000 is answered, with {len(rows)} rows; whether a page holds as many only a large account shows")
+        return seen("a report with limit=5000 is refused")
+    return seen(f"a report with limit=5000 is answered, with {len(rows)} rows; whether a page holds as many only a large account shows")
 
 
 def _decimals(transcript: Transcript) -> Judgement:
@@ -183,12 +179,12 @@ def _decimals(transcript: Transcript) -> Judgement:
     if not rows:
         return undecided("no ad delivered on that day")
     decimals = sum("." in str(row.get("spend")) for row in rows)
-    return _seen(f"{decimals} of {len(rows)} amounts have decimals; adpulse reads both")
+    return seen(f"{decimals} of {len(rows)} amounts have decimals; adpulse reads both")
 
 
 def _attribution(transcript: Transcript) -> Judgement:
     rows = rows_of(transcript[RESULTS])
-    return undecided("refused") if rows is None else _seen(f"{sum('results' in row for row in rows)} of {len(rows)} campaigns have results")
+    return undecided("refused") if rows is None else seen(f"{sum('results' in row for row in rows)} of {len(rows)} campaigns have results")
 
 
 def _by_time(_: Transcript) -> Judgement:
