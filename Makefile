@@ -39,7 +39,7 @@ test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2
 	$(VENV2)/bin/python -m pytest -q -m "not slow" tests/storage
 
 test-slow: venv test-duckdb2 test-browser ## the slow proofs too: one-line defects that the tests must catch
-	$(BIN)/python -m pytest -q -m "not duckdb2 and not browser" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	LONGER=4 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -183,6 +183,7 @@ def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
         yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size, shape=shape)
 
 
+@lru_cache(maxsize=256)  # frozen, and the same in every world that has it: tests make thousands of worlds in a process
 def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:
     rng = np.random.Generator(np.random.Philox(key=[seed, spec.number]))
     per_set, sets_per_campaign = spec.shape

@@ -10,6 +10,7 @@ import pytest
 import requests
 from browsing import consent
 from pydantic import SecretStr
+from repeats import first_quick
 
 from adpulse.crypto import digest
 from adpulse.model import ConnectionStatus, RunState
@@ -515,7 +516,7 @@ def database(installation):
 
 
 @pytest.mark.parametrize("way", ["a grant", "the secret itself"])
-@pytest.mark.parametrize("token", ["system_user", "business_system_user", "other_app"])
+@pytest.mark.parametrize("token", first_quick(["system_user", "other_app", "business_system_user"], 2))
 def test_a_pasted_token_of_a_system_user_or_of_another_app_connects_its_accounts(ask, installation, workspace, token, way):
     given = {"provider": "meta", "secret": installation.secret("meta", token).get_secret_value()}
     if way == "a grant":

@@ -7,6 +7,7 @@ import secrets
 import pytest
 from canaries import Canaries
 from probing_rig import Probing, use_sandbox
+from repeats import first_quick
 
 from adpulse import settings
 from adpulse.platforms.registry import PLATFORMS
@@ -88,7 +89,7 @@ def texts(planted):
     return [each for value in planted for each in texts(value)] if isinstance(planted, list) else [str(planted)]
 
 
-@pytest.mark.parametrize("number_of_plant", range(22))
+@pytest.mark.parametrize("number_of_plant", first_quick([*range(0, 22, 3), *range(1, 22, 3), *range(2, 22, 3)], 8))
 def test_what_is_planted_in_an_answer_is_in_no_file(probe, number_of_plant, capfd):
     plants = PLANTS[probe.platform]
     if number_of_plant >= len(plants):
@@ -133,7 +134,8 @@ def test_no_id_and_no_name_of_the_world_is_in_any_file(probe):
         customers = probe.sandbox.google.world.customers.values()
         ids = {each.id for each in customers}
         names = {each.spec.name for each in customers}
-    assert {each for each in ids | names if re.search(rf"(?<!\w){re.escape(each)}(?!\w)", texts)} == set()
+    assert ids & set(re.findall(r"\w+", texts)) == set()
+    assert {each for each in names if each in texts and re.search(rf"(?<!\w){re.escape(each)}(?!\w)", texts)} == set()
 
 
 def test_the_same_id_is_the_same_everywhere(probe):

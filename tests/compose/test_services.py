@@ -14,6 +14,8 @@ from compose.running import Services
 from postgres import Server
 from running import processes_of
 
+pytestmark = pytest.mark.slow  # the files: test_files.py; the processes with PostgreSQL: tests/e2e/test_postgresql.py
+
 SECONDS = 120
 ACCOUNT = "Sakura Tea"
 

@@ -7,6 +7,7 @@ import pytest
 from clients import TODAY, GoogleRig, MetaRig, assert_free_of, keyed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repeats import first_quick
 
 from adpulse.errors import AccountRefused, AuthExpired, RateLimited, Unavailable, VersionSunset
 from adpulse.metrics import METRICS
@@ -298,7 +299,7 @@ def test_what_was_tried_again_is_whole(kind, fault, sandbox):
     assert len(rig.slept) == TRIES - 1
 
 
-@pytest.mark.parametrize("role", ["SMALL", "LARGE", "ABROAD"])
+@pytest.mark.parametrize("role", first_quick(["SMALL", "ABROAD", "LARGE"], 2))
 @pytest.mark.parametrize("minutes", [-1, 1])
 def test_at_local_midnight_today_and_yesterday_are_the_accounts(rig, role, minutes):
     name = getattr(rig, role)

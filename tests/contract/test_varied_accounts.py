@@ -32,8 +32,6 @@ class Synced:
         self.changes = self.count_changes()
         self.second = self.again(force=True)
         self.changes_after_second = self.count_changes()
-        installation.sandbox.clock.advance(86_400)
-        self.next_day, self.differences_of_next_day = self.again(), self.compare()
 
     def again(self, *, force=False):
         for connection in self.connections.values():
@@ -100,11 +98,21 @@ def test_a_second_sync_of_an_account_writes_nothing(synced, name):
     assert synced.changes_after_second == synced.changes
 
 
+@pytest.fixture(scope="module")
+def next_day(synced):
+    """The runs of a day later, and what then differs from the truth, by the account's name."""
+    synced.installation.sandbox.clock.advance(86_400)
+    return synced.again(), synced.compare()
+
+
+@pytest.mark.slow  # a second day of one account of each platform: tests/contract/test_syncs.py
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_a_day_later_an_account_equals_the_truth_whether_or_not_its_reports_have_rows_of_deleted_ads(synced, name):
-    assert synced.next_day[name].state is RunState.DONE
-    assert synced.next_day[name].counts.inserted > 0
-    assert synced.differences_of_next_day[name] == []
+def test_a_day_later_an_account_equals_the_truth_whether_or_not_its_reports_have_rows_of_deleted_ads(next_day, name):
+    runs, differences = next_day
+
+    assert runs[name].state is RunState.DONE
+    assert runs[name].counts.inserted > 0
+    assert differences[name] == []
 
 
 def test_ads_without_names_are_called_by_their_first_headline_else_by_type_and_id(synced):

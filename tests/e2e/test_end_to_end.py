@@ -283,6 +283,7 @@ def test_the_days_of_campaigns_without_ads_add_up_to_the_campaigns_totals(runnin
     assert whole == totals
 
 
+@pytest.mark.slow  # schedules are the same of every platform: the test of Meta's above
 def test_a_scheduled_run_of_google_fires_and_syncs(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
     connection = running.app.connections.get("Pacific Trail Outfitters").connection

@@ -254,6 +254,7 @@ def test_what_is_asked_while_the_server_is_down_is_done_when_it_is_back(tmp_path
     fleet.close()
 
 
+@pytest.mark.slow  # a stock worker's runs are those of ours: tests/e2e/test_end_to_end.py
 def test_prefects_own_process_pool_runs_the_same_deployments_beside_the_sweep(fleet):
     pool = "stock"
     fleet.environment["ADPULSE_WORK_POOL"] = pool
@@ -297,6 +298,7 @@ def first_sync_under_way(fleet):
     fleet.remote.clear_faults()
 
 
+@pytest.mark.slow  # without Prefect: tests/unit/test_batches.py
 def test_a_slow_account_and_a_long_first_sync_keep_no_tick_waiting(fleet, sandbox):
     quick = [fleet.connect(name) for name in ACCOUNTS[8:11]]
     fleet.start_worker()

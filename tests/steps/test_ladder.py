@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from installation import Installation, shrink
+from repeats import first_quick
 from sqlalchemy import text
 
 from adpulse.frequency import Frequency
@@ -23,7 +24,7 @@ IMPOSSIBLE = TODAY - 30 * DAY
 NINETY = [TODAY - n * DAY for n in range(90)]
 MOST_REFUSED_CALLS = 25
 REPORT_KINDS = ("insights", "insights_job")
-NAMED = [("meta", code) for code in (1, 17, 1504018, 1504038, 1504044)] + [("google", None)]
+NAMED = [("meta", 1), ("google", None), *(("meta", code) for code in (17, 1504018, 1504038, 1504044))]
 PASSING = [("meta", "transient"), ("meta", "server_error"), ("google", "DEADLINE_EXCEEDED"), ("google", "INTERNAL_ERROR")]
 
 
@@ -88,7 +89,7 @@ def show(what, where, installation, connection, calls):
     print(f"{what} | {where} | {dict(steps)} | {len(calls)} calls | {stored} of 90 days")
 
 
-@pytest.mark.parametrize(("provider", "code"), NAMED)
+@pytest.mark.parametrize(("provider", "code"), first_quick(NAMED, 2))  # the table of names: tests/contract
 def test_one_impossible_day_of_ninety_costs_that_day_alone_and_is_named_within_a_leg(installation, sandbox, provider, code):
     connection = ready(installation, of(provider))
     installation.leg(connection)  # today and the account's size
@@ -106,7 +107,7 @@ def test_one_impossible_day_of_ninety_costs_that_day_alone_and_is_named_within_a
     assert installation.app.connections.get(connection.id).connection.status is ConnectionStatus.ACTIVE
 
 
-@pytest.mark.parametrize("provider", ["meta", "google"])
+@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
 def test_a_hole_is_requested_again_daily_within_three_calls_a_kind_and_filled_once_it_is_answered(installation, sandbox, provider):
     connection = ready(installation, of(provider))
     sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat()))
@@ -129,7 +130,7 @@ def test_a_hole_is_requested_again_daily_within_three_calls_a_kind_and_filled_on
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize(("provider", "code"), NAMED)
+@pytest.mark.parametrize(("provider", "code"), first_quick(NAMED, 2))
 def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, code):
     connection = ready(installation, of(provider))
     sandbox.faults.add(reports(provider, above_days=3, **({"code": code} if code else {})))
@@ -142,7 +143,7 @@ def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_nin
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize(("provider", "name"), PASSING)
+@pytest.mark.parametrize(("provider", "name"), first_quick(PASSING))
 def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, name):
     connection = ready(installation, of(provider))
     rule = {"action": "transient", "reason": name} if provider == "google" else {"action": name}
@@ -161,7 +162,7 @@ def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninet
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize("provider", ["meta", "google"])
+@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
 def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_within_ten_minutes(installation, sandbox, provider):
     connection = ready(installation, of(provider), Frequency.EVERY_5_MIN.value)
     installation.sync(connection)
@@ -223,7 +224,7 @@ PARTLY = {
 }
 
 
-@pytest.mark.parametrize("step", PARTLY)
+@pytest.mark.parametrize("step", first_quick(PARTLY))
 def test_a_tick_costs_only_the_calls_of_the_step_that_answers_and_once_an_hour_the_one_above(installation, sandbox, step):
     connection = ready(installation, META, Frequency.EVERY_5_MIN.value)
     installation.sync(connection)
@@ -285,7 +286,7 @@ def test_two_connections_of_an_account_share_its_two_reports(installation, sandb
     assert len([call for call in sandbox.calls.calls() if call.kind == "insights_job"]) == 2
 
 
-@pytest.mark.parametrize("provider", ["meta", "google"])
+@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
 def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, provider):
     connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
     installation.leg(connection)
@@ -346,7 +347,7 @@ def test_a_day_that_no_request_answers_is_computed_as_a_report_whose_id_survives
         again.close()
 
 
-@pytest.mark.parametrize("ending", ["Job Failed", "Job Skipped"])
+@pytest.mark.parametrize("ending", first_quick(["Job Failed", "Job Skipped"]))
 def test_a_report_that_ends_without_rows_leaves_a_hole_with_the_reason(installation, sandbox, ending):
     connection = ready(installation, META)
     one_day_as_a_report(sandbox)
@@ -525,8 +526,7 @@ def test_a_sync_of_entities_alone_does_not_wait_for_a_report(installation, sandb
     assert run.state is RunState.DONE
 
 
-@pytest.mark.parametrize("ago", [2, 30])
-@pytest.mark.parametrize("provider", ["meta", "google"])
+@pytest.mark.parametrize(("provider", "ago"), first_quick([("meta", 30), ("meta", 2), ("google", 30), ("google", 2)]))
 def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, provider, ago):
     connection = ready(installation, of(provider))
     day = (TODAY - ago * DAY).isoformat()

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.metrics import METRICS
 
@@ -129,7 +130,7 @@ reads = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reads=reads)
 def test_a_day_adds_up_to_the_account_after_each_read_whatever_campaigns_come_and_go(new_workspace, build, reads):
     """A read is: what each listed campaign spent, what the account spent beyond them, and how many days it covers."""

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.gaps import Gap
 from adpulse.model import FetchKind
@@ -71,7 +72,7 @@ def some_gaps(draw):
     return list(dict.fromkeys(gaps))
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(reads=reads, gaps=some_gaps(), provider=st.sampled_from(["meta", "google"]))
 @example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 5, 1)], gaps=[], provider="meta")
 @example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 40, 1)], gaps=[refused(40), hole(0)], provider="meta")

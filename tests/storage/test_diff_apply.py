@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.entities import GONE_STATUSES
 from adpulse.metrics import METRICS
@@ -272,7 +273,7 @@ def batch_of(build, answered, generation, now):
     return made
 
 
-@settings(max_examples=15)
+@examples(8)
 @given(steps=st.lists(batches(), min_size=2, max_size=4), count=st.sampled_from([1, 3, 20_000]))
 def test_any_sequence_of_answers_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
     with rows_at_once(count):

@@ -5,8 +5,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.errors import Usage
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
@@ -153,7 +154,7 @@ ads = st.lists(st.integers(0, 10**9), min_size=1, max_size=4)
 
 
 @given(ads, st.lists(st.integers(0, 10**9), max_size=4), st.lists(margins, min_size=2, max_size=2, unique=True))
-@settings(max_examples=15)
+@examples(6)
 def test_the_days_sums_stay_the_campaigns_totals_and_leaves_that_ran_ahead_are_left_ahead(new_workspace, build, together, ahead, change):
     """``together``: ads that were read with the totals; ``ahead``: what they became when they were read again without them."""
     workspace, (before, after) = new_workspace(), change

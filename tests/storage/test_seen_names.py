@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse import entity_names
 from storage.warehouse import schema
@@ -134,7 +135,7 @@ def test_a_file_from_before_goes_on_and_gets_names(workspace, build):
     assert workspace.value("SELECT max(version) FROM schema_version") == schema.latest()
 
 
-@settings(max_examples=15)
+@examples(6)
 @given(steps=st.lists(st.tuples(st.sampled_from(["numbers", "walk"]), st.sampled_from(["A", "B", "C"])), min_size=1, max_size=6))
 def test_the_last_walks_name_is_shown_and_before_any_walk_the_last_numbers_name(new_workspace, build, steps):
     workspace = new_workspace()

@@ -4,8 +4,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.metrics import SPLIT_METRICS
 from adpulse.model import RunCounts
@@ -229,7 +230,7 @@ LEAVES = st.dictionaries(st.tuples(st.sampled_from(["a1", "a2", "a3"]), st.sampl
 STEPS = st.lists(st.tuples(st.none() | LEAVES, st.none() | LEAVES).filter(any), min_size=1, max_size=5)
 
 
-@settings(max_examples=12)
+@examples(6)
 @given(steps=STEPS, count=st.sampled_from([2, 20_000]))
 def test_any_sequence_of_halves_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
     workspace, known = new_workspace(), {}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import duckdb
 import pytest
+from repeats import first_quick
 
 from adpulse.errors import Unavailable, Usage
 from storage.warehouse import alert_query
@@ -194,7 +195,7 @@ DISGUISES = {
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
-@pytest.mark.parametrize("name", SLEEPING)
+@pytest.mark.parametrize("name", first_quick(SLEEPING))
 def test_no_function_that_sleeps_may_be_called_however_it_is_written(name, disguise):
     schema = "pg_catalog" if name.startswith("pg_") else "main"
     words = {"name": name, "upper": name.upper(), "schema": schema, "deep": "abs(" * 400, "closed": ")" * 400}
