@@ -54,7 +54,12 @@ class Settings(BaseSettings):
     )
     heartbeat_file: Path | None = Field(None, description="File that the worker touches every half minute, for health checks.")
     sandbox_url: str | None = Field(None, description="Control endpoint of a sandbox; its clock becomes business time.")
-    calls_per_hour: int = Field(180, ge=1, le=180, description="Platform calls per account in any 60 minutes.")
+    calls_per_hour: int = Field(
+        180,
+        ge=1,
+        le=10_000,
+        description="Most platform calls per account in any 60 minutes; more than 180 only where the app's access tier allows them.",
+    )
     gross_margin: Decimal = Field(
         Decimal(1), ge=0, le=1, decimal_places=6, description="Margin of a new connection: profit is revenue times margin, less spend."
     )

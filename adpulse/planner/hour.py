@@ -11,7 +11,7 @@ from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
 from adpulse.platforms.base import CALLS_PER_LEG, Costs
 
 HOT_SHARE = 150
-"""Most calls an hour that reads of today may take, so that everything else always gets some."""
+"""Most calls of 180 an hour that reads of today may take, so that everything else always gets some; of a larger hour the same part."""
 
 _LOOKUPS_FIT = 5
 """How many lookups an hour must hold before room is kept for one."""
@@ -52,7 +52,7 @@ class Hour:
     def _most_hot(self) -> int:
         """Most calls for today: changed entities, a lookup, a whole day, and a full walk of up to half the hour fit beside them."""
         available, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
-        share = half if self.first_sync else HOT_SHARE
+        share = half if self.first_sync else max(HOT_SHARE, self.limit * HOT_SHARE // 180)
         beside_walk = max(available - self.costs.full_walk, half)
         return max(0, min(share, available - cost_of_days(self.costs, 1), beside_walk))
 

@@ -24,9 +24,6 @@ DAILY_DAYS = 28
 _OLDEST_DAYS = 37 * 30
 """Meta reports nothing that is older than 37 months."""
 
-_LONGEST_PAUSE_DAYS = 61
-"""For so long after a day became final it is still read for the last time: a paused connection finds its history mended."""
-
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -178,7 +175,7 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     """Days read before that may have been restated since; newest first.
 
     Days 2 to 28 daily, the rest of the lookback weekly; older ones only until they were read once after they became final, so
-    that a pause of weeks or a restatement in the last hour of the lookback is not lost. ``stretch`` makes all of it rarer.
+    that after a pause of any length, or a restatement in the last hour of the lookback, nothing is lost. ``stretch`` makes all of it rarer.
     """
     daily, weekly = now - DAY * SLACK * stretch, now - WEEK * SLACK * stretch
     recent = connection.today(now) - DAY * DAILY_DAYS
@@ -215,10 +212,9 @@ def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longe
 
 def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> dict[date, datetime]:
     """Days read before, older than yesterday, that are not final or were not read since, with their oldest read; newest first."""
-    lookback = platform_of(connection.provider).lookback_days
-    read = _answerable_days(connection, ages)
-    days = [day for day in _days_back(now, connection, 2, lookback + _LONGEST_PAUSE_DAYS) if day in read]
-    restated = lookback_since(now, connection)
+    read, restated = _answerable_days(connection, ages), lookback_since(now, connection)
+    latest, oldest = connection.today(now) - 2 * DAY, connection.today(now) - DAY * _OLDEST_DAYS
+    days = sorted((day for day in read if oldest <= day <= latest), reverse=True)
     return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
 
 

@@ -187,7 +187,7 @@ def test_a_part_of_the_weekly_read_that_did_not_fit_does_not_have_the_rest_read_
     assert [(today - day).days for day in cold_days(NOW, conn, ages)] == list(range(60, 91))
 
 
-@pytest.mark.parametrize("pause", [1, 10, 50])
+@pytest.mark.parametrize("pause", [1, 10, 50, 89])
 def test_a_day_is_read_once_more_after_it_became_final_and_then_never(pause):
     conn = connection(frequency=Frequency.DAILY)
     simulation = Simulation(conn).ready(NOW)

@@ -152,6 +152,18 @@ def test_a_large_first_sync_is_postponed_by_the_budget_and_resumes_without_readi
     assert simulation.most_in_an_hour() <= 180
 
 
+def test_an_account_that_is_too_large_for_180_calls_an_hour_is_read_within_an_operators_larger_limit():
+    large = connection(ads=100_000)
+    assert FetchKind.ADS not in {fetch.kind for fetch in plan(NOW, account(large), PartitionAges(), ()).fetches}
+
+    simulation = Simulation(large, limit=1_000)
+    simulation.run(3)
+
+    today = large.today(simulation.now)
+    assert simulation.now - simulation.days[FetchKind.ADS, today] < timedelta(hours=1)
+    assert simulation.most_in_an_hour() <= 1_000
+
+
 def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
     simulation = Simulation(connection())
     seen = []
@@ -300,12 +312,13 @@ def test_days_2_to_28_are_read_again_once_a_day_the_last_week_in_between_and_old
     assert [(today - day).days for day in recent_days(NOW, conn, ages)] == recent
 
 
-def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never():
+@pytest.mark.parametrize("pause", [50, 89, 400])
+def test_a_day_that_became_final_while_paused_is_read_once_more_and_then_never(pause):
     conn = connection(frequency=Frequency.DAILY)
     simulation = Simulation(conn)
     simulation.tick(NOW)
     simulation.tick(NOW)
-    later = NOW + timedelta(days=50)
+    later = NOW + timedelta(days=pause)
     simulation.tick(later)
     day = date(2026, 3, 10)
     assert simulation.days[FetchKind.ADS, day] == later

@@ -17,14 +17,14 @@ def _fresh():
 
 
 def test_a_wrong_value_names_the_variable(monkeypatch):
-    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "200")
+    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "10001")
 
-    with pytest.raises(Usage, match=r"ADPULSE_CALLS_PER_HOUR: .*180"):
+    with pytest.raises(Usage, match=r"ADPULSE_CALLS_PER_HOUR: .*10000"):
         settings.load()
 
 
 def test_wrong_values_of_platforms_are_named_with_the_others(monkeypatch):
-    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "200")
+    monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "10001")
     monkeypatch.setenv("ADPULSE_META_PAGE_SIZE", "0")
     monkeypatch.setenv("ADPULSE_GOOGLE_ACCESS", "sentinel")
 
