@@ -19,6 +19,9 @@ from storage.files import set_access
 log = logging.getLogger(__name__)
 
 PUBLISHED = "published"
+RESTORE_MARK = "restore.unfinished"
+"""A file that is there from the first to the last change of a restore. It holds the folder of the backup."""
+
 _PRIVATE, _PERMISSIONS = 0o077, 0o777
 
 
@@ -33,11 +36,12 @@ def make_private(config: Settings) -> None:
     A file of another user cannot be changed and stays as it is: see :func:`exposed_paths`.
 
     Raises:
-        Usage: ADPULSE_PUBLISHED_GROUP is not a group, or this process is not in it.
+        Usage: ADPULSE_PUBLISHED_GROUP is not a group, or this process is not in it; or a restore into this home was interrupted.
     """
     keep_private()
     group = readers(config)
     config.home.mkdir(parents=True, exist_ok=True)
+    _require_whole(config.home)
     home = config.home.resolve()
     if group is not None:  # created now, so that it belongs to the group before anything is published
         (home / PUBLISHED).mkdir(exist_ok=True)
@@ -46,6 +50,12 @@ def make_private(config: Settings) -> None:
         log.warning(
             "%s files and folders in %s were accessible to other users of this machine; now they are private", corrected, config.home
         )
+
+
+def _require_whole(folder: Path) -> None:
+    mark = folder / RESTORE_MARK
+    if mark.exists():
+        raise Usage(f"A restore into {folder} is under way or was interrupted. Run it again: adpulse restore {mark.read_text()}")
 
 
 def readers(config: Settings) -> int | None:

@@ -65,6 +65,10 @@ class DispatchCounter(Protocol):
         ...
 
 
+BACKUP = "backup/backup"
+"""The deployment of daily backups."""
+
+
 def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     """``meta-sync/meta-5min``, ``meta-sync/meta-on-demand``."""
     return f"{provider}-sync/{provider}-{group}"
@@ -156,8 +160,8 @@ def _stuck(state: "State", now: datetime) -> bool:
     return taken and now - state.timestamp > _STUCK_AFTER
 
 
-def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str]:
-    """Make each group's schedule active or not; returns the names of those that changed.
+def switch_schedules(active: dict[str, bool]) -> list[str]:
+    """Make the schedule of each deployment, by its full name, active or not; returns the names of those that changed.
 
     Raises:
         Unavailable: Prefect does not answer.
@@ -166,8 +170,7 @@ def switch_schedules(active: dict[tuple[Provider, Frequency], bool]) -> list[str
 
     changed = []
     with _answering():
-        for (provider, frequency), wanted in active.items():
-            name = deployment_name(provider, frequency)
+        for name, wanted in active.items():
             try:
                 found = _client().read_deployment_by_name(name)
             except ObjectNotFound:

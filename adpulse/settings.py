@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         description="Webhooks may go to private and loopback addresses, and by plain http: their makers reach your network then.",
     )
     metrics_on_loopback: bool = Field(default=False, description="Requests from this machine itself read `/metrics` without a key.")
+    backup_folder: Path | None = Field(
+        None, description="Folder for daily backups, each in a folder of its own, for this home alone; without it none are taken."
+    )
+    backups_kept: int = Field(7, ge=1, description="How many of the daily backups are kept.")
     work_pool: str = Field("adpulse", description="Prefect work pool that deployments and worker use.")
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work that nobody asked Prefect for.")
 

@@ -47,7 +47,7 @@ class Sweep:
         self._settles_seconds = settles_seconds
         self._led_since: float | None = None
         self._owner = this_process()
-        self._switched: dict[tuple[Provider, Frequency], bool] = {}
+        self._switched: dict[str, bool] = {}
         self._prunes_at = self._paces_at = time.monotonic()
         self._unpublished: dict[str, str] = {}
 
@@ -116,8 +116,10 @@ class Sweep:
                     orchestrator.request_run(provider, lane, self._app.runs, self._app.wall.now())
 
     def _switch_schedules(self) -> None:
-        targets = wanted_schedules(self._app.connections.groups())
-        changes = {group: active for group, active in targets.items() if self._switched.get(group) != active}
+        groups = wanted_schedules(self._app.connections.groups())
+        targets = {orchestrator.deployment_name(*group): active for group, active in groups.items()}
+        targets[orchestrator.BACKUP] = self._app.settings.backup_folder is not None
+        changes = {name: active for name, active in targets.items() if self._switched.get(name) != active}
         if changes:
             for name in orchestrator.switch_schedules(changes):
                 log.info("schedule of %s switched", name)

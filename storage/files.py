@@ -63,9 +63,18 @@ def disk_full(path: Path) -> DiskFull:
 
 def replace(source: Path, target: Path) -> None:
     """Replace ``target`` with ``source``. After a power cut there is either the old file or the complete new one."""
-    _flush(source)
+    flush(source)
     source.replace(target)
-    _flush(target.parent)
+    flush(target.parent)
+
+
+def flush(path: Path) -> None:
+    """Write a file or a folder through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_access(path: Path, group: int | None, mode: int) -> None:
@@ -91,11 +100,3 @@ def _lock(descriptor: int, deadline: float) -> None:
             time.sleep(_POLL_SECONDS)
         else:
             return
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,6 +27,7 @@ for _group in (
     "dead_letters",
     "webhooks",
     "alerts",
+    "backup",
     "restore",
     "pull",
     "doctor",

@@ -1,6 +1,7 @@
 """The control plane's database: connecting, reading and locking. SQLite by default, PostgreSQL by URL."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, create_engine, delete, make_url, select
@@ -19,6 +20,7 @@ __all__ = [
     "columns",
     "connect",
     "delete_whole",
+    "file_of",
     "insert_or_update",
     "lock",
     "reading",
@@ -44,6 +46,12 @@ def connect(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         raise Usage(f"ADPULSE_DATABASE_URL may begin with sqlite:// or postgresql://, not with {parsed.drivername}://.")
     return sqlite_file.connect(url, parsed.database)
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a control plane in SQLite; None for PostgreSQL."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 def reading(engine: Engine) -> Engine:

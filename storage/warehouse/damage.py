@@ -22,6 +22,9 @@ _DAMAGE_MESSAGES = (
 )
 """Parts of DuckDB's messages about a file that is not as it was written. Each block and each entry of the log has a checksum."""
 
+_FRUGAL: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "128MB"}
+"""A copy is read through once: keeping its blocks in memory would only make the process as large as the file."""
+
 Fingerprint = tuple[tuple[int, int, int], ...]
 Holdings = Mapping[str, datetime]
 """The connections of a copy, with the business time of the last run that changed something."""
@@ -94,9 +97,9 @@ def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 
 def is_whole(copy: Path) -> bool:
-    """Whether a downloaded file opens, is a warehouse of adpulse and has every block."""
+    """Whether a copy, downloaded or backed up, opens, is a warehouse of adpulse and has every block."""
     try:
-        with duckdb.connect(copy, read_only=True) as opened:
+        with duckdb.connect(copy, read_only=True, config=_FRUGAL) as opened:
             schema.version(opened)
             read_through(opened)
     except duckdb.Error:

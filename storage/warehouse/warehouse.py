@@ -198,6 +198,20 @@ class Warehouse:
             analytics.publish(self._path, self._published, lock, self._readers)
         return True
 
+    @contextmanager
+    def at_rest(self, timeout: float) -> Iterator[bool]:
+        """Hold the writer's lock while the block lasts. Yields whether the published copy has everything that was written.
+
+        Raises:
+            WarehouseBusy: it was being written for ``timeout`` seconds.
+        """
+        try:
+            with exclusive(self._path.with_suffix(".lock"), timeout):
+                self._is_new()  # raises when the file was lost
+                yield not analytics.is_due(self._path, self._published, 0)
+        except TimeoutError:
+            raise WarehouseBusy(f"The warehouse of workspace {self._path.stem} is being written.") from None
+
     def _checkpoint(self) -> None:
         with self._open_for_writing() as warehouse:
             warehouse.execute("CHECKPOINT")

@@ -26,6 +26,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Parts, RunState, SyncStatus
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.tokens import OTHER_APP
+from storage import backup_folder
 
 HOUR = timedelta(hours=1)
 SMALL = pytest.param("Alpenglow Reisen", marks=pytest.mark.slow)  # without Prefect: tests/contract/test_syncs.py
@@ -36,7 +37,8 @@ def running(tmp_path_factory):
     """``adpulse up`` in a folder that is empty, so that all in it is its own."""
     home = tmp_path_factory.mktemp("installation")
     with Sandbox.start(extra=44) as sandbox:
-        with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true") as up:
+        backups = {"ADPULSE_BACKUP_FOLDER": str(home / "backups")}
+        with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true", **backups) as up:
             yield up
         forget_prefect()
         assert up.child.returncode == 0, "\n".join(up.printed[-30:])
@@ -155,6 +157,20 @@ def test_two_ticks_at_once_never_sync_a_connection_twice(running):
     assert {key: after[key] - before[key] for key in after} == dict.fromkeys(after, 1), told
     for each in connections:
         running.app.connections.set_frequency(each.id, "manual")
+
+
+def test_the_backup_deployment_takes_backups_on_its_schedule(running):
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(orchestrator.BACKUP)
+        running.until(lambda: client.read_deployment(deployment.id).schedules[0].active)
+        run = client.create_flow_run_from_deployment(deployment.id)
+        running.until(lambda: final(client, run.id))
+        state = client.read_flow_run(run.id).state
+
+    (folder,) = (running.app.settings.home / "backups").iterdir()
+    assert state.is_completed()
+    assert str(folder) in state.message
+    assert running.workspace.id in backup_folder.verify(folder).workspaces
 
 
 def attempted(running, connection):
