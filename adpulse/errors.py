@@ -23,6 +23,7 @@
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
     ├── WarehouseDamaged        the workspace's warehouse file cannot be read: a person must restore it
     ├── ControlPlaneBusy        the control plane's database stayed locked too long
+    ├── ControlPlaneDamaged     the control plane's file cannot be read: a person must restore a backup
     ├── AlreadyRunning          the home folder has one of these processes, and it lives
     ├── DiskFull                a file could not be written for lack of space; tried again later
     └── Usage                   the person asked for something impossible (exit 2, HTTP 4xx)
@@ -184,6 +185,10 @@ class WarehouseDamaged(AdpulseError):
 
 class ControlPlaneBusy(AdpulseError):
     """The control plane's database stayed locked by somebody else."""
+
+
+class ControlPlaneDamaged(AdpulseError):
+    """The control plane's file is no database, or a page of it is not as it was written; ``adpulse restore FOLDER`` helps."""
 
 
 class AlreadyRunning(AdpulseError):

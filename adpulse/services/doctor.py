@@ -17,6 +17,7 @@ from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.services.reconciling import remainders
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
+from storage.control import database, snapshot, sqlite_file
 from storage.control.keys import ApiKeys
 from storage.control.leader import SWEEP, TERM, Leadership
 from storage.control.rotation import Uses
@@ -53,10 +54,22 @@ def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
         yield _wrong("database", str(error))
         installation = None
     else:
-        yield _ok("database", "It answers, and its schema is current.")
+        yield from _database(config)
     yield from _examine_machine(config, production=production)
     if installation:
         yield from _examine_installation(installation, production=production)
+
+
+def _database(config: Settings) -> Iterator[Finding]:
+    """The database answers. SQLite's integrity check reads all of it: damage in a page that nothing asks for would stay hidden."""
+    file = database.file_of(config.control_url)
+    problem = snapshot.problem(file) if file else None
+    if file and problem:
+        yield _wrong("database", str(sqlite_file.damaged(file, problem)))
+    elif file:
+        yield _ok("database", "It answers, its schema is current, and every page of it is sound.")
+    else:
+        yield _ok("database", "It answers, and its schema is current.")
 
 
 def _examine_machine(config: Settings, *, production: bool) -> Iterator[Finding]:
