@@ -3,6 +3,7 @@
 import os
 from decimal import Decimal
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -76,6 +77,9 @@ class Settings(BaseSettings):
         None, description="Folder for daily backups, each in a folder of its own, for this home alone; without it none are taken."
     )
     backups_kept: int = Field(7, ge=1, description="How many of the daily backups are kept.")
+    trusted_proxies: str | None = Field(
+        None, description="Addresses or networks of proxies whose `X-Forwarded-For` counts, comma separated; nobody's else."
+    )
     work_pool: str = Field("adpulse", description="Prefect work pool that deployments and worker use.")
     sweep_seconds: float = Field(15.0, gt=0, description="How often the worker looks for work that nobody asked Prefect for.")
 
@@ -101,6 +105,13 @@ class Settings(BaseSettings):
         if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
             raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
         return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str | None) -> str | None:
+        for network in value.split(",") if value else ():
+            ip_network(network.strip())
+        return value
 
     @field_validator("prefect_origins")
     @classmethod

@@ -13,7 +13,19 @@ from urllib.parse import SplitResult, urlsplit
 from adpulse.errors import Unavailable, Usage
 
 _PORTS = {"https": 443, "http": 80}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_WITH_IPV4 = tuple(
+    ipaddress.ip_network(prefix)
+    for prefix in (
+        "::/96",  # IPv4-compatible, deprecated (RFC 4291, 2.5.5.1)
+        "::ffff:0:0/96",  # IPv4-mapped (RFC 4291, 2.5.5.2)
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+    )
+)
+"""Prefixes of IPv6 addresses whose last four bytes are the IPv4 address that is reached."""
+
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+"""NAT64 within a network (RFC 8215): where in the address the IPv4 address stands is that network's choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,8 @@ def is_public(text: str) -> bool:
     inner = _inner(address)
     if inner is not None:
         return is_public(str(inner))
+    if isinstance(address, IPv6Address) and address in _LOCAL_NAT64:
+        return False
     site_local = isinstance(address, IPv6Address) and address.is_site_local
     return address.is_global and not (address.is_multicast or site_local)
 
@@ -80,6 +94,6 @@ def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | None:
     """The IPv4 address that an IPv6 address stands for, where it does."""
     if isinstance(address, IPv4Address):
         return None
-    if address in _NAT64:
+    if any(address in prefix for prefix in _WITH_IPV4):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    return address.sixtofour or (address.teredo[1] if address.teredo else None)

@@ -9,28 +9,23 @@ from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-_THREADS = 4
+from adpulse.api.pools import READING, WAITING, WRITING, Pool
+
 _SAFE = {"GET", "HEAD"}
-_reading: RunVar[CapacityLimiter] = RunVar("reading")
-_writing: RunVar[CapacityLimiter] = RunVar("writing")
-_waiting: RunVar[CapacityLimiter] = RunVar("waiting")
-"""Separate threads: reads do not wait for writes, nor for routes that wait for Prefect."""
 
 
 class _FewThreads(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         reads = set(options.get("methods") or _SAFE) <= _SAFE
-        super().__init__(path, _threaded(endpoint, _reading if reads else _writing), **options)
+        super().__init__(path, _threaded(endpoint, READING if reads else WRITING), **options)
 
 
 class _WaitingThreads(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, _threaded(endpoint, _waiting), **options)
+        super().__init__(path, _threaded(endpoint, WAITING), **options)
 
 
 def router(tag: str, *, waits: bool = False, **options: Any) -> APIRouter:
@@ -41,21 +36,12 @@ def router(tag: str, *, waits: bool = False, **options: Any) -> APIRouter:
     return APIRouter(tags=[tag], route_class=_WaitingThreads if waits else _FewThreads, **options)
 
 
-def _threaded(endpoint: Callable[..., Any], threads: RunVar[CapacityLimiter]) -> Callable[..., Any]:
+def _threaded(endpoint: Callable[..., Any], pool: Pool) -> Callable[..., Any]:
     if iscoroutinefunction(endpoint):
         return endpoint
 
     @wraps(endpoint)
     async def run(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the route takes and answers
-        return await to_thread.run_sync(partial(endpoint, **arguments), limiter=_limiter(threads))
+        return await pool.run(partial(endpoint, **arguments))
 
     return run
-
-
-def _limiter(threads: RunVar[CapacityLimiter]) -> CapacityLimiter:
-    """The limiter of this event loop."""
-    try:
-        return threads.get()
-    except LookupError:
-        threads.set(CapacityLimiter(_THREADS))
-        return threads.get()

@@ -15,16 +15,22 @@ _TRIED = 100
 _DRAIN_SECONDS = 10
 
 
-def serve(host: str, port: int | None, announce: Callable[[str], None]) -> None:
+def serve(host: str, port: int | None, announce: Callable[[str], None], trusted_proxies: str | None = None) -> None:
     """Listen on this port, or on the first free one from ``FIRST_PORT`` on; SIGINT and SIGTERM let requests under way end.
 
-    ``announce`` is called with the address as soon as it is taken.
+    ``announce`` is called with the address as soon as it is taken. ``X-Forwarded-For`` counts only from ``trusted_proxies``: left to
+    itself, uvicorn believes every process of this machine, and one that names a new client each time is never slowed down at logging in.
 
     Raises:
         Usage: the address cannot be listened on.
     """
     config = uvicorn.Config(
-        create_app(), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_DRAIN_SECONDS
+        create_app(),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        forwarded_allow_ips=trusted_proxies or "",
     )
     with _bound(host, port) as listening:
         bound = listening.getsockname()

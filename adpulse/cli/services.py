@@ -110,7 +110,7 @@ def web(
             note(address)
             typer.echo(f"HTTP API: {address}")
 
-        serve(host, port, announce)
+        serve(host, port, announce, settings.load().trusted_proxies)
 
 
 def login(

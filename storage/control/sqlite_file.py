@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adpulse.errors import AdpulseError, ControlPlaneBusy, ControlPlaneDamaged, DiskFull, Unavailable
+from adpulse.errors import AdpulseError, ControlPlaneBusy, ControlPlaneDamaged, DiskFull
 
 LOCK_SECONDS = 30
 
@@ -20,7 +20,6 @@ _CONNECTIONS = 40
 
 
 _DAMAGE = ("file is not a database", "disk image is malformed", "malformed database schema")
-_CLOSED = ("unable to open database file", "attempt to write a readonly database")
 
 
 def connect(url: str, database: str | None) -> Engine:
@@ -80,7 +79,7 @@ def _raise_own_error(error: BaseException, database: str | None) -> None:
 
 
 def _translation(message: str, database: str | None) -> AdpulseError | None:
-    """Adpulse's error for a message of SQLite about a locked, damaged or closed file, or a full disk; None for others."""
+    """Adpulse's error for a message of SQLite about a locked or damaged file, or a full disk; None for others."""
     if "database is locked" in message:
         return ControlPlaneBusy(
             f"The control plane's database {database} was locked for {LOCK_SECONDS:g} s. Nothing was changed. "
@@ -90,8 +89,6 @@ def _translation(message: str, database: str | None) -> AdpulseError | None:
         return DiskFull(f"The disk is full: nothing was changed in the control plane's database {database}. Free some space.")
     if any(sign in message for sign in _DAMAGE):
         return damaged(Path(database or ""), message)
-    if any(sign in message for sign in _CLOSED):
-        return Unavailable(f"The control plane's database {database} cannot be opened for writing ({message}). Who owns file and folder?")
     return None
 
 

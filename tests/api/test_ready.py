@@ -1,13 +1,19 @@
 """Ready is an installation that starts at once what is asked for; a part that is not is named."""
 
 import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from disk import files_no_longer_than
+from waiting import until
 
 from adpulse import orchestrator
+from adpulse.api import pools
 from storage.control.leader import SWEEP, TERM
 
 
@@ -104,3 +110,30 @@ def _nothing_known():
     orchestrator._health.clear()
     yield
     orchestrator._health.clear()
+
+
+@pytest.mark.usefixtures("worker", "prefect")
+def test_a_pool_whose_requests_all_hang_is_named(ask, installation, operator, monkeypatch):
+    monkeypatch.setattr(pools, "STUCK_SECONDS", 0.0)
+    ask("GET", "/workspaces", operator)  # so that the key is remembered, and looking it up does not wait for the database
+    database = installation.app.settings.home / "control.db"
+    with ThreadPoolExecutor(4) as clients, closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        hanging = [clients.submit(ask, "POST", "/workspaces", operator, json={"name": f"W{number}"}) for number in range(4)]
+        detail = until(lambda: ask("GET", "/readyz").json().get("detail"), seconds=20)
+        other.execute("ROLLBACK")
+        created = [answer.result().status_code for answer in hanging]
+
+    assert detail.startswith("Not ready. Requests for writing get no thread")
+    assert created == [201] * 4
+    assert ask("GET", "/readyz").status_code == 200
+
+
+@pytest.mark.usefixtures("worker", "prefect")
+def test_a_full_disk_is_named(ask, installation):
+    with files_no_longer_than(10_000):
+        answer = ask("GET", "/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == f"Not ready. Nothing can be written to {installation.app.settings.home}: File too large."
+    assert list(installation.app.settings.home.glob(".ready*")) == []

@@ -66,3 +66,27 @@ def test_a_port_that_is_taken_is_one_sentence_and_exit_2(web, address):
 
     assert child.wait(PATIENCE_SECONDS) == 2
     assert log.read_text().startswith("Cannot listen on 127.0.0.1, port ")
+
+
+def wrong_keys(address, tries=30):
+    """Statuses of logging in with wrong keys, each time as another client by what the header claims."""
+    return [
+        requests.post(
+            f"{address}/app/login",
+            data={"key": "wrong"},
+            headers={"Origin": address, "X-Forwarded-For": f"203.0.113.{number}"},
+            timeout=30,
+        ).status_code
+        for number in range(tries)
+    ]
+
+
+@pytest.mark.parametrize(("trusted", "slowed"), [({}, True), ({"ADPULSE_TRUSTED_PROXIES": "10.0.0.0/8,127.0.0.1"}, False)])
+def test_a_claimed_client_counts_only_from_a_trusted_proxy(web, installation, monkeypatch, trusted, slowed):  # noqa: ARG001 - its folder
+    for name, value in trusted.items():
+        monkeypatch.setenv(name, value)
+    child, log = web("--port", "0")
+    address = address_in(child, log)
+    answering(address, "/healthz")
+
+    assert (429 in wrong_keys(address)) is slowed

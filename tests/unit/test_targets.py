@@ -16,13 +16,15 @@ STRICT, OPEN = Targets(private=False), Targets(private=True)
         *("127.0.0.1", "127.8.8.8", "0.0.0.7", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1"),
         *("255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"),
+        *("::127.0.0.1", "::10.0.0.1", "::ffff:0:127.0.0.1", "::ffff:0:10.1.2.3", "64:ff9b::a00:1", "64:ff9b:1::7f00:1", "2002:a00:1::1"),
+        *("2001:0:7f00:1::", "2001:0:102:304:0:0:80ff:fffe", "::ffff:0:169.254.169.254"),
     ],
 )
 def test_an_address_that_is_not_of_the_internet_is_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"])
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::1"])
 def test_an_address_of_the_internet_is_public(address):
     assert is_public(address)
 

@@ -110,6 +110,7 @@ def _welcome(request: Request, text: SecretStr, place: str) -> Response:
         max_age=int(SESSION.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        # Whoever claims to have come by https only makes the own cookie stricter, so any proxy is believed here.
+        secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
     )
     return answer
