@@ -46,7 +46,7 @@ from storage.control.overview import Overview
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
 from storage.control.refused_rows import RefusedRows
-from storage.control.rotation import Rotation
+from storage.control.rotation import Rotation, has_secrets
 from storage.control.runs import Runs
 from storage.control.sessions import Sessions
 from storage.control.sizes import Sizes
@@ -82,7 +82,7 @@ class App:
         self.workspaces = Workspaces(engine)
         self.keys = ApiKeys(engine, wall=wall)
         self.sessions = Sessions(engine, wall=wall)
-        self.cipher = Cipher.load(config.secret_key, config.home)
+        self.cipher = Cipher.load(config.secret_key, config.home, is_needed=lambda: has_secrets(engine))
         self.credentials = Credentials(engine, self.cipher, wall=wall)
         self.grants = Grants(engine, self.cipher, wall=wall)
         self.authorizations = Authorizations(engine, self.cipher, wall=wall)

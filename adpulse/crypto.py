@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
-from adpulse.errors import Usage
+from adpulse.errors import KeysLost, Usage
 
 _CONFIRMATION = "confirmation of"  # not a credential's id, so a confirmation cannot pass for a credential, nor the reverse
 KEY_FILE = "secret.key"
@@ -23,9 +23,18 @@ class KeyFile:
         self.path = path
         self._read: tuple[int, ...] = ()
 
-    def keys(self) -> list[str]:
-        """All keys. A missing file is created with a first key, atomically, so that two processes that start at once use the same key."""
+    def keys(self, *, is_needed: Callable[[], bool] = lambda: False) -> list[str]:
+        """All keys. A missing file is created with a first key, atomically, so that two processes that start at once use the same key.
+
+        Raises:
+            KeysLost: the file is missing, and secrets are stored already, as ``is_needed`` says: a new key would open none of them.
+        """
         if not self.path.exists():
+            if is_needed():
+                raise KeysLost(
+                    f"The keys of the stored tokens are lost: there is no {self.path}. Put your copy of it there, or set "
+                    "ADPULSE_SECRET_KEY. Without a copy, move the home away and connect every account again."
+                )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._write_draft([Fernet.generate_key().decode()])
             try:
@@ -75,12 +84,16 @@ class Cipher:
         self._fernets = _fernets(keys)
 
     @classmethod
-    def load(cls, secret_key: SecretStr | None, home: Path) -> "Cipher":
-        """The cipher of an installation, with the keys of the setting or of ``secret.key`` in its home, which is created at first use."""
+    def load(cls, secret_key: SecretStr | None, home: Path, *, is_needed: Callable[[], bool] = lambda: False) -> "Cipher":
+        """The cipher of an installation, with the keys of the setting or of ``secret.key`` in its home, which is created at first use.
+
+        Raises:
+            KeysLost: there are no keys, although secrets are stored, as ``is_needed`` says.
+        """
         if secret_key:
             return cls(_split(secret_key.get_secret_value()))
         file = KeyFile(home / KEY_FILE)
-        return cls(file.keys(), file)
+        return cls(file.keys(is_needed=is_needed), file)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:

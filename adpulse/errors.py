@@ -30,6 +30,7 @@
         ├── UnknownConnection
         ├── NotFound            no webhook, alert or grant has that id or name
         ├── FrequencyRefused
+        ├── KeysLost            secrets are stored, and the file with their keys is missing
         └── Conflict            it exists already
 
 Messages say what happened, to which account, and what to do. They hold no secret: what a platform says is part of some, and it may
@@ -213,6 +214,10 @@ class NotFound(Usage):
 
 class FrequencyRefused(Usage):
     """The frequency does not exist, or the workspace was not granted it."""
+
+
+class KeysLost(Usage):
+    """Secrets are stored, and the file with the keys that they need is missing."""
 
 
 class Conflict(Usage):

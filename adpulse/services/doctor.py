@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from adpulse import home, orchestrator
 from adpulse.bootstrap import App, app
 from adpulse.crypto import KEY_FILE
-from adpulse.errors import AdpulseError, Usage
+from adpulse.errors import AdpulseError, KeysLost, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.services.reconciling import remainders
@@ -51,7 +51,7 @@ def examine(config: Settings, *, production: bool) -> Iterator[Finding]:
     try:
         installation = app()
     except (AdpulseError, OSError) as error:
-        yield _wrong("database", str(error))
+        yield _wrong("secrets" if isinstance(error, KeysLost) else "database", str(error))
         installation = None
     else:
         yield from _database(config)

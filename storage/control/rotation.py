@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse.crypto import Cipher, KeyFile, fingerprint_of, new_key
@@ -34,6 +34,12 @@ class Uses:
 
     by_key: dict[str, int]
     unreadable: list[str]
+
+
+def has_secrets(engine: Engine) -> bool:
+    """Whether the control plane holds an encrypted secret."""
+    with reading(engine).connect() as session:
+        return any(session.scalar(select(exists().where(column != b""))) for column in SEALED)
 
 
 class Rotation:

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from installation import Installation
 
+from adpulse.bootstrap import App
 from adpulse.errors import Usage
 from adpulse.services import restoring
+from storage.control import database
 
 
 def backed_up(installation, folder):
@@ -52,14 +54,17 @@ def test_a_restored_backup_goes_on_to_the_truth(installation, sandbox, tmp_path,
     restored.close()
 
 
-def test_without_its_keys_a_backup_says_which_are_missing(installation, sandbox, tmp_path):
+def test_without_its_keys_a_backup_is_refused_and_no_new_key_is_made(installation, tmp_path):
     connection = installation.synced("Corner Store 1")
     backed_up(installation, tmp_path / "backup")
     (tmp_path / "backup" / "secret.key").unlink()
     put_back(tmp_path / "backup", tmp_path / "restored")
-    restored = Installation(tmp_path / "restored", sandbox)
+    config = installation.app.settings.model_copy(update={"home": tmp_path / "restored"})
+    engine = database.connect(config.control_url)
 
-    with pytest.raises(Usage, match=r"secret\.key"):
-        restored.app.credentials.open(connection.credential_id)
-    assert restored.app.rotation.uses().unreadable == [f"credential {connection.credential_id}"]
-    restored.close()
+    with pytest.raises(Usage, match=r"keys of the stored tokens are lost: there is no .*secret\.key"):
+        App(config, engine, wall=installation.wall)
+    assert not (config.home / "secret.key").exists()
+    shutil.copy2(installation.app.settings.home / "secret.key", config.home)
+    assert App(config, engine, wall=installation.wall).credentials.open(connection.credential_id)
+    engine.dispose()
