@@ -16,16 +16,16 @@ from deployments import automations
 from deployments.schedules import QUEUES
 from deployments.worker import WarmWorker, load_flow
 
-PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+PREFECT_YAML = Path(__file__).with_name("prefect.yaml")
 
 
 async def deploy(pool: str, pool_type: str = WarmWorker.type) -> list[str]:
     """Deploy everything into ``pool``; returns the deployments' names. Existing schedules stay active or inactive."""
-    document = yaml.safe_load(PREFECT_YAML.read_text().replace("{{ $ADPULSE_WORK_POOL }}", pool))
+    document = yaml.safe_load(PREFECT_YAML.read_text())
     async with get_client() as client:
         await _pool(client, pool, pool_type)
         await automations.install(client)
-        return [await _deployment(client, entry) for entry in document["deployments"]]
+        return [await _deployment(client, entry, pool) for entry in document["deployments"]]
 
 
 async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
@@ -42,7 +42,7 @@ async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
             await client.update_work_queue(queue.id, priority=priority)
 
 
-async def _deployment(client: PrefectClient, entry: dict[str, Any]) -> str:
+async def _deployment(client: PrefectClient, entry: dict[str, Any], pool: str) -> str:
     flow = load_flow(entry["entrypoint"])
     active = await _active(client, f"{flow.name}/{entry['name']}")
     schedules = [
@@ -63,10 +63,11 @@ async def _deployment(client: PrefectClient, entry: dict[str, Any]) -> str:
         enforce_parameter_schema=True,
         schedules=schedules,
         tags=entry["tags"],
-        work_pool_name=entry["work_pool"]["name"],
+        work_pool_name=pool,
         work_queue_name=entry["work_pool"]["work_queue_name"],
         # Without pull steps Prefect's process worker copies the whole folder for each run, although the flows are installed.
-        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": os.fspath(PREFECT_YAML.parent)}}],
+        # The folder is the one of this command, so that a relative ADPULSE_HOME is the same home there.
+        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": os.fspath(Path.cwd())}}],
     )
     return str(entry["name"])
 
