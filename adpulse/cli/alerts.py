@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from adpulse.cli.tables import AsJson, print_json
 from adpulse.cli.webhooks import OfWorkspace, OnlyWorkspace
 
 alerts = typer.Typer(help="Data alerts: queries that notify the webhooks when they start to return rows.", no_args_is_help=True)
@@ -33,12 +34,16 @@ def add(
 
 
 @alerts.command("list")
-def list_alerts(workspace: OnlyWorkspace = None) -> None:
+def list_alerts(workspace: OnlyWorkspace = None, *, as_json: AsJson = False) -> None:
     """List the alerts: whether they fire, and why a query could not be run."""
     from adpulse.bootstrap import app
 
     context = app()
-    for alert in context.alerts.all(context.workspaces.get(workspace).id if workspace else None):
+    existing = context.alerts.all(context.workspaces.get(workspace).id if workspace else None)
+    if as_json:
+        print_json(existing)
+        return
+    for alert in existing:
         state = f"fires since {alert.firing_since:%Y-%m-%d %H:%M} UTC" if alert.firing_since else "quiet" if alert.checked_at else "new"
         line = f"{alert.id}  {alert.name}  {state if alert.enabled else 'disabled'}"
         typer.echo(f"{line}  {alert.last_error}" if alert.last_error else line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import SecretStr
 
+from adpulse.cli.tables import AsJson
 from adpulse.errors import Usage
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS, platform_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from storage.control.connections import ConnectionView
 
 Reference = Annotated[str, typer.Argument(help="Id or name of a connection.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Id or name of the workspace.")]
 Accounts = Annotated[list[str] | None, typer.Option("--account", "-a", help="Account id; repeatable. 'all' takes every account.")]
 Chosen = Annotated[str | None, typer.Option("--frequency", "-f", help="Sync frequency; prompted for when left out.")]

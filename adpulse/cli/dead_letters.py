@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adpulse.cli.connections import AsJson
+from adpulse.cli.tables import AsJson
 
 dead_letters = typer.Typer(help="Syncs that ended without success and wait for a person.", no_args_is_help=True)
 Letter = Annotated[str, typer.Argument(help="Id of the letter (its sync run), or the beginning of it.")]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from adpulse.cli.tables import AsJson, print_json
 from adpulse.role import Role
 
 keys = typer.Typer(help="API keys: with which programs use the HTTP API.", no_args_is_help=True)
@@ -37,11 +38,14 @@ def create(
 
 
 @keys.command("list")
-def list_keys() -> None:
+def list_keys(*, as_json: AsJson = False) -> None:
     """List the keys, newest first."""
     from adpulse.bootstrap import app
 
     context = app()
+    if as_json:
+        print_json(context.keys.all())
+        return
     names = {workspace.id: workspace.name for workspace in context.workspaces.all()}
     for key in context.keys.all():
         reach = names[key.workspace_id] if key.workspace_id else "every workspace"

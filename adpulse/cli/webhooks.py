@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
+from adpulse.cli.tables import AsJson, print_json
 from adpulse.errors import Usage
 
 webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are notified of events.", no_args_is_help=True)
@@ -60,12 +61,16 @@ def _read_url() -> SecretStr:
 
 
 @webhooks.command("list")
-def list_webhooks(workspace: OnlyWorkspace = None) -> None:
+def list_webhooks(workspace: OnlyWorkspace = None, *, as_json: AsJson = False) -> None:
     """List the webhooks: their addresses, their events, and whether they work."""
     from adpulse.bootstrap import app
 
     context = app()
-    for webhook in context.webhooks.all(context.workspaces.get(workspace).id if workspace else None):
+    existing = context.webhooks.all(context.workspaces.get(workspace).id if workspace else None)
+    if as_json:
+        print_json(existing)
+        return
+    for webhook in existing:
         state = f"failing since {webhook.failing_since:%Y-%m-%d %H:%M} UTC" if webhook.failing_since else "enabled"
         if not webhook.enabled:
             state = f"disabled: {webhook.disabled_reason}"
@@ -95,12 +100,16 @@ def test(webhook: Reference) -> None:
 
 
 @webhooks.command("deliveries")
-def deliveries(webhook: Reference) -> None:
+def deliveries(webhook: Reference, *, as_json: AsJson = False) -> None:
     """List a webhook's messages with their states, newest first."""
     from adpulse.bootstrap import app
 
     context = app()
-    for delivery in context.outbox.history(context.webhooks.get(webhook).id):
+    history = context.outbox.history(context.webhooks.get(webhook).id)
+    if as_json:
+        print_json(history)
+        return
+    for delivery in history:
         next_try = f"next try at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if delivery.next_attempt_at else delivery.state.value
         line = f"{delivery.created_at:%Y-%m-%d %H:%M:%S} UTC  {delivery.id}  {delivery.event}  {delivery.attempts} tries  {next_try}"
         typer.echo(f"{line}  {delivery.last_error}" if delivery.last_error else line)

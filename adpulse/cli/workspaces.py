@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from adpulse.cli.tables import AsJson, print_json
+
+Reference = Annotated[str, typer.Argument(help="Id or name of the workspace.")]
 workspaces = typer.Typer(help="Workspaces: each has its own warehouse file.", no_args_is_help=True)
 
 
@@ -22,17 +25,44 @@ def create(name: Annotated[str, typer.Argument(help="Name of the new workspace."
 
 
 @workspaces.command("list")
-def list_workspaces() -> None:
+def list_workspaces(*, as_json: AsJson = False) -> None:
     """List the workspaces."""
     from adpulse.bootstrap import app
 
-    for workspace in app().workspaces.all():
+    workspaces = app().workspaces.all()
+    if as_json:
+        print_json(workspaces)
+        return
+    for workspace in workspaces:
         typer.echo(f"{workspace.name}  {workspace.id}{'  realtime granted' if workspace.realtime_granted else ''}")
+
+
+@workspaces.command("rename")
+def rename(workspace: Reference, name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
+    """Rename a workspace."""
+    from adpulse.bootstrap import app
+
+    context = app()
+    before = context.workspaces.get(workspace)
+    renamed = context.workspaces.change(before.id, name=name)
+    typer.echo(f"Workspace {before.name} is named {renamed.name} now.")
+
+
+@workspaces.command("delete")
+def delete(workspace: Reference) -> None:
+    """Delete a workspace without connections, with its keys, webhooks, alerts and files."""
+    from adpulse.bootstrap import app
+    from adpulse.services import deleting
+
+    context = app()
+    existing = context.workspaces.get(workspace)
+    deleting.delete_workspace(context, existing.id)
+    typer.echo(f"Workspace {existing.name} is deleted.")
 
 
 @workspaces.command("grant-realtime")
 def grant_realtime(
-    workspace: Annotated[str, typer.Argument(help="Id or name of the workspace.")],
+    workspace: Reference,
     *,
     revoke: Annotated[bool, typer.Option("--revoke", help="Revoke the grant; connections keep their frequency until changed.")] = False,
 ) -> None:

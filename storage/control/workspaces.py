@@ -1,5 +1,6 @@
 """Workspaces: each has a warehouse file of its own, and may have been granted the realtime frequency."""
 
+import re
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -9,6 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from adpulse.errors import Conflict, Usage
 from storage.control.database import Engine, Session, delete_whole, reading
 from storage.control.tables import ConnectionRow, WorkspaceRow
+
+_LONGEST_NAME = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +31,13 @@ class Workspaces:
         self._engine = engine
 
     def create(self, name: str) -> Workspace:
-        """Create a workspace.
+        """Create a workspace. Spaces around its name are removed.
 
         Raises:
+            Usage: the name is empty, longer than a line of 255 characters, or has control characters.
             Conflict: the name is taken.
         """
+        name = _checked(name)
         workspace = Workspace(id=str(uuid4()), name=name, realtime_granted=False)
         try:
             with self._engine.begin() as session:
@@ -80,8 +86,9 @@ class Workspaces:
 
         Raises:
             Conflict: the name is taken; nothing was changed.
-            Usage: there is no such workspace.
+            Usage: there is no such workspace, or the name cannot be one, as with :meth:`create`.
         """
+        name = None if name is None else _checked(name)
         values = {key: value for key, value in (("name", name), ("realtime_granted", realtime_granted)) if value is not None}
         if values:
             try:
@@ -112,6 +119,13 @@ class Workspaces:
             query = query.where(WorkspaceRow.id == workspace_id)
         with reading(self._engine).connect() as session:
             return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in session.execute(query)]
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME or _CONTROL.search(name):
+        raise Usage(f"A workspace's name is a line of 1 to {_LONGEST_NAME} characters, without control characters.")
+    return name
 
 
 def _is_used(session: Session, workspace_id: str) -> bool:
