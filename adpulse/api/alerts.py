@@ -83,7 +83,8 @@ def list_alerts(caller: Viewer, workspace_id: WorkspaceId) -> list[AlertOut]:
 @places.ALERTS
 def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> AlertOut:
     """Its query runs within seconds, and then after each publication."""
-    return _out(alerting.create_alert(caller.app.alerts, caller.workspace(workspace_id).id, body.name, body.query))
+    owner, app = caller.workspace(workspace_id).id, caller.app
+    return _out(alerting.create_alert(app.alerts, app.published(owner), owner, body.name, body.query))
 
 
 @router.patch("/{alert_id}", summary="Change an alert", responses=_RUNS_QUERY | answers(HTTPStatus.CONFLICT))
@@ -91,7 +92,11 @@ def make_alert(caller: Editor, workspace_id: WorkspaceId, body: AlertIn) -> Aler
 def change_alert(caller: Editor, workspace_id: WorkspaceId, alert_id: AlertId, body: AlertChange) -> AlertOut:
     """Change its name or query, or whether it is enabled."""
     alert = caller.alert(workspace_id, alert_id)
-    return _out(alerting.change_alert(caller.app.alerts, alert.id, name=body.name, query=body.query, enabled=body.enabled))
+    return _out(
+        alerting.change_alert(
+            caller.app.alerts, caller.app.published(alert.workspace_id), alert.id, name=body.name, query=body.query, enabled=body.enabled
+        )
+    )
 
 
 @router.delete("/{alert_id}", status_code=HTTPStatus.NO_CONTENT, response_class=Response, summary="Remove an alert")

@@ -29,7 +29,7 @@ def add(
 
     context = app()
     owner = context.workspaces.get_or_only(workspace)
-    alert = alerting.create_alert(context.alerts, owner.id, name, query)
+    alert = alerting.create_alert(context.alerts, context.published(owner.id), owner.id, name, query)
     typer.echo(f"Alert {alert.name} ({alert.id}) watches {owner.name}. See its rows now with: adpulse alerts run {alert.id}")
 
 

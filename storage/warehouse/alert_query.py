@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Timer
 from typing import Any
 
+import duckdb
+
 from adpulse.errors import Unavailable, Usage
+from storage.warehouse import schema
 
 ROWS = 100
 """How many rows of an answer are kept."""
@@ -52,22 +56,31 @@ def run_query(published: Path, query: str) -> Answer:
     return _answer(query, published)
 
 
-def check(query: str) -> None:
-    """Check that a query is one SELECT and calls only functions that an alert may call; tables and columns are not checked.
+def check(query: str, published: Path) -> None:
+    """Check that a query is one SELECT, calls only functions that an alert may call, and names tables and columns that exist.
+
+    It is planned on the published copy, and not run. Before the first publication it is planned on a warehouse without rows.
 
     Raises:
-        Usage: it is not one SELECT, or calls a function that is not allowed.
+        Usage: it is not one SELECT, calls a function that is not allowed, or names something that does not exist.
         Unavailable: the machine is too busy to begin.
     """
-    _answer(query, None)
+    if published.exists():
+        _answer(query, published, only_plan=True)
+        return
+    with TemporaryDirectory() as folder:
+        empty = Path(folder) / "published.duckdb"
+        with duckdb.connect(empty) as warehouse:
+            schema.migrate(warehouse)
+        _answer(query, empty, only_plan=True)
 
 
-def _answer(query: str, published: Path | None) -> Answer:
+def _answer(query: str, published: Path, *, only_plan: bool = False) -> Answer:
     limits = {"rows": ROWS, "seconds": SECONDS, "memory_limit": _MEMORY, "address_space": _ADDRESS_SPACE}
-    path = str(published.absolute()) if published else None
-    answer = _run(json.dumps({"published": path, "query": query, **limits}))
+    path = str(published.absolute())
+    answer = _run(json.dumps({"published": path, "query": query, "only_plan": only_plan, **limits}))
     if "error" in answer:
-        error = answer["error"].replace(path, Path(path).name) if path else answer["error"]
+        error = answer["error"].replace(path, Path(path).name)
         raise Usage(f"The query failed. {error}.")
     return Answer(**answer)
 

@@ -196,12 +196,12 @@ DISGUISES = {
 
 @pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("name", first_quick(SLEEPING))
-def test_no_function_that_sleeps_may_be_called_however_it_is_written(name, disguise):
+def test_no_function_that_sleeps_may_be_called_however_it_is_written(published, name, disguise):
     schema = "pg_catalog" if name.startswith("pg_") else "main"
     words = {"name": name, "upper": name.upper(), "schema": schema, "deep": "abs(" * 400, "closed": ")" * 400}
 
     with pytest.raises(Usage, match="is not allowed"):
-        check(DISGUISES[disguise].format(**words))
+        check(DISGUISES[disguise].format(**words), published)
 
 
 def test_a_query_that_was_stored_before_is_refused_when_it_is_asked(published):
@@ -214,7 +214,7 @@ def test_duckdb_has_the_sleeping_functions_that_are_known():
     assert SLEEPING == ["pg_sleep", "sleep_ms"]
 
 
-def test_every_function_that_runs_text_as_sql_is_refused():
+def test_every_function_that_runs_text_as_sql_is_refused(published):
     with duckdb.connect() as here:
         serialised = here.execute("SELECT json_serialize_sql('SELECT 4711 AS ran')").fetchone()[0]
         found = {
@@ -227,7 +227,7 @@ def test_every_function_that_runs_text_as_sql_is_refused():
     assert found == {"query", "json_execute_serialized_sql"}
     for name in found:
         with pytest.raises(Usage, match="write the SQL itself"):
-            check(f"SELECT * FROM {name}('SELECT 1')")
+            check(f"SELECT * FROM {name}('SELECT 1')", published)
 
 
 def _value(connection, query, text):
@@ -247,15 +247,37 @@ def _value(connection, query, text):
     ],
 )
 def test_what_only_looks_like_a_refused_query_is_answered(published, query):
-    check(query)
+    check(query, published)
 
     assert run_query(published, query).rows
 
 
 @pytest.mark.parametrize("query", ["DELETE FROM spend", "SELECT 1; SELECT 2", "SELECT 1 +", "", "SET threads = 4", "COPY spend TO 'x'"])
-def test_what_is_not_one_select_is_refused_before_there_are_numbers(query):
+def test_what_is_not_one_select_is_refused_before_there_are_numbers(tmp_path, query):
+    published = tmp_path / "missing.duckdb"
     with pytest.raises(Usage, match="The query failed"):
-        check(query)
+        check(query, published)
+
+
+@pytest.mark.parametrize(
+    ("query", "unknown"),
+    [("SELECT * FROM spent", "spent"), ("SELECT spendd FROM spend", "spendd"), ("SELECT no_function(spend) FROM spend", "no_function")],
+)
+def test_a_query_that_names_something_that_does_not_exist_is_refused_when_it_is_added(published, query, unknown):
+    with pytest.raises(Usage, match=unknown):
+        check(query, published)
+
+
+def test_before_the_first_publication_a_query_is_checked_against_what_will_be_there(tmp_path):
+    check("SELECT date, sum(spend) AS spend FROM daily GROUP BY date HAVING sum(spend) > 100 -- a lot\n;", tmp_path / "missing.duckdb")
+
+    with pytest.raises(Usage, match="spendd"):
+        check("SELECT spendd FROM daily", tmp_path / "missing.duckdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_query_that_is_added_is_planned_and_not_run(published):
+    check("SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE (a.range + b.range * c.range) % 7 = 3", published)
 
 
 def test_nothing_published_yet_is_told(tmp_path):

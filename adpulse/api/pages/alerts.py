@@ -41,7 +41,7 @@ def create(
 ) -> Response:
     """Create an alert; its query runs within seconds."""
     owner = caller.workspace(workspace_id)
-    alerting.create_alert(caller.app.alerts, owner.id, name, query)
+    alerting.create_alert(caller.app.alerts, caller.app.published(owner.id), owner.id, name, query)
     return back(request, f"/alerts?workspace={owner.id}")
 
 
