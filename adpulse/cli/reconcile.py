@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from adpulse.services.reconciling import Remainder
+    from adpulse.remainder import Remainder
 
 _SHOWN = 40
 

@@ -45,12 +45,14 @@ def test_every_deployment_starts_a_flow_that_exists_and_can_be_started_by_hand_w
     for each in DEPLOYMENTS.values():
         flow = load_flow(each["entrypoint"])
 
-        assert flow.name == each["name"].partition("-")[0] + "-sync"
+        assert flow.name == (each["name"].partition("-")[0] + "-sync" if each["name"] != "reconcile" else "reconcile")
         assert flow.parameters.required == []
 
 
-def test_schedules_are_off_until_a_connection_needs_them():
-    assert {schedule["active"] for each in DEPLOYMENTS.values() for schedule in each.get("schedules") or []} == {False}
+def test_schedules_of_syncs_are_off_until_a_connection_needs_them():
+    active = {name for name, each in DEPLOYMENTS.items() if any(schedule["active"] for schedule in each.get("schedules") or [])}
+
+    assert active == {"reconcile"}
 
 
 def test_every_queue_of_a_deployment_has_a_priority():
