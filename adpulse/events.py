@@ -12,7 +12,7 @@ from typing import Any
 
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.platforms.versions import PinnedVersion
-from adpulse.remainder import Remainder
+from adpulse.remainder import Remainder, as_fields
 
 
 class EventType(StrEnum):
@@ -107,20 +107,9 @@ def remainders(connection: Connection, unexplained: Sequence[Remainder]) -> Even
         "day_count": len(days),
         "since": days[0].isoformat(),
         "until": days[-1].isoformat(),
-        "remainders": [_fields_of(remainder) for remainder in unexplained[:_REMAINDERS]],
+        "remainders": [as_fields(remainder) for remainder in unexplained[:_REMAINDERS]],
     }
     return Event(type=EventType.DATA_REMAINDER, workspace_id=connection.workspace_id, data={**about(connection), **data})
-
-
-def _fields_of(remainder: Remainder) -> dict[str, str | None]:
-    return {
-        "date": remainder.day.isoformat(),
-        "level": remainder.level.value,
-        "ours": str(remainder.ours),
-        "platform": str(remainder.platform),
-        "remainder": str(remainder.amount),
-        "share": None if remainder.share is None else f"{remainder.share:.6f}",
-    }
 
 
 def version_ending(workspace_id: str, version: PinnedVersion) -> Event:

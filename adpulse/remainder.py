@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from adpulse.model import Level
 
@@ -55,3 +56,18 @@ class Remainder:
         """Whether what campaigns without leaves do not explain is more than a small part of the platform's total."""
         rest = abs(self.amount - self.leafless)
         return rest > SHARE * abs(self.platform) if self.platform else rest != 0
+
+
+def as_fields(remainder: Remainder) -> dict[str, Any]:
+    """A remainder as JSON: amounts and the share are exact decimals as text."""
+    return {
+        "date": remainder.day.isoformat(),
+        "level": remainder.level.value,
+        "ours": str(remainder.ours),
+        "platform": str(remainder.platform),
+        "remainder": str(remainder.amount),
+        "share": None if remainder.share is None else f"{remainder.share:.6f}",
+        "deleted": remainder.deleted,
+        "leafless": str(remainder.leafless),
+        "unexplained": remainder.unexplained,
+    }
