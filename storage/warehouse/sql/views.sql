@@ -155,6 +155,11 @@ WITH totals AS (
     UNION ALL
     SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
     FROM account_totals
+    UNION ALL
+    -- An account without a row reports nothing.
+    SELECT connection_id, date, 'account', {{ additive | for_each("0", ", ") }}
+    FROM not_by_campaign
+    ANTI JOIN account_totals USING (connection_id, date)
 ), remainders AS (
     SELECT
         connection_id, date, 'campaign' AS level,
