@@ -81,7 +81,7 @@ def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]
     """Answer queries, each with its parameters, from one and the same published copy: a new one may take its place between two reads.
 
     Raises:
-        Usage: nothing was published yet.
+        Usage: nothing was published yet, or by a version that did not have what is queried.
         WarehouseDamaged: the copy cannot be opened.
     """
     if not published.exists():
@@ -91,4 +91,7 @@ def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]
     except duckdb.Error as error:
         raise WarehouseDamaged(f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there.") from error
     with copy:
-        return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
+        try:
+            return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
+        except duckdb.CatalogException as error:
+            raise Usage(f"{published.name} was published by an older adpulse. Sync a connection of the workspace first.") from error

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from adpulse.errors import Usage
 from adpulse.model import Level
 from adpulse.services.reconciling import remainders
 
@@ -147,3 +148,13 @@ def test_what_was_found_before_stays_when_a_remainder_changes_or_is_explained(wo
 def test_a_workspace_without_a_file_has_nothing_to_compare(workspace, build):
     assert workspace.warehouse.note_reconciliation("c1", build.now) == 0
     assert workspace.files() == ["w.lock"]
+
+
+def test_a_copy_that_an_older_version_published_says_so(workspace, build):
+    workspace.sync(build.run(build.ads(units(90)), build.totals(units(100))))
+    workspace.command("DROP VIEW completeness; DROP VIEW reconciliation")
+    workspace.published.parent.mkdir()
+    workspace.published.write_bytes(workspace.path.read_bytes())
+
+    with pytest.raises(Usage, match="older adpulse"):
+        remainders(workspace.published, build.connection(), build.now)
