@@ -46,6 +46,7 @@ from storage.control.overview import Overview
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
 from storage.control.refused_rows import RefusedRows
+from storage.control.remainder_notices import RemainderNotices
 from storage.control.rotation import Rotation, has_secrets
 from storage.control.runs import Runs
 from storage.control.sessions import Sessions
@@ -108,6 +109,7 @@ class App:
         self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)
         self.outbox = Outbox(engine, wall=wall)
         self.alerts = Alerts(engine, wall=wall)
+        self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.staleness = Staleness(engine, self.clock, wall=wall)
         self.gauges = Gauges(engine, self.clock, self.scopes, wall=wall)

@@ -1,6 +1,6 @@
 """Names of entities as metric reads return them, for entities that no walk has read yet. Pure. Steps: fetch, diff."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -27,6 +27,16 @@ class MetricsAnswer(NamedTuple):
     rows: pa.Table
     names: pa.Table
     refused: pa.Table = refused_table.SCHEMA.empty_table()
+
+    @classmethod
+    def merged(cls, answers: Sequence["MetricsAnswer"], rows: pa.Table | None = None) -> "MetricsAnswer":
+        """Answers of the same columns as one, the last name of each entity counts. At least one answer.
+
+        ``rows`` are those of all answers, where these are not simply one below the other.
+        """
+        if rows is None:
+            rows = pa.concat_tables(answer.rows for answer in answers)
+        return cls(rows, merge_names(answer.names for answer in answers), pa.concat_tables(answer.refused for answer in answers))
 
 
 def names_table(named: NamesById) -> pa.Table:

@@ -4,7 +4,7 @@ Receivers that verify signatures get the same body: ``type``, ``timestamp`` and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.platforms.versions import PinnedVersion
+from adpulse.remainder import Remainder, as_fields
 
 
 class EventType(StrEnum):
@@ -23,13 +24,21 @@ class EventType(StrEnum):
     DATA_STALE = "data.stale"
     DATA_RESTATED = "data.restated"
     DATA_ALERT = "data.alert"
+    DATA_REMAINDER = "data.remainder"
     VERSION_ENDING = "api_version.ending"
     TEST = "webhook.test"
 
 
 SUBSCRIBABLE = tuple(event for event in EventType if event is not EventType.TEST)
 
-TROUBLE = (EventType.SYNC_FAILED, EventType.NEEDS_ATTENTION, EventType.DATA_STALE, EventType.DATA_ALERT, EventType.VERSION_ENDING)
+TROUBLE = (
+    EventType.SYNC_FAILED,
+    EventType.NEEDS_ATTENTION,
+    EventType.DATA_STALE,
+    EventType.DATA_ALERT,
+    EventType.DATA_REMAINDER,
+    EventType.VERSION_ENDING,
+)
 """The event types of a webhook that chooses none: problems for a person, nothing that happens every minute."""
 
 SENTENCES: Mapping[EventType, str] = {
@@ -39,10 +48,14 @@ SENTENCES: Mapping[EventType, str] = {
     EventType.DATA_STALE: "{connection} is stale: frequency {sync_frequency}, last completed sync {last_sync_completed_at}.",
     EventType.DATA_RESTATED: "{connection}: {rows} stored rows of {since} to {until} changed.",
     EventType.DATA_ALERT: "{alert}: {row_count} rows. {first}",
+    EventType.DATA_REMAINDER: "{connection}: spend of {day_count} days, {since} to {until}, does not add up to the platform's totals.",
     EventType.VERSION_ENDING: "{sentence}",
     EventType.TEST: "A test message of adpulse.",
 }
 """The sentences for Slack; words in braces are fields of the event's data."""
+
+_REMAINDERS = 20
+"""Remainders that an event contains at most."""
 
 ATTENTION = (
     ConnectionStatus.NEEDS_REAUTH,
@@ -84,6 +97,19 @@ def stale(connection: Connection, last_completed_at: datetime | None) -> Event:
     """The event that a connection's data are older than its frequency allows."""
     last = last_completed_at.isoformat() if last_completed_at else None
     return _event(EventType.DATA_STALE, connection, {"sync_frequency": connection.frequency.value, "last_sync_completed_at": last})
+
+
+def remainders(connection: Connection, unexplained: Sequence[Remainder]) -> Event:
+    """The event that a platform reports spend of these days that nothing stored below it has, and nothing known explains."""
+    days = sorted({remainder.day for remainder in unexplained})
+    data = {
+        "currency": connection.currency,
+        "day_count": len(days),
+        "since": days[0].isoformat(),
+        "until": days[-1].isoformat(),
+        "remainders": [as_fields(remainder) for remainder in unexplained[:_REMAINDERS]],
+    }
+    return Event(type=EventType.DATA_REMAINDER, workspace_id=connection.workspace_id, data={**about(connection), **data})
 
 
 def version_ending(workspace_id: str, version: PinnedVersion) -> Event:

@@ -12,6 +12,7 @@ from adpulse.planner.completeness import Completeness, DayLevel
 from adpulse.planner.windows import Span
 from adpulse.platforms.registry import platform_of
 from adpulse.platforms.versions import PinnedVersion
+from adpulse.remainder import Remainder, as_fields
 from adpulse.status_filter import StatusFilter
 from storage.control.connection_warnings import ConnectionWarning
 from storage.control.connections import ConnectionView
@@ -128,7 +129,7 @@ def describe_completeness(level: Completeness) -> str:
         holes = ", ".join(_days(hole) for hole in level.holes)
         text += f" but {holes}"
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
-    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{_describe_gaps(level)}"
+    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{_describe_gaps(level)}{_describe_remainders(level)}"
 
 
 def _describe_gaps(level: Completeness) -> str:
@@ -148,6 +149,32 @@ def describe_gap(gap: Gap) -> str:
     return f"{what} ({gap.reason.removesuffix('.')}, since {gap.first_at:%Y-%m-%d %H:%M} UTC)"
 
 
+def _describe_remainders(level: Completeness) -> str:
+    """On how many days the platform's totals hold other spend than the level, and how much of it nothing explains."""
+    if not level.remainders:
+        return ""
+    newest = max(level.remainders, key=lambda remainder: remainder.day)
+    share = "" if newest.share is None else f" ({format_share(newest.share)} of the platform's total)"
+    unexplained = sum(remainder.unexplained for remainder in level.remainders)
+    days = f"{len(level.remainders)} days" if len(level.remainders) > 1 else "one day"
+    return f"; the spend of {days} does not add up, last {newest.day} by {newest.amount:.2f}{share}; unexplained: {unexplained or 'none'}"
+
+
+REMAINDER_COLUMNS = ("Day", "Level", "Ours", "Platform", "Remainder", "Share", "Reason")
+
+
+def remainder_cells(remainder: Remainder) -> tuple[str, ...]:
+    """A remainder as a row of a table, in the account's currency."""
+    share = "" if remainder.share is None else format_share(remainder.share)
+    amounts = (f"{amount:.2f}" for amount in (remainder.ours, remainder.platform, remainder.amount))
+    return (remainder.day.isoformat(), remainder.level.value, *amounts, share, remainder.reason)
+
+
+def format_share(share: Decimal) -> str:
+    """``0.25%``."""
+    return f"{share:.2%}"
+
+
 def completeness_fields(level: Completeness) -> dict[str, Any]:
     """How complete a level is, ready for JSON."""
     return {
@@ -159,6 +186,7 @@ def completeness_fields(level: Completeness) -> dict[str, Any]:
         "last_day": level.span.until.isoformat(),
         "fresh_until": _iso(level.fresh_until),
         "gaps": [_gap_fields(gap) for gap in level.gaps],
+        "remainders": [as_fields(remainder) for remainder in level.remainders],
     }
 
 

@@ -1,5 +1,6 @@
 """The table of deployments: provider by frequency, one interval schedule each, one on demand and one for the background.
 
+Two more are of all platforms: one compares totals, one takes backups.
 ``prefect.yaml`` has the same deployments for Prefect's own tools; a test compares the two.
 """
 
@@ -27,19 +28,41 @@ _STAGGER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
-    """One deployment; ``frequency``, ``interval`` and ``anchor`` are None when it has no schedule."""
+    """One deployment; ``provider`` is None where it is for all, ``interval`` and ``anchor`` are None when it has no schedule.
+
+    ``entrypoint`` is the dotted path of the flow, so that its module is loaded once and under its own name.
+    """
 
     name: str
-    provider: Provider
+    entrypoint: str
+    provider: Provider | None
     frequency: Frequency | None
     queue: Lane
     interval: timedelta | None
     anchor: datetime | None
 
-    @property
-    def entrypoint(self) -> str:
-        """The dotted path of the flow, so that its module is loaded once and under its own name."""
-        return platform_of(self.provider).entrypoint
+
+RECONCILE = DeploymentSpec(
+    name="reconcile",
+    entrypoint="flows.reconcile.reconcile",
+    provider=None,
+    frequency=None,
+    queue=Lane.SCHEDULED,
+    interval=timedelta(days=1),
+    anchor=_ANCHOR + timedelta(hours=6),
+)
+"""Compares stored numbers with the platforms' totals. Always active, as it makes no call and does nothing without connections."""
+
+BACKUP = DeploymentSpec(
+    name="backup",
+    entrypoint="flows.backup.backup",
+    provider=None,
+    frequency=None,
+    queue=Lane.BACKGROUND,
+    interval=timedelta(days=1),
+    anchor=_ANCHOR + timedelta(hours=2, minutes=32),
+)
+"""Backs up the installation. The worker's sweep switches it on while ADPULSE_BACKUP_FOLDER is set."""
 
 
 def table() -> list[DeploymentSpec]:
@@ -48,12 +71,13 @@ def table() -> list[DeploymentSpec]:
     for provider in PLATFORMS:
         specs += [_scheduled(provider, frequency) for frequency in SCHEDULED]
         specs += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
-    return specs
+    return [*specs, BACKUP, RECONCILE]
 
 
 def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
     return DeploymentSpec(
         name=f"{provider}-{frequency}",
+        entrypoint=platform_of(provider).entrypoint,
         provider=provider,
         frequency=frequency,
         queue=Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED,
@@ -63,4 +87,12 @@ def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
 
 
 def _on_demand(provider: Provider, lane: Lane) -> DeploymentSpec:
-    return DeploymentSpec(name=f"{provider}-{lane}", provider=provider, frequency=None, queue=lane, interval=None, anchor=None)
+    return DeploymentSpec(
+        name=f"{provider}-{lane}",
+        entrypoint=platform_of(provider).entrypoint,
+        provider=provider,
+        frequency=None,
+        queue=lane,
+        interval=None,
+        anchor=None,
+    )

@@ -2,8 +2,6 @@
 
 from datetime import date
 
-import pyarrow as pa
-
 from adpulse.bootstrap import App
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import TooMuchData
@@ -34,7 +32,7 @@ def read_account_totals(app: App, lease: Lease, connection: Connection, fetch: F
 
     answers = optional(app.warnings, lease, fetch, read)
     if answers is not None:
-        rows, refused = (pa.concat_tables(tables) for tables in zip(*((answer.rows, answer.refused) for answer in answers), strict=True))
+        rows, _, refused = MetricsAnswer.merged(answers)
         unread = frozenset(fetch.days) - set(days)
         app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=rows, refused=refused, unread=unread))
 

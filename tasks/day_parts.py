@@ -9,7 +9,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from adpulse.entity_names import MetricsAnswer, merge_names
+from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import BadRequest
 from adpulse.ladder import (
     DAY_STEPS,
@@ -77,8 +77,7 @@ def by_fields(requests: Requests, halves: tuple[MetricsRequest, ...]) -> Metrics
     except BadRequest:
         return None
     rows = with_profit(summed(pa.concat_tables(answer.rows for answer in answers)), requests.connection.gross_margin)
-    names, refused = merge_names(answer.names for answer in answers), pa.concat_tables(answer.refused for answer in answers)
-    return MetricsAnswer(rows, names, refused)
+    return MetricsAnswer.merged(answers, rows)
 
 
 def by_campaigns(requests: Requests, request: MetricsRequest, known: Sequence[str], *, named: bool) -> Parts:

@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-import pyarrow as pa
-
-from adpulse import refused_table
 from adpulse.bootstrap import App
-from adpulse.entity_names import MetricsAnswer, merge_names
+from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AdpulseError, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
@@ -277,7 +274,7 @@ class _Days:
             self.sizes.note(self.requests.days_part, min(self.longest, self.requests.limit or self.longest))
 
     def _result(self) -> FetchResult:
-        rows = pa.concat_tables([METRIC_SCHEMA.empty_table(), *(answer.rows for answer in self.answers)])
-        names, unread = merge_names(answer.names for answer in self.answers), frozenset(self.unread)
-        refused = pa.concat_tables([refused_table.SCHEMA.empty_table(), *(answer.refused for answer in self.answers)])
+        none = MetricsAnswer(METRIC_SCHEMA.empty_table(), names_table({}))  # all days may be holes
+        rows, names, refused = MetricsAnswer.merged([none, *self.answers])
+        unread = frozenset(self.unread)
         return FetchResult(fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, refused=refused, unread=unread)

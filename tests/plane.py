@@ -23,6 +23,7 @@ from storage.control.ledger import Ledger
 from storage.control.outbox import Outbox
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
+from storage.control.remainder_notices import RemainderNotices
 from storage.control.runs import Runs
 from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
@@ -58,6 +59,7 @@ class ControlPlane:
         self.ledger = Ledger(engine, clock)
         self.refusals = Refusals(engine, clock, wall=wall)
         self.partitions = Partitions(engine)
+        self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, WorkspaceRef
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, FetchKind, SyncStatus
+from adpulse.model import ConnectionStatus, FetchKind, Level, SyncStatus
 from adpulse.planner.completeness import DayLevel
 from storage.control.labels import MAX_LABELS
 from storage.control.listing import Criteria, Order
@@ -70,6 +70,10 @@ class ConnectionOut(SyncTelemetry):
     warnings: list[WarningOut] = Field(description="Failures that do not stop its numbers; empty when there are none.")
 
 
+_LocalDay = date
+"""Another name, as a field of this name hides the type."""
+
+
 class DaysOut(BaseModel):
     """Consecutive days, both included."""
 
@@ -94,6 +98,25 @@ class GapOut(BaseModel):
     last_at: At = Field(description="When it was requested last.")
 
 
+class RemainderOut(BaseModel):
+    """Spend of a day that the platform reports for a total and that nothing stored below it has, in the account's currency, as text.
+
+    Less than zero: more is stored than the platform reports.
+    """
+
+    date: _LocalDay = Field(examples=["2026-03-18"])
+    level: Level = Field(examples=[Level.ACCOUNT], description="The total: of the account, or of its campaigns.")
+    ours: str = Field(examples=["912.400000"])
+    platform: str = Field(examples=["1013.780000"])
+    remainder: str = Field(examples=["101.380000"])
+    share: str | None = Field(examples=["0.100002"], description="Of the platform's total; null where that is zero.")
+    deleted: int = Field(examples=[0], description="Entities that are known to be deleted and that could be the reason.")
+    leafless: str = Field(examples=["0.000000"], description="The part of it that is of campaigns with nothing below them that reports.")
+    unexplained: bool = Field(
+        examples=[True], description="More than 0.1 % of a day that ended at least a day ago, and nothing known is the reason."
+    )
+
+
 class CompletenessOut(BaseModel):
     """How complete one level of a connection's days is. Days are the account's own.
 
@@ -112,6 +135,9 @@ class CompletenessOut(BaseModel):
     last_day: date = Field(examples=["2026-03-28"], description="The last day that was read.")
     fresh_until: At = Field(description="The last day's numbers are the platform's of this instant, or later ones.")
     gaps: list[GapOut] = Field(description="What days lack, with the reasons, oldest first.")
+    remainders: list[RemainderOut] = Field(
+        description="Days whose spend is not the platform's total: of campaigns for `leaf`, of the account for `campaign`; newest first."
+    )
 
 
 class ConnectionPage(BaseModel):

@@ -26,8 +26,8 @@ from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.model import ConnectionStatus, Parts
-from adpulse.planner.completeness import completeness
 from adpulse.services import changing, deleting
+from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
 from storage.control.runs import SHOWN
 
@@ -69,8 +69,7 @@ def read_sync_status(caller: Viewer, connection_id: ConnectionId) -> SyncTelemet
 @router.get("/connections/{connection_id}/completeness", summary="Which days are known, and how fresh they are", responses=READS)
 def read_completeness(caller: Viewer, connection_id: ConnectionId) -> list[CompletenessOut]:
     """One entry for each level that was read. In the published file the view `completeness` has one for every day, `day_gaps` the gaps."""
-    connection = caller.connection(connection_id).connection
-    levels = completeness(caller.app.clock.now(), connection, caller.app.partitions.ages(connection.id), caller.app.gaps(connection.id))
+    levels = completeness_of(caller.app, caller.connection(connection_id).connection)
     return [CompletenessOut.model_validate(presentation.completeness_fields(level)) for level in levels]
 
 

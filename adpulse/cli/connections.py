@@ -143,7 +143,7 @@ def status(
     from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.cli.tables import plain
-    from adpulse.planner.completeness import completeness
+    from adpulse.services.completeness import completeness_of
 
     context = app()
     if connection is None:
@@ -151,8 +151,7 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
-    ages, gaps = context.partitions.ages(view.connection.id), context.gaps(view.connection.id)
-    levels = completeness(context.clock.now(), view.connection, ages, gaps)
+    levels = completeness_of(context, view.connection)
     if as_json:
         days = [presentation.completeness_fields(level) for level in levels]
         version = presentation.version_fields(context.api_versions().get(view.connection.provider))

@@ -1,14 +1,14 @@
 """``adpulse reconcile``: what the platform's totals hold beyond what is stored below them."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from adpulse.services.reconciling import Remainder
+    from adpulse.remainder import Remainder
 
 _SHOWN = 40
 
@@ -27,8 +27,10 @@ def reconcile(
 
     Exit code 0: everything adds up, or deleted entities explain what does not. 1: more than 0.1 % of a day's spend is unexplained.
     """
+    from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.cli.tables import plain, print_table
+    from adpulse.remainder import as_fields
     from adpulse.services import reconciling
 
     context = app()
@@ -36,37 +38,17 @@ def reconcile(
     remainders = reconciling.remainders(context.published(existing.workspace_id), existing, context.clock.now())
     unexplained = [remainder for remainder in remainders if remainder.unexplained]
     if as_json:
-        typer.echo(json.dumps([_fields(remainder) for remainder in remainders], indent=2))
+        typer.echo(json.dumps([as_fields(remainder) for remainder in remainders], indent=2))
     else:
         typer.secho(plain(f"{existing.name}, spend in {existing.currency}"), bold=True)
         if remainders:
-            columns = ("Day", "Level", "Ours", "Platform", "Remainder", "Share", "Reason")
-            print_table(columns, [_row(remainder) for remainder in remainders[:_SHOWN]])
+            cells = [presentation.remainder_cells(remainder) for remainder in remainders[:_SHOWN]]
+            print_table(presentation.REMAINDER_COLUMNS, cells)
         if len(remainders) > _SHOWN:
             typer.echo(f"And {len(remainders) - _SHOWN} more: --json has all of them.")
         typer.secho(_verdict(remainders, unexplained), bold=True)
     if unexplained:
         raise typer.Exit(1)
-
-
-def _row(remainder: "Remainder") -> tuple[str, ...]:
-    share = "" if remainder.share is None else f"{remainder.share:.2%}"
-    amounts = (f"{amount:.2f}" for amount in (remainder.ours, remainder.platform, remainder.amount))
-    return (remainder.day.isoformat(), remainder.level, *amounts, share, remainder.reason)
-
-
-def _fields(remainder: "Remainder") -> dict[str, Any]:
-    return {
-        "date": remainder.day.isoformat(),
-        "level": remainder.level.value,
-        "ours": str(remainder.ours),
-        "platform": str(remainder.platform),
-        "remainder": str(remainder.amount),
-        "share": None if remainder.share is None else f"{remainder.share:.6f}",
-        "deleted": remainder.deleted,
-        "leafless": str(remainder.leafless),
-        "unexplained": remainder.unexplained,
-    }
 
 
 def _verdict(remainders: "Sequence[Remainder]", unexplained: "Sequence[Remainder]") -> str:

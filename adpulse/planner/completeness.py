@@ -7,6 +7,9 @@ day that was not is a hole. No row for an entity on a day that was read means ze
 
 What a day lacks is named with its reason (:class:`adpulse.gaps.Gap`): a read that the platform could not answer, all of it or for one
 campaign, and the row of an entity that was refused. A day with a refused row was read, but is not complete, and not settled.
+
+What the platform's total above a level holds beyond the level's rows is the day's remainder (:class:`adpulse.remainder.Remainder`): leaves
+are compared with their campaigns' totals, campaigns with the account's. A remainder leaves a day complete, as no read of ours lacks it.
 """
 
 from collections.abc import Sequence
@@ -16,9 +19,10 @@ from enum import StrEnum
 from itertools import takewhile
 
 from adpulse.gaps import Gap
-from adpulse.model import Connection, FetchKind
+from adpulse.model import Connection, FetchKind, Level
 from adpulse.planner.windows import DAY, PartitionAges, Span, settles_at, spans
 from adpulse.platforms.registry import platform_of
+from adpulse.remainder import Remainder
 
 
 class DayLevel(StrEnum):
@@ -26,6 +30,10 @@ class DayLevel(StrEnum):
 
     LEAF = "leaf"
     CAMPAIGN = "campaign"
+
+
+_ABOVE = {DayLevel.LEAF: Level.CAMPAIGN, DayLevel.CAMPAIGN: Level.ACCOUNT}
+"""The totals that each level is compared with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +50,14 @@ class ReadDay:
 class Completeness:
     """A level of a connection; ``read`` are its days that were read, oldest first, and never none.
 
-    ``gaps`` are what its days lack, oldest first, also days before the first and after the last one that was read.
+    ``gaps`` are what its days lack, oldest first, also days before the first and after the last one that was read. ``remainders`` are the
+    days whose spend is not the platform's total above the level, newest first.
     """
 
     level: DayLevel
     read: tuple[ReadDay, ...]
     gaps: tuple[Gap, ...] = ()
+    remainders: tuple[Remainder, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -90,12 +100,15 @@ def read_days(now: datetime, connection: Connection, ages: PartitionAges, gaps: 
     return [day for level in completeness(now, connection, ages, gaps) for day in level.read]
 
 
-def completeness(now: datetime, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap] = ()) -> list[Completeness]:
-    """Each level of which something was read, with what its days lack."""
+def completeness(
+    now: datetime, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap] = (), remainders: Sequence[Remainder] = ()
+) -> list[Completeness]:
+    """Each level of which something was read, with what its days lack, and what of the platform's totals they do not have."""
     plausible = ages.as_of(now)
     of_level = {level: sorted((gap for gap in gaps if level_of_read(gap.kind) is level), key=lambda gap: gap.day) for level in DayLevel}
     levels = ((level, _read(level, connection, plausible, of_level[level])) for level in DayLevel)
-    return [Completeness(level=level, read=read, gaps=tuple(of_level[level])) for level, read in levels if read]
+    beyond = {level: tuple(remainder for remainder in remainders if remainder.level is _ABOVE[level]) for level in DayLevel}
+    return [Completeness(level=level, read=read, gaps=tuple(of_level[level]), remainders=beyond[level]) for level, read in levels if read]
 
 
 def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap]) -> tuple[ReadDay, ...]:

@@ -234,8 +234,12 @@ def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> 
 
 
 def days_without_account(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
-    """Final days that were read completely, but without the account's totals; newest first. Other days are read again anyway."""
-    final = [day for day in _complete_days(connection, ages) if (FetchKind.ACCOUNT, day) not in ages.days]
+    """Final days that were read completely, but without the account's totals; newest first. Other days are read again anyway.
+
+    Their campaigns are read again with the account, so a day whose account cannot be read costs that once a day, and not after each pause.
+    """
+    unread = [day for day in _complete_days(connection, ages) if (FetchKind.ACCOUNT, day) not in ages.days]
+    final = [day for day in unread if ages.stale(FetchKind.CAMPAIGNS, now, DAY, day)]
     latest, oldest = lookback_since(now, connection), connection.today(now) - DAY * _OLDEST_DAYS
     return sorted((day for day in final if oldest <= day < latest and day not in ages.days_with_holes), reverse=True)
 

@@ -1,17 +1,17 @@
-"""What the platform's totals hold beyond what is stored below them, and whether anything explains it. Reads the published copy only."""
+"""Compares what is stored with the platform's totals: reads remainders, stores what was found, and notifies of what nothing explains."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from adpulse.bootstrap import App
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
+from adpulse.remainder import Remainder
 from storage.warehouse.analytics import read
-
-SHARE = Decimal("0.001")
-"""Of a day's spend: less than this is nobody's concern."""
 
 _SETTLES = timedelta(days=2)
 """A day that began two days ago has ended a day ago."""
@@ -25,59 +25,52 @@ _QUERY = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remainder:
-    """Spend of one day, in the account's currency, that the platform reports for ``level`` as a whole and for nothing below it.
+class Reconciled:
+    """A connection's remainders at one instant; ``changed`` days and levels differ from what was stored of the last comparison."""
 
-    ``deleted`` is how many entities below are known to be deleted and left out of reports, ``leafless`` the part of it that is of
-    campaigns with nothing below them that reports. Less than zero: more is stored than the platform reports.
-    ``ended``: the day ended at least a day ago.
+    connection: Connection
+    remainders: Sequence[Remainder]
+    changed: int
+
+    @property
+    def unexplained(self) -> list[Remainder]:
+        """The remainders that nothing explains."""
+        return [remainder for remainder in self.remainders if remainder.unexplained]
+
+
+def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) -> list[Reconciled]:
+    """Compare connections of one workspace, store what changed since the last comparison, and notify of new unexplained days.
+
+    It reads what syncs have stored, and calls no platform. A workspace in which nothing was stored yet has no result.
+
+    Raises:
+        AdpulseError: the workspace's warehouse cannot be read or written.
     """
-
-    day: date
-    level: Level
-    ours: Decimal
-    platform: Decimal
-    amount: Decimal
-    deleted: int
-    leafless: Decimal
-    ended: bool
-
-    @property
-    def share(self) -> Decimal | None:
-        """Its part of the platform's total; None where that is zero."""
-        return self.amount / self.platform if self.platform else None
-
-    @property
-    def unexplained(self) -> bool:
-        """Whether it is large, of a day that ended, and nothing is known that could be the reason."""
-        return self.ended and self._is_large and not (self.deleted and self.amount > 0)
-
-    @property
-    def reason(self) -> str:
-        """What explains it, for people."""
-        if not self.ended:
-            return "the day is still moving"
-        if not self._is_large:
-            return "of campaigns without ads that report" if self.leafless else "too small to matter"
-        if self.unexplained:
-            return "unexplained"
-        below = "campaign" if self.level is Level.ACCOUNT else "entity below campaigns"
-        return f"a {below} is known to be deleted" if self.deleted == 1 else f"deleted and known: {self.deleted}"
-
-    @property
-    def _is_large(self) -> bool:
-        """Whether what campaigns without leaves do not explain is more than a small part of the platform's total."""
-        rest = abs(self.amount - self.leafless)
-        return rest > SHARE * abs(self.platform) if self.platform else rest != 0
+    warehouse, now = app.warehouse(workspace_id), app.clock.now()
+    changed = {connection.id: warehouse.note_reconciliation(connection.id, now) for connection in connections}
+    warehouse.publish(min_interval_seconds=0)
+    published = app.published(workspace_id)
+    if not published.exists():
+        return []
+    results = [
+        Reconciled(connection=connection, remainders=remainders(published, connection, now), changed=changed[connection.id])
+        for connection in connections
+    ]
+    for result in results:
+        app.remainder_notices.publish(result.connection, result.unexplained)
+    return results
 
 
-def remainders(published: Path, connection: Connection, now: datetime) -> Sequence[Remainder]:
+def remainders(published: Path, connection: Connection, now: datetime) -> list[Remainder]:
     """Every remainder of a connection's spend, newest first.
 
     Raises:
         Usage: nothing was published yet.
+        WarehouseDamaged: the copy cannot be read.
     """
-    rows = read(published, _QUERY, [connection.id]).to_pylist()
+    copy = published.stat() if published.exists() else None
+    # A platform that goes on to report what is deleted leaves nothing out because of that.
+    leaves_out = not platform_of(connection.provider).reports_removed
     return [
         Remainder(
             day=row["date"],
@@ -85,10 +78,16 @@ def remainders(published: Path, connection: Connection, now: datetime) -> Sequen
             ours=row["ours"],
             platform=row["platform"],
             amount=row["remainder"],
-            # A platform that goes on to report what is deleted leaves nothing out because of that.
-            deleted=0 if platform_of(connection.provider).reports_removed else row["deleted"],
+            deleted=row["deleted"] if leaves_out else 0,
             leafless=row["leafless"],
             ended=row["date"] <= connection.today(now) - _SETTLES,
         )
-        for row in rows
+        for row in _rows(published, (copy.st_ino, copy.st_mtime_ns) if copy else None, connection.id)
     ]
+
+
+@lru_cache(maxsize=64)
+def _rows(published: Path, _version: tuple[int, int] | None, connection_id: str) -> list[dict[str, Any]]:
+    """The stored remainders. An open page asks again and again, and the answer takes DuckDB some 35 ms, so it is kept per copy."""
+    rows: list[dict[str, Any]] = read(published, _QUERY, [connection_id]).to_pylist()
+    return rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from adpulse.errors import Usage
+from adpulse.errors import Usage, WarehouseDamaged
 from storage.files import filling, replace, set_access
 
 
@@ -71,6 +71,7 @@ def read(published: Path, query: str, parameters: Sequence[object] = ()) -> pa.T
 
     Raises:
         Usage: nothing was published yet.
+        WarehouseDamaged: the copy cannot be opened.
     """
     (answer,) = read_together(published, [(query, parameters)])
     return answer
@@ -80,9 +81,17 @@ def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]
     """Answer queries, each with its parameters, from one and the same published copy: a new one may take its place between two reads.
 
     Raises:
-        Usage: nothing was published yet.
+        Usage: nothing was published yet, or by a version that did not have what is queried.
+        WarehouseDamaged: the copy cannot be opened.
     """
     if not published.exists():
         raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
-    with duckdb.connect(published, read_only=True) as copy:
-        return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
+    try:
+        copy = duckdb.connect(published, read_only=True)
+    except duckdb.Error as error:
+        raise WarehouseDamaged(f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there.") from error
+    with copy:
+        try:
+            return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
+        except duckdb.CatalogException as error:
+            raise Usage(f"{published.name} was published by an older adpulse. Sync a connection of the workspace first.") from error

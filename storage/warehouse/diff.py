@@ -121,7 +121,7 @@ def _compare_portion(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFe
         totals=totals,
         unreported=_compare_remainders(warehouse, batch, facts, totals, margins),
         account_totals=account_totals,
-        not_by_campaign=_compare_account(warehouse, batch, totals, account_totals, margins),
+        not_by_campaign=_compare_account(warehouse, batch, facts, totals, account_totals, margins),
         keys=leaves.keys + campaigns.keys,
         changed=leaves.changed + campaigns.changed,
     )
@@ -345,15 +345,25 @@ def _compare_remainders(
 
 
 def _compare_account(
-    warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], totals: pa.Table, account: pa.Table, margins: Mapping[str, Decimal]
+    warehouse: duckdb.DuckDBPyConnection,
+    batch: Sequence[RunFetch],
+    facts: pa.Table,
+    totals: pa.Table,
+    account: pa.Table,
+    margins: Mapping[str, Decimal],
 ) -> pa.Table:
-    """Changed rows of what the account has beyond its campaigns, of days whose totals of both were read together."""
+    """Changed rows of what the account has beyond its campaigns: of days whose totals of both were read together.
+
+    And of days on which a campaign appeared or vanished without that.
+    """
     together = [(run.connection_id, day) for run in batch for day in days_read_together(run)]
-    if not together and not margins:
+    campaigns_differ = pc.any(pc.or_(totals["inserted"], pc.equal(totals["cause"], "vanished"))).as_py()
+    if not (together or margins or campaigns_differ):
         return ACCOUNT_REMAINDER_SCHEMA.empty_table()
     owners, days = zip(*together, strict=True) if together else ((), ())
     warehouse.register("read_together", pa.table([pa.array(owners, pa.string()), pa.array(days, pa.date32())], names=_DAY_KEY))
     warehouse.register("totals_next", totals)
+    warehouse.register("facts_next", facts)
     warehouse.register("account_next", account)
     warehouse.register("refused", _refused(batch, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT))
     warehouse.register("at_new_margin", at_new_margin(warehouse, "not_by_campaign", ACCOUNT_REMAINDER_SCHEMA, margins))

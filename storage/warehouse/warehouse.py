@@ -173,6 +173,22 @@ class Warehouse:
         with self._open_for_writing() as warehouse:
             return _merge(warehouse, runs, holds_lease, connections)
 
+    def note_reconciliation(self, connection_id: str, now: datetime) -> int:
+        """Store the connection's remainders that differ from those of the last comparison; returns how many do.
+
+        Without any, the file is not opened for writing.
+        """
+        with self._exclusive():
+            return _DUCKDB.run(self._note_reconciliation, {"connection_id": connection_id, "now": now})
+
+    def _note_reconciliation(self, parameters: dict[str, object]) -> int:
+        changes: pa.Table = self._with_open(lambda warehouse: warehouse.execute(query("diff_reconciled"), parameters).to_arrow_table())
+        if changes.num_rows:
+            with self._open_for_writing() as warehouse:
+                warehouse.register("reconciled", changes)
+                warehouse.execute("INSERT INTO reconciled_days BY NAME FROM reconciled")
+        return int(changes.num_rows)
+
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
         """What the run wrote after a generation; None when it wrote nothing. Telemetry reports this, not counts in memory."""
         row = self._read(lambda warehouse: warehouse.execute(query("applied_since"), [run_id, generation]).fetchone())

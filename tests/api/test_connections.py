@@ -127,6 +127,22 @@ def test_completeness_names_what_a_day_lacks(ask, installation, team):
 
 
 @pytest.mark.usefixtures("numbers")
+def test_days_that_do_not_add_up_are_in_the_route_the_page_and_the_file(ask, browser, visit, installation, team):
+    leaf, campaign = ask("GET", f"/connections/{team.connection.id}/completeness", team.viewer).json()
+
+    query = "SELECT date, level, remainder, remainder_share AS share FROM completeness WHERE remainder <> 0 ORDER BY date DESC"
+    stored = read(installation.published(), query).to_pylist()
+    found = leaf["remainders"]  # ads that were deleted before the first sync
+    assert [(str(row["date"]), row["level"], str(row["remainder"]), f"{row['share']:.6f}") for row in stored] == [
+        (row["date"], "leaf", row["remainder"], row["share"]) for row in found
+    ]
+    assert (len(found) > 50, campaign["remainders"], {row["level"] for row in found}) == (True, [], {"campaign"})
+    shown = visit(browser(team.viewer), "GET", f"/connections/{team.connection.id}").text
+    assert f"<td>{found[0]['date']}</td><td>campaign</td>" in shown
+    assert f"; the spend of {len(found)} days does not add up, last {found[0]['date']} by " in shown
+
+
+@pytest.mark.usefixtures("numbers")
 def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, team):
     path = f"/connections/{team.connection.id}/completeness"
     before = ask("GET", path, team.viewer).json()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from adpulse.events import TROUBLE
+
 HOOK = {"name": "dashboard", "url": "https://1.1.1.1/hooks"}
 
 
@@ -30,7 +32,7 @@ def test_the_secret_is_in_the_answer_that_makes_it_and_in_no_other(at, team):
 def test_a_new_webhook_is_told_of_what_a_person_should_look_at(at):
     made = at("POST", **HOOK).json()
 
-    assert made["events"] == ["sync.failed", "connection.needs_attention", "data.stale", "data.alert", "api_version.ending"]
+    assert made["events"] == [event.value for event in TROUBLE]
     assert (made["enabled"], made["disabled_reason"], made["failing_since"], made["format"]) == (True, None, None, "standard")
 
 

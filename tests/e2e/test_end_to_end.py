@@ -72,6 +72,19 @@ def test_a_second_sync_writes_nothing_and_says_so(running):
     assert after.total_syncs_with_changes == before.total_syncs_with_changes
 
 
+def test_totals_are_compared_on_demand_and_what_was_found_is_published(running):
+    connection = running.app.connections.get("Harbor Outdoor").connection
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("reconcile/reconcile")
+        run = client.create_flow_run_from_deployment(deployment.id, parameters={"connections": [connection.name]})
+        running.until(lambda: final(client, run.id))
+        state = client.read_flow_run(run.id).state
+
+    assert state.message.startswith("1 of 1 connections compared, ")
+    query = "SELECT count(DISTINCT date) FROM reconciled_days WHERE connection_id = ? AND level = 'account'"
+    assert running.rows(query, [connection.id]) > [(80,)]
+
+
 def test_prefect_shows_each_step_by_name_and_a_table_of_the_tick(running):
     with get_client(sync_client=True) as client:
         flow_runs = {"id": {"any_": [run.id for run in running.flow_runs("meta-on-demand")]}}

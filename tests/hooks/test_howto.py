@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from pydantic import SecretStr
 
 from adpulse import events
 from adpulse.events import SUBSCRIBABLE, EventType
-from adpulse.model import ConnectionStatus
+from adpulse.model import ConnectionStatus, Level
 from adpulse.platforms.meta.platform import META
 from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.versions import pinned_version
+from adpulse.remainder import Remainder
 from deployments import automations
 from storage.control.outbox import DeliveryState
 from storage.warehouse.alert_query import Answer, run_query
@@ -70,6 +72,19 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
     app.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
     app.webhooks.test(hook.id)
     app.version_notices.publish([pinned_version(META, MetaSettings(version="v25.0"), date(2026, 12, 1))])
+    days = [
+        Remainder(
+            day=date(2026, 3, 1),
+            level=Level.ACCOUNT,
+            ours=Decimal(90),
+            platform=Decimal(100),
+            amount=Decimal(10),
+            deleted=0,
+            leafless=Decimal(0),
+            ended=True,
+        )
+    ]
+    app.remainder_notices.publish(connection, days)
     alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
     app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))
 

@@ -58,6 +58,60 @@ def test_one_of_the_two_reads_alone_makes_no_new_remainder(workspace, build, alo
     assert workspace.value("SELECT spend FROM not_by_campaign") == 30_000_000
 
 
+def test_campaigns_of_a_day_without_a_row_of_the_account_are_more_than_the_account_has(workspace, build):
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100)), build.account()))
+
+    assert workspace.value("SELECT spend FROM not_by_campaign") == -100_000_000
+    assert workspace.rows("SELECT ours::BIGINT, platform::BIGINT FROM reconciliation WHERE level = 'account' AND metric = 'spend'") == [
+        (100, 0)
+    ]
+
+
+def test_a_day_on_which_only_the_account_has_a_row_is_all_remainder(workspace, build):
+    workspace.sync(build.run(build.ads(), build.totals(), build.account(units(100))))
+
+    assert workspace.rows(DAILY) == [(build.today, None, "not reported by campaign", 100)]
+
+
+def test_leaves_of_a_campaign_without_totals_are_not_counted_a_second_time(workspace, build):
+    """A campaign that begins and is deleted between two reads of totals leaves only the leaves that were read meanwhile."""
+    short = {"external_id": "a2", "campaign_id": "k2"}
+    workspace.sync(build.run(build.ads(units(100), units(40) | short), build.totals(units(100)), build.account(units(145))))
+
+    assert workspace.rows(DAILY) == [(build.today, None, "not reported by campaign", 5)]
+    assert workspace.value(SPENT) == 145
+
+
+def test_a_campaign_that_becomes_listed_while_the_account_is_not_read_is_not_counted_twice(workspace, build):
+    listed = {"external_id": "k2", "campaign_id": "k2"}
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100)), build.account(units(130))))
+    workspace.sync(build.run(build.totals(units(100), units(30) | listed), generation=2))
+
+    assert workspace.value("SELECT spend FROM not_by_campaign") is None
+    assert workspace.value(SPENT) == 130
+
+    again = build.ads(units(100)), build.totals(units(100), units(30) | listed), build.account(units(130))
+    workspace.sync(build.run(*again, generation=3))
+    assert workspace.value("SELECT spend FROM not_by_campaign") == 0
+
+
+def test_a_remainder_is_unknown_once_a_campaign_vanished_while_the_account_was_not_read(workspace, build):
+    second = {"external_id": "k2", "campaign_id": "k2"}
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100), units(20) | second), build.account(units(130))))
+    living = build.confirmed({"level": "campaign", "external_id": "k2"})
+    workspace.sync(build.run(build.totals(units(100)), living, generation=2))
+
+    assert workspace.value("SELECT spend FROM not_by_campaign") is None
+    assert workspace.rows("SELECT remainder FROM reconciliation WHERE level = 'account' AND metric = 'spend'") == [(None,)]
+
+
+def test_a_campaign_that_appears_on_a_day_that_adds_up_leaves_it_so(workspace, build):
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100)), build.account(units(100))))
+    workspace.sync(build.run(build.totals(units(100), units(5) | {"external_id": "k2", "campaign_id": "k2"}), generation=2))
+
+    assert workspace.rows("FROM not_by_campaign") == []
+
+
 def test_a_campaign_that_is_deleted_after_it_was_stored_does_not_count_twice(workspace, build):
     gone = {"external_id": "a2", "campaign_id": "k2"}, {"external_id": "k2", "campaign_id": "k2"}
     both = build.ads(units(100), units(40) | gone[0]), build.totals(units(100), units(40) | gone[1]), build.account(units(140))

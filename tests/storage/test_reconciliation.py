@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from adpulse.errors import Usage
 from adpulse.model import Level
 from adpulse.services.reconciling import remainders
 
+HISTORY = "SELECT level, reconciled_at, ours::BIGINT, platform::BIGINT, remainder::BIGINT, deleted FROM reconciled_days ORDER BY ALL"
 VIEW = "SELECT level, metric, ours, platform, remainder, share FROM reconciliation WHERE metric IN ('spend', 'clicks') ORDER BY ALL"
 
 
@@ -111,3 +113,48 @@ def test_what_is_removed_explains_nothing_on_a_platform_that_goes_on_to_report_i
     (found,) = told(*answers, connection=build.connection(provider="google"))
 
     assert found.unexplained
+
+
+def test_a_comparison_is_stored_for_each_day_and_level(workspace, build):
+    workspace.sync(build.run(build.ads(units(90)), build.totals(units(100)), build.account(units(125))))
+
+    assert workspace.warehouse.note_reconciliation("c1", build.now) == 2
+    assert workspace.rows(HISTORY) == [("account", build.now, 100, 125, 25, 0), ("campaign", build.now, 90, 100, 10, 0)]
+
+
+def test_a_comparison_that_finds_the_same_writes_nothing(workspace, build):
+    workspace.sync(build.run(build.ads(units(90)), build.totals(units(100)), build.account(units(125))))
+    workspace.warehouse.note_reconciliation("c1", build.now)
+    before = workspace.path.stat().st_mtime_ns
+
+    assert workspace.warehouse.note_reconciliation("c1", build.now + timedelta(days=1)) == 0
+    assert workspace.path.stat().st_mtime_ns == before
+
+
+def test_what_was_found_before_stays_when_a_remainder_changes_or_is_explained(workspace, build):
+    later = [build.now + timedelta(days=n) for n in range(3)]
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100)), build.account(units(125))))
+    workspace.warehouse.note_reconciliation("c1", later[0])
+    gone = build.walk({"level": "campaign", "external_id": "k9", "status": "DELETED"})
+    workspace.sync(build.run(gone, generation=2))
+    workspace.warehouse.note_reconciliation("c1", later[1])
+    workspace.sync(build.run(build.ads(units(100)), build.totals(units(100)), build.account(units(100)), generation=3))
+    workspace.warehouse.note_reconciliation("c1", later[2])
+
+    account = [row[1:] for row in workspace.rows(HISTORY) if row[0] == "account"]
+    assert account == [(later[0], 100, 125, 25, 0), (later[1], 100, 125, 25, 1), (later[2], 100, 100, 0, 1)]
+
+
+def test_a_workspace_without_a_file_has_nothing_to_compare(workspace, build):
+    assert workspace.warehouse.note_reconciliation("c1", build.now) == 0
+    assert workspace.files() == ["w.lock"]
+
+
+def test_a_copy_that_an_older_version_published_says_so(workspace, build):
+    workspace.sync(build.run(build.ads(units(90)), build.totals(units(100))))
+    workspace.command("DROP VIEW completeness; DROP VIEW reconciliation")
+    workspace.published.parent.mkdir()
+    workspace.published.write_bytes(workspace.path.read_bytes())
+
+    with pytest.raises(Usage, match="older adpulse"):
+        remainders(workspace.published, build.connection(), build.now)

@@ -14,7 +14,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
-from adpulse.planner.windows import PartitionAges, Span, cold_days, missing_days, recent_days, requested_spans
+from adpulse.planner.windows import PartitionAges, Span, cold_days, days_without_account, missing_days, recent_days, requested_spans
 from adpulse.platforms.registry import PLATFORMS, platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -532,13 +532,23 @@ def test_the_accounts_totals_are_left_out_of_a_piece_that_they_would_make_too_bi
 
 def test_final_days_without_the_accounts_totals_are_read_once_more_and_then_never_again():
     """As after an update from a version that did not read them."""
-    simulation = read_all(Simulation(connection(frequency=Frequency.MANUAL)), NOW, kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS))
-    today = simulation.connection.today(NOW)
-    made = simulation.tick(NOW)
+    simulation = Simulation(connection(frequency=Frequency.MANUAL))
+    read_all(simulation, NOW - timedelta(days=1), kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS))
+    final = {simulation.connection.today(NOW) - timedelta(days=n) for n in range(30, 90)}
+    read = [fetch for fetch in simulation.tick(NOW).fetches if final & set(fetch.days)]
 
-    assert {fetch.kind for fetch in made.fetches} == {FetchKind.CAMPAIGNS, FetchKind.ACCOUNT}
-    assert {day for fetch in made.fetches for day in fetch.days} == {today - timedelta(days=n) for n in range(29, 90)}
-    assert simulation.tick(NOW).fetches == ()
+    assert {fetch.kind for fetch in read} == {FetchKind.CAMPAIGNS, FetchKind.ACCOUNT}
+    assert {day for fetch in read for day in fetch.days} >= final
+    assert days_without_account(NOW + timedelta(days=2), simulation.connection, simulation.ages()) == []
+
+
+def test_final_days_whose_account_cannot_be_read_cost_their_campaigns_once_a_day():
+    subject, day = connection(), date(2026, 1, 10)
+    read = {(kind, day): NOW - timedelta(days=30) for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS)}
+    failed = PartitionAges(days=read | {(FetchKind.CAMPAIGNS, day): NOW})
+
+    assert days_without_account(NOW, subject, PartitionAges(days=read)) == [day]
+    assert [days_without_account(NOW + timedelta(hours=hours), subject, failed) for hours in (1, 12, 24)] == [[], [], [day]]
 
 
 def test_the_accounts_totals_rest_after_they_failed_and_nothing_else_does():

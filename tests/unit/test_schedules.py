@@ -9,7 +9,7 @@ from deployments.worker import load_flow
 
 DOCUMENT = yaml.safe_load(PREFECT_YAML.read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in DOCUMENT["deployments"]}
-SYNCS = {name: entry for name, entry in DEPLOYMENTS.items() if name.startswith(tuple(f"{provider}-" for provider in PLATFORMS))}
+SYNCS = {spec.name for spec in schedules.table() if spec.provider}
 
 
 def test_prefect_yaml_says_what_the_table_says():
@@ -20,7 +20,7 @@ def test_prefect_yaml_says_what_the_table_says():
             each["work_pool"]["work_queue_name"],
             [(schedule["interval"], schedule["anchor_date"]) for schedule in each.get("schedules") or []],
         )
-        for name, each in SYNCS.items()
+        for name, each in DEPLOYMENTS.items()
     }
 
     expected = {
@@ -50,8 +50,10 @@ def test_every_deployment_starts_a_flow_that_exists_and_can_be_started_by_hand_w
         assert flow.parameters.required == []
 
 
-def test_schedules_are_off_until_a_connection_needs_them():
-    assert {schedule["active"] for each in DEPLOYMENTS.values() for schedule in each.get("schedules") or []} == {False}
+def test_schedules_of_syncs_are_off_until_a_connection_needs_them():
+    active = {name for name, each in DEPLOYMENTS.items() if any(schedule["active"] for schedule in each.get("schedules") or [])}
+
+    assert active == {"reconcile"}
 
 
 def test_every_queue_of_a_deployment_has_a_priority():

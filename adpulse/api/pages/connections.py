@@ -18,14 +18,15 @@ from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import ROOT, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
-from adpulse.planner.completeness import completeness
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.services import changing, syncing
+from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
 from storage.control.listing import Criteria, Order
 from storage.control.workspaces import Workspace
 
 _AT_ONCE = 50
+_REMAINDERS = 20
 _BUSY = "Adpulse-Busy"
 """Answer header that makes the script refresh sooner, because a sync is running."""
 
@@ -95,6 +96,9 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
     rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
+    levels = completeness_of(caller.app, view.connection)
+    of_levels = (remainder for level in levels for remainder in level.remainders)
+    beyond = sorted(of_levels, key=lambda remainder: (remainder.unexplained, remainder.day), reverse=True)
     answer = page(
         "connection.html",
         caller,
@@ -102,11 +106,10 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         granted=_granted([owner]),
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
-        strips=strips(
-            completeness(
-                caller.app.clock.now(), view.connection, caller.app.partitions.ages(view.connection.id), caller.app.gaps(view.connection.id)
-            )
-        ),
+        strips=strips(levels),
+        remainder_columns=presentation.REMAINDER_COLUMNS,
+        remainders=[presentation.remainder_cells(remainder) for remainder in beyond[:_REMAINDERS]],
+        more_remainders=max(len(beyond) - _REMAINDERS, 0),
         workspace=owner.name,
         margin=presentation.format_percent(view.connection.gross_margin),
     )

@@ -24,7 +24,7 @@ from google.auth.transport.requests import Request
 
 from adpulse.clock import Clock
 from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
-from adpulse.entity_names import MetricsAnswer, merge_names, names_table
+from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
@@ -164,8 +164,7 @@ class GoogleClient:
         else:
             answers = [base(report) for report in leaf_reports(connection)]
             parts = [answer.rows for answer in answers]
-        refused = pa.concat_tables(answer.refused for answer in answers)
-        return MetricsAnswer(normalise.rows(parts, connection), merge_names(answer.names for answer in answers), refused)
+        return MetricsAnswer.merged(answers, normalise.rows(parts, connection))
 
     def _base(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot, *, named: bool) -> MetricsAnswer:
         """The numbers without the split of conversions, and the names if ``named``."""

@@ -19,7 +19,7 @@ from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
 from adpulse.entities import EntitiesAnswer
-from adpulse.entity_names import MetricsAnswer, merge_names
+from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, FieldRefused, ObjectGone, RateLimited, TooMuchData, Unavailable
 from adpulse.ladder import smaller_page
 from adpulse.metrics_request import MetricsRequest
@@ -315,8 +315,8 @@ def _answer(connection: Connection, request: MetricsRequest, pages: Iterator[lis
     """What the pages hold, a table per page: as Python objects a page takes 50 times as much memory as in Arrow."""
     level, days = level_of(request.kind), (request.since, request.until)
     answers = [normalise.metrics(level, page, connection, days) for page in pages]
-    rows, refused = (pa.concat_tables(tables) for tables in zip(*((page.rows, page.refused) for page in answers), strict=True))
-    return MetricsAnswer(normalise.latest(rows), merge_names(page.names for page in answers), refused)
+    whole = MetricsAnswer.merged(answers)
+    return whole._replace(rows=normalise.latest(whole.rows))
 
 
 def _from_sdk(error: FacebookRequestError, path: str, params: Params, about: str) -> AdpulseError:

@@ -140,51 +140,6 @@ LEFT JOIN known_entities leaf
     ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id
 WHERE m.old IS NOT NULL;
 
--- How complete each connection is: one row per level and day, from the first day that was read to the last, holes included. A day
--- without a row in daily is zero where fresh_until is known and lacks is empty. lacks: what of the day could not be read when it was
--- requested last, with the reasons; day_gaps has it by entity, and also before the first day and after the last.
--- complete_through: up to here there is no hole, and no row was refused.
-CREATE OR REPLACE VIEW completeness AS
-WITH spans AS (
-    SELECT connection_id, level, min(date) AS since, max(date) AS until
-    FROM read_days
-    GROUP BY connection_id, level
-), days AS (
-    SELECT connection_id, level, unnest(generate_series(since, until, INTERVAL 1 DAY))::DATE AS date
-    FROM spans
-), gaps AS (
-    SELECT
-        connection_id,
-        level,
-        date,
-        string_agg(
-            concat_ws(' ', coalesce(entity_level, read), external_id, 'of campaign ' || campaign_id) || ': ' || reason,
-            '; ' ORDER BY read, entity_level, external_id, campaign_id
-        ) AS lacks,
-        bool_or(entity_level IS NOT NULL) AS refused
-    FROM day_gaps
-    GROUP BY connection_id, level, date
-)
-SELECT
-    d.connection_id,
-    c.name AS connection,
-    c.provider,
-    d.level,
-    d.date,
-    r.fresh_until,
-    coalesce(r.settled, false) AS settled,
-    r.fresh_until IS NULL AS hole,
-    g.lacks,
-    coalesce(
-        min(d.date) FILTER (r.fresh_until IS NULL OR g.refused) OVER whole - 1,
-        max(d.date) OVER whole
-    )::DATE AS complete_through
-FROM days d
-LEFT JOIN read_days r USING (connection_id, level, date)
-LEFT JOIN gaps g USING (connection_id, level, date)
-LEFT JOIN connections c ON c.id = d.connection_id
-WINDOW whole AS (PARTITION BY d.connection_id, d.level);
-
 -- What adds up and what does not: one row per day, level and metric of what the platform reports. At the level 'campaign' ours are the
 -- leaves and the platform's the campaigns' totals; at 'account' ours are the campaigns and the platform's the account's total, all as of
 -- the read that had both. The remainder is null where one side does not say. deleted: how many campaigns without a total of that day, or
@@ -200,6 +155,11 @@ WITH totals AS (
     UNION ALL
     SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
     FROM account_totals
+    UNION ALL
+    -- An account without a row reports nothing.
+    SELECT connection_id, date, 'account', {{ additive | for_each("0", ", ") }}
+    FROM not_by_campaign
+    ANTI JOIN account_totals USING (connection_id, date)
 ), remainders AS (
     SELECT
         connection_id, date, 'campaign' AS level,
@@ -268,3 +228,55 @@ FROM compared p
 LEFT JOIN connections c ON c.id = p.connection_id
 LEFT JOIN gone g USING (connection_id, date, level)
 LEFT JOIN of_leafless l USING (connection_id, date, level);
+
+-- How complete each connection is: one row per level and day, from the first day that was read to the last, holes included. A day
+-- without a row in daily is zero where fresh_until is known and lacks is empty. lacks: what of the day could not be read when it was
+-- requested last, with the reasons; day_gaps has it by entity, and also before the first day and after the last.
+-- complete_through: up to here there is no hole, and no row was refused.
+-- remainder: spend that the platform's total holds beyond the level's rows, leaves against their campaigns' totals and campaigns against
+-- the account's, with its share; reconciliation has the other metrics, and what may explain it. Null where there is no such total.
+CREATE OR REPLACE VIEW completeness AS
+WITH spans AS (
+    SELECT connection_id, level, min(date) AS since, max(date) AS until
+    FROM read_days
+    GROUP BY connection_id, level
+), days AS (
+    SELECT connection_id, level, unnest(generate_series(since, until, INTERVAL 1 DAY))::DATE AS date
+    FROM spans
+), gaps AS (
+    SELECT
+        connection_id,
+        level,
+        date,
+        string_agg(
+            concat_ws(' ', coalesce(entity_level, read), external_id, 'of campaign ' || campaign_id) || ': ' || reason,
+            '; ' ORDER BY read, entity_level, external_id, campaign_id
+        ) AS lacks,
+        bool_or(entity_level IS NOT NULL) AS refused
+    FROM day_gaps
+    GROUP BY connection_id, level, date
+)
+SELECT
+    d.connection_id,
+    c.name AS connection,
+    c.provider,
+    d.level,
+    d.date,
+    r.fresh_until,
+    coalesce(r.settled, false) AS settled,
+    r.fresh_until IS NULL AS hole,
+    g.lacks,
+    coalesce(
+        min(d.date) FILTER (r.fresh_until IS NULL OR g.refused) OVER whole - 1,
+        max(d.date) OVER whole
+    )::DATE AS complete_through,
+    t.remainder,
+    t.share AS remainder_share
+FROM days d
+LEFT JOIN read_days r USING (connection_id, level, date)
+LEFT JOIN gaps g USING (connection_id, level, date)
+LEFT JOIN connections c ON c.id = d.connection_id
+LEFT JOIN reconciliation t
+    ON t.connection_id = d.connection_id AND t.date = d.date AND t.metric = 'spend'
+    AND t.level = if(d.level = 'leaf', 'campaign', 'account')
+WINDOW whole AS (PARTITION BY d.connection_id, d.level);

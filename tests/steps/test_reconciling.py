@@ -1,0 +1,43 @@
+"""The daily comparison of totals on an installation: what it stores, and of what it notifies."""
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from adpulse.events import EventType
+from adpulse.services import reconciling
+
+FOUND = "SELECT remainder::VARCHAR FROM reconciled_days WHERE level = 'account' AND remainder <> 0"
+
+
+@pytest.fixture
+def connection(installation):
+    """A connection whose account spent more on one of its older days than its campaigns did."""
+    connection = installation.connect("Corner Store 1")
+    # The sixth report of a first sync is the one of the account's older days.
+    installation.sandbox.faults.add(
+        [{"action": "rewrite", "kind": "insights", "place": "data[3].spend", "value": "99999.50", "skip": 5, "count": 1}]
+    )
+    installation.sync(connection)
+    return connection
+
+
+def test_a_day_that_does_not_add_up_is_stored_published_and_notified_of_once(installation, connection):
+    app = installation.app
+    events = [EventType.DATA_REMAINDER]
+    hook, _ = app.webhooks.create(installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), events=events)
+    calls = app.ledger.calls(connection.ledger_key)
+
+    first, again = (reconciling.reconcile(app, installation.workspace.id, [connection])[0] for _ in range(2))
+
+    (message,) = (json.loads(delivery.payload)["data"] for delivery in app.outbox.history(hook.id))
+    assert ([len(result.unexplained) for result in (first, again)], first.changed > 89, again.changed) == ([1, 1], True, 0)
+    assert installation.rows(FOUND) == [(message["remainders"][0]["remainder"],)]
+    assert app.ledger.calls(connection.ledger_key) == calls
+
+
+def test_a_workspace_in_which_nothing_was_stored_is_left_out(installation):
+    connection = installation.connect("Corner Store 1")
+
+    assert reconciling.reconcile(installation.app, installation.workspace.id, [connection]) == []
