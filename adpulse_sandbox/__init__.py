@@ -21,6 +21,7 @@ from adpulse_sandbox.meta import login as graph_login
 from adpulse_sandbox.meta import server as graph_server
 from adpulse_sandbox.meta import world
 from adpulse_sandbox.meta.graph import Graph
+from adpulse_sandbox.meta.graph import Options as MetaOptions
 from adpulse_sandbox.meta.truth import REFRESH_SECONDS, Truth
 from adpulse_sandbox.meta.world import BEGINNING, EXTRA_ADS, World
 
@@ -58,6 +59,7 @@ class Sandbox:
         control_port: int = 0,
         host: str = LOOPBACK,
         redirect_uris: tuple[str, ...] = (),
+        meta: MetaOptions = MetaOptions(),  # noqa: B008 - immutable
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
         """Start a sandbox in this process, on loopback or at ``host``.
@@ -69,7 +71,8 @@ class Sandbox:
         truth, clock, calls, faults = Truth(meta_world, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
         gaps = Gaps()
         meta_login = graph_login.MetaLogin(meta_world, clock, calls, faults, redirect_uris)
-        graph = graph_server.serve(Graph(meta_world, truth, clock, calls, faults, gaps), meta_login, host, graph_port)
+        graph_half = Graph(world=meta_world, truth=truth, clock=clock, calls=calls, faults=faults, gaps=gaps, options=meta)
+        graph = graph_server.serve(graph_half, meta_login, host, graph_port)
         google_half = Google.start(
             seed=seed,
             beginning=now,

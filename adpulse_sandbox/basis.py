@@ -28,7 +28,7 @@ class Basis(StrEnum):
 
 
 def refusal(feature: str) -> str:
-    """The message of a refusal. ``feature`` names what was requested: ``the parameter breakdowns of insights``."""
+    """The message of a refusal. ``feature`` names what was requested: ``the breakdown age of insights``."""
     return f"{_REFUSAL} {feature}"
 
 

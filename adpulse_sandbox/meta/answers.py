@@ -52,5 +52,10 @@ def spoiled(body: Any, basis: Basis, rule: Rule | None) -> Answer:
     return answer
 
 
-def _of_proxy(status: int, body: bytes, kind: str) -> Answer:
-    return Answer(status, body, {"content-type": kind, HEADER: Basis.DOCUMENTED})
+def url_too_long() -> Answer:
+    """The answer to a request whose URL is too long. No answer of Meta's was recorded."""
+    return _of_proxy(414, b"<html><body>URI Too Long</body></html>", "text/html", Basis.INFERRED)
+
+
+def _of_proxy(status: int, body: bytes, kind: str, basis: Basis = Basis.DOCUMENTED) -> Answer:
+    return Answer(status, body, {"content-type": kind, HEADER: basis})

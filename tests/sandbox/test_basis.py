@@ -40,12 +40,12 @@ def test_each_answer_of_a_batch_names_its_basis(ask, harbor):
 
 def test_what_is_not_served_is_refused_and_counted(sandbox, ask_own):
     path, remote = f"act_{sandbox.world.account('Harbor Outdoor').id}/insights", Remote(sandbox.control_url)
-    answers = [ask_own(path, breakdowns=breakdown) for breakdown in ("age", "gender")]
+    answers = [ask_own(path, breakdowns=breakdown) for breakdown in ("age", "age,gender")]
     ask_own(path, fields="banana")
 
     assert [answer.status_code for answer in answers] == [400, 400]
     assert all(answer.json()["error"]["code"] == 100 and answer.json()["error"]["message"].startswith(REFUSAL) for answer in answers)
-    assert remote.gaps() == [{"platform": "meta", "request": "insights", "feature": "the parameter breakdowns of insights", "count": 2}]
+    assert remote.gaps() == [{"platform": "meta", "request": "insights", "feature": "the breakdown age of insights", "count": 2}]
 
 
 def test_gaps_can_be_forgotten(control, sandbox):
