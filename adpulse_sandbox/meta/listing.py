@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from adpulse_sandbox.meta.activities import ACTIVITY_PARAMETERS, activity_sources
-from adpulse_sandbox.meta.businesses import assigned_user_source
+from adpulse_sandbox.meta.businesses import AGENCY, assigned_user_source
 from adpulse_sandbox.meta.conditions import Condition, parse_filtering
 from adpulse_sandbox.meta.entities import KINDS, Snapshot, creative_source, entity_source, label_sources, parent_of
 from adpulse_sandbox.meta.errors import bad_param, unknown_field, unsupported
 from adpulse_sandbox.meta.names import Names
 from adpulse_sandbox.meta.nodes import Source, constants
-from adpulse_sandbox.meta.parameters import OF_PAGES, WITHOUT_EFFECT, check_parameters, parse_flag, parse_json
+from adpulse_sandbox.meta.parameters import OF_PAGES, check_parameters, parse_flag, parse_json, without_effect
 from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, check_edge, delivery_info
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
@@ -61,7 +61,7 @@ def edge_of(listing: Listing, name: str, names: Names) -> Edge:
     edge = EDGES[name]
     known = names.nodes[listing.kind].edges[name] or {}
     # What a table has for another node's edge of this name is accepted here too: the SDK's tables differ by accident.
-    accepted = {*OF_PAGES, "summary", *edge.accepted, *WITHOUT_EFFECT["edges"]}
+    accepted = {*OF_PAGES, "summary", *edge.accepted, *without_effect("edges", known)}
     check_parameters(listing.params, accepted, f"the edge {name}")
     for flag in (parameter for parameter, kind in known.items() if kind.kind == "bool"):
         parse_flag(flag, listing.params.get(flag))
@@ -171,6 +171,11 @@ def _custom_conversions(listing: Listing) -> list[Source]:
     ]
 
 
+def _assigned_users(listing: Listing) -> list[Source]:
+    """The person of the agency; another business has nobody here."""
+    return [assigned_user_source()] if listing.params.get("business", AGENCY.id) == AGENCY.id else []
+
+
 def _none(_: Listing) -> list[Source]:
     """An edge of which this world has no objects."""
     return []
@@ -187,7 +192,7 @@ EDGES: Mapping[str, Edge] = {
     ),
     "adcreatives": Edge(kind="AdCreative", sources=_creatives),
     "adlabels": Edge(kind="AdLabel", sources=lambda listing: label_sources(listing.account)),
-    "assigned_users": Edge(kind="AssignedUser", sources=lambda _: [assigned_user_source()], default="id,name,tasks"),
+    "assigned_users": Edge(kind="AssignedUser", sources=_assigned_users, accepted=frozenset({"business"}), default="id,name,tasks"),
     "customconversions": Edge(kind="CustomConversion", sources=_custom_conversions),
     "adimages": Edge(kind="AdImage", sources=_none),
     "advideos": Edge(kind="AdVideo", sources=_none),

@@ -43,6 +43,10 @@ class Names:
     ended_values: Mapping[str, Mapping[str, str | None]]
     """By parameter and value, the refusal; None if nothing is returned instead."""
 
+    def values(self, parameter: str) -> Sequence[str]:
+        """The values of an enum among the parameters of reports."""
+        return (self.nodes["AdAccount"].edges["insights"] or {})[parameter].values
+
     def has_field(self, node: str, name: str) -> bool:
         """Whether a field exists. A name that is an edge's is no field."""
         return name in self.nodes[node].fields and name not in self.ended_fields.get(node, {})

@@ -14,7 +14,7 @@ from adpulse_sandbox.meta.calls import Call
 from adpulse_sandbox.meta.entities import account_source
 from adpulse_sandbox.meta.node_lists import NodeList, list_nodes
 from adpulse_sandbox.meta.nodes import Source, constants, node
-from adpulse_sandbox.meta.parameters import OF_PAGES, WITHOUT_EFFECT, check_parameters, parse_fields
+from adpulse_sandbox.meta.parameters import OF_PAGES, check_parameters, parse_fields, without_effect
 from adpulse_sandbox.meta.tokens import ME
 from adpulse_sandbox.meta.world import World
 
@@ -84,7 +84,7 @@ class OfToken:
         if name == "businesses":
             call.token.require_businesses()
         own = ("permission", "status") if name == "permissions" else ()
-        check_parameters(call.params, {*OF_PAGES, *own, "summary", *WITHOUT_EFFECT["edges"]}, f"the edge {name} of me")
+        check_parameters(call.params, {*OF_PAGES, *own, "summary", *without_effect("edges", ())}, f"the edge {name} of me")
         return list_nodes(call, self._faults, self._edges[name](call), call.kind)
 
     def _business(self, path: list[str], call: Call) -> dict[str, Any]:

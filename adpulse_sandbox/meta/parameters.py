@@ -36,7 +36,6 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
         "time_range": "the same",
         "sort": "no edge of the Marketing API has it; MeltanoLabs/tap-facebook sends it in production",
         "order_by": "the same",
-        "business": "an account's assigned users are those of its one business",
     },
     "insights": {
         "action_report_time": "the API decides by itself since 2025-06-10 (Supermetrics' note on the change)",
@@ -46,6 +45,14 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Parameters that change no answer, by kind of request, and why. A test finds every other parameter that is accepted and ignored."""
+
+
+_UNKNOWN_TO_META = frozenset({"sort", "order_by"})
+
+
+def without_effect(request: str, known: Collection[str]) -> set[str]:
+    """The parameters of a request that change no answer: those that the tables have for it, and those that Meta does not know."""
+    return {name for name in WITHOUT_EFFECT[request] if name in known or (request == "edges" and name in _UNKNOWN_TO_META)}
 
 
 def check_parameters(params: Mapping[str, str], accepted: Collection[str], request: str) -> None:

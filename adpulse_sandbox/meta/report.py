@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from adpulse_sandbox.meta.report_fields import OF_VIDEO, Row, number, render
+from adpulse_sandbox.meta.report_fields import OF_VIDEO, Row, number, order, render
 from adpulse_sandbox.meta.report_request import METRIC_FILTERS, Query
 from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, delivery_info
 from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
@@ -92,7 +92,7 @@ class Report:
         """The rows in order, as functions that render them."""
         rows = [row for period in self._periods() for row in self._rows(period)]
         for field, descending in reversed(self._query.sort):
-            rows.sort(key=lambda row: number(row, field), reverse=descending)
+            rows.sort(key=lambda row: order(row, field), reverse=descending)
         return [lambda row=row: render(row) for row in rows]  # type: ignore[misc] # mypy cannot infer lambdas with defaults
 
     def summary(self) -> dict[str, Any]:

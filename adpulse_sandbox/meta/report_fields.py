@@ -53,18 +53,26 @@ def render(row: Row) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def number(row: Row, field: str) -> float | str:
-    """The number by which a row is sorted or filtered, of ``actions:link_click`` that of the action; a text for names."""
+def number(row: Row, field: str) -> float:
+    """A metric of the row; of ``actions:link_click`` that of the action, of another list its only value; 0 for what is no number."""
+    try:
+        return float(_single_value(row, field) or 0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def order(row: Row, field: str) -> tuple[float, str]:
+    """The key by which rows are sorted: numbers by size, texts after them by their letters."""
+    value = _single_value(row, field)
+    return (number(row, field), "") if value is None or number(row, field) else (0.0, str(value))
+
+
+def _single_value(row: Row, field: str) -> Any:
     name, _, kind = field.partition(":")
     value = _value(row, name)
-    if isinstance(value, list):
-        value = next((entry.get("value") for entry in value if entry.get("action_type") == kind), None)
-    if value is None:
-        return 0.0
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return str(value)
+    if not isinstance(value, list):
+        return value
+    return next((entry.get("value") for entry in value if kind in ("", entry.get("action_type"))), None)
 
 
 _ANSWERED_AS = {"objective_results": "results", "cost_per_objective_result": "cost_per_result"}

@@ -25,7 +25,7 @@ from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 LEVELS = ("account", CAMPAIGN, AD_SET, AD)
 NODE = "AdsInsights"
 REQUEST = "insights"
-STATUS_FIELD, DELIVERY_FIELD = ".effective_status", ".delivery_info"
+STATUS_FIELD = ".effective_status"
 METRIC_FILTERS = ("spend", "impressions", "clicks", "reach", "frequency", "ctr", "cpc", "cpm", "cpp", "unique_clicks", "inline_link_clicks")
 """Metrics that a report is filtered by, also with the prefix of a level (``ad.impressions``: a public client's own advice)."""
 
@@ -53,6 +53,9 @@ _ACCEPTED = frozenset(
 )  # fmt: skip
 _DEFAULT_FIELDS = "account_id,impressions,spend"
 _SORT = re.compile(r"(?P<field>[\w:.]+?)(?:_(?P<direction>ascending|descending))?")
+_LISTS_OF_KINDS = ("actions", "action_values", "cost_per_action_type")
+"""Fields that a report is sorted by only with the type of an action."""
+
 _FLAGS = ("default_summary", "graph_cache", "use_account_attribution_setting", "use_unified_attribution_setting")
 
 
@@ -121,13 +124,12 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], nam
 
 def _check_known(params: Mapping[str, str], names: Names) -> None:
     """Refuse values that an enum or a Boolean does not have."""
-    known = names.nodes["AdAccount"].edges[REQUEST] or {}
     for name in _FLAGS:
         parse_flag(name, params.get(name))
     report_time = params.get("action_report_time")
-    if report_time is not None and report_time not in known["action_report_time"].values:
-        allowed = ", ".join(known["action_report_time"].values)
-        raise bad_param(f"param action_report_time must be one of the following values: {allowed}")
+    allowed = names.values("action_report_time")
+    if report_time is not None and report_time not in allowed:
+        raise bad_param(f"param action_report_time must be one of the following values: {', '.join(allowed)}")
 
 
 def _check_fields(fields: Fields, names: Names) -> None:
@@ -143,9 +145,8 @@ def _check_fields(fields: Fields, names: Names) -> None:
 
 
 def _check_breakdowns(params: Mapping[str, str], names: Names) -> None:
-    known = (names.nodes["AdAccount"].edges[REQUEST] or {})["breakdowns"].values
     requested = parse_list("breakdowns", params.get("breakdowns"))
-    unknown = [name for name in requested if name not in known]
+    unknown = [name for name in requested if name not in names.values("breakdowns")]
     if unknown:
         raise invalid_breakdown(unknown)
     for name in requested:
@@ -159,7 +160,7 @@ def _action_breakdowns(params: Mapping[str, str], names: Names) -> tuple[str, ..
     parsed = {}
     for name in ("action_breakdowns", "summary_action_breakdowns"):
         parsed[name] = parse_list(name, params.get(name))
-        check_values(name, parsed[name], (names.nodes["AdAccount"].edges[REQUEST] or {})[name].values)
+        check_values(name, parsed[name], names.values(name))
         for value in parsed[name]:
             if value not in ACTION_BREAKDOWNS or (name.startswith("summary") and value != "action_type"):
                 raise unsupported(f"{name}={value} of insights")
@@ -181,7 +182,7 @@ def _conditions(params: Mapping[str, str], level: str) -> list[Condition]:
 def _windows(params: Mapping[str, str], names: Names) -> list[str]:
     name = "action_attribution_windows"
     requested = parse_list(name, params.get(name))
-    check_values(name, requested, (names.nodes["AdAccount"].edges[REQUEST] or {})[name].values)
+    check_values(name, requested, names.values(name))
     for window in requested:
         if window not in (*SERVED_WINDOWS, *_EMPTY_WINDOWS, *names.ended_values[name]):
             raise unsupported(f"the attribution window {window} of insights")
@@ -193,13 +194,14 @@ def _sort(params: Mapping[str, str], names: Names) -> list[tuple[str, bool]]:
     keys = []
     for text in parse_list("sort", params.get("sort")):
         match = _SORT.fullmatch(text)
-        if match is None or not names.has_field(NODE, match["field"].partition(":")[0]):
-            raise bad_sort(text)
+        name, _, kind = (match["field"] if match else "").partition(":")
+        if match is None or not names.has_field(NODE, name) or (name in _LISTS_OF_KINDS and not kind):
+            raise _bad_sort(text)
         keys.append((match["field"], match["direction"] == "descending"))
     return keys
 
 
-def bad_sort(text: str) -> GraphError:
+def _bad_sort(text: str) -> GraphError:
     """A value of ``sort`` that is no field with a direction. No answer of Meta's to it was recorded."""
     error = bad_param(f"param sort must be a field of the report followed by _ascending or _descending: {text}")
     return error.inferred()

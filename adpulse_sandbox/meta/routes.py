@@ -11,7 +11,7 @@ from adpulse_sandbox.meta.listing import Listing, edge_of
 from adpulse_sandbox.meta.node_lists import NodeList, list_nodes
 from adpulse_sandbox.meta.nodes import Source, node
 from adpulse_sandbox.meta.of_token import OfToken
-from adpulse_sandbox.meta.parameters import WITHOUT_EFFECT, check_parameters, parse_fields
+from adpulse_sandbox.meta.parameters import check_parameters, parse_fields, without_effect
 from adpulse_sandbox.meta.points import Points
 from adpulse_sandbox.meta.reports import Reports
 from adpulse_sandbox.meta.world import Account, Entity, World
@@ -54,7 +54,7 @@ class Routes:
 
     def _node(self, source: Source, call: Call) -> dict[str, Any]:
         call.kind = "node"
-        check_parameters(call.params, WITHOUT_EFFECT["nodes"], f"the node {source.kind}")
+        check_parameters(call.params, without_effect("nodes", call.names.nodes[source.kind].parameters), f"the node {source.kind}")
         call.apply_faults(self._faults)
         return node(source, parse_fields(call.params.get("fields", "id")), call.names)
 

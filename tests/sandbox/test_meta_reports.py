@@ -146,6 +146,14 @@ def test_rows_are_sorted_by_a_metric(ask, path, direction):
     assert spend == sorted(spend, reverse=direction == "descending")
 
 
+def test_rows_are_sorted_by_the_only_value_of_a_list(ask, path):
+    rows = ask(path, level="ad", fields="outbound_clicks", time_range=DAY, limit="200", sort="outbound_clicks_descending").json()["data"]
+    counts = [int(row["outbound_clicks"][0]["value"]) if "outbound_clicks" in row else 0 for row in rows]
+
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+
+
 def test_rows_are_sorted_by_an_action_and_then_by_a_name(ask, path):
     rows = ask(
         path,
@@ -163,8 +171,9 @@ def test_rows_are_sorted_by_an_action_and_then_by_a_name(ask, path):
     assert counts == sorted(counts)
 
 
-def test_an_order_that_is_no_field_is_refused_as_inferred(ask, path):
-    answer = ask(path, sort="banana_descending")
+@pytest.mark.parametrize("sort", ["banana_descending", "actions_descending"])
+def test_an_order_that_is_no_value_of_a_row_is_refused_as_inferred(ask, path, sort):
+    answer = ask(path, sort=sort)
 
     assert (answer.status_code, answer.headers[HEADER]) == (400, "inferred")
 
