@@ -1,9 +1,12 @@
 """The limits of Meta's API: points of an app of the limited tier, the length of a URL, the rows of a page."""
 
+import json
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 
+from adpulse.cli.demo import process
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.basis import HEADER
 from adpulse_sandbox.meta.graph import Options
@@ -65,6 +68,17 @@ def test_a_page_has_at_most_the_rows_of_the_option(limited, bare):
 
     assert len(ask(f"{account}/ads").json()["data"]) == 3
     assert ask(f"{account}/ads", limit="4").json()["error"]["message"] == "(#100) param limit must be an integer between 1 and 3"
+
+
+def test_the_command_sets_both_limits():
+    with process("sandbox", "--rate", "0", "--page-rows", "3", "--limited-tier", "--json", ready="control_url") as lines:
+        described = json.loads(lines[-1])
+        with httpx.Client(base_url=described["graph_url"], params={"access_token": described["tokens"]["full"]}, trust_env=False) as client:
+            accounts = client.get("/v26.0/me/adaccounts").json()["data"]
+            statuses = [client.get(f"/v26.0/{accounts[0]['id']}").status_code for _ in range(MOST_POINTS + 1)]
+
+    assert len(accounts) == 3
+    assert (set(statuses[:-1]), statuses[-1]) == ({200}, 400)
 
 
 def test_a_url_above_8_kb_is_refused(ask, harbor):
