@@ -4,6 +4,7 @@ Entities have a history (created, renamed, paused, archived, deleted), so their 
 Several of these changes fall into the two days after the beginning, so that stepping the clock shows them.
 """
 
+import pickle
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,15 +184,21 @@ def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
         yield AccountSpec(number=100 + number, name=name, currency=currency, timezone=zone, ads=size, shape=shape)
 
 
-@lru_cache(maxsize=256)  # frozen, and the same in every world that has it: tests make thousands of worlds in a process
 def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:
+    """An account of its own for each world: tests change the accounts of a running sandbox."""
+    account: Account = pickle.loads(_pickled_account(seed, spec, beginning))  # noqa: S301 - written by this process
+    return account
+
+
+@lru_cache(maxsize=256)  # tests start thousands of worlds in a process, and drawing an account takes longer than copying it
+def _pickled_account(seed: int, spec: AccountSpec, beginning: datetime) -> bytes:
     rng = np.random.Generator(np.random.Philox(key=[seed, spec.number]))
     per_set, sets_per_campaign = spec.shape
     set_count = -(-spec.ads // per_set)
     campaigns = [_entity(rng, spec, beginning, CAMPAIGN, n, None) for n in range(-(-set_count // sets_per_campaign))]
     ad_sets = [_entity(rng, spec, beginning, AD_SET, n, campaigns[n // sets_per_campaign]) for n in range(set_count)]
     ads = [_entity(rng, spec, beginning, AD, n, ad_sets[n // per_set]) for n in range(spec.ads)]
-    return Account(spec=spec, campaigns=campaigns, ad_sets=ad_sets, ads=ads)
+    return pickle.dumps(Account(spec=spec, campaigns=campaigns, ad_sets=ad_sets, ads=ads), pickle.HIGHEST_PROTOCOL)
 
 
 def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, level: str, index: int, parent: Entity | None) -> Entity:

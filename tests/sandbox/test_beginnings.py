@@ -54,6 +54,14 @@ def test_the_same_world_begins_at_any_instant_with_the_same_accounts():
     assert shifts == {LATER - first.beginning}
 
 
+def test_equal_worlds_have_equal_accounts_of_their_own():
+    one, other = (world.account("Optic Corner") for world in (meta_world(), meta_world()))
+
+    assert one.ads == other.ads
+    assert all(ad is not twin for ad, twin in zip(one.ads, other.ads, strict=True))
+    assert all(ad.parent is one.by_id[ad.parent.id] for ad in one.ads)
+
+
 @pytest.mark.parametrize("beginning", [LATER, datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2028, 2, 29, 23, 59, tzinfo=UTC)])
 def test_wherever_a_world_begins_its_last_weeks_have_numbers_and_nothing_is_in_the_future(beginning):
     since, tomorrow = beginning.date() - timedelta(days=27), beginning.date() + timedelta(days=2)
