@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -227,16 +228,15 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
     google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
+    proxy: Annotated[bool, typer.Option("--proxy", help="Also serve it under the platforms' own host names, through a proxy.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
 ) -> None:
     """Run the sandbox alone and print what points any SDK client at it."""
-    import json
-
     from adpulse.errors import Usage
     from adpulse_sandbox import Sandbox
     from adpulse_sandbox.clock import parse_instant, this_minute
     from adpulse_sandbox.google.running import Options
-    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+    from adpulse_sandbox.proxy import Proxy
 
     try:
         beginning = parse_instant(now) if now else this_minute()
@@ -261,14 +261,12 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
             extra_ads=[int(count) for count in google_extra_ads.split(",")],
         ),
     )
-    with server as running:
-        tokens = {token.label: token.value for token in running.world.tokens.values()}
+    with server as running, Proxy(running) if proxy else nullcontext() as its_proxy:
+        variables = its_proxy.environment if its_proxy else {}
         if as_json:
-            addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
-            app = {"app_id": APP_ID, "app_secret": APP_SECRET}
-            typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}))
+            _print_json(running, variables)
         else:
-            _describe(running)
+            _describe(running, variables)
         sys.stdout.flush()
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -283,7 +281,19 @@ def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | No
     return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
-def _describe(running: "Sandbox") -> None:
+def _print_json(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
+    import json
+
+    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+
+    tokens = {token.label: token.value for token in running.world.tokens.values()}
+    addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
+    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+    proxy = {"proxy": proxy_variables} if proxy_variables else {}
+    typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url), **proxy}))
+
+
+def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
     from adpulse_sandbox.google import login as google
     from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
@@ -301,6 +311,9 @@ def _describe(running: "Sandbox") -> None:
     typer.echo(f"Access token     {running.world.token('full').value}")
     typer.echo("For programs that use the google-ads SDK:")
     typer.echo("  export " + " ".join(f"{name}={value}" for name, value in running.google.environment.items()))
+    if proxy_variables:
+        typer.echo("For programs that call the platforms' own host names:")
+        typer.echo("  export " + " ".join(f"{name}={value}" for name, value in proxy_variables.items()))
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
     typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")

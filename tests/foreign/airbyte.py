@@ -1,0 +1,115 @@
+"""Airbyte's sources: check, discover, then one read of every stream, in which a stream that fails does not end the others."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from foreign import environments
+from foreign.comparison import META, Columns, Level, compared_ids, compared_numbers
+from foreign.rig import Done, Outcome, Rig, shortened
+
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
+
+Judge = Callable[[str, list[dict[str, Any]]], Outcome]
+
+ENTITIES: dict[str, Level] = {"campaigns": "campaign", "ads": "ad"}
+REPORTS: dict[str, tuple[Level, str]] = {
+    "account_performance_report": ("account", "customer.id"),
+    "campaign": ("campaign", "campaign.id"),
+    "ad_group_ad_legacy": ("ad", "ad_group_ad.ad.id"),
+}
+"""Streams of the Google source that have the cost of every day, with the level and the column of the id."""
+
+
+def facebook_marketing(rig: Rig) -> list[Outcome]:
+    """Every stream of ``airbyte-source-facebook-marketing``. It has no setting for the API's version, which is its SDK's."""
+    config = {
+        "account_ids": [rig.account],
+        "start_date": f"{rig.since}T00:00:00Z",
+        "end_date": f"{rig.until}T00:00:00Z",
+        "credentials": {"auth_type": "Service", "access_token": rig.token},
+        "insights_lookback_window": 1,
+    }
+
+    def judge(stream: str, rows: list[dict[str, Any]]) -> Outcome:
+        if stream in ENTITIES:
+            return compared_ids(rig, stream, ENTITIES[stream], [row["id"] for row in rows])
+        if stream.startswith("ads_insights"):
+            return compared_numbers(rig, stream, "ad", rows, META["ad"])
+        return Outcome(stream=stream, result="ran", rows=len(rows))
+
+    return _all_streams(rig, environments.programs("airbyte-source-facebook-marketing") / "source-facebook-marketing", config, judge)
+
+
+def google_ads(rig: Rig) -> list[Outcome]:
+    """Every stream of ``airbyte-source-google-ads``, which asks version v23 over REST and has no setting for another one."""
+    credentials = {
+        "developer_token": "of-the-sandbox",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "refresh_token": rig.refresh_token,
+    }
+    config = {"credentials": credentials, "start_date": str(rig.since), "end_date": str(rig.until), "conversion_window_days": 1}
+
+    def judge(stream: str, rows: list[dict[str, Any]]) -> Outcome:
+        if stream not in REPORTS:
+            return Outcome(stream=stream, result="ran", rows=len(rows))
+        level, id_column = REPORTS[stream]
+        return compared_numbers(rig, stream, level, rows, google_columns(id_column))
+
+    return _all_streams(rig, environments.programs("airbyte-source-google-ads") / "source-google-ads", config, judge)
+
+
+def google_columns(id_column: str) -> Columns:
+    """Where a flattened row of Google has the numbers."""
+    return Columns(
+        id=id_column,
+        day="segments.date",
+        spend="metrics.cost_micros",
+        impressions="metrics.impressions",
+        clicks="metrics.clicks",
+        micros=1,
+    )
+
+
+def _all_streams(rig: Rig, program: Path, config: dict[str, Any], judge: Judge) -> list[Outcome]:
+    settings = rig.file("airbyte.json", json.dumps(config))
+    checked = rig.run(program, "check", "--config", settings)
+    status = next((message["connectionStatus"] for message in _messages(checked, "CONNECTION_STATUS")), {"status": "FAILED"})
+    if status["status"] != "SUCCEEDED":
+        return [Outcome(stream="check", result="refused", says=shortened(status.get("message") or checked.err[-400:]))]
+    outcomes = [Outcome(stream="check", result="ran")]
+    discovered = rig.run(program, "discover", "--config", settings)
+    streams = next(_messages(discovered, "CATALOG"))["catalog"]["streams"]
+    outcomes.append(Outcome(stream="discover", result="ran", rows=len(streams)))
+    chosen = [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"} for stream in streams]
+    catalog = rig.file("catalog.json", json.dumps({"streams": chosen}))
+    done = rig.run(program, "read", "--config", settings, "--catalog", catalog)
+    return outcomes + _judged(done, [stream["name"] for stream in streams], judge)
+
+
+def _judged(done: Done, streams: list[str], judge: Judge) -> list[Outcome]:
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for message in _messages(done, "RECORD"):
+        rows[message["record"]["stream"]].append(message["record"]["data"])
+    completed, errors = set(), {}
+    for message in _messages(done, "TRACE"):
+        trace = message["trace"]
+        if trace["type"] == "STREAM_STATUS" and trace["stream_status"]["status"] == "COMPLETE":
+            completed.add(trace["stream_status"]["stream_descriptor"]["name"])
+        if trace["type"] == "ERROR" and (descriptor := trace["error"].get("stream_descriptor")):
+            errors.setdefault(descriptor["name"], trace["error"]["internal_message"] or trace["error"]["message"])
+    return [
+        judge(stream, rows[stream])
+        if stream in completed
+        else Outcome(stream=stream, result="refused", says=shortened(errors.get(stream, done.err[-400:])))
+        for stream in streams
+    ]
+
+
+def _messages(done: Done, kind: str) -> Iterator[dict[str, Any]]:
+    for line in done.out.splitlines():
+        if line.startswith("{") and (message := json.loads(line))["type"] == kind:
+            yield message
