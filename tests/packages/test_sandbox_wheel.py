@@ -35,7 +35,21 @@ def wheel(tmp_path_factory):
     for folder in ("adpulse_sandbox", "packages/adpulse-sandbox"):
         shutil.copytree(ROOT / folder, copied / folder, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
     built = copied / "dist"
-    subprocess.run([UV, "build", "--quiet", "--offline", "--wheel", copied / "packages/adpulse-sandbox", "--out-dir", built], check=True)
+    subprocess.run(
+        [
+            UV,
+            "build",
+            "--quiet",
+            "--no-build-isolation",
+            "--python",
+            sys.executable,
+            "--wheel",
+            copied / "packages/adpulse-sandbox",
+            "--out-dir",
+            built,
+        ],
+        check=True,
+    )
     return next(built.glob("*.whl"))
 
 
