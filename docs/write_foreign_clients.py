@@ -22,8 +22,9 @@ _HEAD = """\
 
 These clients are installed from their registries, each from a lock file of its own, and run against the sandbox without a change.
 They reach it under the platforms' own host names, through [its proxy]({proxy}).
-What they read is compared with the sandbox's truth: spend, impressions and clicks of each account, campaign or ad and day, to the micro.
-Of lists of campaigns and ads the ids are compared.
+What they read of each account, campaign or ad and day is compared with the sandbox's truth, to the micro.
+Compared are spend, impressions and clicks, and Google's conversions.
+Of lists of campaigns, ad sets and ads the ids are compared.
 A stream that has neither can only run.
 
 | client | version | streams tried | run | equal |

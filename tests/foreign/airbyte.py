@@ -14,7 +14,7 @@ from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 
 Judge = Callable[[str, list[dict[str, Any]]], Outcome]
 
-ENTITIES: dict[str, Level] = {"campaigns": "campaign", "ads": "ad"}
+ENTITIES = {"campaigns": "campaign", "ad_sets": "adset", "ads": "ad"}
 REPORTS: dict[str, tuple[Level, str]] = {
     "account_performance_report": ("account", "customer.id"),
     "campaign": ("campaign", "campaign.id"),
@@ -70,6 +70,7 @@ def google_columns(id_column: str) -> Columns:
         spend="metrics.cost_micros",
         impressions="metrics.impressions",
         clicks="metrics.clicks",
+        conversions="metrics.conversions",
         micros=1,
     )
 

@@ -9,15 +9,18 @@ from typing import Any, Literal
 from foreign.rig import Outcome, Rig
 
 Level = Literal["account", "campaign", "ad"]
-Numbers = dict[tuple[str, str], tuple[int, int, int]]
-"""Spend in micros, impressions and clicks by id and day; without what is zero."""
+Numbers = dict[tuple[str, str], tuple[int, ...]]
+"""Spend in micros, impressions, clicks, and conversions in micros where a client reads them, by id and day; without what is zero."""
 
 MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Where a client's rows have an id, a day and the numbers. ``micros`` is the factor from the row's spend to micros."""
+    """Where a client's rows have an id, a day and the numbers. ``micros`` is the factor from the row's spend to micros.
+
+    Which actions of Meta are conversions is not for the platform to say, so only Google's have a column.
+    """
 
     id: str
     day: str
@@ -25,6 +28,13 @@ class Columns:
     impressions: str
     clicks: str
     micros: int
+    conversions: str | None = None
+
+    @property
+    def numbers(self) -> dict[str, tuple[str, int]]:
+        """By column of the truth: the column of the rows, and the factor between them."""
+        numbers = {"spend": (self.spend, self.micros), "impressions": (self.impressions, 1), "clicks": (self.clicks, 1)}
+        return numbers | ({"conversions": (self.conversions, MICROS)} if self.conversions else {})
 
 
 META = {
@@ -37,10 +47,10 @@ def compared_numbers(rig: Rig, stream: str, level: Level, rows: Iterable[Mapping
     """Compare the rows of the days that the truth is asked for; rows of other days, which some clients read as well, are left out."""
     days = {rig.since.isoformat(), rig.until.isoformat()}
     kept = [row for row in rows if str(row[columns.day])[:10] in days]
-    return _compared(stream, len(kept), _read(kept, columns), _true_numbers(rig, level, google=columns.micros == 1))
+    return _compared(stream, len(kept), _read(kept, columns), _true_numbers(rig, level, columns))
 
 
-def compared_ids(rig: Rig, stream: str, level: Level, ids: Iterable[str]) -> Outcome:
+def compared_ids(rig: Rig, stream: str, level: str, ids: Iterable[str]) -> Outcome:
     """Compare the ids of entities with those that Meta's edges list: neither deleted nor archived."""
     entities = rig.sandbox.truth.entities(rig.account, rig.sandbox.clock.now()).to_pylist()
     expected = {row["external_id"] for row in entities if row["level"] == level and row["effective_status"] not in ("DELETED", "ARCHIVED")}
@@ -57,26 +67,26 @@ def _compared(stream: str, rows: int, read: Mapping[Any, Any], expected: Mapping
 
 
 def _read(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Numbers:
-    sums: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+    sums: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(columns.numbers))
     for row in rows:
-        numbers = [row.get(name) or 0 for name in (columns.spend, columns.impressions, columns.clicks)]
+        numbers = [Decimal(str(row.get(name) or 0)) * factor for name, factor in columns.numbers.values()]
         key = str(row[columns.id]), str(row[columns.day])[:10]
-        sums[key] = [total + Decimal(str(number)) for total, number in zip(sums[key], numbers, strict=True)]
-    whole = {key: (spend * columns.micros, impressions, clicks) for key, (spend, impressions, clicks) in sums.items()}
-    assert all(number == int(number) for numbers in whole.values() for number in numbers), "a number has parts of micros"
-    return _without_zeros((key, (int(spend), int(impressions), int(clicks))) for key, (spend, impressions, clicks) in whole.items())
+        sums[key] = [total + number for total, number in zip(sums[key], numbers, strict=True)]
+    assert all(number == int(number) for numbers in sums.values() for number in numbers), "a number has parts of micros"
+    return _without_zeros((key, tuple(map(int, numbers))) for key, numbers in sums.items())
 
 
-def _true_numbers(rig: Rig, level: Level, *, google: bool) -> Numbers:
-    truth, account = (rig.sandbox.google.truth, rig.customer) if google else (rig.sandbox.truth, rig.account)
+def _true_numbers(rig: Rig, level: Level, columns: Columns) -> Numbers:
+    is_google = columns.micros == 1
+    truth, account = (rig.sandbox.google.truth, rig.customer) if is_google else (rig.sandbox.truth, rig.account)
     reading = {"account": truth.account_totals, "campaign": truth.totals, "ad": truth.metrics}[level]
     table = reading(account, rig.since, rig.until, rig.sandbox.clock.now()).to_pylist()
     return _without_zeros(
-        ((row["external_id"], row["date"].isoformat()), (row["spend"], row["impressions"], row["clicks"]))
+        ((row["external_id"], row["date"].isoformat()), tuple(row[name] for name in columns.numbers))
         for row in table
         if row["level"] == level
     )
 
 
-def _without_zeros(numbers: Iterable[tuple[tuple[str, str], tuple[int, int, int]]]) -> Numbers:
+def _without_zeros(numbers: Iterable[tuple[tuple[str, str], tuple[int, ...]]]) -> Numbers:
     return {key: values for key, values in numbers if any(values)}

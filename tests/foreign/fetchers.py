@@ -35,7 +35,7 @@ def gaarf(rig: Rig) -> list[Outcome]:
     outcomes = []
     for stream, (level, resource, id_column) in GOOGLE_REPORTS.items():
         columns = google_columns(id_column)
-        names = (id_column, columns.day, columns.spend, columns.impressions, columns.clicks)
+        names = (id_column, columns.day, *(name for name, _ in columns.numbers.values()))
         selected = ", ".join(f"{name} AS {name.replace('.', '_')}" for name in names)
         query = rig.file(f"{stream}.sql", f"SELECT {selected} FROM {resource} WHERE segments.date BETWEEN '{rig.since}' AND '{rig.until}'")
         options = ("--account", rig.customer, "--output", "csv", f"--csv.destination-folder={rig.folder}")

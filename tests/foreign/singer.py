@@ -8,7 +8,7 @@ from foreign import environments
 from foreign.comparison import META, compared_ids, compared_numbers
 from foreign.rig import Done, Outcome, Rig, shortened
 
-ENTITIES = {"campaigns": "campaign", "ads": "ad"}
+ENTITIES = {"campaigns": "campaign", "adsets": "adset", "ads": "ad"}
 
 
 def tap_facebook(rig: Rig) -> list[Outcome]:

@@ -4,7 +4,7 @@ const { GoogleAdsApi } = require("google-ads-api");
 const { client_id, client_secret, refresh_token, customer, since, until } = JSON.parse(process.argv[2]);
 const client = new GoogleAdsApi({ client_id, client_secret, developer_token: "of-the-sandbox" });
 const reports = { account: ["customer", "customer.id"], campaign: ["campaign", "campaign.id"], ad: ["ad_group_ad", "ad_group_ad.ad.id"] };
-const metrics = ["metrics.cost_micros", "metrics.impressions", "metrics.clicks"];
+const metrics = ["metrics.cost_micros", "metrics.impressions", "metrics.clicks", "metrics.conversions"];
 
 function flattened(value, prefix = "") {
   const isGroup = value !== null && typeof value === "object" && !Array.isArray(value);
