@@ -90,9 +90,9 @@ class Proxy:
         await asyncio.gather(*connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
-            method, target, *_ = head.decode("latin-1").split(" ")
+            method, target, *_ = head.decode("latin-1").split()
             host, _, port = (target if method == "CONNECT" else urlsplit(target).netloc).partition(":")
             if method != "CONNECT" or port != "443" or host not in self._addresses:
                 self.refused[host if method == "CONNECT" else f"http://{host}"] += 1

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ REPORTS: dict[str, tuple[Level, str]] = {
 
 
 def facebook_marketing(rig: Rig) -> list[Outcome]:
-    """Every stream of ``airbyte-source-facebook-marketing``. It has no setting for the API's version, which is its SDK's."""
+    """Every stream of ``airbyte-source-facebook-marketing``. It has no setting for the API's version, which is its SDK's.
+
+    It reads entities that changed since its start, so these are read from a year before, and insights from the first day.
+    """
     config = {
         "account_ids": [rig.account],
         "start_date": f"{rig.since}T00:00:00Z",
@@ -32,15 +36,22 @@ def facebook_marketing(rig: Rig) -> list[Outcome]:
         "credentials": {"auth_type": "Service", "access_token": rig.token},
         "insights_lookback_window": 1,
     }
+    earlier = {**config, "start_date": f"{rig.since - timedelta(days=365)}T00:00:00Z"}
+
+    def is_insights(stream: str) -> bool:
+        return stream.startswith("ads_insights")
 
     def judge(stream: str, rows: list[dict[str, Any]]) -> Outcome:
         if stream in ENTITIES:
             return compared_ids(rig, stream, ENTITIES[stream], [row["id"] for row in rows])
-        if stream.startswith("ads_insights"):
+        if is_insights(stream):
             return compared_numbers(rig, stream, "ad", rows, META["ad"])
         return Outcome(stream=stream, result="ran", rows=len(rows))
 
-    return _all_streams(rig, environments.programs("airbyte-source-facebook-marketing") / "source-facebook-marketing", config, judge)
+    source = _Source(rig, environments.programs("airbyte-source-facebook-marketing") / "source-facebook-marketing", judge)
+    streams = source.discovered(config)
+    entities = source.read(earlier, [stream for stream in streams if not is_insights(stream["name"])])
+    return [*source.begun, *entities, *source.read(config, [stream for stream in streams if is_insights(stream["name"])])]
 
 
 def google_ads(rig: Rig) -> list[Outcome]:
@@ -59,7 +70,8 @@ def google_ads(rig: Rig) -> list[Outcome]:
         level, id_column = REPORTS[stream]
         return compared_numbers(rig, stream, level, rows, google_columns(id_column))
 
-    return _all_streams(rig, environments.programs("airbyte-source-google-ads") / "source-google-ads", config, judge)
+    source = _Source(rig, environments.programs("airbyte-source-google-ads") / "source-google-ads", judge)
+    return [*source.begun, *source.read(config, streams)] if (streams := source.discovered(config)) else source.begun
 
 
 def google_columns(id_column: str) -> Columns:
@@ -75,20 +87,34 @@ def google_columns(id_column: str) -> Columns:
     )
 
 
-def _all_streams(rig: Rig, program: Path, config: dict[str, Any], judge: Judge) -> list[Outcome]:
-    settings = rig.file("airbyte.json", json.dumps(config))
-    checked = rig.run(program, "check", "--config", settings)
-    status = next((message["connectionStatus"] for message in _messages(checked, "CONNECTION_STATUS")), {"status": "FAILED"})
-    if status["status"] != "SUCCEEDED":
-        return [Outcome(stream="check", result="refused", says=shortened(status.get("message") or checked.err[-400:]))]
-    outcomes = [Outcome(stream="check", result="ran")]
-    discovered = rig.run(program, "discover", "--config", settings)
-    streams = next(_messages(discovered, "CATALOG"))["catalog"]["streams"]
-    outcomes.append(Outcome(stream="discover", result="ran", rows=len(streams)))
-    chosen = [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"} for stream in streams]
-    catalog = rig.file("catalog.json", json.dumps({"streams": chosen}))
-    done = rig.run(program, "read", "--config", settings, "--catalog", catalog)
-    return outcomes + _judged(done, [stream["name"] for stream in streams], judge)
+class _Source:
+    """One of Airbyte's sources. ``begun`` is how its check and its discovery went."""
+
+    def __init__(self, rig: Rig, program: Path, judge: Judge) -> None:
+        self._rig, self._program, self._judge = rig, program, judge
+        self.begun: list[Outcome] = []
+
+    def discovered(self, config: dict[str, Any]) -> list[dict[str, Any]]:
+        """Check the configuration and discover the streams; none if the check fails."""
+        settings = self._rig.file("airbyte.json", json.dumps(config))
+        checked = self._rig.run(self._program, "check", "--config", settings)
+        status = next((message["connectionStatus"] for message in _messages(checked, "CONNECTION_STATUS")), {"status": "FAILED"})
+        if status["status"] != "SUCCEEDED":
+            self.begun.append(Outcome(stream="check", result="refused", says=shortened(status.get("message") or checked.err[-400:])))
+            return []
+        streams: list[dict[str, Any]] = next(_messages(self._rig.run(self._program, "discover", "--config", settings), "CATALOG"))[
+            "catalog"
+        ]["streams"]
+        self.begun += [Outcome(stream="check", result="ran"), Outcome(stream="discover", result="ran", rows=len(streams))]
+        return streams
+
+    def read(self, config: dict[str, Any], streams: list[dict[str, Any]]) -> list[Outcome]:
+        """Read these streams, all of their rows."""
+        chosen = [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"} for stream in streams]
+        settings = self._rig.file("airbyte.json", json.dumps(config))
+        catalog = self._rig.file("catalog.json", json.dumps({"streams": chosen}))
+        done = self._rig.run(self._program, "read", "--config", settings, "--catalog", catalog)
+        return _judged(done, [stream["name"] for stream in streams], self._judge)
 
 
 def _judged(done: Done, streams: list[str], judge: Judge) -> list[Outcome]:

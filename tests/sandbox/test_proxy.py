@@ -47,6 +47,20 @@ def test_meta_answers_under_its_own_host_name(session, sandbox):
     assert len(answer.json()["data"]) == 1
 
 
+def test_links_to_further_pages_are_of_the_host_that_was_called(session, sandbox, proxy):
+    params = {"access_token": sandbox.world.token("varied").value, "limit": 1}
+    address, names = CAMPAIGNS.format(account=sandbox.world.account("Lantern Books").id), []
+
+    while address:
+        page = session.get(address, params=params, timeout=30).json()
+        names += [campaign["id"] for campaign in page["data"]]
+        address, params = page.get("paging", {}).get("next"), {}
+        assert address is None or address.startswith("https://graph.facebook.com/")
+
+    assert len(set(names)) == len(names) == 3
+    assert not proxy.refused
+
+
 @pytest.mark.parametrize("host", TOKEN_HOSTS)
 def test_google_gives_access_tokens_under_each_of_its_host_names(session, sandbox, host):
     form = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": "refresh_token"}
