@@ -9,7 +9,7 @@ SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference proof lock lock-foreign bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference meta-names proof lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ types: venv ## mypy, strict
 
 reference: venv ## write docs/reference from the code
 	$(BIN)/python docs/write_reference.py
+
+meta-names: venv ## write the names that the sandbox's Graph API knows, from the tables of Meta's SDK
+	$(BIN)/python docs/write_meta_names.py
 
 proof: venv ## write docs/proof.md, what was shown where, from docs/proof.toml
 	$(BIN)/python docs/write_proof.py

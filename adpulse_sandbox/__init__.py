@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from adpulse_sandbox import control
+from adpulse_sandbox.basis import Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults
 from adpulse_sandbox.google import login as google_login
@@ -20,6 +21,7 @@ from adpulse_sandbox.meta import login as graph_login
 from adpulse_sandbox.meta import server as graph_server
 from adpulse_sandbox.meta import world
 from adpulse_sandbox.meta.graph import Graph
+from adpulse_sandbox.meta.graph import Options as MetaOptions
 from adpulse_sandbox.meta.truth import REFRESH_SECONDS, Truth
 from adpulse_sandbox.meta.world import BEGINNING, EXTRA_ADS, World
 
@@ -35,6 +37,7 @@ class Sandbox:
     clock: SandboxClock
     calls: CallLog
     faults: Faults
+    gaps: Gaps
     graph_url: str
     login_url: str
     control_url: str
@@ -56,6 +59,7 @@ class Sandbox:
         control_port: int = 0,
         host: str = LOOPBACK,
         redirect_uris: tuple[str, ...] = (),
+        meta: MetaOptions = MetaOptions(),  # noqa: B008 - immutable
         google: Options = Options(),  # noqa: B008 - immutable
     ) -> Self:
         """Start a sandbox in this process, on loopback or at ``host``.
@@ -65,8 +69,10 @@ class Sandbox:
         """
         meta_world = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(meta_world, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
+        gaps = Gaps()
         meta_login = graph_login.MetaLogin(meta_world, clock, calls, faults, redirect_uris)
-        graph = graph_server.serve(Graph(meta_world, truth, clock, calls, faults), meta_login, host, graph_port)
+        graph_half = Graph(world=meta_world, truth=truth, clock=clock, calls=calls, faults=faults, gaps=gaps, options=meta)
+        graph = graph_server.serve(graph_half, meta_login, host, graph_port)
         google_half = Google.start(
             seed=seed,
             beginning=now,
@@ -86,6 +92,7 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
+            gaps=gaps,
             graph_url=graph_url,
             login_url=login_url,
             google=google_half,
@@ -97,6 +104,7 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
+            gaps=gaps,
             graph_url=graph_url,
             login_url=login_url,
             control_url=f"http://{host}:{control_server.server_port}",

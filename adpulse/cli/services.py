@@ -223,6 +223,8 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     rate: Annotated[float, typer.Option(help="Speed of the sandbox's clock; 0 freezes it.")] = 1.0,
     extra: Annotated[int, typer.Option(help="More small accounts.")] = 0,
     extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
+    page_rows: Annotated[int, typer.Option(min=1, help="The most rows of a page of Meta's.")] = 5000,
+    limited_tier: Annotated[bool, typer.Option("--limited-tier", help="Refuse an app of Meta's above 60 calls in 300 seconds.")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on, and by which it is reached.")] = "127.0.0.1",
     files: Annotated[Path | None, typer.Option(help="Folder for ca.pem and the like; default: one that goes at the end.")] = None,
     google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
@@ -236,6 +238,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     from adpulse_sandbox import Sandbox
     from adpulse_sandbox.clock import parse_instant, this_minute
     from adpulse_sandbox.google.running import Options
+    from adpulse_sandbox.meta.graph import Options as MetaOptions
     from adpulse_sandbox.proxy import Proxy
 
     try:
@@ -253,6 +256,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
         login_port=login_port,
         control_port=control_port,
         host=host,
+        meta=MetaOptions(page_rows=page_rows, limited_tier=limited_tier),
         google=Options(
             ads_port=ads_port,
             token_port=token_port,

@@ -22,7 +22,9 @@ _STORE_DIVISOR = 10_000
 """In the recorded row of 2025-12-14 the one type was worth 1.57 and all other types of the same purchases 15742.14."""
 
 
-def reported_actions(spec: AccountSpec, values: Mapping[str, int], windows: Sequence[str], ad: int | None) -> dict[str, Any]:
+def reported_actions(
+    spec: AccountSpec, values: Mapping[str, int], windows: Sequence[str], ad: int | None, breakdowns: Sequence[str] = ("action_type",)
+) -> dict[str, Any]:
     """Both lists of a row; None where there is nothing to report.
 
     Args:
@@ -30,9 +32,10 @@ def reported_actions(spec: AccountSpec, values: Mapping[str, int], windows: Sequ
         values: the sums of the row by quantity.
         windows: the requested attribution windows.
         ad: the index of the row's ad, which decides the mixture of types; None above the level of ads.
+        breakdowns: the requested parts of an action. All actions of an account happen at one target and one destination.
     """
     flavour = ad % 4 if ad is not None else 0
-    names = ("clicks", "purchases", "off_meta", "leads", "installs", "visitors", "impressions")
+    names = ("clicks", "link_clicks", "views", "purchases", "off_meta", "leads", "installs", "visitors")
     counts = {name: values[name] for name in names}
     amounts = {**counts, "purchases": values["value"], "off_meta": values["off_meta_value"], "leads": 0, "installs": 0}
     above_ads = ad is None
@@ -46,7 +49,11 @@ def reported_actions(spec: AccountSpec, values: Mapping[str, int], windows: Sequ
         for kind, amount in _kinds(spec, amounts, flavour, all_types=above_ads)
         if "purchase" in kind and ((minor := amount // _STORE_DIVISOR if kind == STORE_PURCHASE else amount) or spec.sends_zeros)
     ]
-    return {"actions": actions or None, "action_values": action_values or None}
+    places = {"action_target_id": f"1000{spec.number:05d}", "action_destination": f"shop.example/{spec.number}"}
+    parts = {name: place for name, place in places.items() if name in breakdowns}
+    return {
+        name: [action | parts for action in listed] or None for name, listed in (("actions", actions), ("action_values", action_values))
+    }
 
 
 def money(minor: int, units: int) -> str:
@@ -58,11 +65,11 @@ def _kinds(spec: AccountSpec, values: Mapping[str, int], flavour: int, *, all_ty
     """The action types that an ad reports, with their counts. The flavour decides which of the overlapping types appear."""
     clicks, visitors = values["clicks"], values["visitors"]
     if clicks or spec.sends_zeros:
-        yield "link_click", clicks * 4 // 5
+        yield "link_click", values["link_clicks"]
         # The counts of overlapping types differ, so that a client that sums them or picks the wrong one is caught.
         yield "page_engagement", clicks + 2
         yield "post_engagement", clicks + 1
-        yield "video_view", values["impressions"] // 5
+        yield "video_view", values["views"]
     yield from ((kind, clicks * share // 100) for kind, share in spec.lives_from)
     yield from _purchase_kinds(spec, values["purchases"], values["off_meta"], flavour)
     yield from _lead_kinds(spec, values["leads"], flavour)

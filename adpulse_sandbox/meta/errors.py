@@ -1,9 +1,11 @@
 """Errors in the words and codes of Meta's Graph API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
+
+from adpulse_sandbox.basis import Basis, refusal
 
 
 @dataclass(slots=True)
@@ -17,6 +19,14 @@ class GraphError(Exception):
     transient: bool = False
     kind: str = "OAuthException"
     extra: dict[str, Any] = field(default_factory=dict)
+    basis: Basis = Basis.DOCUMENTED
+    feature: str = ""
+    """What an unsupported request asked for."""
+
+    def inferred(self) -> Self:
+        """The same error, of which no source shows that Meta answers this request with it."""
+        self.basis = Basis.INFERRED
+        return self
 
     def body(self, trace: str) -> dict[str, Any]:
         """The JSON body; ``trace`` becomes ``fbtrace_id``."""
@@ -78,6 +88,11 @@ def broken_creative() -> GraphError:
     return GraphError(400, 100, "Invalid parameter", 2446289, extra=_for_people("Ad Creative Is Incomplete", text))
 
 
+def unsupported(feature: str) -> GraphError:
+    """A request that Meta serves and the sandbox does not. ``feature`` names what it asked for, without text of the client's own."""
+    return GraphError(400, 100, refusal(feature), basis=Basis.UNSUPPORTED, feature=feature)
+
+
 def unknown_path(path: str) -> GraphError:
     """A path that is no route of the API."""
     return GraphError(400, 2500, f"Unknown path components: /{path}")
@@ -86,6 +101,12 @@ def unknown_path(path: str) -> GraphError:
 def no_token() -> GraphError:
     """A request without any token."""
     return GraphError(400, 2500, "An active access token must be used to query information about the current user.")
+
+
+def too_many_calls() -> GraphError:
+    """Too many calls to an ad account. The body and ``is_transient`` false: airbyte issue 86316 (582 live refusals)."""
+    text = "There have been too many calls from this ad-account. Please wait a bit and try again."
+    return GraphError(400, 17, "(#17) User request limit reached", 2446079, extra=_for_people("Ad Account Has Too Many API Calls", text))
 
 
 def bad_token() -> GraphError:
@@ -110,7 +131,7 @@ def checkpoint() -> GraphError:
 
 def blocked() -> GraphError:
     """A user who is blocked for a time. Source: php-graph-sdk#1047, the answer to a post; no answer to a read was recorded."""
-    return GraphError(403, 368, "(#368) Temporarily blocked for policies violations")
+    return GraphError(403, 368, "(#368) Temporarily blocked for policies violations").inferred()
 
 
 def app_blocked() -> GraphError:
@@ -146,7 +167,8 @@ def foreign_token() -> GraphError:
 
 def not_authorized(app_id: str) -> GraphError:
     """A token that was issued to another app. That an exchange of such a token gets this answer is an assumption."""
-    return GraphError(400, 190, f"Error validating access token: The user has not authorized application {app_id}.", 458)
+    message = f"Error validating access token: The user has not authorized application {app_id}."
+    return GraphError(400, 190, message, 458).inferred()
 
 
 def unreachable(object_id: str) -> GraphError:
@@ -185,6 +207,19 @@ def bad_status() -> GraphError:
         "error_user_msg": "Only certain values may be specified for run status.  The value specified was invalid.",
     }
     return GraphError(400, 100, "Invalid parameter", 1487561, extra=explanation)
+
+
+def invalid_fields(names: Sequence[str], why: str = "") -> GraphError:
+    """Fields that no report has, or that a version ended. Source: facebook-nodejs-business-sdk#98, airbyte issue 35334 (live)."""
+    page = "please check https://developers.facebook.com/docs/marketing-api/reference/ads-insights/ for all valid values"
+    verb = "is" if len(names) == 1 else "are"
+    return bad_param(f"{', '.join(names)} {verb} not valid for fields param{f' {why}' if why else f'. {page}'}")
+
+
+def invalid_breakdown(names: Sequence[str]) -> GraphError:
+    """Breakdowns that do not exist. Source: facebook-php-business-sdk#336 (live)."""
+    page = "please check https://developers.facebook.com/docs/marketing-api/insights/breakdowns/ for all valid values"
+    return bad_param(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not valid for breakdowns param. {page}")
 
 
 def bad_filter(field: str) -> GraphError:

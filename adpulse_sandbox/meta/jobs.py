@@ -5,7 +5,7 @@ Meta's blog of 2026-01-08 and the page "Insights API Error Codes" (the reasons o
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from adpulse_sandbox.meta.world import Account, Entity
@@ -26,6 +26,7 @@ class Job:
     params: dict[str, str]
     token: str
     started_at: datetime
+    span: tuple[date, date]
     ending: str = COMPLETED
     failure: int = 0
     """Which of the reasons of a failure it has."""
@@ -38,7 +39,18 @@ class Job:
         state = self.ending if percent == _FINISHED else self._unfinished(percent)
         shown = percent if percent >= _RUNNING_AT else 0
         reason = _FAILURES.get(self.failure, _FAILURES[0]) if state == FAILED else {}
-        return {"id": job_id, "account_id": self.account.id, "async_status": state, "async_percent_completion": shown, **reason}
+        since, until = self.span
+        return {
+            "id": job_id,
+            "account_id": self.account.id,
+            "time_ref": int(self.started_at.timestamp()),
+            "async_status": state,
+            "async_percent_completion": shown,
+            "is_running": state not in (COMPLETED, FAILED),
+            "date_start": since.isoformat(),
+            "date_stop": until.isoformat(),
+            **reason,
+        }
 
     def is_readable(self, now: datetime) -> bool:
         """Whether its rows are answered: some accounts' are refused for a while after the job has completed."""

@@ -6,9 +6,13 @@ It uses plain ``http.server`` threads, because a fault must be able to close the
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from adpulse_sandbox.meta.graph import Answer, Graph
+from adpulse_sandbox.meta.answers import Answer, url_too_long
+from adpulse_sandbox.meta.graph import Graph
 from adpulse_sandbox.meta.login import MetaLogin
 from adpulse_sandbox.serving import listen
+
+_LONGEST_URL = 8192
+"""Above it, requests are made with POST, as Meta's SDKs do for batches. That Meta answers 414 to the others is inferred."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -23,6 +27,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Write no access log; the call log has every request."""
 
     def _serve(self) -> None:
+        if len(self.path) > _LONGEST_URL:
+            self._write(url_too_long())
+            return
         target = urlsplit(self.path)
         length = int(self.headers.get("content-length") or 0)
         form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))) if length else {}

@@ -17,6 +17,24 @@ EDGE_STATUSES = {CAMPAIGN: _CAMPAIGN, AD_SET: _AD_SET, AD: _AD}
 
 DELETED = "DELETED"
 
+HIDDEN_STATUSES = ("ARCHIVED", DELETED)
+"""The statuses of objects that are not listed by default."""
+
+_DELIVERY = {
+    "ACTIVE": "active",
+    "PAUSED": "inactive",
+    "CAMPAIGN_PAUSED": "inactive",
+    "ADSET_PAUSED": "inactive",
+    "ARCHIVED": "archived",
+    DELETED: "deleted",
+}
+"""The words of ``delivery_info`` by status. Meta's pages list the words without their meaning, which is inferred."""
+
+
+def delivery_info(status: str) -> str:
+    """The word of ``delivery_info`` for an effective status."""
+    return _DELIVERY[status]
+
 
 def check_edge(level: str, statuses: Iterable[object]) -> None:
     """Refuse statuses that an edge refuses: DELETED (Meta's blog, 2014-09-24; reported live 2026-05) and those of other objects.

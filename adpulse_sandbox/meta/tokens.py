@@ -97,6 +97,16 @@ class Token:
             raise errors.needs_permission(_MANAGES_BUSINESSES)
         return list(self.assigned)
 
+    def require_businesses(self) -> None:
+        """Refuse a token that may not read businesses.
+
+        Raises:
+            GraphError: the token lacks the permission.
+        """
+        self.me()
+        if _MANAGES_BUSINESSES not in self.scopes:
+            raise errors.needs_permission(_MANAGES_BUSINESSES)
+
     def debug_info(self, now: datetime) -> dict[str, Any]:
         """The answer of ``/debug_token``. Times are Unix times, 0 is never. A scope without ``target_ids`` is for all accounts."""
         info: dict[str, Any] = {"app_id": self.app.id, "type": self.kind, "application": self.app.name}
@@ -128,6 +138,7 @@ def standard(seed: int, beginning: datetime, accounts: Sequence[str], varied: Se
     yield token("varied", "variedaccounts", tuple(varied))
     yield token("none", "noaccount", ())
     yield token("unscoped", "withoutscope", scopes=("public_profile",))
+    yield token("agency", "agencyaccess", scopes=(_READS_ADS, _MANAGES_BUSINESSES))
     yield token("expired", "expired", expires_at=beginning - day)
     yield token("expiring", "expiring", expires_at=beginning + timedelta(hours=2))
     system: dict[str, Any] = {"kind": SYSTEM_USER, "issued_at": beginning - 30 * day}

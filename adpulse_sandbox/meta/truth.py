@@ -168,6 +168,8 @@ class Truth:
         invalid = final.invalid & (age >= _INVALID_AFTER)
         valid = ~invalid
         parts: dict[str, Ints] = {name: np.floor(whole * share).astype(np.int64) * valid for name, whole in final.delivery.items()}
+        # An ad whose impressions of the day are not yet one has cost nothing either, and nobody visited from it.
+        parts |= {name: part * (parts["impressions"] > 0) for name, part in parts.items()}
         conversions = {name: _arrived_conversions(by_lag, share, age) * valid for name, by_lag in final.by_lag.items()}
         retracted = final.retracted & (age >= _RETRACTED_AFTER) & (conversions["purchases"] > 0)
         conversions["purchases"] = conversions["purchases"] - retracted

@@ -185,8 +185,8 @@ def test_the_world_is_described(control, sandbox):
     ]
     assert {row["name"] for row in description["accounts"][4:]} == {spec.name for spec in VARIED}
     assert set(description["tokens"]) == {
-        "full", "single", "varied", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both", "business_system_user",
-        "page", "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
+        "agency", "full", "single", "varied", "none", "unscoped", "expired", "expiring", "system_user", "system_user_both",
+        "business_system_user", "page", "other_app", "other_app_user", "strict_app", "app", "other_apps_own",
     }  # fmt: skip
 
 

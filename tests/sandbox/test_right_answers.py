@@ -290,6 +290,7 @@ def test_a_row_has_the_true_numbers_of_its_ad(ad_rows, harbor, first_of_march):
     buyer = next(ad for ad in harbor.ads if first_of_march.purchases[ad.index] and ad.id in by_id)
     day, n = first_of_march, buyer.index
     spend, impressions, clicks = int(day.spend[n]), int(day.impressions[n]), int(day.clicks[n])
+    reach = impressions - impressions // 4
 
     row = {name: value for name, value in by_id[buyer.id].items() if name not in ("actions", "action_values")}
 
@@ -299,8 +300,8 @@ def test_a_row_has_the_true_numbers_of_its_ad(ad_rows, harbor, first_of_march):
         "impressions": str(impressions),
         "clicks": str(clicks),
         "inline_link_clicks": str(clicks * 4 // 5),
-        "reach": str(impressions * 3 // 4),
-        "frequency": "1.333333",
+        "reach": str(reach),
+        "frequency": f"{impressions / reach:.6f}",
         "ctr": f"{100 * clicks / impressions:.6f}",
         "cpc": f"{spend / 100 / clicks:.6f}",
         "cpm": f"{10 * spend / impressions:.6f}",

@@ -103,8 +103,7 @@ FIELDS = [
     param("brace never closed", ADS, "missing }", fields="id,creative{id"),
     param("brace never opened", ADS, "unexpected }", fields="id}"),
     param("unknown insights field", INSIGHTS, "banana is not valid for fields param", fields="spend,banana"),
-    param("ad's insights field at campaign level", INSIGHTS, "ad_id is not valid for fields param", level="campaign", fields="ad_id"),
-    param("ad's insights field without a level", INSIGHTS, "ad_name is not valid for fields param", fields="ad_name"),
+    param("insights field that ended", INSIGHTS, "labels is not valid for fields param after V19.0", fields="spend,labels"),
     param("unknown level", INSIGHTS, "level must be one of the following values: account, campaign, adset, ad", level="banana"),
 ]
 RANGES = [
@@ -132,11 +131,22 @@ RANGES = [
     param("increment that is a word", INSIGHTS, "time_increment must be an integer between 1 and 90", time_increment="weekly"),
 ]
 WINDOWS = [
-    param("window that is gone", INSIGHTS, "action_attribution_windows[0] must be one of", action_attribution_windows=["7d_view"]),
-    param("other window that is gone", INSIGHTS, "action_attribution_windows[0] must be one of", action_attribution_windows=["28d_view"]),
+    param(
+        "unknown window",
+        INSIGHTS,
+        "action_attribution_windows[1] must be one of",
+        action_attribution_windows=["1d_click", "7d_view_1d_click"],
+    ),
     param("windows that are not a list", INSIGHTS, "must be an array", action_attribution_windows={"1d_click": True}),
-    param("breakdown not supported", INSIGHTS, "param breakdowns is not supported", breakdowns="dma"),
-    param("action breakdown not supported", INSIGHTS, "param action_breakdowns is not supported", action_breakdowns="action_type"),
+    param("breakdown that ended", INSIGHTS, "dma breakdown is no longer supported", breakdowns="dma"),
+    param("breakdown that never was", INSIGHTS, "banana is not valid for breakdowns param", breakdowns="age,banana"),
+    param("breakdown not served", INSIGHTS, "adpulse sandbox does not serve the breakdown age", breakdowns=["age"]),
+    param("action breakdown not served", INSIGHTS, "adpulse sandbox does not serve", action_breakdowns="action_type,action_device"),
+    param("action breakdown that never was", INSIGHTS, "action_breakdowns[0] must be one of", action_breakdowns="banana"),
+    param("window not served", INSIGHTS, "adpulse sandbox does not serve the attribution", action_attribution_windows="incrementality"),
+    param("report time that never was", INSIGHTS, "action_report_time must be one of", action_report_time="banana"),
+    param("flag that is none", INSIGHTS, "default_summary must be a boolean", default_summary="perhaps"),
+    param("ranges that are no list", INSIGHTS, "param time_ranges must be an array", time_ranges={"since": "2026-03-20"}),
 ]
 FILTERS = [
     filtering("filter that is not JSON", "param filtering must be valid JSON", "spend>1"),
@@ -145,6 +155,7 @@ FILTERS = [
     filtering("filter of words", "array of objects with field, operator and value", ["spend"]),
     filtering("filter by an unknown field", "field banana with operation equal is not supported", rule("banana", "EQUAL", 1)),
     filtering("entity filter by a metric", "field spend with operation equal is not supported", rule("spend", "EQUAL", 1), ADS),
+    filtering("operator not served", "does not serve the operator ANY of filters", rule("ad.id", "ANY", ["1"])),
     filtering("unknown operator", "[operator] must be one of the following values: IN", rule("ad.id", "LIKE", "1")),
     filtering("IN without a list", "[value] must be an array", rule("ad.id", "IN", "1")),
     filtering("metric compared with a word", "[value] must be a number to compare spend with", rule("spend", "GREATER_THAN", "much")),

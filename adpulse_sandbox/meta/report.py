@@ -1,0 +1,230 @@
+"""Reports: which ads count in which row, and the sums of a row.
+
+A row is a group of ads (an ad, an ad set, a campaign or the account) in a period. Its numbers are sums over the ads and days of the
+group, which are called its cells; people are counted once for the whole row.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+
+from adpulse_sandbox.meta.report_fields import OF_VIDEO, Row, number, order, render
+from adpulse_sandbox.meta.report_request import METRIC_FILTERS, Query
+from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, delivery_info
+from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
+from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Entity
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+Count = TypeVar("Count", int, Numbers)
+Render = Callable[[], dict[str, Any]]
+
+
+def _people(day: Day) -> Numbers:
+    return day.impressions - day.impressions // 4
+
+
+QUANTITIES: Mapping[str, Callable[[Day], Numbers]] = {
+    "rows": lambda day: day.delivered.astype(np.int64),
+    "impressions": lambda day: day.impressions,
+    "clicks": lambda day: day.clicks,
+    "spend": lambda day: day.spend,
+    "visitors": lambda day: day.visitors,
+    "purchases": lambda day: day.purchases,
+    "off_meta": lambda day: day.off_meta,
+    "leads": lambda day: day.leads,
+    "installs": lambda day: day.installs,
+    "value": lambda day: day.purchases * day.order_value,
+    "off_meta_value": lambda day: day.off_meta * day.order_value,
+    "link_clicks": lambda day: day.clicks * 4 // 5,
+    "outbound_clicks": lambda day: day.clicks * 3 // 5,
+    "views": lambda day: day.impressions // 5,
+}
+"""The quantities of a cell that add up: clicks and views of an ad's day, from the truth of that day."""
+
+_VIDEO: Mapping[str, int] = {
+    "video_play_actions": 2,
+    "video_p25_watched_actions": 5,
+    "video_15_sec_watched_actions": 8,
+    "video_thruplay_watched_actions": 9,
+    "video_p50_watched_actions": 10,
+    "video_p75_watched_actions": 14,
+    "video_30_sec_watched_actions": 16,
+    "video_p95_watched_actions": 18,
+    "video_p100_watched_actions": 20,
+}
+"""One view of so many impressions. They are summed only for reports that ask for them."""
+
+PEOPLE: Mapping[str, Callable[[Day], Numbers]] = {
+    "reach": _people,
+    "unique_clicks": lambda day: np.minimum(day.clicks - day.clicks // 10, _people(day)),
+    "unique_link_clicks": lambda day: np.minimum(day.clicks * 4 // 5 - day.clicks * 4 // 5 // 10, _people(day)),
+    "unique_outbound_clicks": lambda day: np.minimum(day.clicks * 3 // 5 - day.clicks * 3 // 5 // 10, _people(day)),
+}
+"""The people of a cell. Those of several cells overlap: see ``unique_people``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """The sums of a period by quantity, an element per group."""
+
+    since: date
+    until: date
+    sums: Mapping[str, Numbers]
+
+
+class Report:
+    """The rows of an answer. Only the rows that a page shows are rendered."""
+
+    def __init__(self, truth: Truth, query: Query, as_of: datetime) -> None:
+        self._truth, self._query, self._as_of = truth, query, as_of
+        self._video = _video(query)
+        self._group_of_ad = _groups(query, as_of)
+        # Reversed, so that a group is represented by its first ad.
+        self._members = {group: query.account.ads[index] for index, group in reversed(self._group_of_ad.items())}
+        self._owners = np.full(len(query.account.ads), -1)
+        for index, group in self._group_of_ad.items():
+            self._owners[index] = group
+
+    def rows(self) -> list[Render]:
+        """The rows in order, as functions that render them."""
+        rows = [row for period in self._periods() for row in self._rows(period)]
+        for field, descending in reversed(self._query.sort):
+            rows.sort(key=lambda row: order(row, field), reverse=descending)
+        return [lambda row=row: render(row) for row in rows]  # type: ignore[misc] # mypy cannot infer lambdas with defaults
+
+    def summary(self) -> dict[str, Any]:
+        """The requested fields of all rows together, people counted once."""
+        query = replace(self._query, level="account", fields=dict.fromkeys(self._query.summary))
+        shown = {(row.since, row.member.id) for period in self._periods() for row in self._rows(period)}
+        total = dict.fromkeys((*QUANTITIES, *PEOPLE, *self._video), 0)
+        largest = dict.fromkeys(PEOPLE, 0)
+        for since, until in self._query.periods:
+            counted = [owner >= 0 and (since, self._members[owner].id) in shown for owner in self._owners.tolist()]
+            inside = np.array(counted, dtype=np.bool_)
+            for day in self._days(since, until):
+                chosen = inside & day.delivered
+                for name, cells in _columns(day, self._video).items():
+                    total[name] += int(cells[chosen].sum())
+                    if name in largest:
+                        largest[name] = max(largest[name], int(cells[chosen].max(initial=0)))
+        values = total | {name: unique_people(largest[name], total[name]) for name in PEOPLE}
+        if not total["rows"]:
+            return {}
+        since, until = self._query.span
+        return render(
+            Row(query=query, member=next(iter(self._members.values())), values=values, since=since, until=until, as_of=self._as_of)
+        )
+
+    def _periods(self) -> Iterator[_Period]:
+        count = max(self._group_of_ad.values(), default=-1) + 1
+        for since, until in self._query.periods:
+            yield _Period(since, until, _sums(self._days(since, until), self._owners, count, self._video))
+
+    def _days(self, since: date, until: date) -> Iterator[Day]:
+        account_id = self._query.account.id
+        return (self._truth.day_of(account_id, since + timedelta(days=n), self._as_of) for n in range((until - since).days + 1))
+
+    def _rows(self, period: _Period) -> Iterator[Row]:
+        for group in np.flatnonzero(period.sums["rows"]).tolist():
+            values = {name: int(column[group]) for name, column in period.sums.items()}
+            row = Row(
+                query=self._query, member=self._members[group], values=values, since=period.since, until=period.until, as_of=self._as_of
+            )
+            if _meets_filters(row):
+                yield row
+
+
+def _video(query: Query) -> tuple[str, ...]:
+    fields = (*query.fields, *query.summary, *(field for field, _ in query.sort))
+    return tuple(_VIDEO) if any(name.startswith("video") or name in OF_VIDEO for name in fields) else ()
+
+
+def _columns(day: Day, video: Sequence[str]) -> dict[str, Numbers]:
+    views = {name: day.impressions // _VIDEO[name] for name in video}
+    return {**{name: of_day(day) for name, of_day in {**QUANTITIES, **PEOPLE}.items()}, **views}
+
+
+def _sums(days: Iterator[Day], owners: Numbers, count: int, video: Sequence[str]) -> dict[str, Numbers]:
+    sums = {name: np.zeros(count, dtype=np.int64) for name in (*QUANTITIES, *PEOPLE, *video)}
+    largest = {name: np.zeros(count, dtype=np.int64) for name in PEOPLE}
+    inside = owners >= 0
+    for day in days:
+        chosen = inside & day.delivered
+        for name, values in _columns(day, video).items():
+            np.add.at(sums[name], owners[chosen], values[chosen].astype(np.int64))
+            if name in largest:
+                np.maximum.at(largest[name], owners[chosen], values[chosen].astype(np.int64))
+    return sums | {name: unique_people(largest[name], sums[name]) for name in PEOPLE}
+
+
+def unique_people(largest: Count, total: Count) -> Count:
+    """How many people several cells have together, from the largest cell and the sum of all.
+
+    However the cells are divided into parts, the people of the whole are at least those of any part and at most those of all parts.
+    """
+    return largest + -(-2 * (total - largest) // 5)
+
+
+def _meets_filters(row: Row) -> bool:
+    conditions = row.query.conditions
+    return all(condition.holds(number(row, field)) for condition in conditions if (field := _metric(condition.field)))
+
+
+def _metric(field: str) -> str | None:
+    name = field.rpartition(".")[2]
+    return name if name in METRIC_FILTERS else None
+
+
+def _groups(query: Query, as_of: datetime) -> dict[int, int]:
+    """For each ad, by index, the group of the answer that it counts in. Ads that do not count are absent."""
+    numbers: dict[str, int] = {}
+    group_of_ad = {}
+    for ad in query.account.ads:
+        if ad.created_at > as_of or not _is_counted(query, ad, as_of):
+            continue
+        node = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}.get(query.level)
+        group_of_ad[ad.index] = numbers.setdefault(node.id if node else "account", len(numbers))
+    return group_of_ad
+
+
+def _is_counted(query: Query, ad: Entity, as_of: datetime) -> bool:
+    ancestry = {AD: ad, AD_SET: ad.parent, CAMPAIGN: campaign_of(ad)}
+    if query.scope and query.scope not in ancestry.values():
+        return False
+    for level, entity in ancestry.items():
+        assert entity is not None  # noqa: S101 - every ad has an ad set and a campaign
+        for condition in query.conditions:
+            value = _property(condition.field, level, entity, as_of)
+            if value is not None and not condition.holds(value):
+                return False
+        if level == query.level and entity is not query.scope and not _has_own_row(query, entity, as_of):
+            return False
+    return True
+
+
+def _property(field: str, level: str, entity: Entity, as_of: datetime) -> str | None:
+    """The entity's value that a filter is about; None if it is about something else."""
+    prefix, _, name = field.rpartition(".")
+    if prefix != level or name in METRIC_FILTERS:
+        return None
+    of_entity: Mapping[str, Callable[[datetime], str]] = {
+        "name": entity.name,
+        "effective_status": entity.effective_status,
+        "delivery_info": lambda at: delivery_info(entity.effective_status(at)),
+    }
+    return entity.id if name == "id" else of_entity[name](as_of)
+
+
+def _has_own_row(query: Query, entity: Entity, as_of: datetime) -> bool:
+    """Whether an object is reported by itself: an archived one only if the request filters by status, a deleted one in few accounts.
+
+    Both count in the numbers of their parents.
+    """
+    status = entity.effective_status(as_of)
+    if status == DELETED and not query.account.spec.reports_deleted:
+        return False
+    by_status: Sequence[str] = (f"{entity.level}.effective_status", f"{entity.level}.delivery_info")
+    return status not in HIDDEN_STATUSES or any(condition.field in by_status for condition in query.conditions)
