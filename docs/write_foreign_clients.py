@@ -43,10 +43,13 @@ _NOT_RUN = """
 _PROXY = "howto/sandbox-with-your-own-client.md#under-the-platforms-own-host-names"
 
 
-def note(client: str, version: str, streams: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> None:
-    """Store the result of a run of one client, and write the page. ``hosts`` are names that the client asked for and did not get."""
+def note(client: str, version: str, streams: Sequence[Mapping[str, Any]], *, hosts: Sequence[str], gaps: Sequence[str]) -> None:
+    """Store the result of a run of one client, and write the page.
+
+    ``hosts`` are names that the client asked for and the proxy refused, ``gaps`` what it asked for and the sandbox does not serve.
+    """
     stored = results()
-    stored[client] = {"version": version, "streams": list(streams), "hosts": list(hosts)}
+    stored[client] = {"version": version, "streams": list(streams), "hosts": list(hosts), "gaps": list(gaps)}
     DATA.write_text(json.dumps(dict(sorted(stored.items())), indent=1, ensure_ascii=False) + "\n", "utf-8")
     PAGE.write_text(page(stored), "utf-8")
 
@@ -95,6 +98,7 @@ def _details(client: str, result: Mapping[str, Any]) -> str:
     lines += [f"Equal: {', '.join(equal)}.\n"] if equal else []
     lines += [f"Ran, with nothing to compare: {', '.join(ran)}.\n"] if ran else []
     lines += [f"Asked for {', '.join(result['hosts'])} as well, which the proxy refused.\n"] if result["hosts"] else []
+    lines += [f"Not served, by the sandbox's count of gaps: {', '.join(result['gaps'])}.\n"] if result["gaps"] else []
     refused = [stream for stream in streams if stream["result"] == "refused"]
     if refused:
         lines.append("\n| refused stream | why | answer |\n| --- | --- | --- |\n")

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from adpulse_sandbox import Sandbox
+    from adpulse_sandbox.basis import Gaps
     from adpulse_sandbox.clock import CallLog, SandboxClock
     from adpulse_sandbox.faults import Faults
     from adpulse_sandbox.proxy import Proxy
@@ -44,6 +45,7 @@ class AdSandbox:
     faults: "Faults"
     clock: "SandboxClock"
     calls: "CallLog"
+    gaps: "Gaps"
     environment: Mapping[str, str]
     sandbox: "Sandbox"
 
@@ -59,10 +61,11 @@ def _running_ad_sandbox() -> Iterator[tuple["Sandbox", "Proxy"]]:
 
 @pytest.fixture
 def ad_sandbox(_running_ad_sandbox: tuple["Sandbox", "Proxy"]) -> AdSandbox:
-    """The sandbox as it began: without faults and logged calls, and with its clock at the beginning of its world."""
+    """The sandbox as it began: without faults, logged calls and gaps, and with its clock at the beginning of its world."""
     sandbox, proxy = _running_ad_sandbox
     sandbox.faults.clear()
     sandbox.calls.clear()
+    sandbox.gaps.clear()
     sandbox.clock.set(sandbox.world.beginning)
     google = sandbox.google
     return AdSandbox(
@@ -73,6 +76,7 @@ def ad_sandbox(_running_ad_sandbox: tuple["Sandbox", "Proxy"]) -> AdSandbox:
         faults=sandbox.faults,
         clock=sandbox.clock,
         calls=sandbox.calls,
+        gaps=sandbox.gaps,
         environment=proxy.environment,
         sandbox=sandbox,
     )

@@ -94,7 +94,8 @@ class Rig:
 
 
 def shortened(error: str) -> str:
-    """The beginning of an error without what differs from run to run."""
-    text = re.sub(r"\s+", " ", error).strip()
+    """The sandbox's own words, if an error repeats them, or else its beginning; without what differs from run to run."""
+    refusal = re.search(r"adpulse sandbox does not serve [^\"'\\]+", error)
+    text = re.sub(r"\s+", " ", refusal[0] if refusal else error).strip()
     text = re.sub(r"\b\d{6,}\b", "…", text)
-    return text if len(text) <= 120 else f"{text[:120]}…"
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -37,12 +37,16 @@ def sandbox():
 @pytest.mark.timeout(1_800)  # a client may wait for reports, and its first run installs it
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_foreign_client_reads_the_truth(client, sandbox, tmp_path):
+    sandbox.gaps.clear()
     with Proxy(sandbox) as proxy:
         outcomes = CLIENTS[client](Rig(sandbox=sandbox, proxy=proxy, folder=tmp_path))
+    gaps = sorted({gap["feature"] for gap in sandbox.gaps.as_json()})
 
-    page.note(client, environments.version(client), [asdict(outcome) for outcome in outcomes], sorted(proxy.refused))
+    page.note(client, environments.version(client), [asdict(outcome) for outcome in outcomes], hosts=sorted(proxy.refused), gaps=gaps)
     assert [outcome for outcome in outcomes if outcome.result == "different"] == []
     refused = [outcome.stream for outcome in outcomes if outcome.result == "refused"]
     assert [stream for stream in refused if not page.reason(client, stream)] == [], "refused, and not listed in refused.toml"
+    answers = [outcome.says for outcome in outcomes if outcome.result == "refused"]
+    assert [gap for gap in gaps if not any(gap in answer for answer in answers)] == [], "not served, and no refused stream says so"
     needless = [pattern for pattern in page.reasons(client) if not fnmatch.filter(refused, pattern)]
     assert needless == [], "listed in refused.toml, and not refused"
