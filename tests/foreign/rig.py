@@ -96,6 +96,6 @@ class Rig:
 def shortened(error: str) -> str:
     """The sandbox's own words, if an error repeats them, or else its beginning; without what differs from run to run."""
     refusal = re.search(r"adpulse sandbox does not serve [^\"'\\]+", error)
-    text = re.sub(r"\s+", " ", refusal[0] if refusal else error).strip()
+    text = re.sub(r"\s+", " ", refusal[0] if refusal else error.partition(" Request (body)")[0]).strip()
     text = re.sub(r"\b\d{6,}\b", "…", text)
     return text if len(text) <= 200 else f"{text[:200]}…"
