@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from adpulse_sandbox.meta.businesses import business_of
@@ -59,8 +58,8 @@ def account_source(account: Account, at: datetime) -> Source:
 
 def entity_source(snapshot: Snapshot) -> Source:
     """A campaign, an ad set or an ad."""
-    of_level = _FIELDS[snapshot.entity.level]
-    return Source(kind=KINDS[snapshot.entity.level], values={name: partial(value, snapshot) for name, value in of_level.items()})
+    level = snapshot.entity.level
+    return Source(kind=KINDS[level], subject=snapshot, fields=_FIELDS[level])
 
 
 def creative_id(ad: Entity) -> str:

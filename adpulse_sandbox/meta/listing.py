@@ -18,7 +18,8 @@ from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 LEVEL_OF_EDGE = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 _ABOVE = {CAMPAIGN: (CAMPAIGN,), AD_SET: (CAMPAIGN, AD_SET), AD: (CAMPAIGN, AD_SET, AD)}
-_PROPERTIES = ("id", "name", "effective_status", "delivery_info", "created_time", "updated_time")
+DELIVERY = "delivery_info"
+_PROPERTIES = ("id", "name", "effective_status", DELIVERY, "created_time", "updated_time")
 _OF_CAMPAIGN = ("objective", "buying_type")
 
 
@@ -30,6 +31,11 @@ class Listing:
     parent: Entity | None
     params: Mapping[str, str]
     at: datetime
+
+    @property
+    def is_inferred(self) -> bool:
+        """Whether no source shows its answer: what the words of ``delivery_info`` mean, and which objects are completed."""
+        return DELIVERY in self.params.get("filtering", "") or parse_flag("is_completed", self.params.get("is_completed"))
 
     @property
     def kind(self) -> str:
@@ -75,12 +81,9 @@ def list_entities(listing: Listing, level: str) -> list[Entity]:
         GraphError: the edge does not accept a status, as parameter or as filter.
     """
     params = listing.params
-    statuses = parse_json("effective_status", params.get("effective_status") or None, list)
     conditions = parse_filtering(params.get("filtering"), _filters(level), _other_filters())
-    by_status = [condition for condition in conditions if condition.field.rpartition(".")[2] == "effective_status"]
-    check_edge(level, [*(statuses or []), *(status for condition in by_status for status in condition.values)])
-    requested = statuses or [status for condition in by_status if condition.operator in ("IN", "EQUAL") for status in condition.values]
-    by_delivery = any(condition.field.endswith("delivery_info") for condition in conditions)
+    requested = _requested_statuses(level, params, conditions)
+    by_delivery = any(condition.field in (DELIVERY, f"{level}.{DELIVERY}") for condition in conditions)
     since = _updated_since(params)
     # No campaign and no ad set of this world has an end, so none is completed.
     if parse_flag("is_completed", params.get("is_completed")):
@@ -97,6 +100,19 @@ def list_entities(listing: Listing, level: str) -> list[Entity]:
         if entity.updated_at(listing.at).timestamp() >= since and all(_holds(condition, snapshot) for condition in conditions):
             entities.append(entity)
     return entities
+
+
+def _requested_statuses(level: str, params: Mapping[str, str], conditions: Sequence[Condition]) -> list[str]:
+    """The statuses of the listed objects that a request names; the statuses of their parents are checked only."""
+    statuses = parse_json("effective_status", params.get("effective_status") or None, list) or []
+    for condition in conditions:
+        above, _, name = condition.field.rpartition(".")
+        if name == "effective_status":
+            check_edge(above or level, condition.values)
+            if above in ("", level) and condition.operator in ("IN", "EQUAL") and "effective_status" not in params:
+                statuses += condition.values
+    check_edge(level, statuses)
+    return statuses
 
 
 def _updated_since(params: Mapping[str, str]) -> int:
@@ -132,7 +148,7 @@ def _holds(condition: Condition, snapshot: Snapshot) -> bool:
         "id": lambda: entity.id,
         "name": lambda: entity.name(at),
         "effective_status": lambda: entity.effective_status(at),
-        "delivery_info": lambda: delivery_info(entity.effective_status(at)),
+        DELIVERY: lambda: delivery_info(entity.effective_status(at)),
         "created_time": lambda: int(entity.created_at.timestamp()),
         "updated_time": lambda: int(entity.updated_at(at).timestamp()),
         "objective": lambda: entity.objective,

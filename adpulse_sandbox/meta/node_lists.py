@@ -38,7 +38,7 @@ def _row(source: Source, fields: Fields, default: Fields, call: Call) -> dict[st
     """A node. The default fields are not those of the tables alone: Meta's pages name more for some edges."""
     if fields:
         return node(source, fields, call.names)
-    return {name: source.values[name]() for name in default if name in source.values}
+    return {name: value for name in default if (value := source.value(name)) is not None}
 
 
 def _wants_total(params: Mapping[str, str]) -> bool:

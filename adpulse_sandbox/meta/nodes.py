@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from adpulse_sandbox.meta.errors import unknown_field, unsupported
@@ -15,11 +15,17 @@ NESTED = {"campaign": "Campaign", "adset": "AdSet", "creative": "AdCreative"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The values of a node's fields. A field that is not among them has no value in this world."""
+    """What a node's fields are computed from, when a page shows it. A field that is not among them has no value in this world."""
 
     kind: str
     """The type of the node, as the names have it."""
-    values: Mapping[str, Callable[[], Any]]
+    subject: Any
+    fields: Mapping[str, Callable[[Any], Any]]
+    """Computes a field from the subject."""
+
+    def value(self, name: str) -> Any:
+        """A field's value; None if there is none."""
+        return self.fields[name](self.subject) if name in self.fields else None
 
 
 def node(source: Source, fields: Fields, names: Names) -> dict[str, Any]:
@@ -31,7 +37,7 @@ def node(source: Source, fields: Fields, names: Names) -> dict[str, Any]:
     check_fields(source.kind, fields, names)
     values: dict[str, Any] = {}
     for name, inner in {"id": None, **fields}.items():
-        value = source.values[name]() if name in source.values else None
+        value = source.value(name)
         if isinstance(value, Source):
             value = node(value, inner or {}, names)
         if value is not None:
@@ -59,8 +65,4 @@ def check_fields(kind: str, fields: Fields, names: Names) -> None:
 
 def constants(kind: str, **values: Any) -> Source:
     """A node of values that are known already."""
-    return Source(kind=kind, values={name: partial(_same, value) for name, value in values.items()})
-
-
-def _same(value: Any) -> Any:
-    return value
+    return Source(kind=kind, subject=values, fields={name: itemgetter(name) for name in values})

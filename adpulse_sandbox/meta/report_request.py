@@ -85,6 +85,13 @@ class Query:
         """The number of requested days."""
         return sum((until - since).days + 1 for since, until in self.periods)
 
+    @property
+    def is_inferred(self) -> bool:
+        """Whether no source shows its answer: values of action breakdowns, words of ``delivery_info``, fields of a lower level."""
+        lower = {f"{level}_{name}" for level in LEVELS[LEVELS.index(self.level) + 1 :] for name in ("id", "name")}
+        by_delivery = any(condition.field.endswith("delivery_info") for condition in self.conditions)
+        return by_delivery or len(self.action_breakdowns) > 1 or not lower.isdisjoint(self.fields)
+
     def has_campaign(self, campaign_id: str) -> bool:
         """Whether its filters leave a campaign in."""
         return all(condition.holds(campaign_id) for condition in self.conditions if condition.field == "campaign.id")

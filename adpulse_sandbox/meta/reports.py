@@ -14,7 +14,7 @@ from adpulse_sandbox.meta.nodes import constants, node
 from adpulse_sandbox.meta.paging import request_digest
 from adpulse_sandbox.meta.parameters import OF_PAGES, check_parameters, parse_fields
 from adpulse_sandbox.meta.report import Report
-from adpulse_sandbox.meta.report_request import ACTION_BREAKDOWNS, Query, parse
+from adpulse_sandbox.meta.report_request import Query, parse
 from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.world import Account, Entity
 
@@ -37,6 +37,10 @@ class Reports:
     def is_job(self, identifier: str) -> bool:
         """Whether this is the id of an async job."""
         return identifier in self._jobs
+
+    def account_of(self, job_id: str) -> str:
+        """The id of the account that a job is about."""
+        return self._jobs[job_id].account.id
 
     def read(self, account: Account, scope: Entity | None, call: Call) -> dict[str, Any]:
         """A page of a report.
@@ -73,7 +77,6 @@ class Reports:
             GraphError: the job has not completed, is of another token, or the request is invalid.
         """
         job, now = self._jobs[path[0]], self._clock.now()
-        call.account = job.account.id
         if method != "GET":
             raise errors.write_refused()
         if job.token != call.token.value:
@@ -103,7 +106,7 @@ class Reports:
 
     def _page(self, account: Account, scope: Entity | None, call: Call, params: dict[str, str]) -> dict[str, Any]:
         query = call.report = parse(account, scope, params, call.names, self._clock.now())
-        if {*query.action_breakdowns} & {*ACTION_BREAKDOWNS[1:]}:
+        if query.is_inferred:
             call.infer()
         rows, summary = self._answer(query, params)
         page = call.page(f"{call.account}/insights/{request_digest(params, call.account)}", rows, self._faults)

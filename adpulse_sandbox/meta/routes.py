@@ -35,6 +35,8 @@ class Routes:
         if self._of_token.has(path[0]):
             return self._of_token.answer(method, path, call)
         if self._reports.is_job(path[0]):
+            call.account = self._reports.account_of(path[0])
+            self._spend_point(call)
             return self._reports.job(method, path, call)
         return self._of_object(method, path, call)
 
@@ -71,10 +73,13 @@ class Routes:
             raise errors.unreachable(object_id)
         if "ads_read" not in call.token.scopes:
             raise errors.no_permission()
-        if self._points and not self._points.spend(call.token.app.id, call.account, now):
+        self._spend_point(call)
+        return match
+
+    def _spend_point(self, call: Call) -> None:
+        if self._points and not self._points.spend(call.token.app.id, call.account, self._clock.now()):
             call.throttled = True
             raise errors.too_many_calls()
-        return match
 
     def _find_account(self, object_id: str) -> tuple[Account, Source, Entity | None] | None:
         account = self._world.accounts.get(object_id.removeprefix("act_"))
@@ -111,5 +116,7 @@ class Routes:
         now = self._clock.now()
         listing = Listing(account=account, parent=parent, params=call.params, at=now)
         edge = edge_of(listing, name, call.names)
+        if listing.is_inferred:
+            call.infer()
         deleted = sum(at <= now for at, _ in account.deletions)  # a deletion invalidates the cursors that were issued before
         return list_nodes(call, self._faults, NodeList(edge.kind, edge.default, edge.sources(listing)), f"{call.account}/{name}/{deleted}")

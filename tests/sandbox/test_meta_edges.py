@@ -170,6 +170,20 @@ def test_archived_ads_are_listed_by_their_delivery(ask, account):
     assert statuses == {"ACTIVE", "ARCHIVED"}
 
 
+def test_a_filter_by_the_status_of_campaigns_leaves_the_status_of_their_ads_free(ask, account):
+    rule = [{"field": "campaign.effective_status", "operator": "IN", "value": ["ACTIVE"]}]
+    rows = ask.rows(f"{account}/ads", fields="effective_status,campaign{effective_status}", limit="500", filtering=rule)
+
+    assert {row["campaign"]["effective_status"] for row in rows} == {"ACTIVE"}
+    assert len({row["effective_status"] for row in rows}) > 1
+
+
+def test_a_filter_by_delivery_is_inferred(ask, account):
+    rule = [{"field": "ad.delivery_info", "operator": "IN", "value": ["active"]}]
+
+    assert ask(f"{account}/ads", filtering=rule).headers["x-sandbox-basis"] == "inferred"
+
+
 def test_a_filter_by_a_lower_level_is_refused_as_not_served(ask, account):
     answer = ask(f"{account}/campaigns", filtering=[{"field": "ad.id", "operator": "IN", "value": ["1"]}])
 

@@ -63,6 +63,14 @@ def test_an_app_of_the_limited_tier_is_refused_as_meta_words_it(limited, bare):
     assert '"estimated_time_to_regain_access": 5' in answers[-1].headers["x-business-use-case-usage"]
 
 
+def test_polls_of_a_job_count_as_calls(limited, bare):
+    ask, account = bare(limited), f"act_{limited.world.account('Closed Shop').id}"
+    job = ask(f"{account}/insights", method="POST").json()["report_run_id"]
+    codes = [ask(job).json().get("error", {}).get("code") for _ in range(MOST_POINTS)]
+
+    assert (set(codes[:-1]), codes[-1]) == ({None}, 17)
+
+
 def test_a_page_has_at_most_the_rows_of_the_option(limited, bare):
     ask, account = bare(limited), f"act_{limited.world.account('Harbor Outdoor').id}"
 

@@ -363,8 +363,10 @@ def test_counts_of_ads_add_up_to_those_of_the_account(ask, lantern):
 
 
 def test_a_field_of_a_lower_level_is_absent_from_a_higher_one(ask, path):
-    (row, *_) = ask(path, level="campaign", fields="campaign_id,adset_id,ad_id,ad_name,quality_ranking", time_range=DAY).json()["data"]
+    answer = ask(path, level="campaign", fields="campaign_id,adset_id,ad_id,ad_name,quality_ranking", time_range=DAY)
+    (row, *_) = answer.json()["data"]
 
+    assert answer.headers[HEADER] == "inferred"
     assert set(row) == {"campaign_id", "date_start", "date_stop"}
 
 
