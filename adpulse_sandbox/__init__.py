@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from adpulse_sandbox import control
+from adpulse_sandbox.basis import Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults
 from adpulse_sandbox.google import login as google_login
@@ -35,6 +36,7 @@ class Sandbox:
     clock: SandboxClock
     calls: CallLog
     faults: Faults
+    gaps: Gaps
     graph_url: str
     login_url: str
     control_url: str
@@ -65,8 +67,9 @@ class Sandbox:
         """
         meta_world = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
         truth, clock, calls, faults = Truth(meta_world, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
+        gaps = Gaps()
         meta_login = graph_login.MetaLogin(meta_world, clock, calls, faults, redirect_uris)
-        graph = graph_server.serve(Graph(meta_world, truth, clock, calls, faults), meta_login, host, graph_port)
+        graph = graph_server.serve(Graph(meta_world, truth, clock, calls, faults, gaps), meta_login, host, graph_port)
         google_half = Google.start(
             seed=seed,
             beginning=now,
@@ -86,6 +89,7 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
+            gaps=gaps,
             graph_url=graph_url,
             login_url=login_url,
             google=google_half,
@@ -97,6 +101,7 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
+            gaps=gaps,
             graph_url=graph_url,
             login_url=login_url,
             control_url=f"http://{host}:{control_server.server_port}",

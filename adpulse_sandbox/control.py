@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 
+from adpulse_sandbox.basis import Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock, parse_instant
 from adpulse_sandbox.faults import Faults
 from adpulse_sandbox.google.running import Google
@@ -29,6 +30,7 @@ class Controls:
     clock: SandboxClock
     calls: CallLog
     faults: Faults
+    gaps: Gaps
     graph_url: str
     login_url: str
     google: Google
@@ -72,6 +74,15 @@ class Controls:
     def delete_calls(self, _: dict[str, Any]) -> list[dict[str, Any]]:
         """Clear the call log."""
         self.calls.clear()
+        return []
+
+    def get_gaps(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """What clients requested and the sandbox does not serve, with how often."""
+        return self.gaps.as_json()
+
+    def delete_gaps(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """Forget all gaps."""
+        self.gaps.clear()
         return []
 
     def get_world(self, _: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Remote:
         calls: list[dict[str, Any]] = self._json("GET", "calls", query={"account": account} if account else {})
         return calls
 
+    def gaps(self) -> list[dict[str, Any]]:
+        """What clients requested and the sandbox does not serve: platform, request, feature and count."""
+        gaps: list[dict[str, Any]] = self._json("GET", "gaps")
+        return gaps
+
     def world(self) -> dict[str, Any]:
         """Accounts, tokens by label, and the addresses of the endpoints."""
         world: dict[str, Any] = self._json("GET", "world")

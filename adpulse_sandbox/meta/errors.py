@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from adpulse_sandbox.basis import Basis, refusal
+
 
 @dataclass(slots=True)
 class GraphError(Exception):
@@ -17,6 +19,9 @@ class GraphError(Exception):
     transient: bool = False
     kind: str = "OAuthException"
     extra: dict[str, Any] = field(default_factory=dict)
+    basis: Basis = Basis.DOCUMENTED
+    feature: str = ""
+    """What an unsupported request asked for."""
 
     def body(self, trace: str) -> dict[str, Any]:
         """The JSON body; ``trace`` becomes ``fbtrace_id``."""
@@ -78,6 +83,11 @@ def broken_creative() -> GraphError:
     return GraphError(400, 100, "Invalid parameter", 2446289, extra=_for_people("Ad Creative Is Incomplete", text))
 
 
+def unsupported(feature: str) -> GraphError:
+    """A request that Meta serves and the sandbox does not. ``feature`` names what it asked for, without text of the client's own."""
+    return GraphError(400, 100, refusal(feature), basis=Basis.UNSUPPORTED, feature=feature)
+
+
 def unknown_path(path: str) -> GraphError:
     """A path that is no route of the API."""
     return GraphError(400, 2500, f"Unknown path components: /{path}")
@@ -110,7 +120,7 @@ def checkpoint() -> GraphError:
 
 def blocked() -> GraphError:
     """A user who is blocked for a time. Source: php-graph-sdk#1047, the answer to a post; no answer to a read was recorded."""
-    return GraphError(403, 368, "(#368) Temporarily blocked for policies violations")
+    return GraphError(403, 368, "(#368) Temporarily blocked for policies violations", basis=Basis.INFERRED)
 
 
 def app_blocked() -> GraphError:
@@ -146,7 +156,8 @@ def foreign_token() -> GraphError:
 
 def not_authorized(app_id: str) -> GraphError:
     """A token that was issued to another app. That an exchange of such a token gets this answer is an assumption."""
-    return GraphError(400, 190, f"Error validating access token: The user has not authorized application {app_id}.", 458)
+    message = f"Error validating access token: The user has not authorized application {app_id}."
+    return GraphError(400, 190, message, 458, basis=Basis.INFERRED)
 
 
 def unreachable(object_id: str) -> GraphError:

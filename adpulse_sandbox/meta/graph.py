@@ -4,16 +4,16 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import orjson
-
+from adpulse_sandbox.basis import Basis, Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults, Request, Rule, error_of
 from adpulse_sandbox.meta import errors, insights, paging
+from adpulse_sandbox.meta.answers import Answer, error_answer, json_answer, spoiled
 from adpulse_sandbox.meta.entities import (
     ENTITY_FILTERS,
     Snapshot,
@@ -32,7 +32,7 @@ from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.usage import OF_APP, usage_headers
 from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity, World
-from adpulse_sandbox.rewriting import HEADERS, rewrite_header, rewritten_json
+from adpulse_sandbox.rewriting import HEADERS, rewrite_header
 
 EDGES = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
@@ -40,16 +40,6 @@ _MAX_BATCH = 50
 _PAGE_PARAMETERS = ("after", "before", "limit", "access_token", "appsecret_proof")
 _CACHED_ANSWERS = 4
 """How many report answers are cached. The pages of one report that are read within a refresh step share one answer."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """An HTTP answer. ``broken`` is the fault by which its delivery fails: drop, drop_midway or null_batch_item."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    broken: str | None = None
 
 
 @dataclass(slots=True)
@@ -66,13 +56,14 @@ class _Call:
     report: insights.Query | None = None
     rows: int | None = None
     rule: Rule | None = None
+    basis: Basis = Basis.DOCUMENTED
 
 
 class Graph:
     """Answers Graph requests from a world."""
 
-    def __init__(self, world: World, truth: Truth, clock: SandboxClock, calls: CallLog, faults: Faults) -> None:
-        self.world, self.truth, self.clock, self.calls, self.faults = world, truth, clock, calls, faults
+    def __init__(self, world: World, truth: Truth, clock: SandboxClock, calls: CallLog, faults: Faults, gaps: Gaps) -> None:
+        self.world, self.truth, self.clock, self.calls, self.faults, self.gaps = world, truth, clock, calls, faults, gaps
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str, int, int], list[Callable[[], dict[str, Any]]]] = {}
@@ -85,7 +76,7 @@ class Graph:
             if method == "POST" and not rest and "batch" in params:
                 return self._batch(params, version, base)
         except GraphError as error:
-            answer = json_answer(error.status, error.body("sandboxtrace"))
+            answer = error_answer(error, "sandboxtrace")
             answer.headers |= OF_APP | upgrade_headers(version, None)
             return answer
         return self._call(method, rest, params, base, version)
@@ -94,9 +85,12 @@ class Graph:
         call = _Call(token=Token(label="", value="", accounts=()), params=params, base="/".join([base, version, *path]))
         try:
             call.token = authenticated(self.world.tokens, params, self.clock.now())
-            answer = self._apply_fault(call, self._route(method, path, call))
+            body = self._route(method, path, call)
+            answer = spoiled(body, call.basis, call.rule)
         except GraphError as error:
-            answer = json_answer(error.status, error.body(f"A{len(self.calls.calls())}"))
+            if error.basis is Basis.UNSUPPORTED:
+                self.gaps.add("meta", call.kind or path[-1], error.feature)
+            answer = error_answer(error, f"A{len(self.calls.calls())}")
         logged = {name: value for name, value in params.items() if name not in ("access_token", "appsecret_proof")}
         self.calls.add(
             at=self.clock.now(),
@@ -342,31 +336,6 @@ class Graph:
         if error:
             raise error
 
-    @staticmethod
-    def _apply_fault(call: _Call, body: Any) -> Answer:
-        """The answer to a call, spoiled by the call's fault if there is one."""
-        answer = json_answer(200, body)
-        action = call.rule.action if call.rule else ""
-        if call.rule and call.rule.place and not call.rule.place.startswith(HEADERS):
-            answer.body = rewritten_json(body, call.rule.place, call.rule.value, remove=call.rule.remove)
-        if action == "server_error":
-            return Answer(503, b"", {"content-type": "text/plain"})
-        if action in ("html", "html_success"):
-            word = b"success" if action == "html_success" else b"Bad Gateway"
-            return Answer(502, b"<html><body>" + word + b"</body></html>", {"content-type": "text/html"})
-        if action == "no_error_body":
-            return json_answer(500, {"foo": 1})
-        if action == "truncated":
-            answer.body = answer.body[: len(answer.body) * 2 // 3]
-        if action in ("drop", "drop_midway", "null_batch_item"):
-            answer.broken = action
-        return answer
-
 
 def _upgraded_to(rule: Rule | None) -> str | None:
     return (rule.value or LATEST) if rule and rule.action == "auto_upgrade" else None
-
-
-def json_answer(status: int, body: Any) -> Answer:
-    """A JSON answer."""
-    return Answer(status, orjson.dumps(body), {"content-type": "application/json; charset=UTF-8"})

@@ -9,7 +9,7 @@ import numpy as np
 
 from adpulse_sandbox.meta.actions import money, reported_actions
 from adpulse_sandbox.meta.entities import HIDDEN_STATUSES, Condition, Fields, parse_fields, parse_filtering, parse_json
-from adpulse_sandbox.meta.errors import bad_param, too_old
+from adpulse_sandbox.meta.errors import bad_param, too_old, unsupported
 from adpulse_sandbox.meta.results import results
 from adpulse_sandbox.meta.specs import AccountSpec
 from adpulse_sandbox.meta.statuses import check_report
@@ -84,9 +84,9 @@ def parse(account: Account, scope: Entity | None, params: Mapping[str, str], now
         if name not in _FIELDS_OF_EVERY_LEVEL and name not in _FIELDS_OF_LEVEL[level]:
             allowed = ", ".join((*_FIELDS_OF_EVERY_LEVEL, *_FIELDS_OF_LEVEL[level]))
             raise bad_param(f"{name} is not valid for fields param. please check the reference for all valid values. Valid here: {allowed}")
-    for unsupported in ("breakdowns", "action_breakdowns", "summary_action_breakdowns", "time_ranges", "product_id_limit"):
-        if unsupported in params:
-            raise bad_param(f"param {unsupported} is not supported in this combination")
+    for name in ("breakdowns", "action_breakdowns", "summary_action_breakdowns", "time_ranges", "product_id_limit"):
+        if name in params:
+            raise unsupported(f"the parameter {name} of insights")
     conditions = parse_filtering(params.get("filtering"), FILTERS)
     for condition in conditions:
         if condition.field.endswith(STATUS_FIELD):

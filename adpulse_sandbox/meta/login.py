@@ -26,8 +26,9 @@ from adpulse_sandbox.login.consent import (
     redirect_to_client,
 )
 from adpulse_sandbox.meta import errors
+from adpulse_sandbox.meta.answers import Answer, error_answer, json_answer
 from adpulse_sandbox.meta.errors import GraphError
-from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET, Answer, json_answer
+from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 from adpulse_sandbox.meta.tokens import OWN_APP, SYSTEM_USER, Token
 from adpulse_sandbox.meta.versions import check_version, is_served, version_of
 from adpulse_sandbox.meta.world import World
@@ -129,7 +130,7 @@ class MetaLogin:
                 raise error
             answer = json_answer(200, endpoint(params))
         except GraphError as error:
-            answer = json_answer(error.status, error.body("sandboxlogin"))
+            answer = error_answer(error, "sandboxlogin")
         if rule and rule.action == "drop":
             answer.broken = rule.action
         self._calls.add(

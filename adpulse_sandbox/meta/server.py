@@ -6,7 +6,8 @@ It uses plain ``http.server`` threads, because a fault must be able to close the
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from adpulse_sandbox.meta.graph import Answer, Graph
+from adpulse_sandbox.meta.answers import Answer
+from adpulse_sandbox.meta.graph import Graph
 from adpulse_sandbox.meta.login import MetaLogin
 from adpulse_sandbox.serving import listen
 

@@ -135,8 +135,8 @@ WINDOWS = [
     param("window that is gone", INSIGHTS, "action_attribution_windows[0] must be one of", action_attribution_windows=["7d_view"]),
     param("other window that is gone", INSIGHTS, "action_attribution_windows[0] must be one of", action_attribution_windows=["28d_view"]),
     param("windows that are not a list", INSIGHTS, "must be an array", action_attribution_windows={"1d_click": True}),
-    param("breakdown not supported", INSIGHTS, "param breakdowns is not supported", breakdowns="dma"),
-    param("action breakdown not supported", INSIGHTS, "param action_breakdowns is not supported", action_breakdowns="action_type"),
+    param("breakdown not supported", INSIGHTS, "adpulse sandbox does not serve the parameter breakdowns", breakdowns="dma"),
+    param("ranges not supported", INSIGHTS, "adpulse sandbox does not serve the parameter time_ranges", time_ranges=[json.loads(TODAY)]),
 ]
 FILTERS = [
     filtering("filter that is not JSON", "param filtering must be valid JSON", "spend>1"),
