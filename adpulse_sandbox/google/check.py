@@ -16,6 +16,7 @@ _CHANGE_RESOURCES = {"change_status": ("change_status.last_change_date_time", 90
 """The resources that report changes: the field that must be filtered, and how many days back they go."""
 
 _MAX_CHANGE_ROWS = 10_000
+_AD = "ad_group_ad.ad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +54,17 @@ class Plan:
         )
 
     @property
-    def named_resources(self) -> tuple[str, ...]:
-        """The resources whose names are returned although the query does not select them."""
-        selected = [field.resource for field in self.select if field.category == "ATTRIBUTE"]
-        return tuple(dict.fromkeys([self.resource, *selected])) if self.with_resource_names else ()
+    def resource_names(self) -> tuple[str, ...]:
+        """The resource names that are returned although the query does not select them.
+
+        With fields of an ad they include the ad's own one, beside that of the link to its ad group.
+        """
+        if not self.with_resource_names:
+            return ()
+        selected = [field for field in self.select if field.category == "ATTRIBUTE"]
+        owners = [self.resource, *(field.resource for field in selected)]
+        owners += [_AD for field in selected if field.name.startswith(f"{_AD}.")]
+        return tuple(f"{owner}.resource_name" for owner in dict.fromkeys(owners))
 
 
 def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manager: bool) -> Plan:

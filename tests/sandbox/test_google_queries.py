@@ -571,6 +571,7 @@ def test_an_allowed_query_is_answered_with_exactly_the_fields_it_selects(alpengl
 
     owners = {name.split(".")[0] for name in names} - {"metrics", "segments"}
     resource = query.split(" FROM ")[1].split()[0]
+    owners |= {"ad_group_ad.ad" for name in names if name.startswith("ad_group_ad.ad.")}
     implied = {f"{owner}.resource_name" for owner in {*owners, resource}}
     always = {name for name in names if name.startswith("segments.")} | {name for name in names if name in ALWAYS_SET}
     for message in messages:
