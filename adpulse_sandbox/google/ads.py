@@ -11,7 +11,7 @@ from typing import Any
 from adpulse_sandbox.basis import Basis, Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults, Request, Rule
-from adpulse_sandbox.google import errors, field_service, fields, paging, wire
+from adpulse_sandbox.google import errors, field_service, fields, numbers, paging, wire
 from adpulse_sandbox.google.check import Plan, check
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.google.faults import error_of
@@ -267,7 +267,9 @@ class Ads:
         credential = self._authenticate(call)
         customer = self._find_customer(call, credential, request.customer_id)
         schema = fields.schema(call.version)
-        return check(parse(request.query), schema, self.clock.now(), customer.zone, manager=customer.spec.manager), customer, schema
+        plan = check(parse(request.query), schema, self.clock.now(), customer.zone, manager=customer.spec.manager)
+        call.basis = numbers.basis_of(plan)
+        return plan, customer, schema
 
     def _authenticate(self, call: Call) -> Credential:
         credential = self.issuer.credential(call.metadata.get("authorization"))

@@ -21,7 +21,8 @@ WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"
 RESOURCES = (
     "customer", "customer_client", "campaign", "campaign_budget", "campaign_criterion", "campaign_label", "ad_group", "ad_group_ad",
     "ad_group_criterion", "keyword_view", "asset", "asset_group", "asset_group_asset", "bidding_strategy", "conversion_action", "label",
-    "geo_target_constant", "language_constant", "product_category_constant", "user_list", "recommendation", "shopping_performance_view",
+    "geo_target_constant", "language_constant", "product_category_constant", "user_list", "recommendation", "topic_view",
+    "ad_group_ad_label",
 )  # fmt: skip
 METRICS = ("impressions", "clicks", "cost_micros", "conversions", "conversions_value", "ctr", "average_cpc", "search_impression_share")
 ALWAYS_SET = {f"metrics.{name}" for name in METRICS[:7]}

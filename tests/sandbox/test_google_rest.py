@@ -1,5 +1,7 @@
 """Google's REST interface: the same answers as over gRPC, as JSON."""
 
+import json
+from contextlib import suppress
 from datetime import date
 
 import grpc
@@ -7,6 +9,7 @@ import httpx
 import pytest
 from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamRequest
 from google.protobuf import json_format
+from google_rest import QUERY, Rest
 from google_sdk import Ads
 
 from adpulse_sandbox import Sandbox
@@ -15,38 +18,7 @@ from adpulse_sandbox.google.running import Options
 from adpulse_sandbox.remote import Remote
 
 YESTERDAY = date(2026, 3, 19)
-QUERY = (
-    "SELECT ad_group_ad.ad.id, ad_group_ad.ad.type, segments.date, metrics.cost_micros, metrics.impressions, metrics.conversions "
-    "FROM ad_group_ad WHERE segments.date DURING LAST_7_DAYS"
-)
 FAILURE = "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure"
-
-
-class Rest:
-    """A client of the REST interface, without an SDK."""
-
-    def __init__(self, google, customer="Alpenglow Reisen", label="full", login="Summit Media Group"):
-        self.google, self.customer = google, google.world.customer(customer).id
-        form = {"grant_type": "refresh_token", "refresh_token": google.world.credentials[label].refresh_token}
-        described = google.describe("")
-        form |= {name: described[name] for name in ("client_id", "client_secret")}
-        token = httpx.post(google.token_url, data=form, trust_env=False).json()["access_token"]
-        headers = {"authorization": f"Bearer {token}", "developer-token": "none", "login-customer-id": google.world.customer(login).id}
-        self.http = httpx.Client(base_url=google.rest_url, headers=headers, trust_env=False, timeout=60)
-
-    def search(self, query=QUERY, *, method="search", version="v26", customer=None, **body):
-        path = f"/{version}/customers/{customer or self.customer}/googleAds:{method}"
-        return self.http.post(path, json={"query": query, **body})
-
-    def stream(self, query=QUERY, **options):
-        return self.search(query, method="searchStream", **options)
-
-
-@pytest.fixture(scope="module")
-def rest(standing):
-    client = Rest(standing.google)
-    yield client
-    client.http.close()
 
 
 @pytest.fixture
@@ -223,6 +195,19 @@ def test_faults_that_are_no_failure(own_rest, fault, sandbox):
     assert [call.fault for call in sandbox.calls.calls() if call.kind == "search_stream"] == [
         None, "duplicate_row", "server_error", "permission_lost", "rewrite", "rewrite",
     ]  # fmt: skip
+
+
+def test_a_stream_that_breaks_off_is_no_json(own_rest, fault):
+    """A client that accepts a body that is shorter than announced still cannot read it."""
+    fault("drop_midway", platform="google", count=1)
+    received, path = bytearray(), f"/v26/customers/{own_rest.customer}/googleAds:searchStream"
+    with own_rest.http.stream("POST", path, json={"query": QUERY}) as answer, suppress(httpx.RemoteProtocolError):
+        for piece in answer.iter_raw():
+            received += piece
+
+    assert received.startswith(b'[{"results"')
+    with pytest.raises(ValueError, match="delimiter"):
+        json.loads(received)
 
 
 @pytest.mark.parametrize("action", ["drop", "drop_midway"])
