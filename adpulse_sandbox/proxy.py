@@ -121,8 +121,7 @@ def _addresses(sandbox: Sandbox) -> dict[str, tuple[_Address | None, _Address]]:
     trusted = ssl.create_default_context(cadata=key_and_certificate()[1].decode())
     trusted.set_alpn_protocols(["h2"])
     host, _, port = google.endpoint.rpartition(":")
-    graph, token = _http(sandbox.graph_url), _http(google.token_url)
-    rest = _http(getattr(google, "rest_url", google.token_url))
+    graph, token, rest = _http(sandbox.graph_url), _http(google.token_url), _http(google.rest_url)
     return {GRAPH: (None, graph), GOOGLE_ADS: (_Address(host=host, port=int(port), tls=trusted), rest)} | dict.fromkeys(
         TOKEN_HOSTS, (None, token)
     )

@@ -215,6 +215,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     login_port: Port = 0,
     control_port: Port = 0,
     ads_port: Port = 0,
+    rest_port: Port = 0,
     token_port: Port = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     now: Annotated[
@@ -259,6 +260,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
         meta=MetaOptions(page_rows=page_rows, limited_tier=limited_tier),
         google=Options(
             ads_port=ads_port,
+            rest_port=rest_port,
             token_port=token_port,
             files=files,
             extra=google_extra,
@@ -303,6 +305,7 @@ def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
 
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
+    typer.echo(f"Google Ads REST  {running.google.rest_url}   (the same over HTTP and JSON: POST /v26/customers/…/googleAds:search)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
     typer.echo(f"Consent pages    {running.login_url}   (what a person meets in the browser, of both platforms)")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
