@@ -46,8 +46,8 @@ META = {
 def compared_numbers(rig: Rig, stream: str, level: Level, rows: Iterable[Mapping[str, Any]], columns: Columns) -> Outcome:
     """Compare the rows of the days that the truth is asked for; rows of other days, which some clients read as well, are left out."""
     days = {rig.since.isoformat(), rig.until.isoformat()}
-    kept = [row for row in rows if str(row[columns.day])[:10] in days]
-    return _compared(stream, len(kept), _read(kept, columns), _true_numbers(rig, level, columns))
+    in_range = [row for row in rows if str(row[columns.day])[:10] in days]
+    return _compared(stream, len(in_range), _read(in_range, columns), _true_numbers(rig, level, columns))
 
 
 def compared_ids(rig: Rig, stream: str, level: str, ids: Iterable[str]) -> Outcome:
