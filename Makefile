@@ -9,7 +9,7 @@ SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-slow lint types reference meta-names proof lock bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference meta-names proof lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,8 +38,12 @@ test-browser: venv ## the pages in Chromium (apt-get install chromium), screensh
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
 	$(VENV2)/bin/python -m pytest -q -m "not slow" tests/storage
 
-test-slow: venv test-duckdb2 test-browser ## the slow proofs too: one-line defects that the tests must catch
-	LONGER=4 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
+	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }
+	$(BIN)/python -m pytest -q -m foreign tests/foreign
+
+test-slow: venv test-duckdb2 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
+	LONGER=4 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
@@ -60,6 +64,10 @@ lock: venv ## renew the three lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) -c requirements.lock pyproject.toml - -o requirements-runtime.lock
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
+
+lock-foreign: venv ## renew the lock files of the foreign clients, to the newest versions that their files beside the locks allow
+	for file in tests/foreign/*/requirements.in; do $(LOCK) --upgrade $$file -o $${file%.in}.lock || exit 1; done
+	for file in tests/foreign/*/package.json; do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
 
 bench: venv ## ratios measured in one run, as table and JSON
 	$(BIN)/python -m bench

@@ -80,6 +80,7 @@ class Sandbox:
             clock=clock,
             calls=calls,
             faults=faults,
+            gaps=gaps,
             host=host,
             options=google,
             redirect_uris=redirect_uris,

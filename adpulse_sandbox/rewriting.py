@@ -50,21 +50,38 @@ def rewritten_message(message: Any, place: str, value: Any, *, remove: bool) -> 
     Raises:
         TypeError, ValueError: the field does not take this value.
     """
+    marker = _rewrite(message, place, value, remove=remove)
+    serialised: bytes = message.SerializeToString()
+    return serialised if marker is None else serialised.replace(marker.encode(), value.encode("utf-8", "surrogatepass"))
+
+
+def rewritten_text(message: Any, to_json: Callable[[Any], str], place: str, value: Any, *, remove: bool) -> str:  # noqa: ANN401 - a protobuf message
+    """The same message as JSON; its own names are those of the place. Half a surrogate pair becomes an escape.
+
+    Raises:
+        TypeError, ValueError: the field does not take this value.
+    """
+    marker = _rewrite(message, place, value, remove=remove)
+    text = to_json(message)
+    return text if marker is None else text.replace(marker, json.dumps(value)[1:-1])
+
+
+def _rewrite(message: Any, place: str, value: Any, *, remove: bool) -> str | None:  # noqa: ANN401 - a protobuf message
+    """Write to a message. A text that is no UTF-8, which messages do not take, is written as the marker that is returned."""
     raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else b""
     is_utf8 = raw.decode("utf-8", "replace").encode() == raw
-    marker = value if is_utf8 else "\x7f" * len(raw)
+    written = value if is_utf8 else "\x7f" * len(raw)
 
     def write(parent: Any, last: str | int) -> None:  # noqa: ANN401 - a protobuf message
         if isinstance(last, str):
-            parent.ClearField(last) if remove else setattr(parent, last, marker)
+            parent.ClearField(last) if remove else setattr(parent, last, written)
         elif remove:
             del parent[last]
         else:
-            parent[last] = marker
+            parent[last] = written
 
     _each(message, place, write, getattr)
-    serialised: bytes = message.SerializeToString()
-    return serialised if is_utf8 else serialised.replace(marker.encode(), raw)
+    return None if is_utf8 else written
 
 
 def _of_json(parent: Any, name: str) -> Any:  # noqa: ANN401 - JSON

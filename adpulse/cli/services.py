@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -214,6 +215,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     login_port: Port = 0,
     control_port: Port = 0,
     ads_port: Port = 0,
+    rest_port: Port = 0,
     token_port: Port = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     now: Annotated[
@@ -229,17 +231,16 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     google_extra: Annotated[int, typer.Option(max=400, help="More small Google customers, Search only.")] = 0,
     google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
+    proxy: Annotated[bool, typer.Option("--proxy", help="Also serve it under the platforms' own host names, through a proxy.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
 ) -> None:
     """Run the sandbox alone and print what points any SDK client at it."""
-    import json
-
     from adpulse.errors import Usage
     from adpulse_sandbox import Sandbox
     from adpulse_sandbox.clock import parse_instant, this_minute
     from adpulse_sandbox.google.running import Options
-    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
     from adpulse_sandbox.meta.graph import Options as MetaOptions
+    from adpulse_sandbox.proxy import Proxy
 
     try:
         beginning = parse_instant(now) if now else this_minute()
@@ -259,20 +260,19 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
         meta=MetaOptions(page_rows=page_rows, limited_tier=limited_tier),
         google=Options(
             ads_port=ads_port,
+            rest_port=rest_port,
             token_port=token_port,
             files=files,
             extra=google_extra,
             extra_ads=[int(count) for count in google_extra_ads.split(",")],
         ),
     )
-    with server as running:
-        tokens = {token.label: token.value for token in running.world.tokens.values()}
+    with server as running, Proxy(running) if proxy else nullcontext() as its_proxy:
+        variables = its_proxy.environment if its_proxy else {}
         if as_json:
-            addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
-            app = {"app_id": APP_ID, "app_secret": APP_SECRET}
-            typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}))
+            _print_json(running, variables)
         else:
-            _describe(running)
+            _describe(running, variables)
         sys.stdout.flush()
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -287,12 +287,25 @@ def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | No
     return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
-def _describe(running: "Sandbox") -> None:
+def _print_json(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
+    import json
+
+    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
+
+    tokens = {token.label: token.value for token in running.world.tokens.values()}
+    addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
+    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+    proxy = {"proxy": proxy_variables} if proxy_variables else {}
+    typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url), **proxy}))
+
+
+def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
     from adpulse_sandbox.google import login as google
     from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
+    typer.echo(f"Google Ads REST  {running.google.rest_url}   (the same over HTTP and JSON: POST /v26/customers/…/googleAds:search)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
     typer.echo(f"Consent pages    {running.login_url}   (what a person meets in the browser, of both platforms)")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")
@@ -305,6 +318,9 @@ def _describe(running: "Sandbox") -> None:
     typer.echo(f"Access token     {running.world.token('full').value}")
     typer.echo("For programs that use the google-ads SDK:")
     typer.echo("  export " + " ".join(f"{name}={value}" for name, value in running.google.environment.items()))
+    if proxy_variables:
+        typer.echo("For programs that call the platforms' own host names:")
+        typer.echo("  export " + " ".join(f"{name}={value}" for name, value in proxy_variables.items()))
     typer.echo("For adpulse itself:")
     typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
     typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")

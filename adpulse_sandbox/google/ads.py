@@ -1,4 +1,4 @@
-"""A strict Google Ads API without the gRPC server: versions, tokens, login customers, paging, streams, faults and the call log."""
+"""A strict Google Ads API without its servers: versions, tokens, login customers, paging, streams, faults and the call log."""
 
 import threading
 import time
@@ -8,9 +8,10 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
+from adpulse_sandbox.basis import Basis, Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults, Request, Rule
-from adpulse_sandbox.google import errors, field_service, fields, paging, wire
+from adpulse_sandbox.google import errors, field_service, fields, numbers, paging, wire
 from adpulse_sandbox.google.check import Plan, check
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.google.faults import error_of
@@ -27,10 +28,6 @@ PAGE_ROWS = 10_000
 ENDS = {"v23": date(2027, 2, 1), "v24": date(2027, 5, 1), "v25": date(2027, 8, 1), "v26": date(2027, 11, 1)}
 """The earliest day on which a version may end. Source: the months of "Deprecation and sunset", read 2026-11-29."""
 
-_STATUS_NUMBERS = {
-    "OK": 0, "CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "PERMISSION_DENIED": 7, "RESOURCE_EXHAUSTED": 8, "UNIMPLEMENTED": 12,
-    "INTERNAL": 13, "UNAVAILABLE": 14, "UNAUTHENTICATED": 16,
-}  # fmt: skip
 _FLAWS: Mapping[str | None, Callable[[], AdsError]] = {
     "test_only": errors.test_accounts_only,
     "api_disabled": errors.api_disabled,
@@ -45,20 +42,25 @@ _SUMMARY_ONLY, _WITH_SUMMARY = 4, 3
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """A call in progress, with the properties that the call log and the faults need."""
+    """A call in progress, with the properties that the call log and the faults need.
+
+    ``transport`` and ``path`` are what the call log shows: RPC and the name of the method, or the HTTP method and the path.
+    """
 
     version: str
     service: str
     method: str
     metadata: Mapping[str, str]
     request_id: str
+    transport: str
+    path: str
     customer: str = ""
     params: dict[str, str] = field(default_factory=dict)
     kind: str = ""
     offset: int = 0
     rows: int | None = None
     rule: Rule | None = None
-    status: str = "UNKNOWN"
+    basis: Basis = Basis.DOCUMENTED
 
 
 class Ads:
@@ -71,34 +73,52 @@ class Ads:
         clock: SandboxClock,
         calls: CallLog,
         faults: Faults,
+        gaps: Gaps,
         *,
         issuer: TokenIssuer,
         page_rows: int = PAGE_ROWS,
     ) -> None:
-        self.world, self.truth, self.clock, self.calls, self.faults = world, truth, clock, calls, faults
+        self.world, self.truth, self.clock, self.calls, self.faults, self.gaps = world, truth, clock, calls, faults, gaps
         self.issuer = issuer
         self._rows, self._page_rows = Rows(world, truth), page_rows
         self._lock, self._count = threading.Lock(), 0
 
-    def begin(self, version: str, service: str, method: str, metadata: Mapping[str, str]) -> Call:
+    def begin(
+        self, version: str, service: str, method: str, metadata: Mapping[str, str], *, transport: str = "RPC", path: str = ""
+    ) -> Call:
         """Begin a call and give it a request id. ``end`` logs it."""
         with self._lock:
             self._count += 1
             request_id = f"sandbox-{self._count:08d}"
         kind = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in method).strip("_")
-        return Call(version=version, service=service, method=method, metadata=metadata, request_id=request_id, kind=kind)
+        return Call(
+            version=version,
+            service=service,
+            method=method,
+            metadata=metadata,
+            request_id=request_id,
+            transport=transport,
+            path=path or f"{version}/{service}/{method}",
+            kind=kind,
+        )
 
-    def end(self, call: Call) -> None:
-        """Log a call with its outcome."""
+    def fail(self, call: Call, error: AdsError) -> None:
+        """Note on what the refusal of a call rests, and count what the sandbox does not serve."""
+        call.basis = error.basis
+        if error.basis is Basis.UNSUPPORTED:
+            self.gaps.add("google", call.kind, error.feature)
+
+    def end(self, call: Call, status: int) -> None:
+        """Log a call with its outcome: the number of a gRPC status, or an HTTP status."""
         self.calls.add(
             at=self.clock.now(),
             account=call.customer,
             kind=call.kind,
-            method="RPC",
-            path=f"{call.version}/{call.service}/{call.method}",
+            method=call.transport,
+            path=call.path,
             params=call.params,
             offset=call.offset,
-            status=_STATUS_NUMBERS[call.status],
+            status=status,
             rows=call.rows,
             fault=call.rule.action if call.rule else None,
         )
@@ -123,7 +143,7 @@ class Ads:
             return served
         if method.startswith(("Mutate", "Upload", "Create", "Apply", "Dismiss", "Add", "Remove", "Run", "Start", "Update")):
             raise errors.write_refused()
-        raise AdsError("UNIMPLEMENTED", "", "", f"The sandbox does not serve {service}.{method}.")
+        raise errors.unsupported(f"the method {service}.{method}" if " " not in service else f"{service}:{method[0].lower()}{method[1:]}")
 
     def token(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         """Answer a request to the OAuth token endpoint with a status and a body."""
@@ -199,6 +219,8 @@ class Ads:
         if cut:
             all_rows = list(rows)
             rows = iter(all_rows[: (len(all_rows) + 1) // 2])
+        batch = list(islice(rows, self._page_rows))
+        yield batch  # a stream without rows has one message, with the field mask: recorded answers of the REST interface
         while batch := list(islice(rows, self._page_rows)):
             yield batch
 
@@ -245,7 +267,9 @@ class Ads:
         credential = self._authenticate(call)
         customer = self._find_customer(call, credential, request.customer_id)
         schema = fields.schema(call.version)
-        return check(parse(request.query), schema, self.clock.now(), customer.zone, manager=customer.spec.manager), customer, schema
+        plan = check(parse(request.query), schema, self.clock.now(), customer.zone, manager=customer.spec.manager)
+        call.basis = numbers.basis_of(plan)
+        return plan, customer, schema
 
     def _authenticate(self, call: Call) -> Credential:
         credential = self.issuer.credential(call.metadata.get("authorization"))
@@ -322,9 +346,8 @@ class Ads:
         self.truth.forget()
 
     def _fill_rows(self, call: Call, plan: Plan, schema: fields.Schema, response: Any, rows: list[Row]) -> None:  # noqa: ANN401 - a protobuf message
-        resource_names = [f"{resource}.resource_name" for resource in plan.named_resources]
         selected = [selected_field.name for selected_field in plan.select]
-        fill = wire.filler(wire.row_fields(schema, dict.fromkeys([*resource_names, *selected])))
+        fill = wire.filler(wire.row_fields(schema, dict.fromkeys([*plan.resource_names, *selected])))
         repeated = rows[:1] if call.rule and call.rule.action == "duplicate_row" else []
         for row in (*rows, *repeated):
             fill(response.results.add(), row)

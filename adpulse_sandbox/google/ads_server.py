@@ -11,8 +11,9 @@ from typing import Any
 
 import grpc
 
+from adpulse_sandbox.basis import HEADER
 from adpulse_sandbox.faults import Rule
-from adpulse_sandbox.google import fields, wire
+from adpulse_sandbox.google import wire
 from adpulse_sandbox.google.ads import Ads, Call
 from adpulse_sandbox.google.certificate import key_and_certificate
 from adpulse_sandbox.google.errors import AdsError
@@ -60,21 +61,24 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no typ
         return grpc.unary_unary_rpc_method_handler(lambda request, context: b"".join(self._answers(call, request, context)))
 
     def _answers(self, call: Call, body: bytes, context: Any) -> Iterator[bytes]:  # noqa: ANN401 - grpc has no types
-        context.set_trailing_metadata((("request-id", call.request_id),))
+        context.set_trailing_metadata(_trailing_metadata(call))
+        status = "UNKNOWN"
         try:
             handler = self._ads.handler(call.version, call.service, call.method)
-            for answer in handler(call, _request(call, body)):
+            for answer in handler(call, wire.request_class(call.version, call.service, call.method).FromString(body)):
                 yield _serialised(answer, call.rule)
-            call.status = "OK"
+            status = "OK"
+            context.set_trailing_metadata(_trailing_metadata(call))
         except GeneratorExit:
-            call.status = "CANCELLED"
+            status = "CANCELLED"
             raise
         except AdsError as error:
-            call.status = error.status
+            status = error.status
+            self._ads.fail(call, error)
             context.set_trailing_metadata(_trailing_metadata(call, error))
-            context.abort(getattr(grpc.StatusCode, error.status), error.message)
+            context.abort(getattr(grpc.StatusCode, status), error.message)
         finally:
-            self._ads.end(call)
+            self._ads.end(call, getattr(grpc.StatusCode, status).value[0])
 
 
 def _serialised(answer: Any, rule: Rule | None) -> bytes:  # noqa: ANN401 - a protobuf message
@@ -84,20 +88,12 @@ def _serialised(answer: Any, rule: Rule | None) -> bytes:  # noqa: ANN401 - a pr
     return serialised
 
 
-def _request(call: Call, body: bytes) -> Any:  # noqa: ANN401 - a protobuf message
-    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in call.service).strip("_")
-    message_name = {"Search": "SearchGoogleAdsRequest", "SearchStream": "SearchGoogleAdsStreamRequest"}.get(
-        call.method, f"{call.method}Request"
-    )
-    return fields.message_class(call.version, f"services.types.{name}", message_name).FromString(body)
-
-
-def _trailing_metadata(call: Call, error: AdsError) -> tuple[tuple[str, str | bytes], ...]:
-    """The trailing metadata with the GoogleAdsFailure. For a version that is not served it is encoded with the newest protos."""
-    if error.reason:
-        return (("request-id", call.request_id), ("grpc-status-details-bin", wire.status_details(error)))
-    if not error.family:
-        return (("request-id", call.request_id),)
-    served_version = call.version if call.version in fields.versions() else fields.versions()[-1]
-    key = f"google.ads.googleads.{call.version}.errors.googleadsfailure-bin"
-    return (("request-id", call.request_id), (key, wire.failure(served_version, error, call.request_id)))
+def _trailing_metadata(call: Call, error: AdsError | None = None) -> tuple[tuple[str, str | bytes], ...]:
+    """The trailing metadata; those of an error have the GoogleAdsFailure."""
+    always = (("request-id", call.request_id), (HEADER, call.basis.value))
+    if error and error.reason:
+        return (*always, ("grpc-status-details-bin", wire.status_details(error)))
+    if not error or not error.family:
+        return always
+    failure = wire.failure(call.version, error, call.request_id)
+    return (*always, (f"google.ads.googleads.{call.version}.errors.googleadsfailure-bin", failure.SerializeToString()))

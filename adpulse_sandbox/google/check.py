@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from adpulse_sandbox.google import rules
+from adpulse_sandbox.google import rules, served
 from adpulse_sandbox.google.conditions import Predicate, to_predicate
 from adpulse_sandbox.google.days import finite_range
 from adpulse_sandbox.google.errors import AdsError, query_error
@@ -16,6 +16,7 @@ _CHANGE_RESOURCES = {"change_status": ("change_status.last_change_date_time", 90
 """The resources that report changes: the field that must be filtered, and how many days back they go."""
 
 _MAX_CHANGE_ROWS = 10_000
+_AD = "ad_group_ad.ad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +54,17 @@ class Plan:
         )
 
     @property
-    def named_resources(self) -> tuple[str, ...]:
-        """The resources whose names are returned although the query does not select them."""
-        selected = [field.resource for field in self.select if field.category == "ATTRIBUTE"]
-        return tuple(dict.fromkeys([self.resource, *selected])) if self.with_resource_names else ()
+    def resource_names(self) -> tuple[str, ...]:
+        """The resource names that are returned although the query does not select them.
+
+        With fields of an ad they include the ad's own one, beside that of the link to its ad group.
+        """
+        if not self.with_resource_names:
+            return ()
+        selected = [field for field in self.select if field.category == "ATTRIBUTE"]
+        owners = [self.resource, *(field.resource for field in selected)]
+        owners += [_AD for field in selected if field.name.startswith(f"{_AD}.")]
+        return tuple(f"{owner}.resource_name" for owner in dict.fromkeys(owners))
 
 
 def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manager: bool) -> Plan:
@@ -67,6 +75,7 @@ def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manage
     """
     today = now.astimezone(zone).date()
     _check_resource(query.resource, schema)
+    served.check_resource(query.resource)
     select = tuple(_field(name, schema) for name in dict.fromkeys(query.select))
     filtered = tuple((condition, _field(condition.field, schema)) for condition in query.where)
     ordered = tuple((_field(ordering.field, schema), ordering.descending) for ordering in query.order_by)
@@ -115,6 +124,7 @@ def _check_compatible(resource: str, schema: Schema, select: tuple[Field, ...], 
     for clause, fields in (("SELECT", select), ("WHERE", where)):
         for field in fields:
             if field.category == "ATTRIBUTE" and field.resource not in allowed:
+                served.check_attributed(field.resource, resource)
                 raise query_error(
                     f"PROHIBITED_RESOURCE_TYPE_IN_{clause}_CLAUSE",
                     f"Cannot use fields of the resource '{field.resource}' in the {clause} clause, since it is incompatible with the "
@@ -131,6 +141,7 @@ def _check_numbers(resource: str, fields: list[Field]) -> None:
     metrics = [field for field in fields if field.category == "METRIC"]
     for field in segments:
         if not rules.segment_allowed(field.name, resource):
+            served.check_segment(field.name, resource)
             raise _incompatible("SEGMENT", field.name, f"with '{resource}' in FROM, or with other segmenting resources")
     for field in metrics:
         if not rules.metric_allowed(field, resource):

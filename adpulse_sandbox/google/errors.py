@@ -1,6 +1,8 @@
 """Errors in the codes of the Google Ads API: a gRPC status and one GoogleAdsError."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from adpulse_sandbox.basis import Basis, refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,14 @@ class AdsError(Exception):
     quota: Quota | None = None
     reason: str = ""
     """The reason of a google.rpc.ErrorInfo, which is sent instead of a failure when the call does not reach the Ads API."""
+    basis: Basis = Basis.DOCUMENTED
+    feature: str = ""
+    """What an unsupported request asked for."""
+
+
+def unsupported(feature: str) -> AdsError:
+    """A request that Google serves and the sandbox does not. ``feature`` names what it asked for, without text of the client's own."""
+    return AdsError("INVALID_ARGUMENT", "request_error", "UNKNOWN", refusal(feature), basis=Basis.UNSUPPORTED, feature=feature)
 
 
 def query_error(code: str, message: str) -> AdsError:
@@ -77,7 +87,7 @@ def api_disabled() -> AdsError:
 def scope_missing() -> AdsError:
     """A token without the scope of the Ads API. Source: recorded answers of other Google APIs."""
     message = "Request had insufficient authentication scopes."
-    return AdsError("PERMISSION_DENIED", "", "", message, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+    return AdsError("PERMISSION_DENIED", "", "", message, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT", basis=Basis.INFERRED)
 
 
 def test_accounts_only() -> AdsError:
@@ -88,13 +98,15 @@ def test_accounts_only() -> AdsError:
 
 def project_disabled() -> AdsError:
     """The project may not use the API. Source: the SDK's enum, v26."""
-    return denied("PROJECT_DISABLED", "The Google Cloud project sent in the request does not have permission to access the api.")
+    message = "The Google Cloud project sent in the request does not have permission to access the api."
+    return replace(denied("PROJECT_DISABLED", message), basis=Basis.INFERRED)
 
 
 def terms_missing() -> AdsError:
     """The terms of service were not accepted. Source: the SDK's enum, v26."""
     place = "console.cloud.google.com/google/ads-apis/overview"
-    return denied("MISSING_TOS", f"The developer must sign the terms of service. They can be found here: {place}")
+    message = f"The developer must sign the terms of service. They can be found here: {place}"
+    return replace(denied("MISSING_TOS", message), basis=Basis.INFERRED)
 
 
 def write_refused() -> AdsError:
@@ -106,7 +118,10 @@ def quota_exceeded(code: str, scope: str, retry_seconds: int) -> AdsError:
     """Too many requests, of the project (scope DEVELOPER) or of the customer (scope ACCOUNT)."""
     name = "Number of operations for basic access" if scope == "DEVELOPER" else "Number of requests per customer"
     message = f"Too many requests. Retry in {retry_seconds} seconds."
-    return AdsError("RESOURCE_EXHAUSTED", "quota_error", code, message, Quota(scope=scope, name=name, retry_seconds=retry_seconds))
+    quota = Quota(scope=scope, name=name, retry_seconds=retry_seconds)
+    # Answers of the scope DEVELOPER were recorded (PipedreamHQ/pipedream#21554), of the scope ACCOUNT none.
+    basis = Basis.DOCUMENTED if scope == "DEVELOPER" else Basis.INFERRED
+    return AdsError("RESOURCE_EXHAUSTED", "quota_error", code, message, quota, basis=basis)
 
 
 def internal(code: str = "INTERNAL_ERROR") -> AdsError:

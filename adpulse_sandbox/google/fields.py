@@ -18,16 +18,26 @@ DATES = ("segments.date", "segments.week", "segments.month", "segments.quarter",
 NUMBERS = ("INT32", "INT64", "UINT64", "FLOAT", "DOUBLE")
 _TYPES = {1: "DOUBLE", 2: "FLOAT", 3: "INT64", 4: "UINT64", 5: "INT32", 8: "BOOLEAN", 9: "STRING", 11: "MESSAGE", 12: "BYTES", 14: "ENUM"}
 _STRING, _MESSAGE = 9, 11
-_ATOMIC_MESSAGES = ("ChangedResource", "CustomerUserAccess", "CustomerUserAccessInvitation", "FieldMask")
-"""Messages that are returned as a whole; queries cannot select their fields."""
+_ATOMIC_MESSAGES = (
+    "AdMediaBundleAsset", "AdTextAsset", "AudienceExclusionDimension", "ChangedResource", "CustomerUserAccess",
+    "CustomerUserAccessInvitation", "FieldMask", "LegacyAppInstallAdInfo",
+)  # fmt: skip
+"""Messages that are returned as a whole; queries cannot select their fields.
+
+Those of ads and audiences are selected as a whole by airbyte-source-google-ads 6.1.7, as in ``ad_group_ad.ad.app_ad.mandatory_ad_text``.
+"""
 
 _RESOURCES_WITH_ATOMIC_MESSAGES = ("Recommendation",)
 """Resources whose nested messages are all returned as a whole."""
 
 _DOCUMENTED_ATTRIBUTED: Mapping[str, tuple[str, ...]] = {
+    "ad_group_ad_label": ("ad_group", "ad_group_ad", "campaign", "customer", "label"),
+    "ad_group_criterion_label": ("ad_group", "ad_group_criterion", "campaign", "customer", "label"),
     "change_status": (
         "ad_group", "asset", "asset_group", "asset_set", "campaign", "campaign_budget", "combined_audience", "customer", "shared_set",
     ),
+    "display_keyword_view": ("ad_group", "ad_group_criterion", "bidding_strategy", "campaign", "customer"),
+    "topic_view": ("ad_group", "ad_group_criterion", "bidding_strategy", "campaign", "customer"),
     "keyword_view": ("ad_group", "ad_group_criterion", "bidding_strategy", "campaign", "campaign_budget", "customer"),
 }  # fmt: skip
 """Attributed resources, as documented, of resources whose references do not name them."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from adpulse_sandbox.basis import Basis
 from adpulse_sandbox.google import catalogue, rules
 from adpulse_sandbox.google.check import Plan
 from adpulse_sandbox.google.days import days, segment_of
@@ -75,6 +76,18 @@ def per_action(plan: Plan, customer: Customer, truth: GoogleTruth, now: datetime
 def metric(name: str) -> Callable[[Mapping[str, int]], Any]:
     """The function that computes a metric from an entity's sums: an int, a float, or None if the world has no numbers for it."""
     return _METRICS.get(name.removeprefix("metrics."), lambda _: None)
+
+
+def basis_of(plan: Plan) -> Basis:
+    """What the numbers of a query rest on.
+
+    Inferred are metrics that follow from others, are zero in this world, or are not set because it has no numbers for them; and the hours
+    of ads, which are not in the list that a public client generated from GoogleAdsFieldService for v21.
+    """
+    names = [name.removeprefix("metrics.") for name in plan.metrics]
+    of_hours = plan.resource == "ad_group_ad" and "segments.hour" in plan.segments
+    inferred = of_hours or any(name not in _METRICS or name in _INFERRED for name in names)
+    return Basis.INFERRED if inferred else Basis.DOCUMENTED
 
 
 def _owner(leaf: Node, kind: str) -> Node | None:
@@ -187,7 +200,30 @@ def _count(name: str) -> Callable[[Mapping[str, int]], int]:
     return lambda column: column[name]
 
 
+def _event_types(column: Mapping[str, int]) -> list[str]:
+    return [name for name, quantity in (("CLICK", "clicks"), ("VIDEO_VIEW", "views")) if column[quantity]]
+
+
+_INFERRED: Mapping[str, Callable[[Mapping[str, int]], Any]] = {
+    "all_conversions_from_interactions_rate": lambda column: _per("all_conversions", "of", 1 / _MICROS)(
+        {**column, "of": column["clicks"] + column["views"]}
+    ),
+    "average_cpe": _per("cost", "views"),
+    "trueview_average_cpv": _per("cost", "views"),
+    "engagement_rate": _per("views", "impressions"),
+    "video_trueview_view_rate": _per("views", "impressions"),
+    "current_model_attributed_conversions": _micros("conversions"),
+    "current_model_attributed_conversions_value": _micros("value"),
+    "cost_per_current_model_attributed_conversion": _per("cost", "conversions", float(_MICROS)),
+    "value_per_current_model_attributed_conversion": _per("value", "conversions"),
+    "interaction_event_types": _event_types,
+    **dict.fromkeys(("view_through_conversions", "gmail_forwards", "gmail_saves", "gmail_secondary_clicks"), lambda _: 0),
+    "cross_device_conversions": lambda _: 0.0,
+}
+"""Metrics of public clients' default reports that follow from the others, or count what does not happen in this world."""
+
 _METRICS: Mapping[str, Callable[[Mapping[str, int]], Any]] = {
+    **_INFERRED,
     "impressions": _count("impressions"),
     "clicks": _count("clicks"),
     "cost_micros": _count("cost"),

@@ -100,7 +100,7 @@ class _EntityDescriber:
         self._attributes = [
             (field.name, field.resource, field.name.removeprefix(f"{field.resource}.")) for field in fields if field.category == "ATTRIBUTE"
         ]
-        self._attributes += [(f"{resource}.resource_name", resource, "resource_name") for resource in plan.named_resources]
+        self._attributes += [(name, name.partition(".")[0], name.partition(".")[2]) for name in plan.resource_names]
         self._described: dict[tuple[str, int, str], Mapping[str, Any]] = {}
 
     def attributes(self, entity: Node) -> dict[str, Any]:

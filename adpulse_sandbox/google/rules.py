@@ -1,7 +1,4 @@
-"""Compatibility of fields as the platform documents it: which resources have metrics, and which segments split which metrics.
-
-A combination that the documents leave open is refused, so that a query that works with the sandbox works with the platform.
-"""
+"""Compatibility of fields as the platform documents it: which resources have metrics, and which segments split which metrics."""
 
 from collections.abc import Iterable
 
@@ -15,6 +12,9 @@ CONVERSION_SEGMENTS = (
 
 _DATE_SEGMENTS = (*DATES, "segments.day_of_week", "segments.month_of_year")
 _SPLITS = ("segments.device", "segments.ad_network_type")
+_NOT_SPLIT = ("campaign_budget",)
+"""Delivering resources without devices and networks, in the list that a public client generated from GoogleAdsFieldService for v21."""
+
 _DELIVERING = ("customer", "campaign", "ad_group", "ad_group_ad", "campaign_budget", "bidding_strategy", "keyword_view")
 _WITH_HOURS = ("customer", "campaign", "ad_group", "ad_group_ad")
 _WITH_METRICS = (
@@ -56,7 +56,8 @@ def segment_allowed(name: str, resource: str) -> bool:
         return has_metrics(resource)
     if name == "segments.hour":
         return resource in _WITH_HOURS
-    return name in _SPLITS and (resource in _DELIVERING or resource == "asset_group")
+    splits = resource in (*_DELIVERING, "asset_group", "display_keyword_view", "topic_view") and resource not in _NOT_SPLIT
+    return name in _SPLITS and splits
 
 
 def is_conversion_metric(name: str) -> bool:

@@ -10,15 +10,19 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from adpulse_sandbox.basis import Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults
-from adpulse_sandbox.google import ads_server, oauth, token_server, world
+from adpulse_sandbox.google import ads_server, oauth, rest_server, token_server, world
 from adpulse_sandbox.google.ads import PAGE_ROWS, Ads
 from adpulse_sandbox.google.ads_server import AdsServer
 from adpulse_sandbox.google.certificate import key_and_certificate
 from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET, PATH, GoogleLogin
+from adpulse_sandbox.google.rest import Rest
 from adpulse_sandbox.google.truth import GoogleTruth
 from adpulse_sandbox.google.world import EXTRA_ADS, GoogleWorld
+
+DEVELOPER_TOKEN = "not-read-by-the-sandbox"  # noqa: S105 - no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Options:
     """
 
     ads_port: int = 0
+    rest_port: int = 0
     token_port: int = 0
     page_rows: int = PAGE_ROWS
     files: Path | None = None
@@ -46,11 +51,12 @@ class Google:
     world: GoogleWorld
     truth: GoogleTruth
     endpoint: str
+    rest_url: str
     token_url: str
     login: GoogleLogin
     files: Path
     keeps_files: bool
-    servers: tuple[AdsServer, ThreadingHTTPServer]
+    servers: tuple[AdsServer, ThreadingHTTPServer, ThreadingHTTPServer]
 
     @classmethod
     def start(  # noqa: PLR0913 - parts that it shares with the rest of the sandbox
@@ -62,38 +68,41 @@ class Google:
         clock: SandboxClock,
         calls: CallLog,
         faults: Faults,
+        gaps: Gaps,
         host: str,
         options: Options,
         redirect_uris: tuple[str, ...] = (),
     ) -> Self:
-        """Start both endpoints in background threads."""
+        """Start the endpoints in background threads."""
         google_world = world.create(seed, beginning, options.extra, options.extra_ads)
         truth = GoogleTruth(google_world, seed, refresh_seconds)
         login = GoogleLogin(google_world, clock, redirect_uris=redirect_uris, testing=options.testing)
-        ads = Ads(
-            google_world, truth, clock, calls, faults, issuer=oauth.TokenIssuer(google_world, clock, login), page_rows=options.page_rows
-        )
+        issuer = oauth.TokenIssuer(google_world, clock, login)
+        ads = Ads(google_world, truth, clock, calls, faults, gaps, issuer=issuer, page_rows=options.page_rows)
         ads_endpoint = ads_server.serve(ads, host, options.ads_port)
+        rest_endpoint = rest_server.serve(Rest(ads), host, options.rest_port)
         token_endpoint = token_server.serve(ads.token, host, options.token_port)
         google = cls(
             world=google_world,
             truth=truth,
             endpoint=f"{host}:{ads_endpoint.port}",
+            rest_url=f"http://{host}:{rest_endpoint.server_port}",
             token_url=f"http://{host}:{token_endpoint.server_port}/token",
             login=login,
             files=options.files or Path(tempfile.mkdtemp(prefix="adpulse-sandbox-")),
             keeps_files=options.files is not None,
-            servers=(ads_endpoint, token_endpoint),
+            servers=(ads_endpoint, rest_endpoint, token_endpoint),
         )
         google._write_files()
         return google
 
     def stop(self) -> None:
         """Stop the servers, free their ports, and remove the files if their folder is temporary."""
-        ads_endpoint, token_endpoint = self.servers
+        ads_endpoint, *http_endpoints = self.servers
         ads_endpoint.stop()
-        token_endpoint.shutdown()
-        token_endpoint.server_close()
+        for endpoint in http_endpoints:
+            endpoint.shutdown()
+            endpoint.server_close()
         if not self.keeps_files:
             shutil.rmtree(self.files, ignore_errors=True)
 
@@ -122,6 +131,7 @@ class Google:
         ]
         return {
             "endpoint": self.endpoint,
+            "rest_url": self.rest_url,
             "auth_url": f"{login_url}{PATH}",
             "token_url": self.token_url,
             "client_id": CLIENT_ID,
@@ -137,5 +147,12 @@ class Google:
         key.write_text(json.dumps(oauth.service_account(self.token_url)))
         (self.files / "ca.pem").write_bytes(key_and_certificate()[1])
         manager = next(customer for customer in self.world.customers.values() if customer.spec.manager and customer.spec.parent is None)
-        lines = {"json_key_file_path": key, "endpoint": self.endpoint, "login_customer_id": manager.id, "use_proto_plus": True}
+        lines = {
+            "json_key_file_path": key,
+            "endpoint": self.endpoint,
+            "login_customer_id": manager.id,
+            "use_proto_plus": True,
+            # Google ended developer tokens on 2026-09-09, but many clients still refuse a file without one.
+            "developer_token": DEVELOPER_TOKEN,
+        }
         (self.files / "google-ads.yaml").write_text("".join(f"{name}: {value}\n" for name, value in lines.items()))

@@ -6,7 +6,7 @@ from typing import Any
 from google.rpc import error_details_pb2, status_pb2
 
 from adpulse_sandbox.google.errors import AdsError
-from adpulse_sandbox.google.fields import Field, Schema, message_class, module
+from adpulse_sandbox.google.fields import Field, Schema, message_class, module, versions
 from adpulse_sandbox.google.rows import Row
 
 _PERMISSION_DENIED = 7
@@ -69,8 +69,16 @@ def response(version: str, method: str, **values: Any) -> Any:  # noqa: ANN401 -
     return message_class(version, _SERVICE, message_name)(**values)
 
 
-def failure(version: str, error: AdsError, request_id: str) -> bytes:
-    """A serialised GoogleAdsFailure."""
+def request_class(version: str, service: str, method: str) -> Any:  # noqa: ANN401 - compiled at import time, no types
+    """The protobuf class of a method's request."""
+    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in service).strip("_")
+    message_name = {"Search": "SearchGoogleAdsRequest", "SearchStream": "SearchGoogleAdsStreamRequest"}.get(method, f"{method}Request")
+    return message_class(version, f"services.types.{name}", message_name)
+
+
+def failure(version: str, error: AdsError, request_id: str) -> Any:  # noqa: ANN401 - a protobuf message
+    """A GoogleAdsFailure. For a version that is not served it is made with the newest protos."""
+    version = version if version in versions() else versions()[-1]
     message = message_class(version, "errors.types.errors", "GoogleAdsFailure")(request_id=request_id)
     detail = message.errors.add()
     detail.message = error.message
@@ -81,16 +89,19 @@ def failure(version: str, error: AdsError, request_id: str) -> bytes:
         details.rate_scope = scopes.values_by_name[error.quota.scope].number
         details.rate_name = error.quota.name
         details.retry_delay.seconds = error.quota.retry_seconds
-    serialised: bytes = message.SerializeToString()
-    return serialised
+    return message
+
+
+def error_info(error: AdsError) -> error_details_pb2.ErrorInfo:
+    """The reason why a call did not reach the Ads API."""
+    metadata = {"service": "googleads.googleapis.com", "consumer": "projects/4400"}
+    return error_details_pb2.ErrorInfo(reason=error.reason, domain="googleapis.com", metadata=metadata)
 
 
 def status_details(error: AdsError) -> bytes:
     """A serialised google.rpc.Status with the reason why a call did not reach the Ads API."""
-    metadata = {"service": "googleads.googleapis.com", "consumer": "projects/4400"}
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain="googleapis.com", metadata=metadata)
     status = status_pb2.Status(code=_PERMISSION_DENIED, message=error.message)
-    status.details.add().Pack(info)
+    status.details.add().Pack(error_info(error))
     serialised: bytes = status.SerializeToString()
     return serialised
 

@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
             params.setdefault("access_token", bearer)
         host = self.headers.get("host", "127.0.0.1")
         answer = self.login.answer(self.command, target.path, params)
-        self._write(answer or self.graph.answer(self.command, target.path, params, f"http://{host}"))
+        self._write(answer or self.graph.answer(self.command, target.path, params, _base_url(host)))
 
     def _write(self, answer: Answer) -> None:
         if answer.broken == "drop":
@@ -57,6 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     do_GET = do_POST = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library looks these names up
+
+
+def _base_url(host: str) -> str:
+    """How the links of an answer begin. Without a port the client called Meta's own host name, which is reached by TLS only."""
+    return f"http://{host}" if ":" in host else f"https://{host}"
 
 
 def serve(graph: Graph, login: MetaLogin, host: str, port: int) -> ThreadingHTTPServer:

@@ -178,7 +178,7 @@ def test_an_access_token_is_asked_for_once_and_kept(google):
 
 
 def test_a_token_endpoint_that_is_not_there_is_an_outage(google):
-    _, tokens = google.sandbox.google.servers
+    *_, tokens = google.sandbox.google.servers
     tokens.shutdown()
     tokens.server_close()
 

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from google_rest import Rest
 from google_sdk import Ads
 
 from adpulse_sandbox import Sandbox
@@ -102,3 +103,11 @@ def alpenglow(standing):
 def pacific(standing):
     """The official SDK and the customer with all channels."""
     return Ads(standing.google, "Pacific Trail Outfitters")
+
+
+@pytest.fixture(scope="session")
+def rest(standing):
+    """Google's REST interface, for every test that only reads."""
+    client = Rest(standing.google)
+    yield client
+    client.http.close()

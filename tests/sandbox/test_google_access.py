@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
-from google.api_core.exceptions import MethodNotImplemented, ServiceUnavailable
+from google.api_core.exceptions import ServiceUnavailable
 from google.auth import crypt, jwt
 from google_sdk import Ads, client, code, fields_of
 
@@ -190,16 +190,19 @@ def test_an_unsupported_version_is_refused_with_a_failure_of_that_version(channe
     assert answer == ("INVALID_ARGUMENT", "UNSUPPORTED_VERSION", f"google.ads.googleads.{version}.errors.googleadsfailure-bin")
 
 
-def test_writes_are_refused_and_other_unserved_methods_are_unimplemented(google, standing):
+def test_writes_are_refused_and_methods_that_the_sandbox_lacks_are_refused_as_its_own_gaps(google, standing):
     sdk = client(google, plus=True)
     operation = sdk.get_type("CampaignOperation")
     operation.remove = "customers/1/campaigns/1"
     with pytest.raises(GoogleAdsException) as caught:
         sdk.get_service("CampaignService").mutate_campaigns(customer_id="5557919003", operations=[operation])
-    with pytest.raises(MethodNotImplemented):
+    with pytest.raises(GoogleAdsException, match="adpulse sandbox does not serve the method KeywordPlanIdeaService") as missing:
         sdk.get_service("KeywordPlanIdeaService").generate_keyword_historical_metrics(request={"customer_id": "5557919003"})
 
     assert code(caught.value.failure) == ("authorization_error", "ACTION_NOT_PERMITTED")
+    assert (missing.value.error.code().name, code(missing.value.failure)) == ("INVALID_ARGUMENT", ("request_error", "UNKNOWN"))
+    assert [dict(error.value.error.trailing_metadata())["x-sandbox-basis"] for error in (caught, missing)] == ["documented", "unsupported"]
+    assert "the method KeywordPlanIdeaService.GenerateKeywordHistoricalMetrics" in [gap["feature"] for gap in standing.gaps.as_json()]
     assert [call.kind for call in standing.calls.calls()[-2:]] == ["mutate_campaigns", "generate_keyword_historical_metrics"]
 
 

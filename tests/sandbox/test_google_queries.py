@@ -21,7 +21,8 @@ WEEK = "segments.date BETWEEN '2026-03-13' AND '2026-03-19'"
 RESOURCES = (
     "customer", "customer_client", "campaign", "campaign_budget", "campaign_criterion", "campaign_label", "ad_group", "ad_group_ad",
     "ad_group_criterion", "keyword_view", "asset", "asset_group", "asset_group_asset", "bidding_strategy", "conversion_action", "label",
-    "geo_target_constant", "language_constant", "product_category_constant", "user_list", "recommendation", "shopping_performance_view",
+    "geo_target_constant", "language_constant", "product_category_constant", "user_list", "recommendation", "topic_view",
+    "ad_group_ad_label",
 )  # fmt: skip
 METRICS = ("impressions", "clicks", "cost_micros", "conversions", "conversions_value", "ctr", "average_cpc", "search_impression_share")
 ALWAYS_SET = {f"metrics.{name}" for name in METRICS[:7]}
@@ -571,6 +572,7 @@ def test_an_allowed_query_is_answered_with_exactly_the_fields_it_selects(alpengl
 
     owners = {name.split(".")[0] for name in names} - {"metrics", "segments"}
     resource = query.split(" FROM ")[1].split()[0]
+    owners |= {"ad_group_ad.ad" for name in names if name.startswith("ad_group_ad.ad.")}
     implied = {f"{owner}.resource_name" for owner in {*owners, resource}}
     always = {name for name in names if name.startswith("segments.")} | {name for name in names if name in ALWAYS_SET}
     for message in messages:

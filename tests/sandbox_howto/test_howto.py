@@ -39,6 +39,8 @@ def surroundings(sandbox, request):
         "TOKEN": sandbox.world.token("full").value,
         "ACCOUNT": sandbox.world.account(HARBOR).id,
         "CUSTOMER": sandbox.google.world.customer("Alpenglow Reisen").id,
+        "REST": sandbox.google.rest_url,
+        "TOKENS": sandbox.google.token_url,
         "MANAGER": sandbox.google.world.customer("Summit Media Group").id,
     }
     return {**os.environ, **exported, **sandbox.google.environment, "PATH": os.pathsep.join([*own, os.environ["PATH"]])}
@@ -111,6 +113,14 @@ def test_the_script_with_a_refresh_token_lists_the_accessible_customers(surround
     accessible = sandbox.google.world.credentials["full"].customers
     assert done.stdout.split() == [f"customers/{customer_id}" for customer_id in accessible]
     assert all(f"`{label}`" in PAGE for label in sandbox.google.world.credentials)
+
+
+def test_the_curl_example_for_rest_answers_with_yesterdays_cost(shell, sandbox):
+    ((batch,),) = values(shell("curl: Google's REST interface"))
+
+    customer = sandbox.google.world.customer("Alpenglow Reisen")
+    truth = sandbox.google.truth.totals(customer.id, YESTERDAY, YESTERDAY, sandbox.clock.now())
+    assert sum(int(row["metrics"]["costMicros"]) for row in batch["results"]) == sum(truth["spend"].to_pylist())
 
 
 def test_googles_samples_list_customers_and_campaigns_and_report_ad_groups(shell, sandbox):

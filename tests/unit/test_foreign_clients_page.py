@@ -1,0 +1,42 @@
+"""The page about foreign clients is what their last run wrote, with the versions that are locked."""
+
+import re
+from pathlib import Path
+
+import pytest
+from foreign import environments
+
+from docs import write_foreign_clients as page
+
+RESULTS = page.results()
+LOCKS = sorted(path for name in ("requirements.lock", "package-lock.json") for path in environments.HERE.glob(f"*/{name}"))
+
+
+def test_the_page_is_the_result_of_a_run():
+    assert page.PAGE.read_text() == page.page(RESULTS), "run make test-foreign"
+
+
+def test_the_page_has_every_locked_client_in_its_locked_version():
+    locked = {path.parent.name: environments.version(path.parent.name) for path in LOCKS}
+
+    assert {client: result["version"] for client, result in RESULTS.items()} == locked, "run make test-foreign"
+
+
+def test_nothing_that_a_client_read_differs_from_the_truth():
+    assert [stream for result in RESULTS.values() for stream in result["streams"] if stream["result"] == "different"] == []
+
+
+def test_every_refused_stream_has_a_reason():
+    refused = [
+        (client, stream["stream"]) for client, result in RESULTS.items() for stream in result["streams"] if stream["result"] == "refused"
+    ]
+
+    assert [(client, stream) for client, stream in refused if not page.reason(client, stream)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(environments.HERE)))
+def test_a_clients_lock_pins_contents_and_names_no_registry(lock: Path):
+    text = lock.read_text()
+
+    assert "sha256:" in text or '"integrity": "sha512-' in text
+    assert not re.search(r'"resolved"|index-url|find-links|https?://[^"]*(registry|pypi|npmjs)', text)
