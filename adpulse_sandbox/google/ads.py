@@ -143,7 +143,7 @@ class Ads:
             return served
         if method.startswith(("Mutate", "Upload", "Create", "Apply", "Dismiss", "Add", "Remove", "Run", "Start", "Update")):
             raise errors.write_refused()
-        raise errors.unsupported(f"the method {service}.{method}" if " " not in service else f"{service}:{method[0].lower()}{method[1:]}")
+        raise errors.unsupported(f"the method {service}.{method}")
 
     def token(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         """Answer a request to the OAuth token endpoint with a status and a body."""

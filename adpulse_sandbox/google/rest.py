@@ -84,20 +84,22 @@ class Rest:
         service, method, fields = _route(verb, inner)
         call = self._ads.begin(version, service, method, headers, transport=verb, path=path.lstrip("/"))
         pieces: list[str] = []
-        status, broken = 200, None
+        status, broken = 500, None
         try:
             handler = self._ads.handler(version, service, method)
             _check_parameters(query)
             for message in handler(call, _request(call, fields, body)):
                 pieces.append(_json(message, call.rule))  # noqa: PERF401 - what came before an error counts
+            status = 200
         except AdsError as error:
             self._ads.fail(call, error)
             status, broken = HTTP_STATUS[error.status], _broken(call, pieces)
             pieces = pieces or [json.dumps(_error(call, error))]
-        self._ads.end(call, status)
-        known = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id, HEADER: call.basis.value}
+        finally:
+            self._ads.end(call, status)
+        own_headers = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id, HEADER: call.basis.value}
         text = f"[{','.join(pieces)}" if method == _STREAM else "".join(pieces)
-        return Answer(status, (text if method != _STREAM or broken else f"{text}]").encode(), known, broken)
+        return Answer(status, (text if method != _STREAM or broken else f"{text}]").encode(), own_headers, broken)
 
 
 def _route(verb: str, path: str) -> tuple[str, str, dict[str, str]]:

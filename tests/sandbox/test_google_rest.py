@@ -243,7 +243,7 @@ def test_an_answer_names_its_basis(own_rest, sandbox):
     assert failure_of(answers[2]) == (400, "INVALID_ARGUMENT", "UNKNOWN")
     assert answers[2].json()["error"]["details"][0]["errors"][0]["message"].startswith("adpulse sandbox does not serve")
     assert [(gap["platform"], gap["feature"], gap["count"]) for gap in sandbox.gaps.as_json()] == [
-        ("google", "POST customers/{id}/audienceInsights:generate", 1),
+        ("google", "the method POST customers/{id}/audienceInsights.Generate", 1),
         ("google", "parameters in the address of REST calls other than alt, prettyPrint and quotaUser", 1),
     ]
 
