@@ -80,12 +80,12 @@ def locked(names):
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
-    """An empty environment with the wheel and pytest, installed offline from what is locked and was downloaded for the project."""
+    """An empty environment with the wheel and pytest, of the locked versions, which uv has cached for the project."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     lock = folder.parent / "requirements.lock"
     lock.write_text(locked([*map(name_of, PROJECT["dependencies"]), "pytest"]))
     python = folder / "bin" / "python"
-    options = ("--quiet", "--offline", "--python")
+    options = ("--quiet", "--python")
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     subprocess.run([UV, "pip", "sync", *options, python, lock], check=True)
     subprocess.run([UV, "pip", "install", "--no-deps", *options, python, wheel], check=True)
