@@ -53,6 +53,16 @@ def test_an_apps_own_token_is_not_sent(sandbox):
     assert sandbox.calls.calls() == []
 
 
+def test_what_is_too_long_for_a_token_is_not_sent(sandbox):
+    value = "EAA" + "é" * 700
+    sandbox.world.tokens[value] = replace(sandbox.world.token("full"), label="long", value=value)
+
+    with pytest.raises(AccountRefused, match="longer than any"):
+        MetaRig(sandbox, "long").client.accounts(lambda: None)
+
+    assert sandbox.calls.calls() == []
+
+
 def test_a_system_user_without_its_own_list_and_without_permission_is_told_of_the_permission(sandbox):
     token = sandbox.world.token("business_system_user")
     sandbox.world.tokens[token.value] = replace(token, scopes=())

@@ -94,7 +94,7 @@ class MetaClient:
         Raises:
             AccountRefused: the token is of a kind that reaches none, or not allowed to read them.
         """
-        if refusal := tokens.wrong_kind(tokens.kind_of(self._session.token.get_secret_value())):
+        if refusal := tokens.unusable(self._session.token.get_secret_value()):
             raise refusal
         own, assigned = (self._listed(edge, slot) for edge in (ask.OWN_ACCOUNTS, ask.ASSIGNED_ACCOUNTS))
         accounts = {facts.external_id: facts for listing in (own, assigned) if isinstance(listing, list) for facts in listing}

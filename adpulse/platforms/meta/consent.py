@@ -21,8 +21,8 @@ from adpulse.platforms.meta.tokens import (
     is_about_proof,
     is_of_another_app,
     issuer_in_answer,
-    kind_of,
     proof_required,
+    unusable,
     wrong_kind,
 )
 from adpulse.redact import protect
@@ -77,7 +77,7 @@ class MetaConsent:
         Meta reports to an app the end of its own tokens only.
         """
         token, asker = protect(secret.get_secret_value()), f"{self.app_id}|{self.app_secret.get_secret_value()}"
-        if refusal := wrong_kind(kind_of(token)):
+        if refusal := unusable(token):
             raise refusal
         answer = self._ask("debug_token", {"input_token": token, "access_token": asker})
         if is_of_another_app(answer.body.get("error")):

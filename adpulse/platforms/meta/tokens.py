@@ -8,6 +8,7 @@ Source: Meta's pages "Securing Graph API Requests" and the reference of ``/debug
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest
 
@@ -18,6 +19,11 @@ UNNAMED_APP = "another-app"
 """An app that is not the installation's, and whose id Meta did not return."""
 
 _BAD_PARAMETER = 100
+
+_LONGEST = 4_000
+"""Characters in a URL. Tokens have no longest length ("Access Token Guide"), those that are known are of some 200 characters, and a URL
+of more than 8 kB is not answered with JSON."""
+
 _PAGE, _APP = "PAGE", "APP"
 _KINDS = {_PAGE: "a Page's token", _APP: "an app's own token"}
 
@@ -51,9 +57,11 @@ def lacks_own_list(error: AdpulseError) -> bool:
     return "(adaccounts)" in error.message
 
 
-def kind_of(token: str) -> str | None:
-    """The kind that a token shows: an app's own is its id and secret."""
-    return _APP if "|" in token else None
+def unusable(token: str) -> AccountRefused | None:
+    """The refusal of what can be seen to reach no ad account without a request: an app's own token is its id and secret."""
+    if len(quote(token, safe="")) > _LONGEST:
+        return AccountRefused("This is no access token of Meta's: it is longer than any. Give the token and nothing else.", "no_token")
+    return wrong_kind(_APP if "|" in token else None)
 
 
 def kind_in(error: AdpulseError) -> str | None:
