@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adpulse.bootstrap import App
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
 from adpulse.remainder import Remainder
 from storage.warehouse.analytics import read
+
+if TYPE_CHECKING:  # the storage tests read remainders without what an installation needs
+    from adpulse.bootstrap import App
 
 _SETTLES = timedelta(days=2)
 """A day that began two days ago has ended a day ago."""
@@ -38,7 +40,7 @@ class Reconciled:
         return [remainder for remainder in self.remainders if remainder.unexplained]
 
 
-def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) -> list[Reconciled]:
+def reconcile(app: "App", workspace_id: str, connections: Sequence[Connection]) -> list[Reconciled]:
     """Compare connections of one workspace, store what changed since the last comparison, and notify of new unexplained days.
 
     It reads what syncs have stored, and calls no platform. A workspace in which nothing was stored yet has no result.
