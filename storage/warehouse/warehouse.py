@@ -182,7 +182,7 @@ class Warehouse:
             return _DUCKDB.run(self._note_reconciliation, {"connection_id": connection_id, "now": now})
 
     def _note_reconciliation(self, parameters: dict[str, object]) -> int:
-        changes: pa.Table = self._with_open(lambda warehouse: warehouse.execute(query("diff_reconciled"), parameters).to_arrow_table())
+        changes: pa.Table = self._with_open(lambda warehouse: warehouse.sql(query("diff_reconciled"), params=parameters).to_arrow_table())
         if changes.num_rows:
             with self._open_for_writing() as warehouse:
                 warehouse.register("reconciled", changes)
