@@ -5,6 +5,7 @@ warehouse of that moment. Syncs wait only until every copy was found complete an
 """
 
 import errno
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,8 +65,10 @@ def take(app: App, folder: Path) -> Taken:
         WarehouseDamaged: a warehouse is damaged.
         DiskFull: there is no space. After any error nothing is left in the folder.
     """
-    control = _control_plane(app.settings.control_url)
-    with _alone(app.settings.home), _full_disk_explained(folder), backup_folder.building(folder) as partial:
+    control, folder = _control_plane(app.settings.control_url), folder.absolute()
+    if not folder.name:
+        raise Usage(f"{folder} cannot be a backup. Name a new folder.")
+    with _alone(app.settings.home), _full_disk_explained(folder), backup_folder.building(folder, _owner(app.settings.home)) as partial:
         with ExitStack() as opened:
             moment = _moment(app, control, opened)
             at = app.wall.now()
@@ -85,10 +88,14 @@ def take_scheduled(app: App) -> Taken:
     parent = app.settings.backup_folder
     if parent is None:
         raise Usage("Backups are not set up: set ADPULSE_BACKUP_FOLDER to a folder, best on another disk.")
-    backup_folder.clear_partial(parent)
-    taken = take(app, parent / f"{app.wall.now():%Y%m%dT%H%M%S.%fZ}")
+    taken = take(app, parent / backup_folder.scheduled_name(app.wall.now()))
     backup_folder.prune(parent, app.settings.backups_kept)
     return taken
+
+
+def _owner(home: Path) -> str:
+    """A short name of the home: several may have their backups in one folder."""
+    return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:8]
 
 
 def _fingerprints(config: Settings) -> tuple[str, ...]:

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
             raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
         return value
 
+    @field_validator("backup_folder", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """An empty value is none; as a path it would be the folder in which the process was started."""
+        return value or None
+
     @field_validator("public_url")
     @classmethod
     def _for_browsers(cls, value: str | None) -> str | None:

@@ -6,6 +6,7 @@ A backup is built beside its folder and renamed at the end, so a folder with a l
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ CONTROL_PLANE = "control.db"
 WAREHOUSES = "warehouses"
 
 _PARTIAL = ".partial"
+_SCHEDULED = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 _CHUNK = 1 << 20
 
 
@@ -64,8 +66,10 @@ class Backup:
 
 
 @contextmanager
-def building(folder: Path) -> Iterator[Path]:
+def building(folder: Path, owner: str) -> Iterator[Path]:
     """Yield the folder in which the backup ``folder`` is built. It takes that name only when the block ends without an error.
+
+    ``owner`` is who takes one backup at a time, so that what a killed predecessor left beside it can be removed.
 
     Raises:
         Usage: there is something of that name already.
@@ -73,15 +77,16 @@ def building(folder: Path) -> Iterator[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Usage(f"{folder} exists and is not empty. Name a new folder: a backup replaces nothing.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}{_PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in folder.parent.glob(f".*.{owner}{_PARTIAL}"):
+        shutil.rmtree(left, ignore_errors=True)
+    partial = folder.with_name(f".{folder.name}.{owner}{_PARTIAL}")
     (partial / WAREHOUSES).mkdir(mode=0o700, parents=True)
     try:
         yield partial
+        partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    partial.rename(folder)
     flush(folder.parent)
 
 
@@ -121,10 +126,17 @@ def verify(folder: Path) -> Backup:
     return backup
 
 
+def scheduled_name(at: datetime) -> str:
+    """The name of a backup that the schedule takes; only these are ever deleted."""
+    return f"{at:%Y%m%dT%H%M%S.%fZ}"
+
+
 def prune(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest ``keep`` complete backups in a folder of backups; anything else in it stays. Returns the deleted ones."""
+    """Delete all but the newest ``keep`` complete backups of the schedule; anything else in the folder stays. Returns the deleted ones."""
     backups = {}
-    for path in folder.glob("[!.]*"):  # an unfinished one may have its list already
+    for path in folder.iterdir():
+        if path.is_symlink() or not _SCHEDULED.fullmatch(path.name):
+            continue
         with suppress(Usage):
             backups[path] = Backup.read(path).taken_at
     old = sorted(backups, key=lambda path: backups[path])[:-keep]
@@ -132,12 +144,6 @@ def prune(folder: Path, keep: int) -> list[Path]:
         (path / LIST).unlink()  # first: from here on it is no backup, whatever interrupts the rest
         shutil.rmtree(path)
     return old
-
-
-def clear_partial(folder: Path) -> None:
-    """Remove what killed processes left of unfinished backups in a folder of backups."""
-    for path in folder.glob(f".*{_PARTIAL}"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _checksum(path: Path) -> str:

@@ -34,6 +34,15 @@ def exclusive(path: Path, timeout: float) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether anybody holds the lock of the file."""
+    try:
+        with exclusive(path, 0):
+            return False
+    except TimeoutError:
+        return True
+
+
 @contextmanager
 def filling(path: Path) -> Iterator[None]:
     """Write ``path`` in the block, whole or not at all: an incomplete file is removed, so that it does not keep a full disk full.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -90,5 +91,6 @@ def _disk_problem(home: Path) -> str | None:
     except OSError as error:
         return error.strerror
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            probe.unlink()
     return None

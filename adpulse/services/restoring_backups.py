@@ -13,11 +13,11 @@ from adpulse.settings import Settings
 from storage import backup_folder
 from storage.backup_folder import CONTROL_PLANE, WAREHOUSES, Backup
 from storage.control import database, snapshot
-from storage.files import flush
+from storage.files import flush, is_locked
 
 _NEW = "restore.new"
-_LOGS = ("", "-wal", "-shm")
-"""Endings of the files that SQLite keeps beside a database in WAL mode."""
+_LOGS = ("-wal", "-shm", "")
+"""Endings of the files that SQLite keeps for a database in WAL mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +50,32 @@ def restore_backup(config: Settings, folder: Path) -> RestoredBackup:
     home.keep_private()
     config.home.mkdir(parents=True, exist_ok=True)
     control.parent.mkdir(parents=True, exist_ok=True)
-    replacements = _build(config.home, control, folder, backup)
     mark = config.home / home.RESTORE_MARK
-    mark.write_text(str(folder.absolute()))
-    if snapshot.is_open_elsewhere(control):
-        shutil.rmtree(config.home / _NEW)
-        replacements[control].unlink()
-        mark.unlink()
-        raise Usage(f"A process of adpulse has {control} open. Nothing was changed. Stop adpulse up, worker, web and sweep first.")
+    interrupted = mark.exists()
+    try:
+        replacements = _build(config.home, control, folder, backup)
+        mark.write_text(str(folder.absolute()))
+        _require_stopped(config.home, control)
+    except BaseException:
+        shutil.rmtree(config.home / _NEW, ignore_errors=True)
+        _copy_of(control).unlink(missing_ok=True)
+        if not interrupted:
+            mark.unlink(missing_ok=True)
+        raise
     set_aside = _replace(config.home, control, replacements)
     mark.unlink()
     return RestoredBackup(backup=backup, set_aside=set_aside, missing_keys=_missing_keys(config, backup))
+
+
+def _require_stopped(folder_of_home: Path, control: Path) -> None:
+    """Raise Usage while adpulse runs: by the database that it has open, and by its locks, as the database may have been moved away."""
+    locks = (lock for name in ("up", "web", "prefect-server") if (lock := folder_of_home / "locks" / name).exists())
+    if snapshot.is_open_elsewhere(control) or any(is_locked(lock) for lock in locks):
+        raise Usage(f"A process of adpulse uses {folder_of_home}. Nothing was changed. Stop adpulse up, worker, web and sweep first.")
+
+
+def _copy_of(control: Path) -> Path:
+    return control.with_name(f"{control.name}.new")
 
 
 def _build(folder_of_home: Path, control: Path, folder: Path, backup: Backup) -> dict[Path, Path]:
@@ -68,7 +83,7 @@ def _build(folder_of_home: Path, control: Path, folder: Path, backup: Backup) ->
     new = folder_of_home / _NEW
     shutil.rmtree(new, ignore_errors=True)
     warehouses, published = new / "warehouse", new / home.PUBLISHED
-    database_copy = control.with_name(f"{control.name}.new")
+    database_copy = _copy_of(control)
     for path in (warehouses, published):
         path.mkdir(parents=True)
     shutil.copyfile(folder / CONTROL_PLANE, database_copy)
@@ -85,11 +100,14 @@ def _build(folder_of_home: Path, control: Path, folder: Path, backup: Backup) ->
 def _replace(folder_of_home: Path, control: Path, replacements: dict[Path, Path]) -> list[Path]:
     """Rename what is there, then put the new files in its place; returns the new names of the old ones."""
     ending = f"before-restore-{SystemClock().now():%Y%m%dT%H%M%S.%f}"
-    beside = [control.with_name(f"{control.name}{log}") for log in _LOGS]
+    # The log first, and named as SQLite looks for it beside the database: what it holds is in no other file.
+    renames = {control.with_name(f"{control.name}{log}"): control.with_name(f"{control.name}.{ending}{log}") for log in _LOGS}
+    others = (*(path for path in replacements if path != control), folder_of_home / "staging")
+    renames |= {path: path.with_name(f"{path.name}.{ending}") for path in others}
     set_aside = []
-    for path in (*beside, *(path for path in replacements if path != control), folder_of_home / "staging"):
+    for path, aside in renames.items():
         with suppress(FileNotFoundError):
-            set_aside.append(path.rename(path.with_name(f"{path.name}.{ending}")))
+            set_aside.append(path.rename(aside))
     for path, new in replacements.items():
         new.rename(path)
         flush(path.parent)

@@ -63,8 +63,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             return {"error": refused}
         if request["only_plan"]:
             (statement,) = copy.extract_statements(request["query"])
-            query = statement.query.rstrip().rstrip(";")
-            copy.execute(f"EXPLAIN FROM (\n{query}\n)")  # the new line ends a comment; DESCRIBE needs the brackets
+            copy.execute(f"EXPLAIN FROM (\n{_without_end(statement.query)}\n)")  # DESCRIBE needs the brackets
             return {"columns": [], "rows": [], "truncated": False}
         result = copy.execute(request["query"])
         columns = [column[0] for column in result.description or ()]
@@ -74,6 +73,15 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         "rows": [[_plain(value) for value in row] for row in rows[: request["rows"]]],
         "truncated": len(rows) > request["rows"],
     }
+
+
+def _without_end(query: str) -> str:
+    """A statement without a semicolon and comments at its end."""
+    for place, kind in reversed(duckdb.tokenize(query)):
+        if kind is not duckdb.token_type.comment and query[place] != ";":
+            break
+        query = query[:place]
+    return query
 
 
 def _refusal(copy: "duckdb.DuckDBPyConnection", query: str) -> str | None:

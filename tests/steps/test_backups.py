@@ -85,7 +85,7 @@ def test_what_a_backup_has_is_of_one_moment_although_a_sync_stores_while_it_is_w
     connection = installation.synced("Corner Store 1")
     control = snapshot_of = installation.app.settings.home / "control.db"
     before = installation.rows("SELECT count(*), max(applied_at) FROM sync_runs")
-    with ExitStack() as opened, backup_folder.building(tmp_path / "backup") as partial:
+    with ExitStack() as opened, backup_folder.building(tmp_path / "backup", "owner") as partial:
         moment = backups._moment(installation.app, snapshot_of, opened)
         sandbox.clock.set(sandbox.clock.now() + timedelta(hours=5))
         installation.sync(connection)
@@ -229,8 +229,10 @@ def test_a_warehouse_that_is_being_written_lets_the_others_go(installation, tmp_
 
 def test_daily_backups_keep_the_newest_and_touch_nothing_else(installation, tmp_path):
     parent = tmp_path / "backups"
-    (parent / ".killed.partial").mkdir(parents=True)
+    (parent / f".killed.{backups._owner(installation.app.settings.home)}.partial").mkdir(parents=True)
     (parent / "notes").mkdir()
+    backups.take(installation.app, parent / "before-upgrade")
+    (parent / "latest").symlink_to(parent / "before-upgrade")
     installation.app.settings = installation.app.settings.model_copy(update={"backup_folder": parent, "backups_kept": 2})
 
     taken = []
@@ -238,7 +240,8 @@ def test_daily_backups_keep_the_newest_and_touch_nothing_else(installation, tmp_
         installation.wall.advance(timedelta(days=1))
         taken.append(backups.take_scheduled(installation.app).folder)
 
-    assert sorted(parent.iterdir()) == sorted([*taken[1:], parent / "notes"])
+    assert sorted(parent.iterdir()) == sorted([*taken[1:], *(parent / name for name in ("before-upgrade", "latest", "notes"))])
+    backup_folder.verify(parent / "before-upgrade")
 
 
 def test_a_backup_replaces_nothing(installation, tmp_path):
