@@ -4,7 +4,6 @@ A warehouse is taken from its published copy. That file is never written again, 
 warehouse of that moment. Syncs wait only until every copy was found complete and was opened, and the database's moment is fixed.
 """
 
-import errno
 import hashlib
 import sqlite3
 import time
@@ -18,18 +17,18 @@ from typing import IO
 from adpulse.bootstrap import App
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage, WarehouseBusy
+from adpulse.home import LOCKS
 from adpulse.settings import Settings
 from storage import backup_folder
 from storage.backup_folder import CONTROL_PLANE, WAREHOUSES, Backup
 from storage.control import database, snapshot
-from storage.files import disk_full, exclusive
+from storage.files import disk_full, exclusive, is_disk_full
 
 _ATTEMPTS = 200
 _HELD_SECONDS = 0.5
 """Syncs may be held for this long while a warehouse that is being written is waited for; then all are let go, and it begins again."""
 
 _PAUSE_SECONDS = 0.1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +149,7 @@ def _try_moment(app: App, control: Path, opened: ExitStack) -> _Moment | None:
 def _alone(home: Path) -> Iterator[None]:
     with ExitStack() as lock:
         try:
-            lock.enter_context(exclusive(home / "locks" / "backup", 0))
+            lock.enter_context(exclusive(home / LOCKS / "backup", 0))
         except TimeoutError:
             raise Usage(f"Another backup of {home} is being taken. Wait for its end.") from None
         yield
@@ -161,6 +160,6 @@ def _full_disk_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        if getattr(error, "errno", None) in _FULL or "disk is full" in str(error):
+        if is_disk_full(error):
             raise disk_full(folder) from error
         raise

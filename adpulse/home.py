@@ -19,6 +19,9 @@ from storage.files import set_access
 log = logging.getLogger(__name__)
 
 PUBLISHED = "published"
+LOCKS = "locks"
+"""Folder of the locks of processes. Its files stay: a new file of the same name would be another lock."""
+
 RESTORE_MARK = "restore.unfinished"
 """A file that is there from the first to the last change of a restore. It holds the folder of the backup."""
 

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, so that unmodified clients trust the sandbox under the platforms' own host names."""
+"""Certificates of the sandbox, and a throw-away authority, so that unmodified clients trust the platforms' own host names."""
 
 import ssl
 import tempfile
@@ -31,38 +31,38 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        builder = _builder(self._name, self._name, self._key.public_key())
+        builder = certificate_builder(self._name, self._name, self._key.public_key())
         certificate = (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)  # OpenSSL's strict mode, the default of Python 3.13, wants it
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        self.certificate = _pem(certificate)
+        self.certificate = pem(certificate)
 
     def server_context(self, hosts: Sequence[str], protocols: Sequence[str]) -> ssl.SSLContext:
         """A context for servers of these host names, with the application protocols that they speak."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         certificate = (
-            _builder(name, self._name, key.public_key())
+            certificate_builder(name, self._name, key.public_key())
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(list(protocols))
         with tempfile.TemporaryDirectory() as folder:  # ssl reads keys from files only
             chain = Path(folder) / "chain.pem"
-            chain.write_bytes(private + _pem(certificate))
+            chain.write_bytes(private_pem(key) + pem(certificate))
             context.load_cert_chain(chain)
         return context
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def certificate_builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    """A certificate for a month, without extensions."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -75,5 +75,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
     )
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PEM, not encrypted."""
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)

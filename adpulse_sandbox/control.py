@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,7 +18,7 @@ from adpulse_sandbox.google.running import Google
 from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.world import World
-from adpulse_sandbox.serving import listen
+from adpulse_sandbox.serving import Handler, listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,20 +131,14 @@ def _truth_query(query: dict[str, Any]) -> tuple[str, date, date, datetime, Deci
     return query["account"], since, until, parse_instant(query["as_of"]), Decimal(query.get("margin", "1"))
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     controls: Controls
-
-    def log_message(self, *_: object) -> None:
-        """Write no access log."""
 
     def _serve(self) -> None:
         target = urlsplit(self.path)
         name = f"{self.command}_{target.path.strip('/').replace('/', '_')}".lower()
         action: Callable[[dict[str, Any]], Any] | None = getattr(self.controls, name, None)
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length)
+        body = self.body()
         if action is None:
             self._json(404, {"error": f"The sandbox has no {self.command} {target.path}."})
             return
@@ -159,20 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, answer)
 
     def _json(self, status: int, value: object) -> None:
-        self._write(status, "application/json", json.dumps(value).encode())
+        self.send(status, {"content-type": "application/json"}, json.dumps(value).encode())
 
     def _arrow(self, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        self._write(200, "application/vnd.apache.arrow.stream", sink.getvalue().to_pybytes())
-
-    def _write(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(200, {"content-type": "application/vnd.apache.arrow.stream"}, sink.getvalue().to_pybytes())
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the standard library looks these names up
 

@@ -1,9 +1,50 @@
-"""An HTTP server in background threads."""
+"""An HTTP server in background threads, and what all handlers of the sandbox share."""
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 _STOP_POLL_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer. ``broken`` is the fault that spoils its delivery, such as drop (nothing is sent)."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    broken: str | None = None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads bodies and writes answers, without an access log: the call log has every request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+    def body(self) -> bytes:
+        """The body of the request."""
+        return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+    def form(self) -> dict[str, str]:
+        """The body as an HTML form."""
+        return dict(parse_qsl(self.body().decode("utf-8", "replace")))
+
+    def send(self, status: int, headers: Mapping[str, str], body: bytes, *, missing: int = 0) -> None:
+        """Write an answer of which the last ``missing`` bytes never come: then the connection is closed."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body) + missing))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = self.close_connection or missing > 0
 
 
 class _Server(ThreadingHTTPServer):

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from adpulse.clock import SystemClock
 from adpulse.errors import AlreadyRunning
+from adpulse.home import LOCKS
 from deployments.child import PARENT_VARIABLE, end
 from deployments.owner import has_died, this_process
 from storage.files import exclusive
-
-LOCKS = "locks"
-"""Folder of the locks in the home folder. Its files stay: a new file of the same name would be another lock."""
 
 _LOCK_TIMEOUT_SECONDS = 0.5  # a process that tests the lock holds it for an instant
 _RECORD_SECONDS = 2.0

@@ -35,18 +35,16 @@ class DeploymentSpec:
 
     name: str
     entrypoint: str
-    provider: Provider | None
-    frequency: Frequency | None
+    provider: Provider | None = None
+    frequency: Frequency | None = None
     queue: Lane
-    interval: timedelta | None
-    anchor: datetime | None
+    interval: timedelta | None = None
+    anchor: datetime | None = None
 
 
 RECONCILE = DeploymentSpec(
     name="reconcile",
     entrypoint="flows.reconcile.reconcile",
-    provider=None,
-    frequency=None,
     queue=Lane.SCHEDULED,
     interval=timedelta(days=1),
     anchor=_ANCHOR + timedelta(hours=6),
@@ -56,8 +54,6 @@ RECONCILE = DeploymentSpec(
 BACKUP = DeploymentSpec(
     name="backup",
     entrypoint="flows.backup.backup",
-    provider=None,
-    frequency=None,
     queue=Lane.BACKGROUND,
     interval=timedelta(days=1),
     anchor=_ANCHOR + timedelta(hours=2, minutes=32),
@@ -87,12 +83,4 @@ def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:
 
 
 def _on_demand(provider: Provider, lane: Lane) -> DeploymentSpec:
-    return DeploymentSpec(
-        name=f"{provider}-{lane}",
-        entrypoint=platform_of(provider).entrypoint,
-        provider=provider,
-        frequency=None,
-        queue=lane,
-        interval=None,
-        anchor=None,
-    )
+    return DeploymentSpec(name=f"{provider}-{lane}", entrypoint=platform_of(provider).entrypoint, provider=provider, queue=lane)

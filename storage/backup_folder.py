@@ -127,23 +127,24 @@ def verify(folder: Path) -> Backup:
 
 
 def scheduled_name(at: datetime) -> str:
-    """The name of a backup that the schedule takes; only these are ever deleted."""
+    """The name of a backup that the schedule takes; only these are ever deleted. The order of the names is that of time."""
     return f"{at:%Y%m%dT%H%M%S.%fZ}"
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
     """Delete all but the newest ``keep`` complete backups of the schedule; anything else in the folder stays. Returns the deleted ones."""
-    backups = {}
-    for path in folder.iterdir():
-        if path.is_symlink() or not _SCHEDULED.fullmatch(path.name):
-            continue
-        with suppress(Usage):
-            backups[path] = Backup.read(path).taken_at
-    old = sorted(backups, key=lambda path: backups[path])[:-keep]
+    scheduled = [path for path in folder.iterdir() if _SCHEDULED.fullmatch(path.name) and not path.is_symlink()]
+    old = sorted(path for path in scheduled if _is_complete(path))[:-keep]
     for path in old:
         (path / LIST).unlink()  # first: from here on it is no backup, whatever interrupts the rest
         shutil.rmtree(path)
     return old
+
+
+def _is_complete(folder: Path) -> bool:
+    with suppress(Usage):
+        return bool(Backup.read(folder))
+    return False
 
 
 def _checksum(path: Path) -> str:

@@ -13,6 +13,7 @@ from adpulse.errors import DiskFull
 
 _POLL_SECONDS = 0.02
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_OF_SQLITE = "database or disk is full"
 
 
 @contextmanager
@@ -54,14 +55,19 @@ def filling(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in _FULL or is_disk_full_message(str(error)):
+        if is_disk_full(error):
             raise disk_full(path) from error
         raise
 
 
+def is_disk_full(error: Exception) -> bool:
+    """Whether an error is about a full disk: of the operating system, or of a program or a library by its message."""
+    return getattr(error, "errno", None) in _FULL or is_disk_full_message(str(error))
+
+
 def is_disk_full_message(text: str) -> bool:
     """Whether a message of a program or a library is about a full disk."""
-    return any(os.strerror(number) in text for number in _FULL)
+    return any(name in text for name in (*map(os.strerror, _FULL), _FULL_OF_SQLITE))
 
 
 def disk_full(path: Path) -> DiskFull:

@@ -7,14 +7,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-from anyio import CapacityLimiter, move_on_after, to_thread
-from anyio.lowlevel import RunVar
+from anyio import move_on_after
 from pydantic import BaseModel, Field
 
 from adpulse import orchestrator
 from adpulse.api import routing
 from adpulse.api.access import Installation
-from adpulse.api.pools import READING, STUCK_SECONDS, WAITING, WRITING
+from adpulse.api.pools import READING, STUCK_SECONDS, WAITING, WRITING, Pool
 from adpulse.api.problems import answers
 from adpulse.bootstrap import App
 from adpulse.errors import ControlPlaneDamaged, Unavailable
@@ -23,7 +22,8 @@ from storage.control.leader import SWEEP, TERM
 
 POOLS = (READING, WRITING, WAITING)
 _PROBE_BYTES = 64 * 1024
-_threads: RunVar[CapacityLimiter] = RunVar("threads of readiness")
+_CHECKING = Pool("readiness", threads=1)
+"""As the other pools may be stuck. Later checks wait for one that hangs, and give up as well."""
 
 router = routing.router("health", waits=True)  # for Prefect
 
@@ -47,22 +47,13 @@ async def check_ready(installation: Installation) -> Alive:
     """When ready, a requested sync starts at once. A 503 says in ``detail`` which part is not ready."""
     stuck = [pool.work for pool in POOLS if pool.is_stuck()]
     missing = [f"Requests for {work} get no thread: all are busy with one request each for {STUCK_SECONDS:g} s or more." for work in stuck]
-    with move_on_after(STUCK_SECONDS) as late:  # in threads of its own, as the pools may be stuck
-        missing += await to_thread.run_sync(lambda: list(_missing(installation)), limiter=_limiter(), abandon_on_cancel=True)
+    with move_on_after(STUCK_SECONDS) as late:
+        missing += await _CHECKING.run(lambda: list(_missing(installation)), may_abandon=True)
     if late.cancelled_caught:
         missing.append(f"Database and Prefect did not answer within {STUCK_SECONDS:g} s.")
     if missing:
         raise Unavailable(f"Not ready. {' '.join(missing)}")
     return Alive()
-
-
-def _limiter() -> CapacityLimiter:
-    """The limiter of this event loop. Later checks wait for one that hangs, and give up as well."""
-    try:
-        return _threads.get()
-    except LookupError:
-        _threads.set(CapacityLimiter(1))
-        return _threads.get()
 
 
 def _missing(app: App) -> Iterator[str]:

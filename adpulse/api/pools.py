@@ -24,12 +24,16 @@ class _Threads:
 class Pool:
     """A few threads for requests of one kind."""
 
-    def __init__(self, work: str) -> None:
+    def __init__(self, work: str, threads: int = _THREADS) -> None:
         self.work = work
+        self._count = threads
         self._threads: RunVar[_Threads] = RunVar(f"threads for {work}")
 
-    async def run(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the route answers
-        """Call a function in a thread of this pool, as soon as one is free."""
+    async def run(self, call: Callable[[], Any], *, may_abandon: bool = False) -> Any:  # noqa: ANN401 - whatever the route answers
+        """Call a function in a thread of this pool, as soon as one is free.
+
+        ``may_abandon``: a caller that is cancelled does not wait for its end.
+        """
         threads = self._of_this_loop()
 
         def timed() -> Any:  # noqa: ANN401 - the same
@@ -40,18 +44,18 @@ class Pool:
             finally:
                 del threads.busy_since[request]
 
-        return await to_thread.run_sync(timed, limiter=threads.limiter)
+        return await to_thread.run_sync(timed, limiter=threads.limiter, abandon_on_cancel=may_abandon)
 
     def is_stuck(self) -> bool:
         """Whether requests of this kind do not get a thread any more."""
         busy_since = list(self._of_this_loop().busy_since.values())
-        return len(busy_since) >= _THREADS and time.monotonic() - max(busy_since) > STUCK_SECONDS
+        return len(busy_since) >= self._count and time.monotonic() - max(busy_since) > STUCK_SECONDS
 
     def _of_this_loop(self) -> _Threads:
         try:
             return self._threads.get()
         except LookupError:
-            self._threads.set(_Threads(CapacityLimiter(_THREADS)))
+            self._threads.set(_Threads(CapacityLimiter(self._count)))
             return self._threads.get()
 
 

@@ -92,7 +92,8 @@ def _empty(home: Path) -> None:
     Raises:
         AlreadyRunning: the last demo is still running.
     """
-    from deployments.instance import LOCKS, Service, only
+    from adpulse.home import LOCKS
+    from deployments.instance import Service, only
 
     with only(home, Service.UP):
         for path in home.iterdir():

@@ -31,11 +31,11 @@ def reconcile(
     from adpulse.bootstrap import app
     from adpulse.cli.tables import plain, print_table
     from adpulse.remainder import as_fields
-    from adpulse.services import reconciling
+    from storage.warehouse.remainders import read_remainders
 
     context = app()
     existing = context.connections.get(connection).connection
-    remainders = reconciling.remainders(context.published(existing.workspace_id), existing, context.clock.now())
+    remainders = read_remainders(context.published(existing.workspace_id), existing, context.clock.now())
     unexplained = [remainder for remainder in remainders if remainder.unexplained]
     if as_json:
         typer.echo(json.dumps([as_fields(remainder) for remainder in remainders], indent=2))

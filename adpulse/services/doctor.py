@@ -15,12 +15,12 @@ from adpulse.crypto import KEY_FILE
 from adpulse.errors import AdpulseError, KeysLost, Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
-from adpulse.services.reconciling import remainders
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
 from storage.control import database, snapshot, sqlite_file
 from storage.control.keys import ApiKeys
 from storage.control.leader import SWEEP, TERM, Leadership
 from storage.control.rotation import Uses
+from storage.warehouse.remainders import read_remainders
 
 _MIN_FREE_BYTES = 1 << 30
 _MAX_DRIFT = timedelta(seconds=5)
@@ -241,7 +241,7 @@ def _totals(installation: App) -> Iterator[Finding]:
         if not published.exists():
             continue
         compared += 1
-        days = sum(remainder.unexplained for remainder in remainders(published, view.connection, installation.clock.now()))
+        days = sum(remainder.unexplained for remainder in read_remainders(published, view.connection, installation.clock.now()))
         if days:
             off.append(f"{view.connection.name} ({days})")
     if off:

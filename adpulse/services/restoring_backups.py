@@ -69,8 +69,7 @@ def restore_backup(config: Settings, folder: Path) -> RestoredBackup:
 
 def _require_stopped(folder_of_home: Path, control: Path) -> None:
     """Raise Usage while adpulse runs: by the database that it has open, and by its locks, as the database may have been moved away."""
-    locks = (lock for name in ("up", "web", "prefect-server") if (lock := folder_of_home / "locks" / name).exists())
-    if snapshot.is_open_elsewhere(control) or any(is_locked(lock) for lock in locks):
+    if snapshot.is_open_elsewhere(control) or any(map(is_locked, (folder_of_home / home.LOCKS).glob("*"))):
         raise Usage(f"A process of adpulse uses {folder_of_home}. Nothing was changed. Stop adpulse up, worker, web and sweep first.")
 
 

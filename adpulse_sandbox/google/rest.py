@@ -7,7 +7,6 @@ Sources: "REST interface: JSON mappings", "Search and SearchStream", read 2026-1
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -19,6 +18,7 @@ from adpulse_sandbox.google import errors, wire
 from adpulse_sandbox.google.ads import Ads, Call
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.rewriting import rewritten_text
+from adpulse_sandbox.serving import Answer
 
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429, "INTERNAL": 500,
@@ -51,16 +51,6 @@ _SYSTEM_PARAMETERS = {"alt": ("json",), "$alt": ("json",), "prettyPrint": None, 
 _NOT_FOUND = b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title><p><b>404.</b> <ins>That's an error.</ins>"
 
 
-@dataclass(slots=True)
-class Answer:
-    """An HTTP answer. ``broken`` is how its delivery fails: drop (nothing is sent) or drop_midway (only ``body`` is)."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    broken: str | None = None
-
-
 class Rest:
     """Answers HTTP requests with the same implementation as gRPC."""
 
@@ -68,7 +58,7 @@ class Rest:
         self._ads = ads
 
     def answer(self, verb: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request.
+        """Answer a request. Of an answer that breaks off midway ``body`` is what is sent.
 
         Args:
             verb: the HTTP method.

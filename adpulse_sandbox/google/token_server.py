@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
 
-from adpulse_sandbox.serving import listen
+from adpulse_sandbox.serving import Handler, listen
 
 Endpoint = Callable[[Mapping[str, str]], tuple[int, Mapping[str, Any]]]
 """Takes a form and returns status and body."""
@@ -15,29 +14,19 @@ Endpoint = Callable[[Mapping[str, str]], tuple[int, Mapping[str, Any]]]
 def serve(endpoint: Endpoint, host: str, port: int) -> ThreadingHTTPServer:
     """Start serving in background threads; ``server_port`` is the port."""
 
-    class Handler(_Handler):
+    class TokenHandler(_Handler):
         def answer(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
             return endpoint(form)
 
-    return listen(Handler, host, port)
+    return listen(TokenHandler, host, port)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_: object) -> None:
-        """Write no access log; the call log has every request."""
-
+class _Handler(Handler):
     def answer(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         raise NotImplementedError
 
-    def do_POST(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        status, answer = self.answer(dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))))
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json; charset=utf-8")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def _serve(self) -> None:
+        status, answer = self.answer(self.form())
+        self.send(status, {"content-type": "application/json; charset=utf-8"}, json.dumps(answer).encode())
+
+    do_POST = _serve  # noqa: N815 - the standard library looks the name up

@@ -1,12 +1,12 @@
 """Serves the consent pages, on a port of their own: the platforms serve them from other hosts than their APIs."""
 
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from adpulse_sandbox.login.consent import BrowserAnswer, Params, error_page
-from adpulse_sandbox.serving import listen
+from adpulse_sandbox.serving import Handler, listen
 
 
 class Dialog(Protocol):
@@ -21,22 +21,16 @@ class Dialog(Protocol):
         ...
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     dialogs: Mapping[str, Dialog]
 
-    def log_message(self, *_: object) -> None:
-        """Write no access log."""
-
-    def do_GET(self) -> None:
+    def _show(self) -> None:
         target = urlsplit(self.path)
         dialog = self._dialog(target.path)
         self._write(dialog.show(target.path, dict(parse_qsl(target.query))) if dialog else _MISSING)
 
-    def do_POST(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace")))
+    def _decide(self) -> None:
+        form = self.form()
         dialog = self._dialog(urlsplit(self.path).path)
         self._write(dialog.decide(form) if dialog else _MISSING)
 
@@ -44,15 +38,11 @@ class _Handler(BaseHTTPRequestHandler):
         return next((dialog for ending, dialog in self.dialogs.items() if path.endswith(ending)), None)
 
     def _write(self, answer: BrowserAnswer) -> None:
-        body = answer.page.encode()
-        self.send_response(answer.status)
-        if answer.location:
-            self.send_header("location", answer.location)
-        self.send_header("content-type", "text/html; charset=utf-8")
-        self.send_header("content-security-policy", "default-src 'none'")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": "default-src 'none'"}
+        place = {"location": answer.location} if answer.location else {}
+        self.send(answer.status, place | headers, answer.page.encode())
+
+    do_GET, do_POST = _show, _decide  # noqa: N815 - the standard library looks these names up
 
 
 _MISSING = error_page(404, "Not found", "The sandbox serves no page at this path.")

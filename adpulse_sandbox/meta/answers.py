@@ -1,6 +1,5 @@
 """HTTP answers of the Graph API: JSON, errors, and answers that a fault spoils."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -9,16 +8,7 @@ from adpulse_sandbox.basis import HEADER, Basis
 from adpulse_sandbox.faults import Rule
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.rewriting import HEADERS, rewritten_json
-
-
-@dataclass(slots=True)
-class Answer:
-    """An HTTP answer. ``broken`` is the fault by which its delivery fails: drop, drop_midway or null_batch_item."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    broken: str | None = None
+from adpulse_sandbox.serving import Answer
 
 
 def json_answer(status: int, body: Any, basis: Basis = Basis.DOCUMENTED) -> Answer:

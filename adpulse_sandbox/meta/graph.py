@@ -7,7 +7,7 @@ from adpulse_sandbox.basis import Basis, Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults, Rule
 from adpulse_sandbox.meta import errors
-from adpulse_sandbox.meta.answers import Answer, error_answer, json_answer, spoiled
+from adpulse_sandbox.meta.answers import error_answer, json_answer, spoiled
 from adpulse_sandbox.meta.calls import Call
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.meta.names import names_of
@@ -22,6 +22,7 @@ from adpulse_sandbox.meta.usage import OF_APP, usage_headers
 from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import World
 from adpulse_sandbox.rewriting import HEADERS, rewrite_header
+from adpulse_sandbox.serving import Answer
 
 APP_ID, APP_SECRET = OWN_APP.id, OWN_APP.secret
 _MAX_BATCH = 50

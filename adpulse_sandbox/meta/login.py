@@ -26,12 +26,13 @@ from adpulse_sandbox.login.consent import (
     redirect_to_client,
 )
 from adpulse_sandbox.meta import errors
-from adpulse_sandbox.meta.answers import Answer, error_answer, json_answer
+from adpulse_sandbox.meta.answers import error_answer, json_answer
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 from adpulse_sandbox.meta.tokens import OWN_APP, SYSTEM_USER, Token
 from adpulse_sandbox.meta.versions import check_version, is_served, version_of
 from adpulse_sandbox.meta.world import World
+from adpulse_sandbox.serving import Answer
 
 DIALOG = "/dialog/oauth"
 SHORT, LONG, DATA_ACCESS = timedelta(hours=1), timedelta(days=60), timedelta(days=90)

@@ -3,37 +3,30 @@
 It uses plain ``http.server`` threads, because a fault must be able to close the connection in the middle of an answer.
 """
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from adpulse_sandbox.meta.answers import Answer, url_too_long
+from adpulse_sandbox.meta.answers import url_too_long
 from adpulse_sandbox.meta.graph import Graph
 from adpulse_sandbox.meta.login import MetaLogin
-from adpulse_sandbox.serving import listen
+from adpulse_sandbox.serving import Answer, Handler, listen
 
 _LONGEST_URL = 8192
 """Above it, requests are made with POST, as Meta's SDKs do for batches. That Meta answers 414 to the others is inferred."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """Reads a request and writes an answer, or a part of it where a fault drops the connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     graph: Graph
     login: MetaLogin
-
-    def log_message(self, *_: object) -> None:
-        """Write no access log; the call log has every request."""
 
     def _serve(self) -> None:
         if len(self.path) > _LONGEST_URL:
             self._write(url_too_long())
             return
         target = urlsplit(self.path)
-        length = int(self.headers.get("content-length") or 0)
-        form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))) if length else {}
-        params = {**dict(parse_qsl(target.query)), **form}
+        params = {**dict(parse_qsl(target.query)), **self.form()}
         scheme, _, bearer = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() in ("bearer", "oauth") and bearer:
             params.setdefault("access_token", bearer)
@@ -45,16 +38,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.broken == "drop":
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(answer.body)))
-        self.end_headers()
-        if answer.broken == "drop_midway":
-            self.wfile.write(answer.body[: len(answer.body) // 2])
-            self.close_connection = True
-            return
-        self.wfile.write(answer.body)
+        sent = len(answer.body) // 2 if answer.broken == "drop_midway" else len(answer.body)
+        self.send(answer.status, answer.headers, answer.body[:sent], missing=len(answer.body) - sent)
 
     do_GET = do_POST = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library looks these names up
 

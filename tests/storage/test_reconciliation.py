@@ -7,7 +7,7 @@ import pytest
 
 from adpulse.errors import Usage
 from adpulse.model import Level
-from adpulse.services.reconciling import remainders
+from storage.warehouse.remainders import read_remainders
 
 HISTORY = "SELECT level, reconciled_at, ours::BIGINT, platform::BIGINT, remainder::BIGINT, deleted FROM reconciled_days ORDER BY ALL"
 VIEW = "SELECT level, metric, ours, platform, remainder, share FROM reconciliation WHERE metric IN ('spend', 'clicks') ORDER BY ALL"
@@ -25,7 +25,7 @@ def told(workspace, build):
         connection = connection or build.connection()
         workspace.sync(build.run(*answers), connections=[connection])
         workspace.warehouse.publish(min_interval_seconds=0)
-        return remainders(workspace.published, connection, build.now + timedelta(days=3))
+        return read_remainders(workspace.published, connection, build.now + timedelta(days=3))
 
     return through
 
@@ -67,7 +67,7 @@ def test_a_thousandth_of_the_days_spend_is_too_small_to_matter(told, build):
 
 def test_a_day_that_is_still_moving_is_no_concern(workspace, told, build):
     told(build.ads(units(100)), build.totals(units(100)), build.account(units(125)))
-    (found,) = remainders(workspace.published, build.connection(), build.now + timedelta(days=1))
+    (found,) = read_remainders(workspace.published, build.connection(), build.now + timedelta(days=1))
 
     assert (found.unexplained, found.reason) == (False, "the day is still moving")
 
@@ -157,4 +157,4 @@ def test_a_copy_that_an_older_version_published_says_so(workspace, build):
     workspace.published.write_bytes(workspace.path.read_bytes())
 
     with pytest.raises(Usage, match="older adpulse"):
-        remainders(workspace.published, build.connection(), build.now)
+        read_remainders(workspace.published, build.connection(), build.now)

@@ -21,8 +21,8 @@ UNNAMED_APP = "another-app"
 _BAD_PARAMETER = 100
 
 _LONGEST = 4_000
-"""Characters in a URL. Tokens have no longest length ("Access Token Guide"), those that are known are of some 200 characters, and a URL
-of more than 8 kB is not answered with JSON."""
+"""Characters in a URL. Tokens have no longest length ("Access Token Guide"), but are of some hundred characters. That Meta does not answer
+URLs of more than 8 kB with JSON is inferred: no such answer was recorded."""
 
 _PAGE, _APP = "PAGE", "APP"
 _KINDS = {_PAGE: "a Page's token", _APP: "an app's own token"}

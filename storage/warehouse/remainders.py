@@ -1,0 +1,53 @@
+"""What the platform's totals hold beyond what is stored below them, read from a published copy."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from adpulse.model import Connection, Level
+from adpulse.platforms.registry import platform_of
+from adpulse.remainder import Remainder
+from storage.warehouse.analytics import read
+
+_SETTLES = timedelta(days=2)
+"""A day that began two days ago has ended a day ago."""
+
+_QUERY = """
+    SELECT date, level, ours, platform, remainder, deleted, leafless
+    FROM reconciliation
+    WHERE connection_id = ? AND metric = 'spend' AND remainder <> 0
+    ORDER BY date DESC, level
+"""
+
+
+def read_remainders(published: Path, connection: Connection, now: datetime) -> list[Remainder]:
+    """Every remainder of a connection's spend, newest first.
+
+    Raises:
+        Usage: nothing was published yet.
+        WarehouseDamaged: the copy cannot be read.
+    """
+    copy = published.stat() if published.exists() else None
+    # A platform that goes on to report what is deleted leaves nothing out because of that.
+    leaves_out = not platform_of(connection.provider).reports_removed
+    return [
+        Remainder(
+            day=row["date"],
+            level=Level(row["level"]),
+            ours=row["ours"],
+            platform=row["platform"],
+            amount=row["remainder"],
+            deleted=row["deleted"] if leaves_out else 0,
+            leafless=row["leafless"],
+            ended=row["date"] <= connection.today(now) - _SETTLES,
+        )
+        for row in _rows(published, (copy.st_ino, copy.st_mtime_ns) if copy else None, connection.id)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _rows(published: Path, _version: tuple[int, int] | None, connection_id: str) -> list[dict[str, Any]]:
+    """The stored remainders. An open page asks again and again, and the answer takes DuckDB some 35 ms, so it is kept per copy."""
+    rows: list[dict[str, Any]] = read(published, _QUERY, [connection_id]).to_pylist()
+    return rows
