@@ -1,12 +1,12 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm] [planner]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, clicks, decode, runs, storm, writes
+from bench import api, claim, clicks, decode, planner, runs, storm, writes
 
-MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in (writes, runs, claim, decode, api, clicks, storm)}
+MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in (writes, runs, claim, decode, api, clicks, storm, planner)}
 
 
 def main() -> None:
