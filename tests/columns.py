@@ -80,12 +80,17 @@ def changes(workspace: Any, build: Any) -> Iterator[Look]:
             found = {table: by_name(ask(f"SELECT external_id, {COLUMNS} FROM {table}")) for table in ("metric_facts", "platform_totals")}
             history = by_name(ask(f"SELECT external_id, changed, cause, {COLUMNS} FROM metric_changes WHERE generation = {generation}"))
             left = by_name(ask(f"SELECT campaign_id, {COLUMNS} FROM unreported"))
+            of_remainders = f"level = 'unreported' AND generation = {generation}"
+            moves = by_name(ask(f"SELECT external_id, changed, cause, {COLUMNS} FROM total_changes WHERE {of_remainders}"))
         whole = sum(metric.bit for metric in METRICS.values())
         mask = {n: (metric.bit if by else whole, "margin" if by and n == "profit" else "platform") for n, metric in METRICS.items()}
         yield f"leaves {generation}", found["metric_facts"], numbers(moved(by))
         yield f"totals {generation}", found["platform_totals"], numbers(moved(by, generation))
         yield f"changes {generation}", history, {name: mask[name] + row for name, row in numbers(moved(by)).items()}
         yield f"remainder {generation}", left, remainders(numbers(alone(REST, generation)))
+        bits = {n: (metric.bit, "margin" if n == "profit" else "platform") for n, metric in METRICS.items() if n in ADDITIVE}
+        expected = remainders(numbers(alone(REST, generation)))
+        yield f"remainder's changes {generation}", moves, {n: bits[n] + row if row else None for n, row in expected.items()}
     (again,) = workspace.warehouse.diff([told(3)])
     written = [row["campaign_id"] for table in (again.facts, again.totals, again.unreported) for row in table.to_pylist()]
     yield "written again", {name: written.count(name) for name in METRICS}, ZERO
@@ -101,7 +106,7 @@ def views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     left = {name: in_units(row) for name, row in alone(REST, 2).items()}
     yield "daily, unreported", by_name(ask(f"{of_day} 'unreported'")), remainders(left)
     columns = zip(*ask(f"SELECT {', '.join(ADDITIVE)} FROM intraday ORDER BY changed_at"), strict=True)
-    sums = zip(*(in_units({name: len(METRICS) * VALUE[name] + by * MORE[name] for name in METRICS}) for by in (0, 1)), strict=True)
+    sums = zip(*(in_units({n: len(METRICS) * VALUE[n] + by * MORE[n] + (by + 1) * REST[n] for n in METRICS}) for by in (0, 1)), strict=True)
     every = dict(zip(METRICS, sums, strict=True))
     yield "intraday", dict(zip(ADDITIVE, columns, strict=True)), {name: every[name] if name in ADDITIVE else None for name in METRICS}
     restated: dict[str, Any] = {name: [] for name in METRICS}
@@ -228,6 +233,7 @@ PARTS = {
     "diff_metrics.sql": (changes, vanishing),
     "diff_not_by_campaign.sql": (whole_account,),
     "diff_unreported.sql": (changes, remargined),
+    "insert_remainder_changes.sql": (changes,),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),
     "views.sql": (changes, whole_account),

@@ -7,7 +7,15 @@ import duckdb
 from adpulse.metrics import METRICS
 from storage.warehouse.sql import migrations, query
 
-_METRIC_TABLES = ("metric_facts", "platform_totals", "unreported", "account_totals", "not_by_campaign", "metric_changes")
+_METRIC_TABLES = (
+    "metric_facts",
+    "platform_totals",
+    "unreported",
+    "account_totals",
+    "not_by_campaign",
+    "metric_changes",
+    "total_changes",
+)
 """Tables with a column for every metric."""
 
 _OTHER_INTEGERS = frozenset({"changed", "generation"})

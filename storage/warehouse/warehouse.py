@@ -19,8 +19,8 @@ from adpulse.fetch_result import FetchResult
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
-from storage.warehouse import analytics, damage, diff, erasure, schema
-from storage.warehouse.batches import RunChanges, RunFetch, connections_table, portions, runs_table
+from storage.warehouse import analytics, damage, diff, erasure, schema, upsert
+from storage.warehouse.batches import RunChanges, RunFetch, portions
 from storage.warehouse.damage import Holdings, Restored
 from storage.warehouse.erasure import Contents
 from storage.warehouse.one_thread import OneThread
@@ -171,7 +171,7 @@ class Warehouse:
 
     def _apply_once(self, runs: list[RunChanges], holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
         with self._open_for_writing() as warehouse:
-            return _merge(warehouse, runs, holds_lease, connections)
+            return upsert.merge(warehouse, runs, holds_lease, connections)
 
     def note_reconciliation(self, connection_id: str, now: datetime) -> int:
         """Store the connection's remainders that differ from those of the last comparison; returns how many do.
@@ -327,70 +327,3 @@ class Warehouse:
         ):
             warehouse.execute("SET TimeZone = 'UTC'")
             yield warehouse
-
-
-def _merge(
-    warehouse: duckdb.DuckDBPyConnection,
-    pending: Sequence[RunChanges],
-    holds_lease: Callable[[str, int], bool],
-    connections: Sequence[Connection],
-) -> set[str]:
-    warehouse.register("runs", runs_table(pending))
-    before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
-    applied = {run_id for run_id, (is_applied, _) in before.items() if is_applied}
-    pending = [run for run in pending if not any(before.get(run.run_id, ()))]
-    while pending:
-        warehouse.execute("BEGIN")
-        _write(warehouse, pending, connections)
-        leased = [run for run in pending if holds_lease(run.run_id, run.generation)]
-        if len(leased) == len(pending):
-            warehouse.execute("COMMIT")
-            return applied | {run.run_id for run in leased}
-        # Only the whole transaction can be rolled back: write it again without the runs that lost their lease meanwhile.
-        warehouse.execute("ROLLBACK")
-        pending = leased
-    return applied
-
-
-def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], connections: Sequence[Connection]) -> None:
-    """One statement per table for all runs; tables without changes are not touched."""
-    warehouse.register("runs", runs_table(pending))
-    warehouse.register("connection_rows", connections_table(connections, {run.connection_id: run.gross_margin for run in pending}))
-    facts = _register(warehouse, "fact_changes", [run.facts for run in pending])
-    totals = _register(warehouse, "total_changes", [run.totals for run in pending])
-    _write_metrics(warehouse, "metric_facts", "fact_changes", facts)
-    _write_metrics(warehouse, "platform_totals", "total_changes", totals)
-    account = _register(warehouse, "account_changes", [run.account_totals for run in pending])
-    _write_metrics(warehouse, "account_totals", "account_changes", account)
-    if facts.num_rows:
-        warehouse.execute(query("insert_metric_changes"))
-    if _register(warehouse, "entity_rows", [run.entities for run in pending]).num_rows:
-        warehouse.execute(query("merge_entities"))
-        warehouse.execute(query("insert_entity_changes"))
-        warehouse.execute(query("drop_names"))
-    if _register(warehouse, "name_rows", [run.names for run in pending]).num_rows:
-        warehouse.execute(query("merge_names"))
-    if _register(warehouse, "day_rows", [run.days for run in pending]).num_rows:
-        warehouse.execute(query("merge_days"))
-    if _register(warehouse, "gap_rows", [run.gaps for run in pending]).num_rows:
-        warehouse.execute(query("merge_gaps"))
-    if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
-        warehouse.execute(query("merge_unreported"))
-    if _register(warehouse, "account_remainders", [run.not_by_campaign for run in pending]).num_rows:
-        warehouse.execute(query("merge_not_by_campaign"))
-    warehouse.execute(query("merge_connections"))
-    warehouse.execute(query("insert_sync_runs"))
-
-
-def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.Table]) -> pa.Table:
-    table = pa.concat_tables(tables)
-    warehouse.register(name, table)
-    return table
-
-
-def _write_metrics(warehouse: duckdb.DuckDBPyConnection, table: str, name: str, changes: pa.Table) -> None:
-    inserted = changes.filter(changes["inserted"]).num_rows
-    if inserted < changes.num_rows:
-        warehouse.execute(query("update_metrics", table=table, changes=name))
-    if inserted:
-        warehouse.execute(query("insert_metrics", table=table, changes=name))

@@ -23,6 +23,7 @@ KEYS = {
     "connections": "id",
     "sync_runs": "run_id, generation",
     "metric_changes": "connection_id, level, external_id, date, run_id, generation",
+    "total_changes": "connection_id, level, external_id, date, run_id, generation",
     "entity_changes": "connection_id, level, external_id, run_id, generation",
 }
 MOVING = (RunState.QUEUED, RunState.LEASED, RunState.FETCHED, RunState.APPLIED)
@@ -57,7 +58,13 @@ def history_apart_from_present(files):
     if "live" not in names:
         return []
     found = []
-    for present, history, key in (("metric_facts", "metric_changes", "date"), ("entities", "entity_changes", "level")):
+    pairs = (
+        ("metric_facts", "metric_changes", "date"),
+        ("platform_totals", "total_changes", "date"),
+        ("account_totals", "total_changes", "date"),
+        ("entities", "entity_changes", "level"),
+    )
+    for present, history, key in pairs:
         columns = [name for (name, *_) in both.sql(f"DESCRIBE live.{history}").fetchall() if name not in ("changed", "cause", "generation")]
         window = f"PARTITION BY connection_id, level, external_id, {key} ORDER BY changed_at DESC, generation DESC"
         newest = f"SELECT {', '.join(columns)} FROM live.{history} QUALIFY row_number() OVER ({window}) = 1"

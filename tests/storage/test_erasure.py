@@ -14,7 +14,8 @@ from disk import files_no_longer_than
 from adpulse.errors import DiskFull, WarehouseDamaged
 from storage.warehouse.erasure import Contents
 
-TABLES = ("metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs", "connections")
+_HISTORIES = ("metric_changes", "total_changes", "entity_changes")
+TABLES = ("metric_facts", "platform_totals", "unreported", *_HISTORIES, "entities", "sync_runs", "connections")
 NAME = "A name that is nowhere else 4711"
 
 

@@ -64,13 +64,22 @@ LEFT JOIN known_entities ad_set
 LEFT JOIN known_entities campaign
     ON campaign.connection_id = n.connection_id AND campaign.level = 'campaign' AND campaign.external_id = n.campaign_id;
 
--- How a day's running total grew: one row per instant at which any leaf of that day changed.
+-- How a day's running total grew: one row per instant at which any leaf, or any remainder, of that day changed. Its last row is the sum of
+-- the day's rows in daily.
 CREATE OR REPLACE VIEW intraday AS
-WITH steps AS (
+WITH changes AS (
+    SELECT connection_id, level, external_id, date, changed_at, generation, {{ additive | for_each("{name}", ", ") }}
+    FROM metric_changes
+    UNION ALL
+    SELECT connection_id, level, external_id, date, changed_at, generation, {{ additive | for_each("{name}", ", ") }}
+    FROM total_changes
+    WHERE level IN ('unreported', 'not_by_campaign')
+), steps AS (
     SELECT
         connection_id, date, changed_at,
-        {{ additive | for_each("({name} - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
-    FROM metric_changes
+        -- Null was never read, or is not known any more.
+        {{ additive | for_each("if({name} IS NULL AND lag({name}) OVER earlier IS NULL, NULL, coalesce({name}, 0) - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
+    FROM changes
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), instants AS (
     SELECT
