@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from adpulse.campaign_range import NO_CAMPAIGNS
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
 from adpulse.model import FetchKind
@@ -65,17 +66,26 @@ def gaps_of_holes(holes: Iterable[Hole]) -> list[Gap]:
 
 
 def refused_after(refused: Sequence[Gap], staged: Iterable[FetchResult]) -> list[Gap]:
-    """The refused rows of a connection after these answers: a day that was read again has only those of its newest answer."""
-    latest = dict[HoleKey, list[Gap]]()
+    """The refused rows of a connection after these answers: what was read again has only those of its newest answer."""
+    since = {_entity(gap): gap.first_at for gap in refused}
+    remaining = list(refused)
     for answer in sorted(staged, key=lambda answer: answer.fetched_at):
         if answer.fetch.kind.has_dates and answer.fetch.kind is not FetchKind.ACCOUNT:  # no day needs it to be complete
-            latest |= {(answer.fetch.kind, day): [] for day in answer.days}
-            latest |= _by_day(answer)
-    since = {(gap.key, gap.entity_level, gap.external_id): gap.first_at for gap in refused}
-    others = [gap for gap in refused if gap.key not in latest]
-    of_answers = [gap for gaps in latest.values() for gap in gaps]
-    first = (since.get((gap.key, gap.entity_level, gap.external_id), gap.first_at) for gap in of_answers)
-    return sorted([*others, *(replace(gap, first_at=at) for gap, at in zip(of_answers, first, strict=True))], key=_place)
+            refused_now = {_entity(gap): gap for gaps in _by_day(answer).values() for gap in gaps}
+            remaining = [gap for gap in remaining if _entity(gap) not in refused_now and not _is_read_again(gap, answer)]
+            remaining += refused_now.values()
+    first = (since.get(_entity(gap), gap.first_at) for gap in remaining)
+    return sorted([replace(gap, first_at=at) for gap, at in zip(remaining, first, strict=True)], key=_place)
+
+
+def _entity(gap: Gap) -> tuple[HoleKey, str | None, str | None]:
+    return gap.key, gap.entity_level, gap.external_id
+
+
+def _is_read_again(gap: Gap, answer: FetchResult) -> bool:
+    campaigns = answer.coverage.get(gap.day, NO_CAMPAIGNS)
+    of_campaigns = campaigns.is_whole or (gap.campaign_id is not None and gap.campaign_id in campaigns)
+    return gap.kind is answer.fetch.kind and of_campaigns
 
 
 def _by_day(answer: FetchResult) -> dict[HoleKey, list[Gap]]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from adpulse.metrics_request import CampaignRange, FieldGroup, MetricsRequest, Step
+from adpulse.campaign_range import CampaignRange
+from adpulse.metrics_request import FieldGroup, MetricsRequest, Step
 
 MOST_REFUSED = 20
 """Requests of one read that may be refused in a leg; the days that are left then are read in the next one."""

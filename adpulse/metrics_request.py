@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange
 from adpulse.model import Fetch, FetchKind, Heat, days_between
 
 
@@ -23,25 +24,6 @@ class FieldGroup(StrEnum):
     ALL = "all"
     DELIVERY = "delivery"
     ACTIONS = "actions"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignRange:
-    """The campaigns that a request covers: all of them, ``only`` these, or all but these (``without``).
-
-    Two halves are one range of known ids and the rest of all campaigns, so that a campaign that nobody knows yet is in one of them.
-    """
-
-    only: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it covers every campaign."""
-        return self.only is None and not self.without
-
-
-WHOLE_ACCOUNT = CampaignRange()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +53,8 @@ class MetricsRequest:
         if fetch.since is None or fetch.until is None:
             raise ValueError("a metrics fetch needs its dates")
         since, until = since or fetch.since, until or fetch.until
-        return cls(kind=fetch.kind, heat=fetch.heat, since=since, until=until, page_shrinks=1 if since < until else 2)
+        shrinks = 1 if since < until else 2
+        return cls(kind=fetch.kind, heat=fetch.heat, since=since, until=until, campaigns=fetch.campaigns, page_shrinks=shrinks)
 
     @property
     def days(self) -> tuple[date, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple, NewType
 from zoneinfo import ZoneInfo
 
 from adpulse import zones
+from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import Frequency
 from adpulse.status_filter import WIDEST, ReportFilters
 
@@ -273,7 +274,7 @@ class CompleteRead(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """One complete-or-nothing read. ``since`` and ``until`` are account-local dates, both included.
+    """One complete-or-nothing read of some campaigns. ``since`` and ``until`` are account-local dates, both included.
 
     ``cost`` is the planner's upper bound of platform calls; ``changed_since`` only for ENTITIES_CHANGED.
     """
@@ -284,16 +285,23 @@ class Fetch:
     since: date | None = None
     until: date | None = None
     changed_since: datetime | None = None
+    campaigns: CampaignRange = WHOLE_ACCOUNT
 
     @property
     def label(self) -> str:
         """Short name for logs and file names, for example ``ads-2026-11-01-2026-11-07``."""
-        return "-".join([self.kind, *(d.isoformat() for d in (self.since, self.until) if d)])
+        return "-".join([self.kind, *(d.isoformat() for d in (self.since, self.until) if d), *self._campaigns_label])
 
     @property
-    def request_key(self) -> tuple[FetchKind, date | None, date | None, datetime | None]:
+    def _campaigns_label(self) -> tuple[str, ...]:
+        if self.campaigns.is_whole:
+            return ()
+        return ("other-campaigns" if self.campaigns.only is None else f"{len(self.campaigns.only)}-campaigns",)
+
+    @property
+    def request_key(self) -> tuple[FetchKind, date | None, date | None, datetime | None, CampaignRange]:
         """What identifies the platform request. Two fetches with the same key make the same calls; only heat and cost may differ."""
-        return self.kind, self.since, self.until, self.changed_since
+        return self.kind, self.since, self.until, self.changed_since, self.campaigns
 
     @property
     def days(self) -> tuple[date, ...]:

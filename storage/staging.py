@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from adpulse import entity_names, refused_table
+from adpulse.campaign_range import CampaignRange
 from adpulse.errors import Permanent
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA, with_every_metric
@@ -107,6 +108,7 @@ class Staging:
             "fetched_at": fetched.fetched_at.isoformat(),
             "rows": fetched.table.num_rows,
             "unread": sorted(day.isoformat() for day in fetched.unread),
+            "parts": {day.isoformat(): _range_to_json(campaigns) for day, campaigns in fetched.parts.items()},
         }
         beside = {_NAMES: _bytes_of(fetched.names), _REFUSED: _bytes_of(fetched.refused)}
         table = fetched.table.replace_schema_metadata({_HEADER: json.dumps(header), **beside})
@@ -217,6 +219,7 @@ def _read_fetched(path: Path) -> FetchResult:
             names=_beside(table, _NAMES, entity_names.SCHEMA),
             refused=_beside(table, _REFUSED, refused_table.SCHEMA),
             unread=frozenset(date.fromisoformat(day) for day in header.get("unread", ())),  # an older version staged none
+            parts={date.fromisoformat(day): _range_from_json(campaigns) for day, campaigns in header.get("parts", {}).items()},
         )
 
 
@@ -249,11 +252,14 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _file_name(fetch: Fetch) -> str:
     """A name from what is requested. The label alone would not distinguish two cursors or two lookups."""
-    parts = [str(part) for part in fetch.request_key]
+    *whole, campaigns = fetch.request_key
+    parts = [str(part) for part in whole]
+    if not campaigns.is_whole:
+        parts += [str(campaigns.only), str(campaigns.without)]
     return f"{fetch.label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}.arrow"
 
 
-def _fetch_to_json(fetch: Fetch) -> dict[str, str | int | None]:
+def _fetch_to_json(fetch: Fetch) -> dict[str, Any]:
     return {
         "kind": fetch.kind,
         "heat": fetch.heat,
@@ -261,6 +267,7 @@ def _fetch_to_json(fetch: Fetch) -> dict[str, str | int | None]:
         "since": fetch.since.isoformat() if fetch.since else None,
         "until": fetch.until.isoformat() if fetch.until else None,
         "changed_since": fetch.changed_since.isoformat() if fetch.changed_since else None,
+        "campaigns": _range_to_json(fetch.campaigns),
     }
 
 
@@ -272,4 +279,14 @@ def _fetch_from_json(item: dict[str, Any]) -> Fetch:
         since=date.fromisoformat(item["since"]) if item["since"] else None,
         until=date.fromisoformat(item["until"]) if item["until"] else None,
         changed_since=datetime.fromisoformat(item["changed_since"]) if item["changed_since"] else None,
+        campaigns=_range_from_json(item.get("campaigns", {})),  # an older version staged none
     )
+
+
+def _range_to_json(campaigns: CampaignRange) -> dict[str, Any]:
+    return {"only": campaigns.only, "without": campaigns.without}
+
+
+def _range_from_json(item: dict[str, Any]) -> CampaignRange:
+    only = item.get("only")
+    return CampaignRange(only=None if only is None else tuple(only), without=tuple(item.get("without", ())))

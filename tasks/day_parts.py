@@ -9,6 +9,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from adpulse.campaign_range import NO_CAMPAIGNS, CampaignRange
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import BadRequest
 from adpulse.ladder import (
@@ -32,9 +33,13 @@ from tasks.metric_requests import Requests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What came of a day's ranges; ``missing`` are the campaigns of those that were not answered, as far as they are known."""
+    """What came of a day's ranges: the answers, and the campaigns that they cover.
+
+    ``missing`` are the campaigns of ranges that were not answered, as far as they are known.
+    """
 
     answers: list[MetricsAnswer]
+    covered: CampaignRange
     is_whole: bool
     missing: tuple[str, ...] = ()
 
@@ -86,12 +91,15 @@ def by_campaigns(requests: Requests, request: MetricsRequest, known: Sequence[st
     sizes, part = requests.sizes, f"campaigns:{request.kind}:{request.since}"
     first = campaign_ranges(request, known, sizes.current(part, len(known)))
     answers, impossible, smallest = list[MetricsAnswer](), list[MetricsRequest](), _largest(first, known)
+    covered = NO_CAMPAIGNS
     waiting, most = [(first, 0)], requests.refused + (MOST_REFUSED_RANGES if named else MOST_UNNAMED_RANGES)
     while waiting and requests.refused < most:
         ranges, level = waiting.pop()
         refused = _refused(requests, ranges, answers)
         level = level + 1 if len(refused) == len(ranges) else 0
         smallest = smallest if refused else min(smallest, _largest(ranges, known))
+        for answered in (each for each in ranges if each not in refused):
+            covered = covered.union(answered.campaigns)
         for each in refused:
             halves = campaign_halves(each, known)
             if halves and level < levels:
@@ -102,7 +110,8 @@ def by_campaigns(requests: Requests, request: MetricsRequest, known: Sequence[st
     if smallest < _largest(first, known):
         sizes.note(part, smallest)
     missing = {campaign for each in left for campaign in campaigns_of(each, known)}
-    return Parts(answers=answers, is_whole=bool(answers) and not left, missing=tuple(sorted(missing)) if answers else ())
+    is_whole, missing = bool(answers) and not left, missing if answers else set()
+    return Parts(answers=answers, covered=covered, is_whole=is_whole, missing=tuple(sorted(missing)))
 
 
 def _refused(requests: Requests, ranges: Sequence[MetricsRequest], answers: list[MetricsAnswer]) -> list[MetricsRequest]:

@@ -28,7 +28,7 @@ def unanswered(fetch: Fetch, at: datetime) -> FetchResult:
 def answered_lately(app: App, lease: Lease, kind: FetchKind) -> bool:
     """Whether the account answered a read of this kind in this leg, or a short while ago."""
     since = app.clock.now() - ANSWERS_LATELY
-    staged = any(answer.fetch.kind is kind and answer.days for answer in app.staging.read(lease.run_id))
+    staged = any(answer.fetch.kind is kind and answer.coverage for answer in app.staging.read(lease.run_id))
     return staged or any(read is kind and at >= since for (read, _), at in app.partitions.ages(lease.connection.id).days.items())
 
 

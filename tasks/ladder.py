@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from adpulse.bootstrap import App
+from adpulse.campaign_range import CampaignRange
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AdpulseError, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
 from adpulse.fetch_result import FetchResult
@@ -66,6 +67,7 @@ class _Days:
     parts_failed: bool = False
     doubtful: list[tuple[MetricsRequest, TooMuchData]] = field(default_factory=list)
     missing: dict[date, tuple[str, ...]] = field(default_factory=dict)
+    parts: dict[date, CampaignRange] = field(default_factory=dict)
     fetched_at: datetime = field(init=False)
     holes: dict[date, Hole] = field(init=False)
     sizes: AccountSizes = field(init=False)
@@ -203,6 +205,7 @@ class _Days:
             self._keep(request, parts.answers)
         else:
             self.answers += parts.answers
+            self.parts[request.since] = parts.covered
             self.missing[request.since] = parts.missing
 
     def _take_report(self, request: MetricsRequest, hole: Hole) -> None:
@@ -276,5 +279,12 @@ class _Days:
     def _result(self) -> FetchResult:
         none = MetricsAnswer(METRIC_SCHEMA.empty_table(), names_table({}))  # all days may be holes
         rows, names, refused = MetricsAnswer.merged([none, *self.answers])
-        unread = frozenset(self.unread)
-        return FetchResult(fetch=self.fetch, fetched_at=self.fetched_at, table=rows, names=names, refused=refused, unread=unread)
+        return FetchResult(
+            fetch=self.fetch,
+            fetched_at=self.fetched_at,
+            table=rows,
+            names=names,
+            refused=refused,
+            unread=frozenset(self.unread),
+            parts=self.parts,
+        )

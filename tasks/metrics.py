@@ -67,7 +67,7 @@ def read_metrics(app: App, lease: Lease) -> None:
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:
     """Where some days were answered, the platform may answer the other reads of the leg, too."""
-    if reading.error and (isinstance(reading.error, RateLimited) or not reading.result.days):
+    if reading.error and (isinstance(reading.error, RateLimited) or not reading.result.coverage):
         raise reading.error
 
 

@@ -126,7 +126,7 @@ def _leg(app: App, lease: Lease) -> Leg:
 
 def _has_answer(answer: FetchResult) -> bool:
     """Whether the platform answered something: a fetch of which every day is a hole has no answer."""
-    return not answer.fetch.kind.has_dates or bool(answer.days) or answer.table.num_rows > 0
+    return not answer.fetch.kind.has_dates or bool(answer.coverage) or answer.table.num_rows > 0
 
 
 def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) -> Leg:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adpulse import entity_names
+from adpulse.campaign_range import CampaignRange
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetch_result import FetchResult
 from adpulse.gaps import Gap
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import MARGIN_UNIT, METRICS
-from adpulse.model import Connection, FetchKind, Provider, RunCounts
+from adpulse.model import Connection, Provider, RunCounts
 from adpulse.planner.completeness import ReadDay, level_of_read
 
 METRIC_CHANGE_SCHEMA = pa.schema(
@@ -99,7 +100,8 @@ def read_day_rows(connection_id: str, days: Sequence[ReadDay]) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, READ_DAY_SCHEMA, strict=True)], schema=READ_DAY_SCHEMA)
 
 
-_TOGETHER = timedelta(minutes=10)
+Coverage = Mapping[date, CampaignRange]
+"""Days, and the campaigns of each: there an entity without a row has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +202,7 @@ def by_days(run: RunFetch, max_rows: int) -> Iterator[RunFetch]:
     counted = Counter[date]()
     for answer in run.fetched:
         if answer.fetch.kind.has_dates:
-            counted.update(dict.fromkeys(days_of(answer), 0))
+            counted.update(dict.fromkeys(coverage_of(answer), 0))
             counted.update({count["values"]: count["counts"] for count in pc.value_counts(answer.table["date"]).to_pylist()})
     days, rows = list[date](), 0
     for day in sorted(counted):
@@ -236,17 +238,19 @@ def _refuse_foreign(connection_id: str, answer: FetchResult) -> None:
         expected = answer.fetch.days
         if span["min"] < expected[0] or span["max"] > expected[-1]:
             raise ValueError(f"The answer to {answer.fetch.label} holds days from {span['min']} to {span['max']}.")
+        if rows_not_covered(answer.table, dict.fromkeys(expected, answer.fetch.campaigns)).num_rows:
+            raise ValueError(f"The answer to {answer.fetch.label} holds rows of other campaigns.")
 
 
-def days_of(answer: FetchResult) -> tuple[date, ...]:
-    """The days that an answer covers completely.
+def coverage_of(answer: FetchResult) -> Coverage:
+    """The days that an answer covers, and the campaigns of each.
 
     Raises:
         ValueError: the fetch has no days.
     """
     if not answer.fetch.days:
         raise ValueError(f"A fetch of kind {answer.fetch.kind} needs days: {answer.fetch.label}.")
-    return answer.days
+    return answer.coverage
 
 
 def in_time(fetched: Sequence[FetchResult]) -> list[FetchResult]:
@@ -254,21 +258,17 @@ def in_time(fetched: Sequence[FetchResult]) -> list[FetchResult]:
     return sorted(fetched, key=lambda answer: answer.fetched_at)
 
 
-def days_by_answer(run: RunFetch, kind: FetchKind) -> Iterator[tuple[FetchResult, set[date]]]:
-    """Each answer with the days for which it is the latest answer."""
-    answers = [answer for answer in in_time(run.fetched) if answer.fetch.kind is kind]
-    latest = {day: position for position, answer in enumerate(answers) for day in days_of(answer)}
-    for position, answer in enumerate(answers):
-        yield answer, {day for day in days_of(answer) if latest[day] == position}
-
-
-def days_read_together(run: RunFetch) -> list[date]:
-    """The days whose campaigns' and account's totals were read within minutes: what happened in between would be no remainder."""
-    campaigns, account = (
-        {day: answer.fetched_at for answer, days in days_by_answer(run, kind) for day in days}
-        for kind in (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
-    )
-    return [day for day, at in account.items() if day in campaigns and abs(at - campaigns[day]) <= _TOGETHER]
+def rows_not_covered(rows: pa.Table, coverage: Coverage) -> pa.Table:
+    """The rows, with a date and a campaign, of days and campaigns that are not covered; a row without its campaign may be of any."""
+    for day, campaigns in coverage.items() if rows.num_rows else ():
+        of_day = pc.equal(rows["date"], pa.scalar(day, pa.date32()))
+        if not campaigns.is_whole:
+            named = pa.array(campaigns.without if campaigns.only is None else campaigns.only, pa.string())
+            is_named = pc.is_in(rows["campaign_id"], named)
+            is_covered = pc.invert(is_named) if campaigns.only is None else is_named
+            of_day = pc.and_(of_day, pc.and_(is_covered, pc.is_valid(rows["campaign_id"])))
+        rows = rows.filter(pc.invert(of_day))
+    return rows
 
 
 _RUN_SCHEMA = pa.schema(

@@ -8,7 +8,6 @@ workspace without one, against an empty one in memory.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
@@ -31,19 +30,17 @@ from storage.warehouse.batches import (
     RunChanges,
     RunFetch,
     by_days,
-    days_by_answer,
-    days_of,
-    days_read_together,
     in_time,
     portions,
+    rows_not_covered,
 )
+from storage.warehouse.coverage import COVERAGE_SCHEMA, answers_of, coverage_table, days_read_together, first_open_day
 from storage.warehouse.day_notes import compare_days, compare_gaps
 from storage.warehouse.margins import at_new_margin, new_margins
 from storage.warehouse.sql import query
 
 _REPORTED_METRICS = [name for name in METRICS if name != PROFIT.name]
 
-_COVERAGE_SCHEMA = pa.schema([METRIC_SCHEMA.field("connection_id"), METRIC_SCHEMA.field("date"), pa.field("closed", pa.bool_())])
 _DAY_KEY = ["connection_id", "date"]
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
 _DELETED_STATUSES = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
@@ -142,7 +139,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
             continue
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("refused", _refused([run], kind))
-        warehouse.register("coverage", _coverage([run], kind))
+        warehouse.register("coverage", coverage_table([run], kind))
         for level, external_id, campaign, ad_set, deleted_parent in warehouse.sql(query("missing_entities", table=table)).fetchall():
             entity = MissingEntity(
                 level=Level(level), external_id=external_id, campaign_id=campaign, ad_set_id=ad_set, deleted_parent_status=deleted_parent
@@ -154,10 +151,8 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
 def _metric_answers(batch: Sequence[RunFetch], kind: FetchKind) -> pa.Table:
     tables = [METRIC_SCHEMA.empty_table()]
     for run in batch:
-        for answer, days in days_by_answer(run, kind):
-            whole = len(days) == len(days_of(answer))
-            counted = pa.array(sorted(days | answer.unread), pa.date32())
-            tables.append(answer.table if whole else answer.table.filter(pc.is_in(answer.table["date"], counted)))
+        newest_first = [rows_not_covered(answer.table, later) for answer, later in answers_of(run, kind)]
+        tables += reversed(newest_first)
     return _numbered(pa.concat_tables(tables))
 
 
@@ -166,9 +161,7 @@ def _refused(batch: Sequence[RunFetch], *kinds: FetchKind) -> pa.Table:
     tables = [_REFUSED_SCHEMA.empty_table()]
     for run in batch:
         for kind in kinds:
-            for answer, days in days_by_answer(run, kind):
-                rows = answer.refused.filter(pc.is_in(answer.refused["date"], pa.array(sorted(days | answer.unread), pa.date32())))
-                tables.append(_owned(rows, run))
+            tables += [_owned(rows_not_covered(answer.refused, later), run) for answer, later in answers_of(run, kind)]
     return pa.concat_tables(tables)
 
 
@@ -179,12 +172,12 @@ def _owned(rows: pa.Table, run: RunFetch) -> pa.Table:
 def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
     """The answers about leaves, each row with all of its metrics: what the answers leave out is taken from the stored row."""
     base = _metric_answers(batch, FetchKind.ADS)
-    split_coverage = _coverage(batch, FetchKind.CATEGORIES)
+    split_coverage = coverage_table(batch, FetchKind.CATEGORIES)
     if not split_coverage.num_rows and not any(base[name].null_count for name in _REPORTED_METRICS):
         return base
     warehouse.register("base", base)
     warehouse.register("split", _metric_answers(batch, FetchKind.CATEGORIES))
-    warehouse.register("base_coverage", _coverage(batch, FetchKind.ADS))
+    warehouse.register("base_coverage", coverage_table(batch, FetchKind.ADS))
     warehouse.register("split_coverage", split_coverage)
     whole = warehouse.sql(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
     by_run = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
@@ -214,28 +207,8 @@ def _answered_days(batch: Sequence[RunFetch], kinds: set[FetchKind]) -> pa.Table
     """The days that the answers of these kinds cover, completely or in part."""
     answers = [(run.connection_id, answer.fetch) for run in batch for answer in run.fetched if answer.fetch.kind in kinds]
     distinct = sorted({(owner, day) for owner, fetch in answers for day in fetch.days})
-    schema = pa.schema([_COVERAGE_SCHEMA.field("connection_id"), _COVERAGE_SCHEMA.field("date")])
+    schema = pa.schema([COVERAGE_SCHEMA.field("connection_id"), COVERAGE_SCHEMA.field("date")])
     return pa.table([[owner for owner, _ in distinct], [day for _, day in distinct]], schema=schema)
-
-
-def _coverage(batch: Sequence[RunFetch], kind: FetchKind, *, partial: bool = False) -> pa.Table:
-    """The days that the answers of a kind cover, and whether each day has ended in every time zone.
-
-    With ``partial`` also the days of which they have some rows.
-    """
-    days = [
-        (run, day)
-        for run in batch
-        for answer, covered in days_by_answer(run, kind)
-        for day in sorted(covered | (answer.unread & set(answer.table["date"].to_pylist()) if partial and answer.unread else set()))
-    ]
-    closed = [day < _first_open_day(run) for run, day in days]
-    return pa.table([[run.connection_id for run, _ in days], [day for _, day in days], closed], schema=_COVERAGE_SCHEMA)
-
-
-def _first_open_day(run: RunFetch) -> date:
-    """Yesterday in UTC may still be today in the account's time zone."""
-    return run.now.date() - timedelta(days=1)
 
 
 def _holding(batch: Sequence[RunFetch]) -> pa.Table:
@@ -246,7 +219,7 @@ def _holding(batch: Sequence[RunFetch]) -> pa.Table:
     """
     totals = _refused(batch, FetchKind.CAMPAIGNS)
     leaves = [_refused([run], *_ANSWERED_BY[FetchKind.ADS]) for run in batch]
-    still_open = [rows.filter(pc.greater_equal(rows["date"], _first_open_day(run))) for run, rows in zip(batch, leaves, strict=True)]
+    still_open = [rows.filter(pc.greater_equal(rows["date"], first_open_day(run))) for run, rows in zip(batch, leaves, strict=True)]
     return pa.concat_tables([totals, *still_open])
 
 
@@ -317,7 +290,7 @@ def _compare_metrics(
     if refused.num_rows:
         answer = warehouse.sql(query("answer_accepted")).to_arrow_table()
         warehouse.register("answer", answer)
-    warehouse.register("coverage", _coverage(batch, kind))
+    warehouse.register("coverage", coverage_table(batch, kind))
     warehouse.register("answered_days", _answered_days(batch, _ANSWERED_BY[kind]))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
     if keys.total() < answer.num_rows:
@@ -330,7 +303,7 @@ def _compare_metrics(
 def _compare_remainders(
     warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch], facts: pa.Table, totals: pa.Table, margins: Mapping[str, Decimal]
 ) -> pa.Table:
-    leaf_coverage, total_coverage = _coverage(batch, FetchKind.ADS, partial=True), _coverage(batch, FetchKind.CAMPAIGNS)
+    leaf_coverage, total_coverage = coverage_table(batch, FetchKind.ADS), coverage_table(batch, FetchKind.CAMPAIGNS)
     retaken = total_coverage.num_rows or pc.any(leaf_coverage["closed"]).as_py() or pc.any(facts["inserted"]).as_py()
     if not (retaken or margins):
         # The usual tick reads only unfinished days whose leaves were read before. Skipping them saves a fifth of its time.

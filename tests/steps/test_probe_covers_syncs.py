@@ -8,7 +8,8 @@ import pytest
 from installation import Installation, shrink
 from probing_rig import Probing
 
-from adpulse.metrics_request import CampaignRange, MetricsRequest
+from adpulse.campaign_range import CampaignRange
+from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Heat, Level, RunState
 from adpulse.platforms.registry import PLATFORMS, platform_of

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from repeats import examples
 
+from adpulse.campaign_range import CampaignRange
 from adpulse.entities import GONE_STATUSES
 from adpulse.metrics import METRICS
 from adpulse.model import FetchKind
@@ -17,6 +18,7 @@ NOTHING = (None,) * 10
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 UNTOTALLED = "k0"
 """A campaign whose totals are never answered: its numbers may be of any size."""
+CAMPAIGNS = (UNTOTALLED, "k1", "k2", "")
 
 
 class Dictionary:
@@ -35,7 +37,7 @@ class Dictionary:
         """Take in one run; what it counts as (fetched, inserted, updated, unchanged, vanished, entities)."""
         stamp = (run.now, run.run_id)
         entities = self._entities(run)
-        first_read = {day for day in self._days(run, FetchKind.ADS) if not self._on(self.facts, run.connection_id, day)}
+        before = {(key[0], campaign, key[3]) for key, (campaign, *_) in self.facts.items()}
         facts, told = self._metrics(run, FetchKind.ADS, self.facts)
         totals, told_totals = self._metrics(run, FetchKind.CAMPAIGNS, self.totals)
         for (key, campaign, values), (_, mask, cause) in facts:
@@ -44,7 +46,8 @@ class Dictionary:
             for (key, campaign, values), _ in changes:
                 first_seen = table[key][2] if key in table else run.now
                 table[key] = (campaign, values, first_seen, *stamp)
-        remainders = self._remainders(run, first_read)
+        inserted = {(key[0], campaign, key[3]) for (key, campaign, _), (is_new, *_) in facts if is_new}
+        remainders = self._remainders(run, inserted - before)
         for key, values in remainders.items():
             self.unreported[key] = (values, *stamp)
         inserted = [new for _, (new, _, _) in facts + totals].count(True)
@@ -90,32 +93,28 @@ class Dictionary:
         return wanted
 
     def _days(self, run, kind):
-        """Which answer speaks for which day: the last one."""
+        """Which answer speaks for which day and campaign: the last one that covers it."""
         speaker = {}
         for one in sorted(run.fetched, key=lambda one: one.fetched_at):
             if one.fetch.kind is kind:
                 for n in range((one.fetch.until - one.fetch.since).days + 1):
-                    speaker[one.fetch.since + timedelta(days=n)] = one
+                    covered = [campaign for campaign in CAMPAIGNS if campaign in one.fetch.campaigns]
+                    speaker |= {(one.fetch.since + timedelta(days=n), campaign): one for campaign in covered}
         return speaker
-
-    def _on(self, table, connection_id, day):
-        return [key for key in table if key[0] == connection_id and key[3] == day]
 
     def _metrics(self, run, kind, table):
         wanted = {}
         heard = [row for one in run.fetched if one.fetch.kind is FetchKind.ENTITIES_CONFIRMED for row in one.table.to_pylist()]
         living = {(row["connection_id"], row["level"], row["external_id"]) for row in heard if row["status"] not in GONE_STATUSES}
-        for day, one in self._days(run, kind).items():
-            said = {}
-            for row in one.table.to_pylist():
-                if row["date"] == day:
-                    key = (row["connection_id"], row["level"], row["external_id"], day)
-                    said[key] = row["campaign_id"], tuple(row[name] for name in METRICS), "platform"
-            for key in self._on(table, run.connection_id, day):
-                if key not in said and key[:3] in living:
-                    campaign, values = table[key][:2]
-                    said[key] = campaign, tuple(None if value is None else 0 for value in values), "vanished"
-            wanted |= said
+        speaker = self._days(run, kind)
+        for one in sorted(run.fetched, key=lambda one: one.fetched_at):
+            for row in one.table.to_pylist() if one.fetch.kind is kind else ():
+                if speaker[row["date"], row["campaign_id"]] is one:
+                    key = (row["connection_id"], row["level"], row["external_id"], row["date"])
+                    wanted[key] = row["campaign_id"], tuple(row[name] for name in METRICS), "platform"
+        for key, (campaign, values, *_) in table.items():
+            if key[0] == run.connection_id and (key[3], campaign) in speaker and key not in wanted and key[:3] in living:
+                wanted[key] = campaign, tuple(None if value is None else 0 for value in values), "vanished"
         changes = []
         for key, (campaign, values, cause) in wanted.items():
             old_campaign, old = table[key][:2] if key in table else (None, NOTHING)
@@ -128,14 +127,14 @@ class Dictionary:
         return changes, sum(cause != "vanished" for _, _, cause in wanted.values())
 
     def _remainders(self, run, first_read):
-        over = {day for day in self._days(run, FetchKind.ADS) if (run.now.date() - day).days > 1}
-        days = set(self._days(run, FetchKind.CAMPAIGNS)) | over | first_read
+        over = {part for part in self._days(run, FetchKind.ADS) if (run.now.date() - part[0]).days > 1}
+        read = set(self._days(run, FetchKind.CAMPAIGNS)) | over | {(day, campaign) for _, campaign, day in first_read}
         leaves = defaultdict(lambda: [0] * 10)
         for (connection_id, _, _, day), (campaign, values, *_) in self.facts.items():
             leaves[connection_id, campaign, day] = [a + b for a, b in zip(leaves[connection_id, campaign, day], values, strict=True)]
         found = {}
         for (connection_id, level, campaign, day), (_, values, *_) in self.totals.items():
-            if connection_id != run.connection_id or level != "campaign" or day not in days:
+            if connection_id != run.connection_id or level != "campaign" or (day, campaign) not in read:
                 continue
             key = (connection_id, campaign, day)
             rest = tuple(None if total is None else total - part for total, part in zip(values, leaves[key], strict=True))
@@ -241,7 +240,12 @@ def answers(draw):
     if not kind.has_dates:
         return kind, minute, None, None, draw(entities())
     days = draw(st.sampled_from([DAYS, DAYS, DAYS[:1], DAYS[:2], DAYS[1:]]))
-    return kind, minute, days[-1], days[0], draw(leaves(days) if kind is FetchKind.ADS else totals(days))
+    whole = CampaignRange(without=())
+    of = draw(
+        st.sampled_from([whole, whole, CampaignRange(only=("k1",)), CampaignRange(without=("k1",)), CampaignRange(only=("k2", "k0"))])
+    )
+    rows = [row for row in draw(leaves(days) if kind is FetchKind.ADS else totals(days)) if row["campaign_id"] in of]
+    return kind, minute, days[-1], days[0], rows, of
 
 
 FOUND = [{"external_id": f"a{n}", "name": "Spring"} for n in (1, 2, 9)]
@@ -264,11 +268,12 @@ def batch_of(build, answered, generation, now):
     made = []
     for connection_id, fetched in answered.items():
         told = []
-        for kind, minute, since, until, rows in fetched:
+        for kind, minute, since, until, rows, *of in fetched:
             owned = [row | {"connection_id": connection_id} for row in rows]
             at = now - timedelta(minutes=5 - minute)
             say = {FetchKind.ADS: build.ads, FetchKind.CAMPAIGNS: build.totals}.get(kind)
-            told.append(say(*owned, at=at, since=since, until=until) if say else build.heard(*owned, kind=kind, at=at))
+            dated = {"since": since, "until": until, "campaigns": of[0]} if say else {}
+            told.append(say(*owned, at=at, **dated) if say else build.heard(*owned, kind=kind, at=at))
         made.append(build.run(*told, generation=generation, connection_id=connection_id, now=now))
     return made
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from adpulse.campaign_range import CampaignRange
 from adpulse.ladder import (
     MOST_CAMPAIGNS,
     REPORT_HOURS,
@@ -19,7 +20,7 @@ from adpulse.ladder import (
     smaller_page,
     steps_to_skip,
 )
-from adpulse.metrics_request import CampaignRange, FieldGroup, MetricsRequest, Step
+from adpulse.metrics_request import FieldGroup, MetricsRequest, Step
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.platforms.registry import PLATFORMS
 

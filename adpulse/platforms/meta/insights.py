@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from adpulse.metrics_request import CampaignRange, FieldGroup, MetricsRequest
+from adpulse.campaign_range import CampaignRange
+from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import Connection, FetchKind, Level
 from adpulse.platforms.meta.metrics import ACTION_FIELDS, DELIVERY_FIELDS
 from adpulse.platforms.meta.statuses import report_filter

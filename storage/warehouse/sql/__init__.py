@@ -3,7 +3,7 @@
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
 ``base`` the metrics of the answer with the numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other
-metrics. ``gone`` are the statuses of deleted entities.
+metrics. ``gone`` are the statuses of deleted entities. ``covers`` is the condition that a row of a coverage has a campaign.
 """
 
 from collections.abc import Iterable
@@ -45,10 +45,17 @@ def _environment() -> Environment:
         "exact": [metric for metric in metrics if metric.additive and not metric.fractional],
         "base": [metric for metric in metrics if not metric.split and metric is not PROFIT],
         "optional": [metric for metric in metrics if not metric.required],
+        "covers": _covers,
         "profit": PROFIT,
         "gone": ", ".join(f"'{status}'" for status in GONE_STATUSES),
     }
     return environment
+
+
+def _covers(coverage: str, campaign: str) -> str:
+    """Whether a row of a coverage, whose alias is ``coverage``, has the campaign; the row is of the day already."""
+    is_named = f"coalesce(list_contains({coverage}.only_campaigns, {campaign}), true)"
+    return f"{is_named} AND NOT coalesce(list_contains({coverage}.without_campaigns, {campaign}), false)"
 
 
 def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:

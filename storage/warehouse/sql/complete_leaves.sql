@@ -1,5 +1,5 @@
 -- Leaves whose conversions by kind come in a separate answer: one row per leaf and day, with the metrics of both answers.
--- On a day that an answer covers, a leaf without a row in it is zero. On other days, and for metrics that the answer leaves out, the
+-- On a day and in a campaign that an answer covers, a leaf without a row in it is zero. Elsewhere, and for metrics that the answer leaves out, the
 -- stored value stays, unless the answer has a row of the leaf all the same: it covers that day in part. A metric that was never read
 -- stays null.
 -- A stored leaf that is only missing from the answer with the numbers gets no row: it vanished (diff_metrics.sql).
@@ -26,29 +26,43 @@ WITH base_last AS (
     UNION
     SELECT connection_id, level, external_id, date FROM split_last
     UNION
-    SELECT connection_id, level, external_id, date
-    FROM stored
-    SEMI JOIN split_coverage USING (connection_id, date)
-    ANTI JOIN base_coverage USING (connection_id, date)
-    WHERE {{ split | for_each("{name} <> 0", " OR ") }}
+    SELECT s.connection_id, s.level, s.external_id, s.date
+    FROM stored s
+    JOIN split_coverage p USING (connection_id, date)
+    LEFT JOIN base_coverage b USING (connection_id, date)
+    WHERE {{ covers("p", "s.campaign_id") }}
+        AND (b.date IS NULL OR NOT ({{ covers("b", "s.campaign_id") }}))
+        AND ({{ split | for_each("s.{name} <> 0", " OR ") }})
+), placed AS (
+    SELECT k.*, coalesce(b.campaign_id, p.campaign_id, s.campaign_id) AS campaign_id
+    FROM keys k
+    LEFT JOIN base_last b USING (connection_id, level, external_id, date)
+    LEFT JOIN split_last p USING (connection_id, level, external_id, date)
+    LEFT JOIN stored s USING (connection_id, level, external_id, date)
+), judged AS (
+    SELECT
+        k.*,
+        bc.date IS NOT NULL AND {{ covers("bc", "k.campaign_id") }} AS in_base,
+        pc.date IS NOT NULL AND {{ covers("pc", "k.campaign_id") }} AS in_split
+    FROM placed k
+    LEFT JOIN base_coverage bc USING (connection_id, date)
+    LEFT JOIN split_coverage pc USING (connection_id, date)
 )
 SELECT
     k.connection_id,
     k.level,
     k.external_id,
-    coalesce(b.campaign_id, p.campaign_id, s.campaign_id) AS campaign_id,
+    k.campaign_id,
     k.date,
     {{ base | for_each(
-        "CASE WHEN bc.date IS NULL AND b.ordinal IS NULL THEN coalesce(s.{name}, {nothing}) ELSE coalesce(b.{name}, if(b.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
+        "CASE WHEN NOT k.in_base AND b.ordinal IS NULL THEN coalesce(s.{name}, {nothing}) ELSE coalesce(b.{name}, if(b.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
     {{ split | for_each(
-        "CASE WHEN pc.date IS NULL AND p.ordinal IS NULL THEN coalesce(b.{name}, s.{name}, {nothing}) ELSE coalesce(p.{name}, if(p.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
+        "CASE WHEN NOT k.in_split AND p.ordinal IS NULL THEN coalesce(b.{name}, s.{name}, {nothing}) ELSE coalesce(p.{name}, if(p.ordinal IS NULL, s.{name} * 0, s.{name}), {nothing}) END AS {name}"
     ) }},
     0::BIGINT AS {{ profit.name }}
-FROM keys k
+FROM judged k
 LEFT JOIN base_last b USING (connection_id, level, external_id, date)
 LEFT JOIN split_last p USING (connection_id, level, external_id, date)
 LEFT JOIN stored s USING (connection_id, level, external_id, date)
-LEFT JOIN base_coverage bc USING (connection_id, date)
-LEFT JOIN split_coverage pc USING (connection_id, date)
 ORDER BY k.connection_id, k.date, k.level, k.external_id

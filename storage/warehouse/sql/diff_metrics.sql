@@ -1,5 +1,5 @@
--- Rows of {{ table }} that the answers change. coverage: the days that the answers cover completely; answered_days: these and the days
--- that they cover in part.
+-- Rows of {{ table }} that the answers change. coverage: the days, and the campaigns of each, that the answers cover completely;
+-- answered_days: every day that was requested.
 -- refused: entities and days whose rows were refused; they have not vanished, and their rows stay as they are.
 -- A stored row missing from the answers vanished. It becomes zero (null stays null) if its entity is in confirmed: a lookup after these
 -- answers reported it as alive. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
@@ -13,11 +13,12 @@ WITH latest AS (
     FROM {{ table }}
     SEMI JOIN (SELECT connection_id, date FROM answered_days UNION SELECT connection_id, date FROM at_new_margin) USING (connection_id, date)
 ), absent AS (
-    SELECT *
-    FROM stored
-    SEMI JOIN coverage USING (connection_id, date)
+    SELECT s.*
+    FROM stored s
+    JOIN coverage c USING (connection_id, date)
     ANTI JOIN latest USING (connection_id, level, external_id, date)
     ANTI JOIN refused USING (connection_id, level, external_id, date)
+    WHERE {{ covers("c", "s.campaign_id") }}
 ), vanished AS (
     SELECT
         * REPLACE (

@@ -1,20 +1,23 @@
 -- Remainders: campaign totals minus leaves, where they differ from the stored ones, as they will be once this batch
 -- is applied. Leaves are read far oftener than totals, so a remainder is only computed
---   when the day's totals were read;
---   when a closed day's leaves were read: its totals hardly move, and a remainder older than its leaves counts twice;
---   when a day's leaves were read for the first time: until then the whole total was the remainder.
+--   when the campaign's total of the day was read;
+--   when its leaves of a closed day were read: its totals hardly move, and a remainder older than its leaves counts twice;
+--   when its first leaves of the day were read: until then the whole total was the remainder.
 -- In between an open day's leaves run ahead and the remainder stays. It also stays where a total, or a leaf of an open day, was refused
 -- (held); where that row's campaign is unknown, every campaign's does. A closed day's remainder has what its refused leaves lack.
 -- For a connection with a new margin (remargined) every day's profit is computed again: from totals and leaves where these have not
 -- changed since the remainder was computed, otherwise from the remainder itself (at_new_margin), which is right but for rounding.
-WITH days_read AS (
+WITH first_leaves AS (
+    SELECT DISTINCT connection_id, campaign_id, date
+    FROM facts_next
+    ANTI JOIN metric_facts USING (connection_id, campaign_id, date)
+    WHERE inserted
+), days AS (
     SELECT connection_id, date FROM total_coverage
     UNION
     SELECT connection_id, date FROM leaf_coverage WHERE closed
     UNION
-    SELECT connection_id, date FROM leaf_coverage ANTI JOIN metric_facts USING (connection_id, date)
-), days AS (
-    SELECT * FROM days_read
+    SELECT connection_id, date FROM first_leaves
     UNION
     SELECT connection_id, date FROM platform_totals SEMI JOIN remargined USING (connection_id)
 ), totals AS (
@@ -53,10 +56,22 @@ WITH days_read AS (
     SELECT r.connection_id, r.date, coalesce(r.campaign_id, if(r.level = 'campaign', r.external_id, s.campaign_id)) AS campaign_id
     FROM refused r
     LEFT JOIN metric_facts s USING (connection_id, level, external_id, date)
+), due AS (
+    SELECT r.connection_id, r.campaign_id, r.date
+    FROM remainder r
+    JOIN total_coverage c USING (connection_id, date)
+    WHERE {{ covers("c", "r.campaign_id") }}
+    UNION
+    SELECT r.connection_id, r.campaign_id, r.date
+    FROM remainder r
+    JOIN leaf_coverage c USING (connection_id, date)
+    WHERE c.closed AND {{ covers("c", "r.campaign_id") }}
+    UNION
+    FROM first_leaves
 ), computed AS (
     SELECT r.*
     FROM remainder r
-    SEMI JOIN days_read USING (connection_id, date)
+    SEMI JOIN due USING (connection_id, campaign_id, date)
     ANTI JOIN held h
         ON h.connection_id = r.connection_id AND h.date = r.date AND coalesce(h.campaign_id, r.campaign_id) = r.campaign_id
 ), untouched AS (

@@ -1,13 +1,13 @@
--- Entities with numbers in {{ table }} on the covered days that the answers lack and that are not stored as deleted, with their parents:
+-- Entities with numbers in {{ table }} on the days and in the campaigns covered that the answers lack and that are not stored as deleted, with their parents:
 -- the ad set as stored, and the status of a campaign or ad set that is deleted. Entities whose status the answers leave out are not
 -- listed: nothing follows from their missing rows. Nor are those whose rows were refused.
 WITH absent AS (
     SELECT f.connection_id, f.level, f.external_id, max(f.campaign_id) AS campaign_id
     FROM {{ table }} f
-    SEMI JOIN coverage USING (connection_id, date)
+    JOIN coverage c USING (connection_id, date)
     ANTI JOIN answer USING (connection_id, level, external_id, date)
     ANTI JOIN refused USING (connection_id, level, external_id, date)
-    WHERE {{ metrics | for_each("f.{name} <> 0", " OR ") }}
+    WHERE {{ covers("c", "f.campaign_id") }} AND ({{ metrics | for_each("f.{name} <> 0", " OR ") }})
     GROUP BY f.connection_id, f.level, f.external_id
 ), known AS (
     SELECT connection_id, level, external_id, coalesce(n.parent_id, e.parent_id) AS parent_id, coalesce(n.status, e.status) AS status

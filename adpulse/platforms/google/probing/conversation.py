@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from adpulse.metrics_request import CampaignRange
+from adpulse.campaign_range import CampaignRange
 from adpulse.model import AccountFacts, Connection, FetchKind, Level
 from adpulse.platforms.google import requests as ask
 from adpulse.platforms.google.costs import NAME

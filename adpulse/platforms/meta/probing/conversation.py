@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from adpulse.campaign_range import CampaignRange
 from adpulse.errors import Unavailable
-from adpulse.metrics_request import CampaignRange, FieldGroup
+from adpulse.metrics_request import FieldGroup
 from adpulse.model import Connection, FetchKind, Level
 from adpulse.platforms.meta import normalise
 from adpulse.platforms.meta import requests as ask
