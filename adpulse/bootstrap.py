@@ -51,6 +51,7 @@ from storage.control.rotation import Rotation, has_secrets
 from storage.control.runs import Runs
 from storage.control.sessions import Sessions
 from storage.control.sizes import Sizes
+from storage.control.slots import Slots
 from storage.control.staleness import Staleness
 from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
@@ -100,7 +101,8 @@ class App:
         self.leases = Leases(engine, self.clock, wall=wall)
         self.runs = Runs(engine, self.clock, wall=wall)
         self.scopes = scope_limits(config)
-        self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes)
+        bursts = {name: platform.burst_limit for name, platform in PLATFORMS.items() if platform.burst_limit}
+        self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes, bursts)
         self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
         self.overview = Overview(engine, self.clock, wall=wall)
@@ -149,7 +151,7 @@ class App:
         return run_query(self.published(alert.workspace_id), alert.query)
 
     def client(self, connection: Connection) -> PlatformClient:
-        """The platform client of the connection's credential, cached. A scope that it learns is stored, for all workers."""
+        """The client of the connection's credential, cached. The scope and the access that it learns are stored, for all workers."""
         key = connection.credential_id, connection.scope
         with self._lock:
             if key not in self._clients:
@@ -159,6 +161,8 @@ class App:
             client = self._clients[key]
         if client.scope != connection.scope:  # Meta refused a proof, or the app has become the installation's own
             self.credentials.set_scope(connection.credential_id, client.scope)
+        if client.full_access not in (None, connection.full_access):
+            self.connections.set_full_access(connection.scope, full_access=bool(client.full_access))
         return client
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:
@@ -198,13 +202,15 @@ class App:
     def account(self, lease: Lease) -> Account:
         """What the lease's sync is planned for, with what it may call of a limit that it shares."""
         key = lease.connection.ledger_key
+        limit = self.ledger.limit(key)
         account = Account(
             connection=lease.connection,
             sharing=self.ledger.sharing(key).get(key, 1),
             parts=lease.parts,
             on_demand=lease.on_demand,
             page_size=self._page_size(lease.connection),
-            limit=self.settings.calls_per_hour,
+            limit=limit.sustained,
+            burst=limit.burst,
             lane=lease.lane,
             resting=self.warnings.resting(lease.connection.id),
         )
@@ -223,27 +229,25 @@ class App:
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
-        shares, sharing = cache(self.shares), self.ledger.sharing()
+        shares, sharing, limits = cache(self.shares), self.ledger.sharing(), self.ledger.limits()
+
+        def part(key: str) -> int:
+            limit = limits[key].sustained if key in limits else self.settings.calls_per_hour
+            return max(limit // sharing.get(key, 1), 1)
+
         return {
-            connection.id: self._cadence(connection, shares(connection.scope), sharing.get(connection.ledger_key, 1))
-            for connection in connections
+            connection.id: self._cadence(connection, shares(connection.scope), part(connection.ledger_key)) for connection in connections
         }
 
-    def _cadence(self, connection: Connection, shares: Shares | None, sharing: int) -> Cadence:
+    def _cadence(self, connection: Connection, shares: Shares | None, limit: int) -> Cadence:
         platform = platform_of(connection.provider)
         costs = platform.costs(Size.of(connection), platform.page_size(self.settings.of(platform)))
-        limit = max(self.settings.calls_per_hour // sharing, 1)
         share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
         return cadence(connection.frequency, costs, limit, share)
 
     def slot(self, lease: Lease, heat: Heat) -> CallSlot:
-        """What a client calls before each request of this sync: the lease must still be valid, and the hour must have room."""
-
-        def take() -> None:
-            self.runs.calling(lease)
-            self.ledger.take(lease.connection.ledger_key, lease.connection.scope, heat)
-
-        return take
+        """What a client calls before each request of one read: the lease must still be valid, and every limit must have room."""
+        return Slots(self.runs, self.ledger, lease, heat).take
 
 
 @cache

@@ -175,6 +175,8 @@ class Connection:
     login_customer_id: str | None = None
     filters: ReportFilters = WIDEST
     """By which statuses Meta's reports are filtered."""
+    full_access: bool = False
+    """Whether the platform reported that its app is not held to the platform's burst limit."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -10,7 +10,7 @@ from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
 from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK
-from adpulse.platforms.base import Costs, Size
+from adpulse.platforms.base import CallLimit, Costs, Size
 from adpulse.platforms.registry import platform_of
 
 CALLS_PER_TICK = 4
@@ -38,7 +38,8 @@ class Spent:
 class Account:
     """The input of a plan. ``on_demand``: a person requested it, so nothing recent is skipped. First syncs need the background.
 
-    ``sharing``: how many connections of the same external account have its ``limit`` together, this one among them.
+    ``sharing``: how many connections of the same external account have its ``limit`` an hour together, this one among them, and its
+    ``burst`` limit in a shorter time, if it has one.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
     none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are not due again yet.
     """
@@ -48,6 +49,7 @@ class Account:
     on_demand: bool
     page_size: int
     limit: int
+    burst: CallLimit | None = None
     lane: Lane = Lane.BACKGROUND
     sharing: int = 1
     first_sync: bool = False
@@ -82,7 +84,8 @@ class Account:
     @property
     def hour(self) -> Hour:
         """How its part of the hour is divided."""
-        return Hour(frequency=self.connection.frequency, costs=self.costs, limit=self.part, first_sync=self.first_sync)
+        frequency = self.connection.frequency
+        return Hour(frequency=frequency, costs=self.costs, limit=self.part, first_sync=self.first_sync, burst=self.burst)
 
     @property
     def older_calls(self) -> int:

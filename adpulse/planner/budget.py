@@ -4,8 +4,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adpulse.model import Heat
+from adpulse.platforms.base import CallLimit
 
 WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimit:
+    """How many calls an account may make in any hour, and in the shorter time that its platform counts as well, if it does."""
+
+    per_hour: int
+    burst: CallLimit | None = None
+
+    @property
+    def sustained(self) -> int:
+        """Calls an hour that both windows allow for, hour after hour."""
+        return self.per_hour if self.burst is None else min(self.per_hour, self.burst.calls * (WINDOW // self.burst.window))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """How an account's hour is divided between reads of today and everything else. Pure. Step: plan."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.costs import cost_of_days, cost_of_totals
 from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
-from adpulse.platforms.base import CALLS_PER_LEG, Costs
+from adpulse.platforms.base import CALLS_PER_LEG, CallLimit, Costs
 
 HOT_SHARE = 150
 """Most calls of 180 an hour that reads of today may take, so that everything else always gets some; of a larger hour the same part."""
@@ -21,6 +22,7 @@ _LOOKUPS_FIT = 5
 class Hour:
     """The ``limit`` of calls in any 60 minutes of an account, divided by its frequency and the costs of its reads.
 
+    ``burst`` is the limit of a shorter time, where there is one. Of it today has the same part as of the hour, or one read.
     While days of the first sync are missing, today has half of it: a large account would have no history for days.
     """
 
@@ -28,6 +30,7 @@ class Hour:
     costs: Costs
     limit: int
     first_sync: bool = False
+    burst: CallLimit | None = None
 
     @property
     def pace(self) -> timedelta:
@@ -46,7 +49,16 @@ class Hour:
     @property
     def piece(self) -> int:
         """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
-        return min(CALLS_PER_LEG, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self._lookup)
+        most = CALLS_PER_LEG if self.burst is None else min(CALLS_PER_LEG, self.burst.calls - self.hot_burst)
+        return min(most, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self._lookup)
+
+    @property
+    def hot_burst(self) -> int:
+        """Calls of ``burst`` that are kept for reads of today; some are always left to others."""
+        if self.burst is None or not self.hot:
+            return 0
+        rate = math.ceil(self.hot * (self.burst.window / WINDOW))
+        return min(max(rate, self._today), self.burst.calls * HOT_SHARE // 180)
 
     @property
     def _most_hot(self) -> int:

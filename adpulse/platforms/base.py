@@ -43,6 +43,11 @@ class PlatformClient(Protocol):
         ...
 
     @property
+    def full_access(self) -> bool | None:
+        """Whether the platform reported that the app is not held to ``Platform.burst_limit``; None if no answer said so or the contrary."""
+        ...
+
+    @property
     def answered_by(self) -> str | None:
         """The API version that answered last, if it is another one than was called; None otherwise, and where answers name none."""
         ...
@@ -194,8 +199,8 @@ class CredentialPrompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedLimit:
-    """How many calls all accounts of one scope may make in any ``window``."""
+class CallLimit:
+    """How many calls may be made in any ``window``."""
 
     calls: int
     window: timedelta
@@ -319,8 +324,11 @@ class Platform(Generic[S]):
     costs: Callable[[Size, int], Costs]
     """The costs of reads of an account of this size, at this page size."""
 
-    shared_limit: Callable[[S], SharedLimit | None]
-    """The limit of a scope under these settings; None where there is none."""
+    shared_limit: Callable[[S], CallLimit | None]
+    """The limit of all accounts of a scope together, under these settings; None where there is none."""
+
+    burst_limit: CallLimit | None
+    """The limit of one account in less than an hour, until the platform reports that the app has full access; None where there is none."""
 
     client: "Callable[[S, Clock, Credential, WorkingSizes], PlatformClient]"
     """Raises Usage when the credential is incomplete."""

@@ -34,7 +34,7 @@ class Options:
     """The limits of the Graph endpoint.
 
     ``page_rows`` is the most rows of a page. With ``limited_tier`` the apps are of the tier that may read an ad account 60 times in 300
-    seconds.
+    seconds, and the usage headers say so; without it they name the full tier.
     """
 
     page_rows: int = PAGE_ROWS
@@ -56,6 +56,7 @@ class Graph:
         options: Options,
     ) -> None:
         self._world, self._clock, self._calls, self._gaps, self._page_rows = world, clock, calls, gaps, options.page_rows
+        self._limited_tier = options.limited_tier
         points = Points() if options.limited_tier else None
         self._routes = Routes(world, Reports(truth, clock, faults), clock, faults, points)
 
@@ -113,7 +114,8 @@ class Graph:
             throttle = (17, _BLOCKED_MINUTES)
         calls = self._calls.within_hour(call.account, self._clock.now()) if call.account else 0
         others = self._world.accounts[call.account].spec.use_cases if call.account else ()
-        answer.headers |= usage_headers(call.account, call.kind, calls, throttle, others) | upgrade_headers(version, _upgraded_to(rule))
+        answer.headers |= usage_headers(call.account, call.kind, calls, throttle, others, limited_tier=self._limited_tier)
+        answer.headers |= upgrade_headers(version, _upgraded_to(rule))
         if rule and rule.place and rule.place.startswith(HEADERS):
             rewrite_header(answer.headers, rule.place, rule.value, remove=rule.remove)
 

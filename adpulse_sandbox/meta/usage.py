@@ -13,7 +13,13 @@ _SPENT, _OTHERS_MINUTES = 100, 30
 
 
 def usage_headers(
-    account: str, kind: str, calls: int, throttle: tuple[int, int] | None, others: Sequence[tuple[str, int]] = ()
+    account: str,
+    kind: str,
+    calls: int,
+    throttle: tuple[int, int] | None,
+    others: Sequence[tuple[str, int]] = (),
+    *,
+    limited_tier: bool = False,
 ) -> dict[str, str]:
     """The headers of a call of this kind.
 
@@ -24,12 +30,13 @@ def usage_headers(
         throttle: the code and minutes of a throttled call.
         others: meters of use cases of other calls, with their per cent. The header has one entry per use case ("Rate Limits", section
             "Business Use Case Rate Limits"); the limit of one says nothing about calls of another.
+        limited_tier: whether the app is of the limited tier, or of the full one.
     """
     if not account:
         return dict(OF_APP)
     code, minutes = throttle or (0, 0)
     percent = 100 if throttle else min(100, 100 * calls // _HOURLY_CALLS)
-    tier = {"ads_api_access_tier": "development_access"}
+    tier = {"ads_api_access_tier": "development_access" if limited_tier else "standard_access"}
     usage = {
         "type": "ads_insights" if kind in _REPORTS else "ads_management",
         "call_count": percent,

@@ -1,24 +1,28 @@
-"""The call ledger: an exact sliding hour per account, and an exact window per shared limit. Steps: plan, fetch.
+"""The call ledger: exact sliding windows, an hour and maybe a shorter one per account, and one per shared limit. Steps: plan, fetch.
 
-Every platform call takes a slot of both first.
+Every platform call takes a slot of each of them first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, delete, false, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, case, delete, false, func, insert, literal, or_, select, text, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from adpulse.clock import Clock
 from adpulse.errors import RateLimited, Scope
 from adpulse.frequency import Frequency, format_duration
-from adpulse.model import ConnectionStatus, Heat
+from adpulse.model import ConnectionStatus, Heat, Provider
 from adpulse.planner.account import Spent
-from adpulse.planner.budget import WINDOW, leaves_after
+from adpulse.planner.budget import WINDOW, AccountLimit, leaves_after
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
+from adpulse.platforms.base import CallLimit
 from storage.control.database import Engine, Session, reading
 from storage.control.tables import CallRow, ConnectionRow
+
+_ENDED = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.DELETING.value)
 
 _RETENTION = timedelta(hours=1)
 """How much longer than its window a call is stored: for people who look at it, and for machines whose clocks differ."""
@@ -51,11 +55,19 @@ class Ledger:
     ever contains more calls than the limit.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, limit: int = 180, scopes: ScopeLimits | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        limit: int = 180,
+        scopes: ScopeLimits | None = None,
+        bursts: Mapping[Provider, CallLimit] | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._limit = limit
         self._scopes = scopes or ScopeLimits()
+        self._bursts = bursts or {}
 
     def sharing(self, key: str | None = None) -> dict[str, int]:
         """How many scheduled connections share an account's hour, by key; accounts with a single one are missing."""
@@ -68,16 +80,44 @@ class Ledger:
         with reading(self._engine).connect() as session:
             return {f"{provider}:{external_id}": count for provider, external_id, count in session.execute(query)}
 
+    def limit(self, key: str) -> AccountLimit:
+        """How many calls the account may make now: the lowest limit of its connections, in any workspace."""
+        with reading(self._engine).connect() as session:
+            return self._limit_of(session, key)
+
+    def limits(self) -> dict[str, AccountLimit]:
+        """The limit of every account that is connected, by key."""
+        account = [ConnectionRow.provider, ConnectionRow.external_id]
+        with reading(self._engine).connect() as session:
+            rows = session.execute(self._lowest(*account).group_by(*account)).all()
+        return {f"{row.provider}:{row.external_id}": self._as_limit(row.provider, row.per_hour, row.full_access) for row in rows}
+
+    def _limit_of(self, session: Session, key: str) -> AccountLimit:
+        provider, _, external_id = key.partition(":")
+        of_account = (ConnectionRow.provider == provider) & (ConnectionRow.external_id == external_id)
+        lowest = session.execute(self._lowest().where(of_account)).one()
+        return self._as_limit(provider, lowest.per_hour, lowest.full_access)
+
+    def _lowest(self, *columns: InstrumentedAttribute[str]) -> Select[Any]:
+        """The lowest limit of connections, and whether the apps of all of them have full access; both null where there is none."""
+        per_hour = func.min(func.coalesce(ConnectionRow.calls_per_hour, self._limit)).label("per_hour")
+        full_access = func.min(case((ConnectionRow.full_access, 1), else_=0)).label("full_access")
+        return select(*columns, per_hour, full_access).where(ConnectionRow.status.not_in(_ENDED))
+
+    def _as_limit(self, provider: str, per_hour: int | None, full_access: int | None) -> AccountLimit:
+        burst = None if full_access else self._bursts.get(Provider(provider))
+        return AccountLimit(per_hour=self._limit if per_hour is None else per_hour, burst=burst)
+
     def take(self, key: str, scope: str, heat: Heat) -> None:
         """Take a slot, or refuse, in one statement. ``scope`` is what the platform counts the call together with.
 
         Raises:
-            RateLimited: the account's hour or the scope's window is full. The error's ``scope`` says which, its ``retry_after`` when
+            RateLimited: a window of the account's or the scope's is full. The error's ``scope`` says which, its ``retry_after`` when
                 a slot is free again, and its ``code`` is None because the limit is adpulse's own.
         """
         read_at = self._clock.now()  # before the lock, because reading a sandbox's clock is a request
-        windows = list(self._windows(key, scope))
         with self._engine.begin() as session:
+            windows = list(self._windows(session, key, scope))
             now = _lock_windows(session, windows, read_at)
             room = [window.used(now) < window.limit for window in windows]
             values = select(literal(key), literal(scope), literal(now, CallRow.at.type), literal(heat.value)).where(*room)
@@ -87,14 +127,19 @@ class Ledger:
         if refusal:
             raise refusal
 
-    def _windows(self, key: str, scope: str) -> Iterator[_Window]:
+    def _windows(self, session: Session, key: str, scope: str) -> Iterator[_Window]:
         """The scope's window first: locks are taken in this order, so no deadlock is possible."""
+        account = self._limit_of(session, key)
         limit = self._scopes.of(scope)
         if limit is not None:
             message = _used_up(limit, scope)
             yield _Window(column=CallRow.scope, value=scope, length=limit.window, limit=limit.calls, pauses="app", message=message)
-        message = f"The {self._limit} calls an hour for {key} are used up"
-        yield _Window(column=CallRow.key, value=key, length=WINDOW, limit=self._limit, pauses="account", message=message)
+        message = f"The {account.per_hour} calls an hour for {key} are used up"
+        yield _Window(column=CallRow.key, value=key, length=WINDOW, limit=account.per_hour, pauses="account", message=message)
+        if account.burst is not None:
+            calls, length = account.burst.calls, account.burst.window
+            message = f"The {calls} calls in {format_duration(length)} for {key}, whose app has limited access, are used up"
+            yield _Window(column=CallRow.key, value=key, length=length, limit=calls, pauses="account", message=message)
 
     def calls(self, key: str) -> tuple[tuple[datetime, Heat], ...]:
         """The account's calls that count now, oldest first."""

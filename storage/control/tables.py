@@ -137,6 +137,7 @@ class ConnectionRow(Base):
         UniqueConstraint("workspace_id", "provider", "external_id", "currency", name="uq_connection_account"),
         Index("ix_connection_due", "provider", "sync_frequency", "status", "next_due_at"),
         Index("ix_connection_scope", "scope"),
+        Index("ix_connection_account", "provider", "external_id"),
         Index("ix_connection_name", "workspace_id", "name", "id"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -188,6 +189,9 @@ class ConnectionRow(Base):
     unsettled_at: Mapped[str | None] = mapped_column(Text)
     """When claims ended unsettled although their worker lived, the last few (real time, as JSON)."""
     worker_deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    full_access: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    calls_per_hour: Mapped[int | None]
+    """Most calls of its account in any hour, if it is another number than the installation's."""
     recheck_at: Mapped[datetime | None]
     rechecks: Mapped[int] = mapped_column(default=0, server_default="0")
     """How often the platform, which refused it, was asked for it again since its last completed sync."""

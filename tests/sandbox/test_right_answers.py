@@ -617,7 +617,7 @@ def test_usage_grows_with_the_accounts_calls_of_the_hour(ask_own, sandbox):
     sandbox.clock.advance(timedelta(hours=1).total_seconds())
     later = json.loads(ask_own(f"act_{harbor.id}").headers["x-ad-account-usage"])
 
-    assert busy == {"acc_id_util_pct": 10, "reset_time_duration": 0, "ads_api_access_tier": "development_access"}
+    assert busy == {"acc_id_util_pct": 10, "reset_time_duration": 0, "ads_api_access_tier": "standard_access"}
     assert (other["acc_id_util_pct"], later["acc_id_util_pct"]) == (0, 0)
 
 

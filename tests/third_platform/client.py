@@ -29,6 +29,10 @@ class PinboardClient:
         return "pinboard"
 
     @property
+    def full_access(self):
+        return None
+
+    @property
     def answered_by(self):
         return None
 

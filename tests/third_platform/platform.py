@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from third_platform.client import TOLD, PinboardClient
 
 from adpulse.model import FetchKind, Provider
-from adpulse.platforms.base import CALLS_PER_LEG, CredentialPrompt, Platform, PlatformSettings, SharedLimit, Size
+from adpulse.platforms.base import CALLS_PER_LEG, CallLimit, CredentialPrompt, Platform, PlatformSettings, Size
 
 NAME = Provider("pinboard")
 CALLS_A_REPORT = 3
@@ -72,7 +72,8 @@ PINBOARD = Platform(
     account_id=lambda written: written,
     page_size=lambda _: 1,
     costs=lambda size, _: PinboardCosts(size=size),
-    shared_limit=lambda config: SharedLimit(calls=config.points, window=timedelta(minutes=10)),
+    shared_limit=lambda config: CallLimit(calls=config.points, window=timedelta(minutes=10)),
+    burst_limit=None,
     client=lambda config, _clock, credential, _sizes: PinboardClient(config.url, credential.secret.get_secret_value()),
     consent=lambda *_: None,
     production_checks=lambda _: iter(()),

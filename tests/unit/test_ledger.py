@@ -11,14 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from adpulse.errors import RateLimited
+from adpulse.errors import LeaseLost, RateLimited
+from adpulse.frequency import Frequency
 from adpulse.model import Heat
-from adpulse.planner.budget import Budget
+from adpulse.planner.budget import AccountLimit, Budget
 from adpulse.planner.scopes import ScopeLimit, ScopeLimits
+from adpulse.platforms.base import CallLimit
+from storage.control.leases import NO_FLOW_RUN
 from storage.control.ledger import Ledger
+from storage.control.slots import LONGEST_PAUSE, Slots
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+FIVE = timedelta(seconds=300)
 
 
 def taken(ledger, key, times, scope="meta"):
@@ -262,3 +267,93 @@ def test_no_history_exceeds_the_scopes_limit_in_any_day(plane, limit, steps):
         made += [clock.now()] * taken(ledger, f"{scope}:{account}", wanted, scope)
 
     assert all(later - earlier > DAY for earlier, later in zip(made, itertools.islice(made, limit, None), strict=False))
+
+
+def bursting(plane, clock=None, *, limit=180, calls=50):
+    """A ledger of the same control plane: an account of Meta may be called so often in five minutes, unless its app has full access."""
+    return Ledger(plane.engine, clock or plane.clock, limit, bursts={"meta": CallLimit(calls=calls, window=FIVE)})
+
+
+def test_the_burst_limit_refuses_before_the_hour_is_full_and_the_refusal_names_it(plane):
+    ledger = bursting(plane)
+
+    assert (taken(ledger, "meta:1", 60), taken(ledger, "google:1", 60, "google:acme")) == (50, 60)
+    plane.clock.advance(minutes=2)
+    refused = refusal(ledger, "meta:1", "meta")
+    assert (refused.code, refused.scope, refused.retry_after) == (None, "account", 180.001)
+    assert str(refused) == ("The 50 calls in 5 min for meta:1, whose app has limited access, are used up; the next slot frees in 3 min.")
+    for _ in range(3):
+        plane.clock.advance(minutes=6)
+        taken(ledger, "meta:1", 50)
+    assert "The 180 calls an hour for meta:1" in str(refusal(ledger, "meta:1", "meta"))
+
+
+def test_an_account_is_held_to_the_burst_limit_until_all_its_connections_apps_have_full_access(plane):
+    ledger, burst = bursting(plane), CallLimit(calls=50, window=FIVE)
+    plane.connect("1", scope="meta"), plane.connect("2", scope="meta")
+    plane.workspace = plane.workspaces.create("another")
+    plane.connect("1", scope="meta:7")
+
+    plane.connections.set_full_access("meta", full_access=True)
+    assert [ledger.limit(key).burst for key in ("meta:1", "meta:2", "meta:3")] == [burst, None, burst]
+    plane.connections.set_full_access("meta:7", full_access=True)
+    assert ledger.limits() == dict.fromkeys(("meta:1", "meta:2"), AccountLimit(per_hour=180))
+    assert taken(ledger, "meta:1", 60) == 60
+    plane.connections.set_full_access("meta", full_access=False)
+    assert taken(ledger, "meta:1", 1) == 0
+
+
+def test_a_read_that_has_begun_waits_for_its_next_call_and_one_that_has_not_is_refused(plane):
+    plane.connect("1")
+    (lease,) = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, NO_FLOW_RUN)
+    ledger, slept = bursting(plane), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        plane.clock.advance(seconds=seconds)
+
+    slots = Slots(plane.runs, ledger, lease, Heat.COLD, sleep)
+    for _ in range(60):
+        slots.take()
+    assert (sum(slept) >= FIVE.total_seconds(), max(slept) <= 5) == (True, True)
+    assert plane.runs.get(lease.run_id).calls == 60
+    taken(ledger, "meta:1", 60)
+    with pytest.raises(RateLimited):
+        Slots(plane.runs, ledger, lease, Heat.COLD, sleep).take()
+
+
+def test_a_read_that_waits_makes_no_call_once_its_lease_is_lost_and_does_not_wait_for_an_hour(plane):
+    plane.connect("1")
+    (lease,) = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, NO_FLOW_RUN)
+    slots = Slots(plane.runs, bursting(plane), lease, Heat.COLD, lambda _: plane.leases.release([lease]))
+    for _ in range(50):
+        slots.take()
+    with pytest.raises(LeaseLost):
+        slots.take()
+
+    plane.clock.advance(hours=2)
+    (lease,) = plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, NO_FLOW_RUN)
+    slept = []
+    slots = Slots(plane.runs, bursting(plane, limit=3), lease, Heat.COLD, slept.append)
+    for _ in range(3):
+        slots.take()
+    with pytest.raises(RateLimited) as refused:
+        slots.take()
+    assert (slept, refused.value.retry_after > LONGEST_PAUSE.total_seconds()) == ([], True)
+
+
+@one_database
+@given(
+    limit=st.integers(2, 9),
+    burst=st.integers(1, 4),
+    steps=st.lists(st.tuples(st.sampled_from([0, 1, 60, 299, 300, 301, 900, 3300, 3600]), st.integers(1, 6)), min_size=1, max_size=40),
+)
+def test_no_history_exceeds_either_window_of_an_account(plane, limit, burst, steps):
+    key, clock, made = f"meta:{uuid4()}", SteppedClock(), []
+    ledger = bursting(plane, clock, limit=limit, calls=burst)
+    for seconds, wanted in steps:
+        clock.advance(seconds=seconds)
+        made += [clock.now()] * taken(ledger, key, wanted)
+
+    for most, window in ((limit, HOUR), (burst, FIVE)):
+        assert all(later - earlier > window for earlier, later in zip(made, itertools.islice(made, most, None), strict=False))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adpulse.errors import RateLimited, Unavailable
-from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT, Meters, usage, use_case, wait_hint
+from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT, Meters, has_full_access, usage, use_case, wait_hint
 
 
 def headers(**meters):
@@ -146,3 +146,24 @@ def test_whatever_stands_in_a_usage_header_no_answer_is_lost_to_it(sent):
     assert all(math.isfinite(each) for each in used.values())
     Meters(lambda _: None).note(sent, "account 7")
     assert wait is None or 0 < wait <= timedelta(days=7).total_seconds()
+
+
+LIMITED, FULL = "development_access", "standard_access"
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({}, None),
+        ({"x_ad_account_usage": {"acc_id_util_pct": 1}}, None),
+        ({"x_ad_account_usage": {"ads_api_access_tier": FULL}}, True),
+        ({"x_fb_ads_insights_throttle": {"ads_api_access_tier": LIMITED}}, False),
+        ({"x_business_use_case_usage": {"5501": [{"type": INSIGHTS, "ads_api_access_tier": FULL}]}}, True),
+        ({"x_business_use_case_usage": {"5501": [{"type": MANAGEMENT, "ads_api_access_tier": LIMITED}]}}, False),
+        ({"x_ad_account_usage": {"ads_api_access_tier": FULL}, "x_fb_ads_insights_throttle": {"ads_api_access_tier": LIMITED}}, False),
+        ({"x_ad_account_usage": {"ads_api_access_tier": "platinum"}}, None),
+        ({"x_ad_account_usage": {"ads_api_access_tier": [FULL]}}, None),
+    ],
+)
+def test_the_apps_tier_is_what_the_headers_name_and_the_limited_one_where_they_differ(sent, expected):
+    assert has_full_access(headers(**sent)) is expected

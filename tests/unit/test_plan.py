@@ -15,6 +15,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, Span, cold_days, days_without_account, missing_days, recent_days, requested_spans
+from adpulse.platforms.base import CallLimit
 from adpulse.platforms.registry import PLATFORMS, platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -36,6 +37,7 @@ class Simulation:
         self.connection = connection
         self.limit = limit
         self.sharing = 1
+        self.burst = None
         self.resting = frozenset()
         self.now = NOW
         self.days = {}
@@ -50,7 +52,8 @@ class Simulation:
     def tick(self, now, *, on_demand=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
-        mine = replace(account(self.connection, on_demand=on_demand, limit=self.limit, sharing=self.sharing), resting=self.resting)
+        mine = account(self.connection, on_demand=on_demand, limit=self.limit, sharing=self.sharing)
+        mine = replace(mine, resting=self.resting, burst=self.burst)
         made = plan(now, mine, self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
@@ -83,8 +86,11 @@ class Simulation:
         return max(self.now - self.days[kind, today - timedelta(days=n)] for kind in kinds for n in range(first, last + 1))
 
     def most_in_an_hour(self):
+        return self.most_within(timedelta(hours=1))
+
+    def most_within(self, window):
         times = sorted(at for at, _ in self.calls)
-        return max(bisect_left(times, start + timedelta(hours=1)) - bisect_left(times, start) for start in set(times))
+        return max(bisect_left(times, start + window) - bisect_left(times, start) for start in set(times))
 
 
 def kinds(made):
@@ -558,3 +564,40 @@ def test_the_accounts_totals_rest_after_they_failed_and_nothing_else_does():
 
     assert FetchKind.ACCOUNT not in {fetch.kind for fetch in made.fetches}
     assert {FetchKind.ADS, FetchKind.CAMPAIGNS} <= {fetch.kind for fetch in made.fetches}
+
+
+BURST = CallLimit(calls=50, window=timedelta(seconds=300))
+
+
+@pytest.mark.parametrize("ads", [150, 3_000])
+def test_reads_of_a_first_day_never_exceed_the_burst_limit_and_today_keeps_its_pace(ads):
+    held, free = Simulation(connection(ads=ads)), Simulation(connection(ads=ads))
+    held.burst = BURST
+    reads, unlimited = held.run(3), free.run(3)
+
+    assert held.most_within(BURST.window) <= BURST.calls
+    assert held.most_in_an_hour() <= 180
+    assert len(reads) >= 0.9 * len(unlimited)
+    assert len([day for kind, day in held.days if kind is FetchKind.CAMPAIGNS]) >= 0.8 * len(
+        [day for kind, day in free.days if kind is FetchKind.CAMPAIGNS]
+    )
+
+
+def test_what_does_not_fit_the_burst_limit_waits_until_it_does_and_says_so():
+    burst = replace(account(connection(ads=4_000)), burst=BURST)
+    calls = tuple((NOW - timedelta(seconds=100), Heat.HOT) for _ in range(49))
+    made = plan(NOW, burst, PartitionAges(), calls)
+
+    assert [fetch.kind for fetch in made.fetches] == [FetchKind.ACCOUNT_FACTS]
+    assert made.until == NOW + timedelta(seconds=200, milliseconds=1)
+    assert "the account's call budget of 50 in 5 min" in made.reason
+
+
+def test_a_walk_larger_than_the_burst_limit_begins_beside_reads_of_today():
+    """It goes on when the window has room again: an account that is read all the time never leaves the window empty."""
+    large = replace(account(connection(ads=20_000)), burst=BURST)
+    calls = tuple((NOW - timedelta(seconds=10 * n), Heat.HOT) for n in range(5))
+
+    assert large.costs.full_walk > BURST.calls
+    ages = PartitionAges(dateless={FetchKind.ACCOUNT_FACTS: NOW})
+    assert FetchKind.ENTITIES_FULL in [fetch.kind for fetch in plan(NOW, large, ages, calls).fetches]

@@ -79,6 +79,11 @@ class GoogleClient:
         return f"google:{self._project}"
 
     @property
+    def full_access(self) -> bool | None:
+        """None: Google limits a project's operations, not how fast an account is read ("Access Levels")."""
+        return None
+
+    @property
     def answered_by(self) -> str | None:
         """None: Google refuses a version that has ended, and never answers with another one."""
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adpulse import redact
 from adpulse.metrics_request import Step
 from adpulse.model import FetchKind
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
+from adpulse.platforms.base import CallLimit, Credential, CredentialPrompt, Platform, PlatformClient, Size, Version, WorkingSizes
 from adpulse.platforms.google.costs import NAME, GoogleCosts
 from adpulse.platforms.google.export_columns import EXPORT_COLUMNS
 from adpulse.platforms.google.metrics import WORDS
@@ -77,9 +77,9 @@ def _costs(size: Size, page_size: int) -> GoogleCosts:
     return GoogleCosts(size=size)
 
 
-def _shared_limit(config: GoogleSettings) -> SharedLimit | None:
+def _shared_limit(config: GoogleSettings) -> CallLimit | None:
     operations = OPERATIONS[config.access]
-    return SharedLimit(calls=operations, window=timedelta(days=1)) if operations else None
+    return CallLimit(calls=operations, window=timedelta(days=1)) if operations else None
 
 
 def _production_checks(config: GoogleSettings) -> Iterator[str]:
@@ -127,6 +127,7 @@ GOOGLE = Platform(
     page_size=lambda _: 1,
     costs=_costs,
     shared_limit=_shared_limit,
+    burst_limit=None,
     client=_client,
     consent=_consent,
     production_checks=_production_checks,

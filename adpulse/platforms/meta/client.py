@@ -32,7 +32,7 @@ from adpulse.platforms.meta import requests as ask
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
-from adpulse.platforms.meta.meters import Meters, use_case
+from adpulse.platforms.meta.meters import Meters, has_full_access, use_case
 from adpulse.platforms.meta.reports import MetaReports
 from adpulse.platforms.meta.requests import CREATIVE, MetaRequest
 from adpulse.platforms.meta.session import Endpoint, TokenSession, decoded, error_of
@@ -76,12 +76,18 @@ class MetaClient:
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._meters = Meters(lambda seconds: self._sleep(seconds))  # noqa: PLW0108 - as above
         self._called, self._answered = endpoint.version, endpoint.version
+        self._full_access: bool | None = None
         self.reports = MetaReports(self._ask, self._insights, _answer)
 
     @property
     def scope(self) -> str:
         """The installation's own Meta app, or the other one that issued the token."""
         return self._session.scope
+
+    @property
+    def full_access(self) -> bool | None:
+        """Whether the last answer that named the app's tier named the full one."""
+        return self._full_access
 
     @property
     def answered_by(self) -> str | None:
@@ -267,7 +273,7 @@ class MetaClient:
             headers, answer = response.headers(), decoded(response.body())
         except FacebookRequestError as error:
             translated = _from_sdk(error, path, params, about)
-            self._note_version(_headers(error))
+            self._note_app(_headers(error))
             if not isinstance(translated, RateLimited):  # which pauses the calls by itself
                 self._meters.note(_headers(error), about)
             raise translated from None
@@ -276,14 +282,16 @@ class MetaClient:
             raise Unavailable(f"Meta's answer for {about} was broken off or is no JSON.", "malformed") from None
         if not isinstance(answer, dict) or ("error" not in answer and response.status() >= 400):  # noqa: PLR2004 - HTTP's errors
             raise Unavailable(f"Meta's answer for {about} is not what was asked for.", "malformed")
-        self._note_version(headers)
+        self._note_app(headers)
         self._meters.note(headers, about)
         return answer
 
-    def _note_version(self, headers: Mapping[str, str]) -> None:
-        """Every answer names the version that it is of, refusals too (header ``facebook-api-version``)."""
+    def _note_app(self, headers: Mapping[str, str]) -> None:
+        """Every answer names the version that it is of (header ``facebook-api-version``), and most the app's tier; refusals too."""
         named = next((value for name, value in headers.items() if name.lower() == "facebook-api-version"), "")
         self._answered = named if _VERSION.fullmatch(named) else self._answered
+        tier = has_full_access(headers)
+        self._full_access = self._full_access if tier is None else tier
 
 
 def _accounts_of(nodes: Iterable[object]) -> Iterator[AccountFacts]:

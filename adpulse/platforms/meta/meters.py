@@ -18,6 +18,7 @@ INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
 
 SLOW_DOWN_PERCENT, STOP_PERCENT = 75.0, 95.0
 _SLOW_DOWN_SECONDS = 2.0
+_TIER, _LIMITED_TIER, _FULL_TIER = "ads_api_access_tier", "development_access", "standard_access"
 _METERS = ("call_count", "total_cputime", "total_time")
 _LONGEST_WAIT = 7 * 86_400.0
 """Seconds; far beyond the windows of Meta's limits, which are hours. A longer hint is not believed."""
@@ -50,6 +51,18 @@ def wait_hint(headers: Mapping[str, str], of_use_case: str) -> float | None:
     seconds = _number(_json(headers, "x-ad-account-usage"), "reset_time_duration")
     waits = [minute * 60 for minute in minutes] + [seconds]
     return max((wait for wait in waits if 0 < wait <= _LONGEST_WAIT), default=None)
+
+
+def has_full_access(headers: Mapping[str, str]) -> bool | None:
+    """Whether the app is of the full tier, which the limit of 60 points in 300 s is not for; None when no header names a tier.
+
+    ``ads_api_access_tier`` is ``development_access`` or ``standard_access``, which Meta's pages call limited and full access since 2026-05
+    ("Authorization", section "Marketing API Access Tier overview"). Where two headers differ the limited tier counts.
+    """
+    meters = [_json(headers, name) for name in ("x-ad-account-usage", "x-fb-ads-insights-throttle")]
+    tiers = [meter.get(_TIER) for meter in (*meters, *_cases(headers, INSIGHTS), *_cases(headers, MANAGEMENT))]
+    known = [tier for tier in tiers if tier in (_FULL_TIER, _LIMITED_TIER)]
+    return all(tier == _FULL_TIER for tier in known) if known else None
 
 
 class Meters:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from adpulse import redact
 from adpulse.metrics_request import Step
 from adpulse.model import FetchKind, Level
-from adpulse.platforms.base import Credential, CredentialPrompt, Platform, PlatformClient, SharedLimit, Size, Version, WorkingSizes
+from adpulse.platforms.base import CallLimit, Credential, CredentialPrompt, Platform, PlatformClient, Size, Version, WorkingSizes
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.export_columns import EXPORT_COLUMNS
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 VERSIONS = (Version(name="v25.0", ends=date(2027, 2, 23)), Version(name="v26.0"), Version(name="v27.0"))
 """Source: "Marketing API version history" of Meta's documentation, read 2026-11-29. Graph versions live longer, but not for ads."""
+
+BURST_LIMIT = CallLimit(calls=50, window=timedelta(seconds=300))
+"""An app of the limited tier is blocked for 300 s beyond 60 points of an account, which decay in 300 s; a read is one point.
+
+Source: "Marketing API Rate Limiting" of Meta's documentation, section "API-Level Limits". Ten points are left to what is not counted here,
+such as calls of other programs with the same app.
+"""
 
 _CONNECT = """Connect Meta ad accounts.
 
@@ -66,9 +73,9 @@ def _costs(size: Size, page_size: int) -> MetaCosts:
     return MetaCosts(size=size, page_size=page_size)
 
 
-def _shared_limit(config: MetaSettings) -> SharedLimit | None:
+def _shared_limit(config: MetaSettings) -> CallLimit | None:
     calls = config.app_calls_per_hour
-    return SharedLimit(calls=calls, window=timedelta(hours=1)) if calls else None
+    return CallLimit(calls=calls, window=timedelta(hours=1)) if calls else None
 
 
 def _scope_notice(scope: str) -> str:
@@ -130,6 +137,7 @@ META = Platform(
     page_size=lambda config: config.page_size,
     costs=_costs,
     shared_limit=_shared_limit,
+    burst_limit=BURST_LIMIT,
     client=_client,
     consent=_consent,
     production_checks=_production_checks,
