@@ -201,14 +201,14 @@ class App:
 
     def account(self, lease: Lease) -> Account:
         """What the lease's sync is planned for, with what it may call of a limit that it shares."""
-        key = lease.connection.ledger_key
+        key, platform = lease.connection.ledger_key, platform_of(lease.connection.provider)
         limit = self.ledger.limit(key)
         account = Account(
             connection=lease.connection,
             sharing=self.ledger.sharing(key).get(key, 1),
             parts=lease.parts,
             on_demand=lease.on_demand,
-            page_size=self._page_size(lease.connection),
+            page_size=platform.page_size(self.settings.of(platform)),
             limit=limit.sustained,
             burst=limit.burst,
             lane=lease.lane,
@@ -219,13 +219,6 @@ class App:
             return account
         spent = self.ledger.spent(key, lease.connection.scope)
         return replace(account, share=shares.of(account.demand), spent=spent)
-
-    def _page_size(self, connection: Connection) -> int:
-        """The page size that the account's client uses at present, or the configured one before its first call."""
-        with self._lock:
-            client = self._clients.get((connection.credential_id, connection.scope))
-        platform = platform_of(connection.provider)
-        return (client.page_size(connection) if client else None) or platform.page_size(self.settings.of(platform))
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""

@@ -147,6 +147,17 @@ class AccountFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageSizes:
+    """Rows a page of reports and of walks through entities; None: no page was answered yet, or answers come whole."""
+
+    report: int | None = None
+    walk: int | None = None
+
+
+NO_PAGES = PageSizes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One advertising account as one workspace connected it."""
 
@@ -172,6 +183,8 @@ class Connection:
     delivering_ads: int | None = None
     delivering_campaigns: int | None = None
     """Most leaves, and campaigns, that a day read before the first walk had numbers of: an estimate. None: no day was read yet."""
+    page_sizes: PageSizes = NO_PAGES
+    """The page sizes that the account's reads have reached."""
     login_customer_id: str | None = None
     filters: ReportFilters = WIDEST
     """By which statuses Meta's reports are filtered."""

@@ -114,6 +114,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
         fill_holes(app, lease, holes, staged)
         _record_size(app.sizes, lease, staged)
+        app.sizes.set_page_sizes(lease.connection, app.client(lease.connection).page_sizes(lease.connection))
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         keep_refused(app.refused_rows, lease, staged)
         note_refused(app.warnings, lease, staged)

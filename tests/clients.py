@@ -72,7 +72,7 @@ class MetaRig:
         Fault({"action": "endless"}, Unavailable),
     )
 
-    def __init__(self, sandbox, token="full", page_size=500, version="v26.0", app=None, **client):
+    def __init__(self, sandbox, token="full", page_size=500, version="v26.0", app=None, largest_page=None, **client):
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []
@@ -80,7 +80,8 @@ class MetaRig:
         self.secret = known.get(token, token)
         self.secrets = (self.secret,)
         own = {"app_id": app.id, "app_secret": SecretStr(app.secret)} if app else {}
-        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, page_size=page_size, timeout=PATIENCE_SECONDS, **own)
+        own |= {"timeout": PATIENCE_SECONDS, "page_size": page_size, "largest_page": largest_page or page_size}
+        endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, **own)
         self.sizes = SizesInMemory()
         self.client = MetaClient(SecretStr(self.secret), endpoint, self.sizes, sleep=self.slept.append, **client)
 

@@ -67,10 +67,11 @@ def plan(
         if count:
             platform = platform_of(name)
             limit = limits.by_provider.get(platform.name)
-            rows = _rows(platform.costs(size, platform.page_size(config.of(platform))), config.calls_per_hour, limit, count)
+            page = platform.largest_page(config.of(platform))
+            rows = _rows(platform.costs(size, page), config.calls_per_hour, limit, count)
             results += [_fields(platform.name, count, *row) for row in rows]
             if not as_json:
-                _print(_title(platform.name, count, limit, config.calls_per_hour), rows)
+                _print(_title(platform.name, count, limit, config.calls_per_hour, page), rows)
     if as_json:
         typer.echo(json.dumps(results, indent=2))
 
@@ -128,10 +129,11 @@ def _fields(provider: "Provider", accounts: int, frequency: "Frequency", result:
     }
 
 
-def _title(provider: "Provider", accounts: int, limit: "ScopeLimit | None", calls_per_hour: int) -> str:
+def _title(provider: "Provider", accounts: int, limit: "ScopeLimit | None", calls_per_hour: int, page: int) -> str:
     shared = f"{limit.rate} of the {limit.owner}" if limit else "no limit that they share"
     per_account = f"{calls_per_hour} calls an hour of each account"
-    return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {per_account}"
+    pages = f", pages of {page:,} rows" if page > 1 else ""
+    return f"{accounts:,} {platform_of(provider).label} account{'s' if accounts != 1 else ''}: {shared}, {per_account}{pages}"
 
 
 def _print(title: str, rows: "Rows") -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.metrics_request import MetricsRequest, Step
-from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level, Provider
+from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Level, PageSizes, Provider
 
 if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     import pyarrow as pa
@@ -64,8 +64,8 @@ class PlatformClient(Protocol):
         """ENTITY_SCHEMA rows, all of them or those changed since ``fetch.changed_since``, and the rows that were refused."""
         ...
 
-    def page_size(self, connection: Connection) -> int | None:
-        """Rows of metrics requested per page at present, which decides what a read costs; None where answers come whole."""
+    def page_sizes(self, connection: Connection) -> PageSizes:
+        """Rows requested per page at present, which decide what reads cost; none where answers come whole."""
         ...
 
     def look_up(self, connection: Connection, absent: "Sequence[MissingEntity]", slot: CallSlot) -> "pa.Table":
@@ -126,14 +126,16 @@ class Size:
     ads: int | None
     campaigns: int | None = None
     asset_groups: int | None = None
+    page_sizes: PageSizes = NO_PAGES
 
     @classmethod
     def of(cls, connection: Connection) -> "Size":
         """A connection's size. Before the first walk it is estimated: pages are rows with delivery, so what delivers is what costs."""
         if connection.ad_count is None:
             ads, campaigns = connection.delivering_ads, connection.delivering_campaigns
-            return cls(ads=ads, campaigns=campaigns, asset_groups=connection.asset_group_count)
-        return cls(ads=connection.ad_count, campaigns=connection.campaign_count, asset_groups=connection.asset_group_count)
+        else:
+            ads, campaigns = connection.ad_count, connection.campaign_count
+        return cls(ads=ads, campaigns=campaigns, asset_groups=connection.asset_group_count, page_sizes=connection.page_sizes)
 
 
 class Costs(Protocol):
@@ -319,7 +321,10 @@ class Platform(Generic[S]):
     """An account's id as the platform's API has it, however a person wrote it."""
 
     page_size: Callable[[S], int]
-    """Rows requested in one page; 1 where answers come whole."""
+    """Rows of an account's first pages; 1 where answers come whole."""
+
+    largest_page: Callable[[S], int]
+    """Rows up to which pages grow."""
 
     costs: Callable[[Size, int], Costs]
     """The costs of reads of an account of this size, at this page size."""

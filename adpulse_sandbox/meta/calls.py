@@ -51,7 +51,7 @@ class Call:
         request = Request(
             account=self.account,
             kind=self.kind,
-            page=self.offset // self.limit + 1,
+            page=max(self.offset // self.limit + 1, 2 if self.offset else 1),  # clients may change the rows on their way
             limit=self.limit,
             days=report.days if report else 0,
             span=report.span if report else None,

@@ -16,7 +16,7 @@ from adpulse.clock import Clock
 from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
 from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
-from adpulse.model import AccountFacts, Connection, ConnectionStatus, Provider, RunState, SyncStatus
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, PageSizes, Provider, RunState, SyncStatus
 from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.platforms.base import Size
 from adpulse.retry import LONGEST_BACKOFF
@@ -69,7 +69,7 @@ class ConnectionView:
 
 
 # Fields of the dataclasses that equal a column, by name and type; the others are converted below.
-_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters"))
+_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters", "page_sizes"))
 _SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status", "warnings"))
 
 
@@ -310,16 +310,16 @@ class Connections:
                 _rounded(func.coalesce(ConnectionRow.ad_count, ConnectionRow.delivering_ads), step).label("ads"),
                 _rounded(func.coalesce(ConnectionRow.campaign_count, ConnectionRow.delivering_campaigns), step).label("campaigns"),
                 case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
+                ConnectionRow.report_page,
+                ConnectionRow.walk_page,
             )
             .where(ConnectionRow.scope == scope, ConnectionRow.status == ConnectionStatus.ACTIVE.value)
             .where(ConnectionRow.sync_frequency.in_(tuple(Frequency)))  # a row with an unknown frequency must not stop the others
             .subquery()
         )
         with reading(self._engine).connect() as session:
-            return [
-                Group(frequency=Frequency(frequency), size=Size(ads=ads, campaigns=campaigns, asset_groups=groups), count=count)
-                for frequency, ads, campaigns, groups, count in session.execute(select(*group.c, func.count()).group_by(*group.c))
-            ]
+            rows = session.execute(select(*group.c, func.count().label("connections")).group_by(*group.c)).all()
+        return [Group(frequency=Frequency(row.sync_frequency), size=_size_of(row), count=row.connections) for row in rows]
 
     def heal_clock(self) -> int:
         """Make connections due at once that are due later than any interval or backoff allows; returns how many.
@@ -358,6 +358,7 @@ def _connection(values: Mapping[str, Any]) -> Connection:
         "frequency": Frequency(values["sync_frequency"]),
         "status": ConnectionStatus(values["status"]),
         "filters": filters_of(values),
+        "page_sizes": PageSizes(report=values["report_page"], walk=values["walk_page"]),
     }
     return Connection(**converted, **{name: values[name] for name in _PLAIN})
 
@@ -372,6 +373,11 @@ def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionVie
     names = tuple(sorted(values["labels"].split(labels.SEPARATOR))) if values["labels"] else ()
     converted: dict[str, Any] = {"labels": names, "sync_status": SyncStatus(values["sync_status"]), "warnings": tuple(warnings)}
     return ConnectionView(connection=_connection(values), **converted, **{name: values[name] for name in _SAME})
+
+
+def _size_of(row: Row[Any]) -> Size:
+    pages = PageSizes(report=row.report_page, walk=row.walk_page)
+    return Size(ads=row.ads, campaigns=row.campaigns, asset_groups=row.asset_groups, page_sizes=pages)
 
 
 def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import update
 
-from adpulse.model import Connection
+from adpulse.model import Connection, PageSizes
 from storage.control.database import Engine
 from storage.control.tables import ConnectionRow
 
@@ -28,6 +28,11 @@ class Sizes:
         if (ads, campaigns) != (connection.delivering_ads, connection.delivering_campaigns):
             self._set(connection.id, delivering_ads=ads, delivering_campaigns=campaigns)
 
-    def _set(self, connection_id: str, **values: int) -> None:
+    def set_page_sizes(self, connection: Connection, sizes: PageSizes) -> None:
+        """Store the page sizes that the account's reads have reached; nothing is written when they are stored already."""
+        if sizes != connection.page_sizes:
+            self._set(connection.id, report_page=sizes.report, walk_page=sizes.walk)
+
+    def _set(self, connection_id: str, **values: int | None) -> None:
         with self._engine.begin() as session:
             session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**values))

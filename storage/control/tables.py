@@ -158,6 +158,9 @@ class ConnectionRow(Base):
     asset_group_count: Mapped[int | None]
     delivering_ads: Mapped[int | None]
     delivering_campaigns: Mapped[int | None]
+    report_page: Mapped[int | None]
+    walk_page: Mapped[int | None]
+    """Rows a page that its reads have reached."""
     trailing_spend: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros of its own currency, of the seven days until its metrics changed last: who spends more is synced first."""
     sync_frequency: Mapped[str]

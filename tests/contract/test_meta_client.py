@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import facebook_business.api
@@ -19,7 +20,7 @@ from adpulse.errors import (
     Unavailable,
 )
 from adpulse.metrics_request import MetricsRequest
-from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.model import Fetch, FetchKind, Heat, PageSizes
 from adpulse.platforms.meta.platform import META
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta import usage
@@ -134,7 +135,7 @@ def test_a_range_whose_pages_are_too_big_is_not_halved_by_the_client(meta, sandb
         meta.ads(since=TODAY - timedelta(days=6))
 
     assert [call.params["limit"] for call in sandbox.calls.calls()] == ["500", "250"]
-    assert meta.client.page_size(meta.connection()) == 500
+    assert meta.client.page_sizes(meta.connection()).report == 500
 
 
 @pytest.mark.parametrize(
@@ -307,18 +308,74 @@ def test_pages_that_were_too_big_are_halved_of_that_edge_alone_and_grow_again_wi
     connection = meta.connection()
     sandbox.faults.add([{"action": "too_much_data", "kind": "ads", "above_limit": 40}])
     meta.entities()
-    assert meta.client.page_size(connection) == 160
+    assert meta.client.page_sizes(connection).report == 160
     sandbox.faults.clear()
     sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "above_limit": 40}])
     assert keyed(meta.ads()) == keyed(meta.truth())
-    assert meta.client.page_size(connection) == 40
+    assert meta.client.page_sizes(connection).report == 40
 
     def after(hours):
         meta.sizes.now = began + timedelta(hours=hours, minutes=1)
-        return meta.client.page_size(connection)
+        return meta.client.page_sizes(connection).report
 
     began = meta.sizes.now
     assert [after(hours) for hours in (0, 1, 2, 500)] == [40, 80, 160, 160]
+
+
+def limits(sandbox, edge="insights"):
+    return [int(call.params["limit"]) for call in sandbox.calls.calls() if call.path.endswith(edge)]
+
+
+def test_pages_double_with_each_full_page_up_to_the_largest_and_the_next_read_begins_there(sandbox):
+    meta = MetaRig(sandbox, page_size=20, largest_page=100)
+    truth = keyed(meta.truth())
+
+    assert keyed(meta.ads()) == truth
+    assert keyed(meta.ads()) == truth
+    assert limits(sandbox) == [20, 40, 80, 80, 100]
+    assert meta.client.page_sizes(meta.connection()) == PageSizes(report=100, walk=20)
+
+
+def test_a_size_that_is_refused_while_pages_grow_is_tried_again_an_hour_later(sandbox):
+    meta = MetaRig(sandbox, page_size=20, largest_page=100)
+    sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "above_limit": 40}])
+    meta.ads()
+    began, refused = meta.sizes.now, limits(sandbox)
+    sandbox.calls.clear()
+    meta.sizes.now = began + timedelta(minutes=59)
+    meta.ads()
+    within, _ = limits(sandbox), sandbox.calls.clear()
+    meta.sizes.now = began + timedelta(minutes=61)
+    meta.ads()
+
+    assert refused[:3] == [20, 40, 80]
+    assert set(refused[3:]) | set(within) == {25}
+    assert limits(sandbox)[:3] == [25, 50, 25]
+
+
+def test_a_page_that_had_grown_and_fails_without_a_name_makes_the_next_read_begin_small(sandbox):
+    meta = MetaRig(sandbox, page_size=20, largest_page=100)
+    sandbox.faults.add([{"action": "server_error", "kind": "insights", "above_limit": 50}])
+    with pytest.raises(Unavailable):
+        meta.ads()
+
+    assert keyed(meta.ads()) == keyed(meta.truth())
+    assert limits(sandbox)[:5] == [20, 40, 80, 80, 80]
+    assert set(limits(sandbox)[5:]) == {20}
+
+
+def test_a_walk_has_a_size_of_its_own_that_a_new_process_begins_with(sandbox):
+    meta = MetaRig(sandbox, page_size=20, largest_page=100)
+    truth = meta.entities().num_rows
+    reached = meta.client.page_sizes(meta.connection())
+    again = MetaRig(sandbox, page_size=20, largest_page=100)
+    connection = replace(again.connection(), page_sizes=reached)
+    sandbox.calls.clear()
+    fetch = Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=1)
+
+    assert reached == PageSizes(report=20, walk=100)
+    assert again.client.entities(connection, fetch, again.slot).rows.num_rows == truth
+    assert set(limits(sandbox, "ads")) == {100}
 
 
 def test_the_sdk_is_the_one_from_the_package_index():

@@ -94,7 +94,7 @@ def test_trap_02_a_living_ads_vanished_day_becomes_zero_and_a_deleted_ads_day_st
 def test_trap_03_a_page_sequence_that_breaks_off_writes_nothing_of_it(installation, sandbox, action):
     connection = installation.connect("Sakura Tea")
     client = installation.app.client(connection)
-    client._page_size, client._sleep = 20, lambda _: None
+    client._sizes.first, client._sleep = 20, lambda _: None
     sandbox.faults.add([{"action": action, "kind": "insights", "page": 2}])
 
     (run,) = installation.leg(connection)
@@ -102,7 +102,7 @@ def test_trap_03_a_page_sequence_that_breaks_off_writes_nothing_of_it(installati
     assert run.state is RunState.FAILED
     assert run.counts.inserted == 0
     sandbox.faults.clear()
-    client._page_size = 500
+    client._sizes.first = 500
     assert installation.sync(connection).state is RunState.DONE
     assert installation.differences(connection) == []
 

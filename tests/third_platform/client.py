@@ -11,7 +11,7 @@ from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AuthExpired, BadRequest, RateLimited, Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS
-from adpulse.model import AccountFacts, FetchKind
+from adpulse.model import NO_PAGES, AccountFacts, FetchKind
 from adpulse.platforms.attempts import Attempts
 
 CENT = 10_000
@@ -46,8 +46,8 @@ class PinboardClient:
         told = self._call("GET", f"accounts/{connection.external_id}/entities", slot)["entities"]
         return EntitiesAnswer(entities(told, connection.id))
 
-    def page_size(self, connection):  # noqa: ARG002 - answers come whole
-        return None
+    def page_sizes(self, connection):  # noqa: ARG002 - answers come whole
+        return NO_PAGES
 
     @property
     def reports(self):

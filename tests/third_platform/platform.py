@@ -71,6 +71,7 @@ PINBOARD = Platform(
     scope_notice=lambda _: "",
     account_id=lambda written: written,
     page_size=lambda _: 1,
+    largest_page=lambda _: 1,
     costs=lambda size, _: PinboardCosts(size=size),
     shared_limit=lambda config: CallLimit(calls=config.points, window=timedelta(minutes=10)),
     burst_limit=None,

@@ -8,12 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.model import PageSizes
 from adpulse.planner.cadence import cadence
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.scopes import ScopeLimit, scope_limits
 from adpulse.planner.shares import RESERVE, divide
 from adpulse.platforms.base import Size
 from adpulse.platforms.google.settings import GoogleSettings
+from adpulse.platforms.meta.platform import META
 from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.registry import platform_of
 from adpulse.settings import Settings
@@ -201,3 +203,11 @@ def test_a_tiny_share_slows_what_is_daily_too_instead_of_starving_it():
     assert rhythm.stretch > 2
     assert rhythm.interval > DAY
     assert needs(Frequency.HOURLY).within(500) == Rhythm(interval=timedelta(hours=1))
+
+
+def test_reads_cost_what_the_pages_take_that_the_account_has_reached():
+    costs = platform_of("meta").costs(Size(ads=10_000, campaigns=500, page_sizes=PageSizes(report=5_000, walk=1_000)), 500)
+    larger = platform_of("meta").costs(Size(ads=10_000, campaigns=500), 5_000)
+
+    assert [costs.read(kind, 3) for kind in META.metric_kinds] == [larger.read(kind, 3) for kind in META.metric_kinds]
+    assert (costs.full_walk, larger.full_walk) == (2 + 2 * 11, 2 + 2 * 3)

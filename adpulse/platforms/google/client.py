@@ -28,7 +28,7 @@ from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
-from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Heat, Level
+from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Heat, Level, PageSizes
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.google import normalise, requests, shapes
@@ -123,9 +123,9 @@ class GoogleClient:
         answers += [self._entities(connection, level, ids, slot) for level, ids in changed.items()]
         return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
-    def page_size(self, connection: Connection) -> int | None:  # noqa: ARG002 - of every account
+    def page_sizes(self, connection: Connection) -> PageSizes:  # noqa: ARG002 - of every account
         """None: an answer is a stream, and one call."""
-        return None
+        return NO_PAGES
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These entities, removed ones too, in a query for each level; an id that Google does not know is GONE."""

@@ -125,6 +125,7 @@ GOOGLE = Platform(
     scope_notice=lambda _: "",
     account_id=lambda written: written.replace("-", ""),
     page_size=lambda _: 1,
+    largest_page=lambda _: 1,
     costs=_costs,
     shared_limit=_shared_limit,
     burst_limit=None,

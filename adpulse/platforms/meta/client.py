@@ -8,7 +8,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -21,10 +20,9 @@ from pydantic import SecretStr
 from adpulse.entities import EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import AccountRefused, AdpulseError, BadRequest, FieldRefused, ObjectGone, RateLimited, TooMuchData, Unavailable
-from adpulse.ladder import smaller_page
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
-from adpulse.model import AccountFacts, Connection, Fetch, FetchKind, Level
+from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Level, PageSizes
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, shapes, tokens
@@ -33,6 +31,7 @@ from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
 from adpulse.platforms.meta.meters import Meters, has_full_access, use_case
+from adpulse.platforms.meta.page_sizes import SMALLEST_PAGE, EdgeSizes, PageSize
 from adpulse.platforms.meta.reports import MetaReports
 from adpulse.platforms.meta.requests import CREATIVE, MetaRequest
 from adpulse.platforms.meta.session import Endpoint, TokenSession, decoded, error_of
@@ -40,8 +39,6 @@ from adpulse.refused_rows import RowRefused
 
 log = logging.getLogger(__name__)
 
-SMALLEST_PAGE = 25
-_CAREFUL_ROWS = 50
 _MOST_SHRINKS = 16
 EMPTY_PAGES = 10
 """Meta documents empty pages that have a next one; this many in a row is a loop."""
@@ -57,7 +54,7 @@ class MetaClient:
     """What one token reaches. Blocking; safe to share between threads.
 
     ``issuer`` is the id of the app that issued the token; None takes it for the installation's own, until Meta refuses that app's proof
-    and ``scope`` becomes another one. ``sizes`` keeps the rows a page that an account's edges answer.
+    and ``scope`` becomes another one. ``sizes`` keeps the rows a page that an account's edges refused.
     """
 
     def __init__(
@@ -70,8 +67,7 @@ class MetaClient:
         issuer: str | None = None,
     ) -> None:
         self._session = TokenSession(token, endpoint, issuer)
-        self._page_size = endpoint.page_size
-        self._sizes = sizes
+        self._sizes = EdgeSizes(sizes, endpoint.page_size, endpoint.largest_page)
         self._sleep = sleep
         self._attempts = Attempts(lambda seconds: self._sleep(seconds), Random())  # noqa: S311, PLW0108 - jitter; tests put another sleep in its place
         self._meters = Meters(lambda seconds: self._sleep(seconds))  # noqa: PLW0108 - as above
@@ -132,13 +128,14 @@ class MetaClient:
         since = fetch.changed_since - _CHANGE_OVERLAP if fetch.kind is FetchKind.ENTITIES_CHANGED and fetch.changed_since else None
         answers = list[EntitiesAnswer]()
         for level in ask.WALKED:
-            rows = self._list(ask.walk(level, connection.external_id, since), slot, _account(connection.external_id))
+            request = ask.walk(level, connection.external_id, since)
+            rows = self._list(request, slot, _account(connection.external_id), connection.page_sizes)
             answers.append(normalise.entities(level, rows, connection.id))
         return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
-    def page_size(self, connection: Connection) -> int | None:
-        """Rows of metrics requested per page at present; fewer after Meta refused a page as too big."""
-        return self._sizes.current(_account(connection.external_id), EDGE, self._page_size)
+    def page_sizes(self, connection: Connection) -> PageSizes:
+        """Rows requested per page at present; fewer after Meta refused a page as too big, more after it answered full ones."""
+        return self._sizes.of_account(_account(connection.external_id), connection.page_sizes)
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
@@ -174,29 +171,39 @@ class MetaClient:
     def _insights(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
         """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""
         about = _account(connection.external_id)
-        rows = self._sizes.current(about, EDGE, self._page_size)
-        smaller = max(rows // request.page_divisor, min(rows, SMALLEST_PAGE))
-        return self._pages(report.path, report.params, slot, about, _PageSize(smaller, request.page_shrinks, len(request.days)))
+        rows = self._sizes.current(about, EDGE, connection.page_sizes)
+        size = PageSize(
+            sizes=self._sizes,
+            account=about,
+            edge=EDGE,
+            rows=max(rows // request.page_divisor, min(rows, SMALLEST_PAGE)),
+            shrinks=request.page_shrinks,
+            days=len(request.days),
+            grows=request.page_divisor == 1,  # a part of a day that was too big stays small
+        )
+        return self._pages(report.path, report.params, slot, about, size)
 
-    def _list(self, request: MetaRequest, slot: CallSlot, about: str) -> list[Page]:
-        """All rows of an edge."""
-        return [row for page in self._pages(request.path, request.params, slot, about) for row in page]
+    def _list(self, request: MetaRequest, slot: CallSlot, about: str, stored: PageSizes | None = None) -> list[Page]:
+        """All rows of an edge; its pages grow where it is known what they reached before."""
+        edge = request.path.rpartition("/")[2]
+        rows = self._sizes.current(about, edge, stored or NO_PAGES)
+        size = PageSize(sizes=self._sizes, account=about, edge=edge, rows=rows, shrinks=_MOST_SHRINKS, grows=stored is not None)
+        return [row for page in self._pages(request.path, request.params, slot, about, size) for row in page]
 
-    def _pages(self, path: str, params: Params, slot: CallSlot, about: str, size: "_PageSize | None" = None) -> Iterator[list[Page]]:
+    def _pages(self, path: str, params: Params, slot: CallSlot, about: str, size: PageSize) -> Iterator[list[Page]]:
         """The rows of an edge, page by page while Meta says there is a next one. What came before an error is not all there is.
 
         Raises:
             Unavailable: a page is malformed, a cursor repeats, or empty pages do not end.
             TooMuchData: the first page is too big however often it may shrink, or a later one at its smallest.
         """
-        edge = path.rpartition("/")[2]
-        size = size or _PageSize(self._sizes.current(about, edge, self._page_size), _MOST_SHRINKS, 1)
         after, cursors, empty = None, set[str](), 0
         while True:
             page = self._page(path, {**params, **({"after": after} if after else {})}, slot, about, size)
+            after = shapes.next_cursor(page, about)
+            size.answered(len(page["data"]), more=after is not None)
             yield page["data"]
             empty = 0 if page["data"] else empty + 1
-            after = shapes.next_cursor(page, about)
             if after is None:
                 return
             if after in cursors or empty > EMPTY_PAGES:
@@ -204,19 +211,16 @@ class MetaClient:
             cursors.add(after)
             size.shrinks = _MOST_SHRINKS  # what was read so far would be lost
 
-    def _page(self, path: str, params: Params, slot: CallSlot, about: str, size: "_PageSize") -> Page:
-        """One page; when it is too big, a smaller one from the same place. A size that is answered after that is remembered.
+    def _page(self, path: str, params: Params, slot: CallSlot, about: str, size: PageSize) -> Page:
+        """One page; when it is too big, a smaller one from the same place.
 
         A page that one ad's creative refuses is read in small ones, of which only that ad's comes without creatives.
         """
-        shrunk = False
         while True:
-            rows = min(size.rows, _CAREFUL_ROWS) if size.careful > 0 else size.rows
             try:
-                page = self._call("GET", path, {**params, "limit": rows}, slot, about)
+                page = self._call("GET", path, {**params, "limit": size.requested}, slot, about)
             except FieldRefused as refused:
-                if size.careful <= 0 and rows > _CAREFUL_ROWS:
-                    size.careful = rows
+                if size.take_care():
                     continue
                 if CREATIVE not in params["fields"]:
                     raise
@@ -224,17 +228,16 @@ class MetaClient:
                 params = ask.without_creatives(params)
                 continue
             except TooMuchData:
-                if not size.shrinks or size.rows <= SMALLEST_PAGE:
+                refused_rows = size.rows
+                if not size.shrink():
                     raise
-                smaller = smaller_page(size.rows, size.days, SMALLEST_PAGE)
-                log.info("Meta finds pages of %s rows too big for %s; requesting %s", size.rows, about, smaller)
-                size.rows, size.shrinks, shrunk = smaller, size.shrinks - 1, True
+                log.info("Meta finds pages of %s rows too big for %s; requesting %s", refused_rows, about, size.rows)
                 continue
+            except Unavailable:
+                size.failed()
+                raise
             if not isinstance(page.get("data"), list):
                 raise Unavailable(f"Meta sent a page without data for {about}.", "malformed")
-            size.careful -= rows
-            if shrunk:
-                self._sizes.note(about, path.rpartition("/")[2], size.rows)
             return page
 
     def _ask(self, request: MetaRequest, slot: CallSlot, about: str) -> Page:
@@ -304,19 +307,6 @@ def _accounts_of(nodes: Iterable[object]) -> Iterator[AccountFacts]:
 
 def _account(external_id: str) -> str:
     return f"account {external_id}"
-
-
-@dataclass(slots=True)
-class _PageSize:
-    """Rows of the next page of a request of so many days, and how often it may still shrink.
-
-    ``careful``: so many rows more are read in small pages, as one of them refuses its page.
-    """
-
-    rows: int
-    shrinks: int
-    days: int
-    careful: int = 0
 
 
 def _answer(connection: Connection, request: MetricsRequest, pages: Iterator[list[Page]]) -> MetricsAnswer:

@@ -12,7 +12,7 @@ LOOKUP_EDGE_CALLS, LOOKUP_BY_ID = 3, 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaCosts:
-    """Pages of one row per entity and day."""
+    """Pages of one row per entity and day; pages of ``page_size`` rows where the account has reached no size of its own."""
 
     size: Size
     page_size: int
@@ -25,14 +25,14 @@ class MetaCosts:
     @property
     def full_walk(self) -> int:
         """Campaigns, and the pages of ad sets and ads."""
-        return self.changed_walk - 1 + self._pages(self.size.ads, 1) * 2
+        return self.changed_walk - 1 + _pages(self.size.ads, self.size.page_sizes.walk or self.page_size) * 2
 
     def read(self, kind: FetchKind, days: int) -> int:
         """One page while the size is unknown."""
         if kind is FetchKind.CATEGORIES:
             return 0
         entities = {FetchKind.ADS: self.size.ads, FetchKind.CAMPAIGNS: self.size.campaigns, FetchKind.ACCOUNT: 1}
-        return self._pages(entities[kind], days)
+        return _pages((entities[kind] or 0) * days, self.size.page_sizes.report or self.page_size)
 
     def longest(self, days: int, calls: int) -> int:
         """As long as its pages allow for."""
@@ -41,5 +41,6 @@ class MetaCosts:
             longest += 1
         return longest
 
-    def _pages(self, entities: int | None, days: int) -> int:
-        return max(1, -(-int((entities or 0) * GROWTH * days) // self.page_size))
+
+def _pages(rows: int | None, page: int) -> int:
+    return max(1, -(-int((rows or 0) * GROWTH) // page))

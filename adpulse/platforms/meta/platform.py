@@ -47,6 +47,7 @@ def _client(config: MetaSettings, clock: "Clock", credential: Credential, sizes:
         app_id=config.app_id,
         app_secret=config.app_secret,
         page_size=config.page_size,
+        largest_page=config.largest_page,
         timeout=config.timeout_seconds,
     )
     return MetaClient(credential.secret, endpoint, sizes, issuer=credential.app_id)
@@ -135,6 +136,7 @@ META = Platform(
     scope_notice=_scope_notice,
     account_id=lambda written: written.removeprefix("act_"),
     page_size=lambda config: config.page_size,
+    largest_page=lambda config: config.largest_page,
     costs=_costs,
     shared_limit=_shared_limit,
     burst_limit=BURST_LIMIT,

@@ -26,6 +26,7 @@ class Endpoint:
     app_id: str | None = None
     app_secret: SecretStr | None = None
     page_size: int = 500
+    largest_page: int = 5_000
     timeout: float = 60.0
 
 

@@ -25,8 +25,9 @@ class MetaSettings(PlatformSettings):
         500,
         ge=1,
         le=5000,
-        description="Rows per page, halved when Meta says it is too much; accounts of more than some 15,000 ads need larger pages.",
+        description="Rows of an account's first pages; they double with each full page and shrink when Meta refuses one.",
     )
+    largest_page: int = Field(5000, ge=1, le=5000, description="Rows up to which pages grow.")
     timeout_seconds: float = Field(60.0, gt=0, description="How long one call to Meta may take.")
     app_calls_per_hour: int | None = Field(
         None, ge=1, description="Calls of all accounts of a Meta app together in any 60 minutes, counted for each app; default: no limit."
