@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
+from adpulse import private_file
 from adpulse.errors import KeysLost, Usage
 
 _CONFIRMATION = "confirmation of"  # not a credential's id, so a confirmation cannot pass for a credential, nor the reverse
@@ -35,15 +35,7 @@ class KeyFile:
                     f"The keys of the stored tokens are lost: there is no {self.path}. Put your copy of it there, or set "
                     "ADPULSE_SECRET_KEY. Without a copy, move the home away and connect every account again."
                 )
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._write_draft([Fernet.generate_key().decode()])
-            try:
-                # Unlike a rename, a link fails if the file exists, so it replaces no key of another process.
-                os.link(draft, self.path)
-            except FileExistsError:
-                pass  # another process was first: its key is used
-            finally:
-                draft.unlink()
+            private_file.create(self.path, Fernet.generate_key().decode())
         self._read = self._version()
         return _split(self.path.read_text())
 
@@ -53,7 +45,7 @@ class KeyFile:
 
     def replace(self, keys: Sequence[str]) -> None:
         """Replace all keys, atomically."""
-        self._write_draft(keys).replace(self.path)
+        private_file.write_draft(self.path, ",".join(keys)).replace(self.path)
 
     def _version(self) -> tuple[int, ...]:
         try:
@@ -61,16 +53,6 @@ class KeyFile:
         except FileNotFoundError:
             return self._read  # a missing file counts as unchanged: the keys that were read stay in use
         return status.st_ino, status.st_size, status.st_mtime_ns
-
-    def _write_draft(self, keys: Sequence[str]) -> Path:
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        draft.unlink(missing_ok=True)
-        # Private from the first byte, whatever the umask.
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(",".join(keys))
-            file.flush()
-            os.fsync(file.fileno())
-        return draft
 
 
 class Cipher:

@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import requests
+from pydantic import SecretStr
 
-from adpulse import redact
+from adpulse import prefect_login, redact
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
 from adpulse.model import Lane, Provider
-from adpulse.settings import Settings
+from adpulse.settings import LOOPBACK_HOSTS, Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -75,8 +77,21 @@ def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
 
 
 def pages_url() -> str | None:
-    """Where Prefect's pages are, if this process was told of a server."""
-    return os.environ["PREFECT_API_URL"].removesuffix("/api") if "PREFECT_API_URL" in os.environ else None
+    """Where a browser finds Prefect's pages, if this process knows a server: ``PREFECT_UI_URL``, or where its API is."""
+    api = os.environ.get("PREFECT_API_URL")
+    return os.environ.get("PREFECT_UI_URL", api.removesuffix("/api")).rstrip("/") if api else None
+
+
+def pages_link(config: Settings, place: str, now: datetime) -> str | None:
+    """A link to a page of Prefect's, which logs the browser in if the server is adpulse's own; None without a server.
+
+    ``place`` is a path, ``now`` real time. With a ticket the link works once and for a minute.
+    """
+    pages, login = pages_url(), _login(config)
+    path = place if place.startswith("/") else f"/{place}"
+    if pages is None or login is None:
+        return pages and pages + path
+    return f"{pages}{prefect_login.TICKET_PATH}/{prefect_login.issue_ticket(login, now)}?next={quote(path)}"
 
 
 def use_running_server(config: Settings) -> None:
@@ -84,8 +99,15 @@ def use_running_server(config: Settings) -> None:
     state = config.home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
-    if config.prefect_auth:
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", redact.protect_login(config.prefect_auth.get_secret_value()))
+    if login := _login(config):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", redact.protect_login(login.get_secret_value()))
+
+
+def _login(config: Settings) -> SecretStr | None:
+    """``user:password`` of the server that this process uses: the setting, or the home's own, which only a server here is shown."""
+    host = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname
+    is_own = host in LOOPBACK_HOSTS and "PREFECT_API_KEY" not in os.environ
+    return config.prefect_auth or (prefect_login.existing_login(config.home) if is_own else None)
 
 
 def answers() -> bool:

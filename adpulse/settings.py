@@ -48,7 +48,8 @@ class Settings(BaseSettings):
         None, description="Where people's browsers reach this installation, `https://…`; consent at a platform needs it."
     )
     prefect_auth: SecretStr | None = Field(
-        None, description="`user:password` of the Prefect server; one that listens beyond loopback must have it."
+        None,
+        description="`user:password` of the Prefect server; default: made at its first start; beyond loopback it must be set.",
     )
     prefect_origins: str | None = Field(
         None, description="Where else than on loopback the Prefect server is reached, `https://prefect.example.com`, comma separated."

@@ -11,7 +11,6 @@ Freshness and calls are judged for each platform by itself.
 
 import argparse
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from sqlalchemy import func, select
 from adpulse import bootstrap
 from adpulse.clock import SystemClock
 from adpulse.model import AccountFacts, Provider, RunState
+from adpulse.orchestrator import use_running_server
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
 from adpulse_sandbox.google.world import MAX_EXTRA
@@ -126,8 +126,8 @@ def _start(
     ahead = _set_clock(remote)
     report_progress("Starting adpulse up …")
     up = stack.enter_context(processes.adpulse("up", log=home / "logs" / "up.log", ready="Ready"))
-    os.environ.update(json.loads((home / "prefect" / "server.json").read_text())["environment"])
     app = bootstrap.app()
+    use_running_server(app.settings)
     installation = Installation(app=app, engine=database.connect(app.settings.control_url), remote=remote, home=home, ahead=ahead)
     _connect(installation, connections, addresses)
     report_progress(f"{meta} Meta and {google} Google connections in {len(WORKSPACES)} workspaces, adpulse up is process {up.pid}.")

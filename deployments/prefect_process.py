@@ -23,8 +23,12 @@ import uvicorn
 from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.settings import get_current_settings
+from pydantic import SecretStr
+from starlette.types import ASGIApp
 
+from adpulse.clock import SystemClock
 from adpulse.errors import AlreadyRunning
+from deployments.browser_login import BrowserLogin
 from deployments.instance import Service, only
 from deployments.origins import ORIGINS, OwnOrigins
 
@@ -73,8 +77,11 @@ def serve() -> None:
     (``prefect.cli._server_utils`` of 3.8.8) from what Prefect and uvicorn document. The port is taken before the database is touched.
     """
     api = get_current_settings().server.api
+    application: ASGIApp = create_app(final=True)
+    if api.auth_string:
+        application = BrowserLogin(application, SecretStr(api.auth_string.get_secret_value()), SystemClock())
     config = uvicorn.Config(
-        OwnOrigins(create_app(final=True), os.environ[ORIGINS].split(",")),
+        OwnOrigins(application, os.environ[ORIGINS].split(",")),
         host=str(api.host),
         port=api.port,
         timeout_keep_alive=api.keepalive_timeout,

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from adpulse import redact
 from adpulse.errors import Usage
 from adpulse.home import make_private
+from adpulse.prefect_login import own_login
 from adpulse.settings import LOOPBACK_HOSTS, Settings
 from deployments.child import LOOPBACK, Child, answers, reserved_port
 from deployments.instance import Service, make_room
@@ -40,7 +41,7 @@ class PrefectServer:
     """A server whose state lives in ``prefect`` of the home folder, or in ``database_url``; a context manager that stops it.
 
     When it ends by itself, it is restarted at the same address. ``server.json`` in that folder has the address for other commands.
-    Only the server's own environment has the database's URL and the password.
+    Its password is ``auth``, or the home's own. ``server.json`` does not have it; only the server's environment has the database's URL.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class PrefectServer:
         origins: str | None = None,
     ) -> None:
         self._origins = origins
-        self._secrets = _secrets(database_url, auth)
         self._home = home.absolute()
+        self._auth = auth
+        self._database_url = database_url
         self._progress = progress
         self._state = self._home / "prefect" / "server.json"
         self._port = 0
@@ -74,9 +76,8 @@ class PrefectServer:
         return f"http://{LOOPBACK}:{self._port}"
 
     def environment(self) -> dict[str, str]:
-        """The environment with which a process uses this server."""
-        own = {"PREFECT_API_URL": f"{self.ui_url}/api", "PREFECT_HOME": str(self._home / "prefect")}
-        return {**SETTINGS, **own}
+        """The environment with which a process uses this server, with its password."""
+        return {**self._address(), "PREFECT_API_AUTH_STRING": redact.protect_login(self._login().get_secret_value())}
 
     def __enter__(self) -> Self:
         """Start it, after stopping one that a killed predecessor left behind.
@@ -92,7 +93,8 @@ class PrefectServer:
             starting.callback(self.__exit__, None, None, None)
             self._port = self._reservation.enter_context(reserved_port(_FIRST_PORT))
             self._progress(f"Starting the Prefect server at {self.ui_url} …")
-            self._child.start({**self.environment(), **_place(LOOPBACK, self._port, self._origins), **self._secrets})
+            secrets = _secrets(self._database_url, self._login())
+            self._child.start({**self._address(), **_place(LOOPBACK, self._port, self._origins), **secrets})
             starting.pop_all()
         return self
 
@@ -103,7 +105,14 @@ class PrefectServer:
         self._state.unlink(missing_ok=True)
 
     def _record(self, pid: int) -> None:
-        self._state.write_text(json.dumps({"pid": pid, "environment": self.environment()}))
+        self._state.write_text(json.dumps({"pid": pid, "environment": self._address()}))
+
+    def _address(self) -> dict[str, str]:
+        own = {"PREFECT_API_URL": f"{self.ui_url}/api", "PREFECT_HOME": str(self._home / "prefect")}
+        return {**SETTINGS, **own}
+
+    def _login(self) -> SecretStr:
+        return self._auth or own_login(self._home)
 
 
 def become_server(config: Settings, host: str, port: int) -> None:
@@ -111,16 +120,19 @@ def become_server(config: Settings, host: str, port: int) -> None:
 
     Raises:
         AlreadyRunning: the home folder's server is running.
-        Usage: other machines could reach it without a password.
+        Usage: other machines could reach it, and ADPULSE_PREFECT_AUTH is not set: those who should could not know the password.
     """
     if host not in LOOPBACK_HOSTS and not config.prefect_auth:
-        raise Usage(f"Anyone who reaches {host} could change every deployment. Set ADPULSE_PREFECT_AUTH to user:password first.")
+        raise Usage(
+            f"Other machines reach {host}, and need to know the server's password. Set ADPULSE_PREFECT_AUTH to user:password first."
+        )
     make_private(config)
     home = config.home.absolute()
     make_room(home, Service.PREFECT_SERVER, print)
     (home / "prefect").mkdir(parents=True, exist_ok=True)
     own = {"PREFECT_HOME": str(home / "prefect"), **_place(host, port, config.prefect_origins)}
-    environment = {**SETTINGS, **os.environ, **own, **_secrets(config.prefect_database_url, config.prefect_auth)}
+    secrets = _secrets(config.prefect_database_url, config.prefect_auth or own_login(home))
+    environment = {**SETTINGS, **os.environ, **own, **secrets}
     os.execve(sys.executable, _command(home), environment)  # noqa: S606 - replaces this process
 
 
@@ -135,13 +147,11 @@ def _place(host: str, port: int, origins: str | None) -> dict[str, str]:
     return {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port), ORIGINS: ",".join(named)}
 
 
-def _secrets(database_url: SecretStr | None, auth: SecretStr | None) -> dict[str, str]:
+def _secrets(database_url: SecretStr | None, auth: SecretStr) -> dict[str, str]:
     """Prefect's own variables for its database, with the driver that Prefect needs, and for its password."""
-    variables = {}
+    variables = {"PREFECT_SERVER_API_AUTH_STRING": redact.protect_login(auth.get_secret_value())}
     if database_url:
         url = redact.protect_url(database_url.get_secret_value())
         scheme, _, location = url.partition("://")
         variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{location}" if scheme in _POSTGRESQL else url
-    if auth:
-        variables["PREFECT_SERVER_API_AUTH_STRING"] = redact.protect_login(auth.get_secret_value())
     return variables

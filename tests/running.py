@@ -15,7 +15,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import refresh_global_settings_context
 from waiting import until
 
-from adpulse import orchestrator
+from adpulse import orchestrator, prefect_login
 from adpulse.model import Parts, RunState
 from adpulse.services import syncing
 
@@ -58,7 +58,9 @@ class Running(Installation):
         if not ready.wait(READY_SECONDS):
             self.child.kill()
             raise AssertionError("adpulse up did not get ready:\n" + "\n".join(self.printed))
+        login = prefect_login.existing_login(self.app.settings.home).get_secret_value()
         self.prefect = json.loads((self.app.settings.home / "prefect" / "server.json").read_text())["environment"]
+        self.prefect |= {"PREFECT_API_AUTH_STRING": login}
         os.environ.update(self.prefect)
         forget_prefect()
 

@@ -229,6 +229,7 @@ CLOCKS = {
     "adpulse/clock.py": "the real clock itself",
     "adpulse/bootstrap.py": "gives it to everything else",
     "deployments/instance.py": "says since when a process runs, before there is an App",
+    "deployments/prefect_process.py": "gives it to the server's logins, in a process without an App",
     "adpulse/services/restoring_backups.py": "names files that are put aside, before there is an App",
     "storage/warehouse/analytics.py": "compares with the file system's own times",
     "storage/warehouse/damage.py": "names a file that is put aside",

@@ -18,6 +18,7 @@ cli = typer.Typer(
 )
 for _group in (
     "services",
+    "prefect_command",
     "workspaces",
     "keys",
     "secrets",

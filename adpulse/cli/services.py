@@ -70,7 +70,7 @@ def _run_everything(config: "Settings", note: Callable[[str], None]) -> None:
         asyncio.run(deploy_all(config.work_pool))
         with serving(config.home, progress=typer.echo) as address:
             note(address)
-            typer.echo(f"Prefect UI: {server.ui_url}")
+            typer.echo(f"Prefect UI: {server.ui_url} (it asks for a password; the pages' link Prefect logs you in)")
             typer.echo(f"HTTP API: {address}")
             typer.echo(f"Pages: {_login_link(address)} (this link logs you in, once)")
             typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")

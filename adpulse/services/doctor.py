@@ -146,7 +146,10 @@ def _prefect_access() -> Iterator[Finding]:
     if not orchestrator.lets_anybody_in():
         yield _ok("Prefect's access", "Its server asks for a password.")
     elif urlsplit(url).hostname in LOOPBACK_HOSTS:
-        yield _look("Prefect's access", "Its server asks for no password: everybody on this machine may change deployments.")
+        yield _look(
+            "Prefect's access",
+            "Its server asks for no password: everybody on this machine may change deployments. That of adpulse up asks for one.",
+        )
     else:
         yield _wrong("Prefect's access", f"Whoever reaches {urlsplit(url).netloc} may change deployments. Set ADPULSE_PREFECT_AUTH.")
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 from sqlalchemy import delete
 
+from adpulse import prefect_login
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, RunState
@@ -39,6 +40,7 @@ RULES = {
     ("GET", "/connect/{workspace_id}/{grant_id}"): "editor",
     ("POST", "/connect/{workspace_id}/{grant_id}"): "editor",
     ("GET", "/health"): "viewer",
+    ("GET", "/prefect"): "operator",
     ("POST", "/dead-letters/{run_id}/replay"): "editor",
     ("GET", "/alerts"): "viewer",
     ("POST", "/workspaces/{workspace_id}/alerts"): "editor",
@@ -366,8 +368,37 @@ def test_only_operators_see_the_way_to_prefect(browser, visit, installation, tea
     operator = requests.Session()
     visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
 
-    assert "http://127.0.0.1:4200" in visit(operator, "GET", "/connections").text
-    assert "127.0.0.1:4200" not in visit(browser(team.editor), "GET", "/connections").text
+    assert f'href="{ROOT}/prefect"' in visit(operator, "GET", "/connections").text
+    assert f"{ROOT}/prefect" not in visit(browser(team.editor), "GET", "/connections").text
+
+
+@pytest.mark.parametrize(("place", "path"), [("/runs/flow-run/1", "/runs/flow-run/1"), ("@evil.example/", "/%40evil.example/")])
+def test_an_operators_link_to_prefect_has_a_ticket_that_works_once(visit, installation, monkeypatch, place, path):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    home, operator = installation.app.settings.home, requests.Session()
+    login = prefect_login.own_login(home)
+    visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
+    now = datetime.now(UTC)
+
+    answer = visit(operator, "GET", "/prefect", params={"next": place}, allow_redirects=False)
+
+    address, _, rest = answer.headers["Location"].partition(f"{prefect_login.TICKET_PATH}/")
+    ticket, _, after = rest.partition("?next=")
+    tickets = prefect_login.Tickets(login, now - prefect_login.LIFETIME)
+    assert (answer.status_code, address, after) == (303, "http://127.0.0.1:4200", path)
+    assert [tickets.redeem(ticket, now) for _ in range(2)] == [True, False]
+    assert login.get_secret_value().partition(":")[2] not in answer.headers["Location"]
+
+
+def test_a_server_of_somebody_else_is_linked_without_a_ticket(visit, installation, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.com/api")
+    operator = requests.Session()
+    prefect_login.own_login(installation.app.settings.home)
+    visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
+
+    answer = visit(operator, "GET", "/prefect", params={"next": "@evil.example/"}, allow_redirects=False)
+
+    assert answer.headers["Location"] == "https://prefect.example.com/@evil.example/"
 
 
 def test_a_pasted_token_leads_to_a_choice_and_what_is_chosen_is_connected(browser, visit, installation, team):

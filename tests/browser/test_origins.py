@@ -1,12 +1,16 @@
 """A page that a user visits, served by somebody else on this machine, and what it gets from the Prefect server with a real browser."""
 
+import re
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import expect
 from prefect.client.orchestration import get_client
+
+from adpulse import prefect_login
 
 TRIES = """async ([api, deployment]) => {
     const json = {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"};
@@ -118,14 +122,28 @@ def test_a_page_of_another_origin_cannot_show_prefects_pages_in_a_frame(tab, api
         assert "Pages of another origin may not" in tab.frames[1].content()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_prefects_own_pages_work_with_either_name_of_this_machine(tab, api, host):
-    pages = api.removesuffix("/api").replace("127.0.0.1", host)
-
+def test_an_operator_gets_from_adpulses_pages_to_prefects_and_nobody_else_does(tab, running, address, api):
+    pages = api.removesuffix("/api")
     tab.goto(f"{pages}/deployments")
+    expect(tab.locator("input[type=password]")).to_be_visible(timeout=30_000)
+
+    tab.goto(f"{address}/app/login/{running.app.sessions.link().get_secret_value()}")
+    tab.get_by_role("link", name="Prefect", exact=True).click()
+    expect(tab).to_have_url(re.compile(re.escape(pages) + "/(v2/)?dashboard"), timeout=30_000)
+    tab.goto(f"{pages}/deployments")
+
+    expect(tab.get_by_text("google-on-demand").first).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_prefects_own_pages_work_with_either_name_of_this_machine(tab, api, running, host):
+    pages = api.removesuffix("/api").replace("127.0.0.1", host)
+    ticket = prefect_login.issue_ticket(prefect_login.existing_login(running.app.settings.home), datetime.now(UTC))
+
+    tab.goto(f"{pages}{prefect_login.TICKET_PATH}/{ticket}?next=/deployments")
     expect(tab.get_by_text("google-on-demand").first).to_be_visible(timeout=30_000)
     outcomes = tab.evaluate(TRIES, [api, "00000000-0000-0000-0000-000000000000"])
 
-    assert outcomes["read"] == "read 200"
-    assert outcomes["start"] == "read 404"
+    assert outcomes["read"] == "read 401"  # its origin may ask, but these requests show no password
+    assert outcomes["start"] == "read 401"
     assert (outcomes["events in"], outcomes["logs out"]) == ("opened", "opened")

@@ -1,21 +1,25 @@
 """Prefect's own server as adpulse runs it: what a page of another origin gets from it, and what ``adpulse deploy`` installs there."""
 
 import asyncio
+import base64
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 import requests
 from prefect.client.orchestration import get_client
 from prefect.events.actions import CancelFlowRun
 from prefect.events.schemas.automations import AutomationCore
+from pydantic import SecretStr
 from running import forget_prefect
 from waiting import until
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from adpulse import orchestrator
+from adpulse import orchestrator, prefect_login
 from deployments import automations
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
@@ -53,7 +57,8 @@ def flow_runs():
 
 def ask(server, path, method="GET", **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.request(method, f"{server.ui_url}/api{path}", headers=named, json={} if method == "POST" else None, timeout=30)
+    body, login = {} if method == "POST" else None, tuple(server.environment()["PREFECT_API_AUTH_STRING"].split(":"))
+    return requests.request(method, f"{server.ui_url}/api{path}", headers=named, auth=login, json=body, timeout=30)
 
 
 def own(server):
@@ -112,16 +117,45 @@ def test_a_foreign_pages_websocket_is_refused_before_it_is_accepted(server, path
 def test_the_websockets_of_the_servers_own_pages_and_of_programs_are_accepted(server):
     for origin in (None, *own(server)):
         with connect(f"ws{server.ui_url[4:]}/api/events/in", origin=origin, subprotocols=["prefect"]) as socket:
-            socket.send('{"type": "auth", "token": null}')
+            socket.send(json.dumps({"type": "auth", "token": server.environment()["PREFECT_API_AUTH_STRING"]}))
 
             assert "auth_success" in socket.recv(timeout=30)
 
 
-@pytest.mark.usefixtures("server")
-def test_prefects_own_command_line_and_ours_work(tmp_path):
+def test_without_the_password_only_the_health_checks_answer(server, deployment):
+    before, wrong = flow_runs(), ("adpulse", "guess")
+    created = [
+        requests.post(f"{server.ui_url}/api{CREATE.format(id=deployment)}", json={}, auth=auth, timeout=30) for auth in (None, wrong)
+    ]
+    health = [requests.get(f"{server.ui_url}/api/{path}", timeout=30).status_code for path in ("health", "ready")]
+    with connect(f"ws{server.ui_url[4:]}/api/events/out", subprotocols=["prefect"]) as socket:
+        socket.send('{"type": "auth", "token": null}')
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=30)
+
+    assert ([answer.status_code for answer in created], health) == ([401, 401], [200, 200])
+    assert flow_runs() == before
+
+
+def test_a_ticket_is_answered_with_the_password_once(server):
+    login = server.environment()["PREFECT_API_AUTH_STRING"]
+    ticket = prefect_login.issue_ticket(SecretStr(login), datetime.now(UTC))
+    url = f"{server.ui_url}{prefect_login.TICKET_PATH}/{ticket}?next=/runs"
+
+    first, again = requests.get(url, timeout=30), requests.get(url, timeout=30)
+
+    assert base64.b64encode(login.encode()).decode() in first.text
+    assert 'location.replace("/runs")' in first.text
+    assert (first.headers["Cache-Control"], again.status_code) == ("no-store", 401)
+
+
+def test_prefects_own_command_line_and_ours_work(server, tmp_path):
     environment = {**os.environ, "ADPULSE_HOME": str(tmp_path)}
-    for command in (["prefect", "deployment", "ls"], ["adpulse", "deploy"]):
-        done = subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True, check=False)
+    without = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    own = {**without, "ADPULSE_HOME": str(server._home)}
+    asked = ["adpulse", "prefect", "deployment", "ls"]
+    for command, variables in ((["prefect", "deployment", "ls"], environment), (["adpulse", "deploy"], environment), (asked, own)):
+        done = subprocess.run([sys.executable, "-m", *command], env=variables, capture_output=True, text=True, check=False)
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "meta" in done.stdout

@@ -1,11 +1,12 @@
-"""A Prefect server that others can reach asks them for a password."""
+"""The Prefect server asks for a password: its own, or the one of the setting."""
 
 import os
+import re
 
 import pytest
 from pydantic import SecretStr
 
-from adpulse import orchestrator
+from adpulse import orchestrator, prefect_login, redact
 from adpulse.errors import Usage
 from adpulse.settings import Settings
 from deployments import server
@@ -40,6 +41,40 @@ def test_its_secrets_are_told_in_its_environment_and_its_settings_are_ours_unles
     assert environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://u:pw@db/prefect"
     assert environment["PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS"] == "7"
     assert environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] == "15"
+
+
+def test_a_server_on_loopback_has_a_password_of_its_own(become, tmp_path):
+    environment = become(Settings(home=tmp_path), "127.0.0.1")
+
+    stored = tmp_path / "prefect" / "login"
+    assert (
+        environment["PREFECT_SERVER_API_AUTH_STRING"]
+        == stored.read_text()
+        == become(Settings(home=tmp_path), "::1")["PREFECT_SERVER_API_AUTH_STRING"]
+    )
+    assert re.fullmatch(r"adpulse:[\w-]{43}", stored.read_text())
+    assert stored.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"),
+    [
+        ({"PREFECT_API_URL": "http://127.0.0.1:4200/api"}, True),
+        ({"PREFECT_API_URL": "http://localhost:4200/api"}, True),
+        ({"PREFECT_API_URL": "https://prefect.example.com/api"}, False),
+        ({"PREFECT_API_URL": "http://127.0.0.1:4200/api", "PREFECT_API_KEY": "cloud"}, False),
+        ({}, False),
+    ],
+)
+def test_the_own_password_is_shown_to_a_server_on_this_machine_only(tmp_path, monkeypatch, variables, shown):
+    login = prefect_login.own_login(tmp_path).get_secret_value()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    orchestrator.use_running_server(Settings(home=tmp_path))
+
+    assert os.environ.get("PREFECT_API_AUTH_STRING") == (login if shown else None)
+    assert redact.redact(f"it is {login}") == "it is adpulse:[redacted]" or not shown
 
 
 def test_every_process_of_ours_shows_the_password(tmp_path, monkeypatch):

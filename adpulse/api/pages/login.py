@@ -1,4 +1,4 @@
-"""Logging in with an API key or a one-time link, and out."""
+"""Logging in with an API key or a one-time link, and out; and operators' way to Prefect's pages."""
 
 import time
 from collections import deque
@@ -10,7 +10,8 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import SecretStr
 
-from adpulse.api.access import COOKIE, Installation, Viewer, require_same_origin
+from adpulse import orchestrator
+from adpulse.api.access import COOKIE, Installation, Operator, Viewer, require_same_origin
 from adpulse.api.pages.site import ROOT, page
 from adpulse.api.problems import Refused
 from storage.control.sessions import SESSION
@@ -98,6 +99,15 @@ def log_out(caller: Viewer) -> Response:
     caller.app.sessions.end(caller.id)
     answer = RedirectResponse(f"{ROOT}/login", HTTPStatus.SEE_OTHER)
     answer.delete_cookie(COOKIE)
+    return answer
+
+
+@router.get("/prefect")
+def open_prefect(caller: Operator, place: Annotated[str, Query(alias="next", max_length=1024)] = "/") -> Response:
+    """Redirect to a page of Prefect's, with a ticket that logs the browser in there."""
+    link = orchestrator.pages_link(caller.app.settings, place, caller.app.wall.now())
+    answer = RedirectResponse(link or f"{ROOT}/health", HTTPStatus.SEE_OTHER)
+    answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
