@@ -139,5 +139,14 @@ VARIED: Sequence[AccountSpec] = (
         lives_from=(("offsite_conversion.custom.1470000000000061", 7), ("offsite_conversion.fb_pixel_custom", 9)),
         use_cases=(("custom_audience", 100), ("instagram", 40)),
     ),
+    # Leads under one of the narrow types alone: the indicator of instant forms, and the types that a recorded row has beside ``lead``.
+    AccountSpec(
+        number=62, name="Quote Roofing", currency="AUD", timezone="Australia/Sydney", ads=8, shape=(2, 2), objectives=("OUTCOME_LEADS",),
+        purchase_types=(), lead_types=("leadgen.other",),
+    ),
+    AccountSpec(
+        number=63, name="Chat Dentist", currency="EUR", timezone="Europe/Madrid", ads=8, shape=(2, 2), objectives=("OUTCOME_LEADS",),
+        purchase_types=(), lead_types=("onsite_conversion.lead", "onsite_web_lead"),
+    ),
 )  # fmt: skip
 """Small accounts, each of which differs from the standard ones; the token ``varied`` reaches them."""

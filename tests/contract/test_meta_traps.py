@@ -40,7 +40,18 @@ def test_trap_01_one_purchase_under_several_types_counts_once(meta):
     ("metric", "kinds"),
     [
         ("purchases", ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")),
-        ("leads", ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")),
+        (
+            "leads",
+            (
+                "lead",
+                "onsite_conversion.lead_grouped",
+                "leadgen_grouped",
+                "offsite_conversion.fb_pixel_lead",
+                "onsite_web_lead",
+                "onsite_conversion.lead",
+                "leadgen.other",
+            ),
+        ),
         ("installs", ("omni_app_install", "app_install", "mobile_app_install")),
         ("visitors", ("omni_landing_page_view", "landing_page_view")),
     ],

@@ -13,11 +13,15 @@ FIELDS: Mapping[str, str] = {
 
 CATEGORIES: Mapping[str, str] = {
     "PURCHASE": "purchases",
-    **dict.fromkeys(("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT"), "leads"),
+    **dict.fromkeys(("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "MESSAGE_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT"), "leads"),
     "DOWNLOAD": "installs",
     "PAGE_VIEW": "visitors",
 }
-"""Conversion category → metric. Imported, qualified and converted leads are later stages of a lead that is counted already."""
+"""Conversion category → metric. Imported, qualified and converted leads are later stages of a lead that is counted already.
+
+``MESSAGE_LEAD`` is "a message or chat interaction to indicate interest in an advertiser's offering" (reference of
+``ConversionActionCategoryEnum``); versions before v26 report it as UNKNOWN.
+"""
 
 KINDS = tuple(dict.fromkeys(CATEGORIES.values()))
 """The metrics that are kinds of conversions."""

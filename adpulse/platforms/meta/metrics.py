@@ -10,10 +10,25 @@ from adpulse.platforms.meta.shapes import Row
 from adpulse.refused_rows import LARGEST, RowRefused
 
 PURCHASES = ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase")
-LEADS = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
+LEADS = (
+    "lead",
+    "onsite_conversion.lead_grouped",
+    "leadgen_grouped",
+    "offsite_conversion.fb_pixel_lead",
+    "onsite_web_lead",
+    "onsite_conversion.lead",
+    "leadgen.other",
+)
 INSTALLS = ("omni_app_install", "app_install", "mobile_app_install")
 VISITORS = ("omni_landing_page_view", "landing_page_view")
-"""Meta reports one event under several of these types: the first that is present counts all of them, a sum would double them."""
+"""Meta reports one event under several of these types: the first that is present counts all of them, a sum would double them.
+
+``lead`` is "All offsite leads plus all On-Facebook leads", ``onsite_conversion.lead_grouped`` "All On-Facebook leads" and
+``leadgen_grouped`` those "coming from Messenger and Instant Forms" (page "Ads Action Stats", grouped action types). The last three are
+documented nowhere. A row recorded in a public client counts each lead under ``lead``, ``onsite_conversion.lead_grouped``,
+``onsite_conversion.lead`` and ``onsite_web_lead`` alike; ``leadgen.other`` is the indicator that the field ``results`` has for ad sets that
+are optimised for instant forms. So they count only where no type before them is present.
+"""
 
 
 @dataclass(frozen=True, slots=True)
