@@ -26,6 +26,7 @@ from adpulse.platforms.versions import PinnedVersion, pinned_version
 from adpulse.settings import Settings
 from adpulse.targets import Targets
 from storage.control import database, migrations
+from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alert, Alerts
 from storage.control.authorizations import Authorizations
 from storage.control.bulk import Bulk
@@ -90,6 +91,7 @@ class App:
         self.authorizations = Authorizations(engine, self.cipher, wall=wall)
         self.rotation = Rotation(engine, self.cipher)
         self.connections = Connections(engine, self.clock, wall=wall)
+        self.account_limits = AccountLimits(engine, self.clock)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)
@@ -162,7 +164,7 @@ class App:
         if client.scope != connection.scope:  # Meta refused a proof, or the app has become the installation's own
             self.credentials.set_scope(connection.credential_id, client.scope)
         if client.full_access not in (None, connection.full_access):
-            self.connections.set_full_access(connection.scope, full_access=bool(client.full_access))
+            self.account_limits.set_full_access(connection.scope, full_access=bool(client.full_access))
         return client
 
     def client_for(self, provider: Provider, secret: SecretStr, app_id: str | None = None) -> PlatformClient:

@@ -190,6 +190,8 @@ class Connection:
     """By which statuses Meta's reports are filtered."""
     full_access: bool = False
     """Whether the platform reported that its app is not held to the platform's burst limit."""
+    calls_per_hour: int | None = None
+    """Most calls of its account in any hour; None is the installation's limit. Of several connections of an account the lowest counts."""
 
     @property
     def zone(self) -> ZoneInfo:

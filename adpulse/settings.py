@@ -17,6 +17,9 @@ from adpulse.platforms.registry import PLATFORMS
 
 SECRETS_DIR = "ADPULSE_SECRETS_DIR"
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+MOST_CALLS_PER_HOUR = 10_000
+"""The highest limit of an account's calls in an hour: Meta's full tier has 9,000 points in 300 seconds, and nobody needs as many."""
+
 SCHEME_PORTS = {"http": 80, "https": 443}
 
 T = TypeVar("T", bound=BaseSettings)
@@ -59,7 +62,7 @@ class Settings(BaseSettings):
     calls_per_hour: int = Field(
         180,
         ge=1,
-        le=10_000,
+        le=MOST_CALLS_PER_HOUR,
         description="Most platform calls per account in any 60 minutes; more than 180 only where the app's access tier allows them.",
     )
     gross_margin: Decimal = Field(

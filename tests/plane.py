@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from adpulse.crypto import Cipher
 from adpulse.model import AccountFacts
 from adpulse.targets import Targets
+from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alerts
 from storage.control.authorizations import Authorizations
 from storage.control.bulk import Bulk
@@ -50,6 +51,7 @@ class ControlPlane:
         self.grants = Grants(engine, cipher, wall=wall)
         self.authorizations = Authorizations(engine, cipher, wall=wall)
         self.connections = Connections(engine, clock, wall=wall)
+        self.account_limits = AccountLimits(engine, clock)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, clock)
         self.labels = Labels(engine)

@@ -9,6 +9,7 @@ from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, W
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, FetchKind, Level, SyncStatus
 from adpulse.planner.completeness import DayLevel
+from adpulse.settings import MOST_CALLS_PER_HOUR
 from storage.control.labels import MAX_LABELS
 from storage.control.listing import Criteria, Order
 
@@ -55,6 +56,9 @@ class ConnectionOut(SyncTelemetry):
     timezone: str = Field(examples=["America/New_York"])
     labels: list[str] = Field(examples=[["eu", "retail"]])
     gross_margin: str = Field(examples=["0.35"], description="A share, exact.")
+    calls_per_hour: int | None = Field(
+        examples=[None], description="Most calls of its account in any 60 minutes; null is the installation's `ADPULSE_CALLS_PER_HOUR`."
+    )
     status: ConnectionStatus
     status_reason: str | None = Field(examples=["Paused. Go on with: adpulse resume"])
     effective_interval_seconds: float | None = Field(examples=[300.0])
@@ -174,6 +178,13 @@ class ConnectionChange(Body):
     labels: list[str] | None = Field(None, max_length=MAX_LABELS, examples=[["eu", "retail"]], description="These and no others.")
     gross_margin: str | None = Field(
         None, max_length=32, examples=["0.35"], description="A share, or a percentage such as `35%`. Every stored day's profit follows."
+    )
+    calls_per_hour: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_CALLS_PER_HOUR,
+        examples=[400],
+        description="Most calls of its account in any 60 minutes, null for the installation's limit; only operators change it.",
     )
 
 

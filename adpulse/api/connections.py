@@ -26,6 +26,7 @@ from adpulse.api.fields import ConnectionId, WorkspaceId
 from adpulse.api.jobs import Accepted, Job, accepted, job_of
 from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.model import ConnectionStatus, Parts
+from adpulse.role import Role
 from adpulse.services import changing, deleting
 from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
@@ -50,13 +51,17 @@ def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOu
     return connection_answers(caller, [caller.connection(connection_id)])[0]
 
 
-@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin", responses=CHANGES)
+@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin or its limit", responses=CHANGES)
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
     """A new margin queues a sync, which computes the profit of every stored day again without a platform call."""
-    connection = caller.connection(connection_id).connection
+    connection, has_limit = caller.connection(connection_id).connection, "calls_per_hour" in body.model_fields_set
+    if has_limit:
+        caller.require(Role.OPERATOR, "Changing calls_per_hour")
     changing.change_connection(
         caller.app, connection, name=body.name, labels=body.labels, gross_margin=body.gross_margin, dispatcher=dispatch_later
     )
+    if has_limit:
+        caller.app.account_limits.set_calls_per_hour(connection, body.calls_per_hour)
     return connection_answers(caller, [caller.connection(connection.id)])[0]
 
 

@@ -41,6 +41,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("frequency")(set_frequency)
     cli.command("label")(set_labels)
     cli.command("margin")(set_margin)
+    cli.command("limit")(set_calls_per_hour)
     for command in (pause, resume, reconnect, disconnect, delete):
         cli.command()(command)
 
@@ -283,6 +284,22 @@ def set_margin(
     applied_by = f"the sync that is queued: {ticket.run_id}" if ticket else "its next sync, once it is synced again"
     name = context.connections.get(connection).connection.name
     typer.echo(f"{name}: margin {presentation.format_percent(margin)}. Its stored days follow with {applied_by}")
+
+
+def set_calls_per_hour(
+    connection: Reference, value: Annotated[str, typer.Argument(help="Calls in any 60 minutes, or default for ADPULSE_CALLS_PER_HOUR.")]
+) -> None:
+    """Limit the calls of a connection's account in any hour. Of several connections of an account the lowest limit counts."""
+    from adpulse.bootstrap import app
+    from adpulse.frequency import format_duration
+    from adpulse.services import changing
+
+    context, calls = app(), changing.parse_calls_per_hour(value)
+    changed = context.connections.get(connection).connection
+    context.account_limits.set_calls_per_hour(changed, calls)
+    limit = context.ledger.limit(changed.ledger_key)
+    in_burst = f", and {limit.burst.calls} in {format_duration(limit.burst.window)} while its app has limited access" if limit.burst else ""
+    typer.echo(f"{changed.name}: its account may be called {limit.per_hour:,} times in any hour{in_burst}.")
 
 
 def pause(connection: Reference) -> None:

@@ -8,6 +8,7 @@ from adpulse.errors import Usage
 from adpulse.metrics import parse_margin
 from adpulse.model import RESUMABLE, WITHOUT_CREDENTIAL, Connection, ConnectionStatus
 from adpulse.services.syncing import Dispatch, dispatch, request_sync
+from adpulse.settings import MOST_CALLS_PER_HOUR
 from storage.control.connections import PAUSED, Connections, ConnectionView
 from storage.control.labels import check
 from storage.control.sync_requests import Ticket
@@ -49,6 +50,21 @@ def change_connection(
         app.labels.change(connection.id, lambda _: new_labels)
     if margin is not None and margin != connection.gross_margin:
         set_margin(app, connection.id, margin, dispatcher=dispatcher)
+
+
+def parse_calls_per_hour(value: str) -> int | None:
+    """The limit of an account's calls in any hour that a person wrote; None for ``default`` or nothing, which is the installation's.
+
+    Raises:
+        Usage: it is no whole number within the allowed range.
+    """
+    if value.strip().lower() in ("", "default"):
+        return None
+    if not value.strip().isdecimal() or not 1 <= int(value.strip()[:9]) <= MOST_CALLS_PER_HOUR:
+        raise Usage(
+            f"'{value[:60]}' is no number of calls an hour. Use 1 to {MOST_CALLS_PER_HOUR:,}, or default for the installation's limit."
+        )
+    return int(value)
 
 
 def pause(connections: Connections, reference: str) -> ConnectionView:

@@ -269,12 +269,6 @@ class Connections:
         with self._engine.begin() as session:
             self._update(session, connection_id, timezone=facts.timezone)
 
-    def set_full_access(self, scope: str, *, full_access: bool) -> None:
-        """Store whether the app of a scope has full access to its platform."""
-        with self._engine.begin() as session:
-            lock(session, ConnectionRow.scope == scope)
-            session.execute(update(ConnectionRow).where(ConnectionRow.scope == scope).values(full_access=full_access))
-
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
         """Make no call before ``until`` (business time) for the account, in any workspace, or for the whole scope."""
         condition = ConnectionRow.scope == connection.scope

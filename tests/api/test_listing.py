@@ -105,6 +105,20 @@ def test_a_new_margin_reaches_the_stored_days_with_the_sync_that_it_asks_for(ask
     assert installation.rows("SELECT count(*) FROM metric_facts WHERE abs(profit - (revenue * 0.35 - spend)) > 1") == [(0,)]
 
 
+def test_only_operators_change_an_accounts_limit_and_null_is_the_installations(ask, installation, team, operator):
+    path, limit = f"/connections/{team.connection.id}", installation.app.ledger.limit
+
+    refused = ask("PATCH", path, team.editor, json={"name": "Other", "calls_per_hour": 500})
+    assert (refused.status_code, "requires the role operator" in refused.json()["detail"]) == (403, True)
+    assert ask("GET", path, team.viewer).json()["name"] == team.connection.name
+    assert ask("PATCH", path, operator, json={"calls_per_hour": 500}).json()["calls_per_hour"] == 500
+    assert ask("PATCH", path, operator, json={"name": "Other"}).json()["calls_per_hour"] == 500
+    assert limit(team.connection.ledger_key).per_hour == 500
+    assert ask("PATCH", path, operator, json={"calls_per_hour": 0}).status_code == 422
+    assert ask("PATCH", path, operator, json={"calls_per_hour": None}).json()["calls_per_hour"] is None
+    assert limit(team.connection.ledger_key).per_hour == 180
+
+
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_cursor_with_an_instant_that_is_none_is_refused(ask, team, instant):
     cursor = base64.urlsafe_b64encode(json.dumps(["last_completed", instant, "n", "7a"]).encode()).decode()

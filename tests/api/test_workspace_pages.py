@@ -54,6 +54,24 @@ def test_name_labels_and_margin_are_changed_together_or_not_at_all(visit, sessio
     assert 'value="35%"' in shown
 
 
+def test_the_limit_of_an_account_is_changed_by_operators_alone(visit, session, operators, installation, team):
+    path = f"/connections/{team.connection.id}"
+
+    def limit():
+        return installation.app.connections.get(team.connection.id).connection.calls_per_hour
+
+    assert 'name="calls_per_hour"' not in visit(session, "GET", path).text
+    assert visit(session, "POST", f"{path}/limit", data={"calls_per_hour": "900"}).status_code == 403
+    visit(operators, "POST", f"{path}/limit", data={"calls_per_hour": "250"})
+    assert limit() == 250
+    shown = visit(operators, "GET", path).text
+    assert 'name="calls_per_hour" value="250"' in shown
+    assert "0 of 250" in shown
+    assert visit(operators, "POST", f"{path}/limit", data={"calls_per_hour": "lots"}).status_code == 400
+    visit(operators, "POST", f"{path}/limit", data={"calls_per_hour": ""})
+    assert limit() is None
+
+
 def test_connections_are_found_by_name_and_label(visit, session, installation, team):
     other = installation.connect("Nordlicht Moebel")
     installation.app.labels.change(other.id, lambda _: ["dach & <co>"])

@@ -176,6 +176,26 @@ def test_a_paused_connection_takes_a_margin_and_no_sync(adpulse, installation, c
     assert "once it is synced again" in out
 
 
+def test_a_connections_limit_is_changed_shown_and_taken_back(adpulse, installation, connected):
+    def limit():
+        return installation.app.ledger.limit(connected.ledger_key).per_hour
+
+    code, out, _ = adpulse("limit", connected.name, "90")
+    assert (code, limit()) == (0, 90)
+    assert out == f"{connected.name}: its account may be called 90 times in any hour, and 50 in 5 min while its app has limited access.\n"
+    assert json.loads(adpulse("status", connected.name, "--json")[1])["calls_per_hour"] == 90
+    assert "90 calls in any hour" in adpulse("status", connected.name)[1]
+    assert (adpulse("limit", connected.name, "default")[0], limit()) == (0, 180)
+
+
+@pytest.mark.parametrize("value", ["0", "10001", "many", "1.5", "-3"])
+def test_a_wrong_limit_changes_nothing(adpulse, installation, connected, value):
+    code, out, err = adpulse("limit", connected.name, "--", value)
+
+    assert (code, out, "is no number of calls an hour" in err) == (2, "", True)
+    assert installation.app.connections.get(connected.id).connection.calls_per_hour is None
+
+
 def test_realtime_needs_the_workspaces_grant(adpulse, installation, connected):
     refused, _, err = adpulse("frequency", connected.name, "realtime")
     granted, _, _ = adpulse("workspace", "grant-realtime", "Acme")

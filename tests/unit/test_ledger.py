@@ -294,13 +294,41 @@ def test_an_account_is_held_to_the_burst_limit_until_all_its_connections_apps_ha
     plane.workspace = plane.workspaces.create("another")
     plane.connect("1", scope="meta:7")
 
-    plane.connections.set_full_access("meta", full_access=True)
+    plane.account_limits.set_full_access("meta", full_access=True)
     assert [ledger.limit(key).burst for key in ("meta:1", "meta:2", "meta:3")] == [burst, None, burst]
-    plane.connections.set_full_access("meta:7", full_access=True)
+    plane.account_limits.set_full_access("meta:7", full_access=True)
     assert ledger.limits() == dict.fromkeys(("meta:1", "meta:2"), AccountLimit(per_hour=180))
     assert taken(ledger, "meta:1", 60) == 60
-    plane.connections.set_full_access("meta", full_access=False)
+    plane.account_limits.set_full_access("meta", full_access=False)
     assert taken(ledger, "meta:1", 1) == 0
+
+
+def test_the_lowest_limit_of_an_accounts_connections_counts_and_none_is_the_installations(plane):
+    ledger, first = bursting(plane, limit=100), plane.connect("1")
+    plane.connect("2")
+    plane.workspace = plane.workspaces.create("another")
+    second = plane.connect("1")
+
+    plane.account_limits.set_calls_per_hour(first, 400)
+    assert [ledger.limit(key).per_hour for key in ("meta:1", "meta:2", "meta:3")] == [100, 100, 100]
+    plane.account_limits.set_calls_per_hour(second, 300)
+    plane.account_limits.set_full_access("meta", full_access=True)
+    assert taken(ledger, "meta:1", 500) == 300
+    assert str(refusal(ledger, "meta:1", "meta")).startswith("The 300 calls an hour for meta:1 are used up")
+    plane.connections.disconnect(second.id, "gone")
+    assert taken(ledger, "meta:1", 500) == 100
+    plane.account_limits.set_calls_per_hour(first, None)
+    assert ledger.limits() == {"meta:1": AccountLimit(per_hour=100), "meta:2": AccountLimit(per_hour=100)}
+
+
+def test_a_limit_below_what_the_hour_has_used_refuses_until_enough_calls_have_left(plane):
+    ledger, connection = bursting(plane, calls=500), plane.connect("1")
+    taken(ledger, "meta:1", 20)
+    plane.clock.advance(minutes=10)
+    taken(ledger, "meta:1", 20)
+    plane.account_limits.set_calls_per_hour(connection, 30)
+
+    assert refusal(ledger, "meta:1", "meta").retry_after == pytest.approx(50 * 60, abs=1)
 
 
 def test_a_read_that_has_begun_waits_for_its_next_call_and_one_that_has_not_is_refused(plane):

@@ -152,7 +152,7 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
     """The rows of these connections."""
     app, connections = caller.app, [view.connection for view in views]
     glances, cadences = app.overview.glances(connections), app.cadences(connections)
-    now, real_now = app.clock.now(), app.wall.now()
+    now, real_now, limits = app.clock.now(), app.wall.now(), app.ledger.limits()
     return [
         Row(
             view=view,
@@ -160,7 +160,7 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
             cadence=cadences[view.connection.id],
             now=now,
             real_now=real_now,
-            calls_limit=app.settings.calls_per_hour,
+            calls_limit=limits[key].per_hour if (key := view.connection.ledger_key) in limits else app.settings.calls_per_hour,
         )
         for view in views
     ]

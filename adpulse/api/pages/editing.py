@@ -1,4 +1,4 @@
-"""Changes of a connection that are rare: its name, labels and margin, disconnecting it, and deleting it with its data."""
+"""Changes of a connection that are rare: its name, labels, margin and limit, disconnecting it, and deleting it with its data."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from adpulse.api.access import Editor
+from adpulse.api.access import Editor, Operator
 from adpulse.api.background import dispatch_later
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.model import ConnectionStatus
@@ -31,6 +31,14 @@ def edit(
     changing.change_connection(
         caller.app, connection, name=name, labels=new_labels, gross_margin=gross_margin or None, dispatcher=dispatch_later
     )
+    return back(request, f"/connections/{connection.id}")
+
+
+@router.post("/connections/{connection_id}/limit")
+def limit(request: Request, caller: Operator, connection_id: str, calls_per_hour: Annotated[str, Form(max_length=32)] = "") -> Response:
+    """Change how often its account may be called in any hour; empty is the installation's limit."""
+    connection = caller.connection(connection_id).connection
+    caller.app.account_limits.set_calls_per_hour(connection, changing.parse_calls_per_hour(calls_per_hour))
     return back(request, f"/connections/{connection.id}")
 
 

@@ -73,6 +73,7 @@ def health(
         letters=_letters(caller, rows, scope),
         delays=_delays(rows),
         budgets=_budgets(app, rows),
+        calls_limit=app.settings.calls_per_hour,
         minutes=app.overview.calls_by_minute(scope),
         written=_written(app.overview, scope, int(time.monotonic() // _CACHE_SECONDS)),
         query=request.url.query,
