@@ -49,6 +49,11 @@ class Metric:
     """Whether the numbers of ads, or of days, may be added up. Reach may not: it is stored for each level as the platform reports it."""
 
     @property
+    def of_conversions(self) -> bool:
+        """Whether it follows from conversions, which platforms attribute later than they count delivery."""
+        return self.fractional or self.split
+
+    @property
     def fractional(self) -> bool:
         """Whether a stored number may be rounded, so that the sum of several is not quite their total."""
         return self.unit is Unit.MICROS and not self.exact

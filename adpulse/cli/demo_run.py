@@ -159,7 +159,7 @@ class DemoRun:
             self._check(bool(days), f"no restated day was found for {name}")
 
     def _restated(self, connection: Connection) -> list[str]:
-        query = "SELECT DISTINCT date FROM restatements WHERE connection_id = ? AND age_days > 0 ORDER BY date DESC"
+        query = "SELECT DISTINCT date FROM restatements WHERE connection_id = ? ORDER BY date DESC"
         return [str(day) for day in read(self._published(connection), query, [connection.id]).column(0).to_pylist()]
 
     def _prove(self) -> None:

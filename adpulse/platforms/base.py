@@ -30,6 +30,10 @@ CallSlot = Callable[[], None]
 CALLS_PER_LEG = 40
 """Most calls for older days in one leg in the background: numbers appear as they come, and other accounts get their turn."""
 
+COMPLETE_AFTER = timedelta(hours=3)
+"""How long after a day ended its delivery has come in. Source: Google Ads Help, "About data freshness" (read 2026-11-29): most statistics
+are delayed by less than 3 hours. Meta documents none, and refreshes about every 15 minutes."""
+
 GROWTH = 1.05
 """Ads created since the last walk: the cost of a piece must stay an upper bound."""
 
@@ -255,6 +259,9 @@ class Platform(Generic[S]):
     export_columns: Mapping[str, Sequence[str]]
     """Names of the columns of reports that people export from its pages, by what they hold: a metric, or one of ``FIELDS`` in
     ``adpulse.verification.columns``."""
+
+    conversions_complete_after: timedelta
+    """How long after a day ended its conversions have come in, at least :data:`COMPLETE_AFTER`; later changes restate the day."""
 
     lookback_days: int
     """How long the platform may restate a day's conversions; later the day is final."""

@@ -19,6 +19,8 @@ from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import MARGIN_UNIT, METRICS
 from adpulse.model import Connection, Provider, RunCounts
 from adpulse.planner.completeness import ReadDay, level_of_read
+from adpulse.platforms.base import COMPLETE_AFTER
+from adpulse.platforms.registry import platform_of
 
 METRIC_CHANGE_SCHEMA = pa.schema(
     [
@@ -313,3 +315,27 @@ def connections_table(connections: Sequence[Connection], margins: Mapping[str, D
         if connection.id in margins
     ]
     return pa.Table.from_pylist(rows, schema=_CONNECTION_SCHEMA)
+
+
+_COMPLETION_SCHEMA = pa.schema(
+    [
+        pa.field("connection_id", pa.string()),
+        pa.field("timezone", pa.string()),
+        pa.field("complete_after", pa.duration("us")),
+        pa.field("conversions_complete_after", pa.duration("us")),
+    ]
+)
+
+
+def completion_rules(connections: Sequence[Connection]) -> pa.Table:
+    """How long after the end of its days, in its time zone, each connection's numbers have come in."""
+    rows = [
+        {
+            "connection_id": connection.id,
+            "timezone": connection.timezone,
+            "complete_after": COMPLETE_AFTER,
+            "conversions_complete_after": platform_of(connection.provider).conversions_complete_after,
+        }
+        for connection in {connection.id: connection for connection in connections}.values()
+    ]
+    return pa.Table.from_pylist(rows, schema=_COMPLETION_SCHEMA)

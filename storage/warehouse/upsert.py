@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.model import Connection
-from storage.warehouse.batches import RunChanges, connections_table, runs_table
+from storage.warehouse.batches import RunChanges, completion_rules, connections_table, runs_table
 from storage.warehouse.sql import query
 
 
@@ -52,6 +52,7 @@ def _write(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges], 
     if _register(warehouse, "name_rows", [run.names for run in pending]).num_rows:
         warehouse.execute(query("merge_names"))
     if _register(warehouse, "day_rows", [run.days for run in pending]).num_rows:
+        warehouse.register("completion_rules", completion_rules(connections))
         warehouse.execute(query("merge_days"))
     if _register(warehouse, "gap_rows", [run.gaps for run in pending]).num_rows:
         warehouse.execute(query("merge_gaps"))

@@ -33,7 +33,7 @@ def read_again(build, yesterday):
         row = {"date": yesterday, "impressions": 500, "spend": 900_000, **dict.fromkeys(NAMES, 0), **told}
         days = {"since": yesterday, "until": yesterday}
         answers = build.ads(row, **days), build.totals(row | {"reach": 70}, **days)
-        return build.run(*answers, generation=generation, now=build.now + timedelta(hours=generation))
+        return build.noted(*answers, generation=generation, now=build.now + timedelta(hours=generation))
 
     return run
 

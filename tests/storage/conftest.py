@@ -16,6 +16,8 @@ from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
 from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.planner.completeness import read_days
+from adpulse.planner.windows import PartitionAges
 from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
 from storage.warehouse import diff, warehouse
@@ -87,6 +89,13 @@ class Builder:
 
     def walk(self, *rows, at=NOW):
         return self.heard(*rows, kind=FetchKind.ENTITIES_FULL, at=at)
+
+    def noted(self, *fetched, connection=None, **run):
+        """A run that also notes which days its answers cover, as read at its instant."""
+        connection = connection or self.connection(run.get("connection_id", "c1"))
+        plain = self.run(*fetched, **run)
+        ages = {(answer.fetch.kind, day): plain.now for answer in fetched for day in answer.fetch.days}
+        return replace(plain, read_days=read_days(plain.now, connection, PartitionAges(days=ages)), timezone=connection.timezone)
 
     def run(self, *fetched, generation=1, connection_id="c1", provider="meta", now=None, run_id=None, gross_margin=MARGIN):
         return RunFetch(

@@ -104,8 +104,8 @@ def test_of_two_answers_the_later_one_names(workspace, build):
 
 
 def test_a_restatement_is_told_with_the_name(workspace, build):
-    workspace.sync(build.run(named(build)))
-    workspace.sync(build.run(named(build, clicks=2, at=build.now + MINUTE), generation=2))
+    workspace.sync(build.noted(named(build), now=build.now + timedelta(days=2)))
+    workspace.sync(build.noted(named(build, clicks=2, at=build.now + MINUTE), generation=2, now=build.now + timedelta(days=3)))
 
     assert workspace.row("SELECT name, before, after FROM restatements WHERE metric = 'clicks'") == ("Ad", 1, 2)
 

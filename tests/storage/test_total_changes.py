@@ -99,6 +99,8 @@ def test_a_change_of_a_remainder_says_which_metrics_moved_and_whether_only_the_m
 def version_before(workspace):
     """The file as the version without this history wrote it."""
     workspace.command("DROP TABLE total_changes; DELETE FROM schema_version WHERE version >= 9")
+    for column in ("complete_at", "conversions_complete_at"):
+        workspace.command(f"ALTER TABLE read_days DROP {column}")
 
 
 def test_an_older_file_gets_a_baseline_of_each_stored_total_and_remainder(workspace, build):
@@ -122,3 +124,30 @@ def test_a_change_without_its_key_cannot_be_stored(workspace, build):
 
     columns = workspace.rows("SELECT column_name FROM duckdb_columns() WHERE table_name = 'total_changes' AND is_nullable")
     assert {name for (name,) in columns} == set(METRICS)
+
+
+def test_what_was_known_at_an_instant_is_what_daily_had_then_and_how_fine_the_history_is(workspace, build):
+    known, columns = {}, "level, campaign_id, name, spend, profit"
+    for generation, (leaf, total) in enumerate(((10, 15), (20, 21), (20, 35)), start=1):
+        workspace.sync(build.run(build.ads(units(leaf)), build.totals(units(total)), generation=generation))
+        known[build.now + timedelta(minutes=generation)] = sorted(
+            workspace.rows("SELECT level, campaign_id, name, spend, profit FROM daily")
+        )
+
+    for at, rows in known.items():
+        moment = at + timedelta(seconds=30)
+        assert sorted(workspace.rows(f"SELECT {columns} FROM as_of(?)", [moment])) == rows
+        (around,) = set(workspace.rows("SELECT known_at, next_known_at, whole FROM as_of(?)", [moment]))
+        assert around == (at, next((later for later in known if later > at), None), True)
+    assert workspace.rows("FROM as_of(?)", [build.now]) == []
+
+
+def test_an_older_file_says_where_its_remainders_have_no_history(workspace, build):
+    workspace.sync(build.run(build.ads(units(10))))
+    workspace.sync(build.run(build.ads(units(10)), build.totals(units(15)), generation=2))
+    version_before(workspace)
+    workspace.sync(build.run(build.ads(units(12)), generation=3))
+
+    of_moment = "SELECT sum(spend), bool_and(whole) FROM as_of(?)"
+    assert workspace.row(of_moment, [build.now + timedelta(seconds=90)]) == (10, False)
+    assert workspace.row(of_moment, [build.now + timedelta(seconds=150)]) == (15, True)

@@ -548,34 +548,16 @@ def test_a_leg_that_wrote_only_entities_is_no_change_of_metrics(workspace, build
     assert (applied.counts.entities_changed, applied.changes, applied.changed_at) == (1, 0, None)
 
 
-def test_what_a_run_changed_of_days_before_today_is_told_and_first_numbers_and_today_are_not(workspace, build):
+def test_what_a_run_changed_of_complete_days_is_restated_and_first_numbers_and_today_are_not(workspace, build):
     days, old = {"since": LAST_WEEK, "until": TODAY}, {"date": LAST_WEEK}
-    workspace.sync(build.run(build.ads({"spend": 1}, old | {"spend": 1}, **days), generation=1, run_id="r"))
+    workspace.sync(build.noted(build.ads({"spend": 1}, old | {"spend": 1}, **days), generation=1, run_id="r"))
     news = build.ads({"spend": 2}, old | {"spend": 2}, old | {"external_id": "a2"}, **days)
-    workspace.sync(build.run(news, generation=2, run_id="s"))
+    workspace.sync(build.noted(news, generation=2, run_id="s"))
 
     first, second = (workspace.warehouse.applied_since(run_id, 0) for run_id in ("r", "s"))
 
     assert first.restated is None
-    assert second.restated == Restated(rows=1, since=LAST_WEEK, until=LAST_WEEK)
-
-
-@pytest.mark.parametrize(
-    ("timezone", "now", "restated"),
-    [
-        ("UTC", datetime(2026, 3, 20, 23, 59, tzinfo=UTC), None),
-        ("UTC", datetime(2026, 3, 21, 0, 1, tzinfo=UTC), Restated(rows=1, since=TODAY, until=TODAY)),
-        ("Pacific/Auckland", datetime(2026, 3, 20, 15, tzinfo=UTC), Restated(rows=1, since=TODAY, until=TODAY)),
-        ("America/Los_Angeles", datetime(2026, 3, 21, 2, tzinfo=UTC), None),
-    ],
-)
-def test_which_day_is_over_is_told_by_the_accounts_clock(workspace, build, timezone, now, restated):
-    connections = [build.connection(timezone=timezone)]
-    workspace.sync(build.run(build.ads({"spend": 1}), now=now - timedelta(hours=1)), connections=connections)
-
-    workspace.sync(build.run(build.ads({"spend": 2}), generation=2, now=now), connections=connections)
-
-    assert workspace.warehouse.applied_since("c1-r2", 0).restated == restated
+    assert second.restated == Restated(rows=2, since=LAST_WEEK, until=LAST_WEEK)
 
 
 def test_connections_with_equal_ad_ids_stay_separate(workspace, build):
@@ -885,21 +867,24 @@ def test_account_totals_are_no_campaigns_remainder(workspace, build):
 
 def test_restatements_say_from_what_to_what_and_how_late(workspace, build):
     connection = build.connection(timezone="Pacific/Auckland", currency="NZD")
-    told = [{"spend": 1_234_567, "clicks": 3}, {"spend": 1_000_000, "clicks": 3}, {"spend": 1_000_000, "clicks": 4, "profit": -1}]
-    moments = [datetime(2026, 3, 20, 10, tzinfo=UTC), datetime(2026, 3, 20, 11, 30, tzinfo=UTC), datetime(2026, 3, 21, 12, tzinfo=UTC)]
-    for generation, (row, now) in enumerate(zip(told, moments, strict=True), start=1):
-        workspace.sync(build.run(build.ads(row), build.heard({"name": "Ad"}), generation=generation, now=now), connections=[connection])
+    rows = [{"spend": 1_234_567, "clicks": 3}, {"spend": 1_000_000, "clicks": 3}, {"spend": 1_000_000, "clicks": 4, "profit": -1}]
+    moments = [datetime(2026, 3, 20, 15, tzinfo=UTC), datetime(2026, 3, 20, 15, 30, tzinfo=UTC), datetime(2026, 3, 21, 12, tzinfo=UTC)]
+    for generation, (row, now) in enumerate(zip(rows, moments, strict=True), start=1):
+        read = build.noted(
+            build.ads(row), build.totals(row), build.heard({"name": "Ad"}), generation=generation, now=now, connection=connection
+        )
+        workspace.sync(read, connections=[connection])
 
     found = workspace.rows(
-        "SELECT connection, currency, date, changed_at, age_days, external_id, name, cause, metric, before, after, delta "
+        "SELECT connection, currency, date, changed_at, age_days, external_id, name, metric, before, after, delta "
         "FROM restatements ORDER BY changed_at, metric"
     )
 
     head = ("Account c1", "NZD", TODAY)
     assert found == [
-        (*head, moments[1], 1, "a1", "Ad", "platform", "spend", Decimal("1.234567"), Decimal(1), Decimal("-0.234567")),
-        (*head, moments[2], 2, "a1", "Ad", "platform", "clicks", Decimal(3), Decimal(4), Decimal(1)),
-        (*head, moments[2], 2, "a1", "Ad", "platform", "profit", Decimal(0), Decimal("-0.000001"), Decimal("-0.000001")),
+        (*head, moments[1], 1, "a1", "Ad", "spend", Decimal("1.234567"), Decimal(1), Decimal("-0.234567")),
+        (*head, moments[2], 2, "a1", "Ad", "clicks", Decimal(3), Decimal(4), Decimal(1)),
+        (*head, moments[2], 2, "a1", "Ad", "profit", Decimal(0), Decimal("-0.000001"), Decimal("-0.000001")),
     ]
 
 
@@ -907,7 +892,7 @@ def test_a_change_made_at_the_same_instant_follows_by_its_generation(workspace, 
     for generation in (1, 2, 3):
         workspace.sync(build.run(build.ads({"spend": generation * 10}), generation=generation, now=build.now))
 
-    found = workspace.rows("SELECT before, after FROM restatements ORDER BY after")
+    found = workspace.rows("SELECT before, after FROM changes WHERE kind = 'completion' ORDER BY after")
 
     assert found == [(Decimal("0.000010"), Decimal("0.000020")), (Decimal("0.000020"), Decimal("0.000030"))]
 
@@ -945,7 +930,7 @@ def test_intraday_does_not_add_up_two_accounts(workspace, build):
     [
         ("daily", dict.fromkeys(MONEY, "DECIMAL(26,6)")),
         ("intraday", dict.fromkeys(MONEY, "DECIMAL(38,6)")),
-        ("restatements", dict.fromkeys(("before", "after", "delta"), "DECIMAL(26,6)")),
+        ("changes", dict.fromkeys(("before", "after", "delta"), "DECIMAL(26,6)")),
     ],
 )
 def test_money_in_a_view_is_decimal_and_nothing_is_a_double(workspace, build, view, exact):

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from third_platform.client import TOLD, PinboardClient
 
 from adpulse.model import FetchKind, Provider
-from adpulse.platforms.base import CALLS_PER_LEG, CallLimit, CredentialPrompt, Platform, PlatformSettings, Size
+from adpulse.platforms.base import CALLS_PER_LEG, COMPLETE_AFTER, CallLimit, CredentialPrompt, Platform, PlatformSettings, Size
 
 NAME = Provider("pinboard")
 CALLS_A_REPORT = 3
@@ -48,6 +48,7 @@ PINBOARD = Platform(
     account_totals_age=None,
     metrics=TOLD,
     export_columns={},
+    conversions_complete_after=COMPLETE_AFTER,
     lookback_days=14,
     reads_days_whole=True,
     smaller_requests=(),

@@ -17,6 +17,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS
 from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.planner.completeness import DayLevel, ReadDay
 from storage.warehouse.batches import RunFetch
 from storage.warehouse.warehouse import Warehouse
 
@@ -56,6 +57,7 @@ def write(warehouse, generation, at, answers):
             now=at,
             gross_margin=of.gross_margin,
             fetched=[answer(of, at, days)],
+            read_days=[ReadDay(level=DayLevel.LEAF, day=day, fresh_until=at, settled=False) for day in days],
         )
         for of, days in answers.items()
     ]
@@ -138,7 +140,7 @@ def test_every_cell_runs_and_shows_the_stored_numbers(tmp_path):
     assert numbers(spend, "Harbor", "USD")[-1] == "137.0"
     assert numbers(spend, "Sakura", "JPY")[-1] == "16100.0"
     assert [line.split()[-1] for line in course.splitlines() if "Harbor" in line] == ["30.0", "33.0", "37.0"]
-    assert numbers(restated, "Harbor", "revenue")[1:] == ["Harbor", "revenue", "platform", "USD", "1", "1", "7", "-63.0"]
+    assert numbers(restated, "Harbor", "revenue")[1:] == ["Harbor", "revenue", "USD", "1", "1", "7", "-63.0"]
 
 
 def test_a_file_without_restatements_is_drawn_too(tmp_path):

@@ -102,6 +102,7 @@ GOOGLE = Platform(
     account_totals_age=timedelta(days=1),
     metrics=WORDS,
     export_columns=EXPORT_COLUMNS,
+    conversions_complete_after=timedelta(hours=15),  # Google Ads Help, "About data freshness": with other attribution than the last click
     lookback_days=90,
     reads_days_whole=True,
     smaller_requests=(Step.CAMPAIGNS,),

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from adpulse import redact
 from adpulse.metrics_request import Step
 from adpulse.model import FetchKind, Level
-from adpulse.platforms.base import CallLimit, Credential, CredentialPrompt, Platform, PlatformClient, Size, Version, WorkingSizes
+from adpulse.platforms.base import (
+    COMPLETE_AFTER,
+    CallLimit,
+    Credential,
+    CredentialPrompt,
+    Platform,
+    PlatformClient,
+    Size,
+    Version,
+    WorkingSizes,
+)
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.export_columns import EXPORT_COLUMNS
@@ -113,6 +123,7 @@ META = Platform(
     account_totals_age=timedelta(0),
     metrics=WORDS,
     export_columns=EXPORT_COLUMNS,
+    conversions_complete_after=COMPLETE_AFTER,
     lookback_days=28,
     reads_days_whole=False,
     smaller_requests=(Step.FIELDS, Step.CAMPAIGNS, Step.REPORT),

@@ -3,7 +3,8 @@
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
 ``base`` the metrics of the answer with the numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other
-metrics. ``gone`` are the statuses of deleted entities. ``covers`` is the condition that a row of a coverage has a campaign.
+metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those of the others. ``gone`` are the
+statuses of deleted entities. ``covers`` is the condition that a row of a coverage has a campaign.
 """
 
 from collections.abc import Iterable
@@ -47,6 +48,8 @@ def _environment() -> Environment:
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
         "profit": PROFIT,
+        "delivery_bits": sum(metric.bit for metric in metrics if not metric.of_conversions),
+        "conversion_bits": sum(metric.bit for metric in metrics if metric.of_conversions),
         "gone": ", ".join(f"'{status}'" for status in GONE_STATUSES),
     }
     return environment
@@ -62,7 +65,8 @@ def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        "
     """The text once for each metric.
 
     The text may use ``{name}``, ``{bit}``, the factor to the unit (``{unit}``, or ``{in_units}`` as a product), the type of sums
-    (``{type}``), and the value on a day whose answer left the metric out (``{nothing}``).
+    (``{type}``), whether it counts conversions (``{of_conversions}``), and the value on a day whose answer left the metric out
+    (``{nothing}``).
     """
     return between.join(
         text.format(
@@ -71,6 +75,7 @@ def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        "
             unit=_unit(metric),
             in_units="" if metric.unit is Unit.COUNT else f" * {_unit(metric)}",
             type="BIGINT" if metric.unit is Unit.COUNT else "DECIMAL(38, 6)",
+            of_conversions=str(metric.of_conversions).lower(),
             nothing="0" if metric.required else "NULL",
         )
         for metric in metrics

@@ -1,6 +1,5 @@
 -- The sums of what a run applied after a generation, over its legs that wrote something; the connection's spend of the week before;
--- and its restated rows: leaves' rows of days before the account's today that were stored before and changed. Metrics that were read
--- for the first time do not count as restated.
+-- and its restated rows: leaves' rows that the platform changed on days that were complete, as in the view restatements.
 WITH applied AS (
     SELECT
         sum(fetched)::BIGINT,
@@ -27,17 +26,14 @@ SELECT
         WHERE f.connection_id = applied.connection_id AND f.date > applied.week_before
     ),
     (
-        SELECT {'rows': count(*), 'since': min(f.date), 'until': max(f.date)}
-        FROM metric_facts f
-        JOIN connections c ON c.id = f.connection_id
-        WHERE f.connection_id = applied.connection_id AND f.run_id = applied.run_id
-            AND f.changed_at BETWEEN applied.first_applied AND applied.last_applied
-            AND f.first_seen_at < f.changed_at
-            AND f.date < (f.changed_at AT TIME ZONE c.timezone)::DATE
-            AND (f.level, f.external_id, f.date, f.changed_at) NOT IN (
-                SELECT (level, external_id, date, changed_at)
-                FROM metric_changes
-                WHERE connection_id = applied.connection_id AND changed_at >= applied.first_applied AND cause = 'first read'
+        SELECT {'rows': count(DISTINCT (h.level, h.external_id, h.date)), 'since': min(h.date), 'until': max(h.date)}
+        FROM metric_changes h
+        JOIN read_days d ON d.connection_id = h.connection_id AND d.level = 'leaf' AND d.date = h.date
+        WHERE h.connection_id = applied.connection_id AND h.run_id = applied.run_id AND h.cause = 'platform'
+            AND h.changed_at BETWEEN applied.first_applied AND applied.last_applied
+            AND (
+                (h.changed_at > d.complete_at AND (h.changed & {{ delivery_bits }}) <> 0)
+                OR (h.changed_at > d.conversions_complete_at AND (h.changed & {{ conversion_bits }}) <> 0)
             )
     )
 FROM applied

@@ -1,3 +1,16 @@
+{# Every row that daily ever had: of leaves and of remainders. #}
+{% set history %}
+SELECT
+        connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
+        {{ metrics | for_each("{name}", ", ") }}
+    FROM metric_changes
+    UNION ALL
+    SELECT
+        connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
+        {{ metrics | for_each("{name}", ", ") }}
+    FROM total_changes
+    WHERE level IN ('unreported', 'not_by_campaign')
+{% endset %}
 -- What people query. Units instead of micros: BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its
 -- sum a DECIMAL(38, 6), where "/ 1000000" would become DOUBLE. Every view carries the currency; none adds two up.
 
@@ -67,19 +80,14 @@ LEFT JOIN known_entities campaign
 -- How a day's running total grew: one row per instant at which any leaf, or any remainder, of that day changed. Its last row is the sum of
 -- the day's rows in daily.
 CREATE OR REPLACE VIEW intraday AS
-WITH changes AS (
-    SELECT connection_id, level, external_id, date, changed_at, generation, {{ additive | for_each("{name}", ", ") }}
-    FROM metric_changes
-    UNION ALL
-    SELECT connection_id, level, external_id, date, changed_at, generation, {{ additive | for_each("{name}", ", ") }}
-    FROM total_changes
-    WHERE level IN ('unreported', 'not_by_campaign')
+WITH history AS (
+    {{ history }}
 ), steps AS (
     SELECT
         connection_id, date, changed_at,
         -- Null was never read, or is not known any more.
         {{ additive | for_each("if({name} IS NULL AND lag({name}) OVER earlier IS NULL, NULL, coalesce({name}, 0) - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
-    FROM changes
+    FROM history
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), instants AS (
     SELECT
@@ -100,22 +108,41 @@ FROM instants i
 LEFT JOIN connections c ON c.id = i.connection_id
 WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 
--- Every metric of a leaf's day that was stored and then changed: from what, to what, and how many of the account's
--- days later. A leaf's first numbers of a day, or of a metric, restate nothing and are not here.
-CREATE OR REPLACE VIEW restatements AS
-WITH steps AS (
+-- Every change of a metric of a row of daily, from what to what, and its kind:
+--   first: the first numbers of a leaf's or remainder's day, or of a metric that came later;
+--   completion: a change up to the first whole read after the day's numbers had come in (complete_at, conversions_complete_at of read_days);
+--   restatement: the platform changed a day that was complete, or a row appeared there, where none meant zero;
+--   margin: the connection's margin changed; vanished: the platform stopped reporting the day of a living entity;
+--   baseline: what a file of an older version held, from before its remainders had a history.
+-- The deltas of a day add up to its rows in daily.
+CREATE OR REPLACE VIEW changes AS
+WITH history AS (
+    {{ history }}
+), steps AS (
     SELECT
         *,
-        lag(generation) OVER earlier IS NOT NULL AS restated,
+        lag(generation) OVER earlier IS NULL AS is_first,
+        CASE level WHEN 'unreported' THEN 'both' WHEN 'not_by_campaign' THEN 'campaign' ELSE 'leaf' END AS read_level,
         {{ metrics | for_each("lag({name}) OVER earlier AS old_{name}") }}
-    FROM metric_changes
+    FROM history
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
-), metrics (metric, bit, unit) AS (
+), complete AS (
+    SELECT connection_id, level AS read_level, date, complete_at, conversions_complete_at
+    FROM read_days
+    UNION ALL
+    -- A remainder is complete when both that it is made of are.
+    SELECT
+        connection_id, 'both', date,
+        if(count(complete_at) = 2, max(complete_at), NULL), if(count(conversions_complete_at) = 2, max(conversions_complete_at), NULL)
+    FROM read_days
+    GROUP BY connection_id, date
+), metrics (metric, bit, unit, of_conversions) AS (
     VALUES
-        {{ metrics | for_each("('{name}', {bit}, {unit})") }}
+        {{ metrics | for_each("('{name}', {bit}, {unit}, {of_conversions})") }}
 ), moved AS (
     SELECT
-        s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, m.metric, m.bit, m.unit,
+        s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, s.is_first, s.read_level,
+        m.metric, m.bit, m.unit, m.of_conversions,
         CASE m.metric
             {{ metrics | for_each("WHEN '{name}' THEN s.old_{name}", " ") }}
         END AS old,
@@ -123,8 +150,21 @@ WITH steps AS (
             {{ metrics | for_each("WHEN '{name}' THEN s.{name}", " ") }}
         END AS new
     FROM steps s
-    JOIN metrics m ON (s.changed & m.bit) <> 0
-    WHERE s.restated
+    JOIN metrics m ON (s.changed & m.bit) <> 0 OR s.cause = 'baseline'
+), named AS (
+    SELECT
+        m.*,
+        CASE
+            WHEN m.cause IN ('baseline', 'margin', 'vanished') THEN m.cause
+            -- How much the account has beyond its campaigns is read rarely: its first value is late, and no news.
+            WHEN m.old IS NULL AND (NOT m.is_first OR m.level = 'not_by_campaign') THEN 'first'
+            WHEN m.changed_at > if(m.of_conversions, d.conversions_complete_at, d.complete_at) THEN 'restatement'
+            WHEN m.old IS NULL THEN 'first'
+            ELSE 'completion'
+        END AS kind
+    FROM moved m
+    LEFT JOIN complete d USING (connection_id, read_level, date)
+    WHERE coalesce(m.new, 0) <> coalesce(m.old, 0)
 )
 SELECT
     m.connection_id,
@@ -134,20 +174,83 @@ SELECT
     m.date,
     m.changed_at,
     date_diff('day', m.date, (m.changed_at AT TIME ZONE coalesce(c.timezone, 'UTC'))::DATE) AS age_days,
-    m.level,
-    m.external_id,
-    leaf.name,
-    m.campaign_id,
-    m.cause,
+    if(m.level = 'not_by_campaign', 'unreported', m.level) AS level,
+    if(m.level IN ('unreported', 'not_by_campaign'), '', m.external_id) AS external_id,
+    CASE m.level
+        WHEN 'unreported' THEN 'not reported at ad level'
+        WHEN 'not_by_campaign' THEN 'not reported by campaign'
+        ELSE leaf.name
+    END AS name,
+    if(m.level = 'not_by_campaign', NULL, m.campaign_id) AS campaign_id,
+    m.kind,
     m.metric,
-    m.old * m.unit AS before,
+    if(m.kind = 'restatement', coalesce(m.old, 0), m.old) * m.unit AS before,
     m.new * m.unit AS after,
-    (m.new - m.old) * m.unit AS delta
-FROM moved m
+    (coalesce(m.new, 0) - coalesce(m.old, 0)) * m.unit AS delta
+FROM named m
 LEFT JOIN connections c ON c.id = m.connection_id
 LEFT JOIN known_entities leaf
-    ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id
-WHERE m.old IS NOT NULL;
+    ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id;
+
+-- What the platform changed of days that were complete: the changes of the kind restatement, and how many of the account's days after the
+-- day each came.
+CREATE OR REPLACE VIEW restatements AS
+SELECT * EXCLUDE (kind)
+FROM changes
+WHERE kind = 'restatement';
+
+-- The rows of daily as they were known at an instant, and how fine the history is there: known_at is the last sync up to it that changed
+-- something, next_known_at the next one, and between the two lies what the platform reported meanwhile. whole is false where remainders of
+-- the day have no history yet. Names are those of now.
+CREATE OR REPLACE MACRO as_of(moment) AS TABLE
+WITH history AS (
+    {{ history }}
+), newest AS (
+    SELECT *
+    FROM history
+    WHERE changed_at <= moment::TIMESTAMPTZ
+    QUALIFY row_number() OVER (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at DESC, generation DESC) = 1
+), syncs_around AS (
+    SELECT
+        connection_id,
+        max(applied_at) FILTER (applied_at <= moment::TIMESTAMPTZ) AS known_at,
+        min(applied_at) FILTER (applied_at > moment::TIMESTAMPTZ) AS next_known_at
+    FROM sync_runs
+    GROUP BY connection_id
+), unrecorded AS (
+    SELECT DISTINCT connection_id, date
+    FROM total_changes
+    WHERE cause = 'baseline' AND level IN ('unreported', 'not_by_campaign') AND changed_at > moment::TIMESTAMPTZ
+)
+SELECT
+    n.connection_id,
+    c.name AS connection,
+    c.provider,
+    c.currency,
+    n.date,
+    if(n.level = 'not_by_campaign', 'unreported', n.level) AS level,
+    if(n.level IN ('unreported', 'not_by_campaign'), '', n.external_id) AS external_id,
+    CASE n.level
+        WHEN 'unreported' THEN 'not reported at ad level'
+        WHEN 'not_by_campaign' THEN 'not reported by campaign'
+        ELSE leaf.name
+    END AS name,
+    if(n.level = 'not_by_campaign', NULL, n.campaign_id) AS campaign_id,
+    campaign.name AS campaign,
+    {{ metrics | for_each("n.{name}{in_units} AS {name}", ",\n    ") }},
+    n.changed_at,
+    s.known_at,
+    s.next_known_at,
+    u.date IS NULL AS whole
+FROM newest n
+LEFT JOIN connections c ON c.id = n.connection_id
+LEFT JOIN syncs_around s ON s.connection_id = n.connection_id
+LEFT JOIN unrecorded u ON u.connection_id = n.connection_id AND u.date = n.date
+LEFT JOIN known_entities leaf
+    ON leaf.connection_id = n.connection_id AND leaf.level = n.level AND leaf.external_id = n.external_id
+LEFT JOIN known_entities campaign
+    ON campaign.connection_id = n.connection_id AND campaign.level = 'campaign' AND campaign.external_id = n.campaign_id
+WHERE n.level NOT IN ('unreported', 'not_by_campaign') OR {{ additive | for_each("n.{name} <> 0", " OR ") }};
 
 -- What adds up and what does not: one row per day, level and metric of what the platform reports. At the level 'campaign' ours are the
 -- leaves and the platform's the campaigns' totals; at 'account' ours are the campaigns and the platform's the account's total, all as of
