@@ -31,6 +31,7 @@ for _group in (
     "backup",
     "restore",
     "pull",
+    "export",
     "doctor",
     "probe",
     "demo",
