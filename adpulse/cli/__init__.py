@@ -32,6 +32,7 @@ for _group in (
     "restore",
     "pull",
     "export",
+    "importing",
     "doctor",
     "probe",
     "demo",
