@@ -37,6 +37,7 @@ from storage.control.filters import Filters
 from storage.control.gauges import Gauges
 from storage.control.grants import Grants
 from storage.control.holes import Holes
+from storage.control.imports import Imports
 from storage.control.keys import ApiKeys
 from storage.control.labels import Labels
 from storage.control.leader import Leadership
@@ -92,6 +93,7 @@ class App:
         self.rotation = Rotation(engine, self.cipher)
         self.connections = Connections(engine, self.clock, wall=wall)
         self.account_limits = AccountLimits(engine, self.clock)
+        self.imports = Imports(engine, self.cipher, self.clock, wall=wall)
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)

@@ -22,6 +22,9 @@ PUBLISHED = "published"
 LOCKS = "locks"
 """Folder of the locks of processes. Its files stay: a new file of the same name would be another lock."""
 
+EXPORTS = "exports"
+"""Folder in which exports are built before they are copied to their target."""
+
 RESTORE_MARK = "restore.unfinished"
 """A file that is there from the first to the last change of a restore. It holds the folder of the backup."""
 

@@ -70,6 +70,9 @@ class DispatchCounter(Protocol):
 BACKUP = "backup/backup"
 """The deployment of daily backups."""
 
+EXPORT = "export/export"
+"""The deployment of exports."""
+
 
 def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     """``meta-sync/meta-5min``, ``meta-sync/meta-on-demand``."""

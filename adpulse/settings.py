@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -81,6 +81,10 @@ class Settings(BaseSettings):
         None, description="Folder for daily backups, each in a folder of its own, for this home alone; without it none are taken."
     )
     backups_kept: int = Field(7, ge=1, description="How many of the daily backups are kept.")
+    export_to: str | None = Field(
+        None, description="Where changed rows are exported after each publication, a folder or `s3://BUCKET/PREFIX`; without it nowhere."
+    )
+    export_format: Literal["parquet", "csv"] = Field("parquet", description="Format of these exports, `parquet` or `csv`.")
     trusted_proxies: str | None = Field(
         None, description="Addresses or networks of proxies whose `X-Forwarded-For` counts, comma separated; nobody's else."
     )

@@ -1,6 +1,6 @@
 """The table of deployments: provider by frequency, one interval schedule each, one on demand and one for the background.
 
-Two more are of all platforms: one compares totals, one takes backups.
+Three more are of all platforms: one compares totals, one takes backups, one exports.
 ``prefect.yaml`` has the same deployments for Prefect's own tools; a test compares the two.
 """
 
@@ -60,6 +60,15 @@ BACKUP = DeploymentSpec(
 )
 """Backs up the installation. The worker's sweep switches it on while ADPULSE_BACKUP_FOLDER is set."""
 
+EXPORT = DeploymentSpec(
+    name="export",
+    entrypoint="flows.export.export",
+    queue=Lane.BACKGROUND,
+    interval=timedelta(minutes=5),
+    anchor=_ANCHOR + timedelta(seconds=95),
+)
+"""Exports what was published since its last run. The worker's sweep switches it on while ADPULSE_EXPORT_TO is set."""
+
 
 def table() -> list[DeploymentSpec]:
     """Every deployment."""
@@ -67,7 +76,7 @@ def table() -> list[DeploymentSpec]:
     for provider in PLATFORMS:
         specs += [_scheduled(provider, frequency) for frequency in SCHEDULED]
         specs += [_on_demand(provider, lane) for lane in ON_DEMAND_LANES]
-    return [*specs, BACKUP, RECONCILE]
+    return [*specs, BACKUP, EXPORT, RECONCILE]
 
 
 def _scheduled(provider: Provider, frequency: Frequency) -> DeploymentSpec:

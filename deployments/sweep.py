@@ -119,6 +119,7 @@ class Sweep:
         groups = wanted_schedules(self._app.connections.groups())
         targets = {orchestrator.deployment_name(*group): active for group, active in groups.items()}
         targets[orchestrator.BACKUP] = self._app.settings.backup_folder is not None
+        targets[orchestrator.EXPORT] = self._app.settings.export_to is not None
         changes = {name: active for name, active in targets.items() if self._switched.get(name) != active}
         if changes:
             for name in orchestrator.switch_schedules(changes):

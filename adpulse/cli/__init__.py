@@ -32,6 +32,8 @@ for _group in (
     "backup",
     "restore",
     "pull",
+    "export",
+    "importing",
     "doctor",
     "probe",
     "demo",

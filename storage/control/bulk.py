@@ -12,9 +12,10 @@ from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
 from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
 from storage.control import sync_requests
-from storage.control.connections import CONNECTION_COLUMNS, PAUSED, first_due, granted, of_frequency
+from storage.control.connections import CONNECTION_COLUMNS, PAUSED, of_frequency
 from storage.control.database import Engine, Session, lock
 from storage.control.listing import labelled, ordered
+from storage.control.new_connections import first_due, granted
 from storage.control.tables import ConnectionRow
 
 _LISTED = 5

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, exists, func, insert, or_, select, true, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Row, case, exists, func, or_, select, true, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
-from adpulse.errors import Conflict, Scope, UnknownConnection, Usage
+from adpulse.errors import Scope, UnknownConnection
 from adpulse.events import ATTENTION, needs_attention
 from adpulse.frequency import Frequency
 from adpulse.model import AccountFacts, Connection, ConnectionStatus, PageSizes, Provider, RunState, SyncStatus
@@ -25,8 +23,9 @@ from storage.control.connection_warnings import ConnectionWarning, ConnectionWar
 from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
 from storage.control.filters import filters_of
 from storage.control.listing import Criteria, Order, Place, ordered
+from storage.control.new_connections import NewConnection, first_due, granted, insert_connection
 from storage.control.outbox import publish
-from storage.control.tables import ConnectionRow, CredentialRow, RunRow, WorkspaceRow, is_letter, is_open
+from storage.control.tables import ConnectionRow, CredentialRow, RunRow, is_letter, is_open
 
 PAUSED = "Paused. Go on with: adpulse resume"
 """The ``status_reason`` of a paused connection."""
@@ -107,32 +106,9 @@ class Connections:
             FrequencyRefused: unknown, or realtime without the grant.
             Conflict: the account is connected in this workspace already.
         """
-        connection_id, now = str(uuid4()), self._clock.now()
-        try:
-            with self._engine.begin() as session:
-                chosen = frequencies.parse(frequency, realtime_granted=granted(session, workspace_id))
-                session.execute(
-                    insert(ConnectionRow).values(
-                        id=connection_id,
-                        workspace_id=workspace_id,
-                        credential_id=credential_id,
-                        provider=provider,
-                        external_id=facts.external_id,
-                        scope=scope,
-                        login_customer_id=facts.login_customer_id,
-                        name=facts.name,
-                        currency=facts.currency,
-                        timezone=facts.timezone,
-                        gross_margin=gross_margin,
-                        status=ConnectionStatus.ACTIVE.value,
-                        sync_frequency=chosen.value,
-                        next_due_at=first_due(chosen, now),
-                        expected_since=now,
-                    )
-                )
-        # The unique constraint decides, because two people may connect the account at the same time.
-        except IntegrityError:
-            raise Conflict(f"Account {facts.external_id} is connected in this workspace already.") from None
+        new = NewConnection(provider=provider, facts=facts, scope=scope, frequency=frequency, gross_margin=gross_margin)
+        with self._engine.begin() as session:
+            connection_id = insert_connection(session, workspace_id, new, credential_id, self._clock.now())
         return self.get(connection_id)
 
     def get(self, reference: str) -> ConnectionView:
@@ -376,23 +352,6 @@ def _size_of(row: Row[Any]) -> Size:
 
 def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:
     return (count + (step - 1)) // step * step
-
-
-def granted(session: Session, workspace_id: str) -> bool:
-    """Whether the workspace may choose realtime.
-
-    Raises:
-        Usage: there is no such workspace.
-    """
-    realtime = session.scalar(select(WorkspaceRow.realtime_granted).where(WorkspaceRow.id == workspace_id))
-    if realtime is None:
-        raise Usage("The workspace does not exist.")
-    return realtime
-
-
-def first_due(frequency: Frequency, now: datetime) -> datetime | None:
-    """When a connection is due after a change to this frequency: at once, or never by itself."""
-    return None if frequency is Frequency.MANUAL else now
 
 
 def of_frequency(frequency: Frequency, now: datetime) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 from pydantic import SecretStr
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import exists, or_, select, update
 
 from adpulse.clock import Clock
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
-from adpulse.model import ConnectionStatus
+from adpulse.model import ConnectionStatus, Provider
 from storage.control.database import Engine, lock, reading
+from storage.control.new_connections import NewCredential, insert_credential
 from storage.control.tables import ConnectionRow, CredentialRow
 
 _USES = (ConnectionRow.credential_id == CredentialRow.id) & (ConnectionRow.status != ConnectionStatus.DISCONNECTED.value)
@@ -40,20 +40,9 @@ class Credentials:
 
     def store(self, workspace_id: str, kind: str, secret: SecretStr, expires_at: datetime | None) -> str:
         """Encrypt a new credential; returns its id."""
-        credential_id = str(uuid4())
-        sealed = self._cipher.seal(credential_id, secret)
+        new = NewCredential(provider=Provider(kind), secret=secret, expires_at=expires_at)
         with self._engine.begin() as session:
-            session.execute(
-                insert(CredentialRow).values(
-                    id=credential_id,
-                    workspace_id=workspace_id,
-                    kind=kind,
-                    ciphertext=sealed,
-                    expires_at=expires_at,
-                    created_at=self._wall.now(),
-                )
-            )
-        return credential_id
+            return insert_credential(session, self._cipher, workspace_id, new, self._wall.now())
 
     def ending(self, scope: str, now: datetime, before: datetime, *, untried_since: datetime, limit: int) -> list[Ending]:
         """A scope's credentials that expire before ``before`` and whose renewal was not tried since ``untried_since``, soonest first.

@@ -95,7 +95,7 @@ def test_relative_links_lead_to_files_and_headings(page):
     assert [target for target, file, heading in places if heading and heading not in anchors(file)] == []
 
 
-IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "staging/", "prefect/", "locks/", "logs/"}
+IN_THE_HOME = {".adpulse/", "warehouse/", "published/", "exports/", "staging/", "prefect/", "locks/", "logs/"}
 PAGES_ROUTE = "GET /app"
 """Answers with pages, and is not in the API's document."""
 

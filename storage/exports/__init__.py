@@ -1,0 +1,1 @@
+"""Exports of a workspace's published copy: what changed since the last one, to a folder or an object store."""

@@ -1,0 +1,38 @@
+"""The views that can be exported, each with the columns that identify a row."""
+
+from dataclasses import dataclass
+
+from adpulse.errors import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedView:
+    """A view or table of the published copy. ``day``: the column by whose month its files are partitioned, if any."""
+
+    name: str
+    key: tuple[str, ...]
+    day: str | None = None
+
+
+NUMBERS = ExportedView(name="daily", key=("connection_id", "date", "level", "external_id", "campaign_id"), day="date")
+RUNS = ExportedView(name="sync_runs", key=("connection_id", "run_id", "generation"))
+"""The syncs that wrote something. They are in every export: a run is exported once, together with what it wrote."""
+
+_OPTIONAL = (
+    ExportedView(name="completeness", key=("connection_id", "level", "date"), day="date"),
+    ExportedView(name="reconciliation", key=("connection_id", "date", "level", "metric"), day="date"),
+    ExportedView(name="known_entities", key=("connection_id", "level", "external_id")),
+)
+_BY_NAME = {view.name: view for view in (NUMBERS, *_OPTIONAL)}
+
+
+def select(names: tuple[str, ...]) -> tuple[ExportedView, ...]:
+    """The views of these names, ``daily`` when there are none, and always the runs.
+
+    Raises:
+        Usage: a name is not one of a view that can be exported.
+    """
+    unknown = sorted(set(names) - _BY_NAME.keys())
+    if unknown:
+        raise Usage(f"{', '.join(unknown)} cannot be exported. Choose from: {', '.join(_BY_NAME)}.")
+    return (*(view for name, view in _BY_NAME.items() if name in (names or (NUMBERS.name,))), RUNS)
