@@ -29,6 +29,10 @@ class Remote:
         """Set the clock."""
         self._json("POST", "clock", {"set": now.isoformat()})
 
+    def run(self, rate: float) -> None:
+        """Let the clock run at this rate from now on; 0 freezes it."""
+        self._json("POST", "clock", {"rate": rate})
+
     def fault(self, action: str, **rule: Any) -> None:
         """Arm a fault; the fields are those of ``adpulse_sandbox.faults.Rule``."""
         self._json("POST", "faults", {"rules": [{"action": action, **rule}]})

@@ -88,7 +88,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
             )
         self._started(self._process.pid)
 
@@ -137,6 +137,12 @@ def answers(url: str) -> bool:
         return False
 
 
+def die_with_parent() -> None:
+    """For ``preexec_fn``: on Linux the child gets SIGTERM when its parent dies, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def end(pid: int) -> None:
     """Send SIGTERM to a child's own process group, and SIGKILL if it does not end."""
     started = start_ticks(pid)
@@ -150,12 +156,6 @@ def end(pid: int) -> None:
             if started is None or start_ticks(pid) != started:
                 return
             time.sleep(0.1)
-
-
-def _die_with_parent() -> None:
-    """On Linux the child gets SIGTERM when its parent dies, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _listens(port: int) -> bool:

@@ -187,6 +187,7 @@ def test_a_worker_that_loads_arrow_too_early_does_not_start():
 NAMED = {
     "adpulse/cli/services.py": "the command that starts the sandbox, which is of both platforms",
     "adpulse/cli/demo.py": "shows both platforms",
+    "adpulse/cli/sandboxed.py": "points an installation at a sandbox of both",
     "adpulse/cli/demo_run.py": "the same",
     "flows/meta_sync.py": "the flow's name and entrypoint",
     "flows/google_sync.py": "the same",
@@ -230,6 +231,7 @@ CLOCKS = {
     "adpulse/bootstrap.py": "gives it to everything else",
     "deployments/instance.py": "says since when a process runs, before there is an App",
     "deployments/prefect_process.py": "gives it to the server's logins, in a process without an App",
+    "adpulse/cli/sandboxed.py": "sets the clock of a sandbox to it",
     "adpulse/services/restoring_backups.py": "names files that are put aside, before there is an App",
     "storage/warehouse/analytics.py": "compares with the file system's own times",
     "storage/warehouse/damage.py": "names a file that is put aside",

@@ -42,7 +42,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("label")(set_labels)
     cli.command("margin")(set_margin)
     cli.command("limit")(set_calls_per_hour)
-    for command in (pause, resume, reconnect, disconnect, delete):
+    for command in (cancel, pause, resume, reconnect, disconnect, delete):
         cli.command()(command)
 
 
@@ -223,6 +223,14 @@ def sync(
     typer.echo(f"{'Queued' if ticket.created else 'Already on its way'}: {ticket.run_id}")
     if wait:
         _wait(context, ticket.run_id)
+
+
+def cancel(connection: Reference) -> None:
+    """Cancel a connection's sync that waits or is under way. What it has stored stays, and its schedule goes on."""
+    from adpulse.bootstrap import app
+    from adpulse.services import syncing
+
+    typer.echo(f"Cancelled: {syncing.cancel(app(), connection)}")
 
 
 def _wait(context: "App", run_id: str) -> None:

@@ -8,25 +8,19 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from adpulse.errors import Unavailable
+from adpulse.cli.processes import process
+from adpulse.cli.sandboxed import second_terminal, variables_of, write_shell_file
 
 HOME = Path(".demo")
 NOW = "2026-03-20T15:00Z"
 """When the sandbox's world begins: the demo's steps meet the changes that fall into the day after it."""
-
-READY_SECONDS = 180
-STOP_SECONDS = 60
 
 
 def register(cli: typer.Typer) -> None:
@@ -40,6 +34,7 @@ def demo(
     report: Annotated[Path | None, typer.Option("--report", help="Write the figures as JSON to this file.")] = None,
 ) -> None:
     """Sync five sandbox accounts of both platforms through real deployments and compare every stored row with the truth."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by itself it would leave the processes to the kernel
     with ExitStack() as stack:
         world = _start(stack)
         from adpulse.cli.demo_run import DemoRun
@@ -50,8 +45,7 @@ def demo(
         if report:
             report.write_text(json.dumps(demo_run.report(), indent=2))
         if stay:
-            typer.echo("Everything stays up; Ctrl-C ends it.")
-            signal.pause()
+            _stay(world)
         demo_run.verdict()
 
 
@@ -60,30 +54,30 @@ def _start(stack: ExitStack) -> dict[str, Any]:
     _empty(HOME)
     lines = stack.enter_context(process("sandbox", "--now", NOW, "--rate", "0", "--extra", "1", "--json", ready="control_url"))
     world: dict[str, Any] = json.loads(lines[-1])
-    google = world["google"]
     for name in [name for name in os.environ if name.startswith(("ADPULSE_", "PREFECT_"))]:
         del os.environ[name]  # the demo must not depend on the caller's settings
-    os.environ.update(
-        ADPULSE_HOME=str(HOME),
-        ADPULSE_META_GRAPH_URL=world["graph_url"],
-        ADPULSE_META_LOGIN_URL=world["login_url"],
-        ADPULSE_META_APP_ID=world["app_id"],
-        ADPULSE_META_APP_SECRET=world["app_secret"],
-        ADPULSE_GOOGLE_ENDPOINT=google["endpoint"],
-        ADPULSE_GOOGLE_AUTH_URL=google["auth_url"],
-        ADPULSE_GOOGLE_TOKEN_URL=google["token_url"],
-        ADPULSE_GOOGLE_CLIENT_ID=google["client_id"],
-        ADPULSE_GOOGLE_CLIENT_SECRET=google["client_secret"],
-        GRPC_VERBOSITY="ERROR",  # its core writes every connection that a server closes to standard error
-        **google["environment"],
-        ADPULSE_SANDBOX_URL=world["control_url"],
-        ADPULSE_PUBLISH_SECONDS="0",
-        ADPULSE_SWEEP_SECONDS="3",
-    )
-    typer.echo(f"Sandbox: {world['graph_url']} (Meta Graph API), {google['endpoint']} (Google Ads API)")
+    own = {"ADPULSE_HOME": str(HOME.absolute()), "ADPULSE_PUBLISH_SECONDS": "0", "ADPULSE_SWEEP_SECONDS": "3"}
+    os.environ.update({**variables_of(world), **own})
+    typer.echo(f"Sandbox: {world['graph_url']} (Meta Graph API), {world['google']['endpoint']} (Google Ads API)")
     for line in stack.enter_context(process("up", ready="Ready")):
         typer.echo(f"  {line}")
     return world
+
+
+def _stay(world: dict[str, Any]) -> None:
+    """Let the sandbox's clock run, say where to look, and wait for Ctrl-C."""
+    from adpulse.cli.services import login_link
+    from adpulse_sandbox.remote import Remote
+    from deployments.web import address_in
+
+    Remote(world["control_url"]).run(1.0)
+    home = HOME.absolute()
+    own = {name: value for name, value in os.environ.items() if name.startswith("ADPULSE_")}
+    shell_file = write_shell_file(home, {**variables_of(world), **own})
+    typer.echo("Everything stays up, and the sandbox's clock runs from here on; Ctrl-C ends all of it.")
+    typer.echo(f"Pages: {login_link(address_in(home) or '')} (this link logs you in, once)")
+    typer.echo(second_terminal(shell_file))
+    signal.pause()
 
 
 def _empty(home: Path) -> None:
@@ -101,39 +95,3 @@ def _empty(home: Path) -> None:
                 path.unlink()
             elif path.name != LOCKS:
                 shutil.rmtree(path)
-
-
-@contextmanager
-def process(*arguments: str, ready: str) -> Iterator[list[str]]:
-    """Run an ``adpulse`` command until it prints a line that contains ``ready``; ends it on the way out.
-
-    Yields the lines printed so far.
-
-    Raises:
-        Unavailable: it ended, or was not ready in time.
-    """
-    command = [sys.executable, "-m", "adpulse", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as child:
-        try:
-            lines = _lines_until(child, ready, arguments[0])
-            # Later output is in its log files, too. Reading it here keeps the pipe from filling up.
-            threading.Thread(target=child.stdout.read if child.stdout else str, daemon=True).start()
-            yield lines
-        finally:
-            child.send_signal(signal.SIGINT)
-            try:
-                child.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-
-def _lines_until(child: "subprocess.Popen[str]", ready: str, command: str) -> list[str]:
-    lines: list[str] = []
-    deadline = time.monotonic() + READY_SECONDS
-    for line in child.stdout or ():
-        lines.append(line.rstrip())
-        if ready in line:
-            return lines
-        if time.monotonic() > deadline:
-            break
-    raise Unavailable(f"adpulse {command} did not get ready:\n" + "\n".join(lines[-20:]))

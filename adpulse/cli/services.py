@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adpulse.cli.sandboxed import HOME as SANDBOX_HOME
+from adpulse.cli.sandboxed import sandbox_of, second_terminal
 from adpulse.role import Role
 
 if TYPE_CHECKING:
@@ -26,28 +28,36 @@ def register(cli: typer.Typer) -> None:
         cli.command()(command)
 
 
-def up() -> None:
+def up(
+    *,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help=f"Run it with a sandbox of both platforms, in {SANDBOX_HOME} unless ADPULSE_HOME is set.")
+    ] = False,
+) -> None:
     """Run everything here: Prefect server, deployments, HTTP API and the warm worker. Ctrl-C ends all of it."""
     from deployments.footprint import keep_small
 
     keep_small()
     # A shell's background job inherits SIGINT as ignored; an interrupt before the worker installs its handler would be lost.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sandbox:
+        os.environ.setdefault("ADPULSE_HOME", SANDBOX_HOME)
     from adpulse import home, settings
-
-    config = settings.load()
     from deployments.instance import Service, make_room, only
 
+    folder = settings.load().home
     home.keep_private()
-    with only(config.home, Service.UP) as note:
-        home.make_private(config)
+    with only(folder, Service.UP) as note:
+        home.make_private(settings.load())
         for service in (Service.PREFECT_SERVER, Service.WEB):
-            make_room(config.home, service, typer.echo)
-        _run_everything(config, note)
+            make_room(folder, service, typer.echo)
+        with sandbox_of(folder) if sandbox else nullcontext() as shell_file:
+            settings.load.cache_clear()  # the sandbox's addresses are settings
+            _run_everything(settings.load(), note, second_terminal(shell_file) if shell_file else None)
     typer.echo("Stopped.")
 
 
-def _run_everything(config: "Settings", note: Callable[[str], None]) -> None:
+def _run_everything(config: "Settings", note: Callable[[str], None], hint: str | None) -> None:
     migrate()
     from adpulse.orchestrator import use_running_server
     from deployments.server import PrefectServer
@@ -72,7 +82,9 @@ def _run_everything(config: "Settings", note: Callable[[str], None]) -> None:
             note(address)
             typer.echo(f"Prefect UI: {server.ui_url} (it asks for a password; the pages' link Prefect logs you in)")
             typer.echo(f"HTTP API: {address}")
-            typer.echo(f"Pages: {_login_link(address)} (this link logs you in, once)")
+            typer.echo(f"Pages: {login_link(address)} (this link logs you in, once)")
+            if hint:
+                typer.echo(hint)
             typer.echo(f"Ready. State lives in {config.home.absolute()}; Ctrl-C ends everything.")
             warm.serve(config)
 
@@ -135,7 +147,15 @@ def login(
         raise Usage("A viewer sees one workspace. Name it: adpulse login --viewer --workspace NAME")
     member = app().workspaces.get(workspace).id if workspace else None
     role = Role.OPERATOR if member is None else Role.VIEWER if viewer else Role.EDITOR
-    typer.echo(_login_link(address, role, member))
+    typer.echo(login_link(address, role, member))
+
+
+def login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
+    """A link that logs in once to the pages at this address."""
+    from adpulse.bootstrap import app
+
+    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta redirects to localhost, but not to 127.0.0.1
+    return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
 def worker() -> None:
@@ -278,13 +298,6 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         ended.wait()
-
-
-def _login_link(address: str, role: Role = Role.OPERATOR, workspace_id: str | None = None) -> str:
-    from adpulse.bootstrap import app
-
-    home = address.rstrip("/").replace("//127.0.0.1", "//localhost")  # Meta redirects to localhost, but not to 127.0.0.1
-    return f"{home}/app/login/{app().sessions.link(role, workspace_id).get_secret_value()}"
 
 
 def _print_json(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:

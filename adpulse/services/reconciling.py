@@ -24,7 +24,7 @@ class Reconciled:
 
 
 def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) -> list[Reconciled]:
-    """Compare connections of one workspace, store what changed since the last comparison, and notify of new unexplained days.
+    """Compare connections of one workspace, store what changed since the last comparison, and notify of unexplained days since the first.
 
     It reads what syncs have stored, and calls no platform. A workspace in which nothing was stored yet has no result.
 
@@ -42,5 +42,6 @@ def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) ->
         for connection in connections
     ]
     for result in results:
-        app.remainder_notices.publish(result.connection, result.unexplained)
+        if result.changed or result.unexplained:  # a connection without any totals yet was not compared
+            app.remainder_notices.publish(result.connection, result.unexplained)
     return results

@@ -55,6 +55,19 @@ def request_sync(app: App, reference: str, parts: Parts = Parts.BOTH, *, force: 
     return ticket
 
 
+def cancel(app: App, reference: str) -> str:
+    """Cancel the sync of a connection that waits or is under way; returns its run's id. What it has stored stays.
+
+    Raises:
+        UnknownConnection, Usage: there is no such connection, or it has no such sync.
+    """
+    connection = app.connections.get(reference).connection
+    run_id = app.leases.cancel(connection.id)
+    if run_id is None:
+        raise Usage(f"{connection.name} has no sync that waits or is under way.")
+    return run_id
+
+
 def replay(app: App, letter: RunView, *, dispatcher: Dispatch = dispatch) -> Ticket:
     """Request the sync of a dead letter again, and mark the letter as resolved.
 

@@ -27,6 +27,12 @@ NO_FLOW_RUN = "local"
 LEASE = timedelta(minutes=3)
 """How long a lease lasts; renewed by the flow run that holds it (every minute) and with every platform call."""
 
+CANCELLED = "Cancelled. Ask for another with: adpulse sync"
+"""The error of a run that somebody cancelled."""
+
+_REVOKED: dict[str, Any] = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
+"""Columns of a connection whose lease is revoked: the higher generation makes the next step of its worker fail."""
+
 _Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 
 
@@ -221,13 +227,28 @@ class Leases:
             log.exception("how the claims of %s connections ended could not be counted", len(leases))
             self._release(leases, Ending.RELEASED)
 
+    def cancel(self, connection_id: str) -> str | None:
+        """Close the connection's open run, whether it waits or is under way; returns its id, None if there is none.
+
+        What it has stored stays. A worker that holds the lease has lost it. The connection is synced again when it is due next.
+        """
+        now = self._wall.now()
+        closed = {"state": RunState.DEAD.value, "finished_at": now, "error": CANCELLED, "resolved_at": now, "resolution": "cancelled"}
+        idle = {"sync_status": SyncStatus.IDLE.value, "postponed_until": None, "postponed_reason": None}
+        with self._engine.begin() as session:
+            lock(session, ConnectionRow.id == connection_id)
+            of_connection = (RunRow.connection_id == connection_id) & is_open()
+            run_id = session.scalars(update(RunRow).where(of_connection).values(**closed).returning(RunRow.id)).one_or_none()
+            if run_id is not None:
+                session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**_REVOKED, **idle))
+        return run_id
+
     def _release(self, leases: Sequence[Lease], ending: Ending) -> None:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_([lease.connection.id for lease in leases]))
             for lease in leases:
-                freed = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
                 if not session.execute(
-                    update(ConnectionRow).where(_still_leased(lease)).values(**freed, sync_status=SyncStatus.QUEUED.value)
+                    update(ConnectionRow).where(_still_leased(lease)).values(**_REVOKED, sync_status=SyncStatus.QUEUED.value)
                 ).rowcount:
                     continue
                 run = (RunRow.id == lease.run_id) & (RunRow.generation == lease.generation) & RunRow.state.in_(WORKING)

@@ -9,13 +9,16 @@ from adpulse import events
 from adpulse.clock import Clock
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.remainder import Remainder
-from storage.control.database import Engine, insert_or_update, lock
+from storage.control.database import Engine, Session, insert_or_update, lock
 from storage.control.outbox import publish
 from storage.control.tables import Base, ConnectionRow
 
+_FIRST = ""
+"""In the place of a day: the connection was compared before."""
+
 
 class RemainderNoticeRow(Base):
-    """A day of a connection that was notified of; ``day`` is ISO text."""
+    """A day of a connection that was notified of, or was there at its first comparison; ``day`` is ISO text, empty for that comparison."""
 
     __tablename__ = "remainder_notice"
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
@@ -23,27 +26,33 @@ class RemainderNoticeRow(Base):
 
 
 class RemainderNotices:
-    """Publishes an event for a connection's days with unexplained remainders, once for each day."""
+    """Publishes an event for a connection's days with unexplained remainders, once for each day.
+
+    The first comparison of a connection notifies of nothing: up to 80 days of its first sync could be in it, and none of them is news.
+    """
 
     def __init__(self, engine: Engine, *, wall: Clock) -> None:
         self._engine = engine
         self._wall = wall
 
     def publish(self, connection: Connection, unexplained: Sequence[Remainder]) -> int:
-        """Notify of the days that were not notified of before, in one event; returns how many they are."""
-        if not unexplained:
-            return 0
-        rows = [{"connection_id": connection.id, "day": day} for day in sorted({_text(remainder) for remainder in unexplained})]
+        """Notify of the days that are new since the last comparison, in one event; returns how many they are."""
         with self._engine.begin() as session:
             if not lock(session, (ConnectionRow.id == connection.id) & (ConnectionRow.status != ConnectionStatus.DELETING.value)):
                 return 0  # it was deleted meanwhile
-            # The primary key makes a notice unique: of several processes one gets the row back.
-            new = insert_or_update(session, RemainderNoticeRow).values(rows).on_conflict_do_nothing().returning(RemainderNoticeRow.day)
-            days = set(session.scalars(new))
-            if days:
-                event = events.remainders(connection, [remainder for remainder in unexplained if _text(remainder) in days])
-                publish(session, event, now=self._wall.now())
+            days = _add(session, connection.id, {_FIRST, *map(_text, unexplained)})
+            if not days or _FIRST in days:
+                return 0
+            event = events.remainders(connection, [remainder for remainder in unexplained if _text(remainder) in days])
+            publish(session, event, now=self._wall.now())
         return len(days)
+
+
+def _add(session: Session, connection_id: str, days: set[str]) -> set[str]:
+    """Store the days; returns those that were not stored. The primary key makes a notice unique: of several processes one gets it."""
+    rows = [{"connection_id": connection_id, "day": day} for day in sorted(days)]
+    new = insert_or_update(session, RemainderNoticeRow).values(rows).on_conflict_do_nothing().returning(RemainderNoticeRow.day)
+    return set(session.scalars(new))
 
 
 def _text(remainder: Remainder) -> str:

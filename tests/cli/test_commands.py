@@ -167,6 +167,16 @@ def test_a_wrong_margin_or_connection_changes_nothing(adpulse, installation, con
     assert installation.app.runs.history(connected.id) == []
 
 
+def test_a_sync_that_waits_is_cancelled_and_a_second_time_there_is_none(adpulse, connected):
+    adpulse("sync", connected.name)
+
+    code, out, _ = adpulse("cancel", connected.name)
+    again, _, said = adpulse("cancel", connected.name)
+
+    assert (code, out.startswith("Cancelled: ")) == (0, True)
+    assert (again, "has no sync that waits or is under way" in said) == (2, True)
+
+
 def test_a_paused_connection_takes_a_margin_and_no_sync(adpulse, installation, connected):
     installation.app.connections.set_status(connected.id, ConnectionStatus.PAUSED, None)
 

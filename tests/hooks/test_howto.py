@@ -84,6 +84,7 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
             ended=True,
         )
     ]
+    app.remainder_notices.publish(connection, [])
     app.remainder_notices.publish(connection, days)
     alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
     app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))

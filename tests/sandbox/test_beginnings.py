@@ -9,7 +9,7 @@ from google_sdk import Ads
 from typer.testing import CliRunner
 
 from adpulse.cli import cli
-from adpulse.cli.demo import process
+from adpulse.cli.processes import process
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.truth import GoogleTruth
 from adpulse_sandbox.google.world import create as google_world

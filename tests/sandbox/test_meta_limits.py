@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from adpulse.cli.demo import process
+from adpulse.cli.processes import process
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.basis import HEADER
 from adpulse_sandbox.meta.graph import Options

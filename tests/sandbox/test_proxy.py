@@ -8,7 +8,7 @@ import sys
 import pytest
 import requests
 
-from adpulse.cli.demo import process
+from adpulse.cli.processes import process
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 from adpulse_sandbox.proxy import TOKEN_HOSTS, Proxy

@@ -1,6 +1,7 @@
 """The two ways in which a newcomer sees adpulse as a whole: the demo, and an installation that is killed and started again."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,9 +12,16 @@ from running import Running, processes_of
 
 from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
+from adpulse_sandbox.meta.world import create
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
+NEWCOMER = f"""
+if ! adpulse connections | grep -q Sakura
+then adpulse workspace create Acme && adpulse connect meta --workspace Acme --account {create().account("Sakura Tea").id} --frequency manual
+fi && adpulse sync "Sakura Tea" --wait
+"""
+"""What somebody types in a second terminal: a workspace and a connection unless they are there, and a sync."""
 
 
 @pytest.mark.timeout(600)
@@ -32,6 +40,30 @@ def test_the_demo_holds_what_it_shows_and_leaves_nothing_running(tmp_path):
     for each in told["connections"]:
         assert set(each) == {"name", "provider", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"}
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.timeout(600)
+def test_the_line_that_up_prints_with_a_sandbox_makes_a_second_terminal_work_and_sigterm_ends_all_of_it(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ADPULSE_", "PREFECT_"))}
+    for _ in range(2):  # the second time with what is there
+        command = [sys.executable, "-m", "adpulse", "up", "--sandbox"]
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
+            printed = []
+            for line in up.stdout:
+                printed.append(line)
+                if line.startswith("Ready"):
+                    break
+            (hint,) = (line for line in printed if line.startswith("In a second terminal: "))
+            shell = f"{hint.removeprefix('In a second terminal: ').strip()} && adpulse workspace list --json"
+            second = subprocess.run(
+                ["/bin/sh", "-c", f"{shell}; {NEWCOMER}"], cwd="/", capture_output=True, text=True, timeout=200, check=False
+            )
+            up.send_signal(signal.SIGTERM)
+            up.communicate(timeout=90)
+
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert "no change" in second.stdout or "rows changed" in second.stdout
+        assert processes_of(tmp_path) == []
 
 
 @pytest.mark.timeout(600)

@@ -23,15 +23,41 @@ def connection(installation):
     return connection
 
 
-def test_a_day_that_does_not_add_up_is_stored_published_and_notified_of_once(installation, connection):
+@pytest.fixture
+def hook(installation):
+    url = SecretStr("https://93.184.216.34/")
+    return installation.app.webhooks.create(installation.workspace.id, "ours", url, events=[EventType.DATA_REMAINDER])[0]
+
+
+def sent(installation, hook):
+    return [json.loads(delivery.payload)["data"] for delivery in installation.app.outbox.history(hook.id)]
+
+
+def test_what_the_first_comparison_of_a_connection_finds_is_stored_and_notified_of_by_nobody(installation, connection, hook):
+    first, again = (reconciling.reconcile(installation.app, installation.workspace.id, [connection])[0] for _ in range(2))
+
+    assert [len(result.unexplained) for result in (first, again)] == [1, 1]
+    assert len(installation.rows(FOUND)) == 1
+    assert sent(installation, hook) == []
+
+
+def test_a_connection_that_nothing_was_read_of_was_not_compared(installation, connection, hook):
+    app, other = installation.app, installation.connect("Sakura Tea")
+    compared, empty = reconciling.reconcile(app, installation.workspace.id, [connection, other])
+
+    later = app.remainder_notices.publish(other, compared.unexplained)
+
+    assert (empty.changed, later, sent(installation, hook)) == (0, 0, [])
+
+
+def test_a_day_that_does_not_add_up_is_stored_published_and_notified_of_once(installation, connection, hook):
     app = installation.app
-    events = [EventType.DATA_REMAINDER]
-    hook, _ = app.webhooks.create(installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), events=events)
+    app.remainder_notices.publish(connection, [])
     calls = app.ledger.calls(connection.ledger_key)
 
     first, again = (reconciling.reconcile(app, installation.workspace.id, [connection])[0] for _ in range(2))
 
-    (message,) = (json.loads(delivery.payload)["data"] for delivery in app.outbox.history(hook.id))
+    (message,) = sent(installation, hook)
     assert ([len(result.unexplained) for result in (first, again)], first.changed > 89, again.changed) == ([1, 1], True, 0)
     assert installation.rows(FOUND) == [(message["remainders"][0]["remainder"],)]
     assert app.ledger.calls(connection.ledger_key) == calls

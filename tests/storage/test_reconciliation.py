@@ -145,6 +145,18 @@ def test_what_was_found_before_stays_when_a_remainder_changes_or_is_explained(wo
     assert account == [(later[0], 100, 125, 25, 0), (later[1], 100, 125, 25, 1), (later[2], 100, 100, 0, 1)]
 
 
+def test_a_remainder_that_is_not_known_any_more_is_stored_once_and_so_is_its_return(workspace, build):
+    later = [build.now + timedelta(days=n) for n in range(4)]
+    known = build.ads(units(100)), build.totals(units(100)), build.account(units(125))
+    silent = build.ads(units(100)), build.totals(units(100)), build.account({"spend": None, "profit": None})
+    for generation, (answers, now) in enumerate(zip((silent, known, silent, silent), later, strict=True), start=1):
+        workspace.sync(build.run(*answers, generation=generation))
+        workspace.warehouse.note_reconciliation("c1", now)
+
+    account = [row[1:5] for row in workspace.rows(HISTORY) if row[0] == "account"]
+    assert account == [(later[1], 100, 125, 25), (later[2], None, None, None)]
+
+
 def test_a_workspace_without_a_file_has_nothing_to_compare(workspace, build):
     assert workspace.warehouse.note_reconciliation("c1", build.now) == 0
     assert workspace.files() == ["w.lock"]

@@ -1,6 +1,6 @@
 -- What comparisons of totals found, in the account's currency: spend of a day at a level as in reconciliation. A day has a row for each
 -- comparison that found another remainder, or another explanation of it, than the one before; what was known at an instant is the last row
--- up to it.
+-- up to it. The remainder is null where it was not known any more.
 CREATE TABLE reconciled_days (
     connection_id VARCHAR NOT NULL,
     date DATE NOT NULL,

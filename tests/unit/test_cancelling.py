@@ -1,0 +1,68 @@
+"""A sync that waits or is under way is cancelled: nobody takes it up again, and the schedule goes on."""
+
+import pytest
+
+from adpulse.errors import LeaseLost
+from adpulse.model import Lane, RunState, SyncStatus
+from storage.control.runs import Leg
+
+
+@pytest.fixture
+def connection(plane):
+    return plane.connect("1", "hourly")
+
+
+def claim(plane):
+    return plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")
+
+
+def test_a_request_that_waits_is_claimed_by_nobody(plane, connection):
+    run_id = plane.runs.request(connection.id).run_id
+
+    assert plane.leases.cancel(connection.id) == run_id
+    assert claim(plane) == []
+    assert plane.connections.get(connection.id).sync_status is SyncStatus.IDLE
+
+
+def test_a_sync_under_way_loses_its_lease_and_is_no_dead_letter(plane, connection):
+    plane.runs.request(connection.id)
+    (lease,) = claim(plane)
+
+    plane.leases.cancel(connection.id)
+
+    with pytest.raises(LeaseLost):
+        plane.runs.calling(lease)
+    with pytest.raises(LeaseLost):
+        plane.runs.done(lease, Leg())
+    assert plane.runs.dead_letters() == []
+    assert plane.runs.get(lease.run_id).resolution == "cancelled"
+
+
+def test_a_postponed_sync_does_not_go_on_when_its_time_comes(plane, connection):
+    plane.runs.request(connection.id)
+    (lease,) = claim(plane)
+    plane.runs.postponed(lease, Leg(), until=plane.clock.now(), reason="no calls are left")
+
+    plane.leases.cancel(connection.id)
+
+    view = plane.connections.get(connection.id)
+    assert (claim(plane), view.postponed_until, view.postponed_reason) == ([], None, None)
+
+
+def test_the_next_request_is_a_new_run_and_the_schedule_is_as_it_was(plane, connection):
+    due = plane.connections.get(connection.id).next_due_at
+    first = plane.runs.request(connection.id).run_id
+    plane.leases.cancel(connection.id)
+
+    ticket = plane.runs.request(connection.id)
+
+    assert (ticket.created, ticket.run_id != first, ticket.state) == (True, True, RunState.QUEUED)
+    assert plane.connections.get(connection.id).next_due_at == due
+
+
+def test_without_a_sync_nothing_is_cancelled_and_no_lease_changes(plane, connection):
+    other = plane.connect("2", "hourly")
+    run_id = plane.runs.request(other.id).run_id
+
+    assert plane.leases.cancel(connection.id) is None
+    assert plane.runs.get(run_id).state is RunState.QUEUED
