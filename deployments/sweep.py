@@ -15,11 +15,13 @@ from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
+from adpulse.home import PUBLISHED
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.services import authorising, deleting, rechecking
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
+from storage.warehouse import links
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class Sweep:
 
     def once(self) -> None:
         """One pass. Every part runs, also after another failed: a damaged file must not keep requests from Prefect."""
-        self._try(self._lead, self._delete, self._publish, self._clear_staging, self._renew_credentials)
+        self._try(self._lead, self._delete, self._publish, self._link, self._clear_staging, self._renew_credentials)
 
     @staticmethod
     def _try(*parts: Callable[[], object]) -> None:
@@ -165,6 +167,10 @@ class Sweep:
                 self._unpublished[workspace.id] = str(error)
             else:
                 self._unpublished.pop(workspace.id, None)
+
+    def _link(self) -> None:
+        """Name the published copies by their workspaces."""
+        links.renew(self._app.settings.home / PUBLISHED, {workspace.id: workspace.name for workspace in self._app.workspaces.all()})
 
     def _clear_staging(self) -> None:
         for run_id in self._app.staging.sweep(self._app.runs.open_runs):

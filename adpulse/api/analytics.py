@@ -2,6 +2,7 @@
 
 import os
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -37,24 +38,30 @@ def download_analytics(
     """The published copy, renewed seconds after a change. Range and If-Range resume an interrupted download."""
     workspace = caller.workspace(workspace_id)
     try:
-        published = _OpenedFile(caller.app.published(workspace.id), f"{workspace.id}.duckdb")
+        published = _published_file(caller.app.published(workspace.id), f"{workspace.id}.duckdb")
     except FileNotFoundError:
         raise Refused(HTTPStatus.NOT_FOUND, "Nothing was published yet. Sync a connection of the workspace first.") from None
-    if if_none_match and _matches(if_none_match, published.tag):
+    if if_none_match and matches(if_none_match, published.tag):
         published.close()
-        return Response(status_code=HTTPStatus.NOT_MODIFIED.value, headers=_headers(published.tag))
+        return Response(status_code=HTTPStatus.NOT_MODIFIED.value, headers=caching_headers(published.tag))
     return published
 
 
-class _OpenedFile(FileResponse):
-    """The file as it was when it was opened: a copy that replaces it meanwhile is another file."""
+def _published_file(path: Path, filename: str) -> "OpenedFile":
+    descriptor = os.open(path, os.O_RDONLY)
+    status = os.fstat(descriptor)
+    return OpenedFile(descriptor, f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"', _KIND, filename)
 
-    def __init__(self, path: os.PathLike[str], filename: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        status = os.fstat(self._descriptor)
-        self.tag = f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
+
+class OpenedFile(FileResponse):
+    """The file as it was when it was opened: one that replaces it meanwhile is another file. ``tag`` identifies its content."""
+
+    def __init__(self, descriptor: int, tag: str, media_type: str, filename: str) -> None:
+        self._descriptor, self.tag, status = descriptor, tag, os.fstat(descriptor)
         # The path of the descriptor: it reads the file that was opened, even if another file has its path now.
-        super().__init__(f"/dev/fd/{self._descriptor}", headers=_headers(self.tag), media_type=_KIND, filename=filename, stat_result=status)
+        super().__init__(
+            f"/dev/fd/{descriptor}", headers=caching_headers(tag), media_type=media_type, filename=filename, stat_result=status
+        )
 
     def close(self) -> None:
         """Close the file without sending it."""
@@ -72,12 +79,12 @@ class _OpenedFile(FileResponse):
             self.close()
 
 
-def _headers(tag: str) -> dict[str, str]:
+def caching_headers(tag: str) -> dict[str, str]:
     """Clients may cache the file, but must revalidate it each time."""
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
-def _matches(if_none_match: str, tag: str) -> bool:
+def matches(if_none_match: str, tag: str) -> bool:
     """Whether the header has the tag, by weak comparison as RFC 9110 requires for If-None-Match."""
     tags = [tag_text.strip().removeprefix("W/") for tag_text in if_none_match.split(",")]
     return tag in tags or tags == ["*"]

@@ -23,6 +23,7 @@ from adpulse.api import (
     metrics,
     pages,
     problems,
+    views,
     webhooks,
     workspaces,
 )
@@ -67,6 +68,7 @@ def create_app() -> FastAPI:
         health.router,
         metrics.router,
         analytics.router,
+        views.router,
     ):
         api.include_router(router)
     api.mount(pages.ROOT, pages.create_site())

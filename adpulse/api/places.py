@@ -1,4 +1,4 @@
-"""Limits on routes that wait for something outside of this process: an alert's query, a platform, a name server.
+"""Limits on routes that wait for something outside of this process: an alert's query, a view, a platform, a name server.
 
 Such a route may take many seconds, and a workspace can cause that on purpose. It runs in threads that no other route uses, and a
 workspace may occupy only a few of them. A request beyond that is refused at once, without a thread and without the database. A client
@@ -90,6 +90,9 @@ class Places:
 
 ALERTS = Places("alert queries", threads=2, per_workspace=1, waiting=8)
 """Each is a child process of 256 MB and one core at most. With two, a slow workspace leaves one to the others."""
+
+VIEWS = Places("views", threads=2, per_workspace=1, waiting=8)
+"""Each takes 128 MB and one core at most while it writes its answer; sending it takes no place."""
 
 OUTSIDE = Places("requests that wait for a platform or a name server", threads=20, per_workspace=4, waiting=40)
 """Threads that only wait cost little; discovery of a large Google manager takes many seconds."""

@@ -32,6 +32,7 @@ for _group in (
     "backup",
     "restore",
     "pull",
+    "analytics",
     "export",
     "importing",
     "doctor",

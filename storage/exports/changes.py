@@ -9,12 +9,9 @@ from pathlib import Path
 
 from storage.exports.manifest import Format, FullReason, ViewEntry
 from storage.exports.publication import Publication
+from storage.exports.statements import CSV, PARQUET, cells, quoted_name, quoted_path
 from storage.exports.target import STATE
 from storage.exports.views import ExportedView
-
-_TEXT = "VARCHAR"
-_FORMULA = r"^[=+\-@\t\r]"
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +55,9 @@ def restored_connections(publication: Publication, runs: ExportedView, state: Pa
     if state is None:
         return ()
     query = (
-        f"SELECT DISTINCT connection_id FROM read_parquet('{_quoted(state)}') "  # noqa: S608 - our own files
-        f"ANTI JOIN (FROM read_parquet('{_quoted(batch.state_of(runs))}')) USING (connection_id, run_id, generation) "
-        f"SEMI JOIN (FROM read_parquet('{_quoted(batch.state_of(runs))}')) USING (connection_id) ORDER BY ALL"
+        f"SELECT DISTINCT connection_id FROM read_parquet('{quoted_path(state)}') "  # noqa: S608 - our own files
+        f"ANTI JOIN (FROM read_parquet('{quoted_path(batch.state_of(runs))}')) USING (connection_id, run_id, generation) "
+        f"SEMI JOIN (FROM read_parquet('{quoted_path(batch.state_of(runs))}')) USING (connection_id) ORDER BY ALL"
     )
     return tuple(connection for (connection,) in publication.connection.sql(query).fetchall())
 
@@ -69,20 +66,20 @@ def _write_state(publication: Publication, view: ExportedView, columns: dict[str
     path = batch.state_of(view)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = f"SELECT {', '.join(view.key)}, {_hash(columns)} AS row_hash FROM {publication.relation(view.name)}"  # noqa: S608 - the file's own names
-    publication.connection.execute(f"COPY ({rows}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+    publication.connection.execute(f"COPY ({rows}) TO '{quoted_path(path)}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _collect(
     publication: Publication, view: ExportedView, columns: dict[str, str], state: Path | None, full: FullReason | None
 ) -> tuple[int, int]:
     """Put what is to be exported into the table ``changes``; returns how many rows changed and how many were deleted."""
-    rows = f"SELECT {', '.join(map(_name, columns))}, false AS deleted FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
-    if full is None:
+    rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS deleted FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
+    if full is None and state is not None:
         same = _same_key(view, "v", "s")
-        rows += f" ANTI JOIN read_parquet('{_quoted(state)}') s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
+        rows += f" ANTI JOIN read_parquet('{quoted_path(state)}') s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
     if state is not None:
         gone = (
-            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet('{_quoted(state)}') s "  # noqa: S608 - the same
+            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet('{quoted_path(state)}') s "  # noqa: S608 - the same
             f"ANTI JOIN {publication.relation(view.name)} v ON {_same_key(view, 'v', 's')}"
         )
         rows = f"({rows}) UNION ALL BY NAME ({gone})"
@@ -94,10 +91,10 @@ def _collect(
 
 def _write_rows(publication: Publication, view: ExportedView, columns: dict[str, str], batch: Batch) -> None:
     """Write a file for each month, one after the other: together they would need memory for all months at once."""
-    cells = [_neutral(name) if batch.format is Format.CSV and kind == _TEXT else _name(name) for name, kind in columns.items()]
-    select = f"SELECT {', '.join(cells)}, deleted FROM changes"  # noqa: S608 - the file's own names
+    csv = batch.format is Format.CSV
+    select = f"SELECT {cells(columns, neutral=csv)}, deleted FROM changes"  # noqa: S608 - the file's own names
     order = f"ORDER BY {', '.join(view.key)}"
-    options = "FORMAT csv, HEADER" if batch.format is Format.CSV else "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000"
+    options = CSV if csv else PARQUET
     months = "SELECT NULL"
     if view.day:
         months = f"SELECT DISTINCT date_trunc('month', {view.day})::DATE FROM changes ORDER BY ALL"  # noqa: S608 - the same
@@ -108,28 +105,14 @@ def _write_rows(publication: Publication, view: ExportedView, columns: dict[str,
             only = f"WHERE {view.day} >= DATE '{month}' AND {view.day} < DATE '{month}' + INTERVAL 1 MONTH"
         folder.mkdir(parents=True)
         file = folder / f"rows-0.{batch.format}"
-        publication.connection.execute(f"COPY ({select} {only} {order}) TO '{_quoted(file)}' ({options})")
+        publication.connection.execute(f"COPY ({select} {only} {order}) TO '{quoted_path(file)}' ({options})")
 
 
 def _hash(columns: dict[str, str], of: str = "") -> str:
     """A hash of a row's values, the same in every version of DuckDB, which ``hash()`` is not."""
-    values = ", ".join(f"coalesce({of}{_name(name)}::VARCHAR, chr(30))" for name in columns)
+    values = ", ".join(f"coalesce({of}{quoted_name(name)}::VARCHAR, chr(30))" for name in columns)
     return f"md5_number_lower(concat_ws(chr(31), {values}))"
 
 
 def _same_key(view: ExportedView, left: str, right: str) -> str:
     return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in view.key)
-
-
-def _neutral(name: str) -> str:
-    """A text that no spreadsheet runs: an apostrophe before what looks like a formula, as Excel itself writes it."""
-    column = _name(name)
-    return f"if(regexp_matches({column}, '{_FORMULA}'), '''' || {column}, {column}) AS {column}"
-
-
-def _name(name: str) -> str:
-    return f'"{name}"'
-
-
-def _quoted(path: Path | None) -> str:
-    return str(path).replace("'", "''")

@@ -97,9 +97,9 @@ def address():
 def ask(address):
     """Sends a request with a key, or without one. What is answered must be in the document, whatever the test is about."""
 
-    def send(method, path, key=None, **options):
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        answer = requests.request(method, address + path, headers=headers, timeout=30, **options)
+    def send(method, path, key=None, headers=None, **options):
+        every = (headers or {}) | ({"Authorization": f"Bearer {key}"} if key else {})
+        answer = requests.request(method, address + path, headers=every, timeout=30, **options)
         require_documented(method, path, answer)
         return answer
 

@@ -87,6 +87,7 @@ RULES = {
     ("POST", "/connections/{connection_id}/disconnect"): "editor",
     ("GET", "/metrics"): "operator",
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/views/{view}"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
@@ -103,7 +104,7 @@ def path_of(template, team):
     run_id = team.letter_id if "dead-letters" in template else team.run_id
     grant = team.grant() if "grant_id" in template else None
     ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": run_id, "run_id": run_id, "grant_id": grant}
-    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id, key_id=team.key_id)
+    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id, key_id=team.key_id, view="daily")
 
 
 def options(method, template, team):

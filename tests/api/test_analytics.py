@@ -10,7 +10,7 @@ import pytest
 import requests
 from waiting import until
 
-from adpulse.api.analytics import _OpenedFile
+from adpulse.api.analytics import _published_file
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_still_the_one_that_was_begu
 
 def test_a_file_that_is_replaced_between_its_headers_and_its_bytes_is_the_one_of_the_headers(installation, publish, team):
     first = publish(b"first")
-    answer, sent = _OpenedFile(installation.app.published(team.workspace.id), "x.duckdb"), []
+    answer, sent = _published_file(installation.app.published(team.workspace.id), "x.duckdb"), []
     publish(b"another one")
 
     async def send(message):

@@ -36,7 +36,7 @@ def keys(sandbox, tmp_path_factory):
     app.labels.change(connection.id, lambda _: ["eu"])
     run = app.runs.history(connection.id)[0]
     viewer = app.keys.create("viewer", Role.VIEWER, workspace.id)
-    known.update(workspace_id=workspace.id, connection_id=connection.id, job_id=run.id, run_id=run.id)
+    known.update(workspace_id=workspace.id, connection_id=connection.id, job_id=run.id, run_id=run.id, view="daily")
     known["key_id"] = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
     known["webhook_id"] = app.webhooks.create(workspace.id, "hook", SecretStr("https://1.1.1.1/hooks"))[0].id
     known["alert_id"] = app.alerts.create(workspace.id, "alert", "SELECT 1 AS one").id

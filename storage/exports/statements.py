@@ -1,0 +1,31 @@
+"""Pieces of the statements that write rows to files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_TEXT = "VARCHAR"
+_FORMULA = r"^[=+\-@\t\r]"
+"""What a spreadsheet takes for the beginning of a formula."""
+
+PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000"
+CSV = "FORMAT csv, HEADER"
+
+
+def cells(columns: Mapping[str, str], *, neutral: bool) -> str:
+    """The list of columns. ``neutral``: texts that a spreadsheet would run get an apostrophe in front, as Excel itself writes it."""
+    return ", ".join(_neutral(name) if neutral and kind == _TEXT else quoted_name(name) for name, kind in columns.items())
+
+
+def quoted_name(name: str) -> str:
+    """A column's name as SQL has it."""
+    return f'"{name}"'
+
+
+def quoted_path(path: Path) -> str:
+    """A path for a place between apostrophes."""
+    return str(path).replace("'", "''")
+
+
+def _neutral(name: str) -> str:
+    column = quoted_name(name)
+    return f"if(regexp_matches({column}, '{_FORMULA}'), '''' || {column}, {column}) AS {column}"
