@@ -20,9 +20,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from adpulse import orchestrator, prefect_login
+from adpulse.bootstrap import App
+from adpulse.clock import SystemClock
+from adpulse.settings import Settings
 from deployments import automations
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
+from deployments.sweep import Sweep
+from storage.control import database, migrations
 
 EVIL = "http://127.0.0.1:4199"
 CREATE = "/deployments/{id}/create_flow_run"
@@ -212,6 +217,25 @@ def test_stale_connections_reach_the_automation():
 
     until(triggered, lambda: [each["event"] for each in happened(orchestrator.STALE)], pause=0.5)
     assert len(happened(orchestrator.STALE)) == 1
+
+
+@pytest.mark.usefixtures("server")
+def test_a_deployment_that_is_made_later_gets_its_schedule(tmp_path):
+    def backups(client):
+        return client.read_deployment_by_name(orchestrator.BACKUP)
+
+    config = Settings(home=tmp_path, backup_folder=tmp_path / "backups")
+    engine = database.connect(config.control_url)
+    migrations.migrate(engine)
+    sweep = Sweep(App(config, engine, wall=SystemClock()))
+    with get_client(sync_client=True) as client:
+        client.delete_deployment(backups(client).id)
+        sweep._switch_schedules()
+        asyncio.run(deploy("adpulse"))
+        before = backups(client).schedules[0].active
+        sweep._switch_schedules()
+
+        assert (before, backups(client).schedules[0].active) == (False, True)
 
 
 # Settings of Prefect's own
