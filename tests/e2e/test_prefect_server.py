@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -29,6 +30,7 @@ from deployments.server import PrefectServer
 from deployments.sweep import Sweep
 from storage.control import database, migrations
 
+ROOT = Path(__file__).parent.parent.parent
 EVIL = "http://127.0.0.1:4199"
 CREATE = "/deployments/{id}/create_flow_run"
 SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled", "/work_pools/adpulse/workers/connect")
@@ -164,6 +166,30 @@ def test_prefects_own_command_line_and_ours_work(server, tmp_path):
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "meta" in done.stdout
+
+
+@pytest.mark.slow  # test_prefects_own_deploy_command_names_a_real_pool is quick; this one runs the command
+@pytest.mark.usefixtures("server")
+def test_prefects_own_deploy_command_leaves_the_deployments_as_adpulse_deploy_made_them(tmp_path):
+    def deployed():
+        with get_client(sync_client=True) as client:
+            return {
+                found.name: (
+                    found.entrypoint,
+                    found.parameters,
+                    found.work_pool_name,
+                    found.work_queue_name,
+                    {(schedule.schedule.interval, schedule.active) for schedule in found.schedules},
+                )
+                for found in client.read_deployments()
+            }
+
+    before = deployed()
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployed() == before != {}
 
 
 # What adpulse deploy installs for operators
