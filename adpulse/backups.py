@@ -125,8 +125,11 @@ def _moment(app: App, control: Path, opened: ExitStack) -> _Moment:
 def _try_moment(app: App, control: Path, opened: ExitStack) -> _Moment | None:
     """Open everything as of one moment; None when a warehouse was written meanwhile, or a workspace created or deleted."""
     workspaces = [workspace.id for workspace in app.workspaces.all()]
-    for workspace in workspaces:
-        app.warehouse(workspace).publish(min_interval_seconds=0)
+    try:
+        for workspace in workspaces:
+            app.warehouse(workspace).publish(min_interval_seconds=0)
+    except WarehouseBusy:
+        return None
     began = time.monotonic()
     with ExitStack() as locks:
         for workspace in workspaces:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from adpulse import home, redact, settings
 from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
+from adpulse.errors import Usage
 from adpulse.gaps import Gap, gaps_of_holes
 from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.planner.account import Account
@@ -247,6 +248,21 @@ class App:
         return Slots(self.runs, self.ledger, lease, heat).take
 
 
+def require_control_plane(config: Settings, engine: database.Engine) -> None:
+    """Make sure that the control plane is not new while the home has warehouses: then it was lost, and a new one would not know them.
+
+    Raises:
+        Usage: it was lost; the message says what to do.
+    """
+    warehouses = sorted((config.home / "warehouse").glob("*.duckdb"))
+    if warehouses and migrations.current(engine) is None:
+        raise Usage(
+            f"The control plane is lost: its database is empty, and {config.home / 'warehouse'} has the numbers of {len(warehouses)} "
+            "workspaces. Restore the newest backup: adpulse restore FOLDER (on PostgreSQL with pg_restore). "
+            "Without a backup, move that folder away, run adpulse migrate, and connect every account again."
+        )
+
+
 @cache
 def app() -> App:
     """The process's App.
@@ -258,5 +274,6 @@ def app() -> App:
     config = settings.load()
     home.make_private(config)
     engine = database.connect(redact.protect_url(config.control_url))
+    require_control_plane(config, engine)
     migrations.require_current(engine)
     return App(config, engine, wall=wall)

@@ -185,26 +185,34 @@ def _stuck(state: "State", now: datetime) -> bool:
     return taken and now - state.timestamp > _STUCK_AFTER
 
 
-def switch_schedules(active: dict[str, bool]) -> list[str]:
-    """Make the schedule of each deployment, by its full name, active or not; returns the names of those that changed.
+class Switched(NamedTuple):
+    """Names of deployments whose schedule was switched, and of those that are not deployed (yet)."""
+
+    changed: list[str]
+    missing: list[str]
+
+
+def switch_schedules(active: dict[str, bool]) -> Switched:
+    """Make the schedule of each deployment, by its full name, active or not.
 
     Raises:
         Unavailable: Prefect does not answer.
     """
     from prefect.exceptions import ObjectNotFound
 
-    changed = []
+    changed, missing = list[str](), list[str]()
     with _answering():
         for name, wanted in active.items():
             try:
                 found = _client().read_deployment_by_name(name)
             except ObjectNotFound:
-                continue  # not deployed (yet)
+                missing.append(name)
+                continue
             for schedule in found.schedules:
                 if schedule.active != wanted:
                     _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
                     changed.append(name)
-    return changed
+    return Switched(changed, missing)
 
 
 def is_scheduled(flow_run_id: UUID, frequency: Frequency) -> bool:

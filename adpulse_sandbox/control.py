@@ -144,7 +144,7 @@ class _Handler(Handler):
             return
         try:
             answer = action({**dict(parse_qsl(target.query)), **(json.loads(body) if body else {})})
-        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             self._json(400, {"error": f"{type(error).__name__}: {error}"})
             return
         if isinstance(answer, pa.Table):

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 _STOP_POLL_SECONDS = 0.05
+_LONGEST_LINE = 1024
 
 
 @dataclass(slots=True)
@@ -28,9 +30,43 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Write nothing."""
 
+    def parse_request(self) -> bool:
+        """Read the request with its body; False if it cannot be understood, which is answered 400."""
+        if not super().parse_request():
+            return False
+        try:
+            self._body = self._read_chunks() if self._is_chunked() else self._read_length()
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST, "The body has no valid length.")
+            self.close_connection = True
+            return False
+        return True
+
     def body(self) -> bytes:
         """The body of the request."""
-        return self.rfile.read(int(self.headers.get("content-length") or 0))
+        return self._body
+
+    def _is_chunked(self) -> bool:
+        return "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    def _read_length(self) -> bytes:
+        length = self.headers.get("content-length") or "0"
+        if not length.isdecimal():
+            raise ValueError(length)
+        return self.rfile.read(int(length))
+
+    def _read_chunks(self) -> bytes:
+        """The body in chunks, each after a line with its length in hexadecimal; RFC 9112, section 7.1. Trailers are skipped."""
+        chunks = []
+        while size := int(self.rfile.readline(_LONGEST_LINE).partition(b";")[0], 16):
+            if size < 0:
+                raise ValueError(size)
+            chunks.append(self.rfile.read(size))
+            if self.rfile.readline(_LONGEST_LINE).strip():
+                raise ValueError(size)
+        while self.rfile.readline(_LONGEST_LINE).strip():
+            pass
+        return b"".join(chunks)
 
     def form(self) -> dict[str, str]:
         """The body as an HTML form."""

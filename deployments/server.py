@@ -137,7 +137,7 @@ def become_server(config: Settings, host: str, port: int) -> None:
 
 
 def _command(home: Path) -> list[str]:
-    return [sys.executable, "-m", "deployments.prefect_process", str(home)]
+    return [sys.executable, "-P", "-m", "deployments.prefect_process", str(home)]
 
 
 def _place(host: str, port: int, origins: str | None) -> dict[str, str]:

@@ -124,9 +124,11 @@ class Sweep:
         targets[orchestrator.EXPORT] = self._app.settings.export_to is not None
         changes = {name: active for name, active in targets.items() if self._switched.get(name) != active}
         if changes:
-            for name in orchestrator.switch_schedules(changes):
+            switched = orchestrator.switch_schedules(changes)
+            for name in switched.changed:
                 log.info("schedule of %s switched", name)
-            self._switched |= changes
+            # What is deployed later is asked for until then.
+            self._switched |= {name: active for name, active in changes.items() if name not in switched.missing}
 
     def _prune_runs(self) -> None:
         """Delete old runs, deliveries and unused credentials. Once an hour, because it reads every connection."""

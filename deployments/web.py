@@ -23,7 +23,7 @@ def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
     make_room(home, Service.WEB, progress)
     with reserved_port(FIRST_PORT) as port:
         address = f"http://{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "adpulse", "web", "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "adpulse", "web", "--port", str(port)]
         child = Child("The HTTP API", command, home.absolute() / "logs" / "web.log", progress, ready=lambda: answers(f"{address}/healthz"))
         child.start({})
         state = home / _STATE

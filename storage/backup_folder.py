@@ -25,6 +25,7 @@ CONTROL_PLANE = "control.db"
 WAREHOUSES = "warehouses"
 
 _PARTIAL = ".partial"
+_WAREHOUSE = re.compile(rf"{WAREHOUSES}/[\w-]+\.duckdb", re.ASCII)
 _SCHEDULED = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 _CHUNK = 1 << 20
 
@@ -50,9 +51,23 @@ class Backup:
         """
         try:
             fields = json.loads((folder / LIST).read_text())
-            return cls(**{**fields, "keys": tuple(fields["keys"]), "files": dict(fields["files"])})
-        except (OSError, ValueError, TypeError, KeyError):
+            backup = cls(**{**fields, "keys": tuple(fields["keys"]), "files": dict(fields["files"])})
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             raise Usage(f"{folder} is no complete backup: it has no readable {LIST}. Nothing was changed.") from None
+        if problem_of_list := backup._problem():
+            raise Usage(f"The backup {folder} cannot be used: {LIST} {problem_of_list}. Nothing was changed.")
+        return backup
+
+    def _problem(self) -> str | None:
+        """Why the list is none that :func:`seal` wrote: its paths become files of the home, so no other file may be named."""
+        texts = (self.adpulse, self.at, *self.keys, *self.files, *self.files.values())
+        if not all(isinstance(text, str) for text in texts):
+            return "has a value that is no text"
+        if other := sorted(path for path in self.files if path != CONTROL_PLANE and not _WAREHOUSE.fullmatch(path)):
+            return f"names {other[0]!r}, which is no file of a backup"
+        if CONTROL_PLANE not in self.files:
+            return f"does not name {CONTROL_PLANE}"
+        return None if _is_instant(self.at) else "does not say when the backup was taken"
 
     @property
     def taken_at(self) -> datetime:
@@ -144,6 +159,12 @@ def prune(folder: Path, keep: int) -> list[Path]:
 def _is_complete(folder: Path) -> bool:
     with suppress(Usage):
         return bool(Backup.read(folder))
+    return False
+
+
+def _is_instant(text: str) -> bool:
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).tzinfo is not None
     return False
 
 

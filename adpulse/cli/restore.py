@@ -1,6 +1,5 @@
 """``adpulse restore``: puts a backup in the place of everything, or a published copy in the place of a damaged warehouse."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ def register(cli: typer.Typer) -> None:
 def restore(
     source: Annotated[
         str | None,
-        typer.Argument(help="Folder of a backup, with a slash in it; or id or name of a workspace, not needed when there is only one."),
+        typer.Argument(help="Folder of a backup; or id or name of a workspace, not needed when there is only one."),
     ] = None,
     *,
     force: Annotated[
@@ -26,7 +25,7 @@ def restore(
 
     Whatever is replaced is kept under another name.
     """
-    if source and (os.sep in source or (Path(source) / "backup.json").exists()):
+    if source and _is_folder(Path(source)):
         _restore_backup(Path(source))
         return
     from adpulse.bootstrap import app
@@ -39,6 +38,11 @@ def restore(
         typer.echo("The published copy is the warehouse now. The days that the platform may still restate and the entities are read again.")
     else:
         typer.echo("There was no copy to restore. The warehouse starts empty: everything is read again.")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a backup is meant: it is one, or a folder by a path. A workspace's name may have a slash, and be a folder's name too."""
+    return (path / "backup.json").exists() or (len(path.parts) > 1 and path.is_dir())
 
 
 def _restore_backup(folder: Path) -> None:

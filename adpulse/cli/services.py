@@ -221,11 +221,14 @@ def deploy(pool_type: Annotated[str, typer.Option(help="Type of the work pool: a
 def migrate() -> None:
     """Bring the control plane's schema up to date."""
     from adpulse import home, settings
+    from adpulse.bootstrap import require_control_plane
     from storage.control import database, migrations
 
     config = settings.load()
     home.make_private(config)
-    migrations.migrate(database.connect(config.control_url))
+    engine = database.connect(config.control_url)
+    require_control_plane(config, engine)
+    migrations.migrate(engine)
     typer.echo("The control plane's schema is current.")
 
 

@@ -1,7 +1,8 @@
 """Puts a backup in the place of a home's control plane and warehouses."""
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from adpulse.settings import Settings
 from storage import backup_folder
 from storage.backup_folder import CONTROL_PLANE, WAREHOUSES, Backup
 from storage.control import database, snapshot
-from storage.files import flush, is_locked
+from storage.files import exclusive, flush, is_locked
 
-_NEW = "restore.new"
+_NEW, _LOCK = "restore.new", "restore"
 _LOGS = ("-wal", "-shm", "")
 """Endings of the files that SQLite keeps for a database in WAL mode."""
 
@@ -40,7 +41,8 @@ def restore_backup(config: Settings, folder: Path) -> RestoredBackup:
     home, and the same restore, run again, completes it.
 
     Raises:
-        Usage: the folder is no sound backup, the control plane is not a SQLite file, or adpulse is running; nothing was changed.
+        Usage: the folder is no sound backup, the control plane is not a SQLite file, or adpulse or another restore runs; nothing was
+            changed.
         OSError: a file could not be written; nothing was changed.
     """
     control = database.file_of(config.control_url)
@@ -50,26 +52,43 @@ def restore_backup(config: Settings, folder: Path) -> RestoredBackup:
     home.keep_private()
     config.home.mkdir(parents=True, exist_ok=True)
     control.parent.mkdir(parents=True, exist_ok=True)
-    mark = config.home / home.RESTORE_MARK
+    with _alone(config.home):
+        set_aside = _put_in_place(config.home, control, folder, backup)
+    return RestoredBackup(backup=backup, set_aside=set_aside, missing_keys=_missing_keys(config, backup))
+
+
+def _put_in_place(folder_of_home: Path, control: Path, folder: Path, backup: Backup) -> list[Path]:
+    mark = folder_of_home / home.RESTORE_MARK
     interrupted = mark.exists()
     try:
-        replacements = _build(config.home, control, folder, backup)
+        replacements = _build(folder_of_home, control, folder, backup)
         mark.write_text(str(folder.absolute()))
-        _require_stopped(config.home, control)
+        _require_stopped(folder_of_home, control)
     except BaseException:
-        shutil.rmtree(config.home / _NEW, ignore_errors=True)
+        shutil.rmtree(folder_of_home / _NEW, ignore_errors=True)
         _copy_of(control).unlink(missing_ok=True)
         if not interrupted:
             mark.unlink(missing_ok=True)
         raise
-    set_aside = _replace(config.home, control, replacements)
+    set_aside = _replace(folder_of_home, control, replacements)
     mark.unlink()
-    return RestoredBackup(backup=backup, set_aside=set_aside, missing_keys=_missing_keys(config, backup))
+    return set_aside
+
+
+@contextmanager
+def _alone(folder_of_home: Path) -> Iterator[None]:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(exclusive(folder_of_home / home.LOCKS / _LOCK, 0))
+        except TimeoutError:
+            raise Usage(f"Another restore into {folder_of_home} is under way. Nothing was changed. Wait for its end.") from None
+        yield
 
 
 def _require_stopped(folder_of_home: Path, control: Path) -> None:
     """Raise Usage while adpulse runs: by the database that it has open, and by its locks, as the database may have been moved away."""
-    if snapshot.is_open_elsewhere(control) or any(map(is_locked, (folder_of_home / home.LOCKS).glob("*"))):
+    locks = [path for path in (folder_of_home / home.LOCKS).glob("*") if path.name != _LOCK]  # that one is this restore's own
+    if snapshot.is_open_elsewhere(control) or any(map(is_locked, locks)):
         raise Usage(f"A process of adpulse uses {folder_of_home}. Nothing was changed. Stop adpulse up, worker, web and sweep first.")
 
 

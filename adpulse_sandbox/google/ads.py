@@ -190,7 +190,8 @@ class Ads:
         if call.offset + self._page_rows < len(answer.rows) and not settings.omit_results:
             response.next_page_token = paging.PagePosition(call.offset + self._page_rows, position.first_requested_at).token(request_key)
         if settings.return_total_results_count:
-            response.total_results_count = len(answer.rows)
+            # Without the query's LIMIT: SearchSettings of v24, read 2026-11-29.
+            response.total_results_count = answer.total
         if settings.return_summary_row:
             wire.filler(wire.row_fields(schema, plan.metrics))(response.summary_row, answer.summary)
         yield response
@@ -250,9 +251,9 @@ class Ads:
         position = paging.position_of(request.page_token, request.query, self.clock.now())
         call.offset = position.offset
         self._apply_rule(call, None, call.offset // size + 1)
-        matches = field_service.search(fields.schema(call.version), request.query)
+        matches, total = field_service.search(fields.schema(call.version), request.query)
         name = "SearchGoogleAdsFieldsResponse"
-        response = fields.message_class(call.version, "services.types.google_ads_field_service", name)(total_results_count=len(matches))
+        response = fields.message_class(call.version, "services.types.google_ads_field_service", name)(total_results_count=total)
         fill = wire.filler(field_service.own_fields(call.version).values())
         for row in matches[call.offset : call.offset + size]:
             fill(response.results.add(), row)

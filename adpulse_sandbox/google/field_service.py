@@ -33,8 +33,8 @@ def get(schema: Schema, resource_name: str) -> Row:
     return {key: make() for key, make in _properties(schema, name).items()}
 
 
-def search(schema: Schema, text: str) -> list[Row]:
-    """The fields and resources that match a query of this service.
+def search(schema: Schema, text: str) -> tuple[list[Row], int]:
+    """The fields and resources that match a query of this service, and how many match it without its LIMIT.
 
     Raises:
         AdsError: the query is invalid.
@@ -56,7 +56,7 @@ def search(schema: Schema, text: str) -> list[Row]:
             raise query_error("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"The field '{ordering.field}' cannot be sorted by.")
         rows.sort(key=lambda row, field=ordering.field: str(row[field]), reverse=ordering.descending)  # type: ignore[misc] # the default binds it
     shown = {"resource_name", *query.select}
-    return [{key: value for key, value in row.items() if key in shown} for row in rows[: query.limit]]
+    return [{key: value for key, value in row.items() if key in shown} for row in rows[: query.limit]], len(rows)
 
 
 def _properties(schema: Schema, name: str) -> Mapping[str, Callable[[], Any]]:

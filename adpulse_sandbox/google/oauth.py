@@ -103,9 +103,9 @@ class TokenIssuer:
             signed, _, signature = assertion.rpartition(".")
             claims = json.loads(_base64url_decoded(signed.split(".")[1]))
             service_key().public_key().verify(_base64url_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        except (ValueError, IndexError, InvalidSignature):
+        except (ValueError, IndexError, RecursionError, InvalidSignature):
             raise OAuthError(400, "invalid_grant", "Invalid JWT Signature.") from None
-        if claims.get("iss") != SERVICE_ACCOUNT or claims.get("exp", 0) < time.time():
+        if not isinstance(claims, dict) or claims.get("iss") != SERVICE_ACCOUNT or claims.get("exp", 0) < time.time():
             raise OAuthError(400, "invalid_grant", "Invalid JWT: Token must be a short-lived token of a known service account.")
         return self._world.credentials["full"]
 

@@ -35,7 +35,7 @@ def position_of(token: str, request_key: str, now: datetime) -> PagePosition:
     try:
         fields = json.loads(base64.urlsafe_b64decode(token))
         position, digest = PagePosition(int(fields["offset"]), datetime.fromisoformat(fields["asked_at"])), fields["of"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise request_error("INVALID_PAGE_TOKEN", "The page token is invalid.") from None
     if digest != _digest(request_key):
         raise request_error("INVALID_PAGE_TOKEN", "The page token belongs to another request.")

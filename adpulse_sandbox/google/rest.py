@@ -119,8 +119,10 @@ def _request(call: Call, fields: Mapping[str, str], body: bytes) -> Any:  # noqa
     request = wire.request_class(call.version, call.service, call.method)()
     try:
         values = json.loads(body) if body.strip() else {}
+        if not isinstance(values, dict):
+            raise _bad_json(request, body)
         json_format.ParseDict(values, request)
-    except (ValueError, json_format.ParseError):
+    except (ValueError, RecursionError, json_format.ParseError):
         raise _bad_json(request, body) from None
     for name, value in fields.items():
         setattr(request, name, value)
@@ -128,14 +130,23 @@ def _request(call: Call, fields: Mapping[str, str], body: bytes) -> Any:  # noqa
 
 
 def _bad_json(request: Any, body: bytes) -> AdsError:  # noqa: ANN401 - a protobuf message
-    """A body that is no request. It is refused before it reaches the Ads API, so without a GoogleAdsFailure."""
+    """A body that is no request. It is refused before it reaches the Ads API, so without a GoogleAdsFailure.
+
+    Sources: google-marketing-solutions/dv360-api-appsscript-samples#7 (an unknown name), google-wallet/rest-samples#22 (a body that
+    is no object). That a body nested too deeply is refused as one with an unexpected token is inferred.
+    """
     try:
         values = json.loads(body)
-    except ValueError:
-        values = None
+    except (ValueError, RecursionError):
+        return _invalid_json("Unexpected token or value.")
+    if not isinstance(values, dict):
+        return _invalid_json('Unknown name "": Root element must be a message.')
     names = {name for field in request.DESCRIPTOR.fields for name in (field.name, field.json_name)}
-    unknown = next((name for name in values if name not in names), None) if isinstance(values, dict) else None
-    detail = f'Unknown name "{unknown}": Cannot find field.' if unknown else "Unexpected token or value."
+    unknown = next((name for name in values if name not in names), None)
+    return _invalid_json(f'Unknown name "{unknown}": Cannot find field.' if unknown else "Unexpected token or value.")
+
+
+def _invalid_json(detail: str) -> AdsError:
     return AdsError("INVALID_ARGUMENT", "", "", f"Invalid JSON payload received. {detail}")
 
 

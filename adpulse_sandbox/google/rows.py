@@ -22,9 +22,10 @@ _CACHED_ANSWERS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer to a query. ``summary`` has the metrics of all rows together, before any limit."""
+    """The answer to a query. ``summary`` has the metrics of all rows together, and ``total`` counts them, both before any limit."""
 
     rows: list[Row]
+    total: int
     summary: Row
 
 
@@ -45,7 +46,7 @@ class Rows:
         for field, descending in reversed(plan.order_by):
             rows.sort(key=lambda row, name=field.name: _sortable(row.get(name)), reverse=descending)  # type: ignore[misc] # the default binds it
         whole = dict(zip(QUANTITIES, totals, strict=True))
-        return Answer(rows=rows[: plan.limit], summary={name: numbers.metric(name)(whole) for name in plan.metrics})
+        return Answer(rows=rows[: plan.limit], total=len(rows), summary={name: numbers.metric(name)(whole) for name in plan.metrics})
 
     def stream(self, plan: Plan, customer: Customer, now: datetime) -> Iterator[Row]:
         """The same rows as an iterator, which does not hold all of them unless they must be sorted."""

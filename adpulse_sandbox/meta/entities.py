@@ -8,10 +8,14 @@ from typing import Any
 from adpulse_sandbox.meta.businesses import business_of
 from adpulse_sandbox.meta.nodes import Source, constants
 from adpulse_sandbox.meta.specs import GOALS
+from adpulse_sandbox.meta.statuses import delivery_info
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 KINDS = {CAMPAIGN: "Campaign", AD_SET: "AdSet", AD: "Ad"}
 """The type of node by level."""
+
+DELIVERY = "delivery_info"
+"""The property that a filter names for whether an object delivers."""
 
 PAGE_ID = "1000"
 """The Facebook page of every ad."""
@@ -113,6 +117,21 @@ def parent_of(level: str, entity: Entity) -> Entity | None:
     while parent and parent.level != level:
         parent = parent.parent
     return parent
+
+
+def property_of(entity: Entity, name: str, at: datetime) -> str | int:
+    """The entity's value that a filter is about: times are seconds since 1970."""
+    values: Mapping[str, Callable[[], str | int]] = {
+        "id": lambda: entity.id,
+        "name": lambda: entity.name(at),
+        "effective_status": lambda: entity.effective_status(at),
+        DELIVERY: lambda: delivery_info(entity.effective_status(at)),
+        "created_time": lambda: int(entity.created_at.timestamp()),
+        "updated_time": lambda: int(entity.updated_at(at).timestamp()),
+        "objective": lambda: entity.objective,
+        "buying_type": lambda: "AUCTION",
+    }
+    return values[name]()
 
 
 def _parent_id(level: str) -> Callable[[Snapshot], Any]:

@@ -3,22 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from adpulse_sandbox.meta.activities import ACTIVITY_PARAMETERS, activity_sources
 from adpulse_sandbox.meta.businesses import AGENCY, assigned_user_source
 from adpulse_sandbox.meta.conditions import Condition, parse_filtering
-from adpulse_sandbox.meta.entities import KINDS, Snapshot, creative_source, entity_source, label_sources, parent_of
+from adpulse_sandbox.meta.entities import DELIVERY, KINDS, Snapshot, creative_source, entity_source, label_sources, parent_of, property_of
 from adpulse_sandbox.meta.errors import bad_param, unknown_field, unsupported
 from adpulse_sandbox.meta.names import Names
 from adpulse_sandbox.meta.nodes import Source, constants
 from adpulse_sandbox.meta.parameters import OF_PAGES, check_parameters, parse_flag, parse_json, without_effect
-from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, check_edge, delivery_info
+from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, check_edge
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 LEVEL_OF_EDGE = {"campaigns": CAMPAIGN, "adsets": AD_SET, "ads": AD}
 _ABOVE = {CAMPAIGN: (CAMPAIGN,), AD_SET: (CAMPAIGN, AD_SET), AD: (CAMPAIGN, AD_SET, AD)}
-DELIVERY = "delivery_info"
 _PROPERTIES = ("id", "name", "effective_status", DELIVERY, "created_time", "updated_time")
 _OF_CAMPAIGN = ("objective", "buying_type")
 
@@ -143,18 +141,7 @@ def _holds(condition: Condition, snapshot: Snapshot) -> bool:
     entity = snapshot.entity if level in ("", snapshot.entity.level) else parent_of(level, snapshot.entity)
     if entity is None:
         return False
-    at = snapshot.at
-    values: Mapping[str, Callable[[], Any]] = {
-        "id": lambda: entity.id,
-        "name": lambda: entity.name(at),
-        "effective_status": lambda: entity.effective_status(at),
-        DELIVERY: lambda: delivery_info(entity.effective_status(at)),
-        "created_time": lambda: int(entity.created_at.timestamp()),
-        "updated_time": lambda: int(entity.updated_at(at).timestamp()),
-        "objective": lambda: entity.objective,
-        "buying_type": lambda: "AUCTION",
-    }
-    return condition.holds(values[name]())
+    return condition.holds(property_of(entity, name, snapshot.at))
 
 
 def _entities(level: str) -> Callable[[Listing], list[Source]]:

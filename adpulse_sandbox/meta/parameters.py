@@ -156,6 +156,6 @@ def _json(text: str) -> Any:
     for candidate in (text, text.replace("'", '"')):
         try:
             return json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second of what is nested too deeply
             continue
     return None

@@ -7,13 +7,15 @@ group, which are called its cells; people are counted once for the whole row.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
+from adpulse_sandbox.meta.entities import property_of
 from adpulse_sandbox.meta.report_fields import OF_VIDEO, Row, number, order, render
 from adpulse_sandbox.meta.report_request import METRIC_FILTERS, Query
-from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES, delivery_info
+from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES
 from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Entity
 
@@ -68,11 +70,12 @@ PEOPLE: Mapping[str, Callable[[Day], Numbers]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """The sums of a period by quantity, an element per group."""
+    """The sums of a period by quantity, and the largest cell of each kind of people; an element per group."""
 
     since: date
     until: date
     sums: Mapping[str, Numbers]
+    largest: Mapping[str, Numbers]
 
 
 class Report:
@@ -90,7 +93,7 @@ class Report:
 
     def rows(self) -> list[Render]:
         """The rows in order, as functions that render them."""
-        rows = [row for period in self._periods() for row in self._rows(period)]
+        rows = [row for period in self._periods for _, row in self._rows(period)]
         for field, descending in reversed(self._query.sort):
             rows.sort(key=lambda row: order(row, field), reverse=descending)
         return [lambda row=row: render(row) for row in rows]  # type: ignore[misc] # mypy cannot infer lambdas with defaults
@@ -98,43 +101,42 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """The requested fields of all rows together, people counted once."""
         query = replace(self._query, level="account", fields=dict.fromkeys(self._query.summary))
-        shown = {(row.since, row.member.id) for period in self._periods() for row in self._rows(period)}
         total = dict.fromkeys((*QUANTITIES, *PEOPLE, *self._video), 0)
         largest = dict.fromkeys(PEOPLE, 0)
-        for since, until in self._query.periods:
-            counted = [owner >= 0 and (since, self._members[owner].id) in shown for owner in self._owners.tolist()]
-            inside = np.array(counted, dtype=np.bool_)
-            for day in self._days(since, until):
-                chosen = inside & day.delivered
-                for name, cells in _columns(day, self._video).items():
-                    total[name] += int(cells[chosen].sum())
-                    if name in largest:
-                        largest[name] = max(largest[name], int(cells[chosen].max(initial=0)))
-        values = total | {name: unique_people(largest[name], total[name]) for name in PEOPLE}
+        for period in self._periods:
+            groups = [group for group, _ in self._rows(period)]
+            total = {name: total[name] + int(column[groups].sum()) for name, column in period.sums.items()}
+            largest = {name: max(largest[name], int(column[groups].max(initial=0))) for name, column in period.largest.items()}
         if not total["rows"]:
             return {}
+        values = _with_people(total, largest)
         since, until = self._query.span
         return render(
             Row(query=query, member=next(iter(self._members.values())), values=values, since=since, until=until, as_of=self._as_of)
         )
 
-    def _periods(self) -> Iterator[_Period]:
+    @cached_property
+    def _periods(self) -> list[_Period]:
         count = max(self._group_of_ad.values(), default=-1) + 1
-        for since, until in self._query.periods:
-            yield _Period(since, until, _sums(self._days(since, until), self._owners, count, self._video))
+        return [
+            _Period(since, until, *_sums(self._days(since, until), self._owners, count, self._video))
+            for since, until in self._query.periods
+        ]
 
     def _days(self, since: date, until: date) -> Iterator[Day]:
         account_id = self._query.account.id
         return (self._truth.day_of(account_id, since + timedelta(days=n), self._as_of) for n in range((until - since).days + 1))
 
-    def _rows(self, period: _Period) -> Iterator[Row]:
+    def _rows(self, period: _Period) -> Iterator[tuple[int, Row]]:
+        """The rows of a period that meet the filters, each with its group."""
+        columns = _with_people(period.sums, period.largest)
         for group in np.flatnonzero(period.sums["rows"]).tolist():
-            values = {name: int(column[group]) for name, column in period.sums.items()}
+            values = {name: int(column[group]) for name, column in columns.items()}
             row = Row(
                 query=self._query, member=self._members[group], values=values, since=period.since, until=period.until, as_of=self._as_of
             )
             if _meets_filters(row):
-                yield row
+                yield group, row
 
 
 def _video(query: Query) -> tuple[str, ...]:
@@ -147,7 +149,8 @@ def _columns(day: Day, video: Sequence[str]) -> dict[str, Numbers]:
     return {**{name: of_day(day) for name, of_day in {**QUANTITIES, **PEOPLE}.items()}, **views}
 
 
-def _sums(days: Iterator[Day], owners: Numbers, count: int, video: Sequence[str]) -> dict[str, Numbers]:
+def _sums(days: Iterator[Day], owners: Numbers, count: int, video: Sequence[str]) -> tuple[dict[str, Numbers], dict[str, Numbers]]:
+    """The sums of each group by quantity, and the largest cells of each kind of people."""
     sums = {name: np.zeros(count, dtype=np.int64) for name in (*QUANTITIES, *PEOPLE, *video)}
     largest = {name: np.zeros(count, dtype=np.int64) for name in PEOPLE}
     inside = owners >= 0
@@ -157,7 +160,12 @@ def _sums(days: Iterator[Day], owners: Numbers, count: int, video: Sequence[str]
             np.add.at(sums[name], owners[chosen], values[chosen].astype(np.int64))
             if name in largest:
                 np.maximum.at(largest[name], owners[chosen], values[chosen].astype(np.int64))
-    return sums | {name: unique_people(largest[name], sums[name]) for name in PEOPLE}
+    return sums, largest
+
+
+def _with_people(sums: Mapping[str, Count], largest: Mapping[str, Count]) -> dict[str, Count]:
+    """The sums with people counted once."""
+    return {**sums, **{name: unique_people(cell, sums[name]) for name, cell in largest.items()}}
 
 
 def unique_people(largest: Count, total: Count) -> Count:
@@ -210,12 +218,7 @@ def _property(field: str, level: str, entity: Entity, as_of: datetime) -> str | 
     prefix, _, name = field.rpartition(".")
     if prefix != level or name in METRIC_FILTERS:
         return None
-    of_entity: Mapping[str, Callable[[datetime], str]] = {
-        "name": entity.name,
-        "effective_status": entity.effective_status,
-        "delivery_info": lambda at: delivery_info(entity.effective_status(at)),
-    }
-    return entity.id if name == "id" else of_entity[name](as_of)
+    return str(property_of(entity, name, as_of))
 
 
 def _has_own_row(query: Query, entity: Entity, as_of: datetime) -> bool:

@@ -26,3 +26,15 @@ def test_a_folder_that_is_no_backup_is_refused_in_one_sentence(adpulse, tmp_path
 
     assert (code, err.count("\n")) == (2, 1)
     assert "is no complete backup" in err
+
+
+def test_a_workspace_whose_name_has_a_slash_is_no_folder(adpulse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Acme").mkdir()
+    adpulse("workspace", "create", "Acme/EU")
+
+    said = {name: adpulse("restore", name, "--force") for name in ("Acme", "Acme/EU", "Acme/US")}
+
+    assert {name: code for name, (code, _, _) in said.items()} == {"Acme": 0, "Acme/EU": 0, "Acme/US": 2}
+    assert all("There was no copy to restore" in said[name][1] for name in ("Acme", "Acme/EU"))
+    assert "There is no workspace 'Acme/US'" in said["Acme/US"][2]

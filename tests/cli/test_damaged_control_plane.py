@@ -77,3 +77,29 @@ def spoil(control, table):
     with control.open("r+b") as file:
         file.seek((page - 1) * PAGE)
         file.write(b"\xff" * PAGE)
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+@pytest.mark.parametrize("command", [("status",), ("migrate",), ("doctor",)], ids=" ".join)
+def test_a_lost_control_plane_beside_warehouses_is_restored_not_migrated(control, shell, is_empty, command):
+    warehouse = control.parent / "warehouse"
+    warehouse.mkdir(exist_ok=True)
+    (warehouse / "w.duckdb").touch()
+    for path in control.parent.glob("control.db*"):
+        path.unlink()
+    if is_empty:
+        control.touch()
+
+    code, out, err = shell(*command)
+
+    assert code != 0
+    assert "Restore the newest backup: adpulse restore FOLDER" in " ".join((out + err).split())
+    with closing(sqlite3.connect(control)) as database:
+        assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_a_new_home_has_no_warehouses_and_is_migrated(control, shell):
+    for path in control.parent.glob("control.db*"):
+        path.unlink()
+
+    assert shell("migrate")[0] == 0

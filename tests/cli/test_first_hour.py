@@ -5,13 +5,16 @@ import socket
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
 
+from adpulse.cli.processes import process
 from adpulse.role import Role
 from deployments.deploy import PREFECT_YAML
 
+ROOT = Path(__file__).parent.parent.parent
 LISTS = [("workspace", "list"), ("keys", "list"), ("webhooks", "list"), ("alerts", "list"), ("dead-letters", "list"), ("connections",)]
 
 
@@ -80,6 +83,17 @@ def test_a_report_that_is_not_there_is_one_sentence(adpulse, installation, tmp_p
 
     assert code in (1, 2)
     assert "Traceback" not in err
+
+
+def test_what_adpulse_spawns_imports_nothing_of_the_folder_it_runs_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("adpulse", "deployments", "typer"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it imported what is in the folder')")
+
+    with process("--version", ready=".") as printed:
+        assert printed == [version("adpulse")]
+    product = [path for package in ("adpulse", "deployments", "storage", "tasks", "flows") for path in (ROOT / package).rglob("*.py")]
+    assert [path for path in product if 'sys.executable, "-m"' in path.read_text()] == []
 
 
 def test_prefects_own_deploy_command_names_a_real_pool():

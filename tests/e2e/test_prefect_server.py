@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -20,10 +21,16 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from adpulse import orchestrator, prefect_login
+from adpulse.bootstrap import App
+from adpulse.clock import SystemClock
+from adpulse.settings import Settings
 from deployments import automations
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
+from deployments.sweep import Sweep
+from storage.control import database, migrations
 
+ROOT = Path(__file__).parent.parent.parent
 EVIL = "http://127.0.0.1:4199"
 CREATE = "/deployments/{id}/create_flow_run"
 SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled", "/work_pools/adpulse/workers/connect")
@@ -161,6 +168,30 @@ def test_prefects_own_command_line_and_ours_work(server, tmp_path):
         assert "meta" in done.stdout
 
 
+@pytest.mark.slow  # test_prefects_own_deploy_command_names_a_real_pool is quick; this one runs the command
+@pytest.mark.usefixtures("server")
+def test_prefects_own_deploy_command_leaves_the_deployments_as_adpulse_deploy_made_them(tmp_path):
+    def deployed():
+        with get_client(sync_client=True) as client:
+            return {
+                found.name: (
+                    found.entrypoint,
+                    found.parameters,
+                    found.work_pool_name,
+                    found.work_queue_name,
+                    {(schedule.schedule.interval, schedule.active) for schedule in found.schedules},
+                )
+                for found in client.read_deployments()
+            }
+
+    before = deployed()
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployed() == before != {}
+
+
 # What adpulse deploy installs for operators
 
 
@@ -212,6 +243,25 @@ def test_stale_connections_reach_the_automation():
 
     until(triggered, lambda: [each["event"] for each in happened(orchestrator.STALE)], pause=0.5)
     assert len(happened(orchestrator.STALE)) == 1
+
+
+@pytest.mark.usefixtures("server")
+def test_a_deployment_that_is_made_later_gets_its_schedule(tmp_path):
+    def backups(client):
+        return client.read_deployment_by_name(orchestrator.BACKUP)
+
+    config = Settings(home=tmp_path, backup_folder=tmp_path / "backups")
+    engine = database.connect(config.control_url)
+    migrations.migrate(engine)
+    sweep = Sweep(App(config, engine, wall=SystemClock()))
+    with get_client(sync_client=True) as client:
+        client.delete_deployment(backups(client).id)
+        sweep._switch_schedules()
+        asyncio.run(deploy("adpulse"))
+        before = backups(client).schedules[0].active
+        sweep._switch_schedules()
+
+        assert (before, backups(client).schedules[0].active) == (False, True)
 
 
 # Settings of Prefect's own

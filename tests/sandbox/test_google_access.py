@@ -269,6 +269,8 @@ def test_fields_come_in_pages_and_in_order(field_service):
     assert [len(page.results) for page in pages][:2] == [50, 50]
     assert names == sorted((field.name for field in schema("v26").of("metrics")), reverse=True)
     assert pages[0].total_results_count == len(names)
+    limited = field_service.search_google_ads_fields(query="SELECT name WHERE category = 'METRIC' LIMIT 3")
+    assert (len(list(limited)), limited.total_results_count) == (3, len(names))
 
 
 @pytest.mark.parametrize(

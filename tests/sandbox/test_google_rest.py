@@ -158,6 +158,26 @@ def test_a_body_that_is_no_request_is_refused_before_the_ads_api(rest):
     }
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("[]", 'Unknown name "": Root element must be a message.'),
+        ("null", 'Unknown name "": Root element must be a message.'),
+        ('"query"', 'Unknown name "": Root element must be a message.'),
+        ("[" * 100_000, "Unexpected token or value."),
+        ('{"searchSettings":' * 300 + "1" + "}" * 300, "Unexpected token or value."),
+        ('{"query": ["SELECT"]}', "Unexpected token or value."),
+        ("\u00ff", "Unexpected token or value."),
+    ],
+    ids=["array", "null", "text", "deep", "deep message", "another type", "no JSON"],
+)
+def test_json_that_is_no_request_is_refused_in_words(rest, body, detail):
+    answer = rest.http.post(f"/v26/customers/{rest.customer}/googleAds:search", content=body.encode("latin-1"))
+
+    message = f"Invalid JSON payload received. {detail}"
+    assert (answer.status_code, answer.json()) == (400, {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
+
+
 def test_an_address_outside_the_api_is_not_found(rest):
     assert rest.http.get("/customers").status_code == 404
 

@@ -1,5 +1,6 @@
 """`adpulse backup` and `adpulse restore FOLDER`: one moment, verified, and whole after a kill at any point."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -20,6 +21,7 @@ from adpulse.services.restoring_backups import restore_backup
 from storage import backup_folder
 from storage.control import snapshot
 from storage.files import exclusive
+from storage.warehouse.warehouse import Warehouse
 
 KILLED = """
 import os, signal, sys
@@ -206,6 +208,53 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(installation, backed
         restore_backup(installation.app.settings, taken.folder)
 
     assert contents(installation.app.settings.home) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"files": {"control.db": "0", "warehouses/../../evil.duckdb": "0"}}, "no file of a backup"),
+        ({"files": {"control.db": "0", "/etc/passwd": "0"}}, "no file of a backup"),
+        ({"files": {"warehouses/w.duckdb": "0"}}, "does not name control.db"),
+        ({"files": {"control.db": 1}}, "no text"),
+        ({"keys": [1]}, "no text"),
+        ({"at": "yesterday"}, "when the backup was taken"),
+        ({"at": "2026-03-20T12:00:00"}, "when the backup was taken"),
+        ({"more": 1}, "no readable"),
+        ({"files": 1}, "no readable"),
+    ],
+)
+def test_a_list_that_no_backup_wrote_is_refused(tmp_path, change, reason):
+    listed = {"adpulse": "0", "at": "2026-03-20T12:00:00+00:00", "keys": [], "files": {"control.db": "0"}}
+    (tmp_path / "backup.json").write_text(json.dumps(listed | change))
+
+    with pytest.raises(Usage, match=reason):
+        backup_folder.Backup.read(tmp_path)
+
+
+def test_of_two_restores_into_a_home_one_is_refused_and_disturbs_nothing(installation, backed_up):
+    _, taken = backed_up
+    config = installation.app.settings
+    before = contents(config.home)
+
+    with exclusive(config.home / home.LOCKS / "restore", 0), pytest.raises(Usage, match="Another restore"):
+        restore_backup(config, taken.folder)
+
+    assert contents(config.home) == before
+
+
+def test_a_copy_that_cannot_be_published_now_is_waited_for(installation, monkeypatch, tmp_path):
+    installation.synced("Corner Store 1")
+    waits, publish = [WarehouseBusy("Another process writes it.")], Warehouse.publish
+
+    def busy_once(warehouse, **named):
+        if waits:
+            raise waits.pop()
+        return publish(warehouse, **named)
+
+    monkeypatch.setattr(Warehouse, "publish", busy_once)
+
+    backup_folder.verify(backups.take(installation.app, tmp_path / "backup").folder)
 
 
 def test_a_warehouse_that_is_being_written_lets_the_others_go(installation, tmp_path, monkeypatch):
