@@ -23,6 +23,7 @@ from adpulse.errors import (
 )
 from adpulse.fetch_result import FetchResult
 from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
+from adpulse.planner.next_read import LONGEST_WAIT, next_useful_slot
 from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, LONGEST_OUTAGE_BACKOFF, backoff, cooldown
 from adpulse.stopping import status_after
@@ -215,6 +216,8 @@ def _continued(app: App, lease: Lease, now_leased: Lease, plan: Plan, now: datet
 
 def _close(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None, leg: Leg) -> None:
     now = app.clock.now()
+    if error is None or isinstance(error, RateLimited):
+        leg = replace(leg, next_due_at=_next_due_at(app, lease, now))
     if isinstance(error, RateLimited):
         _wait(app, lease, error, leg, now)
     elif error is not None:
@@ -225,6 +228,15 @@ def _close(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
         app.runs.unfulfilled(lease, leg, _as_error(failed[0]))
     else:
         app.runs.done(lease, leg)
+
+
+def _next_due_at(app: App, lease: Lease, now: datetime) -> datetime | None:
+    """When a tick could read something next, by the sizes and the ages that the leg has recorded."""
+    connection = lease.connection
+    if connection.frequency.interval is None or connection.frequency.interval >= LONGEST_WAIT:
+        return None  # the next slot, whatever can be read then
+    account = app.account(app.runs.lease(lease.run_id, lease.generation))
+    return next_useful_slot(now, account, app.partitions.ages_to_plan_by(connection.id), app.ledger.calls(connection.ledger_key))
 
 
 def _as_error(warning: ConnectionWarning) -> AdpulseError:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, insert, literal, or_, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
@@ -271,6 +271,12 @@ def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:
         unleased,
         or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until <= now),
     )
+
+
+def next_due(lease: Lease, at: datetime) -> ColumnElement[datetime | None]:
+    """The instant from which the connection is due; if its frequency was changed during the lease, it stays due as the change made it."""
+    unchanged = ConnectionRow.sync_frequency == lease.connection.frequency.value
+    return case((unchanged, literal(at, ConnectionRow.next_due_at.type)), else_=ConnectionRow.next_due_at)
 
 
 def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:

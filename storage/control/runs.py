@@ -14,7 +14,7 @@ from adpulse.run_states import LEGAL_MOVES
 from storage.control import sync_requests
 from storage.control.connections import connection_of, resolve
 from storage.control.database import Engine, Session, columns, lock, reading
-from storage.control.leases import LEASE, bump, dispatch_key, free, waits
+from storage.control.leases import LEASE, bump, dispatch_key, free, next_due, waits
 from storage.control.outbox import events_of_leg, publish
 from storage.control.refusals import is_news
 from storage.control.sync_requests import Ticket
@@ -36,6 +36,8 @@ class Leg:
     ``idle``: nothing was read, because nothing was due or no calls were left, so no data are fresher than before. ``today``: today's
     numbers were read.
 
+    ``next_due_at``: when a tick could read something next; None is the next slot.
+
     If it wrote metrics, ``trailing_spend`` is the connection's spend of the last seven days in micros, and ``restated`` the change of
     days before today. ``slow``: None is unknown.
     """
@@ -48,6 +50,7 @@ class Leg:
     slow: bool | None = None
     idle: bool = False
     today: bool = True
+    next_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +283,7 @@ class Runs:
         with self._engine.begin() as session:
             self._move(session, lease, RunState.POSTPONED, leg, until=until, reason=reason)
             waits = {"sync_status": SyncStatus.IDLE.value, "postponed_until": until, "postponed_reason": reason}
-            self._free(session, lease, **waits, **_measured(leg))
+            self._free(session, lease, **waits, **_measured(lease, leg))
 
     def failed(self, lease: Lease, leg: Leg, error: AdpulseError, *, until: datetime) -> None:
         """Keep the run open and retry it at ``until``."""
@@ -311,21 +314,21 @@ class Runs:
             others = (RunRow.connection_id == lease.connection.id) & (RunRow.id != lease.run_id)
             resolve(session, others, f"superseded by {lease.run_id}", now)
             waits = {"postponed_until": None, "postponed_reason": None}
-            self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(leg))
+            self._free(session, lease, sync_status=SyncStatus.IDLE.value, **waits, **_measured(lease, leg))
 
     def _fail(self, session: Session, lease: Lease, leg: Leg, error: AdpulseError, next_due_at: datetime, **values: Any) -> None:
         # A manual connection is never due by itself.
         if lease.connection.frequency.interval is not None:
             values["next_due_at"] = next_due_at
         failed = {"sync_status": SyncStatus.ERROR.value, "last_sync_error": str(error), "postponed_until": None, "postponed_reason": None}
-        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **failed, **values, **_measured(leg))
+        self._free(session, lease, consecutive_failures=ConnectionRow.consecutive_failures + 1, **failed, **values, **_measured(lease, leg))
 
     def _settle(self, session: Session, lease: Lease, leg: Leg, **values: Any) -> None:
         # A leg that read nothing is no completed sync, and clears no error.
         if not leg.idle:
             values |= {"last_sync_completed_at": self._clock.now(), "last_sync_error": None}
             values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
-        self._free(session, lease, **values, **_measured(leg))
+        self._free(session, lease, **values, **_measured(lease, leg))
 
     @staticmethod
     def _free(session: Session, lease: Lease, **values: Any) -> None:
@@ -368,8 +371,10 @@ class Runs:
         return self.dispatch_generation(provider, lane)
 
 
-def _measured(leg: Leg) -> dict[str, Any]:
+def _measured(lease: Lease, leg: Leg) -> dict[str, Any]:
     values: dict[str, Any] = {} if leg.slow is None else {"slow": leg.slow}
+    if leg.next_due_at is not None:
+        values["next_due_at"] = next_due(lease, leg.next_due_at)
     if leg.changes:
         changes = ConnectionRow.total_syncs_with_changes + leg.changes
         wrote = {"last_metrics_changed_at": leg.changed_at, "trailing_spend": leg.trailing_spend}

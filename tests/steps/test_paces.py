@@ -2,19 +2,46 @@
 
 from datetime import timedelta
 
+import pytest
+
 from adpulse import bootstrap, settings
 from adpulse.frequency import Frequency
+from adpulse.model import RunState
 from deployments.sweep import Sweep
 
 
-def test_a_connection_that_its_limit_slows_down_is_not_stale(installation, monkeypatch):
+@pytest.fixture
+def connection(installation, monkeypatch):
+    """A connection that is to be read every 30 seconds, was read once, and may be called four times an hour from then on."""
     installation.app.workspaces.grant_realtime(installation.workspace.id)
     connection = installation.connect(frequency=Frequency.REALTIME.value)
     installation.sync(connection)
     monkeypatch.setenv("ADPULSE_CALLS_PER_HOUR", "4")
     settings.load.cache_clear()
     bootstrap.app.cache_clear()
-    installation.app = app = bootstrap.app()
+    installation.app = bootstrap.app()
+    return connection
+
+
+def test_a_tick_that_can_read_nothing_makes_no_run(installation, connection):
+    app = installation.app
+    installation.advance_to(app.clock.now() + timedelta(minutes=70))
+    assert [run.state for run in installation.tick()] != []
+    before, due = app.runs.history(connection.id), app.connections.get(connection.id).next_due_at
+    assert due - app.clock.now() > timedelta(minutes=5)
+
+    for _ in range(3):
+        installation.advance_to(app.clock.now() + timedelta(seconds=30))
+        assert installation.tick() == []
+    assert app.runs.history(connection.id) == before
+    installation.advance_to(due)
+    (run,) = installation.tick()
+    assert run.state in (RunState.DONE, RunState.POSTPONED)
+    assert run.counts.fetched > 0
+
+
+def test_a_connection_that_its_limit_slows_down_is_not_stale(installation, connection):
+    app = installation.app
     every = app.cadences([connection])[connection.id].interval
     assert every > timedelta(minutes=5)
 

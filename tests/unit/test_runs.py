@@ -307,3 +307,16 @@ class Machine(RuleBasedStateMachine):
 
 def test_no_sequence_of_operations_breaks_a_run(new_engine):
     run_state_machine_as_test(lambda: Machine(new_engine), settings=settings(max_examples=25, stateful_step_count=30))
+
+
+def test_a_settled_sync_is_due_when_a_tick_could_read_something_next_unless_its_frequency_was_changed(plane):
+    kept, changed = plane.connect("1"), plane.connect("2")
+    later = plane.clock.now() + timedelta(minutes=40)
+    first, second = sorted(plane.leases.claim_due("meta", Frequency.EVERY_5_MIN, "test"), key=lambda lease: lease.connection.name)
+    plane.clock.advance(minutes=6)
+    plane.connections.set_frequency(changed.id, "10min")
+    for lease in (first, second):
+        plane.runs.postponed(lease, Leg(next_due_at=later), until=later, reason="no calls are left")
+
+    assert plane.connections.get(kept.id).next_due_at == later
+    assert plane.connections.get(changed.id).next_due_at == plane.clock.now()
