@@ -18,6 +18,7 @@ from adpulse.gaps import Gap, gaps_of_holes
 from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
+from adpulse.planner.completeness import gaps_of_parts
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
@@ -34,6 +35,7 @@ from storage.control.bulk import Bulk
 from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.connections import Connections
 from storage.control.credentials import Credentials
+from storage.control.day_parts import StoredDayParts
 from storage.control.filters import Filters
 from storage.control.gauges import Gauges
 from storage.control.grants import Grants
@@ -98,6 +100,7 @@ class App:
         self.sizes = Sizes(engine)
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)
+        self.day_parts = StoredDayParts(engine)
         self.refused_rows = RefusedRows(engine)
         self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels = Labels(engine)
@@ -145,7 +148,8 @@ class App:
 
     def gaps(self, connection_id: str) -> list[Gap]:
         """What a connection's days lack, as it was settled last."""
-        return [*gaps_of_holes(self.holes.of(connection_id).values()), *self.refused_rows.of(connection_id)]
+        in_parts = gaps_of_parts(self.partitions.ages(connection_id))
+        return [*gaps_of_holes(self.holes.of(connection_id).values()), *self.refused_rows.of(connection_id), *in_parts]
 
     def run_query(self, alert: Alert) -> Answer:
         """The rows that an alert finds now.

@@ -13,6 +13,7 @@
     │   │   └── AccessBlocked   the platform has blocked the user or the app
     │   ├── BadRequest          the platform refuses the request: our bug, or a range out of reach
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
+    │   │   │   └── TooManyCalls  it has more pages than its read may take calls: it is made in parts
     │   │   ├── FieldRefused    one object's field cannot be read, and with it no page that has both
     │   │   ├── Unreadable      an answer has a row whose entity or day cannot be told: nothing of the read can be stored
     │   │   │   └── SeveralDays a row is of several days: ask for each day by itself
@@ -146,6 +147,10 @@ class TooMuchData(BadRequest):
         if self.pause is None:
             return self
         return RateLimited(f"{self.message} Nothing smaller can be requested; its calls pause.", self.code, retry_after=self.pause)
+
+
+class TooManyCalls(TooMuchData):
+    """An answer has more pages than its read may take calls; none of them is stored."""
 
 
 class FieldRefused(BadRequest):

@@ -92,7 +92,7 @@ def descend(request: MetricsRequest, steps: Sequence[Step], tried: Sequence[Step
 def campaign_halves(request: MetricsRequest, campaigns: Sequence[str]) -> tuple[MetricsRequest, ...]:
     """The request in two ranges of campaigns; none if it covers one known campaign, or so many that their ids do not fit."""
     whole, known = request.campaigns, campaigns_of(request, campaigns)
-    if len(known) < (1 if whole.only is None else 2) or len(campaigns) > MOST_CAMPAIGNS:
+    if len(known) < (1 if whole.only is None else 2) or (whole.only is None and len(campaigns) > MOST_CAMPAIGNS):
         return ()
     first = known[: (len(known) + 1) // 2]
     without = tuple(sorted({*whole.without, *first}))

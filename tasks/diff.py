@@ -11,9 +11,10 @@ from adpulse.bootstrap import App, app
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import with_profit
 from adpulse.model import Lease
-from adpulse.planner.completeness import read_days
+from adpulse.planner.completeness import gaps_of_parts, read_days
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
+from tasks.parts_read import parts_read
 from tasks.refused import gaps_after
 from tasks.retries import OPTIONS
 
@@ -53,8 +54,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
     fetched = context.staging.read(lease.run_id)
-    ages = context.partitions.ages(lease.connection.id).after(answer.complete for answer in fetched)
-    gaps = gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched)
+    ages = context.partitions.ages(lease.connection.id).after(answer.complete for answer in fetched).after_parts(parts_read(fetched))
+    gaps = [*gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched), *gaps_of_parts(ages)]
     return RunFetch(
         run_id=lease.run_id,
         generation=lease.generation,

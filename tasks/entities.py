@@ -10,10 +10,12 @@ from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.errors import AccountRefused, AdpulseError
 from adpulse.fetch_result import FetchResult
 from adpulse.model import AccountFacts, Fetch, FetchKind, Lease
+from adpulse.planner.day_parts import FIRST_WALK_CALLS
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import ACCOUNT_FLAW, API_VERSION, ConnectionWarnings
 from tasks.batch import Batch, Outcome, missing, read_concurrently
+from tasks.campaign_requests import at_most, is_of_unknown_size
 from tasks.optional import optional
 from tasks.retries import OPTIONS
 
@@ -45,6 +47,9 @@ def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> Entit
     if fetch.kind is FetchKind.ACCOUNT_FACTS:
         check_facts(app, lease, slot)
         return EntitiesAnswer(ENTITY_SCHEMA.empty_table())
+    if is_of_unknown_size(lease.connection):
+        # A walk that is larger than the hour would take all of it and end nowhere; the numbers show the size.
+        slot = at_most(FIRST_WALK_CALLS, slot, f"The entities of {lease.connection.name}")
     return client.entities(lease.connection, fetch, slot)
 
 

@@ -11,6 +11,7 @@ from adpulse.holes import Hole, HoleKey
 from adpulse.ladder import ANSWERS_LATELY, RETRY_DAYS, RETRY_TODAY, RETRY_UNNAMED
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.model import Fetch, FetchKind, Lease
+from adpulse.planner.day_parts import PART_KINDS
 from storage.control.connection_warnings import MISSING_DAYS, ConnectionWarnings
 from storage.control.holes import Holes, Retry
 
@@ -47,9 +48,10 @@ def note_hole(holes: Holes, lease: Lease, key: HoleKey, error: AdpulseError, ret
     log.warning("connection %s: no %s of %s yet: %s", lease.connection.id, kind, day, error)
 
 
-def fill_holes(app: App, lease: Lease, holes: Mapping[HoleKey, Hole], staged: Iterable[FetchResult]) -> None:
-    """Forget those of the connection's holes whose days are stored now, and their warning."""
+def fill_holes(app: App, lease: Lease, holes: Mapping[HoleKey, Hole], staged: Iterable[FetchResult], in_parts: Iterable[date] = ()) -> None:
+    """Forget those of the connection's holes whose days are stored now, some by the last of their parts, and their warning."""
     read = {(answer.fetch.kind, day) for answer in staged for day in answer.days}
+    read |= {(kind, day) for day in in_parts for kind in PART_KINDS}
     if filled := holes.keys() & read:
         app.holes.fill(lease.connection.id, filled)
     if filled or not holes or lease.force_refresh:

@@ -11,13 +11,14 @@ from datetime import date, datetime
 from adpulse.bootstrap import App
 from adpulse.campaign_range import CampaignRange
 from adpulse.entity_names import MetricsAnswer, names_table
-from adpulse.errors import AdpulseError, SeveralDays, TooMuchData, Transient, Unavailable, Unreadable
+from adpulse.errors import AdpulseError, SeveralDays, TooManyCalls, TooMuchData, Transient, Unavailable, Unreadable
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
 from adpulse.ladder import FULL_RETRIES, descend
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import Connection, Fetch, Lease
+from adpulse.planner.day_parts import MOST_CALLS
 from adpulse.planner.windows import spans
 from adpulse.platforms.registry import platform_of
 from storage.control.holes import Retry
@@ -32,11 +33,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What came of a fetch; ``error`` is why days that are no holes were not read, ``left_holes`` whether holes were noted."""
+    """What came of a fetch; ``error`` is why days that are no holes were not read, ``left_holes`` whether holes were noted.
+
+    ``in_parts`` are days that were too much for one read; the next leg reads them in parts.
+    """
 
     result: FetchResult
     error: AdpulseError | None
     left_holes: bool
+    in_parts: frozenset[date] = frozenset()
 
 
 def read_days(app: App, lease: Lease, connection: Connection, fetch: Fetch, holes: Mapping[HoleKey, Hole]) -> Reading:
@@ -64,6 +69,7 @@ class _Days:
     longest: int = 0
     split_days: bool = False
     left_holes: bool = False
+    in_parts: set[date] = field(default_factory=set)
     parts_failed: bool = False
     doubtful: list[tuple[MetricsRequest, TooMuchData]] = field(default_factory=list)
     missing: dict[date, tuple[str, ...]] = field(default_factory=dict)
@@ -93,10 +99,10 @@ class _Days:
         except Transient as failure:
             error = failure
         error = self._settle_doubts() or error or next(iter(self.requests.skipped), None)
-        if error and not self.answers and not self.left_holes:
+        if error and not self.answers and not self.left_holes and not self.in_parts:
             raise error
         self._remember_size()
-        return Reading(result=self._result(), error=error, left_holes=self.left_holes)
+        return Reading(result=self._result(), error=error, left_holes=self.left_holes, in_parts=frozenset(self.in_parts))
 
     def _spans(self) -> Iterator[MetricsRequest]:
         """The days in spans of the account's working size, newest first, then those that are hard to answer, each by itself.
@@ -123,6 +129,8 @@ class _Days:
             else:
                 self._keep(request, [self.requests.answer(request)])
                 self._forget_step(request)
+        except TooManyCalls as error:
+            self._read_in_parts(request, error)
         except TooMuchData as error:
             if hole and hole.times % FULL_RETRIES:
                 self._leave_hole(request, error)
@@ -132,6 +140,16 @@ class _Days:
             self._take_apart(request, error)
         except Skipped:
             return
+
+    def _read_in_parts(self, request: MetricsRequest, error: TooManyCalls) -> None:
+        """Take an account that is larger than anybody knew for one whose days are read in parts, or halve a part that is too large."""
+        if request.campaigns.is_whole:
+            log.info("connection %s: %s", self.connection.id, error)
+            page = self.app.client(self.connection).page_sizes(self.connection).report or 1
+            self.app.sizes.set_estimate(self.connection, ads=MOST_CALLS * page, campaigns=0)
+            self.in_parts |= set(request.days)
+        else:
+            self._take_steps(request, error, (Step.FIELDS, Step.REPORT))
 
     def _too_big(self, request: MetricsRequest) -> TooMuchData:
         label = platform_of(self.connection.provider).label
@@ -193,7 +211,8 @@ class _Days:
             else:
                 self._leave_last_hole(request, error)
                 return
-        self.steps.note(request.since, tried[-1])
+        if request.campaigns.is_whole:
+            self.steps.note(request.since, tried[-1])
 
     def _by_fields(self, request: MetricsRequest, halves: tuple[MetricsRequest, ...]) -> None:
         if answer := by_fields(self.requests, halves):

@@ -9,8 +9,11 @@ from adpulse.errors import AdpulseError, RateLimited, TooMuchData, Transient, Un
 from adpulse.ladder import MOST_REFUSED, NEXT_SIZE
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, Lease
+from adpulse.planner.day_parts import FIRST_CALLS, MOST_CALLS
+from adpulse.platforms.base import CallSlot
 from adpulse.platforms.registry import platform_of
 from storage.control.working_sizes import AccountSizes
+from tasks.campaign_requests import at_most, campaigns_answer, is_of_unknown_size
 
 
 class Unfinished(Exception):
@@ -72,9 +75,8 @@ class Requests:
             label = platform_of(self.connection.provider).label
             message = f"{label} refused {self.refused} requests for {self.connection.name} as too big; the rest of its days follow."
             raise Unfinished(RateLimited(message, retry_after=NEXT_SIZE.total_seconds()))
-        client, slot = self.app.client(self.connection), self.app.slot(self.lease, self.fetch.heat)
         try:
-            answer = client.metrics(self.connection, request, slot)
+            answer = campaigns_answer(self.app.client(self.connection), self.connection, request, self._slot(request))
         except TooMuchData:
             self.refused += 1
             raise
@@ -82,6 +84,14 @@ class Requests:
             raise self._exhausted(request, error) from None
         self.answered = True
         return answer
+
+    def _slot(self, request: MetricsRequest) -> CallSlot:
+        """The slot of a request's calls: so many of them as what it covers may take."""
+        slot, read = self.app.slot(self.lease, self.fetch.heat), f"The {request.kind} of {self.connection.name}"
+        if request.campaigns.is_whole:
+            return at_most(FIRST_CALLS * len(request.days), slot, read) if is_of_unknown_size(self.connection) else slot
+        is_one_campaign = request.campaigns.only is not None and len(request.campaigns.only) == 1
+        return slot if is_one_campaign else at_most(MOST_CALLS, slot, read)
 
     def was_answered(self, days: int) -> None:
         """So many days were answered at once: failures of requests of this size or less are no longer in a row."""

@@ -57,7 +57,7 @@ def read_metrics(app: App, lease: Lease) -> None:
             reading.error.during = fetch.label
             errors.append(reading.error)
         if fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT:
-            without_leaves = reading.result.unread
+            without_leaves = reading.result.unread - reading.in_parts  # whose totals show what delivers
         if fetch.kind is FetchKind.CAMPAIGNS:
             campaigns_read |= set(reading.result.days)
     if errors:
@@ -67,7 +67,7 @@ def read_metrics(app: App, lease: Lease) -> None:
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:
     """Where some days were answered, the platform may answer the other reads of the leg, too."""
-    if reading.error and (isinstance(reading.error, RateLimited) or not reading.result.coverage):
+    if reading.error and not reading.in_parts and (isinstance(reading.error, RateLimited) or not reading.result.coverage):
         raise reading.error
 
 

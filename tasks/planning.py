@@ -9,9 +9,12 @@ from adpulse.errors import (
 )
 from adpulse.fetch_result import FetchResult
 from adpulse.model import Fetch, FetchKind, Heat, Lease
+from adpulse.planner.account import Account
+from adpulse.planner.day_parts import USUAL_LEAVES
 from adpulse.planner.plan import Plan, plan
 from storage.control.unsettled import suspected
 from storage.staging import Staging
+from tasks.parts_read import parts_read
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,9 @@ def prepare(app: App, lease: Lease) -> Plan:
     app.warehouse(lease.connection.workspace_id).require_sound()
     adopted = _adopted_answers(app.staging, lease)
     ages = app.partitions.ages_to_plan_by(lease.connection.id).after(answer.complete for answer in adopted)
-    result = plan(app.clock.now(), app.account(lease), ages, app.ledger.calls(lease.connection.ledger_key))
+    ages = ages.after_parts(parts_read(adopted))
+    result = plan(app.clock.now(), _account(app, lease), ages, app.ledger.calls(lease.connection.ledger_key))
+    app.day_parts.begin(lease, result.drawn)
     planned = {fetch.request_key for fetch in result.fetches}
     for fetch in (answer.fetch for answer in adopted):
         if fetch.request_key not in planned:
@@ -41,6 +46,17 @@ def prepare(app: App, lease: Lease) -> Plan:
             app.staging.drop(lease.run_id, fetch)
     app.staging.save_plan(lease.run_id, lease.generation, result)
     return result
+
+
+def _account(app: App, lease: Lease) -> Account:
+    """The input of the plan; where days are read in parts, with what their parts are drawn by."""
+    account = app.account(lease)
+    if not account.is_large:
+        return account
+    leaves = app.warehouse(lease.connection.workspace_id).leaves_by_campaign(lease.connection.id)
+    known = [count for count in leaves.values() if count]
+    usual = -(-sum(known) // len(known)) if known else USUAL_LEAVES
+    return replace(account, leaves={campaign: count or usual for campaign, count in leaves.items()})
 
 
 def _adopted_answers(staging: Staging, lease: Lease) -> list[FetchResult]:
@@ -64,9 +80,15 @@ def _unusable(staging: Staging, lease: Lease, answers: list[FetchResult]) -> lis
     """Today's rows whose campaign totals were not read: a remainder needs both of one time. And what is read with other reads of a leg."""
     stored_plan = staging.plan(lease.run_id)
     missing = [fetch for fetch in stored_plan.fetches if not staging.has(lease.run_id, fetch)] if stored_plan else []
-    torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT for fetch in missing)
-    fetches = [answer.fetch for answer in answers]
-    return [fetch for fetch in fetches if fetch.kind in _READ_ANEW or (torn and _is_todays_leaves(fetch))]
+    torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and fetch.campaigns.is_whole for fetch in missing)
+    fetches, whole_parts = [answer.fetch for answer in answers], parts_read(answers)
+
+    def is_unusable(fetch: Fetch) -> bool:
+        if fetch.kind.has_dates and not fetch.campaigns.is_whole:
+            return not all((day, fetch.campaigns) in whole_parts for day in fetch.days)
+        return fetch.kind in _READ_ANEW or (torn and _is_todays_leaves(fetch))
+
+    return [fetch for fetch in fetches if is_unusable(fetch)]
 
 
 def _is_todays_leaves(fetch: Fetch) -> bool:

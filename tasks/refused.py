@@ -8,6 +8,7 @@ from adpulse.errors import AdpulseError
 from adpulse.fetch_result import FetchResult
 from adpulse.gaps import REFUSED_ROWS, Gap, gaps_of_holes, refused_after
 from adpulse.model import FetchKind, Lease
+from adpulse.planner.day_parts import PART_KINDS
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import ConnectionWarnings, refused_kind
 from storage.control.holes import Holes
@@ -46,6 +47,14 @@ def note_refused(warnings: ConnectionWarnings, lease: Lease, staged: Iterable[Fe
         if rows:
             warnings.record(lease, refused_kind(kind, day), AdpulseError(_message(lease, day, rows), REFUSED_ROWS))
     warnings.clear(lease.connection.id, {refused_kind(kind, day) for (kind, day), rows in latest.items() if not rows})
+
+
+def forget_warnings(warnings: ConnectionWarnings, store: RefusedRows, lease: Lease, in_parts: Iterable[date]) -> None:
+    """End the warnings of days whose last part was read, where no row of any part is refused any more."""
+    read = {(kind, day) for day in in_parts for kind in PART_KINDS}
+    if read:
+        refused = {gap.key for gap in store.of(lease.connection.id)}
+        warnings.clear(lease.connection.id, {refused_kind(kind, day) for kind, day in read - refused})
 
 
 def _message(lease: Lease, day: date | None, rows: list[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ Not a Prefect task: the control plane is the truth, Prefect's run list only show
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 
 import pyarrow as pa
@@ -35,7 +35,8 @@ from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
 from tasks.holes import fill_holes
-from tasks.refused import keep_refused, note_refused
+from tasks.parts_read import parts_read
+from tasks.refused import forget_warnings, keep_refused, note_refused
 from tasks.unknown_values import note_unknown_values
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ _PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
 """Not the connection's failure: its lease is lost, it is deleted, or our database is locked."""
 
 _LONGEST_REPORT_PAUSE = timedelta(minutes=2)
+
+_TOTALS = (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
 
 _UNREAD = Leg(idle=True, today=False)
 
@@ -103,7 +106,7 @@ def _slow(lease: Lease, *, late: bool) -> bool | None:
 
 def _leg(app: App, lease: Lease) -> Leg:
     """What the leg did, from the warehouse; a leg that wrote nothing is described by its comparison."""
-    stored = app.runs.get(lease.run_id).state is RunState.APPLIED
+    stored, completed = app.runs.get(lease.run_id).state is RunState.APPLIED, list[date]()
     changes = app.staging.changes(lease.run_id) if stored else None
     staged = app.staging.read(lease.run_id) if stored else []
     today = any(
@@ -113,22 +116,33 @@ def _leg(app: App, lease: Lease) -> Leg:
     today = today or (FetchKind.ADS, lease.connection.today(app.clock.now())) in holes
     if stored:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
-        fill_holes(app, lease, holes, staged)
+        completed = app.partitions.record_parts(lease.connection.id, parts_read(staged), app.clock.now())
+        today = today or lease.connection.today(app.clock.now()) in completed
+        fill_holes(app, lease, holes, staged, completed)
         _record_size(app.sizes, lease, staged)
         app.sizes.set_page_sizes(lease.connection, app.client(lease.connection).page_sizes(lease.connection))
         app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
         keep_refused(app.refused_rows, lease, staged)
         note_refused(app.warnings, lease, staged)
+        forget_warnings(app.warnings, app.refused_rows, lease, completed)
         note_unknown_values(app.warnings, lease, staged)
-    leg = Leg(counts=changes.counts if changes else RunCounts(), idle=not any(_has_answer(answer) for answer in staged), today=today)
+    has_numbers = bool(completed) or any(_has_numbers(answer) for answer in staged)
+    idle = not (has_numbers or (lease.parts is Parts.ENTITIES and staged))
+    leg = Leg(counts=changes.counts if changes else RunCounts(), idle=idle, today=today)
     if lease.adopts or (changes and not changes.empty):
         return _leg_from_warehouse(app.warehouse(lease.connection.workspace_id), lease, leg)
     return leg
 
 
-def _has_answer(answer: FetchResult) -> bool:
-    """Whether the platform answered something: a fetch of which every day is a hole has no answer."""
-    return not answer.fetch.kind.has_dates or bool(answer.coverage) or answer.table.num_rows > 0
+def _has_numbers(answer: FetchResult) -> bool:
+    """Whether the platform answered the numbers of some day: today's leaves, or anything of older days.
+
+    Entities make no numbers fresher, nor do today's totals without its leaves; a day that is read in parts is fresh with its last part.
+    """
+    fetch = answer.fetch
+    if not fetch.kind.has_dates or not fetch.campaigns.is_whole or (fetch.heat is Heat.HOT and fetch.kind in _TOTALS):
+        return False
+    return bool(answer.coverage) or answer.table.num_rows > 0
 
 
 def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) -> Leg:

@@ -16,6 +16,7 @@ from storage.control.bulk import Bulk
 from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.connections import Connections
 from storage.control.credentials import Credentials
+from storage.control.day_parts import StoredDayParts
 from storage.control.grants import Grants
 from storage.control.keys import ApiKeys
 from storage.control.labels import Labels
@@ -61,6 +62,7 @@ class ControlPlane:
         self.ledger = Ledger(engine, clock)
         self.refusals = Refusals(engine, clock, wall=wall)
         self.partitions = Partitions(engine)
+        self.day_parts = StoredDayParts(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.workspace = self.workspaces.create("Acme")

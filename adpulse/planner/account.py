@@ -1,11 +1,13 @@
 """The input of a plan: a connection, the cost of its reads, and the calls it may make. Pure. Step: plan."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
 from adpulse.planner.costs import cost_of_account, cost_of_days
+from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
@@ -21,6 +23,9 @@ ESTIMATED_DAYS = 7
 
 _TOTALS_FIT = 8
 """How many times the calls for the account's totals a piece must hold before room is kept for them in it."""
+
+_SMALLEST_PART = 10
+"""Calls that a part of an older day may take at least: of smaller ones a day would have very many."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -42,6 +47,7 @@ class Account:
     ``burst`` limit in a shorter time, if it has one.
     ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
     none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are not due again yet.
+    ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
     """
 
     connection: Connection
@@ -56,6 +62,7 @@ class Account:
     share: Share | None = None
     spent: Spent = Spent()
     resting: frozenset[FetchKind] = frozenset()
+    leaves: Mapping[str, int] | None = None
 
     @property
     def size(self) -> Size:
@@ -109,6 +116,29 @@ class Account:
             piece -= totals
         days = FIRST_SYNC_DAYS if self.connection.ad_count is not None else ESTIMATED_DAYS
         return self.costs.longest(days, piece)
+
+    @property
+    def most_calls(self) -> int:
+        """Most calls of a read of one older day: a day of more is read in parts."""
+        return min(max(self.piece, _SMALLEST_PART), MOST_CALLS)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether some of its days are too much for one read."""
+        return not platform_of(self.connection.provider).reads_days_whole and cost_of_days(self.costs, 1) > self.most_calls
+
+    def splits_day(self, most: int = MOST_CALLS) -> bool:
+        """Whether a day is read in parts rather than in one read of so many calls."""
+        return self.leaves is not None and self.is_large and cost_of_days(self.costs, 1) > most
+
+    def parts_of_day(self, most: int) -> DayParts:
+        """The parts of a day whose read begins."""
+        return draw(self.leaves or {}, self._calls_of_part, self.size.campaigns or 0, most)
+
+    def _calls_of_part(self, leaves: int, campaigns: int) -> tuple[int, int]:
+        size = Size(ads=leaves, campaigns=campaigns, page_sizes=self.size.page_sizes)
+        costs = platform_of(self.connection.provider).costs(size, self.page_size)
+        return costs.read(FetchKind.ADS, 1), costs.read(FetchKind.CAMPAIGNS, 1)
 
     @property
     def rhythm(self) -> Rhythm | None:

@@ -90,6 +90,17 @@ class Completeness:
         return through[-1] if through else None
 
 
+def gaps_of_parts(ages: PartitionAges) -> list[Gap]:
+    """The days that are read in parts for the first time: of those parts that were read the numbers are stored."""
+    gaps = list[Gap]()
+    for day, parts in ages.parts.items():
+        instants = sorted(part.read_at for part in parts if part.read_at is not None)
+        if instants and (FetchKind.ADS, day) not in ages.days:
+            reason = f"It is read in {len(parts)} parts, of which {len(instants)} are stored; the others follow."
+            gaps.append(Gap(kind=FetchKind.ADS, day=day, reason=reason, first_at=instants[0], last_at=instants[-1]))
+    return gaps
+
+
 def level_of_read(kind: FetchKind) -> DayLevel:
     """The level that a kind of read is a part of."""
     return DayLevel.CAMPAIGN if kind is FetchKind.CAMPAIGNS else DayLevel.LEAF

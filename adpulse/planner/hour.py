@@ -66,7 +66,7 @@ class Hour:
         available, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
         share = half if self.first_sync else max(HOT_SHARE, self.limit * HOT_SHARE // 180)
         beside_walk = max(available - self.costs.full_walk, half)
-        return max(0, min(share, available - cost_of_days(self.costs, 1), beside_walk))
+        return max(0, min(share, available - min(cost_of_days(self.costs, 1), CALLS_PER_LEG), beside_walk))
 
     @property
     def _lookup(self) -> int:

@@ -7,7 +7,7 @@ fit, so that no page is ever paid for twice.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -16,6 +16,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
 from adpulse.planner.costs import cost_of_account
+from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
 from adpulse.planner.windows import (
     DAY,
     RECENT_AGE,
@@ -49,6 +50,8 @@ class Plan:
     until: datetime | None = None
     reason: str | None = None
     lane: Lane = Lane.ON_DEMAND
+    drawn: PartsByDay = field(default_factory=dict)
+    """The parts of days whose read begins with this plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,8 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
     calls_left = account.older_calls
-    for piece in _due(now, account, ages, missing):
+    days = _Days(account=account, begun=ages.parts)
+    for piece in _due(now, account, ages, missing, days):
         cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
         older = heat is not Heat.HOT and piece[0].kind.has_dates
         if heat in blocked or (older and blocked & {Heat.COLD, Heat.BACKFILL}):
@@ -134,12 +138,15 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         calls_left -= cost if older else 0
     if account.size.ads is None and account.parts is not Parts.ENTITIES and not waiting:
         waiting.append((now, "older days follow now that the account's size is known", Lane.BACKGROUND))
+    if days.waits_for_totals:
+        waiting.append((now, "the days follow in parts now that the account's size is known", Lane.BACKGROUND))
+    drawn = days.drawn_for(chosen)
     if not waiting:
-        return Plan(fetches=tuple(chosen))
+        return Plan(fetches=tuple(chosen), drawn=drawn)
     until, reason, lane = min(waiting, key=lambda wait: wait[0])
     if until == now and not chosen and lane is account.lane:
         until = now + _NO_PROGRESS
-    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane)
+    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane, drawn=drawn)
 
 
 def _in_its_leg(account: Account, heat: Heat, cost: int, calls_left: int) -> bool:
@@ -151,22 +158,54 @@ def _in_its_leg(account: Account, heat: Heat, cost: int, calls_left: int) -> boo
     return in_its_lane and calls_left >= min(cost, account.older_calls)
 
 
-def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[date]) -> Iterator[tuple[Fetch, ...]]:
+@dataclass(slots=True, kw_only=True)
+class _Days:
+    """The days of a plan that are read in parts: those whose read has begun, and those whose read begins now."""
+
+    account: Account
+    begun: PartsByDay
+    drawn: dict[date, DayParts] = field(default_factory=dict)
+    waits_for_totals: bool = False
+    _by_calls: dict[int, DayParts] = field(default_factory=dict)
+
+    def pieces(self, day: date, heat: Heat, most: int) -> Iterator[tuple[Fetch, ...]]:
+        """The parts of a day that were not read yet, each with its leaves and its totals."""
+        if day not in self.begun and not self.account.leaves:
+            self.waits_for_totals = True
+            return
+        if day not in self.begun and day not in self.drawn:
+            if most not in self._by_calls:  # the same for each day of a plan
+                self._by_calls[most] = self.account.parts_of_day(most)
+            self.drawn[day] = self._by_calls[most]
+        for part in self.begun.get(day) or self.drawn[day]:
+            if part.read_at is None:
+                leaves = Fetch(kind=FetchKind.ADS, heat=heat, cost=part.leaf_calls, since=day, until=day, campaigns=part.campaigns)
+                yield leaves, replace(leaves, kind=FetchKind.CAMPAIGNS, cost=part.total_calls)
+
+    def drawn_for(self, chosen: Iterable[Fetch]) -> PartsByDay:
+        """The drawn parts of days of which at least one is read now."""
+        begun = {day for fetch in chosen for day in fetch.days if not fetch.campaigns.is_whole}
+        return {day: parts for day, parts in self.drawn.items() if day in begun}
+
+
+def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[date], days: "_Days") -> Iterator[tuple[Fetch, ...]]:
     """Everything due, most urgent first, in pieces that are fetched whole or not at all."""
     if account.parts is not Parts.METRICS or account.connection.ad_count is None:
         yield from _entities(now, account, ages)
     if account.parts is Parts.ENTITIES:
         return
-    hot = list(_hot(now, account, ages))
+    hot = list(_hot(now, account, ages, days))
     yield from hot
     requested = {(fetch.kind, day) for piece in hot for fetch in piece for day in fetch.days}
     for kind, day in due_holes(now, account.connection, ages):
-        if (kind, day) not in requested:
+        if day in ages.parts or account.splits_day(account.most_calls):
+            yield from days.pieces(day, Heat.COLD, account.most_calls)
+        elif (kind, day) not in requested:
             fetch = Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day)
             yield tuple(_with_account(now, account, ages, [fetch]))
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
-    older = partial(_older, now, account, ages)
+    older = partial(_older, now, account, ages, days)
     yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     for kind, span in refused_spans(now, account.connection, ages, account.longest):
         yield (_fetch(account, kind, Heat.COLD, span),)
@@ -180,6 +219,8 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
     if ages.stale(FetchKind.ACCOUNT_FACTS, now, day) and account.may_read(FetchKind.ACCOUNT_FACTS):
         yield (Fetch(kind=FetchKind.ACCOUNT_FACTS, heat=Heat.COLD, cost=1),)
     if ages.stale(FetchKind.ENTITIES_FULL, now, day) and account.may_read(FetchKind.ENTITIES_FULL):
+        if account.costs.full_walk > account.part // 2:
+            return  # it would never end beside today's numbers, and nothing of it would be stored
         yield (Fetch(kind=FetchKind.ENTITIES_FULL, heat=Heat.COLD, cost=account.costs.full_walk),)
         return
     walks = [ages.dateless[kind] for kind in (FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED) if kind in ages.dateless]
@@ -190,22 +231,35 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
         yield (Fetch(kind=FetchKind.ENTITIES_CHANGED, heat=Heat.COLD, cost=account.costs.changed_walk, changed_since=last),)
 
 
-def _hot(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
+def _hot(now: datetime, account: Account, ages: PartitionAges, days: _Days) -> Iterator[tuple[Fetch, ...]]:
+    """Today's reads. Where the day is read in parts, everybody's totals come first: they are few calls, and show what delivers."""
     due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand)
+    in_parts = [day for day in due.get(FetchKind.ADS, ()) if day in ages.parts or account.splits_day()]
+    if in_parts:
+        due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day not in in_parts]
     fetches = [_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2)]
     if platform_of(account.connection.provider).reads_days_whole:
         yield from (tuple(_with_account(now, account, ages, fetches)),) if fetches else ()
     else:
         yield from (tuple(_with_account(now, account, ages, [fetch])) for fetch in fetches)
+    for day in in_parts:
+        yield from days.pieces(day, Heat.HOT, MOST_CALLS)
 
 
-def _older(now: datetime, account: Account, ages: PartitionAges, pieces: list[Span], heat: Heat) -> Iterator[tuple[Fetch, ...]]:
+def _older(
+    now: datetime, account: Account, ages: PartitionAges, days: _Days, pieces: list[Span], heat: Heat
+) -> Iterator[tuple[Fetch, ...]]:
     """Everything about each piece that is no hole.
 
     The account's totals only where they fit into the piece as well: a piece that is too big would wait for ever.
     """
     kinds = platform_of(account.connection.provider).metric_kinds
     for span in pieces:
+        in_parts = [day for day in span.dates if day in ages.parts or (span.days == 1 and account.splits_day(account.most_calls))]
+        for day in reversed(in_parts):
+            yield from days.pieces(day, heat, account.most_calls)
+        if in_parts:
+            continue  # its other days, if it has any, are due again when these are read
         fetches = [_fetch(account, kind, heat, part) for kind in kinds for part in _parts(now, account, ages, span, kind, heat)]
         whole = tuple(_with_account(now, account, ages, fetches))
         yield whole if sum(fetch.cost for fetch in whole) <= account.piece else tuple(fetches)

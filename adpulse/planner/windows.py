@@ -12,6 +12,8 @@ from datetime import date, datetime, time, timedelta
 from adpulse.holes import HoleKey
 from adpulse.ladder import RETRY_DAYS
 from adpulse.model import CompleteRead, Connection, FetchKind, days_between
+from adpulse.planner import day_parts
+from adpulse.planner.day_parts import PART_KINDS, PartsByDay, ReadParts
 from adpulse.platforms.registry import platform_of
 
 FIRST_SYNC_DAYS = 90
@@ -43,13 +45,14 @@ class PartitionAges:
     """When each part of a connection was last read completely (business time).
 
     ``holes`` are the days that the platform could not answer, with the instant from which each is requested again. ``refused`` are those of
-    which a row was refused when they were read last.
+    which a row was refused when they were read last. ``parts`` are the days whose read in parts has begun.
     """
 
     dateless: Mapping[FetchKind, datetime] = field(default_factory=dict)
     days: Mapping[tuple[FetchKind, date], datetime] = field(default_factory=dict)
     holes: Mapping[HoleKey, datetime] = field(default_factory=dict)
     refused: frozenset[HoleKey] = frozenset()
+    parts: PartsByDay = field(default_factory=dict)
 
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
@@ -65,6 +68,14 @@ class PartitionAges:
             for day in read_days:
                 days[kind, day] = max(at, days.get((kind, day), at))
         return replace(self, dateless=dateless, days=days)
+
+    def after_parts(self, read: ReadParts) -> "PartitionAges":
+        """The ages after these parts of days were read: a day is read with its last part, and as old as its oldest one."""
+        parts = day_parts.after(self.parts, read)
+        complete = {day: at for day, of_day in parts.items() if (at := day_parts.read_until(of_day)) is not None}
+        reads = [CompleteRead(kind, (day,), at) for day, at in complete.items() for kind in PART_KINDS]
+        begun = {day: of_day for day, of_day in parts.items() if day not in complete}
+        return replace(self.after(reads), parts=begun)
 
     def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
         """Days of which all these kinds were read, each with the oldest of their newest reads."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, false, or_, select, update
 
 from adpulse.model import CompleteRead, FetchKind
+from adpulse.planner.day_parts import PART_KINDS, ReadParts, read_until
 from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.day_parts import delete_parts, forget_parts, note_read, parts_of
 from storage.control.holes import HoleRow, forget_holes, holes_of
 from storage.control.refused_rows import forget_refused_rows, refused_rows_of
 from storage.control.tables import ConnectionRow, PartitionRow
@@ -34,11 +37,13 @@ class Partitions:
             rows = session.execute(query).all()
             holes = holes_of(session, HoleRow.connection_id == connection_id)
             refused = refused_rows_of(session, connection_id)
+            parts = parts_of(session, connection_id)
         return PartitionAges(
             dateless={FetchKind(row.kind): row.fetched_at for row in rows if not row.day},
             days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
             holes={key: hole.retry_at for key, hole in holes.items()},
             refused=frozenset(row.key for row in refused),
+            parts=parts,
         )
 
     def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
@@ -52,15 +57,27 @@ class Partitions:
         if not rows:
             return
         with self._engine.begin() as session:
+            if lock(session, ConnectionRow.id == connection_id):  # else the connection was deleted meanwhile
+                _insert(session, rows, now)
+
+    def record_parts(self, connection_id: str, read: ReadParts, now: datetime) -> list[date]:
+        """Record parts of days that were read and stored; returns the days whose last part is among them, which are read by that."""
+        if not read:
+            return []
+        with self._engine.begin() as session:
             if not lock(session, ConnectionRow.id == connection_id):
-                return  # the connection was deleted meanwhile
-            insert = insert_or_update(session, PartitionRow)
-            latest = now + CLOCK_SLACK
-            # A part that was requested again is read even by a fetch of the same instant, which is not newer.
-            again = PartitionRow.due & (insert.excluded.fetched_at >= PartitionRow.fetched_at)
-            newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest, again)
-            read = {"fetched_at": insert.excluded.fetched_at, "due": false()}
-            session.execute(insert.on_conflict_do_update(index_elements=["connection_id", "kind", "day"], set_=read, where=newer), rows)
+                return []
+            parts = note_read(session, connection_id, read)
+            complete = {day: at for day, of_day in parts.items() if (at := read_until(of_day)) is not None}
+            rows = [
+                {"connection_id": connection_id, "kind": kind.value, "day": day.isoformat(), "fetched_at": at}
+                for day, at in complete.items()
+                for kind in PART_KINDS
+            ]
+            if rows:
+                _insert(session, rows, now)
+                delete_parts(session, connection_id, complete)
+        return list(complete)
 
     def forget(self, connection_id: str, since: date | None = None, read_since: datetime | None = None) -> None:
         """Forget the days from ``since`` on, everything read from ``read_since`` on, and the parts without dates.
@@ -70,6 +87,7 @@ class Partitions:
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
             session.execute(delete(PartitionRow).where(_parts(connection_id, since)))
+            forget_parts(session, connection_id, None if read_since else since)
             forget_holes(session, connection_id, since)
             if since is None and read_since is None:
                 forget_refused_rows(session, connection_id)
@@ -78,9 +96,20 @@ class Partitions:
                 session.execute(delete(PartitionRow).where(read))
 
 
+def _insert(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:
+    insert = insert_or_update(session, PartitionRow)
+    latest = now + CLOCK_SLACK
+    # A part that was requested again is read even by a fetch of the same instant, which is not newer.
+    again = PartitionRow.due & (insert.excluded.fetched_at >= PartitionRow.fetched_at)
+    newer = or_(insert.excluded.fetched_at > PartitionRow.fetched_at, PartitionRow.fetched_at > latest, again)
+    read = {"fetched_at": insert.excluded.fetched_at, "due": false()}
+    session.execute(insert.on_conflict_do_update(index_elements=["connection_id", "kind", "day"], set_=read, where=newer), rows)
+
+
 def read_again(session: Session, connection_id: str, since: date) -> None:
     """Make the connection's days from ``since`` on and its parts without dates due; their ages stay."""
     session.execute(update(PartitionRow).where(_parts(connection_id, since)).values(due=True))
+    forget_parts(session, connection_id, since)
     forget_holes(session, connection_id, since)
 
 

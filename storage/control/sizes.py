@@ -1,6 +1,6 @@
 """The size of a connection's account, on which the cost of later reads depends. Step: telemetry."""
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 
 from adpulse.model import Connection, PageSizes
 from storage.control.database import Engine
@@ -23,10 +23,14 @@ class Sizes:
 
     def set_estimate(self, connection: Connection, *, ads: int, campaigns: int) -> None:
         """Raise the estimated size of an account that no walk has read, by the counts of one day's metrics; it is never lowered."""
-        ads, campaigns = max(ads, connection.delivering_ads or 0), max(campaigns, connection.delivering_campaigns or 0)
-        # Most days change nothing, and cost no write transaction.
-        if (ads, campaigns) != (connection.delivering_ads, connection.delivering_campaigns):
-            self._set(connection.id, delivering_ads=ads, delivering_campaigns=campaigns)
+        known = connection.delivering_ads, connection.delivering_campaigns
+        if None not in known and ads <= (known[0] or 0) and campaigns <= (known[1] or 0):
+            return  # most days change nothing, and cost no write transaction
+        counts = {ConnectionRow.delivering_ads: ads, ConnectionRow.delivering_campaigns: campaigns}
+        with self._engine.begin() as session:
+            for column, count in counts.items():
+                is_less = or_(column.is_(None), column < count)
+                session.execute(update(ConnectionRow).where(ConnectionRow.id == connection.id, is_less).values({column: count}))
 
     def set_page_sizes(self, connection: Connection, sizes: PageSizes) -> None:
         """Store the page sizes that the account's reads have reached; nothing is written when they are stored already."""

@@ -137,6 +137,11 @@ class Warehouse:
         of_connection = {"connection_id": connection_id}
         return [campaign for (campaign,) in self._read(lambda warehouse: warehouse.execute(query("campaigns"), of_connection).fetchall())]
 
+    def leaves_by_campaign(self, connection_id: str) -> dict[str, int | None]:
+        """The campaigns that delivered lately, with their number of leaves; None where no leaf was read yet."""
+        of_connection = {"connection_id": connection_id}
+        return dict(self._read(lambda warehouse: warehouse.execute(query("leaves_by_campaign"), of_connection).fetchall()))
+
     def apply(
         self,
         changes: Sequence[RunChanges],

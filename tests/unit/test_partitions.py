@@ -1,8 +1,11 @@
 """Partition ages: noted per day, only ever newer, forgotten on demand."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
-from adpulse.model import Fetch, FetchKind, Heat, Parts
+from adpulse.campaign_range import CampaignRange
+from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
+from adpulse.planner.day_parts import DayPart
 
 
 def ads(since, until):
@@ -79,3 +82,34 @@ def test_ages_with_reads_that_are_not_noted_yet_are_those_after_noting_them(plan
     plane.partitions.record(connection.id, second, now + timedelta(hours=1))
 
     assert told == plane.partitions.ages(connection.id)
+
+
+def begun(plane, connection):
+    """A day whose read in two parts has begun."""
+    named = DayPart(campaigns=CampaignRange(only=("k1", "k2")), leaf_calls=30, total_calls=1)
+    others = DayPart(campaigns=CampaignRange(without=("k1", "k2")), leaf_calls=2, total_calls=2)
+    plane.runs.request(connection.id)
+    (lease,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "test")
+    plane.day_parts.begin(lease, {DAY: (named, others)})
+    return named, others
+
+
+def test_a_day_is_read_with_its_last_part_and_is_as_old_as_its_first_one(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    named, others = begun(plane, connection)
+    first = plane.partitions.record_parts(connection.id, {(DAY, others.campaigns): now}, now)
+    between = plane.partitions.ages(connection.id)
+    last = plane.partitions.record_parts(connection.id, {(DAY, named.campaigns): now + timedelta(hours=2)}, now + timedelta(hours=2))
+    after = plane.partitions.ages(connection.id)
+
+    assert (first, between.days, between.parts) == ([], {}, {DAY: (named, replace(others, read_at=now))})
+    assert (last, after.parts) == ([DAY], {})
+    assert after.days == {(kind, DAY): now for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS)}
+
+
+def test_a_day_that_is_to_be_read_again_is_read_from_its_first_part(plane):
+    connection = plane.connect("1")
+    begun(plane, connection)
+    plane.runs.request(connection.id, force=True)
+
+    assert plane.partitions.ages(connection.id).parts == {}

@@ -19,7 +19,17 @@ from pydantic import SecretStr
 
 from adpulse.entities import EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer
-from adpulse.errors import AccountRefused, AdpulseError, BadRequest, FieldRefused, ObjectGone, RateLimited, TooMuchData, Unavailable
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    BadRequest,
+    FieldRefused,
+    ObjectGone,
+    RateLimited,
+    TooManyCalls,
+    TooMuchData,
+    Unavailable,
+)
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Level, PageSizes
@@ -227,6 +237,8 @@ class MetaClient:
                 log.warning("ads of %s are read without their creatives: %s", about, refused)
                 params = ask.without_creatives(params)
                 continue
+            except TooManyCalls:  # the slot's: smaller pages are more calls
+                raise
             except TooMuchData:
                 refused_rows = size.rows
                 if not size.shrink():
