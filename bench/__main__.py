@@ -1,12 +1,13 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm] [planner]``."""
+"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm] [planner] [history]``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, clicks, decode, planner, runs, storm, writes
+from bench import api, claim, clicks, decode, history, planner, runs, storm, writes
 
-MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in (writes, runs, claim, decode, api, clicks, storm, planner)}
+_MODULES = (writes, runs, claim, decode, api, clicks, storm, planner, history)
+MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in _MODULES}
 
 
 def main() -> None:

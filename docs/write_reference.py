@@ -3,7 +3,6 @@
 It makes no calls and reads no settings; the warehouse whose tables it lists is in memory.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -20,14 +19,10 @@ from adpulse.events import SENTENCES, SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.settings import Settings, variable
-from storage.warehouse import schema
-from storage.warehouse.sql import migrations, query
+from storage.warehouse import comments, schema
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by `make reference` from the code: change it there. -->"
-
-_DESCRIBED = re.compile(r"((?:^--.*\n)+)CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (\w+)", re.MULTILINE)
-"""A comment directly above what it describes."""
 
 _NUMBERS = {"integer": "whole number", "number": "number"}
 
@@ -186,24 +181,20 @@ def _tables() -> Iterator[str]:
             for metric in METRICS.values()
         ],
     )
-    described = descriptions()
+    described = comments.relations()
     for title, relations in _relations().items():
         yield from ("", f"## {title}")
         for name, columns in relations.items():
             yield from ("", f"### {name}", "", described[name])
-            yield from _table(("column", "type"), columns)
+            yield from _table(("column", "type", "meaning"), columns)
+    yield from ("", "## Macros")
+    for name in comments.macros():
+        yield from ("", f"### {name}", "", described[name])
 
 
-def descriptions() -> dict[str, str]:
-    """The comment above each table and view."""
-    texts = [*(text for _, text in migrations()), query("views")]
-    matches = [match for text in texts for match in _DESCRIBED.findall(text)]
-    return {name: " ".join(comment.replace("\n-- ", " ").removeprefix("-- ").split()) for comment, name in matches}
-
-
-def _relations() -> dict[str, dict[str, list[tuple[str, str]]]]:
+def _relations() -> dict[str, dict[str, list[tuple[str, str, str]]]]:
     """Views and tables with their columns, as in a new warehouse; without the two tables that note its schema."""
-    relations: dict[str, dict[str, list[tuple[str, str]]]] = {"Views": {}, "Tables": {}}
+    relations: dict[str, dict[str, list[tuple[str, str, str]]]] = {"Views": {}, "Tables": {}}
     with duckdb.connect() as warehouse:
         schema.migrate(warehouse)
         views = {name for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
@@ -212,7 +203,8 @@ def _relations() -> dict[str, dict[str, list[tuple[str, str]]]]:
             if not relation.startswith("schema_"):
                 always = "" if nullable or relation in views else " NOT NULL"
                 columns = relations["Views" if relation in views else "Tables"].setdefault(relation, [])
-                columns.append((f"`{column}`", f"{kind}{always}"))
+                meaning = comments.of_column(relation, column, in_units=relation in views)
+                columns.append((f"`{column}`", f"{kind}{always}", meaning))
     return relations
 
 

@@ -62,7 +62,7 @@ def numbers(rows: Mapping[str, Mapping[str, int | None]]) -> dict[str, Any]:
 
 def in_units(row: Mapping[str, int]) -> tuple[Decimal, ...]:
     """A row as the views tell it: counts as they are, the rest in units instead of micros."""
-    return tuple(Decimal(row[name]) / (1 if metric.unit is Unit.COUNT else MICROS) for name, metric in METRICS.items())
+    return tuple(Decimal(row[name]) / (1 if metric.unit is Unit.COUNT else MICROS) for name, metric in METRICS.items() if name in row)
 
 
 def changes(workspace: Any, build: Any) -> Iterator[Look]:
@@ -110,6 +110,12 @@ def views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     sums = zip(*(in_units({n: len(METRICS) * VALUE[n] + by * MORE[n] + (by + 1) * REST[n] for n in METRICS}) for by in (0, 1)), strict=True)
     every = dict(zip(METRICS, sums, strict=True))
     yield "intraday", dict(zip(ADDITIVE, columns, strict=True)), {name: every[name] if name in ADDITIVE else None for name in METRICS}
+    of_campaigns = by_name(ask(f"SELECT campaign_id, {', '.join(ADDITIVE)} FROM campaign_day"))
+    whole = {n: {name: row[name] for name in ADDITIVE} for n, row in moved(1, 2).items()}
+    yield "campaign_day", {n: of_campaigns[n] for n in ADDITIVE}, dict.fromkeys(METRICS) | {n: in_units(whole[n]) for n in ADDITIVE}
+    (of_account,) = ask(f"SELECT {', '.join(ADDITIVE)} FROM account_day")
+    sums = in_units({name: sum(row[name] for row in whole.values()) for name in ADDITIVE})
+    yield "account_day", dict(zip(ADDITIVE, of_account, strict=True)), dict.fromkeys(METRICS) | dict(zip(ADDITIVE, sums, strict=True))
     restated: dict[str, Any] = {name: [] for name in METRICS}
     for name, *row in ask("SELECT campaign_id, metric, before, after, delta FROM restatements ORDER BY level, metric"):
         restated[name].append(tuple(row))
@@ -231,6 +237,7 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
 
 
 PARTS = {
+    "analysis.sql": (changes,),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split,),
     "diff_metrics.sql": (changes, vanishing),

@@ -1,7 +1,7 @@
 """Labels: words by which people sort their connections, and choose many of them at once."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from sqlalchemy import delete, func, insert, select
 
@@ -40,6 +40,17 @@ class Labels:
             labels = labels.join(ConnectionRow).where(ConnectionRow.workspace_id == workspace_id)
         with reading(self._engine).connect() as session:
             return list(session.scalars(labels))
+
+    def of(self, connection_ids: Collection[str]) -> dict[str, list[str]]:
+        """The labels of each of these connections that has any, in alphabetical order."""
+        rows = select(ConnectionLabelRow.connection_id, ConnectionLabelRow.label).where(
+            ConnectionLabelRow.connection_id.in_(connection_ids)
+        )
+        labels: dict[str, list[str]] = {}
+        with reading(self._engine).connect() as session:
+            for connection_id, label in session.execute(rows.order_by(ConnectionLabelRow.label)):
+                labels.setdefault(connection_id, []).append(label)
+        return labels
 
     def change(self, connection_id: str, change: Callable[[frozenset[str]], Iterable[str]]) -> None:
         """Replace a connection's labels by what ``change`` returns for its present ones.

@@ -286,6 +286,8 @@ _CONNECTION_SCHEMA = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
         pa.field("gross_margin", pa.decimal128(9, 6)),
+        pa.field("frequency", pa.string()),
+        pa.field("labels", pa.list_(pa.string())),
     ]
 )
 
@@ -299,8 +301,8 @@ def runs_table(runs: Sequence[RunChanges]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
 
 
-def connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
-    """The connections whose rows are written, with the margin of these rows."""
+def connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal], labels: Mapping[str, Sequence[str]]) -> pa.Table:
+    """The connections whose rows are written, with the margin of these rows and their labels."""
     rows = [
         {
             "id": connection.id,
@@ -310,6 +312,8 @@ def connections_table(connections: Sequence[Connection], margins: Mapping[str, D
             "currency": connection.currency,
             "timezone": connection.timezone,
             "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
+            "frequency": connection.frequency.value,
+            "labels": list(labels.get(connection.id, ())),
         }
         for connection in {connection.id: connection for connection in connections}.values()
         if connection.id in margins

@@ -1,10 +1,11 @@
-"""The schema of a warehouse file: numbered migrations, a column for every metric, and the views. Brings a file up to date."""
+"""The schema of a warehouse file: numbered migrations, a column for every metric, the views and all comments. Brings a file up to date."""
 
 from hashlib import sha256
 
 import duckdb
 
 from adpulse.metrics import METRICS
+from storage.warehouse import comments
 from storage.warehouse.sql import migrations, query
 
 _METRIC_TABLES = (
@@ -58,6 +59,14 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
     The views are created again whenever their text has changed; they need no migration.
     """
     warehouse.execute("BEGIN")
+    create_tables(warehouse)
+    warehouse.execute(query("views"))
+    warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256, NULL::VARCHAR AS comments_sha256", [_views_hash()])
+    warehouse.execute("COMMIT")
+
+
+def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables, or bring them up to date; the views are another half of the time."""
     warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
     ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
     for number, statements in migrations():
@@ -66,8 +75,16 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
             warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
     for table, name in _missing(warehouse):
         warehouse.execute(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT")
-    warehouse.execute(query("views"))
-    warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256", [_views_hash()])
+
+
+def describe(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Store the comments of all tables, views and columns in an up-to-date file that lacks them, or has older ones."""
+    text = comments.fingerprint()
+    if warehouse.sql("SELECT comments_sha256 FROM schema_views").fetchall() == [(text,)]:
+        return
+    warehouse.execute("BEGIN")
+    warehouse.execute(";\n".join(comments.statements(warehouse)))
+    warehouse.execute("UPDATE schema_views SET comments_sha256 = ?", [text])
     warehouse.execute("COMMIT")
 
 

@@ -4,11 +4,12 @@ Every method takes the writer's lock, opens the file, does one thing and closes 
 closed and unlocked. Readers use the published copy, never the live file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import duckdb
@@ -35,6 +36,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
 _CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
 
 T = TypeVar("T")
+
+NO_LABELS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 ROWS_AT_ONCE = 20_000
 """Rows that one transaction writes, unless a single run has more: until the commit DuckDB keeps them in memory."""
@@ -148,6 +151,7 @@ class Warehouse:
         *,
         holds_lease: Callable[[str, int], bool],
         connections: Sequence[Connection],
+        labels: Mapping[str, Sequence[str]] = NO_LABELS,
     ) -> set[str]:
         """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
 
@@ -158,6 +162,7 @@ class Warehouse:
             changes: the result of :meth:`diff`.
             holds_lease: whether a run still holds its lease of that generation.
             connections: the runs' connections; their names and currencies are stored beside the numbers.
+            labels: the labels of each connection, which are stored there, too.
 
         Returns:
             Ids of the runs whose changes are in the warehouse now.
@@ -171,12 +176,18 @@ class Warehouse:
         with self._exclusive():
             for portion in portions(pending, ROWS_AT_ONCE):
                 if portion := [run for run in portion if holds_lease(run.run_id, run.generation)]:
-                    applied |= _DUCKDB.run(self._apply_once, portion, holds_lease, connections)
+                    applied |= _DUCKDB.run(self._apply_once, portion, holds_lease, connections, labels)
         return applied
 
-    def _apply_once(self, runs: list[RunChanges], holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]) -> set[str]:
+    def _apply_once(
+        self,
+        runs: list[RunChanges],
+        holds_lease: Callable[[str, int], bool],
+        connections: Sequence[Connection],
+        labels: Mapping[str, Sequence[str]],
+    ) -> set[str]:
         with self._open_for_writing() as warehouse:
-            return upsert.merge(warehouse, runs, holds_lease, connections)
+            return upsert.merge(warehouse, runs, holds_lease, connections, labels)
 
     def note_reconciliation(self, connection_id: str, now: datetime) -> int:
         """Store the connection's remainders that differ from those of the last comparison; returns how many do.
@@ -187,6 +198,8 @@ class Warehouse:
             return _DUCKDB.run(self._note_reconciliation, {"connection_id": connection_id, "now": now})
 
     def _note_reconciliation(self, parameters: dict[str, object]) -> int:
+        if self._is_new():
+            return 0
         changes: pa.Table = self._with_open(lambda warehouse: warehouse.sql(query("diff_reconciled"), params=parameters).to_arrow_table())
         if changes.num_rows:
             with self._open_for_writing() as warehouse:
@@ -235,6 +248,7 @@ class Warehouse:
 
     def _checkpoint(self) -> None:
         with self._open_for_writing() as warehouse:
+            schema.describe(warehouse)
             warehouse.execute("CHECKPOINT")
 
     @contextmanager
@@ -253,14 +267,14 @@ class Warehouse:
             raise
 
     def _read(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Call ``query_open`` with the open warehouse, or with an empty one in memory when there is none."""
+        """Call ``query_open`` with the open warehouse, or with empty tables in memory when there is none."""
         with self._exclusive():
             return _DUCKDB.run(self._with_open, query_open)
 
     def _with_open(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         if self._is_new():
             with duckdb.connect(config=_CONFIG) as warehouse:
-                schema.migrate(warehouse)
+                schema.create_tables(warehouse)
                 return query_open(warehouse)
         self._examine()
         with self._connect(read_only=True) as warehouse:

@@ -109,6 +109,14 @@ class Builder:
         )
 
 
+ADDED = {
+    9: ["DROP TABLE total_changes"],
+    10: ["ALTER TABLE read_days DROP complete_at", "ALTER TABLE read_days DROP conversions_complete_at"],
+    13: ["ALTER TABLE connections DROP frequency", "ALTER TABLE connections DROP labels"],
+}
+"""What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
+
+
 class Workspace:
     """A warehouse, its files, and what is in them."""
 
@@ -149,6 +157,12 @@ class Workspace:
     def files(self):
         """Names of everything in the warehouse's folder."""
         return sorted(path.name for path in self.path.parent.iterdir())
+
+    def downgrade(self, version):
+        """Make the file one that an adpulse of this version of the schema wrote."""
+        for statement in [statement for number, statements in ADDED.items() if number > version for statement in statements]:
+            self.command(statement)
+        self.command(f"DELETE FROM schema_version WHERE version > {version}")
 
     def command(self, statement):
         """Change the file behind the warehouse's back."""

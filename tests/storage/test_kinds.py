@@ -93,10 +93,7 @@ def test_an_older_files_days_are_complete_with_the_first_sync_that_changed_somet
     for hours in (2, 5, 6, 20):
         read(hours, {"spend": hours})
     before = workspace.rows(KINDS)
-    workspace.command(
-        "ALTER TABLE read_days DROP complete_at; ALTER TABLE read_days DROP conversions_complete_at; "
-        "DELETE FROM schema_version WHERE version = 10"
-    )
+    workspace.downgrade(9)
     read(21, {"spend": 21})
 
     assert workspace.rows(KINDS) == [*before, ("spend", "restatement")]

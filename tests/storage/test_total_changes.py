@@ -96,17 +96,10 @@ def test_a_change_of_a_remainder_says_which_metrics_moved_and_whether_only_the_m
     assert workspace.rows(of_remainder) == [(sum(bits.values()), "platform"), (bits["profit"], "margin")]
 
 
-def version_before(workspace):
-    """The file as the version without this history wrote it."""
-    workspace.command("DROP TABLE total_changes; DELETE FROM schema_version WHERE version >= 9")
-    for column in ("complete_at", "conversions_complete_at"):
-        workspace.command(f"ALTER TABLE read_days DROP {column}")
-
-
 def test_an_older_file_gets_a_baseline_of_each_stored_total_and_remainder(workspace, build):
     workspace.sync(build.run(build.ads(units(10)), build.totals(units(15)), build.account(units(18))))
     sums = workspace.rows(SUMS)
-    version_before(workspace)
+    workspace.downgrade(8)
 
     workspace.sync(build.run(build.ads(units(12)), generation=2))
 
@@ -145,7 +138,7 @@ def test_what_was_known_at_an_instant_is_what_daily_had_then_and_how_fine_the_hi
 def test_an_older_file_says_where_its_remainders_have_no_history(workspace, build):
     workspace.sync(build.run(build.ads(units(10))))
     workspace.sync(build.run(build.ads(units(10)), build.totals(units(15)), generation=2))
-    version_before(workspace)
+    workspace.downgrade(8)
     workspace.sync(build.run(build.ads(units(12)), generation=3))
 
     of_moment = "SELECT sum(spend), bool_and(whole) FROM as_of(?)"

@@ -3,6 +3,7 @@ USING connection_rows AS change
 ON stored.id = change.id
 WHEN MATCHED AND (
     stored.name <> change.name OR stored.currency <> change.currency OR stored.timezone <> change.timezone
-    OR stored.gross_margin <> change.gross_margin
+    OR stored.gross_margin <> change.gross_margin OR stored.frequency IS DISTINCT FROM change.frequency
+    OR stored.labels IS DISTINCT FROM change.labels
 ) THEN UPDATE BY NAME
 WHEN NOT MATCHED THEN INSERT BY NAME

@@ -376,6 +376,8 @@ SELECT
     d.date,
     r.fresh_until,
     coalesce(r.settled, false) AS settled,
+    r.complete_at,
+    r.conversions_complete_at,
     r.fresh_until IS NULL AS hole,
     g.lacks,
     coalesce(
@@ -392,3 +394,5 @@ LEFT JOIN reconciliation t
     ON t.connection_id = d.connection_id AND t.date = d.date AND t.metric = 'spend'
     AND t.level = if(d.level = 'leaf', 'campaign', 'account')
 WINDOW whole AS (PARTITION BY d.connection_id, d.level);
+
+{% include 'analysis.sql' %}

@@ -1,0 +1,176 @@
+"""What every table, view, macro and column of a warehouse file means, stored in the file as its comments.
+
+The text of a relation is the SQL comment above its statement; those of columns are here, and those of metrics with the metrics.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+import duckdb
+
+from adpulse.metrics import METRICS, Unit
+from storage.warehouse.sql import migrations, query
+
+_DESCRIBED = re.compile(r"((?:^--.*\n)+)CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MACRO) (\w+)", re.MULTILINE)
+"""A comment directly above what it describes."""
+
+_OF_SCHEMA: Mapping[str, str] = {
+    "schema_version": "The versions of the schema that the file went through.",
+    "schema_views": "Hashes of the texts that the views and the comments were created from.",
+}
+
+_COLUMNS: Mapping[str, str] = {
+    "after": "The value after the change: units of the connection's currency, or a count",
+    "age_days": "Full days of the account from the day to the change, in its time zone; 0 is the day itself",
+    "ad_set": "Name of the ad set or ad group",
+    "ad_set_id": "The platform's id of the ad set or ad group; null for asset groups and for what is not reported at ad level",
+    "applied_at": "When it was written, UTC",
+    "attributes": "What else the platform reports of the entity, as JSON with sorted keys, in the platform's own names and units",
+    "before": "The value before the change: units of the connection's currency, or a count; null where there was none",
+    "campaign": "Name of the campaign",
+    "campaign_id": "The platform's id of the campaign; null or empty for what belongs to no campaign",
+    "cause": "Why the row was written: platform, margin, vanished, first read, or baseline",
+    "changed": "The bits of the metrics that differ from the row before, as declared in adpulse/metrics.py",
+    "changed_at": "When the sync that found the last change wrote it, UTC",
+    "complete_at": "When the day was first read whole, at least 3 hours after it ended in the account's time zone, UTC; null until then",
+    "complete_through": "Up to this day, in the account's time zone, nothing is missing and no row was refused",
+    "comments_sha256": "Hash of the comments' texts; null until the file is published",
+    "connection": "Name of the account",
+    "connection_id": "adpulse's id of the connected account",
+    "conversions_complete_at": "As complete_at, for metrics that count conversions: with Google at least 15 hours after the day ended, UTC",
+    "created_at": "When it was created, UTC, where the platform reports it (Meta); null otherwise",
+    "creative_id": "The platform's id of the creative (Meta)",
+    "currency": "The account's currency, ISO 4217; all amounts of the row are in it",
+    "daily_budget": "Budget a day, in units of the connection's currency; null where there is none at this level",
+    "date": "The account's day, in the account's time zone",
+    "days": "How many days it is computed from",
+    "deleted": "How many entities are known to be deleted that may explain the remainder",
+    "delta": "By how much the value changed: units of the connection's currency, or a count",
+    "entities_changed": "Entities whose row the sync wrote",
+    "entity_level": "Level of the entity whose row was refused; null when a whole read is missing",
+    "expected": "The spend that the day will end at if its rest goes as a week before, in the connection's currency; an estimate",
+    "external_id": "The platform's id",
+    "fetched": "Rows that the platform returned",
+    "first_at": "Since when it is missing, UTC",
+    "first_delivery": "First day with impressions or spend that is stored, in the account's time zone",
+    "first_seen_at": "When the row was stored first, UTC",
+    "frequency": "How often the connection is synced, as chosen; as of the last write",
+    "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC",
+    "generation": "Which of the connection's claims wrote it; orders changes of the same instant",
+    "gross_margin": "The share of revenue from which profit is computed, 0 to 1",
+    "hole": "Whether the day was never read completely",
+    "id": "adpulse's id of the connection",
+    "inserted": "Rows of metrics that were new",
+    "kind": "first, completion, restatement, margin, vanished, or baseline",
+    "labels": "The connection's labels; as of the last write",
+    "lacks": "What of the day could not be read, with the reasons; null if nothing is missing",
+    "last_delivery": "Last day with impressions or spend, in the account's time zone",
+    "leafless": "The part of the remainder of campaigns without anything below them that reports, in units of the metric",
+    "level": "What the row is about: ad, asset_group, campaign, account, or unreported, what no ad or campaign is reported for",
+    "lifetime_budget": "Budget of its whole life, in units of the connection's currency; null where there is none at this level",
+    "link": "Where the ad leads to, where the platform reports it",
+    "metric": "Name of the metric",
+    "name": "Name, as the platform reports it",
+    "objective": "The objective (Meta), the optimisation goal (Meta's ad sets), or the channel or type (Google), in the platform's words",
+    "ours": "The sum of what is stored below, in units of the metric",
+    "parent_id": "The platform's id of the entity above; null for campaigns",
+    "platform": "The platform's own total, in units of the metric",
+    "provider": "The platform: meta or google",
+    "read": "Which read is missing or refused a row",
+    "reason": "Why it is missing",
+    "reconciled_at": "When the totals were compared, UTC",
+    "remainder": "What the platform's total holds beyond what is stored below it, in units of the metric; spend where none is named",
+    "remainder_share": "The remainder as a share of the platform's total",
+    "run_id": "The sync that wrote it",
+    "seen_at": "When the name came with numbers, UTC",
+    "settled": "Whether the day was read after the platform's lookback window had ended: its numbers do not change any more",
+    "share": "A part of one whole; null where the whole is zero",
+    "spend_week_before": "Spend of the same weekday a week before, in the connection's currency",
+    "spend_week_before_so_far": "Spend of that day up to the same time of the account's day; null where it was not followed that closely",
+    "state": "The status in one vocabulary for all platforms: active, paused, archived, deleted, or other",
+    "status": "The platform's own status; Meta's is the effective one, which follows the parents'",
+    "text_sha256": "Hash of the views' text",
+    "timezone": "The account's time zone, IANA; all dates of the connection are days in it",
+    "type": "The platform's type of the ad (Google)",
+    "unchanged": "Rows of metrics that were as stored",
+    "updated": "Rows of metrics that changed",
+    "version": "Number of the schema's version",
+}
+
+_OF_RELATION: Mapping[tuple[str, str], str] = {
+    ("connections", "external_id"): "The platform's id of the account",
+    ("conversion_lag", "age_days"): "Up to this age of the day, in full days of the account",
+    ("conversion_lag", "share"): "The share of the final value that was seen up to this age",
+    ("pacing", "spend"): "Spend of the day so far, in units of the connection's currency",
+    ("campaigns", "campaign"): "Name of the campaign; null where only its id is known",
+    ("read_days", "level"): "leaf (ads and asset groups) or campaign (campaigns' totals)",
+    ("completeness", "level"): "leaf (ads and asset groups) or campaign (campaigns' totals)",
+    ("day_gaps", "level"): "leaf (ads and asset groups) or campaign (campaigns' totals)",
+    ("reconciliation", "level"): "campaign: ads against their campaigns' totals; account: campaigns against the account's total",
+    ("reconciled_days", "level"): "campaign: ads against their campaigns' totals; account: campaigns against the account's total",
+    ("total_changes", "level"): "campaign or account (totals), unreported or not_by_campaign (remainders)",
+    **dict.fromkeys(
+        ((table, "level") for table in ("entities", "entity_changes", "known_entities", "seen_names")),
+        "campaign, adset, ad_group, ad or asset_group",
+    ),
+}
+
+
+def relations() -> dict[str, str]:
+    """The text of each table, view and macro."""
+    texts = [*(text for _, text in migrations()), query("views")]
+    matches = [match for text in texts for match in _DESCRIBED.findall(text)]
+    described = {name: " ".join(comment.replace("\n-- ", " ").removeprefix("-- ").split()) for comment, name in matches}
+    return {**described, **_OF_SCHEMA}
+
+
+def of_column(relation: str, column: str, *, in_units: bool) -> str:
+    """The text of a column.
+
+    Args:
+        relation: the table or view.
+        column: its column.
+        in_units: whether its metrics are in units, as those of views are; those of tables are counts and micros.
+    """
+    own = _OF_RELATION.get((relation, column))
+    if own or column not in METRICS:
+        return own or _COLUMNS.get(column, "")
+    metric = METRICS[column]
+    money = column in ("spend", "revenue", "profit")
+    if metric.unit is Unit.COUNT:
+        unit = "a count"
+    elif in_units:
+        unit = "units of the connection's currency" if money else "a number, which may be a fraction"
+    else:
+        unit = "millionths of the connection's currency" if money else "millionths of a conversion"
+    return f"{metric.description}: {unit}"
+
+
+def statements(warehouse: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """What stores the texts in an open file, for everything that it has."""
+    views = {name for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    texts = relations()
+    select = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database() ORDER BY ALL"
+    columns = warehouse.sql(select).fetchall()
+    for relation in sorted({relation for relation, _ in columns}):
+        yield f"COMMENT ON {'VIEW' if relation in views else 'TABLE'} {relation} IS {_quoted(texts.get(relation, ''))}"
+    for relation, column in columns:
+        text = of_column(relation, column, in_units=relation in views)
+        yield f"COMMENT ON COLUMN {relation}.{column} IS {_quoted(text)}"
+    for name in macros():
+        yield f"COMMENT ON MACRO TABLE {name} IS {_quoted(texts[name])}"
+
+
+def fingerprint() -> str:
+    """A hash of all texts: with another one the comments of a file are old."""
+    return sha256(repr((relations(), _COLUMNS, _OF_RELATION, list(METRICS.values()))).encode()).hexdigest()
+
+
+def macros() -> list[str]:
+    """The names of the macros."""
+    return re.findall(r"^CREATE OR REPLACE MACRO (\w+)", query("views"), re.MULTILINE)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,197 @@
+{# Amounts of Meta are in the currency's smallest unit, which is the currency itself where its offset is 1 (page "Currency codes" of the
+Marketing API, read 2026-11-29); amounts of Google are micros. #}
+{% macro amount(field) -%}
+(k.attributes->>'{{ field }}')::BIGINT / if(c.currency IN ('CLP', 'COP', 'CRC', 'HUF', 'ISK', 'IDR', 'JPY', 'KRW', 'PYG', 'TWD', 'VND'), 1, 100)
+{%- endmacro %}
+{% macro states() -%}
+    k.status,
+    CASE
+        WHEN k.status IN ('ACTIVE', 'ENABLED') THEN 'active'
+        WHEN k.status LIKE '%PAUSED' THEN 'paused'
+        WHEN k.status = 'ARCHIVED' THEN 'archived'
+        WHEN k.status IN ({{ gone }}) THEN 'deleted'
+        WHEN k.status IS NOT NULL THEN 'other'
+    END AS state,
+    try_strptime(k.attributes->>'created_time', '%Y-%m-%dT%H:%M:%S%z') AS created_at
+{%- endmacro %}
+{% macro budgets() -%}
+    coalesce((k.attributes->>'budget_micros')::BIGINT / 1000000, {{ amount('daily_budget') }})::DECIMAL(18, 2) AS daily_budget,
+    ({{ amount('lifetime_budget') }})::DECIMAL(18, 2) AS lifetime_budget
+{%- endmacro %}
+{% set known %}
+(
+    SELECT connection_id, level, external_id, n.parent_id, n.name, n.status, e.objective, e.attributes::JSON AS attributes
+    FROM known_entities n
+    LEFT JOIN entities e USING (connection_id, level, external_id)
+) k
+LEFT JOIN connections c ON c.id = k.connection_id
+{% endset %}
+-- The rows of daily added up by campaign and day; without a campaign_id what the platform reports by no campaign.
+CREATE OR REPLACE VIEW campaign_day AS
+SELECT
+    connection_id, connection, provider, currency, date, campaign_id, campaign,
+    {{ additive | for_each("sum({name})::{type} AS {name}", ",\n    ") }},
+    max(changed_at) AS changed_at
+FROM daily
+GROUP BY connection_id, connection, provider, currency, date, campaign_id, campaign;
+
+-- The rows of daily added up by account and day: the platform's own totals.
+CREATE OR REPLACE VIEW account_day AS
+SELECT
+    connection_id, connection, provider, currency, date,
+    {{ additive | for_each("sum({name})::{type} AS {name}", ",\n    ") }},
+    max(changed_at) AS changed_at
+FROM daily
+GROUP BY connection_id, connection, provider, currency, date;
+
+-- Campaigns as a walk last saw them, or before the first walk as their numbers name them.
+CREATE OR REPLACE VIEW campaigns AS
+WITH delivery AS (
+    SELECT connection_id, campaign_id, min(date) AS first_delivery, max(date) AS last_delivery
+    FROM campaign_day
+    WHERE impressions <> 0 OR spend <> 0
+    GROUP BY connection_id, campaign_id
+)
+SELECT
+    k.connection_id,
+    c.name AS connection,
+    c.provider,
+    c.currency,
+    k.external_id AS campaign_id,
+    k.name AS campaign,
+    k.objective,
+    {{ states() }},
+    {{ budgets() }},
+    d.first_delivery,
+    d.last_delivery
+FROM {{ known }}
+LEFT JOIN delivery d ON d.connection_id = k.connection_id AND d.campaign_id = k.external_id
+WHERE k.level = 'campaign';
+
+-- Ad sets (Meta) and ad groups (Google) as a walk last saw them, or before the first walk as their ads' numbers name them.
+CREATE OR REPLACE VIEW ad_sets AS
+WITH delivery AS (
+    SELECT connection_id, ad_set_id, min(date) AS first_delivery, max(date) AS last_delivery
+    FROM daily
+    WHERE impressions <> 0 OR spend <> 0
+    GROUP BY connection_id, ad_set_id
+)
+SELECT
+    k.connection_id,
+    c.name AS connection,
+    c.provider,
+    c.currency,
+    k.external_id AS ad_set_id,
+    k.name AS ad_set,
+    k.parent_id AS campaign_id,
+    k.objective,
+    {{ states() }},
+    {{ budgets() }},
+    d.first_delivery,
+    d.last_delivery
+FROM {{ known }}
+LEFT JOIN delivery d ON d.connection_id = k.connection_id AND d.ad_set_id = k.external_id
+WHERE k.level IN ('adset', 'ad_group');
+
+-- Ads and asset groups as a walk last saw them, or before the first walk as their numbers name them.
+CREATE OR REPLACE VIEW ads AS
+WITH delivery AS (
+    SELECT connection_id, level, external_id, min(date) AS first_delivery, max(date) AS last_delivery
+    FROM metric_facts
+    WHERE impressions <> 0 OR spend <> 0
+    GROUP BY connection_id, level, external_id
+)
+SELECT
+    k.connection_id,
+    c.name AS connection,
+    c.provider,
+    k.level,
+    k.external_id,
+    k.name,
+    if(k.level = 'ad', k.parent_id, NULL) AS ad_set_id,
+    if(k.level = 'ad', ad_set.parent_id, k.parent_id) AS campaign_id,
+    k.attributes->>'type' AS type,
+    {{ states() }},
+    k.attributes->>'$.creative.id' AS creative_id,
+    coalesce(
+        k.attributes->>'$.creative.link_url',
+        k.attributes->>'$.creative.object_story_spec.link_data.link',
+        k.attributes->>'$.final_urls[0]'
+    ) AS link,
+    d.first_delivery,
+    d.last_delivery
+FROM {{ known }}
+LEFT JOIN known_entities ad_set
+    ON ad_set.connection_id = k.connection_id AND ad_set.level IN ('adset', 'ad_group') AND ad_set.external_id = k.parent_id
+LEFT JOIN delivery d ON d.connection_id = k.connection_id AND d.level = k.level AND d.external_id = k.external_id
+WHERE k.level IN ('ad', 'asset_group');
+
+-- The syncs that changed something, and what they wrote. A sync that found nothing new is not here: completeness says how fresh its days are.
+CREATE OR REPLACE VIEW syncs AS
+SELECT
+    s.connection_id, c.name AS connection, c.provider, s.run_id, s.applied_at, s.fetched, s.inserted, s.updated, s.unchanged, s.entities_changed
+FROM sync_runs s
+LEFT JOIN connections c ON c.id = s.connection_id;
+
+-- How the newest day of each connection goes, beside the same weekday a week before at the same time of the account's day. expected is
+-- what the day will end at if the rest of it goes as a week before; null where the history of that day is not that fine.
+CREATE OR REPLACE VIEW pacing AS
+WITH newest AS (
+    SELECT
+        d.connection_id, d.date, d.fresh_until,
+        ((d.fresh_until AT TIME ZONE c.timezone) - INTERVAL 7 DAY) AT TIME ZONE c.timezone AS week_before
+    FROM read_days d
+    JOIN connections c ON c.id = d.connection_id
+    WHERE d.level = 'leaf'
+    QUALIFY row_number() OVER (PARTITION BY d.connection_id ORDER BY d.date DESC) = 1
+), then_so_far AS (
+    SELECT i.connection_id, arg_max(i.spend, i.changed_at) AS spend
+    FROM intraday i
+    JOIN newest n ON n.connection_id = i.connection_id AND i.date = n.date - 7 AND i.changed_at <= n.week_before
+    GROUP BY i.connection_id
+)
+SELECT
+    n.connection_id,
+    c.name AS connection,
+    c.provider,
+    c.currency,
+    n.date,
+    n.fresh_until,
+    coalesce(today.spend, 0) AS spend,
+    t.spend AS spend_week_before_so_far,
+    whole.spend AS spend_week_before,
+    (coalesce(today.spend, 0)::DOUBLE * whole.spend::DOUBLE / nullif(t.spend, 0)::DOUBLE)::DECIMAL(38, 2) AS expected
+FROM newest n
+LEFT JOIN connections c ON c.id = n.connection_id
+LEFT JOIN account_day today ON today.connection_id = n.connection_id AND today.date = n.date
+LEFT JOIN account_day whole ON whole.connection_id = n.connection_id AND whole.date = n.date - 7
+LEFT JOIN then_so_far t ON t.connection_id = n.connection_id;
+
+-- How much of a metric's final value is seen at which age of a day: one row per connection, metric and age, over settled days that were
+-- followed from the first day on. share is null where the final value is zero.
+CREATE OR REPLACE VIEW conversion_lag AS
+WITH followed AS (
+    SELECT m.connection_id, m.connection, m.provider, m.date, m.metric, m.age_days, sum(m.delta) AS delta
+    FROM changes m
+    SEMI JOIN (SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled) USING (connection_id, date)
+    GROUP BY m.connection_id, m.connection, m.provider, m.date, m.metric, m.age_days
+    QUALIFY min(m.age_days) OVER (PARTITION BY m.connection_id, m.date) <= 0
+), oldest AS (
+    SELECT connection_id, connection, provider, metric, max(age_days) AS age_days
+    FROM followed
+    GROUP BY connection_id, connection, provider, metric
+), ages AS (
+    SELECT connection_id, connection, provider, metric, unnest(range(age_days + 1)) AS age_days
+    FROM oldest
+)
+SELECT
+    a.connection_id,
+    a.connection,
+    a.provider,
+    a.metric,
+    a.age_days,
+    coalesce(sum(f.delta) FILTER (f.age_days <= a.age_days), 0)::DOUBLE / nullif(sum(f.delta), 0)::DOUBLE AS share,
+    count(DISTINCT f.date) AS days
+FROM ages a
+JOIN followed f ON f.connection_id = a.connection_id AND f.metric = a.metric
+GROUP BY a.connection_id, a.connection, a.provider, a.metric, a.age_days;
