@@ -87,6 +87,7 @@ RULES = {
     ("POST", "/connections/{connection_id}/disconnect"): "editor",
     ("GET", "/metrics"): "operator",
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/today"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
