@@ -5,11 +5,13 @@ moves, is left over or is not zero there, and all columns hold different numbers
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
+from adpulse.planner.completeness import DayLevel, ReadDay
 
 VALUE = {name: 7_000_001 + 1_000_003 * n for n, name in enumerate(METRICS)}
 MORE = {name: 100 + n for n, name in enumerate(METRICS)}
@@ -236,6 +238,17 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
     yield "account, untold", {name: of_day[dates[name]][name] for name in METRICS}, dict.fromkeys(METRICS)
 
 
+def running_day(workspace: Any, build: Any) -> Iterator[Look]:
+    """The running day of a leaf, of its campaign and of its account that have more than it: the point is all of it, in every metric."""
+    rows = (VALUE, {n: VALUE[n] + REST[n] for n in METRICS}, {n: VALUE[n] + REST[n] + MORE[n] for n in METRICS})
+    of_day = ReadDay(level=DayLevel.LEAF, day=build.today, fresh_until=build.now, settled=False)
+    run = build.run(build.ads(rows[0]), build.totals(rows[1]), build.account(rows[2]))
+    workspace.sync(replace(run, read_days=[of_day]))
+    with workspace.reading() as ask:
+        (point,) = ask(f"SELECT {COLUMNS} FROM intraday_points")
+    yield "point", dict(zip(METRICS, point, strict=True)), left_over(rows[2])
+
+
 PARTS = {
     "analysis.sql": (changes,),
     "applied_since.sql": (spending,),
@@ -243,6 +256,7 @@ PARTS = {
     "diff_metrics.sql": (changes, vanishing),
     "diff_not_by_campaign.sql": (whole_account,),
     "diff_unreported.sql": (changes, remargined),
+    "insert_intraday_points.sql": (running_day,),
     "insert_remainder_changes.sql": (changes,),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),

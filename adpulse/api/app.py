@@ -23,6 +23,7 @@ from adpulse.api import (
     metrics,
     pages,
     problems,
+    today,
     views,
     webhooks,
     workspaces,
@@ -57,6 +58,7 @@ def create_app() -> FastAPI:
     for router in (
         workspaces.router,
         connections.router,
+        today.router,
         bulk.router,
         connecting.router,
         connecting.callback,

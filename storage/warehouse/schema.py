@@ -16,6 +16,7 @@ _METRIC_TABLES = (
     "not_by_campaign",
     "metric_changes",
     "total_changes",
+    "intraday_points",
 )
 """Tables with a column for every metric."""
 

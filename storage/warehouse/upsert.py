@@ -65,6 +65,7 @@ def _write(
         warehouse.execute(query("merge_gaps"))
     _write_remainders(warehouse, pending)
     warehouse.execute(query("merge_connections"))
+    warehouse.execute(query("insert_intraday_points"))
     warehouse.execute(query("insert_sync_runs"))
 
 

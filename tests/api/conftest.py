@@ -115,7 +115,7 @@ def browser(address):
         session = requests.Session()
         session.headers["Origin"] = address
         answer = session.post(f"{address}{ROOT}/login", data={"key": key}, timeout=30)
-        assert answer.url.endswith("/connections"), answer.text
+        assert answer.url.endswith("/today"), answer.text
         return session
 
     return log_in

@@ -88,6 +88,7 @@ RULES = {
     ("GET", "/metrics"): "operator",
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
     ("GET", "/workspaces/{workspace_id}/views/{view}"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/today"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]

@@ -24,6 +24,7 @@ RULES = {
     ("GET", "/login/{text}"): "anybody",
     ("POST", "/logout"): "viewer",
     ("GET", "/"): "viewer",
+    ("GET", "/today"): "viewer",
     ("GET", "/connections"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",
@@ -229,7 +230,7 @@ def test_a_login_link_works_once(visit, installation):
     text = installation.app.sessions.link().get_secret_value()
     first, second = requests.Session(), requests.Session()
 
-    assert visit(first, "GET", f"/login/{text}").url.endswith("/connections")
+    assert visit(first, "GET", f"/login/{text}").url.endswith("/today")
     assert visit(second, "GET", f"/login/{text}").status_code == 401
     assert "/login" in visit(second, "GET", "/connections").url
 
@@ -278,7 +279,7 @@ def test_after_logging_in_one_stays_here(address, team, place):
 
     answer = requests.post(f"{address}{ROOT}/login", data=data, headers={"Origin": address}, allow_redirects=False, timeout=30)
 
-    assert answer.headers["Location"] == f"{ROOT}/connections"
+    assert answer.headers["Location"] == f"{ROOT}/today"
 
 
 def test_forms_do_what_they_say_without_scripts(browser, visit, installation, team):
@@ -358,7 +359,7 @@ def test_names_from_platforms_are_text_and_never_markup(browser, visit, installa
 @pytest.mark.usefixtures("numbers")
 def test_no_page_needs_inline_script_or_style(browser, visit, team):
     session = browser(team.editor)
-    for path in ("/connections", f"/connections/{team.connection.id}", "/health", "/login"):
+    for path in ("/today", "/connections", f"/connections/{team.connection.id}", "/health", "/login"):
         answer = visit(session, "GET", path)
         assert answer.status_code == 200
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", answer.text)

@@ -75,6 +75,7 @@ def page(visitor, running, address):
     """A window in which an operator is logged in."""
     opened = visitor()
     opened.goto(f"{address}/app/login/{running.app.sessions.link().get_secret_value()}")
+    opened.goto(f"{address}/app/connections")
     return opened
 
 

@@ -223,6 +223,7 @@ def test_a_token_is_pasted_and_a_wrong_one_is_told_where_one_is(visitor, page, r
 def test_whoever_cancels_at_the_platform_is_told_and_nothing_is_connected(visitor, running, address):
     page = visitor()
     page.goto(f"{address.replace('127.0.0.1', 'localhost')}/app/login/{running.app.sessions.link().get_secret_value()}")
+    page.get_by_role("link", name="Connections").click()
     before = len(running.app.connections.all())
     page.get_by_role("link", name="Connect an account").first.click()
     page.get_by_role("button", name="Continue with Meta Ads").click()
@@ -239,7 +240,7 @@ def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot,
     scheme, width = look
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 740})
-    for path in ("connections", f"connections/{connected.id}", "health", "alerts", "access", "login"):
+    for path in ("today", "connections", f"connections/{connected.id}", "health", "alerts", "access", "login"):
         page.goto(f"{address}/app/{path}")
 
         assert nothing_serious(page) == []
@@ -250,6 +251,7 @@ def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot,
 def test_without_scripts_everything_works_too(visitor, running, address):
     page = visitor(java_script_enabled=False)
     page.goto(f"{address}/app/login/{running.app.sessions.link().get_secret_value()}")
+    page.get_by_role("link", name="Connections").click()
     row_of(page).get_by_role("button", name="Pause").click()
     expect(row_of(page).locator(".badge")).to_have_text("Paused")
 

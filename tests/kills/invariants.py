@@ -19,6 +19,7 @@ KEYS = {
     "unreported": "connection_id, campaign_id, date",
     "account_totals": "connection_id, level, external_id, date",
     "not_by_campaign": "connection_id, date",
+    "intraday_points": "connection_id, known_at",
     "reconciled_days": "connection_id, date, level, reconciled_at",
     "connections": "id",
     "sync_runs": "run_id, generation",

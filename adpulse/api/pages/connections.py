@@ -15,7 +15,7 @@ from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
 from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
-from adpulse.api.pages.site import ROOT, back, page
+from adpulse.api.pages.site import HOME, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS
@@ -34,9 +34,9 @@ router = APIRouter()
 
 
 @router.get("/")
-def redirect_to_connections(_: Viewer) -> Response:
-    """Redirect to the list of connections."""
-    return RedirectResponse(f"{ROOT}/connections")
+def redirect_home(_: Viewer) -> Response:
+    """Redirect to the first page."""
+    return RedirectResponse(HOME)
 
 
 class Filters(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adpulse import orchestrator
 from adpulse.api.access import COOKIE, Installation, Operator, Viewer, require_same_origin
-from adpulse.api.pages.site import ROOT, page
+from adpulse.api.pages.site import HOME, ROOT, page
 from adpulse.api.problems import Refused
 from storage.control.sessions import SESSION
 
@@ -80,7 +80,7 @@ def log_in(
         _throttle.failed(client)
         return page("login.html", None, HTTPStatus.UNAUTHORIZED, place=place, message="This key is unknown, revoked or expired.")
     is_own_page = place.startswith(f"{ROOT}/") and "//" not in place and "\\" not in place
-    return _welcome(request, installation.sessions.begin(api_key), place if is_own_page else f"{ROOT}/connections")
+    return _welcome(request, installation.sessions.begin(api_key), place if is_own_page else HOME)
 
 
 @router.get("/login/{text}")
@@ -90,7 +90,7 @@ def log_in_once(request: Request, installation: Installation, text: str) -> Resp
     if opened is None:
         message = "This link was used already, or has expired. Get another with: adpulse login"
         return page("login.html", None, HTTPStatus.UNAUTHORIZED, place="", message=message)
-    return _welcome(request, opened, f"{ROOT}/connections")
+    return _welcome(request, opened, HOME)
 
 
 @router.post("/logout")

@@ -16,6 +16,7 @@ from adpulse import orchestrator
 from adpulse.api import problems
 from adpulse.api.access import Caller, LoggedOut
 from adpulse.api.fields import Line
+from adpulse.api.pages import numbers
 from adpulse.api.problems import ErrorAnswer
 from adpulse.platforms.registry import platform_of
 from adpulse.role import Role
@@ -25,7 +26,11 @@ ROOT = "/app"
 Name = Annotated[Line, Form()]
 """A name from a form."""
 
+HOME = f"{ROOT}/today"
+"""The first page after login."""
+
 _PLACES = {
+    "today": ("Today", Role.VIEWER),
     "connections": ("Connections", Role.VIEWER),
     "health": ("Health", Role.VIEWER),
     "alerts": ("Alerts", Role.VIEWER),
@@ -66,7 +71,7 @@ def back(request: Request, otherwise: str) -> RedirectResponse:
 def _templates() -> Environment:
     loader = PackageLoader("adpulse.api.pages")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["platform"] = platform_of
+    environment.filters |= {"platform": platform_of, **numbers.FILTERS}
     environment.globals |= {"places": _PLACES, "prefect_pages": orchestrator.pages_url}
     return environment
 

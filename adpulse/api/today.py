@@ -1,0 +1,186 @@
+"""The running day of a workspace, as the page Today shows it."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from adpulse.api import routing
+from adpulse.api.access import Viewer
+from adpulse.api.fields import At, Count, Name, Ref, WorkspaceId
+from adpulse.api.problems import CLOSED, READS
+from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
+from adpulse.services.today import CurrencyDay, Tile, today_of
+
+router = routing.router("today", responses=CLOSED)
+
+Amount = Annotated[str, Field(examples=["1234.500000"])]
+"""An exact decimal, money in units of the currency."""
+
+
+class NumbersOut(BaseModel):
+    """Sums. ``roas`` is revenue by spend, ``cpa`` spend by conversions; null where nothing can be divided."""
+
+    spend: Amount
+    revenue: Amount
+    conversions: Amount
+    purchases: Amount
+    roas: float | None = Field(examples=[2.31])
+    cpa: float | None = Field(examples=[12.5])
+
+
+class ComparisonOut(BaseModel):
+    """Spend of today and of an earlier day, of ``accounts`` of ``of`` accounts."""
+
+    today: Amount
+    earlier: Amount
+    by_hour: bool = Field(description="Whether `earlier` is up to this hour of the account's day; else it is the whole day's.")
+    accounts: Count
+    of: Count
+
+
+class ExpectationOut(BaseModel):
+    """What the day's spend is expected to end at: the median, and between ``low`` and ``high`` on 8 of 10 days."""
+
+    low: Amount
+    median: Amount
+    high: Amount
+    accounts: Count
+    of: Count
+
+
+class AccountDayOut(BaseModel):
+    """An account's running day, which is its own local day."""
+
+    connection_id: Ref
+    name: Name
+    timezone: str = Field(examples=["America/New_York"])
+    day: date = Field(examples=["2026-11-26"])
+    numbers: NumbersOut
+    yesterday: ComparisonOut
+    fresh_until: At | None = Field(description="Null while nothing of today was read.")
+    settled: bool
+    lacks: list[str] = Field(description="What of today could not be read, and why.", examples=[[]])
+
+
+class LabelDayOut(BaseModel):
+    """The accounts with a label."""
+
+    label: str = Field(examples=["retail"])
+    accounts: Count
+    numbers: NumbersOut
+    yesterday: ComparisonOut
+
+
+class CoursePoint(BaseModel):
+    """What had been spent up to the end of a quarter of an hour of the accounts' local days."""
+
+    until: str = Field(examples=["14:15"])
+    spend: Amount
+
+
+class CourseOut(BaseModel):
+    """The course of a day so many days ago."""
+
+    days_ago: Count
+    points: list[CoursePoint]
+
+
+class CurrencyDayOut(BaseModel):
+    """Today of all accounts of one currency; currencies are never added up."""
+
+    currency: str = Field(examples=["USD"])
+    numbers: NumbersOut
+    yesterday: ComparisonOut
+    week_ago: ComparisonOut
+    expected: ExpectationOut | None = Field(description="Null before an account has 7 days of courses.")
+    fresh_until: At | None = Field(description="Of the account that was read first, among those that were read today.")
+    unread: Count = Field(description="Accounts that were not read today.")
+    settled: bool
+    courses: list[CourseOut]
+    labels: list[LabelDayOut]
+    accounts: list[AccountDayOut]
+
+
+@router.get("/workspaces/{workspace_id}/today", summary="Today by currency, against earlier days", responses=READS)
+def read_today(caller: Viewer, workspace_id: WorkspaceId) -> list[CurrencyDayOut]:
+    """The numbers of the page Today, from what was published last. Empty before the first sync."""
+    return [_day(day) for day in today_of(caller.app, caller.workspace(workspace_id).id)]
+
+
+def _day(day: CurrencyDay) -> CurrencyDayOut:
+    courses = [
+        CourseOut(days_ago=course.days_ago, points=[CoursePoint(until=_clock(end), spend=_amount(spend)) for end, spend in course.points])
+        for course in day.courses
+    ]
+    return CurrencyDayOut(
+        currency=day.currency,
+        numbers=_numbers(day.numbers),
+        yesterday=_comparison(day.yesterday),
+        week_ago=_comparison(day.week_ago),
+        expected=_expectation(day.expected) if day.expected else None,
+        fresh_until=day.freshness.fresh_until,
+        unread=day.freshness.unread,
+        settled=day.freshness.settled,
+        courses=courses,
+        labels=[_label(tile) for tile in day.tiles],
+        accounts=[_account(account) for account in day.accounts],
+    )
+
+
+def _account(account: AccountDay) -> AccountDayOut:
+    return AccountDayOut(
+        connection_id=account.connection_id,
+        name=account.name,
+        timezone=account.timezone,
+        day=account.today,
+        numbers=_numbers(account.numbers),
+        yesterday=_comparison(compare([account], YESTERDAY)),
+        fresh_until=account.fresh_until,
+        settled=account.settled,
+        lacks=list(account.lacks),
+    )
+
+
+def _label(tile: Tile) -> LabelDayOut:
+    return LabelDayOut(label=tile.label, accounts=tile.accounts, numbers=_numbers(tile.numbers), yesterday=_comparison(tile.yesterday))
+
+
+def _numbers(numbers: Numbers) -> NumbersOut:
+    return NumbersOut(
+        spend=_amount(numbers.spend),
+        revenue=_amount(numbers.revenue),
+        conversions=_amount(numbers.conversions),
+        purchases=_amount(numbers.purchases),
+        roas=None if numbers.roas is None else float(numbers.roas),
+        cpa=None if numbers.cpa is None else float(numbers.cpa),
+    )
+
+
+def _comparison(comparison: Comparison) -> ComparisonOut:
+    return ComparisonOut(
+        today=_amount(comparison.today),
+        earlier=_amount(comparison.earlier),
+        by_hour=comparison.by_hour,
+        accounts=comparison.accounts,
+        of=comparison.of,
+    )
+
+
+def _expectation(expected: Expectation) -> ExpectationOut:
+    return ExpectationOut(
+        low=_amount(expected.low),
+        median=_amount(expected.median),
+        high=_amount(expected.high),
+        accounts=expected.accounts,
+        of=expected.of,
+    )
+
+
+def _amount(micros: int) -> str:
+    return f"{Decimal(micros).scaleb(-6):f}"
+
+
+def _clock(quarters: int) -> str:
+    return f"{quarters // 4:02}:{quarters % 4 * 15:02}"

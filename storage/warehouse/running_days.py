@@ -1,0 +1,166 @@
+"""The running days of a workspace's accounts, read from a published copy: small tables, never the history. For the page Today."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
+from storage.warehouse.analytics import read_together
+
+_ACCOUNTS = """
+    SELECT c.id, c.name, c.currency, c.timezone, c.today, r.fresh_until, coalesce(r.settled, false) AS settled
+    FROM (SELECT *, (? AT TIME ZONE timezone)::DATE AS today FROM connections) c
+    LEFT JOIN read_days r ON r.connection_id = c.id AND r.level = 'leaf' AND r.date = c.today
+"""
+_ROWS = """
+    SELECT connection_id, campaign_id, date, spend, revenue, conversions, purchases FROM metric_facts
+    UNION ALL
+    SELECT connection_id, campaign_id, date, spend, revenue, conversions, purchases FROM unreported
+    UNION ALL
+    SELECT connection_id, NULL, date, spend, revenue, conversions, purchases FROM not_by_campaign
+"""
+_DAYS = f"""
+    SELECT
+        connection_id, date, coalesce(sum(spend), 0)::BIGINT AS spend, coalesce(sum(revenue), 0)::BIGINT AS revenue,
+        coalesce(sum(conversions), 0)::BIGINT AS conversions, coalesce(sum(purchases), 0)::BIGINT AS purchases
+    FROM ({_ROWS})
+    WHERE date >= ?
+    GROUP BY ALL
+"""  # noqa: S608 - our own text
+_GAPS = """
+    SELECT DISTINCT g.connection_id, g.reason
+    FROM day_gaps g
+    JOIN connections c ON c.id = g.connection_id
+    WHERE g.level = 'leaf' AND g.date = (? AT TIME ZONE c.timezone)::DATE
+    ORDER BY ALL
+"""
+_MOVED = """
+    WITH today AS (
+        SELECT p.connection_id, p.known_at, p.spend, last_value(p.spend) OVER whole AS last
+        FROM intraday_points p
+        JOIN connections c ON c.id = p.connection_id
+        WHERE p.date = (? AT TIME ZONE c.timezone)::DATE
+        WINDOW whole AS (PARTITION BY p.connection_id ORDER BY p.known_at ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    )
+    SELECT connection_id, min(known_at) AS moved_at FROM today WHERE spend = last GROUP BY connection_id
+"""
+# The two points of each earlier day around the hour of today's newest numbers.
+_AROUND = f"""
+    WITH accounts AS ({_ACCOUNTS})
+    SELECT p.connection_id, p.date, p.known_at, p.spend
+    FROM intraday_points p
+    JOIN accounts a ON a.id = p.connection_id AND p.date < a.today
+    QUALIFY row_number() OVER (
+        PARTITION BY p.connection_id, p.date, (p.known_at AT TIME ZONE a.timezone)::TIME <= (a.fresh_until AT TIME ZONE a.timezone)::TIME
+        ORDER BY abs(epoch((p.known_at AT TIME ZONE a.timezone)::TIME) - epoch((a.fresh_until AT TIME ZONE a.timezone)::TIME))
+    ) = 1
+    ORDER BY p.known_at
+"""  # noqa: S608 - our own text
+_COURSES = f"""
+    WITH accounts AS ({_ACCOUNTS}), steps AS (
+        SELECT
+            a.currency, date_diff('day', p.date, a.today) AS days_ago, (p.known_at AT TIME ZONE a.timezone)::TIME AS local,
+            p.spend - coalesce(lag(p.spend) OVER (PARTITION BY p.connection_id, p.date ORDER BY p.known_at), 0) AS step
+        FROM intraday_points p
+        JOIN accounts a ON a.id = p.connection_id AND date_diff('day', p.date, a.today) IN (0, 1, 7)
+    )
+    SELECT
+        currency, days_ago, (extract(hour FROM local) * 4 + extract(minute FROM local) // 15 + 1)::INTEGER AS quarters,
+        sum(step)::BIGINT AS step
+    FROM steps
+    GROUP BY ALL
+    ORDER BY ALL
+"""  # noqa: S608 - our own text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Spend of a currency's accounts, so many days ago, up to the end of quarters of an hour of their local days: (quarters, micros)."""
+
+    currency: str
+    days_ago: int
+    points: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningDays:
+    """Every account of a published copy, and the courses of today, yesterday and a week ago."""
+
+    accounts: tuple[AccountDay, ...]
+    courses: tuple[Course, ...]
+
+
+NOTHING = RunningDays(accounts=(), courses=())
+
+
+def read_running_days(published: Path, now: datetime) -> RunningDays:
+    """The running days as of ``now`` (business time), by name; nothing before the first publication.
+
+    Raises:
+        Usage: an older adpulse published the copy.
+        WarehouseDamaged: the copy cannot be read.
+    """
+    if not published.exists():
+        return NOTHING
+    copy = published.stat()
+    return _read(published, (copy.st_ino, copy.st_mtime_ns), now.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=64)
+def _read(published: Path, _version: tuple[int, int], now: datetime) -> RunningDays:
+    """An open page asks again and again, so the answer is kept for each copy and minute."""
+    since = now.date() - timedelta(days=HISTORY_DAYS + 1)  # the account's date may be a day behind
+    queries = ((_ACCOUNTS, [now]), (_DAYS, [since]), (_GAPS, [now]), (_MOVED, [now]), (_AROUND, [now]), (_COURSES, [now]))
+    accounts, days, gaps, moved, around, courses = (table.to_pylist() for table in read_together(published, queries))
+    moved_at = {row["connection_id"]: row["moved_at"] for row in moved}
+    lacks = defaultdict[str, list[str]](list)
+    for row in gaps:
+        lacks[row["connection_id"]].append(row["reason"])
+    numbers, points = _by_day(days), _points(around)
+    return RunningDays(
+        accounts=tuple(
+            AccountDay(
+                connection_id=row["id"],
+                name=row["name"],
+                currency=row["currency"],
+                timezone=row["timezone"],
+                today=row["today"],
+                interval=None,
+                fresh_until=row["fresh_until"],
+                settled=row["settled"],
+                lacks=tuple(lacks[row["id"]]),
+                moved_at=moved_at.get(row["id"]),
+                days=numbers[row["id"]],
+                courses=points[row["id"]],
+            )
+            for row in sorted(accounts, key=lambda row: (row["name"].casefold(), row["id"]))
+        ),
+        courses=_courses(courses),
+    )
+
+
+def _by_day(rows: list[dict[str, Any]]) -> defaultdict[str, dict[date, Numbers]]:
+    days = defaultdict[str, dict[date, Numbers]](dict)
+    for row in rows:
+        connection_id, day = row.pop("connection_id"), row.pop("date")
+        days[connection_id][day] = Numbers(**row)
+    return days
+
+
+def _points(rows: list[dict[str, Any]]) -> defaultdict[str, defaultdict[date, list[Point]]]:
+    points = defaultdict[str, defaultdict[date, list[Point]]](lambda: defaultdict(list))
+    for row in rows:
+        points[row["connection_id"]][row["date"]].append(Point(at=row["known_at"], spend=row["spend"]))
+    return points
+
+
+def _courses(rows: list[dict[str, Any]]) -> tuple[Course, ...]:
+    """Running totals of the steps, which are in order."""
+    points = defaultdict[tuple[str, int], list[tuple[int, int]]](list)
+    for row in rows:
+        course = points[row["currency"], row["days_ago"]]
+        course.append((row["quarters"], (course[-1][1] if course else 0) + row["step"]))
+    return tuple(Course(currency=currency, days_ago=ago, points=tuple(course)) for (currency, ago), course in points.items())
