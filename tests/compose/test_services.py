@@ -1,5 +1,6 @@
 """The services of compose.yaml, started as it says and asked to sync: everything but the containers themselves."""
 
+import base64
 import re
 import signal
 import time
@@ -113,6 +114,16 @@ def test_the_prefect_server_asks_who_one_is(up):
     ]
 
     assert statuses == [401, 200]
+
+
+def test_an_operators_link_to_prefect_logs_the_browser_in(up):
+    browser = requests.Session()
+    browser.get(up.run("web", "adpulse", "login", "--url", up.address("8400")).strip(), timeout=30).raise_for_status()
+
+    page = browser.get(up.address("8400").replace("127.0.0.1", "localhost") + "/app/prefect", timeout=30)
+
+    assert page.status_code == 200, page.text
+    assert base64.b64encode(up.secret("adpulse_prefect_auth").encode()).decode() in page.text
 
 
 def test_no_secret_is_in_a_log_or_in_a_file_of_the_volumes(up, workspace):
