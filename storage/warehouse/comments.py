@@ -63,6 +63,7 @@ _COLUMNS: Mapping[str, str] = {
     "id": "adpulse's id of the connection",
     "inserted": "Rows of metrics that were new",
     "kind": "first, completion, restatement, margin, vanished, or baseline",
+    "known_at": "The sums are those that the platform reported at this instant, UTC: fresh_until of the day at that time",
     "labels": "The connection's labels; as of the last write",
     "lacks": "What of the day could not be read, with the reasons; null if nothing is missing",
     "last_delivery": "Last day with impressions or spend, in the account's time zone",

@@ -21,6 +21,8 @@ def attributes(**values):
         ("JPY", {"daily_budget": "2500"}, Decimal(2500)),
         ("EUR", {"budget_micros": 12_340_000}, Decimal("12.34")),
         ("EUR", {}, None),
+        ("EUR", {"daily_budget": "0"}, None),
+        ("EUR", {"daily_budget": "no number"}, None),
     ],
 )
 def test_a_budget_is_in_units_of_the_currency_whatever_the_platform_counts(workspace, build, currency, given, daily):

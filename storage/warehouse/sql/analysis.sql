@@ -1,7 +1,8 @@
 {# Amounts of Meta are in the currency's smallest unit, which is the currency itself where its offset is 1 (page "Currency codes" of the
-Marketing API, read 2026-11-29); amounts of Google are micros. #}
+Marketing API, read 2026-11-29), and 0 where there is no budget; amounts of Google are micros. #}
 {% macro amount(field) -%}
-(k.attributes->>'{{ field }}')::BIGINT / if(c.currency IN ('CLP', 'COP', 'CRC', 'HUF', 'ISK', 'IDR', 'JPY', 'KRW', 'PYG', 'TWD', 'VND'), 1, 100)
+nullif(try_cast(k.attributes->>'{{ field }}' AS BIGINT), 0)
+    * if(c.currency IN ('CLP', 'COP', 'CRC', 'HUF', 'ISK', 'IDR', 'JPY', 'KRW', 'PYG', 'TWD', 'VND'), 1, 0.01)::DECIMAL(7, 6)
 {%- endmacro %}
 {% macro states() -%}
     k.status,
@@ -15,8 +16,11 @@ Marketing API, read 2026-11-29); amounts of Google are micros. #}
     try_strptime(k.attributes->>'created_time', '%Y-%m-%dT%H:%M:%S%z') AS created_at
 {%- endmacro %}
 {% macro budgets() -%}
-    coalesce((k.attributes->>'budget_micros')::BIGINT / 1000000, {{ amount('daily_budget') }})::DECIMAL(18, 2) AS daily_budget,
-    ({{ amount('lifetime_budget') }})::DECIMAL(18, 2) AS lifetime_budget
+    coalesce(
+        try_cast(k.attributes->>'budget_micros' AS BIGINT) * 0.000001::DECIMAL(7, 6),
+        {{ amount('daily_budget') }}
+    ) AS daily_budget,
+    {{ amount('lifetime_budget') }} AS lifetime_budget
 {%- endmacro %}
 {% set known %}
 (
@@ -144,11 +148,20 @@ WITH newest AS (
     JOIN connections c ON c.id = d.connection_id
     WHERE d.level = 'leaf'
     QUALIFY row_number() OVER (PARTITION BY d.connection_id ORDER BY d.date DESC) = 1
+), known_then AS (
+    -- Of that day alone: intraday would go through all of the history.
+    SELECT h.connection_id, h.spend
+    FROM (
+        {{ history }}
+    ) h
+    JOIN newest n ON n.connection_id = h.connection_id AND h.date = n.date - 7 AND h.changed_at <= n.week_before
+    QUALIFY row_number() OVER (
+        PARTITION BY h.connection_id, h.level, h.external_id ORDER BY h.changed_at DESC, h.generation DESC
+    ) = 1
 ), then_so_far AS (
-    SELECT i.connection_id, arg_max(i.spend, i.changed_at) AS spend
-    FROM intraday i
-    JOIN newest n ON n.connection_id = i.connection_id AND i.date = n.date - 7 AND i.changed_at <= n.week_before
-    GROUP BY i.connection_id
+    SELECT connection_id, sum(spend * 0.000001::DECIMAL(7, 6)) AS spend
+    FROM known_then
+    GROUP BY connection_id
 )
 SELECT
     n.connection_id,
