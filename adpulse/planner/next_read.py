@@ -32,11 +32,12 @@ def next_useful_slot(
         return None
     lane = Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED
     ticked = replace(account, on_demand=False, parts=Parts.BOTH, lane=lane)
-    delay = platform_of(account.connection.provider).tick_delay
+    # The next tick is taken to come as late after its slot as this sync ended: where many connections share a worker, that is minutes.
+    late = max(platform_of(account.connection.provider).tick_delay, now - (first - interval))
 
     def is_useful(number: int) -> bool:
         slot = first + number * interval
-        return (not_before is None or slot >= not_before) and bool(plan(slot + delay, ticked, ages, calls).fetches)
+        return (not_before is None or slot >= not_before) and bool(plan(slot + late, ticked, ages, calls).fetches)
 
     return first + _first_useful(is_useful, (now + LONGEST_WAIT - first) // interval) * interval
 

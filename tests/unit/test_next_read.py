@@ -44,6 +44,14 @@ def test_a_small_account_is_due_with_each_slot():
     assert next_useful_slot(NOW, account(frequency=Frequency.EVERY_5_MIN), read(), ()) == datetime(2026, 3, 20, 15, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("minute", [0, 1, 2, 3, 4])
+def test_a_connection_whose_sync_comes_late_after_its_slot_is_due_with_the_next_one_all_the_same(minute):
+    now, ages = NOW + timedelta(minutes=minute), read(minutes=-minute)
+
+    due = next_useful_slot(now, account(frequency=Frequency.EVERY_5_MIN), ages, ())
+    assert due == datetime(2026, 3, 20, 15, 5, tzinfo=UTC)
+
+
 def test_a_connection_that_is_never_due_by_itself_stays_so():
     assert next_useful_slot(NOW, account(frequency=Frequency.MANUAL), read(), ()) is None
 
@@ -94,7 +102,8 @@ def test_no_slot_before_it_has_anything_to_read_and_it_has(ads, frequency, minut
     due = next_useful_slot(NOW, ticked, ages, made)
 
     def reads(slot):
-        return bool(plan(slot, replace(ticked, lane=Lane.SCHEDULED), ages, made).fetches)
+        late = NOW - datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+        return bool(plan(slot + late, replace(ticked, lane=Lane.SCHEDULED), ages, made).fetches)
 
     first = datetime(2026, 3, 20, 15, 0, tzinfo=UTC) + frequency.interval
     before = [slot for slot in (first + n * frequency.interval for n in range(13)) if slot < due]
