@@ -15,10 +15,16 @@ LONGEST_WAIT = timedelta(hours=1)
 """After so long a tick looks again, whatever was foreseen: limits, shares and sizes of accounts change meanwhile."""
 
 
-def next_useful_slot(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> datetime | None:
+def next_useful_slot(
+    now: datetime,
+    account: Account,
+    ages: PartitionAges,
+    calls: tuple[tuple[datetime, Heat], ...],
+    not_before: datetime | None = None,
+) -> datetime | None:
     """The first slot of the connection's frequency at which its plan has something to read; None for manual.
 
-    ``calls`` are the account's calls of the last hour. The slot is an hour away at most, or the next one.
+    ``calls`` are the account's calls of the last hour. The slot is an hour away at most, or the next one, whatever ``not_before`` is.
     """
     frequency, interval = account.connection.frequency, account.connection.frequency.interval
     first = next_slot(frequency, now)
@@ -26,12 +32,14 @@ def next_useful_slot(now: datetime, account: Account, ages: PartitionAges, calls
         return None
     lane = Lane.REALTIME if frequency is Frequency.REALTIME else Lane.SCHEDULED
     ticked = replace(account, on_demand=False, parts=Parts.BOTH, lane=lane)
-    delay = platform_of(account.connection.provider).tick_delay
+    # The next tick is taken to come as late after its slot as this sync ended: where many connections share a worker, that is minutes.
+    late = max(platform_of(account.connection.provider).tick_delay, now - (first - interval))
 
     def is_useful(number: int) -> bool:
-        return bool(plan(first + number * interval + delay, ticked, ages, calls).fetches)
+        slot = first + number * interval
+        return (not_before is None or slot >= not_before) and bool(plan(slot + late, ticked, ages, calls).fetches)
 
-    return first + _first_useful(is_useful, LONGEST_WAIT // interval) * interval
+    return first + _first_useful(is_useful, (now + LONGEST_WAIT - first) // interval) * interval
 
 
 def _first_useful(is_useful: Callable[[int], bool], last: int) -> int:

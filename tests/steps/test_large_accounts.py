@@ -18,7 +18,7 @@ HOURS = 4
 @pytest.fixture
 def installation(tmp_path):
     with Sandbox.start(extra=1, extra_ads=(24,)) as sandbox:
-        made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="20")
+        made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="20", ADPULSE_META_LARGEST_PAGE="20")
         yield made
         made.close()
 

@@ -16,7 +16,7 @@ BURST = timedelta(seconds=300)
 @pytest.fixture
 def installation(tmp_path, request):
     with Sandbox.start(extra=1, meta=Options(limited_tier=request.param)) as sandbox:
-        made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="8")
+        made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="8", ADPULSE_META_LARGEST_PAGE="8")
         yield made
         made.close()
 

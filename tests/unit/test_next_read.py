@@ -44,6 +44,14 @@ def test_a_small_account_is_due_with_each_slot():
     assert next_useful_slot(NOW, account(frequency=Frequency.EVERY_5_MIN), read(), ()) == datetime(2026, 3, 20, 15, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("minute", [0, 1, 2, 3, 4])
+def test_a_connection_whose_sync_comes_late_after_its_slot_is_due_with_the_next_one_all_the_same(minute):
+    now, ages = NOW + timedelta(minutes=minute), read(minutes=-minute)
+
+    due = next_useful_slot(now, account(frequency=Frequency.EVERY_5_MIN), ages, ())
+    assert due == datetime(2026, 3, 20, 15, 5, tzinfo=UTC)
+
+
 def test_a_connection_that_is_never_due_by_itself_stays_so():
     assert next_useful_slot(NOW, account(frequency=Frequency.MANUAL), read(), ()) is None
 
@@ -59,11 +67,18 @@ def test_a_full_hour_is_due_when_enough_calls_leave_it_and_at_most_after_an_hour
     full = hot(180, 2400)
 
     assert next_useful_slot(NOW, account(), read(minutes=40), full) == datetime(2026, 3, 20, 15, 20, 30, tzinfo=UTC)
-    assert next_useful_slot(NOW, account(ads=60_000), read(), hot(180, 0)) == SLOT + LONGEST_WAIT
+    assert next_useful_slot(NOW, account(ads=60_000), read(), hot(180, 0)) == SLOT + LONGEST_WAIT - timedelta(seconds=30)
 
 
 def test_a_full_burst_window_is_due_when_it_has_room():
     assert next_useful_slot(NOW, account(burst=BURST), read(minutes=5), hot(50, 60)) == datetime(2026, 3, 20, 15, 4, 30, tzinfo=UTC)
+
+
+def test_a_refusal_that_says_how_long_to_wait_counts_up_to_an_hour():
+    def due(minutes):
+        return next_useful_slot(NOW, account(), read(), (), not_before=NOW + timedelta(minutes=minutes))
+
+    assert (due(3), due(600)) == (SLOT + timedelta(minutes=3), SLOT + LONGEST_WAIT - timedelta(seconds=30))
 
 
 @pytest.mark.parametrize("on_demand", [False, True])
@@ -87,9 +102,10 @@ def test_no_slot_before_it_has_anything_to_read_and_it_has(ads, frequency, minut
     due = next_useful_slot(NOW, ticked, ages, made)
 
     def reads(slot):
-        return bool(plan(slot, replace(ticked, lane=Lane.SCHEDULED), ages, made).fetches)
+        late = NOW - datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+        return bool(plan(slot + late, replace(ticked, lane=Lane.SCHEDULED), ages, made).fetches)
 
     first = datetime(2026, 3, 20, 15, 0, tzinfo=UTC) + frequency.interval
     before = [slot for slot in (first + n * frequency.interval for n in range(13)) if slot < due]
     assert not any(map(reads, before))
-    assert reads(due) or due > NOW + LONGEST_WAIT
+    assert reads(due) or NOW + LONGEST_WAIT - frequency.interval < due <= NOW + LONGEST_WAIT
