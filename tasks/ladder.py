@@ -144,7 +144,7 @@ class _Days:
     def _read_in_parts(self, request: MetricsRequest, error: TooManyCalls) -> None:
         """Take an account that is larger than anybody knew for one whose days are read in parts, or halve a part that is too large."""
         if request.campaigns.is_whole:
-            log.info("connection %s: %s", self.connection.id, error)
+            log.info("connection %s is read in parts: %s", self.connection.id, error)
             page = self.app.client(self.connection).page_sizes(self.connection).report or 1
             self.app.sizes.set_estimate(self.connection, ads=MOST_CALLS * page, campaigns=0)
             self.in_parts |= set(request.days)

@@ -70,12 +70,14 @@ class PartitionAges:
         return replace(self, dateless=dateless, days=days)
 
     def after_parts(self, read: ReadParts) -> "PartitionAges":
-        """The ages after these parts of days were read: a day is read with its last part, and as old as its oldest one."""
+        """The ages after these parts of days were read: a day is read with its last part, and as old as its oldest one.
+
+        The parts of such a day stay until this is stored: drawn anew before that, they would not be those that were read.
+        """
         parts = day_parts.after(self.parts, read)
         complete = {day: at for day, of_day in parts.items() if (at := day_parts.read_until(of_day)) is not None}
         reads = [CompleteRead(kind, (day,), at) for day, at in complete.items() for kind in PART_KINDS]
-        begun = {day: of_day for day, of_day in parts.items() if day not in complete}
-        return replace(self.after(reads), parts=begun)
+        return replace(self.after(reads), parts=parts)
 
     def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
         """Days of which all these kinds were read, each with the oldest of their newest reads."""

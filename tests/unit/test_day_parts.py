@@ -1,5 +1,6 @@
 """Days that are too much for one read: every campaign is in exactly one part, and the day is read with the last of them."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from connecting import unstored
@@ -12,7 +13,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import cadence
-from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED, draw
+from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED, draw, read_until
 from adpulse.planner.plan import plan
 from adpulse.planner.windows import PartitionAges
 
@@ -65,7 +66,8 @@ class Worker:
         read = {part: at for part, at in list(leaves.items())[:parts_stored] if not part[1].is_whole}
         self.calls += [(self.now, fetch.heat) for fetch in made.fetches for _ in range(spent(fetch.cost))]
         whole = [fetch.complete_at(self.now) for fetch in made.fetches if fetch.campaigns.is_whole]
-        self.ages = self.ages.after(whole).after_parts(read)
+        ages = self.ages.after(whole).after_parts(read)
+        self.ages = replace(ages, parts={day: parts for day, parts in ages.parts.items() if read_until(parts) is None})
         return made, read
 
 
@@ -110,3 +112,12 @@ def test_a_hundred_thousand_ads_are_read_as_often_as_is_said_within_the_hours_ca
     times = [at for at, _ in worker.calls]
     assert len(read_at) > 12 * HOUR / promised / 2
     assert max(sum(at <= other < at + HOUR for other in times) for at in set(times)) <= 180
+
+
+def test_parts_that_an_earlier_worker_read_are_not_drawn_anew_before_they_are_stored():
+    asked = account(50_000, 1_000, on_demand=True)
+    drawn = plan(NOW, asked, PartitionAges(), ()).drawn
+    adopted = PartitionAges(parts=drawn).after_parts({(day, part.campaigns): NOW for day, parts in drawn.items() for part in parts})
+    again = plan(NOW, replace(asked, leaves={"k1": 50_000}), adopted, ())
+
+    assert again.drawn.keys().isdisjoint(drawn)
