@@ -2,10 +2,10 @@
 
 No network, no real clock and no dice: ticks come by the grid of the connection's frequency, a call takes the time that is assumed here,
 and the account delivers, changes and pages as its :class:`Model` says. A wait lasts from a change, at any second of the day, to the
-end of the read that shows it. Lookups of missing entities are left out, as no row of the model ever vanishes.
+end of the read that shows it. Lookups of missing entities are left out, as no row of the model ever vanishes, and so are the
+parts in which the days of very large accounts are read.
 
-``python -m bench planner`` measures the rows of docs/planner.md; ``python -m bench.planner --all`` also every size at every frequency,
-and two simpler planners beside it.
+``python -m bench planner`` measures the rows of docs/planner.md; ``python -m bench.planner --all`` also every size at every frequency.
 """
 
 import math
