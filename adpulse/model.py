@@ -293,7 +293,8 @@ class CompleteRead(NamedTuple):
 class Fetch:
     """One complete-or-nothing read of some campaigns. ``since`` and ``until`` are account-local dates, both included.
 
-    ``cost`` is the planner's upper bound of platform calls; ``changed_since`` only for ENTITIES_CHANGED.
+    ``cost`` is the planner's upper bound of platform calls, for today and yesterday what as many rows take as were read last;
+    ``changed_since`` only for ENTITIES_CHANGED.
     """
 
     kind: FetchKind

@@ -2,10 +2,10 @@
 
 No network, no real clock and no dice: ticks come by the grid of the connection's frequency, a call takes the time that is assumed here,
 and the account delivers, changes and pages as its :class:`Model` says. A wait lasts from a change, at any second of the day, to the
-end of the read that shows it. Lookups of missing entities are left out, as no row of the model ever vanishes.
+end of the read that shows it. Lookups of missing entities are left out, as no row of the model ever vanishes, and so are the
+parts in which the days of very large accounts are read.
 
-``python -m bench planner`` measures the rows of docs/planner.md; ``python -m bench.planner --all`` also every size at every frequency,
-and two simpler planners beside it.
+``python -m bench planner`` measures the rows of docs/planner.md; ``python -m bench.planner --all`` also every size at every frequency.
 """
 
 import math
@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from adpulse.frequency import SCHEDULED, Frequency, next_slot
-from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, Parts, Provider
+from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.plan import plan
 from adpulse.planner.windows import FIRST_SYNC_DAYS, PartitionAges
@@ -75,6 +75,9 @@ class Model:
             ad_count=self.ads,
             campaign_count=-(-self.ads // ADS_PER_CAMPAIGN),
             asset_group_count=self.asset_groups,
+            delivering_ads=round(self.ads * self.delivering),
+            delivering_campaigns=round(self.ads * self.delivering / ADS_PER_CAMPAIGN),
+            page_sizes=PageSizes(report=self.page, walk=self.page),
         )
 
     def seconds(self, fetch: Fetch) -> list[float]:
@@ -149,9 +152,7 @@ class Course:
         return self.calls[bisect_left(self.calls, self.now - HOUR, key=lambda call: call[0]) :]
 
     def _account(self, lane: Lane) -> Account:
-        return Account(
-            connection=self.model.connection, parts=Parts.BOTH, on_demand=False, page_size=self.model.page, limit=LIMIT, lane=lane
-        )
+        return Account(connection=self.model.connection, parts=Parts.BOTH, on_demand=False, page_size=500, limit=LIMIT, lane=lane)
 
     def _read(self, fetch: Fetch) -> bool:
         """Make the calls of a fetch; False if the ledger refuses one of them, and nothing is read."""

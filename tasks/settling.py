@@ -170,6 +170,8 @@ def _record_size(sizes: Sizes, lease: Lease, staged: list[FetchResult]) -> None:
     """Remember how many campaigns and living ads there are: what later reads cost depends on it."""
     if lease.connection.ad_count is None:
         _estimate_size(sizes, lease, staged)
+    else:
+        _record_delivering(sizes, lease, staged)
     for answer in staged:
         if answer.fetch.kind is FetchKind.ENTITIES_FULL:
             levels, statuses = (answer.table.column(name).to_pylist() for name in ("level", "status"))
@@ -186,6 +188,18 @@ def _estimate_size(sizes: Sizes, lease: Lease, staged: list[FetchResult]) -> Non
     if leaves:
         ads, campaigns = (max(map(_most_rows_per_day, tables), default=0) for tables in (leaves, totals))
         sizes.set_estimate(lease.connection, ads=ads, campaigns=campaigns)
+
+
+def _record_delivering(sizes: Sizes, lease: Lease, staged: list[FetchResult]) -> None:
+    """Remember what delivers today or yesterday: it is what the next read of today will cost."""
+    recent = [answer for answer in staged if answer.fetch.heat is Heat.HOT and answer.days]
+    leaves = [answer for answer in recent if answer.fetch.kind is FetchKind.ADS]
+    if not leaves:
+        return
+    totals = [_most_rows_per_day(answer.table) for answer in recent if answer.fetch.kind is FetchKind.CAMPAIGNS]
+    days = {day for answer in leaves for day in answer.days}
+    ads = max(_most_rows_per_day(answer.table) for answer in leaves)
+    sizes.set_delivering(lease.connection, ads=ads, campaigns=max(totals, default=None), whole_day=len(days) > 1)
 
 
 def _most_rows_per_day(rows: pa.Table) -> int:

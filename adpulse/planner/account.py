@@ -45,8 +45,9 @@ class Account:
 
     ``sharing``: how many connections of the same external account have its ``limit`` an hour together, this one among them, and its
     ``burst`` limit in a shorter time, if it has one.
-    ``first_sync``: days of it are missing. ``share`` is what the connection may call of a limit that it shares, None where there is
-    none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are not due again yet.
+    ``first_sync``: days of it are missing. ``walk_due``: so is the full walk. ``share`` is what the connection may call of a limit that
+    it shares, None where there is none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are
+    not due again yet.
     ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
     """
 
@@ -59,6 +60,7 @@ class Account:
     lane: Lane = Lane.BACKGROUND
     sharing: int = 1
     first_sync: bool = False
+    walk_due: bool = False
     share: Share | None = None
     spent: Spent = Spent()
     resting: frozenset[FetchKind] = frozenset()
@@ -91,8 +93,14 @@ class Account:
     @property
     def hour(self) -> Hour:
         """How its part of the hour is divided."""
-        frequency = self.connection.frequency
-        return Hour(frequency=frequency, costs=self.costs, limit=self.part, first_sync=self.first_sync, burst=self.burst)
+        return Hour(
+            frequency=self.connection.frequency,
+            costs=self.costs,
+            limit=self.part,
+            first_sync=self.first_sync,
+            walk_due=self.walk_due,
+            burst=self.burst,
+        )
 
     @property
     def older_calls(self) -> int:

@@ -51,5 +51,7 @@ def _shared(share: Share) -> str:
 
 
 def _own(costs: Costs, limit: int) -> str:
-    calls = costs.read(FetchKind.ADS, 2)
+    calls = costs.usual(FetchKind.ADS, 1)
+    if calls > limit:
+        return f"not possible within the account's {limit} calls an hour, as one read takes {calls}"
     return f"one read takes {calls} call{'s' if calls != 1 else ''} of the account's {limit} an hour"

@@ -17,7 +17,12 @@ def cost_of_account(costs: Costs, days: int) -> int:
 
 def cost_of_totals(costs: Costs, days: int) -> int:
     """Calls of an hourly read of totals: of the campaigns and, where its totals come with each of them, of the account."""
-    return costs.read(FetchKind.CAMPAIGNS, days) + (0 if _read_daily(costs) else cost_of_account(costs, days))
+    return costs.usual(FetchKind.CAMPAIGNS, days) + (0 if _read_daily(costs) else cost_of_account(costs, days))
+
+
+def cost_of_yesterday(costs: Costs) -> int:
+    """Calls that the leaves of yesterday take beside those of today."""
+    return costs.usual(FetchKind.ADS, 2) - costs.usual(FetchKind.ADS, 1)
 
 
 def cost_of_daily_totals(costs: Costs) -> int:

@@ -85,8 +85,8 @@ def demand(frequency: Frequency, costs: Costs, limit: int) -> Demand:
     piece = Hour(frequency=frequency, costs=costs, limit=limit).piece
     return Demand(
         frequency=frequency,
-        ads=costs.read(FetchKind.ADS, 1),
-        categories=costs.read(FetchKind.CATEGORIES, 1),
+        ads=costs.usual(FetchKind.ADS, 1),
+        categories=costs.usual(FetchKind.CATEGORIES, 1),
         totals=cost_of_totals(costs, 1),
         changes=costs.usual_changed_walk,
         daily=1 + costs.full_walk + _older(costs, piece) + cost_of_daily_totals(costs),

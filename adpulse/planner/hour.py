@@ -7,8 +7,8 @@ from datetime import timedelta
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
-from adpulse.planner.costs import cost_of_days, cost_of_totals
-from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK
+from adpulse.planner.costs import cost_of_days, cost_of_totals, cost_of_yesterday
+from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK, YESTERDAY_AGE
 from adpulse.platforms.base import CALLS_PER_LEG, CallLimit, Costs
 
 HOT_SHARE = 150
@@ -23,13 +23,15 @@ class Hour:
     """The ``limit`` of calls in any 60 minutes of an account, divided by its frequency and the costs of its reads.
 
     ``burst`` is the limit of a shorter time, where there is one. Of it today has the same part as of the hour, or one read.
-    While days of the first sync are missing, today has half of it: a large account would have no history for days.
+    While days of the first sync are missing, today has half of it: a large account would have no history for days. While the full walk
+    is due (``walk_due``), today leaves room for it, down to half of the hour.
     """
 
     frequency: Frequency
     costs: Costs
     limit: int
     first_sync: bool = False
+    walk_due: bool = False
     burst: CallLimit | None = None
 
     @property
@@ -50,7 +52,7 @@ class Hour:
     def piece(self) -> int:
         """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
         most = CALLS_PER_LEG if self.burst is None else min(CALLS_PER_LEG, self.burst.calls - self.hot_burst)
-        return min(most, self.limit // 4, self.limit - self.hot - self.costs.changed_walk - self._lookup)
+        return min(most, self.limit // 4, self.limit - self.hot - self.costs.changed_walk)
 
     @property
     def hot_burst(self) -> int:
@@ -62,11 +64,16 @@ class Hour:
 
     @property
     def _most_hot(self) -> int:
-        """Most calls for today: changed entities, a lookup, a whole day, and a full walk of up to half the hour fit beside them."""
-        available, half = self.limit - self.costs.changed_walk - self._lookup, self.limit // 2
+        """Most calls for today: changed entities, a whole day, a lookup or another day, and a full walk when it is due fit beside them.
+
+        With one day an hour the days that are read again daily would take more than a day.
+        """
+        available, half = self.limit - self.costs.changed_walk, self.limit // 2
         share = half if self.first_sync else max(HOT_SHARE, self.limit * HOT_SHARE // 180)
-        beside_walk = max(available - self.costs.full_walk, half)
-        return max(0, min(share, available - min(cost_of_days(self.costs, 1), CALLS_PER_LEG), beside_walk))
+        beside_walk = max(available - self.costs.full_walk, half) if self.walk_due else available
+        day = min(cost_of_days(self.costs, 1), CALLS_PER_LEG)
+        others = day + (max(day, self._lookup) if self._lookup else 0)
+        return max(0, min(share, available - others, beside_walk))
 
     @property
     def _lookup(self) -> int:
@@ -75,10 +82,11 @@ class Hour:
 
     @property
     def _today(self) -> int:
-        return self.costs.read(FetchKind.ADS, 2)
+        return self.costs.usual(FetchKind.ADS, 1)
 
     @property
     def _beside(self) -> int:
-        """Calls an hour for today beside the leaves: campaign totals, and the split of conversions where it is read separately."""
-        splits = HOUR / (CATEGORIES_AGE * SLACK) * self.costs.read(FetchKind.CATEGORIES, 2)
-        return round(splits + cost_of_totals(self.costs, 2) / SLACK)
+        """Calls an hour beside today's leaves: yesterday's, campaign totals, and the split of conversions where it is read separately."""
+        splits = HOUR / (CATEGORIES_AGE * SLACK) * self.costs.usual(FetchKind.CATEGORIES, 2)
+        yesterday = cost_of_yesterday(self.costs) * (HOUR / YESTERDAY_AGE)
+        return round(splits + (yesterday + cost_of_totals(self.costs, 2)) / SLACK)

@@ -15,7 +15,7 @@ from adpulse.frequency import format_duration
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
-from adpulse.planner.costs import cost_of_account
+from adpulse.planner.costs import cost_of_account, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
 from adpulse.planner.windows import (
     DAY,
@@ -114,7 +114,8 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
     ages = ages.as_of(now)
     missing = missing_days(now, account.connection, ages)
-    account = replace(account, first_sync=bool(missing))
+    walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
+    account = replace(account, first_sync=bool(missing), walk_due=walk_due)
     room = _Room.of(account, calls)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
@@ -233,7 +234,8 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
 
 def _hot(now: datetime, account: Account, ages: PartitionAges, days: _Days) -> Iterator[tuple[Fetch, ...]]:
     """Today's reads. Where the day is read in parts, everybody's totals come first: they are few calls, and show what delivers."""
-    due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand)
+    beside = cost_of_yesterday(account.costs) > 0
+    due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand, beside=beside)
     in_parts = [day for day in due.get(FetchKind.ADS, ()) if day in ages.parts or account.splits_day()]
     if in_parts:
         due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day not in in_parts]
@@ -302,4 +304,5 @@ def _parts(now: datetime, account: Account, ages: PartitionAges, span: Span, kin
 
 
 def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:
-    return Fetch(kind=kind, heat=heat, cost=account.costs.read(kind, span.days), since=span.since, until=span.until)
+    calls = account.costs.usual if heat is Heat.HOT else account.costs.read
+    return Fetch(kind=kind, heat=heat, cost=calls(kind, span.days), since=span.since, until=span.until)

@@ -33,6 +33,9 @@ RECENT_AGE = timedelta(hours=6)
 CATEGORIES_AGE = timedelta(minutes=15)
 """How old the split of conversions may be: it costs as much as the spend, and conversions come in hours after their click."""
 
+YESTERDAY_AGE = timedelta(hours=3)
+"""How old yesterday's leaves may be where they take calls beside today's; elsewhere it is an hour."""
+
 CLOCK_SLACK = timedelta(minutes=5)
 """A stored instant further in the future than this was written before the clock was set back."""
 
@@ -124,11 +127,12 @@ def lookback_since(now: datetime, connection: Connection) -> date:
     return connection.today(now) - timedelta(days=platform_of(connection.provider).lookback_days)
 
 
-def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta) -> list[date]:
+def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, beside: bool) -> list[date]:
     """Which of today and yesterday are due at ad level.
 
-    ``hot_age`` is how old today's numbers may be. Yesterday is as hot as today until three hours after
-    local midnight, because the platform is still completing it; then it is read hourly.
+    ``hot_age`` is how old today's numbers may be. Until three hours after local midnight the platform is still completing yesterday: it is
+    as hot as today then, and read hourly later. Where it takes calls ``beside`` those of today, it is read hourly, and every
+    three hours later.
     """
     today = connection.today(now)
     yesterday = today - DAY
@@ -136,7 +140,8 @@ def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age
         # Never read at all, though today was: the account's time zone changed.
         return [] if (FetchKind.ADS, yesterday) in ages.days else [yesterday]
     midnight = datetime.combine(today, time(), connection.zone)
-    yesterday_age = min(hot_age, HOUR) if now - midnight < _AFTER_MIDNIGHT else HOUR
+    at_night, later = (HOUR, YESTERDAY_AGE) if beside else (min(hot_age, HOUR), HOUR)
+    yesterday_age = at_night if now - midnight < _AFTER_MIDNIGHT else later
     stale = ages.stale(FetchKind.ADS, now, yesterday_age, yesterday)
     return [today, yesterday] if stale else [today]
 
@@ -161,15 +166,17 @@ def _requestable(due: dict[FetchKind, list[date]], now: datetime, ages: Partitio
 
 
 def hot_reads(
-    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, on_demand: bool
+    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, on_demand: bool, beside: bool = False
 ) -> dict[FetchKind, list[date]]:
     """Which days of today and yesterday are due, by what is to be read of them. ``on_demand``: nothing may be old.
+
+    ``beside``: the leaves of yesterday take calls beside those of today.
 
     Where days are read whole, totals come only with the leaves and the split of conversions of the same days, so that the
     remainder is of one time; and both days together, as one costs no less. There a day that has just begun is no reason to read
     oftener.
     """
-    leaves = hot_days(now, connection, ages, hot_age)
+    leaves = hot_days(now, connection, ages, hot_age, beside=beside and not on_demand)
     totals = hot_total_days(now, connection, ages, timedelta(0) if on_demand else HOUR)
     if not platform_of(connection.provider).reads_days_whole:
         return _requestable({FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}, now, ages)

@@ -125,11 +125,16 @@ class WorkingSizes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much an account holds, as of the last full walk, or as its numbers show before the first one; None: nothing was read."""
+    """How much an account holds, as of the last full walk, or as its numbers show before the first one; None: nothing was read.
+
+    ``delivering``: how many ads and campaigns had numbers on a day, by the last reads of today and yesterday.
+    """
 
     ads: int | None
     campaigns: int | None = None
     asset_groups: int | None = None
+    delivering_ads: int | None = None
+    delivering_campaigns: int | None = None
     page_sizes: PageSizes = NO_PAGES
 
     @classmethod
@@ -139,7 +144,14 @@ class Size:
             ads, campaigns = connection.delivering_ads, connection.delivering_campaigns
         else:
             ads, campaigns = connection.ad_count, connection.campaign_count
-        return cls(ads=ads, campaigns=campaigns, asset_groups=connection.asset_group_count, page_sizes=connection.page_sizes)
+        return cls(
+            ads=ads,
+            campaigns=campaigns,
+            asset_groups=connection.asset_group_count,
+            delivering_ads=connection.delivering_ads,
+            delivering_campaigns=connection.delivering_campaigns,
+            page_sizes=connection.page_sizes,
+        )
 
 
 class Costs(Protocol):
@@ -181,6 +193,10 @@ class Costs(Protocol):
 
     def read(self, kind: FetchKind, days: int) -> int:
         """Calls to read these many consecutive days; 0 if the platform has no such read."""
+        ...
+
+    def usual(self, kind: FetchKind, days: int) -> int:
+        """Calls to read so many recent days when about as much delivers as in the last reads of today."""
         ...
 
     def longest(self, days: int, calls: int) -> int:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, case, exists, func, or_, select, true, update
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
@@ -280,6 +281,8 @@ class Connections:
                 _rounded(func.coalesce(ConnectionRow.ad_count, ConnectionRow.delivering_ads), step).label("ads"),
                 _rounded(func.coalesce(ConnectionRow.campaign_count, ConnectionRow.delivering_campaigns), step).label("campaigns"),
                 case((ConnectionRow.asset_group_count == 0, 0), else_=1).label("asset_groups"),
+                _rounded(ConnectionRow.delivering_ads, step).label("delivering_ads"),
+                _rounded(ConnectionRow.delivering_campaigns, step).label("delivering_campaigns"),
                 ConnectionRow.report_page,
                 ConnectionRow.walk_page,
             )
@@ -347,10 +350,11 @@ def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionVie
 
 def _size_of(row: Row[Any]) -> Size:
     pages = PageSizes(report=row.report_page, walk=row.walk_page)
-    return Size(ads=row.ads, campaigns=row.campaigns, asset_groups=row.asset_groups, page_sizes=pages)
+    counts = {name: getattr(row, name) for name in ("ads", "campaigns", "asset_groups", "delivering_ads", "delivering_campaigns")}
+    return Size(page_sizes=pages, **counts)
 
 
-def _rounded(count: ColumnElement[int | None], step: int) -> ColumnElement[int | None]:
+def _rounded(count: SQLCoreOperations[int | None], step: int) -> ColumnElement[int | None]:
     return (count + (step - 1)) // step * step
 
 

@@ -32,6 +32,17 @@ class Sizes:
                 is_less = or_(column.is_(None), column < count)
                 session.execute(update(ConnectionRow).where(ConnectionRow.id == connection.id, is_less).values({column: count}))
 
+    def set_delivering(self, connection: Connection, *, ads: int, campaigns: int | None, whole_day: bool) -> None:
+        """Store how much delivers on a day, by the last reads; only those of a ``whole_day`` lower the stored counts."""
+        before = connection.delivering_ads, connection.delivering_campaigns
+        after = ads, connection.delivering_campaigns if campaigns is None else campaigns
+        if not whole_day:
+            if connection.delivering_ads is None:
+                return
+            after = max(ads, connection.delivering_ads), max(after[1] or 0, before[1] or 0)
+        if after != before:
+            self._set(connection.id, delivering_ads=after[0], delivering_campaigns=after[1])
+
     def set_page_sizes(self, connection: Connection, sizes: PageSizes) -> None:
         """Store the page sizes that the account's reads have reached; nothing is written when they are stored already."""
         if sizes != connection.page_sizes:

@@ -25,5 +25,16 @@ def test_a_synced_account_is_planned_and_paced_by_the_pages_that_its_reads_have_
 
     assert stored.page_sizes == PageSizes(report=120, walk=120)
     assert group.size.page_sizes == stored.page_sizes
-    assert app.cadences([stored])[stored.id].limited_by == "one read takes 3 calls of the account's 180 an hour"
+    assert app.cadences([stored])[stored.id].interval == Frequency.REALTIME.interval
     assert small_pages.differences(connection) == []
+
+
+def test_what_delivers_is_remembered_and_only_a_whole_day_lowers_it(small_pages):
+    connection, sizes = small_pages.connect("Harbor Outdoor"), small_pages.app.sizes
+
+    def after(**read):
+        sizes.set_delivering(small_pages.app.connections.get(connection.id).connection, campaigns=2, **read)
+        return small_pages.app.connections.get(connection.id).connection.delivering_ads
+
+    assert after(ads=3, whole_day=False) is None
+    assert [after(ads=ads, whole_day=whole) for ads, whole in ((90, True), (40, False), (95, False), (60, True))] == [90, 90, 95, 60]

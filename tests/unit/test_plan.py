@@ -188,7 +188,7 @@ def test_realtime_150_ads_reads_today_every_tick_and_stays_under_180_an_hour():
     [
         ({"ads": 600}, 180, 2, 2),
         ({"ads": 2000}, 180, 6, 7),
-        ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 24, 36),
+        ({"ads": 8000, "frequency": Frequency.EVERY_5_MIN}, 180, 27, 36),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 16, 12, 26),
         ({"ads": 150, "frequency": Frequency.EVERY_5_MIN}, 12, 18, 26),
         ({"provider": "google", "asset_group_count": 5, "frequency": Frequency.EVERY_5_MIN}, 16, 8, 130),
@@ -204,6 +204,31 @@ def test_whatever_today_takes_the_first_sync_ends_and_older_days_are_read_again(
     assert max(b - a for a, b in itertools.pairwise(reads)) <= timedelta(minutes=hot)
     assert simulation.oldest(2, 28) <= timedelta(hours=25)
     assert simulation.most_in_an_hour() <= limit
+
+
+def test_where_few_ads_deliver_today_is_read_as_often_as_these_allow_for():
+    few = account(connection(ads=10_000, delivering_ads=900, delivering_campaigns=50))
+    many = account(connection(ads=10_000))
+
+    assert few.hour.pace < timedelta(minutes=1)
+    assert many.hour.pace > timedelta(minutes=8)
+
+
+def test_yesterday_is_read_less_often_where_it_takes_calls_of_its_own():
+    conn, now = connection(ads=2000, timezone="UTC"), datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+    today, yesterday = date(2026, 3, 20), date(2026, 3, 19)
+    days = {(kind, day): now - timedelta(minutes=10) for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS) for day in (today, yesterday)}
+
+    def requested(hours):
+        ages = PartitionAges(days=days | {(FetchKind.ADS, yesterday): now - timedelta(hours=hours)})
+        return [
+            f.since
+            for f in plan(now, account(conn, parts=Parts.METRICS), ages, ()).fetches
+            if f.kind is FetchKind.ADS and f.heat is Heat.HOT
+        ]
+
+    assert requested(2) == [today]
+    assert requested(3) == [yesterday]
 
 
 @pytest.mark.parametrize(

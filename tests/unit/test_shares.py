@@ -135,11 +135,11 @@ def test_a_meta_accounts_needs_are_those_that_were_counted_by_hand():
     # Facts, the walk, days 2 to 7 four times, days 8 to 28, and a day that became final; totals (of the account, too) and changes hourly.
     daily = 1 + 4 + 4 * 3 + 3 + 2
     hourly = 24 / 0.95 * (2 + 3)
-    longest = 3  # days of a piece: 8 calls fit beside 150 for today, 3 for what changed and 19 for a lookup
-    large_daily = 1 + (2 + 3 * 2) + (4 * 6 + 21) // longest * (longest * 1050 // 500 + 1 + 2) + (3 + 1)
+    # Of 180 calls 27 fit beside 150 for today and 3 for what changed: 12 days at once.
+    large_daily = 1 + (2 + 3 * 2) + 4 * (13 + 1 + 1) + 2 * (26 + 1 + 1) + (3 + 1)
 
     assert small == pytest.approx(2880 + hourly + daily)
-    assert large == pytest.approx(2880 * 3 + hourly + large_daily)
+    assert large == pytest.approx(2880 * 2 + hourly + large_daily)
 
 
 def test_what_a_manual_connection_needs_is_a_read_a_day():
@@ -182,7 +182,7 @@ def test_a_cadence_that_others_slow_says_how_many_share_what():
 def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
     found = slowed(Frequency.REALTIME, 1, provider="meta", ads=2000)
 
-    assert found.reason == "every 3.8 min instead of 30 s: one read takes 9 calls of the account's 180 an hour"
+    assert found.reason == "every 99 s instead of 30 s: one read takes 4 calls of the account's 180 an hour"
 
 
 def test_who_is_alone_and_lacks_something_is_told_so():
@@ -211,3 +211,17 @@ def test_reads_cost_what_the_pages_take_that_the_account_has_reached():
 
     assert [costs.read(kind, 3) for kind in META.metric_kinds] == [larger.read(kind, 3) for kind in META.metric_kinds]
     assert (costs.full_walk, larger.full_walk) == (2 + 2 * 11, 2 + 2 * 3)
+
+
+def test_a_read_of_today_is_one_day_of_what_delivers_and_older_days_are_reckoned_with_every_ad():
+    costs = META.costs(Size(ads=10_000, campaigns=500, delivering_ads=2_000, delivering_campaigns=100), 500)
+
+    assert [costs.usual(kind, 1) for kind in META.metric_kinds] == [4, 1]
+    assert [costs.read(kind, 1) for kind in META.metric_kinds] == [21, 2]
+    assert cadence(Frequency.REALTIME, costs, 180, None).limited_by == "one read takes 4 calls of the account's 180 an hour"
+
+
+def test_a_cadence_says_where_the_hour_is_too_small_for_one_read():
+    found = slowed(Frequency.REALTIME, 1, provider="meta", ads=100_000)
+
+    assert "not possible within the account's 180 calls an hour, as one read takes 200" in found.reason

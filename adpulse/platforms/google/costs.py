@@ -39,6 +39,10 @@ class GoogleCosts:
         leaves = 1 if self.size.asset_groups == 0 else 2
         return 2 if kind is FetchKind.CAMPAIGNS else leaves
 
+    def usual(self, kind: FetchKind, days: int) -> int:
+        """What delivers makes no difference."""
+        return self.read(kind, days)
+
     def longest(self, days: int, calls: int) -> int:  # noqa: ARG002 - a shorter piece costs no less
         """As long as its rows allow for, a month at most."""
         return max(1, min(days, _LONGEST_PIECE, _MOST_ROWS // self._leaves))

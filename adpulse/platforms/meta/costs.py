@@ -1,5 +1,6 @@
 """What reads of a Meta ad account cost, in calls: pages of one row per entity and day. Pure. Step: plan."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adpulse.model import FetchKind, Provider
@@ -25,14 +26,23 @@ class MetaCosts:
     @property
     def full_walk(self) -> int:
         """Campaigns, and the pages of ad sets and ads."""
-        return self.changed_walk - 1 + _pages(self.size.ads, self.size.page_sizes.walk or self.page_size) * 2
+        return self.changed_walk - 1 + _pages(int((self.size.ads or 0) * GROWTH), self.size.page_sizes.walk or self.page_size) * 2
 
     def read(self, kind: FetchKind, days: int) -> int:
         """One page while the size is unknown."""
+        return self._read({FetchKind.ADS: self.size.ads, FetchKind.CAMPAIGNS: self.size.campaigns}, kind, days * GROWTH)
+
+    def usual(self, kind: FetchKind, days: int) -> int:
+        """Every entity counts while it is unknown what delivers. Rows that came since are no reason to reckon with another page."""
+        size = self.size
+        ads = size.ads if size.delivering_ads is None else size.delivering_ads
+        campaigns = size.campaigns if size.delivering_campaigns is None else size.delivering_campaigns
+        return self._read({FetchKind.ADS: ads, FetchKind.CAMPAIGNS: campaigns}, kind, days)
+
+    def _read(self, entities: Mapping[FetchKind, int | None], kind: FetchKind, days: float) -> int:
         if kind is FetchKind.CATEGORIES:
             return 0
-        entities = {FetchKind.ADS: self.size.ads, FetchKind.CAMPAIGNS: self.size.campaigns, FetchKind.ACCOUNT: 1}
-        return _pages((entities[kind] or 0) * days, self.size.page_sizes.report or self.page_size)
+        return _pages(int((entities.get(kind, 1) or 0) * days), self.size.page_sizes.report or self.page_size)
 
     def longest(self, days: int, calls: int) -> int:
         """As long as its pages allow for."""
@@ -42,5 +52,5 @@ class MetaCosts:
         return longest
 
 
-def _pages(rows: int | None, page: int) -> int:
-    return max(1, -(-int((rows or 0) * GROWTH) // page))
+def _pages(rows: int, page: int) -> int:
+    return max(1, -(-rows // page))
