@@ -1,17 +1,19 @@
-"""The running day of a workspace, as the page Today shows it."""
+"""The running day of a workspace and the days of an account, as the pages show them."""
 
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from adpulse.api import routing
 from adpulse.api.access import Viewer
-from adpulse.api.fields import At, Count, Name, Ref, WorkspaceId
+from adpulse.api.fields import At, ConnectionId, Count, Name, Ref, WorkspaceId
 from adpulse.api.problems import CLOSED, READS
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
 from adpulse.services.today import CurrencyDay, Tile, today_of
+from storage.warehouse.account_days import Place, read_account_days
 
 router = routing.router("today", responses=CLOSED)
 
@@ -103,10 +105,73 @@ class CurrencyDayOut(BaseModel):
     accounts: list[AccountDayOut]
 
 
+class DaysQuery(BaseModel):
+    """What of the account is read."""
+
+    period: int = Field(7, ge=1, le=45, description="Days that the parts are of, today included.")
+    campaign: str | None = Field(None, max_length=64, description="What is below this campaign, instead of all campaigns.")
+    ad_set: str | None = Field(None, max_length=64, description="What is in this ad set or ad group of the campaign.")
+
+
+class DayOut(BaseModel):
+    """A day of the account, its own local one."""
+
+    day: date = Field(examples=["2026-11-26"])
+    numbers: NumbersOut
+    fresh_until: At | None = Field(description="Null where the day was not read.")
+    settled: bool
+    lacks: list[str] = Field(description="What of the day could not be read, and why.", examples=[[]])
+
+
+class PartOut(BaseModel):
+    """An entity's numbers of the period. Without an ``id``: what the platform reports above, and for nothing below."""
+
+    id: str | None = Field(examples=["120210000000001"])
+    level: str | None = Field(examples=["campaign"])
+    name: str = Field(examples=["Spring sale"])
+    status: str | None = Field(examples=["ACTIVE"])
+    numbers: NumbersOut
+    spend_before: Amount = Field(description="Spend of as many days before the period.")
+
+
+class AccountDaysOut(BaseModel):
+    """The account's days, oldest first, and the parts of the last of them."""
+
+    currency: str = Field(examples=["USD"])
+    timezone: str = Field(examples=["America/New_York"])
+    days: list[DayOut]
+    parts: list[PartOut]
+
+
 @router.get("/workspaces/{workspace_id}/today", summary="Today by currency, against earlier days", responses=READS)
 def read_today(caller: Viewer, workspace_id: WorkspaceId) -> list[CurrencyDayOut]:
     """The numbers of the page Today, from what was published last. Empty before the first sync."""
     return [_day(day) for day in today_of(caller.app, caller.workspace(workspace_id).id)]
+
+
+@router.get("/connections/{connection_id}/days", summary="An account's days, and what they are made of", responses=READS)
+def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[DaysQuery, Query()]) -> AccountDaysOut:
+    """The numbers of the account's page: the last 90 days, and the campaigns, or what is below one, of the last `period` days."""
+    connection = caller.connection(connection_id).connection
+    today = connection.today(caller.app.clock.now())
+    place = Place(campaign=choice.campaign, ad_set=choice.ad_set)
+    stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, choice.period, place)
+    days = [
+        DayOut(day=day.date, numbers=_numbers(day.numbers), fresh_until=day.fresh_until, settled=day.settled, lacks=list(day.lacks))
+        for day in stored.days
+    ]
+    parts = [
+        PartOut(
+            id=part.id,
+            level=part.level,
+            name=part.name,
+            status=part.status,
+            numbers=_numbers(part.numbers),
+            spend_before=_amount(part.spend_before),
+        )
+        for part in stored.parts
+    ]
+    return AccountDaysOut(currency=connection.currency, timezone=connection.timezone, days=days, parts=parts)
 
 
 def _day(day: CurrencyDay) -> CurrencyDayOut:

@@ -47,29 +47,31 @@ _MOVED = """
     )
     SELECT connection_id, min(known_at) AS moved_at FROM today WHERE spend = last GROUP BY connection_id
 """
-# The two points of each earlier day around the hour of today's newest numbers.
+# The two points of each earlier day around the hour of today's newest numbers: a time zone is worked out once for each day.
 _AROUND = f"""
-    WITH accounts AS ({_ACCOUNTS})
-    SELECT p.connection_id, p.date, p.known_at, p.spend
+    WITH accounts AS ({_ACCOUNTS}), hours AS (
+        SELECT id, today - ago::INTEGER AS date,
+            ((today - ago::INTEGER) + (fresh_until AT TIME ZONE timezone)::TIME) AT TIME ZONE timezone AS hour
+        FROM accounts, range(1, {HISTORY_DAYS + 1}) AS days (ago)
+    )
+    SELECT
+        p.connection_id, p.date,
+        max(p.known_at) FILTER (p.known_at <= h.hour) AS before_at, arg_max(p.spend, p.known_at) FILTER (p.known_at <= h.hour) AS before,
+        min(p.known_at) FILTER (p.known_at > h.hour) AS after_at, arg_min(p.spend, p.known_at) FILTER (p.known_at > h.hour) AS after
     FROM intraday_points p
-    JOIN accounts a ON a.id = p.connection_id AND p.date < a.today
-    QUALIFY row_number() OVER (
-        PARTITION BY p.connection_id, p.date, (p.known_at AT TIME ZONE a.timezone)::TIME <= (a.fresh_until AT TIME ZONE a.timezone)::TIME
-        ORDER BY abs(epoch((p.known_at AT TIME ZONE a.timezone)::TIME) - epoch((a.fresh_until AT TIME ZONE a.timezone)::TIME))
-    ) = 1
-    ORDER BY p.known_at
+    JOIN hours h ON h.id = p.connection_id AND h.date = p.date
+    GROUP BY p.connection_id, p.date
 """  # noqa: S608 - our own text
 _COURSES = f"""
     WITH accounts AS ({_ACCOUNTS}), steps AS (
         SELECT
-            a.currency, date_diff('day', p.date, a.today) AS days_ago, (p.known_at AT TIME ZONE a.timezone)::TIME AS local,
+            a.currency, a.today - p.date AS days_ago,
+            (epoch(p.known_at AT TIME ZONE a.timezone)::BIGINT // 900 % 96 + 1)::INTEGER AS quarters,
             p.spend - coalesce(lag(p.spend) OVER (PARTITION BY p.connection_id, p.date ORDER BY p.known_at), 0) AS step
         FROM intraday_points p
-        JOIN accounts a ON a.id = p.connection_id AND date_diff('day', p.date, a.today) IN (0, 1, 7)
+        JOIN accounts a ON a.id = p.connection_id AND p.date IN (a.today, a.today - 1, a.today - 7)
     )
-    SELECT
-        currency, days_ago, (extract(hour FROM local) * 4 + extract(minute FROM local) // 15 + 1)::INTEGER AS quarters,
-        sum(step)::BIGINT AS step
+    SELECT currency, days_ago, quarters, sum(step)::BIGINT AS step
     FROM steps
     GROUP BY ALL
     ORDER BY ALL
@@ -153,7 +155,8 @@ def _by_day(rows: list[dict[str, Any]]) -> defaultdict[str, dict[date, Numbers]]
 def _points(rows: list[dict[str, Any]]) -> defaultdict[str, defaultdict[date, list[Point]]]:
     points = defaultdict[str, defaultdict[date, list[Point]]](lambda: defaultdict(list))
     for row in rows:
-        points[row["connection_id"]][row["date"]].append(Point(at=row["known_at"], spend=row["spend"]))
+        around = ((row["before_at"], row["before"]), (row["after_at"], row["after"]))
+        points[row["connection_id"]][row["date"]] += [Point(at=at, spend=spend) for at, spend in around if at]
     return points
 
 

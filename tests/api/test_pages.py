@@ -25,6 +25,8 @@ RULES = {
     ("POST", "/logout"): "viewer",
     ("GET", "/"): "viewer",
     ("GET", "/today"): "viewer",
+    ("GET", "/accounts/{connection_id}"): "viewer",
+    ("GET", "/accounts/{connection_id}/table.{kind}"): "viewer",
     ("GET", "/connections"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",
@@ -359,7 +361,7 @@ def test_names_from_platforms_are_text_and_never_markup(browser, visit, installa
 @pytest.mark.usefixtures("numbers")
 def test_no_page_needs_inline_script_or_style(browser, visit, team):
     session = browser(team.editor)
-    for path in ("/today", "/connections", f"/connections/{team.connection.id}", "/health", "/login"):
+    for path in ("/today", f"/accounts/{team.connection.id}", "/connections", f"/connections/{team.connection.id}", "/health", "/login"):
         answer = visit(session, "GET", path)
         assert answer.status_code == 200
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", answer.text)

@@ -240,7 +240,7 @@ def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot,
     scheme, width = look
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 740})
-    for path in ("today", "connections", f"connections/{connected.id}", "health", "alerts", "access", "login"):
+    for path in ("today", f"accounts/{connected.id}", "connections", f"connections/{connected.id}", "health", "alerts", "access", "login"):
         page.goto(f"{address}/app/{path}")
 
         assert nothing_serious(page) == []

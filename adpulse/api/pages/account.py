@@ -1,0 +1,137 @@
+"""The account's page: its last 90 days, and what they are made of, from campaigns down to ads."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from adpulse.api.access import PRINTABLE, Viewer
+from adpulse.api.pages.site import ROOT, page
+from adpulse.running_day import Numbers, total
+from storage.warehouse.account_days import AccountDays, Part, Place, read_account_days, share
+
+router = APIRouter()
+
+PERIODS = (1, 7, 28, 45)
+"""Days that parts may be of, today included; twice as many are within the 90 days that are read at first."""
+
+_ORDERS: dict[str, Callable[[Part], Any]] = {
+    "spend": lambda part: -part.numbers.spend,
+    "change": lambda part: -abs(part.numbers.spend - part.spend_before),
+    "name": lambda part: part.name.casefold(),
+    "roas": lambda part: -(part.numbers.roas or 0),
+    "purchases": lambda part: -part.numbers.purchases,
+}
+_PARQUET = "application/vnd.apache.parquet"
+
+
+class Choice(BaseModel):
+    """What of the account is shown: in the page's address."""
+
+    period: int = Field(7, ge=1, le=max(PERIODS))
+    campaign: str = Field("", max_length=64, pattern=PRINTABLE)
+    ad_set: str = Field("", max_length=64, pattern=PRINTABLE)
+    q: str = Field("", max_length=255, pattern=PRINTABLE)
+    sort: Literal["spend", "change", "name", "roas", "purchases"] = "spend"
+
+    @property
+    def place(self) -> Place:
+        """Where in the account."""
+        return Place(campaign=self.campaign or None, ad_set=self.ad_set or None)
+
+    def parts(self, stored: AccountDays) -> list[Part]:
+        """The parts that match the search, in the chosen order."""
+        matches = [part for part in stored.parts if self.q.strip().casefold() in f"{part.name} {part.id or ''}".casefold()]
+        return sorted(matches, key=lambda part: (_ORDERS[self.sort](part), part.name))
+
+
+@router.get("/accounts/{connection_id}")
+def account(request: Request, caller: Viewer, connection_id: str, chosen: Annotated[Choice, Query()]) -> Response:
+    """The account's days and parts, from what was published last."""
+    connection = caller.connection(connection_id).connection
+    now = caller.app.clock.now()
+    today = connection.today(now)
+    stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, chosen.period, chosen.place)
+    return page(
+        "account.html",
+        caller,
+        connection=connection,
+        chosen=chosen,
+        periods=PERIODS,
+        orders=list(_ORDERS),
+        days=stored.days,
+        highest=max((day.numbers.spend for day in stored.days), default=0) or 1,
+        today=today,
+        now=now,
+        names=stored.names,
+        parts=[(part, share(part, stored.parts)) for part in chosen.parts(stored)],
+        whole=total(part.numbers for part in stored.parts),
+        whole_before=sum(part.spend_before for part in stored.parts),
+        file=f"{connection.workspace_id}.duckdb",
+        query=request.url.query,
+        place=f"{ROOT}/accounts/{connection.id}",
+    )
+
+
+@router.get("/accounts/{connection_id}/table.{kind}")
+def table(caller: Viewer, connection_id: str, kind: Literal["csv", "parquet"], chosen: Annotated[Choice, Query()]) -> Response:
+    """The rows of the page's table as a file, with the same choice, search and order; money in units, exact."""
+    connection = caller.connection(connection_id).connection
+    today = connection.today(caller.app.clock.now())
+    stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, chosen.period, chosen.place)
+    rows = [_row(connection.id, connection.currency, today, chosen.period, part) for part in chosen.parts(stored)]
+    content, media_type = (_csv(rows), "text/csv; charset=utf-8") if kind == "csv" else (_parquet(rows), _PARQUET)
+    headers = {"Content-Disposition": f'attachment; filename="{connection.id}-{today}.{kind}"'}
+    return Response(content, HTTPStatus.OK, headers, media_type)
+
+
+def _row(connection_id: str, currency: str, today: date, period: int, part: Part) -> dict[str, Any]:
+    named = {"connection_id": connection_id, "until": today, "days": period, "level": part.level, "id": part.id, "name": part.name}
+    return {**named, "status": part.status, "currency": currency, **_units(part.numbers), "spend_before": _unit(part.spend_before)}
+
+
+def _units(numbers: Numbers) -> dict[str, Decimal]:
+    return {name: _unit(getattr(numbers, name)) for name in ("spend", "revenue", "conversions", "purchases")}
+
+
+def _unit(micros: int) -> Decimal:
+    return Decimal(micros).scaleb(-6)
+
+
+_COLUMNS = {
+    "connection_id": pa.string(),
+    "until": pa.date32(),
+    "days": pa.int32(),
+    "level": pa.string(),
+    "id": pa.string(),
+    "name": pa.string(),
+    "status": pa.string(),
+    "currency": pa.string(),
+    **dict.fromkeys(("spend", "revenue", "conversions", "purchases", "spend_before"), pa.decimal128(38, 6)),
+}
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Names that a spreadsheet would take for a formula begin with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(_COLUMNS))
+    writer.writeheader()
+    for row in rows:
+        name = f"'{row['name']}" if row["name"].startswith(("=", "+", "-", "@", "\t", "\r")) else row["name"]
+        writer.writerow({**row, "name": name})
+    return text.getvalue().encode()
+
+
+def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=pa.schema(_COLUMNS)), sink)
+    return sink.getvalue()

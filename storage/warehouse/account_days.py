@@ -1,0 +1,159 @@
+"""An account's days and what they are made of, read from a published copy: current numbers, never the history. For the account's page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from adpulse.running_day import DAY, Numbers
+from storage.warehouse.analytics import read_together
+
+SHOWN_DAYS = 90
+
+_SUMS = ", ".join(
+    f"coalesce((sum({name}) FILTER (date BETWEEN ? AND ?) * 1000000)::BIGINT, 0) AS {name}"
+    for name in ("spend", "revenue", "conversions", "purchases")
+)
+_DAYS = """
+    SELECT
+        d.date,
+        (sum(d.spend) * 1000000)::BIGINT AS spend, (sum(d.revenue) * 1000000)::BIGINT AS revenue,
+        (sum(d.conversions) * 1000000)::BIGINT AS conversions, (sum(d.purchases) * 1000000)::BIGINT AS purchases
+    FROM daily d
+    WHERE d.connection_id = ? AND d.date BETWEEN ? AND ?
+    GROUP BY d.date
+"""
+_READ = "SELECT date, fresh_until, settled FROM read_days WHERE connection_id = ? AND level = 'leaf' AND date BETWEEN ? AND ?"
+_LACKS = "SELECT DISTINCT date, reason FROM day_gaps WHERE connection_id = ? AND level = 'leaf' AND date BETWEEN ? AND ? ORDER BY ALL"
+# A row without an id is what the platform reports for the entity above, and for nothing below it.
+_PARTS = f"""
+    WITH rows AS (
+        SELECT d.*, {{key}} AS id
+        FROM daily d
+        WHERE d.connection_id = ? AND d.date BETWEEN ? AND ? {{within}}
+    )
+    SELECT r.id, any_value(k.level) AS level, any_value(k.name) AS name, any_value(k.status) AS status, {_SUMS},
+        coalesce((sum(r.spend) FILTER (r.date < ?) * 1000000)::BIGINT, 0) AS spend_before
+    FROM rows r
+    LEFT JOIN known_entities k ON k.connection_id = r.connection_id AND k.external_id = r.id AND k.level IN {{levels}}
+    GROUP BY r.id
+"""  # noqa: S608 - our own text
+_LEAVES = "('ad', 'asset_group')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A day of an account; ``fresh_until`` is None where it was not read."""
+
+    date: date
+    numbers: Numbers
+    fresh_until: datetime | None
+    settled: bool
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """An entity's numbers of a period, and its spend of the period before.
+
+    Without an ``id`` it is what the platform reports above and for nothing below.
+    """
+
+    id: str | None
+    level: str | None
+    name: str
+    status: str | None
+    numbers: Numbers
+    spend_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in the account parts are shown: all campaigns, what is in a campaign, or what is in an ad set of it."""
+
+    campaign: str | None = None
+    ad_set: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDays:
+    """The account's days up to today, oldest first, and the parts of the last ``period`` of them."""
+
+    days: tuple[Day, ...]
+    parts: tuple[Part, ...]
+    names: Mapping[str, str]
+
+
+def read_account_days(published: Path, connection_id: str, today: date, period: int, place: Place) -> AccountDays:
+    """The last 90 days, and the parts at a place over the last ``period`` days, today included, and as many before; or nothing yet.
+
+    Raises:
+        Usage: an older adpulse published the copy.
+        WarehouseDamaged: the copy cannot be read.
+    """
+    if not published.exists():
+        return AccountDays(days=(), parts=(), names={})
+    copy = published.stat()
+    return _read(published, (copy.st_ino, copy.st_mtime_ns), connection_id, today, period, place)
+
+
+@lru_cache(maxsize=128)
+def _read(published: Path, _version: tuple[int, int], connection_id: str, today: date, period: int, place: Place) -> AccountDays:
+    """An open page asks again and again, so the answer is kept for each copy."""
+    span = [connection_id, today - (SHOWN_DAYS - 1) * DAY, today]
+    names = [connection_id, place.campaign, place.ad_set]
+    named = "SELECT external_id, name FROM known_entities WHERE connection_id = ? AND external_id IN (?, ?)"
+    queries = ((_DAYS, span), (_READ, span), (_LACKS, span), _parts(connection_id, today, period, place), (named, names))
+    days, read, lacks, parts, above = (table.to_pylist() for table in read_together(published, queries))
+    return AccountDays(
+        days=_days(today, days, read, lacks),
+        parts=tuple(_part(row) for row in parts if row["id"] is not None or row["spend"] or row["spend_before"]),
+        names={row["external_id"]: row["name"] or row["external_id"] for row in above},
+    )
+
+
+def _parts(connection_id: str, today: date, period: int, place: Place) -> tuple[str, list[object]]:
+    since, before = today - (period - 1) * DAY, today - (2 * period - 1) * DAY
+    key, within, values, levels = "d.campaign_id", "", [], "('campaign')"
+    if place.ad_set is not None:
+        key, levels = "nullif(d.external_id, '')", _LEAVES
+        within, values = "AND d.campaign_id = ? AND d.ad_set_id = ?", [place.campaign, place.ad_set]
+    elif place.campaign is not None:
+        key, levels = "coalesce(d.ad_set_id, nullif(d.external_id, ''))", "('adset', 'ad_group', 'asset_group')"
+        within, values = "AND d.campaign_id = ?", [place.campaign]
+    query = _PARTS.format(key=key, within=within, levels=levels)
+    return query, [connection_id, before, today, *values, *[since, today] * 4, since]
+
+
+def _part(row: dict[str, Any]) -> Part:
+    numbers = Numbers(spend=row["spend"], revenue=row["revenue"], conversions=row["conversions"], purchases=row["purchases"])
+    name = row["name"] or row["id"] or "not reported below"
+    return Part(id=row["id"], level=row["level"], name=name, status=row["status"], numbers=numbers, spend_before=row["spend_before"])
+
+
+def _days(today: date, rows: list[dict[str, Any]], read: list[dict[str, Any]], lacks: list[dict[str, Any]]) -> tuple[Day, ...]:
+    numbers = {row.pop("date"): Numbers(**{name: value or 0 for name, value in row.items()}) for row in rows}
+    notes = {row["date"]: row for row in read}
+    reasons: dict[date, list[str]] = {}
+    for row in lacks:
+        reasons.setdefault(row["date"], []).append(row["reason"])
+    first = min((*numbers, *notes), default=today)
+    return tuple(
+        Day(
+            date=day,
+            numbers=numbers.get(day, Numbers()),
+            fresh_until=notes[day]["fresh_until"] if day in notes else None,
+            settled=day in notes and notes[day]["settled"],
+            lacks=tuple(reasons.get(day, ())),
+        )
+        for day in (first + timedelta(days=ago) for ago in range((today - first).days + 1))
+    )
+
+
+def share(part: Part, parts: tuple[Part, ...]) -> Decimal | None:
+    """The part's share of the spend of all parts; None where nothing was spent."""
+    whole = sum(other.numbers.spend for other in parts)
+    return Decimal(part.numbers.spend) / whole if whole else None
