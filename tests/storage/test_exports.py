@@ -322,6 +322,23 @@ def test_the_readers_of_the_how_to_page_end_with_what_is_published(exports, work
     assert {tuple(row[name] for name in KEY): row["clicks"] for row in by_query} == clicks
 
 
+def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, build):
+    sync(workspace, build, {"clicks": 1})
+    exports.export()
+    for record in (exports.folder / "state").rglob("*.parquet"):
+        record.write_bytes(b"not Parquet")
+    sync(workspace, build, {"clicks": 2}, generation=2)
+
+    with pytest.raises(Unavailable, match="could not be written out"):
+        exports.export()
+
+
+def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
+
+
 @settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
