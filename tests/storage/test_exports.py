@@ -15,6 +15,7 @@ from adpulse.errors import Unavailable, Usage
 from storage.exports.exporter import Exporter
 from storage.exports.manifest import Format, FullReason
 from storage.exports.target import Target
+from storage.exports.views import VIEWS
 
 KEY = ("connection_id", "date", "level", "external_id", "campaign_id")
 
@@ -258,12 +259,18 @@ def test_a_view_that_is_not_exported_is_refused(exports, workspace, build):
         exports.export("metric_changes")
 
 
-def test_views_can_be_chosen(exports, workspace, build):
-    sync(workspace, build, {"clicks": 1})
+def test_every_view_can_be_chosen_and_its_key_identifies_a_row(exports, workspace, build):
+    entities = [{"name": "Spring"}, {"level": "adset", "external_id": "s1"}, {"level": "campaign", "external_id": "k1"}]
+    rows = [{"clicks": 1, "impressions": 1}, {"clicks": 2, "external_id": "a2", "impressions": 1}]
+    workspace.sync(build.run(build.ads(*rows), build.totals({"clicks": 100}), build.walk(*entities)))
 
-    manifest = exports.export("reconciliation", "known_entities", "completeness")
+    manifest = exports.export(*VIEWS)
 
-    assert set(manifest.views) == {"completeness", "reconciliation", "known_entities", "sync_runs"}
+    assert set(manifest.views) == {*VIEWS, "sync_runs"}
+    for name, entry in manifest.views.items():
+        rows = exports.read(manifest, name)
+        assert len({tuple(row[column] for column in entry.key) for row in rows}) == len(rows) == entry.changed
+    assert {name for name, entry in manifest.views.items() if not entry.changed} == {"completeness"}  # nothing noted its days as read
 
 
 @pytest.mark.parametrize("location", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=abc", "ftp://host/x"])
