@@ -346,12 +346,12 @@ def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch
     assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
 
 
-@settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(st.dictionaries(st.sampled_from(["a1", "a2", "a3"]), st.integers(0, 3), min_size=1), st.integers(0, 8), st.booleans()),
         min_size=1,
-        max_size=4,
+        max_size=3,
     )
 )
 def test_wherever_exports_are_killed_a_reader_has_what_is_published_and_every_run_once(tmp_path_factory, workspace, build, steps):
