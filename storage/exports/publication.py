@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from adpulse.errors import Unavailable, Usage, WarehouseDamaged
+from adpulse.errors import Unavailable, Usage, WarehouseDamaged, first_line
+from storage.files import disk_full, is_disk_full
 
 NAME = "published"
 """The publication's name in the connection."""
@@ -68,13 +69,20 @@ def opened(published: Path, spill: Path) -> Iterator[Publication]:
     Raises:
         Usage: nothing was published yet.
         WarehouseDamaged: the copy cannot be opened.
-        Unavailable: it was replaced again and again while it was being opened.
+        Unavailable: it was replaced again and again while it was being opened, or a statement failed.
+        DiskFull: there was no space.
     """
     if not published.exists():
         raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
     with duckdb.connect(config=_CONFIG | {"temp_directory": str(spill)}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        yield Publication(connection=connection, tag=_attach(connection, published))
+        publication = Publication(connection=connection, tag=_attach(connection, published))
+        try:
+            yield publication
+        except duckdb.Error as error:
+            if is_disk_full(error):
+                raise disk_full(spill) from error
+            raise Unavailable(f"{published.name} could not be written out: {first_line(error)}") from error
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> str:

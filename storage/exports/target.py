@@ -44,7 +44,8 @@ class Target:
         """
         parts = urlsplit(location)
         if not parts.scheme:
-            return cls(fs.LocalFileSystem(), str(Path(location).absolute()), name=location)
+            folder = str(Path(location).absolute())
+            return cls(fs.LocalFileSystem(), folder, name=folder)
         if parts.scheme not in _STORES:
             raise Usage(f"Exports go to a folder or to s3://BUCKET/PREFIX, not to an address that begins with {parts.scheme}:.")
         if parts.username or parts.password or re.search(r"(?i)(?:access_key|secret_key|session_token)=", parts.query):

@@ -21,9 +21,14 @@ RUNS = ExportedView(name="sync_runs", key=("connection_id", "run_id", "generatio
 _OPTIONAL = (
     ExportedView(name="completeness", key=("connection_id", "level", "date"), day="date"),
     ExportedView(name="reconciliation", key=("connection_id", "date", "level", "metric"), day="date"),
-    ExportedView(name="known_entities", key=("connection_id", "level", "external_id")),
+    ExportedView(name="campaign_day", key=("connection_id", "date", "campaign_id"), day="date"),
+    ExportedView(name="account_day", key=("connection_id", "date"), day="date"),
+    ExportedView(name="campaigns", key=("connection_id", "campaign_id")),
+    ExportedView(name="ad_sets", key=("connection_id", "ad_set_id")),
+    ExportedView(name="ads", key=("connection_id", "level", "external_id")),
 )
-_BY_NAME = {view.name: view for view in (NUMBERS, *_OPTIONAL)}
+VIEWS = {view.name: view for view in (NUMBERS, *_OPTIONAL)}
+"""What can be chosen, by name."""
 
 
 def select(names: tuple[str, ...]) -> tuple[ExportedView, ...]:
@@ -32,7 +37,7 @@ def select(names: tuple[str, ...]) -> tuple[ExportedView, ...]:
     Raises:
         Usage: a name is not one of a view that can be exported.
     """
-    unknown = sorted(set(names) - _BY_NAME.keys())
+    unknown = sorted(set(names) - VIEWS.keys())
     if unknown:
-        raise Usage(f"{', '.join(unknown)} cannot be exported. Choose from: {', '.join(_BY_NAME)}.")
-    return (*(view for name, view in _BY_NAME.items() if name in (names or (NUMBERS.name,))), RUNS)
+        raise Usage(f"{', '.join(unknown)} cannot be exported. Choose from: {', '.join(VIEWS)}.")
+    return (*(view for name, view in VIEWS.items() if name in (names or (NUMBERS.name,))), RUNS)

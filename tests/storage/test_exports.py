@@ -15,6 +15,7 @@ from adpulse.errors import Unavailable, Usage
 from storage.exports.exporter import Exporter
 from storage.exports.manifest import Format, FullReason
 from storage.exports.target import Target
+from storage.exports.views import VIEWS
 
 KEY = ("connection_id", "date", "level", "external_id", "campaign_id")
 
@@ -258,12 +259,18 @@ def test_a_view_that_is_not_exported_is_refused(exports, workspace, build):
         exports.export("metric_changes")
 
 
-def test_views_can_be_chosen(exports, workspace, build):
-    sync(workspace, build, {"clicks": 1})
+def test_every_view_can_be_chosen_and_its_key_identifies_a_row(exports, workspace, build):
+    entities = [{"name": "Spring"}, {"level": "adset", "external_id": "s1"}, {"level": "campaign", "external_id": "k1"}]
+    rows = [{"clicks": 1, "impressions": 1}, {"clicks": 2, "external_id": "a2", "impressions": 1}]
+    workspace.sync(build.run(build.ads(*rows), build.totals({"clicks": 100}), build.walk(*entities)))
 
-    manifest = exports.export("reconciliation", "known_entities", "completeness")
+    manifest = exports.export(*VIEWS)
 
-    assert set(manifest.views) == {"completeness", "reconciliation", "known_entities", "sync_runs"}
+    assert set(manifest.views) == {*VIEWS, "sync_runs"}
+    for name, entry in manifest.views.items():
+        rows = exports.read(manifest, name)
+        assert len({tuple(row[column] for column in entry.key) for row in rows}) == len(rows) == entry.changed
+    assert {name for name, entry in manifest.views.items() if not entry.changed} == {"completeness"}  # nothing noted its days as read
 
 
 @pytest.mark.parametrize("location", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=abc", "ftp://host/x"])
@@ -322,12 +329,29 @@ def test_the_readers_of_the_how_to_page_end_with_what_is_published(exports, work
     assert {tuple(row[name] for name in KEY): row["clicks"] for row in by_query} == clicks
 
 
-@settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, build):
+    sync(workspace, build, {"clicks": 1})
+    exports.export()
+    for record in (exports.folder / "state").rglob("*.parquet"):
+        record.write_bytes(b"not Parquet")
+    sync(workspace, build, {"clicks": 2}, generation=2)
+
+    with pytest.raises(Unavailable, match="could not be written out"):
+        exports.export()
+
+
+def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
+
+
+@settings(max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(st.dictionaries(st.sampled_from(["a1", "a2", "a3"]), st.integers(0, 3), min_size=1), st.integers(0, 8), st.booleans()),
         min_size=1,
-        max_size=4,
+        max_size=3,
     )
 )
 def test_wherever_exports_are_killed_a_reader_has_what_is_published_and_every_run_once(tmp_path_factory, workspace, build, steps):
