@@ -121,3 +121,10 @@ def test_parts_that_an_earlier_worker_read_are_not_drawn_anew_before_they_are_st
     again = plan(NOW, replace(asked, leaves={"k1": 50_000}), adopted, ())
 
     assert again.drawn.keys().isdisjoint(drawn)
+
+
+def test_no_part_names_more_campaigns_than_fit_into_a_request():
+    *named, others = draw({f"k{number:03}": 1 for number in range(250)}, pages, 250, MOST_CALLS)
+
+    assert [len(part.campaigns.only) for part in named] == [100, 100, 50]
+    assert len(others.campaigns.without) == 250
