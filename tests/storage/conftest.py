@@ -112,6 +112,7 @@ class Builder:
 ADDED = {
     9: ["DROP TABLE total_changes"],
     10: ["ALTER TABLE read_days DROP complete_at", "ALTER TABLE read_days DROP conversions_complete_at"],
+    11: ["DROP TABLE intraday_points"],
     13: ["ALTER TABLE connections DROP frequency", "ALTER TABLE connections DROP labels"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
