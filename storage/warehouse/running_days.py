@@ -62,14 +62,19 @@ _AROUND = f"""
     JOIN hours h ON h.id = p.connection_id AND h.date = p.date
     GROUP BY p.connection_id, p.date
 """  # noqa: S608 - our own text
+# Local hours by the offset that holds at the day's noon: where clocks change, the hours of that night before the change are one off.
 _COURSES = f"""
-    WITH accounts AS ({_ACCOUNTS}), steps AS (
+    WITH accounts AS ({_ACCOUNTS}), days AS (
         SELECT
-            a.currency, a.today - p.date AS days_ago,
-            (epoch(p.known_at AT TIME ZONE a.timezone)::BIGINT // 900 % 96 + 1)::INTEGER AS quarters,
+            id, currency, ago AS days_ago, today - ago AS date,
+            epoch((today - ago) + TIME '12:00') - epoch(((today - ago) + TIME '12:00') AT TIME ZONE timezone) AS ahead
+        FROM accounts, (VALUES (0), (1), (7)) AS days (ago)
+    ), steps AS (
+        SELECT
+            d.currency, d.days_ago, ((epoch(p.known_at) + d.ahead)::BIGINT // 900 % 96 + 1)::INTEGER AS quarters,
             p.spend - coalesce(lag(p.spend) OVER (PARTITION BY p.connection_id, p.date ORDER BY p.known_at), 0) AS step
         FROM intraday_points p
-        JOIN accounts a ON a.id = p.connection_id AND p.date IN (a.today, a.today - 1, a.today - 7)
+        JOIN days d ON d.id = p.connection_id AND d.date = p.date
     )
     SELECT currency, days_ago, quarters, sum(step)::BIGINT AS step
     FROM steps
