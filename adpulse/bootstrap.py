@@ -46,6 +46,7 @@ from storage.control.labels import Labels
 from storage.control.leader import Leadership
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
+from storage.control.mappings import Mappings
 from storage.control.outbox import Outbox
 from storage.control.overview import Overview
 from storage.control.partitions import Partitions
@@ -105,6 +106,7 @@ class App:
         self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels = Labels(engine)
         self.filters = Filters(engine)
+        self.mappings = Mappings(engine, self.clock)
         self.bulk = Bulk(engine, self.clock, wall=wall)
         self.leases = Leases(engine, self.clock, wall=wall)
         self.runs = Runs(engine, self.clock, wall=wall)

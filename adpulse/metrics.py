@@ -42,6 +42,12 @@ class Metric:
     split: bool = False
     """Whether it is a kind of conversions, which a platform may report in a separate answer."""
 
+    mapped: bool = False
+    """Whether a connection's mapping decides what it counts."""
+
+    movable: bool = False
+    """Whether a mapping may count it from the separate answer instead of the one with the numbers."""
+
     exact: bool = False
     """Whether every platform reports it in whole millionths. Counts are exact anyway."""
 
@@ -63,21 +69,30 @@ def _declared(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
     return MappingProxyType({metric.name: metric for metric in metrics})
 
 
+def _kind(name: str, *, bit: int, description: str) -> Metric:
+    """A kind of conversions."""
+    return Metric(name=name, unit=Unit.MICROS, bit=bit, required=True, split=True, mapped=True, description=description)
+
+
 METRICS = _declared(
     (
         Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, description="How often ads were shown"),
-        Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, description="Clicks on ads"),
+        Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, mapped=True, description="Clicks on ads"),
         Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, exact=True, description="What the ads cost"),
         Metric(
-            name="conversions", unit=Unit.MICROS, bit=8, required=True, description="What people did that the account counts as a success"
+            name="conversions",
+            unit=Unit.MICROS,
+            bit=8,
+            required=True,
+            mapped=True,
+            movable=True,
+            description="What people did that the account counts as a success",
         ),
-        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, description="What the conversions are worth"),
-        Metric(
-            name="leads", unit=Unit.MICROS, bit=32, required=True, split=True, description="Conversions by which somebody left an address"
-        ),
-        Metric(name="installs", unit=Unit.MICROS, bit=64, required=True, split=True, description="Conversions that installed an app"),
-        Metric(name="purchases", unit=Unit.MICROS, bit=128, required=True, split=True, description="Conversions that bought something"),
-        Metric(name="visitors", unit=Unit.MICROS, bit=256, required=True, split=True, description="Views of the page that an ad leads to"),
+        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, mapped=True, description="What the conversions are worth"),
+        _kind("leads", bit=32, description="Conversions by which somebody left an address"),
+        _kind("installs", bit=64, description="Conversions that installed an app"),
+        _kind("purchases", bit=128, description="Conversions that bought something"),
+        _kind("visitors", bit=256, description="Views of the page that an ad leads to"),
         Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, description="Revenue times the connection's margin, less spend"),
     )
 )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from adpulse import zones
 from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import Frequency
+from adpulse.mapping import ConversionMapping
 from adpulse.status_filter import WIDEST, ReportFilters
 
 Provider = NewType("Provider", str)
@@ -192,6 +193,10 @@ class Connection:
     """Whether the platform reported that its app is not held to the platform's burst limit."""
     calls_per_hour: int | None = None
     """Most calls of its account in any hour; None is the installation's limit. Of several connections of an account the lowest counts."""
+    mapping: ConversionMapping | None = None
+    """What counts as its conversions; None is the platform's default."""
+    mapping_since: datetime | None = None
+    """When the mapping was chosen (business time); None if nobody chose one."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -6,6 +6,7 @@ from typing import Any
 
 from adpulse.frequency import format_duration
 from adpulse.gaps import Gap
+from adpulse.mapping import MAPPED
 from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
@@ -208,6 +209,26 @@ def describe_report_filters(connection: Connection) -> str:
     return f"the account refuses a filter by status; {'; '.join(texts)}" if texts else ""
 
 
+def describe_mapping(connection: Connection) -> str:
+    """The name of what counts as its conversions, and since when it was chosen."""
+    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    return f"{mapping.name}, since {connection.mapping_since:%Y-%m-%d %H:%M} UTC" if connection.mapping_since else mapping.name
+
+
+def mapping_lines(connection: Connection) -> list[tuple[str, str]]:
+    """Each metric with what it counts."""
+    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    counted = {metric: ", ".join(getattr(mapping, metric)) or "nothing" for metric in MAPPED}
+    return [*counted.items(), ("clicks", mapping.clicks.value)]
+
+
+def mapping_fields(connection: Connection) -> dict[str, Any]:
+    """The mapping and since when it was chosen, ready for JSON."""
+    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    types = {metric: list(getattr(mapping, metric)) for metric in MAPPED}
+    return {"name": mapping.name, **types, "clicks": mapping.clicks.value, "since": _iso(connection.mapping_since)}
+
+
 def describe_token_app(connection: Connection) -> str:
     """A notice for a token that another app than the installation's issued; empty for the installation's own."""
     return platform_of(connection.provider).scope_notice(connection.scope)
@@ -227,6 +248,7 @@ def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "labels": list(view.labels),
         "gross_margin": str(connection.gross_margin),
         "calls_per_hour": connection.calls_per_hour,
+        "mapping": mapping_fields(connection),
         "status": connection.status.value,
         "status_reason": view.status_reason,
         "sync_frequency": connection.frequency.value,
@@ -269,6 +291,7 @@ def telemetry_lines(view: ConnectionView, cadence: Cadence, now: datetime) -> li
         ("Cadence", cadence.reason or ""),
         ("Margin", format_percent(connection.gross_margin)),
         ("Limit", f"{connection.calls_per_hour:,} calls in any hour" if connection.calls_per_hour else ""),
+        ("Mapping", describe_mapping(connection)),
         ("State", describe_state(view)),
         ("Last attempted", format_age(view.last_sync_attempted_at, now)),
         ("Last completed", format_age(view.last_sync_completed_at, now)),

@@ -10,8 +10,9 @@ from prefect import task
 from adpulse.bootstrap import App, app
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import with_profit
-from adpulse.model import Lease
+from adpulse.model import Connection, FetchKind, Lease
 from adpulse.planner.completeness import gaps_of_parts, read_days
+from adpulse.platforms.registry import platform_of
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
 from tasks.parts_read import parts_read
@@ -54,7 +55,8 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
     fetched = context.staging.read(lease.run_id)
-    ages = context.partitions.ages(lease.connection.id).after(answer.complete for answer in fetched).after_parts(parts_read(fetched))
+    stored = context.partitions.ages(lease.connection.id)
+    ages = stored.after(answer.complete for answer in fetched).after_parts(parts_read(fetched))
     gaps = [*gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched), *gaps_of_parts(ages)]
     return RunFetch(
         run_id=lease.run_id,
@@ -68,7 +70,16 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         read_days=read_days(context.clock.now(), lease.connection, ages, gaps),
         gaps=gaps,
         timezone=lease.connection.timezone,
+        conversions_by_kind=_counts_by_kind(lease.connection),
+        remapped=stored.days_read_until(lease.connection.mapping_since),
     )
+
+
+def _counts_by_kind(connection: Connection) -> bool:
+    """Whether conversions come with their kinds, in a separate answer, as the mapping counts others than the platform's own total."""
+    platform = platform_of(connection.provider)
+    mapping = connection.mapping or platform.mapping.default
+    return FetchKind.CATEGORIES in platform.metric_kinds and not mapping.counts_own_conversions
 
 
 def _with_current_margin(answer: FetchResult, gross_margin: Decimal) -> FetchResult:

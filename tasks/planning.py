@@ -77,13 +77,20 @@ def _adopted_answers(staging: Staging, lease: Lease) -> list[FetchResult]:
 
 
 def _unusable(staging: Staging, lease: Lease, answers: list[FetchResult]) -> list[Fetch]:
-    """Today's rows whose campaign totals were not read: a remainder needs both of one time. And what is read with other reads of a leg."""
+    """Today's rows whose campaign totals were not read: a remainder needs both of one time. And what is read with other reads of a leg.
+
+    And numbers that were counted by an earlier mapping.
+    """
     stored_plan = staging.plan(lease.run_id)
     missing = [fetch for fetch in stored_plan.fetches if not staging.has(lease.run_id, fetch)] if stored_plan else []
     torn = any(fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and fetch.campaigns.is_whole for fetch in missing)
     fetches, whole_parts = [answer.fetch for answer in answers], parts_read(answers)
+    since = lease.connection.mapping_since
+    outdated = [answer.fetch for answer in answers if since and answer.fetch.kind.has_dates and answer.fetched_at <= since]
 
     def is_unusable(fetch: Fetch) -> bool:
+        if fetch in outdated:
+            return True
         if fetch.kind.has_dates and not fetch.campaigns.is_whole:
             return not all((day, fetch.campaigns) in whole_parts for day in fetch.days)
         return fetch.kind in _READ_ANEW or (torn and _is_todays_leaves(fetch))

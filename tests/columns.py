@@ -206,6 +206,26 @@ def split(workspace: Any, build: Any) -> Iterator[Look]:
         yield f"one kind {generation}", ZERO | lone, ZERO | (kinds if generation == 1 else {})
 
 
+def split_conversions(workspace: Any, build: Any) -> Iterator[Look]:
+    """Google's leaf whose conversions come with their kinds: both answers, then one, then the other; and a leaf that has nothing else."""
+    kinds = (*SPLIT_METRICS, "conversions")
+    base = {name: VALUE[name] for name in BASE} | {"conversions": None}
+    split_row = {name: VALUE[name] for name in kinds}
+    answers = [
+        ((1, 1), [build.base(base), build.split(split_row, {"external_id": "lone", "conversions": VALUE["conversions"]})]),
+        ((1, 2), [build.split({name: 2 * value for name, value in split_row.items()})]),
+        ((2, 2), [build.base({name: 2 * value if value else None for name, value in base.items()})]),
+    ]
+    for generation, ((of_base, of_split), fetched) in enumerate(answers, start=1):
+        run = build.run(*fetched, provider="google", generation=generation, gross_margin=HALF)
+        workspace.sync(replace(run, conversions_by_kind=True))
+        with workspace.reading() as ask:
+            stored = {ad: dict(zip(METRICS, row, strict=True)) for ad, *row in ask(f"SELECT external_id, {COLUMNS} FROM metric_facts")}
+        times = {name: of_split if name in kinds else of_base for name in METRICS}
+        yield f"conversions of the split {generation}", stored["a1"], earned({name: VALUE[name] * times[name] for name in METRICS}, HALF)
+        yield f"conversions alone {generation}", stored["lone"], ZERO | ({"conversions": VALUE["conversions"]} if generation == 1 else {})
+
+
 def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
     """On a day for each metric the account has more of it than its campaign; one campaign does not tell it; then the margin changes."""
     rest = earned(REST, HALF)
@@ -252,7 +272,7 @@ def running_day(workspace: Any, build: Any) -> Iterator[Look]:
 PARTS = {
     "analysis.sql": (changes,),
     "applied_since.sql": (spending,),
-    "complete_leaves.sql": (split,),
+    "complete_leaves.sql": (split, split_conversions),
     "diff_metrics.sql": (changes, vanishing),
     "diff_not_by_campaign.sql": (whole_account,),
     "diff_unreported.sql": (changes, remargined),

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from adpulse.api.fields import At, Body, Count, Line, Name, ProviderName, Ref, WorkspaceRef
 from adpulse.frequency import Frequency
+from adpulse.mapping import MAPPED, Clicks
 from adpulse.model import ConnectionStatus, FetchKind, Level, SyncStatus
 from adpulse.planner.completeness import DayLevel
 from adpulse.settings import MOST_CALLS_PER_HOUR
@@ -44,6 +45,22 @@ class WarningOut(BaseModel):
     retry_at: At = Field(description="When it is tried again; a requested sync tries at once.")
 
 
+class MappingOut(BaseModel):
+    """What counts as a connection's conversions: action types of Meta, categories and ids of conversion actions of Google."""
+
+    name: str = Field(examples=["default"], description="A preset's name, or that of a mapping of your own.")
+    purchases: list[str] = Field(examples=[["omni_purchase", "purchase"]])
+    leads: list[str] = Field(examples=[["lead", "onsite_conversion.lead_grouped"]])
+    installs: list[str] = Field(examples=[["omni_app_install"]])
+    visitors: list[str] = Field(examples=[["omni_landing_page_view"]])
+    conversions: list[str] = Field(
+        examples=[["purchases", "leads", "installs"]],
+        description="Types, or names of the four above for all of their types; `platform` is Google's own total.",
+    )
+    clicks: Clicks = Field(description="All clicks, or those on links only (Meta).")
+    since: At | None = Field(description="When it was chosen; null if nobody chose one.")
+
+
 class ConnectionOut(SyncTelemetry):
     """A connection with its telemetry, how often it is really read, and what delays it."""
 
@@ -59,6 +76,7 @@ class ConnectionOut(SyncTelemetry):
     calls_per_hour: int | None = Field(
         examples=[None], description="Most calls of its account in any 60 minutes; null is the installation's `ADPULSE_CALLS_PER_HOUR`."
     )
+    mapping: MappingOut
     status: ConnectionStatus
     status_reason: str | None = Field(examples=["Paused. Go on with: adpulse resume"])
     effective_interval_seconds: float | None = Field(examples=[300.0])
@@ -171,6 +189,25 @@ class ListQuery(Body):
         return Criteria(workspace_id=workspace_id, search=self.q, **fields)
 
 
+class MappingIn(Body):
+    """A preset, or other types for some metrics of the present mapping or of that preset. An empty list counts nothing."""
+
+    preset: str | None = Field(None, max_length=64, examples=["purchases"], description="`default` or `purchases`.")
+    name: Line | None = Field(None, examples=["Bookings"], description="What to call a mapping of your own.")
+    purchases: list[str] | None = Field(None, max_length=100, examples=[["omni_purchase"]])
+    leads: list[str] | None = Field(None, max_length=100, examples=[["lead", "onsite_conversion.messaging_conversation_started_7d"]])
+    installs: list[str] | None = Field(None, max_length=100, examples=[["omni_app_install"]])
+    visitors: list[str] | None = Field(None, max_length=100, examples=[["omni_landing_page_view"]])
+    conversions: list[str] | None = Field(None, max_length=100, examples=[["purchases", "leads"]])
+    clicks: Clicks | None = Field(None, examples=["all"])
+
+    @property
+    def changes(self) -> dict[str, list[str]]:
+        """The metrics that count other types."""
+        types = {metric: types for metric in MAPPED if (types := getattr(self, metric)) is not None}
+        return types | ({"clicks": [self.clicks.value]} if self.clicks else {})
+
+
 class ConnectionChange(Body):
     """Fields that are left out stay as they are; all fields are checked before anything is changed."""
 
@@ -186,6 +223,7 @@ class ConnectionChange(Body):
         examples=[400],
         description="Most calls of its account in any 60 minutes, null for the installation's limit; only operators change it.",
     )
+    mapping: MappingIn | None = Field(None, description="What counts as its conversions. The platform's lookback is read again by it.")
 
 
 class FrequencyIn(Body):

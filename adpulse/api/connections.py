@@ -28,6 +28,7 @@ from adpulse.api.problems import CHANGES, CLOSED, READS, answers
 from adpulse.model import ConnectionStatus, Parts
 from adpulse.role import Role
 from adpulse.services import changing, deleting
+from adpulse.services import mapping as mappings
 from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
 from storage.control.runs import SHOWN
@@ -51,17 +52,24 @@ def read_connection(caller: Viewer, connection_id: ConnectionId) -> ConnectionOu
     return connection_answers(caller, [caller.connection(connection_id)])[0]
 
 
-@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin or its limit", responses=CHANGES)
+@router.patch("/connections/{connection_id}", summary="Rename it, label it, change its margin, mapping or limit", responses=CHANGES)
 def change_connection(caller: Editor, connection_id: ConnectionId, body: ConnectionChange) -> ConnectionOut:
-    """A new margin queues a sync, which computes the profit of every stored day again without a platform call."""
+    """A new margin queues a sync, which computes the profit of every stored day again without a platform call.
+
+    A new mapping queues a sync that reads the days again that the platform may still restate.
+    """
     connection, has_limit = caller.connection(connection_id).connection, "calls_per_hour" in body.model_fields_set
     if has_limit:
         caller.require(Role.OPERATOR, "Changing calls_per_hour")
+    wanted = body.mapping
+    mapping = mappings.revised(connection, preset=wanted.preset, changes=wanted.changes, name=wanted.name) if wanted else None
     changing.change_connection(
         caller.app, connection, name=body.name, labels=body.labels, gross_margin=body.gross_margin, dispatcher=dispatch_later
     )
     if has_limit:
         caller.app.account_limits.set_calls_per_hour(connection, body.calls_per_hour)
+    if mapping:
+        mappings.choose(caller.app, connection, mapping, dispatcher=dispatch_later)
     return connection_answers(caller, [caller.connection(connection.id)])[0]
 
 

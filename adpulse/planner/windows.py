@@ -88,6 +88,10 @@ class PartitionAges:
         days = set[date].intersection(*(set(days_of_kind) for days_of_kind in read))
         return {day: min(days_of_kind[day] for days_of_kind in read) for day in days}
 
+    def days_read_until(self, instant: datetime | None) -> frozenset[date]:
+        """Days of which a read is not newer than the instant; none without one."""
+        return frozenset(day for (_, day), at in self.days.items() if instant is not None and at <= instant)
+
     @property
     def days_with_holes(self) -> frozenset[date]:
         """Days of which at least one kind of read could not be answered."""

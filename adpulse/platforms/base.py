@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adpulse.mapping import MappingRules
 from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Level, PageSizes, Provider
 
@@ -271,6 +272,9 @@ class Platform(Generic[S]):
 
     metrics: Mapping[str, str]
     """How it reports each metric, for people; a metric that is missing is not reported."""
+
+    mapping: MappingRules
+    """What may count as conversions of each kind, and the presets."""
 
     export_columns: Mapping[str, Sequence[str]]
     """Names of the columns of reports that people export from its pages, by what they hold: a metric, or one of ``FIELDS`` in

@@ -12,7 +12,8 @@ from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
 from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
 from storage.control import sync_requests
-from storage.control.connections import CONNECTION_COLUMNS, PAUSED, of_frequency
+from storage.control.connection_rows import CONNECTION_COLUMNS
+from storage.control.connections import PAUSED, of_frequency
 from storage.control.database import Engine, Session, lock
 from storage.control.listing import labelled, ordered
 from storage.control.new_connections import first_due, granted

@@ -20,9 +20,9 @@ from adpulse.planner.windows import CLOCK_SLACK
 from adpulse.platforms.base import Size
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import labels
+from storage.control.connection_rows import CONNECTION_COLUMNS, connection_from, connection_of
 from storage.control.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
 from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
-from storage.control.filters import filters_of
 from storage.control.listing import Criteria, Order, Place, ordered
 from storage.control.new_connections import NewConnection, first_due, granted, insert_connection
 from storage.control.outbox import publish
@@ -33,7 +33,6 @@ PAUSED = "Paused. Go on with: adpulse resume"
 
 _NOT_DELETING = ConnectionRow.status != ConnectionStatus.DELETING.value
 
-CONNECTION_COLUMNS = tuple(column for column in ConnectionRow.__table__.columns)
 _VIEWS = select(*CONNECTION_COLUMNS, labels.AS_TEXT, CredentialRow.expires_at.label("credential_expires_at")).join(
     CredentialRow, CredentialRow.id == ConnectionRow.credential_id
 )
@@ -68,8 +67,7 @@ class ConnectionView:
     """What fails without stopping its numbers, the oldest first."""
 
 
-# Fields of the dataclasses that equal a column, by name and type; the others are converted below.
-_PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in ("provider", "frequency", "status", "filters", "page_sizes"))
+# Fields that equal a column, by name and type; the others are converted below.
 _SAME = tuple(name for name in ConnectionView.__dataclass_fields__ if name not in ("connection", "labels", "sync_status", "warnings"))
 
 
@@ -320,22 +318,6 @@ class Connections:
         session.execute(update(ConnectionRow).where(ahead).values(last_sync_attempted_at=now, **over))
 
 
-def connection_of(row: Row[Any]) -> Connection:
-    """The frozen connection of a row."""
-    return _connection(columns(row))
-
-
-def _connection(values: Mapping[str, Any]) -> Connection:
-    converted: dict[str, Any] = {
-        "provider": Provider(values["provider"]),
-        "frequency": Frequency(values["sync_frequency"]),
-        "status": ConnectionStatus(values["status"]),
-        "filters": filters_of(values),
-        "page_sizes": PageSizes(report=values["report_page"], walk=values["walk_page"]),
-    }
-    return Connection(**converted, **{name: values[name] for name in _PLAIN})
-
-
 def resolve(session: Session, condition: ColumnElement[bool], resolution: str, now: datetime) -> int:
     """Mark dead letters as dealt with at ``now`` (real time); returns how many."""
     return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=now, resolution=resolution)).rowcount
@@ -345,7 +327,7 @@ def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionVie
     values = columns(row)
     names = tuple(sorted(values["labels"].split(labels.SEPARATOR))) if values["labels"] else ()
     converted: dict[str, Any] = {"labels": names, "sync_status": SyncStatus(values["sync_status"]), "warnings": tuple(warnings)}
-    return ConnectionView(connection=_connection(values), **converted, **{name: values[name] for name in _SAME})
+    return ConnectionView(connection=connection_from(values), **converted, **{name: values[name] for name in _SAME})
 
 
 def _size_of(row: Row[Any]) -> Size:

@@ -14,7 +14,7 @@ from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
 from adpulse.planner.windows import CLOCK_SLACK
-from storage.control.connections import CONNECTION_COLUMNS, connection_of
+from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
 from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_leased_by, is_open
 from storage.control.unsettled import Ending, note, refuse, unusable

@@ -6,7 +6,7 @@ from adpulse import stopping
 from adpulse.clock import Clock
 from adpulse.events import needs_attention
 from adpulse.model import RECHECKED, Connection, ConnectionStatus
-from storage.control.connections import CONNECTION_COLUMNS, connection_of
+from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import Engine, Session, lock, reading
 from storage.control.outbox import publish
 from storage.control.tables import ConnectionRow

@@ -12,7 +12,8 @@ from adpulse.events import needs_attention
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, Restated, RunCounts, RunState, SyncStatus
 from adpulse.run_states import LEGAL_MOVES
 from storage.control import sync_requests
-from storage.control.connections import connection_of, resolve
+from storage.control.connection_rows import connection_of
+from storage.control.connections import resolve
 from storage.control.database import Engine, Session, columns, lock, reading
 from storage.control.leases import LEASE, bump, dispatch_key, free, next_due, waits
 from storage.control.outbox import events_of_leg, publish

@@ -14,7 +14,7 @@ from adpulse import events
 from adpulse.clock import Clock
 from adpulse.frequency import SCHEDULED
 from adpulse.model import Connection, ConnectionStatus
-from storage.control.connections import CONNECTION_COLUMNS, connection_of
+from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import Engine, Session, lock, reading
 from storage.control.outbox import publish
 from storage.control.tables import ConnectionRow

@@ -10,7 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from adpulse.model import Lane, Parts, RunState, SyncStatus
 from adpulse.planner.windows import lookback_since
-from storage.control.connections import connection_of
+from storage.control.connection_rows import connection_of
 from storage.control.database import Session
 from storage.control.partitions import read_again
 from storage.control.tables import ConnectionRow, RunRow, is_open

@@ -189,6 +189,9 @@ class ConnectionRow(Base):
     ad_filter: Mapped[str | None]
     campaign_filter: Mapped[str | None]
     filters_noted_at: Mapped[datetime | None]
+    mapping: Mapped[str | None] = mapped_column(Text)
+    """What counts as its conversions, as JSON; the platform's default without one."""
+    mapping_since: Mapped[datetime | None]
     unsettled_at: Mapped[str | None] = mapped_column(Text)
     """When claims ended unsettled although their worker lived, the last few (real time, as JSON)."""
     worker_deaths: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -1,7 +1,7 @@
 """What the runs of a batch fetched, what they are about to change, and how both are split into portions. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -129,6 +129,10 @@ class RunFetch:
     """The account's time zone, to which the days refer."""
     gaps: Sequence[Gap] | None = None
     """Everything that the connection's days lack after this run's reads; None leaves the warehouse's rows as they are."""
+    conversions_by_kind: bool = False
+    """Whether conversions are counted from the answer with their kinds instead of the one with the numbers."""
+    remapped: frozenset[date] = frozenset()
+    """Days whose stored numbers were read by an earlier mapping than these."""
 
     @property
     def rows(self) -> int:
@@ -343,3 +347,23 @@ def completion_rules(connections: Sequence[Connection]) -> pa.Table:
         for connection in {connection.id: connection for connection in connections}.values()
     ]
     return pa.Table.from_pylist(rows, schema=_COMPLETION_SCHEMA)
+
+
+_MAPPING_SCHEMA = pa.schema(
+    [
+        pa.field("connection_id", pa.string()),
+        pa.field("since", pa.timestamp("us", "UTC")),
+        pa.field("name", pa.string()),
+        pa.field("definition", pa.string()),
+    ]
+)
+
+
+def mappings_table(connections: Sequence[Connection], written: Collection[str]) -> pa.Table:
+    """What counts as what in the connections of which something is written, and since when somebody chose it so."""
+    rows = []
+    for connection in {connection.id: connection for connection in connections if connection.id in written}.values():
+        mapping = connection.mapping or platform_of(connection.provider).mapping.default
+        since = connection.mapping_since
+        rows.append({"connection_id": connection.id, "since": since, "name": mapping.name, "definition": mapping.describe()})
+    return pa.Table.from_pylist(rows, schema=_MAPPING_SCHEMA)

@@ -42,6 +42,7 @@ from storage.warehouse.sql import query
 _REPORTED_METRICS = [name for name in METRICS if name != PROFIT.name]
 
 _DAY_KEY = ["connection_id", "date"]
+_DAY_SCHEMA = pa.schema([METRIC_SCHEMA.field(name) for name in _DAY_KEY])
 _WALK_SCHEMA = pa.schema([pa.field("connection_id", pa.string()), pa.field("first", pa.int64())])
 _DELETED_STATUSES = pa.table([pa.array(GONE_STATUSES, pa.string())], names=["status"])
 _ENTITY_TABLES = {FetchKind.ADS: "metric_facts", FetchKind.CAMPAIGNS: "platform_totals"}
@@ -179,6 +180,8 @@ def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch
     warehouse.register("split", _metric_answers(batch, FetchKind.CATEGORIES))
     warehouse.register("base_coverage", coverage_table(batch, FetchKind.ADS))
     warehouse.register("split_coverage", split_coverage)
+    by_kind = [run.connection_id for run in batch if run.conversions_by_kind]
+    warehouse.register("split_conversions", pa.table([pa.array(by_kind, pa.string())], names=["connection_id"]))
     whole = warehouse.sql(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
     by_run = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
     return _numbered(pa.concat_tables([with_profit(rows, run.gross_margin) for run, rows in by_run]))
@@ -290,6 +293,8 @@ def _compare_metrics(
     if refused.num_rows:
         answer = warehouse.sql(query("answer_accepted")).to_arrow_table()
         warehouse.register("answer", answer)
+    remapped = [(run.connection_id, day) for run in batch for day in sorted(run.remapped)]
+    warehouse.register("remapped", pa.Table.from_pylist([dict(zip(_DAY_KEY, pair, strict=True)) for pair in remapped], schema=_DAY_SCHEMA))
     warehouse.register("coverage", coverage_table(batch, kind))
     warehouse.register("answered_days", _answered_days(batch, _ANSWERED_BY[kind]))
     keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from adpulse.model import Connection
-from storage.warehouse.batches import RunChanges, completion_rules, connections_table, runs_table
+from storage.warehouse.batches import RunChanges, completion_rules, connections_table, mappings_table, runs_table
 from storage.warehouse.sql import query
 
 
@@ -66,6 +66,8 @@ def _write(
     _write_remainders(warehouse, pending)
     warehouse.execute(query("merge_connections"))
     warehouse.execute(query("insert_intraday_points"))
+    warehouse.register("mapping_rows", mappings_table(connections, {run.connection_id for run in pending}))
+    warehouse.execute(query("insert_mappings"))
     warehouse.execute(query("insert_sync_runs"))
 
 
@@ -77,6 +79,7 @@ def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.T
 
 def _write_remainders(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges]) -> None:
     """The history first: it says which metrics differ from the stored row."""
+    warehouse.register("remapped_days", warehouse.sql(query("remapped_days")).to_arrow_table())
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         of_campaign = {"campaign": "c.campaign_id", "same_campaign": " AND u.campaign_id = c.campaign_id"}
         warehouse.execute(query("insert_remainder_changes", table="unreported", changes="remainders", **of_campaign))

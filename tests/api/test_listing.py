@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -84,7 +85,17 @@ def test_a_connection_is_renamed_and_labelled(ask, team, others):
     assert ask("PATCH", path, team.editor, json={"labels": []}).json()["labels"] == []
 
 
-@pytest.mark.parametrize("wrong", [{"labels": ["a,b"]}, {"labels": ["x" * 65]}, {"gross_margin": "2"}, {"gross_margin": "a\0"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": ["a,b"]},
+        {"labels": ["x" * 65]},
+        {"gross_margin": "2"},
+        {"gross_margin": "a\0"},
+        {"mapping": {"preset": "revenue"}},
+        {"mapping": {"leads": ["Leads!"]}},
+    ],
+)
 def test_nothing_is_changed_when_one_part_is_wrong(ask, team, wrong):
     path = f"/connections/{team.connection.id}"
     before = ask("GET", path, team.viewer).json()
@@ -117,6 +128,23 @@ def test_only_operators_change_an_accounts_limit_and_null_is_the_installations(a
     assert ask("PATCH", path, operator, json={"calls_per_hour": 0}).status_code == 422
     assert ask("PATCH", path, operator, json={"calls_per_hour": None}).json()["calls_per_hour"] is None
     assert limit(team.connection.ledger_key).per_hour == 180
+
+
+@pytest.mark.usefixtures("numbers")
+def test_another_mapping_is_shown_with_its_instant_and_queues_a_sync_that_reads_the_lookback_again(ask, installation, team):
+    path, now = f"/connections/{team.connection.id}", installation.app.clock.now()
+    assert ask("GET", path, team.viewer).json()["mapping"]["since"] is None
+
+    wanted = {"preset": "purchases", "name": "Sales", "visitors": [], "clicks": "link"}
+    changed = ask("PATCH", path, team.editor, json={"mapping": wanted}).json()
+
+    mapping = changed["mapping"]
+    assert (mapping["name"], mapping["conversions"], mapping["visitors"], mapping["clicks"]) == ("Sales", ["purchases"], [], "link")
+    assert (datetime.fromisoformat(mapping["since"]), changed["sync_status"]) == (now, "queued")
+    installation.finish(installation.work(installation.claim())[0])
+    latest = "SELECT max(date) FROM metric_facts WHERE visitors <> 0 AND connection_id = ?"
+    assert installation.rows(latest, [team.connection.id]) == [(team.connection.today(now) - timedelta(days=29),)]
+    assert ask("PATCH", path, team.editor, json={"mapping": wanted}).json()["sync_status"] == "idle"
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

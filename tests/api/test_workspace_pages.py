@@ -72,6 +72,27 @@ def test_the_limit_of_an_account_is_changed_by_operators_alone(visit, session, o
     assert limit() is None
 
 
+def test_a_preset_or_types_of_ones_own_are_chosen_on_the_connections_page(visit, session, installation, team):
+    path, find = f"/connections/{team.connection.id}", lambda: installation.app.connections.get(team.connection.id).connection.mapping
+
+    visit(session, "POST", f"{path}/mapping", data={"preset": "purchases"})
+    assert find().name == "purchases"
+    types = {"purchases": "omni_purchase", "leads": "lead, contact_total", "conversions": "purchases, leads", "clicks": "link"}
+    visit(session, "POST", f"{path}/mapping", data=types)
+    refused = visit(session, "POST", f"{path}/mapping", data=types | {"leads": "Leads!"})
+
+    assert (refused.status_code, "leads cannot count 'Leads!'" in words(refused)) == (400, True)
+    assert (find().leads, find().installs, find().conversions, find().clicks) == (
+        ("lead", "contact_total"),
+        (),
+        ("purchases", "leads"),
+        "link",
+    )
+    shown = visit(session, "GET", path).text
+    assert 'value="lead, contact_total"' in shown
+    assert "custom, since" in words(visit(session, "GET", path))
+
+
 def test_connections_are_found_by_name_and_label(visit, session, installation, team):
     other = installation.connect("Nordlicht Moebel")
     installation.app.labels.change(other.id, lambda _: ["dach & <co>"])

@@ -206,6 +206,36 @@ def test_a_wrong_limit_changes_nothing(adpulse, installation, connected, value):
     assert installation.app.connections.get(connected.id).connection.calls_per_hour is None
 
 
+def test_a_mapping_is_shown_and_chosen_and_the_sync_that_follows_it_is_queued(adpulse, installation, connected):
+    before = adpulse("mapping", connected.name)
+    code, out, _ = adpulse("mapping", connected.name, "--preset", "purchases", "--set", "clicks=link", "--name", "Sales")
+
+    (run,) = installation.app.runs.history(connected.id)
+    assert (before[0], "conversions     purchases, leads, installs" in before[1]) == (0, True)
+    assert (code, run.state) == (0, RunState.QUEUED)
+    assert f"read again by the sync that is queued: {run.id}" in out
+    assert "mapping Sales, since" in out
+    shown = json.loads(adpulse("mapping", connected.name, "--json")[1])
+    assert (shown["name"], shown["conversions"], shown["clicks"]) == ("Sales", ["purchases"], "link")
+    assert "Sales, since" in adpulse("status", connected.name)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--preset", "results"), "There are: default, purchases"),
+        (("--set", "leads"), "sets nothing"),
+        (("--set", "leads=Leads!"), "leads"),
+    ],
+)
+def test_a_mapping_that_cannot_be_chosen_changes_nothing(adpulse, installation, connected, options, message):
+    code, out, err = adpulse("mapping", connected.name, *options)
+
+    assert (code, out) == (2, "")
+    assert message in err
+    assert installation.app.connections.get(connected.id).connection.mapping is None
+
+
 def test_realtime_needs_the_workspaces_grant(adpulse, installation, connected):
     refused, _, err = adpulse("frequency", connected.name, "realtime")
     granted, _, _ = adpulse("workspace", "grant-realtime", "Acme")

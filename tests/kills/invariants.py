@@ -22,6 +22,7 @@ KEYS = {
     "intraday_points": "connection_id, known_at",
     "reconciled_days": "connection_id, date, level, reconciled_at",
     "connections": "id",
+    "mappings": "connection_id, since",
     "sync_runs": "run_id, generation",
     "metric_changes": "connection_id, level, external_id, date, run_id, generation",
     "total_changes": "connection_id, level, external_id, date, run_id, generation",

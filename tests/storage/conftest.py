@@ -114,6 +114,7 @@ ADDED = {
     10: ["ALTER TABLE read_days DROP complete_at", "ALTER TABLE read_days DROP conversions_complete_at"],
     11: ["DROP TABLE intraday_points"],
     13: ["ALTER TABLE connections DROP frequency", "ALTER TABLE connections DROP labels"],
+    14: ["DROP TABLE mappings"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
 

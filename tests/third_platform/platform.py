@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from third_platform.client import TOLD, PinboardClient
 
+from adpulse.mapping import DEFAULT, ConversionMapping, MappingRules
 from adpulse.model import FetchKind, Provider
 from adpulse.platforms.base import CALLS_PER_LEG, COMPLETE_AFTER, CallLimit, CredentialPrompt, Platform, PlatformSettings, Size
 
@@ -39,6 +40,9 @@ class PinboardSettings(PlatformSettings):
     points: int = Field(500, ge=1, description="Points of an app in ten minutes.")
 
 
+_TYPES = {"purchases": ("sale",), "leads": (), "installs": (), "visitors": (), "conversions": ("purchases",)}
+MAPPING = MappingRules(presets={DEFAULT: ConversionMapping(name=DEFAULT, **_TYPES)}, refusal=lambda _: "Pinboard has one.")
+
 PINBOARD = Platform(
     name=NAME,
     settings=PinboardSettings,
@@ -47,6 +51,7 @@ PINBOARD = Platform(
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
     account_totals_age=None,
     metrics=TOLD,
+    mapping=MAPPING,
     export_columns={},
     conversions_complete_after=COMPLETE_AFTER,
     lookback_days=14,

@@ -18,7 +18,7 @@ from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import HOME, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
-from adpulse.platforms.registry import PLATFORMS
+from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.services import changing, syncing
 from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
@@ -112,6 +112,11 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         more_remainders=max(len(beyond) - _REMAINDERS, 0),
         workspace=owner.name,
         margin=presentation.format_percent(view.connection.gross_margin),
+        mapping=presentation.describe_mapping(view.connection),
+        mapping_fields=presentation.mapping_fields(view.connection),
+        mapping_lines=presentation.mapping_lines(view.connection),
+        presets=list(platform_of(view.connection.provider).mapping.presets),
+        clicks=[clicks.value for clicks in platform_of(view.connection.provider).mapping.clicks],
     )
     return _with_busy_header(answer, rows)
 

@@ -14,15 +14,16 @@ import pyarrow.compute as pc
 
 from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import names_table
+from adpulse.mapping import MAPPED, ConversionMapping
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
-from adpulse.platforms.google.metrics import CATEGORIES, FIELDS, KINDS, REPORTED
+from adpulse.platforms.google.metrics import FIELDS, REPORTED, RULES
 from adpulse.platforms.google.shapes import DATE
 from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
 
-CATEGORY = "segments.conversion_action_category"
+CATEGORY, ACTION = "segments.conversion_action_category", "segments.conversion_action"
 _STOPPED = frozenset({"CANCELED", "SUSPENDED", "CLOSED"})
 """Statuses in which nothing can be read. One that is not known yet is no reason to stop: a refusal would say so."""
 
@@ -109,27 +110,39 @@ def names(answer: pa.Table, kinds: Mapping[Level, Mapping[str, str]]) -> pa.Tabl
     return names_table(named)
 
 
-def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
+def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str], mapping: ConversionMapping = RULES.default) -> pa.Table:
     """Numbers per entity and day without the split of conversions: ``_KEY`` and ``REPORTED`` columns, the split null.
+
+    ``conversions`` are null where the mapping counts others than Google's own total.
 
     Args:
         level: what the rows are of.
         answer: a row that came twice (data move while a stream runs) counts once.
         within: the column that tells rows of the same entity and day apart: an ad may stand in several ad groups, which add up.
         fields: which columns are the ``id`` and, unless the rows are of the account, the ``campaign``.
+        mapping: what counts as conversions.
     """
     rows = _latest(answer, [fields["id"], within, DATE])
-    columns = {name: _plain(rows[column]) for name, column in FIELDS.items()}
-    return _summed(_keyed(level, rows, fields, columns))
+    own = {name: column for name, column in FIELDS.items() if name != "conversions" or mapping.counts_own_conversions}
+    return _summed(_keyed(level, rows, fields, {name: _plain(rows[column]) for name, column in own.items()}))
 
 
-def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]) -> pa.Table:
-    """Conversions per entity and day by kind, the rest null; categories that are no metric of ours make no row."""
-    rows = _latest(answer, [fields["id"], within, DATE, CATEGORY])
-    rows = rows.filter(pc.is_in(rows[CATEGORY], pa.array(list(CATEGORIES))))
+def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str], mapping: ConversionMapping = RULES.default) -> pa.Table:
+    """Conversions per entity and day by kind, the rest null; categories and actions that the mapping does not count make no row.
+
+    A conversion counts once for each metric, also where both its category and its action are mapped.
+    """
+    actions = [ACTION] if ACTION in answer.column_names else []
+    rows = _latest(answer, [fields["id"], within, DATE, CATEGORY, *actions])
+    categories = rows[CATEGORY].to_pylist()
+    ids = [str(name).rpartition("/")[2] for name in rows[ACTION].to_pylist()] if actions else [""] * len(categories)
+    counted_as = {pair: mapping.metrics_of(*pair) for pair in set(zip(categories, ids, strict=True))}
+    metrics = [counted_as[pair] for pair in zip(categories, ids, strict=True)]
+    kept = pa.array([bool(names) for names in metrics], pa.bool_())
+    rows, metrics = rows.filter(kept), [names for names in metrics if names]
     counted = _plain(rows["metrics.conversions"])
-    kind = pa.array([CATEGORIES[category] for category in rows[CATEGORY].to_pylist()], pa.string())
-    columns = {name: pc.if_else(pc.equal(kind, name), counted, 0) for name in KINDS}
+    mapped = [name for name in MAPPED if name != "conversions" or not mapping.counts_own_conversions]
+    columns = {name: pc.if_else(pa.array([name in names for names in metrics], pa.bool_()), counted, 0) for name in mapped}
     return _summed(_keyed(level, rows, fields, columns))
 
 

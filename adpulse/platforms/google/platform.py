@@ -11,7 +11,7 @@ from adpulse.model import FetchKind
 from adpulse.platforms.base import CallLimit, Credential, CredentialPrompt, Platform, PlatformClient, Size, Version, WorkingSizes
 from adpulse.platforms.google.costs import NAME, GoogleCosts
 from adpulse.platforms.google.export_columns import EXPORT_COLUMNS
-from adpulse.platforms.google.metrics import WORDS
+from adpulse.platforms.google.metrics import RULES, WORDS
 from adpulse.platforms.google.settings import GoogleSettings
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ GOOGLE = Platform(
     metric_kinds=(FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS),
     account_totals_age=timedelta(days=1),
     metrics=WORDS,
+    mapping=RULES,
     export_columns=EXPORT_COLUMNS,
     conversions_complete_after=timedelta(hours=15),  # Google Ads Help, "About data freshness": with other attribution than the last click
     lookback_days=90,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from adpulse.mapping import MAPPED, ConversionMapping
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Level
-from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.normalise import CATEGORY
+from adpulse.platforms.google.metrics import FIELDS, RULES
+from adpulse.platforms.google.normalise import ACTION, CATEGORY
 from adpulse.platforms.google.queries import HIERARCHY, PROFILE, Report, changes, gaql, metrics_condition
 from adpulse.platforms.google.shapes import DATE
 
@@ -125,7 +126,8 @@ def numbers(report: Report, request: MetricsRequest, *, named: bool) -> Query:
     return _query(_REPORTS[report.level], report.resource, fields, metrics_condition(request))
 
 
-def split(report: Report, request: MetricsRequest) -> Query:
-    """A report's conversions by category."""
-    fields = [*report.fields.values(), report.within, DATE, CATEGORY, SPLIT]
+def split(report: Report, request: MetricsRequest, mapping: ConversionMapping = RULES.default) -> Query:
+    """A report's conversions by category, and by conversion action where the mapping counts one by its id."""
+    by_action = any(kind.isdecimal() for metric in MAPPED for kind in mapping.types(metric))
+    fields = [*report.fields.values(), report.within, DATE, CATEGORY, *([ACTION] if by_action else []), SPLIT]
     return _query(_SPLITS[report.level], report.resource, fields, metrics_condition(request))

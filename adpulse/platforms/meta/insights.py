@@ -5,15 +5,10 @@ from typing import Any
 from adpulse.campaign_range import CampaignRange
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import Connection, FetchKind, Level
-from adpulse.platforms.meta.metrics import ACTION_FIELDS, DELIVERY_FIELDS
+from adpulse.platforms.meta.metrics import ACTION_FIELDS, RULES, delivery_fields
 from adpulse.platforms.meta.statuses import report_filter
 
 EDGE = "insights"
-_FIELDS = {
-    FieldGroup.ALL: (*DELIVERY_FIELDS, *ACTION_FIELDS),
-    FieldGroup.DELIVERY: DELIVERY_FIELDS,
-    FieldGroup.ACTIONS: ACTION_FIELDS,
-}
 _IDS = {
     Level.ACCOUNT: "account_id",
     Level.CAMPAIGN: "campaign_id,campaign_name",
@@ -29,9 +24,11 @@ def level_of(kind: FetchKind) -> Level:
 def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any]:
     """Everything but the page. The names cost no call (Insights API, "Fields": ``ad_name``, ``adset_name``, ``campaign_name``)."""
     level = level_of(request.kind)
+    delivery = () if request.fields is FieldGroup.ACTIONS else delivery_fields(connection.mapping or RULES.default)
+    actions = () if request.fields is FieldGroup.DELIVERY else ACTION_FIELDS
     params = {
         "level": level.value,
-        "fields": ",".join((_IDS[level], *_FIELDS[request.fields])),
+        "fields": ",".join((_IDS[level], *delivery, *actions)),
         "time_increment": 1,
         "time_range": {"since": request.since.isoformat(), "until": request.until.isoformat()},
     }

@@ -1,9 +1,12 @@
 """How Meta reports each metric, and how it is read from a row of an answer. Pure. Step: normalise."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
+from adpulse.mapping import DEFAULT, Clicks, ConversionMapping, MappingRules
 from adpulse.metrics import MICROS
 from adpulse.platforms.meta import shapes
 from adpulse.platforms.meta.shapes import Row
@@ -29,6 +32,66 @@ documented nowhere. A row recorded in a public client counts each lead under ``l
 ``onsite_conversion.lead`` and ``onsite_web_lead`` alike; ``leadgen.other`` is the indicator that the field ``results`` has for ad sets that
 are optimised for instant forms. So they count only where no type before them is present.
 """
+
+_CHANNELS = ("total", "website", "mobile_app", "on_facebook", "offline")
+_OF_CHANNELS = (
+    "contact", "customize_product", "donate", "find_location", "schedule", "start_trial", "submit_application", "subscribe",
+    "recurring_subscription_payment", "cancel_subscription",
+)  # fmt: skip
+FAMILIES = (
+    (
+        *PURCHASES, "onsite_conversion.purchase", "onsite_web_purchase", "onsite_web_app_purchase", "web_in_store_purchase",
+        "web_app_in_store_purchase", "onsite_app_purchase", "app_custom_event.fb_mobile_purchase", "offline_conversion.purchase",
+    ),
+    (*LEADS, "offline_conversion.lead"),
+    INSTALLS,
+    VISITORS,
+    (
+        "omni_complete_registration", "complete_registration", "offsite_conversion.fb_pixel_complete_registration",
+        "app_custom_event.fb_mobile_complete_registration",
+    ),
+    ("omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart", "app_custom_event.fb_mobile_add_to_cart"),
+    ("omni_initiated_checkout", "initiate_checkout", "offsite_conversion.fb_pixel_initiate_checkout"),
+    ("omni_view_content", "view_content", "offsite_conversion.fb_pixel_view_content", "app_custom_event.fb_mobile_content_view"),
+    ("call_confirm_grouped", "click_to_call_call_confirm"),
+    *(tuple(f"{event}_{channel}" for channel in _CHANNELS) for event in _OF_CHANNELS),
+)  # fmt: skip
+"""Types that Meta reports for one event, the widest first. Sources: page "Ads Action Stats"; rows of real accounts in public clients, in
+which all types of a purchase, or of a lead, have equal counts."""
+
+_TYPE = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_]+)*", re.ASCII)
+_OF_TWO_EVENTS = re.compile(r"_add_(meta_leads|20_s_calls)$")
+
+
+def _refusal(action_type: str) -> str | None:
+    """Why an action type cannot be counted; None if it can."""
+    if _OF_TWO_EVENTS.search(action_type):
+        return "Meta adds leads or calls to another event in it, so the same event would count twice."
+    if not _TYPE.fullmatch(action_type):
+        return "action types are written like onsite_conversion.lead_grouped."
+    return None
+
+
+_DEFAULT = ConversionMapping(
+    name=DEFAULT,
+    purchases=PURCHASES,
+    leads=LEADS,
+    installs=INSTALLS,
+    visitors=VISITORS,
+    conversions=("purchases", "leads", "installs"),
+)
+RULES = MappingRules(
+    presets={
+        DEFAULT: _DEFAULT,
+        "purchases": ConversionMapping(
+            name="purchases", purchases=PURCHASES, leads=LEADS, installs=INSTALLS, visitors=VISITORS, conversions=("purchases",)
+        ),
+    },
+    refusal=_refusal,
+    families=FAMILIES,
+    clicks=tuple(Clicks),
+)
+"""What a mapping may count, and the presets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +119,13 @@ class ActionRow:
             raise RowRefused(f"{field}: too large")
         return int(digits)
 
-    def actions(self, *kinds: Iterable[str]) -> int:
-        """How many actions there were, of each kind under the first type that is present."""
-        return sum(_first(self.counts, types) for types in kinds)
+    def actions(self, *events: Iterable[str]) -> int:
+        """How many actions there were, of each event under the first type that is present."""
+        return sum(_first(self.counts, types) for types in events)
 
-    def worth(self, types: Iterable[str]) -> int:
-        """What the actions of the first type that is present are worth."""
-        return _first(self.values, types)
+    def worth(self, *events: Iterable[str]) -> int:
+        """What the actions are worth, of each event under the first type that is present."""
+        return sum(_first(self.values, types) for types in events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,32 +142,56 @@ class Source:
         return self.field in ("actions", "action_values")
 
 
-def _any_of(types: Iterable[str]) -> str:
-    return f"the first present of {', '.join(f'`{action_type}`' for action_type in types)}"
+def _words(events: Iterable[Iterable[str]]) -> str:
+    return " plus ".join(f"the first present of {', '.join(f'`{action_type}`' for action_type in types)}" for types in events)
 
 
-SOURCES: Mapping[str, Source] = {
-    "impressions": Source("impressions", lambda row: row.count("impressions"), "`impressions`"),
-    "clicks": Source("clicks", lambda row: row.count("clicks"), "`clicks`: all of them, not only those that lead away from Meta"),
-    "spend": Source("spend", lambda row: micros(row.fields.get("spend"), "spend"), "`spend`"),
-    "conversions": Source("actions", lambda row: row.actions(PURCHASES, LEADS, INSTALLS), "Purchases, leads and installs added up"),
-    "revenue": Source("action_values", lambda row: row.worth(PURCHASES), f"`action_values`: {_any_of(PURCHASES)}"),
-    "leads": Source("actions", lambda row: row.actions(LEADS), f"`actions`: {_any_of(LEADS)}"),
-    "installs": Source("actions", lambda row: row.actions(INSTALLS), f"`actions`: {_any_of(INSTALLS)}"),
-    "purchases": Source("actions", lambda row: row.actions(PURCHASES), f"`actions`: {_any_of(PURCHASES)}"),
-    "visitors": Source("actions", lambda row: row.actions(VISITORS), f"`actions`: {_any_of(VISITORS)}"),
+_CLICKS = {
+    Clicks.ALL: ("clicks", "`clicks`: all of them, not only those that lead away from Meta"),
+    Clicks.LINK: ("inline_link_clicks", "`inline_link_clicks`: those on links"),
 }
-"""Every metric that Meta reports, by its name."""
+"""Source: Insights API, fields ``clicks`` and ``inline_link_clicks``."""
 
-DELIVERY_FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values() if not source.of_actions))
+
+@lru_cache(maxsize=256)
+def sources(mapping: ConversionMapping = _DEFAULT) -> Mapping[str, Source]:
+    """Every metric that Meta reports, by its name, as a mapping counts it."""
+    clicks, clicks_words = _CLICKS[mapping.clicks]
+
+    def counted(metric: str) -> Source:
+        events = RULES.events(mapping.types(metric))
+        return Source("actions", lambda row: row.actions(*events), f"`actions`: {_words(events)}")
+
+    bought = RULES.events(mapping.purchases)
+    return {
+        "impressions": Source("impressions", lambda row: row.count("impressions"), "`impressions`"),
+        "clicks": Source(clicks, lambda row: row.count(clicks), clicks_words),
+        "spend": Source("spend", lambda row: micros(row.fields.get("spend"), "spend"), "`spend`"),
+        "conversions": counted("conversions"),
+        "revenue": Source("action_values", lambda row: row.worth(*bought), f"`action_values`: {_words(bought)}"),
+        **{metric: counted(metric) for metric in ("leads", "installs", "purchases", "visitors")},
+    }
+
+
+SOURCES: Mapping[str, Source] = sources()
+
+
+def delivery_fields(mapping: ConversionMapping) -> tuple[str, ...]:
+    """The fields of an answer's first half."""
+    return tuple(dict.fromkeys(source.field for source in sources(mapping).values() if not source.of_actions))
+
+
 ACTION_FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values() if source.of_actions))
-"""What an answer must have for all of them, in two halves."""
+"""The fields of an answer's second half."""
 
-WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items()}
+WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items()} | {
+    "conversions": "Purchases, leads and installs added up"
+}
+"""Where each metric comes from by the default mapping, for people."""
 
 
-def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
-    """Every metric that Meta reports, of one row.
+def read(row: Row, *, leaf: bool, mapping: ConversionMapping = _DEFAULT) -> dict[str, int | None]:
+    """Every metric that Meta reports, of one row, as the mapping counts it.
 
     Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not report them at this level
     (ad sets that attribute differently), so its action metrics are null: missing is not zero.
@@ -114,7 +201,7 @@ def read(row: Row, *, leaf: bool) -> dict[str, int | None]:
     """
     actions = ActionRow.of(row)
     silent = not leaf and row.get("actions") is None
-    values = {name: None if silent and source.of_actions else source.read(actions) for name, source in SOURCES.items()}
+    values = {name: None if silent and source.of_actions else source.read(actions) for name, source in sources(mapping).items()}
     for name, value in values.items():
         if value is not None and abs(value) > LARGEST:
             raise RowRefused(f"{name}: too large")

@@ -12,7 +12,7 @@ from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS
 from adpulse.model import AccountFacts, Connection, Level
 from adpulse.platforms.meta import shapes
-from adpulse.platforms.meta.metrics import read
+from adpulse.platforms.meta.metrics import RULES, read
 from adpulse.platforms.meta.shapes import Days, Row
 from adpulse.refused_rows import RefusedRow, RowRefused
 from adpulse.refused_table import refused_table
@@ -105,15 +105,17 @@ def metrics(level: Level, rows: Iterable[object], connection: Connection, days: 
     Raises:
         SeveralDays, Unreadable: a row whose entity or day cannot be told.
     """
+    mapping = connection.mapping or RULES.default
     latest, refused, named = dict[tuple[str, date], tuple[str, dict[str, int | None]]](), list[RefusedRow](), list[Row]()
     for sent in rows:
         external_id, day, row = shapes.report_row(level, sent, days, f"account {connection.external_id}")
         named.append(row)
         try:
-            latest[external_id, day] = "" if level is Level.ACCOUNT else shapes.campaign(row), read(row, leaf=level is Level.AD)
+            campaign_id = "" if level is Level.ACCOUNT else shapes.campaign(row)
+            latest[external_id, day] = campaign_id, read(row, leaf=level is Level.AD, mapping=mapping)
         except RowRefused as error:
-            campaign_id = shapes.identifier(row.get("campaign_id"))
-            refused.append(RefusedRow(level=level.value, external_id=external_id, campaign_id=campaign_id, day=day, reason=str(error)))
+            owner = shapes.identifier(row.get("campaign_id"))
+            refused.append(RefusedRow(level=level.value, external_id=external_id, campaign_id=owner, day=day, reason=str(error)))
     columns: list[pa.Array] = [
         pa.array([connection.id] * len(latest), pa.string()),
         pa.array([level.value] * len(latest), pa.string()),

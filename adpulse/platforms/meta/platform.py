@@ -21,7 +21,7 @@ from adpulse.platforms.base import (
 from adpulse.platforms.meta import tokens
 from adpulse.platforms.meta.costs import NAME, MetaCosts
 from adpulse.platforms.meta.export_columns import EXPORT_COLUMNS
-from adpulse.platforms.meta.metrics import WORDS
+from adpulse.platforms.meta.metrics import RULES, WORDS
 from adpulse.platforms.meta.settings import MetaSettings
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ META = Platform(
     metric_kinds=(FetchKind.ADS, FetchKind.CAMPAIGNS),
     account_totals_age=timedelta(0),
     metrics=WORDS,
+    mapping=RULES,
     export_columns=EXPORT_COLUMNS,
     conversions_complete_after=COMPLETE_AFTER,
     lookback_days=28,

@@ -2,9 +2,10 @@
 
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
-``base`` the metrics of the answer with the numbers, ``optional`` those that a stored row may lack. ``profit`` is computed from other
-metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those of the others. ``gone`` are the
-statuses of deleted entities. ``covers`` is the condition that a row of a coverage has a campaign.
+``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack.
+``profit`` is computed from other metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those
+of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone`` are the statuses of deleted entities. ``covers`` is the
+condition that a row of a coverage has a campaign.
 """
 
 from collections.abc import Iterable
@@ -44,7 +45,9 @@ def _environment() -> Environment:
         "split": [metric for metric in metrics if metric.split],
         "fractional": [metric for metric in metrics if metric.additive and metric.fractional],
         "exact": [metric for metric in metrics if metric.additive and not metric.fractional],
-        "base": [metric for metric in metrics if not metric.split and metric is not PROFIT],
+        "base": [metric for metric in metrics if not (metric.split or metric.movable or metric is PROFIT)],
+        "movable": [metric for metric in metrics if metric.movable],
+        "mapped_bits": sum(metric.bit for metric in metrics if metric.mapped),
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
         "profit": PROFIT,
@@ -65,8 +68,8 @@ def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        "
     """The text once for each metric.
 
     The text may use ``{name}``, ``{bit}``, the factor to the unit (``{unit}``, or ``{in_units}`` as a product), the type of sums
-    (``{type}``), whether it counts conversions (``{of_conversions}``), and the value on a day whose answer left the metric out
-    (``{nothing}``).
+    (``{type}``), whether it counts conversions (``{of_conversions}``), whether it follows a mapping (``{mapped}``), and the
+    value on a day whose answer left the metric out (``{nothing}``).
     """
     return between.join(
         text.format(
@@ -76,6 +79,7 @@ def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        "
             in_units="" if metric.unit is Unit.COUNT else f" * {_unit(metric)}",
             type="BIGINT" if metric.unit is Unit.COUNT else "DECIMAL(38, 6)",
             of_conversions=str(metric.of_conversions).lower(),
+            mapped=str(metric.mapped or metric is PROFIT).lower(),
             nothing="0" if metric.required else "NULL",
         )
         for metric in metrics

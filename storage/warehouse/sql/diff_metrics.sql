@@ -5,6 +5,7 @@
 -- answers reported it as alive. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
 -- Connections in reports_removed have a platform that still reports deleted entities: there every missing row is zero. No connection is
 -- in both.
+-- remapped: days whose stored numbers were read by an earlier mapping; what it decides changes once because of it, and is no restatement.
 -- at_new_margin: every stored row of connections whose margin changed; rows without an answer get the profit at the new margin.
 WITH latest AS (
     SELECT * EXCLUDE (ordinal) FROM answer
@@ -44,18 +45,21 @@ WITH latest AS (
         s.external_id IS NULL AS inserted,
         w.campaign_id IS DISTINCT FROM s.campaign_id AS moved,
         {{ metrics | for_each("{bit} * (w.{name} IS DISTINCT FROM s.{name})::INTEGER", " + ") }} AS changed,
-        {{ optional | for_each("{bit} * (s.{name} IS NULL AND w.{name} IS NOT NULL)::INTEGER", " + ") or 0 }} AS first_read
+        {{ optional | for_each("{bit} * (s.{name} IS NULL AND w.{name} IS NOT NULL)::INTEGER", " + ") or 0 }} AS first_read,
+        r.date IS NOT NULL AS remapped
     FROM wanted w
     LEFT JOIN stored s USING (connection_id, level, external_id, date)
+    LEFT JOIN remapped r USING (connection_id, date)
 )
 SELECT
-    * EXCLUDE (moved, origin, first_read),
+    * EXCLUDE (moved, origin, first_read, remapped),
     origin = 'answer' AS answered,
     CASE
         WHEN origin = 'vanished' THEN 'vanished'
         WHEN inserted THEN 'platform'
         WHEN changed = {{ profit.bit }} THEN 'margin'
         WHEN changed = first_read AND changed <> 0 THEN 'first read'
+        WHEN remapped AND (changed & {{ mapped_bits }}) <> 0 THEN 'mapping'
         ELSE 'platform'
     END AS cause
 FROM compared

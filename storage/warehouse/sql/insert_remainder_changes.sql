@@ -2,7 +2,11 @@
 INSERT INTO total_changes BY NAME
 SELECT
     *,
-    if(changed = {{ profit.bit }}, 'margin', 'platform') AS cause
+    CASE
+        WHEN changed = {{ profit.bit }} THEN 'margin'
+        WHEN (connection_id, date) IN (FROM remapped_days) AND (changed & {{ mapped_bits }}) <> 0 THEN 'mapping'
+        ELSE 'platform'
+    END AS cause
 FROM (
     SELECT
         c.connection_id, '{{ table }}' AS level, {{ campaign }} AS external_id, {{ campaign }} AS campaign_id, c.date,

@@ -112,7 +112,8 @@ WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 --   first: the first numbers of a leaf's or remainder's day, or of a metric that came later;
 --   completion: a change up to the first whole read after the day's numbers had come in (complete_at, conversions_complete_at of read_days);
 --   restatement: the platform changed a day that was complete, or a row appeared there, where none meant zero;
---   margin: the connection's margin changed; vanished: the platform stopped reporting the day of a living entity;
+--   margin: the connection's margin changed; mapping: the day was read for the first time by another mapping, which decides the metric;
+--   vanished: the platform stopped reporting the day of a living entity;
 --   baseline: what a file of an older version held, from before its remainders had a history.
 -- The deltas of a day add up to its rows in daily.
 CREATE OR REPLACE VIEW changes AS
@@ -136,13 +137,13 @@ WITH history AS (
         if(count(complete_at) = 2, max(complete_at), NULL), if(count(conversions_complete_at) = 2, max(conversions_complete_at), NULL)
     FROM read_days
     GROUP BY connection_id, date
-), metrics (metric, bit, unit, of_conversions) AS (
+), metrics (metric, bit, unit, of_conversions, mapped) AS (
     VALUES
-        {{ metrics | for_each("('{name}', {bit}, {unit}, {of_conversions})") }}
+        {{ metrics | for_each("('{name}', {bit}, {unit}, {of_conversions}, {mapped})") }}
 ), moved AS (
     SELECT
         s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, s.is_first, s.read_level,
-        m.metric, m.bit, m.unit, m.of_conversions,
+        m.metric, m.bit, m.unit, m.of_conversions, m.mapped,
         CASE m.metric
             {{ metrics | for_each("WHEN '{name}' THEN s.old_{name}", " ") }}
         END AS old,
@@ -155,7 +156,7 @@ WITH history AS (
     SELECT
         m.*,
         CASE
-            WHEN m.cause IN ('baseline', 'margin', 'vanished') THEN m.cause
+            WHEN m.cause IN ('baseline', 'margin', 'vanished') OR (m.cause = 'mapping' AND m.mapped) THEN m.cause
             -- How much the account has beyond its campaigns is read rarely: its first value is late, and no news.
             WHEN m.old IS NULL AND (NOT m.is_first OR m.level = 'not_by_campaign') THEN 'first'
             WHEN m.changed_at > if(m.of_conversions, d.conversions_complete_at, d.complete_at) THEN 'restatement'

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from adpulse.platforms.google.metrics import CATEGORIES
+from adpulse.platforms.google.metrics import RULES
 from adpulse.platforms.google.normalise import CATEGORY
 from adpulse.platforms.google.probing.conversation import ADS_OF_ONE, ADS_OF_OTHERS, Row, field, rows_of
 from adpulse.platforms.google.requests import Kind
@@ -178,7 +178,8 @@ def results(transcript: Transcript) -> list[str]:
     categories: dict[str, int] = defaultdict(int)
     for row in rows:
         categories[str(field(row, CATEGORY) or "UNSPECIFIED")] += 1
+    counted_as = {category: ", ".join(RULES.default.metrics_of(category)) or "conversions only" for category in categories}
     return [
-        f"Conversions of {category} are in {count} rows; adpulse counts them as {CATEGORIES.get(category, 'conversions only')}"
+        f"Conversions of {category} are in {count} rows; adpulse counts them as {counted_as[category]}"
         for category, count in sorted(categories.items())
     ]

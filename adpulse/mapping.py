@@ -1,0 +1,179 @@
+"""What counts as which metric of a connection: Meta's action types, Google's categories and conversion actions. Pure.
+
+A mapping names the types that each metric counts. Types that a platform reports for one event are a family: of a family the first type
+that is present counts, of different families the sum. Each platform's ``metrics.py`` has its presets and families.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from adpulse.errors import Usage
+
+KINDS = ("purchases", "leads", "installs", "visitors")
+"""The metrics that are counted by types alone."""
+
+MAPPED = (*KINDS, "conversions")
+"""The metrics that count types."""
+
+OWN = "platform"
+"""In ``conversions``: the platform's own total, whatever the types."""
+
+DEFAULT = "default"
+CUSTOM = "custom"
+"""The name of a mapping that is no preset, unless a person gives it another one."""
+
+_LONGEST_NAME = 64
+_MOST_TYPES = 100
+
+
+class Clicks(StrEnum):
+    """Which clicks count: all, or those on links only."""
+
+    ALL = "all"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionMapping:
+    """The types that each metric counts. ``conversions`` may also name one of ``KINDS``, for all of its types, or be ``OWN`` alone."""
+
+    name: str
+    purchases: tuple[str, ...]
+    leads: tuple[str, ...]
+    installs: tuple[str, ...]
+    visitors: tuple[str, ...]
+    conversions: tuple[str, ...]
+    clicks: Clicks = Clicks.ALL
+
+    @property
+    def counts_own_conversions(self) -> bool:
+        """Whether ``conversions`` are the platform's own total."""
+        return self.conversions == (OWN,)
+
+    def types(self, metric: str) -> tuple[str, ...]:
+        """The types that a metric of ``MAPPED`` counts, each once; none where it is the platform's own total."""
+        named: tuple[str, ...] = getattr(self, metric)
+        if metric in KINDS:
+            return named
+        expanded = (kind for name in named if name != OWN for kind in (self.types(name) if name in KINDS else (name,)))
+        return tuple(dict.fromkeys(expanded))
+
+    def metrics_of(self, *types: str) -> tuple[str, ...]:
+        """The metrics that count one of these types."""
+        return tuple(metric for metric in MAPPED if not set(types).isdisjoint(self.types(metric)))
+
+    def describe(self) -> str:
+        """The mapping in one line, as the options of a command write it."""
+        parts = [f"{metric}={','.join(getattr(self, metric))}" for metric in MAPPED]
+        return " ".join([*parts, f"clicks={self.clicks.value}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingRules:
+    """What a platform lets a mapping count.
+
+    ``presets``: by name, ``default`` among them. ``refusal``: why a text is no type that can be counted, None if it is one.
+    ``families``: types that are reported for one event, the widest first. ``clicks``: the kinds of clicks that it reports.
+    """
+
+    presets: Mapping[str, ConversionMapping]
+    refusal: Callable[[str], str | None]
+    families: tuple[tuple[str, ...], ...] = ()
+    clicks: tuple[Clicks, ...] = (Clicks.ALL,)
+    has_own_conversions: bool = False
+
+    @property
+    def default(self) -> ConversionMapping:
+        """The mapping of a connection for which nobody chose another one."""
+        return self.presets[DEFAULT]
+
+    def preset(self, name: str) -> ConversionMapping:
+        """A preset by its name.
+
+        Raises:
+            Usage: there is none; the message lists those that there are.
+        """
+        if name not in self.presets:
+            raise Usage(f"'{name}' is no preset of a mapping here. There are: {', '.join(self.presets)}.")
+        return self.presets[name]
+
+    def revised(self, mapping: ConversionMapping, changes: Mapping[str, Iterable[str]], name: str | None = None) -> ConversionMapping:
+        """The mapping with other types for some metrics, or other ``clicks``; a preset where it equals one.
+
+        Raises:
+            Usage: a metric, a type or a kind of clicks that cannot be chosen; the message says which and why.
+        """
+        values: dict[str, Any] = {metric: self._checked(metric, types) for metric, types in changes.items()}
+        chosen_name = (name or (CUSTOM if mapping.name in self.presets else mapping.name)).strip()
+        if not 0 < len(chosen_name) <= _LONGEST_NAME or not chosen_name.isprintable():
+            raise Usage(f"The name of a mapping has 1 to {_LONGEST_NAME} printable characters.")
+        revised = replace(mapping, **values)
+        same = next((preset for preset in self.presets.values() if replace(revised, name=preset.name) == preset), None)
+        if same is None and chosen_name in self.presets:
+            raise Usage(f"'{chosen_name}' is a preset that counts something else. Choose another name.")
+        return same or replace(revised, name=chosen_name)
+
+    def _checked(self, metric: str, types: Iterable[str]) -> tuple[str, ...] | Clicks:
+        chosen = tuple(dict.fromkeys(kind.strip() for kind in types if kind.strip()))
+        if metric == "clicks":
+            return self._clicks(chosen)
+        if metric not in MAPPED:
+            raise Usage(f"'{metric}' counts no types. These do: {', '.join(MAPPED)}; and clicks may be {' or '.join(Clicks)}.")
+        if len(chosen) > _MOST_TYPES:
+            raise Usage(f"{metric} may count {_MOST_TYPES} types at most, not {len(chosen)}.")
+        if metric == "conversions" and self.has_own_conversions and chosen == (OWN,):
+            return chosen
+        for kind in chosen:
+            refusal = None if metric == "conversions" and kind in KINDS else self.refusal(kind)
+            if refusal or kind == OWN:
+                own = f"'{OWN}', the platform's own total, is for conversions alone, and not on every platform."
+                raise Usage(f"{metric} cannot count '{kind[:80]}': {own if kind == OWN else refusal}")
+        return chosen
+
+    def _clicks(self, chosen: tuple[str, ...]) -> Clicks:
+        allowed = [clicks.value for clicks in self.clicks]
+        if len(chosen) != 1 or chosen[0] not in allowed:
+            raise Usage(f"clicks cannot be '{','.join(chosen)}' on this platform, which reports: {', '.join(allowed)}.")
+        return Clicks(chosen[0])
+
+    def events(self, types: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The types by event: those of one family together, the widest first, and every other type alone."""
+        left = dict.fromkeys(types)
+        families = [tuple(kind for kind in family if kind in left) for family in self.families]
+        in_families = {kind for family in families for kind in family}
+        return (*filter(None, families), *((kind,) for kind in left if kind not in in_families))
+
+
+def parse_changes(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Changes as people write them: ``leads=lead,contact_total``, ``clicks=link``; nothing behind the sign counts no type.
+
+    Raises:
+        Usage: a text without the sign, or a metric twice.
+    """
+    changes: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        metric, sign, types = text.partition("=")
+        if not sign:
+            raise Usage(f"'{text}' sets nothing. Write a metric and its types, such as leads=lead,contact_total.")
+        if metric.strip() in changes:
+            raise Usage(f"'{metric.strip()}' is set twice. Write all of its types behind one sign, separated by commas.")
+        changes[metric.strip()] = tuple(types.split(","))
+    return changes
+
+
+def to_text(mapping: ConversionMapping, rules: MappingRules) -> str:
+    """The mapping as it is stored: a preset by its name alone, so that it follows this version's definition."""
+    fields = {"name": mapping.name} if rules.presets.get(mapping.name) == mapping else asdict(mapping)
+    return json.dumps(fields)
+
+
+def from_text(text: str | None, rules: MappingRules) -> ConversionMapping:
+    """A stored mapping; the default for None, and for a preset that this version does not have."""
+    fields: dict[str, Any] = json.loads(text) if text else {"name": DEFAULT}
+    if len(fields) == 1:
+        return rules.presets.get(fields["name"], rules.default)
+    types = {metric: tuple(fields[metric]) for metric in MAPPED}
+    return ConversionMapping(name=fields["name"], clicks=Clicks(fields["clicks"]), **types)

@@ -1,0 +1,40 @@
+"""Chooses what counts as a connection's conversions."""
+
+from collections.abc import Iterable, Mapping
+
+from adpulse.bootstrap import App
+from adpulse.mapping import ConversionMapping
+from adpulse.model import Connection, ConnectionStatus
+from adpulse.platforms.registry import platform_of
+from adpulse.services.syncing import Dispatch, dispatch, request_sync
+from storage.control.sync_requests import Ticket
+
+
+def revised(
+    connection: Connection, *, preset: str | None = None, changes: Mapping[str, Iterable[str]], name: str | None = None
+) -> ConversionMapping:
+    """The connection's mapping, or a preset, with these changes. Nothing is stored.
+
+    Raises:
+        Usage: a preset, metric or type that cannot be chosen.
+    """
+    rules = platform_of(connection.provider).mapping
+    return rules.revised(rules.preset(preset) if preset else current(connection), changes, name)
+
+
+def current(connection: Connection) -> ConversionMapping:
+    """The mapping by which its numbers are read now."""
+    return connection.mapping or platform_of(connection.provider).mapping.default
+
+
+def choose(app: App, connection: Connection, mapping: ConversionMapping, *, dispatcher: Dispatch = dispatch) -> Ticket | None:
+    """Store another mapping and request the sync that reads the lookback again by it.
+
+    A sync under way loses its lease and starts again with the new mapping. Returns None where nothing changes, and while the connection is
+    not synced: its next sync follows the mapping.
+    """
+    if mapping == current(connection):
+        return None
+    app.mappings.choose(connection, mapping)
+    app.leases.release(app.runs.leases_of_connection(connection.id))
+    return request_sync(app, connection.id, dispatcher=dispatcher) if connection.status is ConnectionStatus.ACTIVE else None

@@ -1,0 +1,191 @@
+"""What an account counts by another mapping than the default, against the sandbox's own numbers, and what a change of it leaves behind."""
+
+from datetime import timedelta
+
+import pytest
+from installation import Installation
+
+from adpulse.errors import Usage
+from adpulse.model import FetchKind, RunState
+from adpulse.services import mapping as mappings
+from adpulse_sandbox import Sandbox
+
+CHATS = "onsite_conversion.messaging_conversation_started_7d"
+REGISTRATIONS = ("complete_registration", "omni_complete_registration", "offsite_conversion.fb_pixel_complete_registration")
+CUSTOM = "offsite_conversion.custom.1470000000000061"
+MAPPINGS = {
+    "Chat Bakery": {"leads": [CHATS], "visitors": []},
+    "Course Portal": {"conversions": REGISTRATIONS},
+    "Studio Fit": {"conversions": [CUSTOM], "clicks": ["link"]},
+    "Signup Cloud": {"leads": ["SIGNUP"], "conversions": ["leads"]},
+    "Message Motors": {"leads": ["MESSAGE_LEAD", "IMPORTED_LEAD"], "purchases": ["910003"], "conversions": ["purchases", "910004"]},
+}
+"""The accounts of which the default counts nothing, or not all, and what is to count."""
+
+
+class Rig:
+    """An installation in which each of these accounts was synced by its mapping."""
+
+    def __init__(self, installation):
+        self.installation, self.sandbox = installation, installation.sandbox
+        self.connections = {name: self.connect(name) for name in MAPPINGS}
+
+    def connect(self, name):
+        connection = self.installation.connect(name, token="varied")
+        self.choose(connection, MAPPINGS[name])
+        run = self.installation.sync(connection)
+        assert run.state is RunState.DONE
+        return self.installation.app.connections.get(connection.id).connection
+
+    def choose(self, connection, changes=None, **options):
+        mapping = mappings.revised(connection, changes=changes or {}, **options)
+        return mappings.choose(self.installation.app, connection, mapping, dispatcher=lambda *_: None)
+
+    def stored(self, connection, metric):
+        """The metric of each leaf and day, in units, without zeros."""
+        query = f"SELECT external_id, date, {metric} FROM metric_facts WHERE connection_id = ? AND {metric} <> 0"
+        return {(leaf, day): value for leaf, day, value in self.installation.rows(query, [connection.id])}
+
+    def read_at(self, connection, kind):
+        """When each day was read."""
+        return {day: at for (read, day), at in self.installation.notes[connection.id][-1].days.items() if read is kind}
+
+    def expected_of_meta(self, connection, count):
+        """The numbers of each ad and day, of the sandbox's truth: ``count`` of a day, in millionths."""
+        account, found = self.sandbox.truth.account(connection.external_id), {}
+        for day, at in self.read_at(connection, FetchKind.ADS).items():
+            truth = self.sandbox.truth.day_of(connection.external_id, day, at)
+            numbers = count(truth)
+            found |= {(ad.id, day): int(numbers[n]) for n, ad in enumerate(account.ads) if truth.reported[n] and numbers[n]}
+        return found
+
+    def expected_of_google(self, connection, *categories):
+        customer, found = self.sandbox.google.world.customers[connection.external_id], {}
+        for day, at in self.read_at(connection, FetchKind.CATEGORIES).items():
+            truth = self.sandbox.google.truth.day_of(connection.external_id, day, at)
+            rows = [truth.conversions[n] for n, action in enumerate(customer.actions) if action.category in categories]
+            sums = sum(rows)
+            found |= {(str(leaf.id), day): int(sums[n]) for n, leaf in enumerate(customer.leaves) if sums[n]}
+        return found
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    with Sandbox.start() as sandbox:
+        installation = Installation(tmp_path_factory.mktemp("mappings") / "home", sandbox)
+        try:
+            yield Rig(installation)
+        finally:
+            installation.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "metrics"),
+    [("Chat Bakery", 40, ("leads", "conversions")), ("Course Portal", 12, ("conversions",)), ("Studio Fit", 7, ("conversions",))],
+)
+def test_what_an_account_of_meta_lives_from_counts_once_and_to_the_micro(rig, name, share, metrics):
+    connection = rig.connections[name]
+    expected = rig.expected_of_meta(connection, lambda day: day.clicks * share // 100 * 1_000_000)
+
+    assert len(expected) > 50
+    for metric in metrics:
+        assert rig.stored(connection, metric) == expected
+
+
+def test_clicks_on_links_are_the_platforms_own_field(rig):
+    connection = rig.connections["Studio Fit"]
+    truth = rig.expected_of_meta(connection, lambda day: day.clicks)
+    stored = rig.stored(connection, "clicks")
+
+    assert stored.keys() <= truth.keys()
+    assert 0.3 < sum(stored.values()) / sum(truth.values()) < 1
+
+
+def test_what_a_mapping_leaves_out_counts_as_nothing(rig):
+    assert rig.stored(rig.connections["Chat Bakery"], "visitors") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "categories"),
+    [
+        ("Signup Cloud", {"leads": ("SIGNUP",), "conversions": ("SIGNUP",)}),
+        (
+            "Message Motors",
+            {
+                "leads": ("MESSAGE_LEAD", "IMPORTED_LEAD"),
+                "purchases": ("QUALIFIED_LEAD",),
+                "conversions": ("QUALIFIED_LEAD", "CONVERTED_LEAD"),
+            },
+        ),
+    ],
+)
+def test_categories_and_actions_of_google_count_as_the_metrics_of_the_mapping(rig, name, categories):
+    connection = rig.connections[name]
+
+    for metric, counted in categories.items():
+        expected = rig.expected_of_google(connection, *counted)
+        assert len(expected) > 20
+        assert rig.stored(connection, metric) == expected
+
+
+@pytest.mark.parametrize("name", ["Signup Cloud", "Message Motors"])
+def test_googles_campaigns_add_up_by_the_mapping_and_its_account_does_not_say(rig, name):
+    connection = rig.connections[name]
+    totals = "SELECT date, sum(conversions) FROM {} WHERE connection_id = ? GROUP BY ALL HAVING sum(conversions) <> 0 ORDER BY ALL"
+
+    of_leaves = rig.installation.rows(totals.format("metric_facts"), [connection.id])
+    assert rig.installation.rows(totals.format("platform_totals"), [connection.id]) == of_leaves != []
+    assert rig.installation.rows(totals.format("account_totals"), [connection.id]) == []
+
+
+def test_a_type_that_holds_two_events_is_refused(rig):
+    with pytest.raises(Usage, match="would count twice"):
+        rig.choose(rig.connections["Course Portal"], {"conversions": ["offsite_complete_registration_add_meta_leads"]})
+
+
+CHANGES = "SELECT date, cause, count(*) FROM metric_changes WHERE connection_id = ? AND changed_at >= ? GROUP BY ALL ORDER BY ALL"
+
+
+@pytest.mark.parametrize("name", ["Chat Bakery", "Signup Cloud"])
+def test_another_mapping_reads_the_lookback_again_and_is_the_cause_of_what_changed(rig, name):
+    installation, connection = rig.installation, rig.connections[name]
+    rig.sandbox.clock.advance(60)
+    before = rig.sandbox.clock.now()
+
+    rig.choose(connection, preset="default")
+    run = installation.finish(installation.work(installation.claim())[0])
+
+    today = connection.today(before)
+    lookback = today - timedelta(days=28 if connection.provider == "meta" else 90)
+    changes = installation.rows(CHANGES, [connection.id, before])
+    assert run.state is RunState.DONE
+    assert len(changes) > 20
+    assert {cause for day, cause, _ in changes if day < today} == {"mapping"}
+    assert min(day for day, *_ in changes) >= lookback
+    assert {at for day, at in rig.read_at(connection, FetchKind.ADS).items() if day >= lookback} >= {before}
+    partitions = installation.app.partitions
+    assert partitions.ages_to_plan_by(connection.id).days == partitions.ages(connection.id).days
+    restated = installation.app.warehouse(connection.workspace_id).applied_since(run.id, 0).restated
+    assert restated is None
+    history = "SELECT name, since FROM mappings WHERE connection_id = ? ORDER BY since"
+    assert [row[0] for row in installation.rows(history, [connection.id])] == ["custom", "default"]
+    assert installation.rows(history, [connection.id])[-1][1] == before
+
+
+def test_answers_that_were_counted_by_the_earlier_mapping_are_read_again(rig):
+    installation, connection = rig.installation, rig.connections["Studio Fit"]
+    rig.sandbox.clock.advance(3_600)
+    installation.app.runs.request(connection.id, force=True)
+    (lease,) = installation.claim()
+    installation._prepare(lease)
+    installation._read(lease)
+    rig.sandbox.clock.advance(60)
+
+    rig.choose(connection, {"conversions": ["offsite_conversion.fb_pixel_custom"], "clicks": ["link"]})
+    run = installation.finish(installation.work(installation.claim())[0])
+
+    assert run.state is RunState.DONE
+    since = connection.today(rig.sandbox.clock.now()) - timedelta(days=28)
+    expected = rig.expected_of_meta(connection, lambda day: day.clicks * 9 // 100 * 1_000_000)
+    stored = rig.stored(connection, "conversions")
+    assert {key: stored[key] for key in stored if key[1] >= since} == {key: expected[key] for key in expected if key[1] >= since} != {}
