@@ -179,3 +179,9 @@ def test_the_log_events_of_the_page_are_those_that_are_logged():
 
     assert len(told) == len(set(told))
     assert set(told) == set(log_events())
+
+
+@pytest.mark.parametrize("page", ["docs/decisions.md", "CHANGELOG.md", "docs/glossary.md", "docs/operations.md"])
+def test_a_list_says_everything_once(page):
+    entries = [line for line in (ROOT / page).read_text().splitlines() if line.startswith(("- ", "| ")) and len(line) > 80]
+    assert [line for number, line in enumerate(entries) if line in entries[:number]] == []
