@@ -51,7 +51,7 @@ def day_chart(day: CurrencyDay, now: datetime) -> DayChart | None:
     if not courses:
         return None
     until = _quarters(day, now)
-    steps = {ago: _filled(points, until if ago == 0 else _QUARTERS) for ago, points in courses.items()}
+    steps = {ago: _filled(points, until if ago == 0 else max(points)) for ago, points in courses.items()}
     highest = max((spend or 0 for line in steps.values() for spend in line), default=0) or 1
     lines = [_line(ago, steps[ago], highest) for ago in sorted(steps, reverse=True) if any(spend is not None for spend in steps[ago])]
     hours = range(4, _QUARTERS + 1, 4)
@@ -66,7 +66,10 @@ def _quarters(day: CurrencyDay, now: datetime) -> int:
 
 
 def _filled(points: dict[int, int], until: int) -> list[int | None]:
-    """The spend at the end of each quarter up to ``until``; None before the first point, where it is not known."""
+    """The spend at the end of each quarter up to ``until``; None before the first point, where it is not known.
+
+    An earlier day's line ends with its last point: what was spent after it is only in the day's total.
+    """
     line: list[int | None] = []
     for quarter in range(1, until + 1):
         line.append(points.get(quarter, line[-1] if line else None))
