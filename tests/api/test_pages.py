@@ -104,6 +104,7 @@ def path_of(template, team):
         key_id=team.key_id,
         grant_id=grant,
         text="nothing",
+        kind="csv",
     )
 
 
