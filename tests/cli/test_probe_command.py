@@ -106,6 +106,7 @@ def test_a_filter_that_an_account_refused_before_is_asked_for_again(adpulse, ins
 
 def test_a_probe_stays_within_the_calls_of_the_hour(adpulse, installation, sandbox, tmp_path):
     connection = installation.connect(ACCOUNTS["meta"])
+    installation.app.account_limits.set_full_access(connection.scope, full_access=True)
     for _ in range(175):
         installation.app.ledger.take(connection.ledger_key, connection.scope, Heat.HOT)
     sandbox.calls.clear()

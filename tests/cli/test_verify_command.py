@@ -264,7 +264,10 @@ def test_a_day_is_settled_when_leaves_and_campaigns_are_and_counts_only_if_both_
         schema.migrate(copy)
         for day, levels in {1: {"leaf": True, "campaign": True}, 2: {"leaf": True, "campaign": False}, 3: {"leaf": True}}.items():
             for level, is_settled in levels.items():
-                copy.execute("INSERT INTO read_days VALUES (?, ?, ?, now(), ?)", [connection.id, level, date(2026, 9, day), is_settled])
+                read_day = [connection.id, level, date(2026, 9, day), is_settled]
+                copy.execute(
+                    "INSERT INTO read_days (connection_id, level, date, fresh_until, settled) VALUES (?, ?, ?, now(), ?)", read_day
+                )
 
     days = read(tmp_path / "copy.duckdb", verifying._COMPLETE, [connection.id]).to_pylist()
     assert {row["date"]: row["settled"] for row in days} == {date(2026, 9, 1): True, date(2026, 9, 2): False}
