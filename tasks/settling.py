@@ -113,7 +113,8 @@ def _leg(app: App, lease: Lease) -> Leg:
         answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT and answer.fetch.until in answer.days for answer in staged
     )
     holes = app.holes.of(lease.connection.id)
-    today = today or (FetchKind.ADS, lease.connection.today(app.clock.now())) in holes
+    today_is_hole = (FetchKind.ADS, lease.connection.today(app.clock.now())) in holes
+    today = today or today_is_hole
     if stored:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
         completed = app.partitions.record_parts(lease.connection.id, parts_read(staged), app.clock.now())
@@ -126,7 +127,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         note_refused(app.warnings, lease, staged)
         forget_warnings(app.warnings, app.refused_rows, lease, completed)
         note_unknown_values(app.warnings, lease, staged)
-    has_numbers = bool(completed) or any(_has_numbers(answer) for answer in staged)
+    has_numbers = bool(completed) or any(_has_numbers(answer, totals_alone=today_is_hole) for answer in staged)
     idle = not (has_numbers or (lease.parts is Parts.ENTITIES and staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=idle, today=today)
     if lease.adopts or (changes and not changes.empty):
@@ -134,13 +135,16 @@ def _leg(app: App, lease: Lease) -> Leg:
     return leg
 
 
-def _has_numbers(answer: FetchResult) -> bool:
+def _has_numbers(answer: FetchResult, *, totals_alone: bool) -> bool:
     """Whether the platform answered the numbers of some day: today's leaves, or anything of older days.
 
-    Entities make no numbers fresher, nor do today's totals without its leaves; a day that is read in parts is fresh with its last part.
+    Entities make no numbers fresher, nor do today's totals without its leaves, unless the platform answers ``totals_alone``. A day that is
+    read in parts is fresh with its last part.
     """
     fetch = answer.fetch
-    if not fetch.kind.has_dates or not fetch.campaigns.is_whole or (fetch.heat is Heat.HOT and fetch.kind in _TOTALS):
+    if not fetch.kind.has_dates or not fetch.campaigns.is_whole:
+        return False
+    if fetch.heat is Heat.HOT and fetch.kind in _TOTALS and not totals_alone:
         return False
     return bool(answer.coverage) or answer.table.num_rows > 0
 

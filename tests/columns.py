@@ -17,6 +17,7 @@ VALUE = {name: 7_000_001 + 1_000_003 * n for n, name in enumerate(METRICS)}
 MORE = {name: 100 + n for n, name in enumerate(METRICS)}
 REST = {name: 29_999 + 20_006 * n for n, name in enumerate(METRICS)}
 ZERO = dict.fromkeys(METRICS, 0)
+UNREAD = {name: 0 if metric.required or metric.split else None for name, metric in METRICS.items()}
 HALF, THIRD = Decimal("0.5"), Decimal("0.333333")
 COLUMNS = ", ".join(METRICS)
 ADDITIVE = tuple(name for name, metric in METRICS.items() if metric.additive)
@@ -223,7 +224,7 @@ def split_conversions(workspace: Any, build: Any) -> Iterator[Look]:
             stored = {ad: dict(zip(METRICS, row, strict=True)) for ad, *row in ask(f"SELECT external_id, {COLUMNS} FROM metric_facts")}
         times = {name: of_split if name in kinds else of_base for name in METRICS}
         yield f"conversions of the split {generation}", stored["a1"], earned({name: VALUE[name] * times[name] for name in METRICS}, HALF)
-        yield f"conversions alone {generation}", stored["lone"], ZERO | ({"conversions": VALUE["conversions"]} if generation == 1 else {})
+        yield f"conversions alone {generation}", stored["lone"], UNREAD | ({"conversions": VALUE["conversions"]} if generation == 1 else {})
 
 
 def whole_account(workspace: Any, build: Any) -> Iterator[Look]:

@@ -196,11 +196,9 @@ class Killing(Installation):
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._started += 1
         owner = f"program-{self._started}"
-        told = {
-            "owner": owner,
-            "notes": str(self._noted),
-            "environment": {"ADPULSE_META_PAGE_SIZE": str(self.dice.choice(PAGES) if self.kills else FIRST_PAGES)},
-        }
+        page = str(self.dice.choice(PAGES) if self.kills else FIRST_PAGES)
+        environment = {"ADPULSE_META_PAGE_SIZE": page, "ADPULSE_META_LARGEST_PAGE": page}
+        told = {"owner": owner, "notes": str(self._noted), "environment": environment}
         socket.send_fds(self._control, [json.dumps(told).encode()], [theirs.fileno()])
         theirs.close()
         pid = json.loads(self._control.recv(PACKET))

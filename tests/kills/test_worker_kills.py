@@ -24,7 +24,7 @@ def test_a_worker_that_is_killed_leaves_nothing_that_the_next_one_does_not_finis
     google = Options(extra=1)
     with Sandbox.start(extra=2, google=google) as sandbox, PrefectServer(home, progress=lambda _: None) as server:
         shrink(sandbox, "Side Street 1")
-        workers = Workers(home, sandbox, ADPULSE_META_PAGE_SIZE="10")
+        workers = Workers(home, sandbox, ADPULSE_META_PAGE_SIZE="10", ADPULSE_META_LARGEST_PAGE="10")
         workers.serve_with(server)
         connections = [workers.connect(name) for name in ACCOUNTS]
         for number in range(KILLS):

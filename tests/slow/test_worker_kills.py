@@ -95,7 +95,10 @@ class Installed(Workers):
 def test_worker_and_server_killed_together_leave_no_flow_run_that_nobody_executes(tmp_path, wanted):
     home = tmp_path / "home"
     google = Options(extra=1)
-    with Sandbox.start(extra=2, google=google) as sandbox, Installed(home, sandbox, ADPULSE_META_PAGE_SIZE="10") as installed:
+    with (
+        Sandbox.start(extra=2, google=google) as sandbox,
+        Installed(home, sandbox, ADPULSE_META_PAGE_SIZE="10", ADPULSE_META_LARGEST_PAGE="10") as installed,
+    ):
         connections = [installed.connect(name) for name in ACCOUNTS]
         installed.remote.fault("slow", kind="insights", seconds=0.5)
         for connection in connections:

@@ -187,8 +187,8 @@ class Machine(RuleBasedStateMachine):
         home = next(folders)
         home.mkdir()
         shutil.copy(template, home / "control.db")
-        limits = {"ADPULSE_CALLS_PER_HOUR": str(LIMIT), "ADPULSE_META_PAGE_SIZE": str(PAGE), "ADPULSE_PUBLISH_SECONDS": "1000000"}
-        self.installation = Observed(home, sandbox, **limits)
+        pages = {"ADPULSE_META_PAGE_SIZE": str(PAGE), "ADPULSE_META_LARGEST_PAGE": str(PAGE)}
+        self.installation = Observed(home, sandbox, ADPULSE_CALLS_PER_HOUR=str(LIMIT), ADPULSE_PUBLISH_SECONDS="1000000", **pages)
         self.app = self.installation.app
         self.numbers = count(1)
         self.dead, self.late = [], []

@@ -118,7 +118,7 @@ def synced_before(installation):
 def installation(sandbox, tmp_path):
     """One that was synced before, when the next sync is due."""
     sandbox.faults.clear()
-    made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="26")
+    made = Installation(tmp_path / "home", sandbox, ADPULSE_META_PAGE_SIZE="26", ADPULSE_META_LARGEST_PAGE="26")
     made.before = made.begin_as(synced_before)
     sandbox.clock.set(LATER)
     for view in made.app.connections.all():

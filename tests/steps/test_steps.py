@@ -92,7 +92,9 @@ def test_whoever_lost_the_lease_calls_nothing_and_stores_nothing_more(installati
 
 @pytest.fixture
 def tight(sandbox, tmp_path):
-    made = Installation(tmp_path / "tight", sandbox, ADPULSE_CALLS_PER_HOUR="20", ADPULSE_META_PAGE_SIZE="25")
+    made = Installation(
+        tmp_path / "tight", sandbox, ADPULSE_CALLS_PER_HOUR="20", ADPULSE_META_PAGE_SIZE="25", ADPULSE_META_LARGEST_PAGE="25"
+    )
     yield made
     made.close()
 
