@@ -45,7 +45,7 @@ class KeyFile:
 
     def replace(self, keys: Sequence[str]) -> None:
         """Replace all keys, atomically."""
-        private_file.write_draft(self.path, ",".join(keys)).replace(self.path)
+        private_file.write(self.path, ",".join(keys))
 
     def _version(self) -> tuple[int, ...]:
         try:

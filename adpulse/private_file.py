@@ -15,6 +15,11 @@ def write_draft(path: Path, text: str) -> Path:
     return draft
 
 
+def write(path: Path, text: str) -> None:
+    """Make this text the file's content; readers see the old or the new content, whole."""
+    write_draft(path, text).replace(path)
+
+
 def create(path: Path, text: str) -> str:
     """Create the file with this text, unless it exists; returns what is in it.
 

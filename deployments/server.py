@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from adpulse import redact
+from adpulse import private_file, redact
 from adpulse.errors import Usage
 from adpulse.home import make_private
 from adpulse.prefect_login import own_login
@@ -105,7 +105,7 @@ class PrefectServer:
         self._state.unlink(missing_ok=True)
 
     def _record(self, pid: int) -> None:
-        self._state.write_text(json.dumps({"pid": pid, "environment": self._address()}))
+        private_file.write(self._state, json.dumps({"pid": pid, "environment": self._address()}))
 
     def _address(self) -> dict[str, str]:
         own = {"PREFECT_API_URL": f"{self.ui_url}/api", "PREFECT_HOME": str(self._home / "prefect")}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adpulse import private_file
 from deployments.child import LOOPBACK, Child, answers, reserved_port
 from deployments.instance import Service, make_room
 
@@ -27,7 +28,7 @@ def web(home: Path, progress: Callable[[str], None] = print) -> Iterator[str]:
         child = Child("The HTTP API", command, home.absolute() / "logs" / "web.log", progress, ready=lambda: answers(f"{address}/healthz"))
         child.start({})
         state = home / _STATE
-        state.write_text(address)
+        private_file.write(state, address)
         try:
             yield address
         finally:

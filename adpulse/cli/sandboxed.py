@@ -48,7 +48,7 @@ def write_shell_file(home: Path, variables: Mapping[str, str]) -> Path:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in {**variables, "ADPULSE_HOME": str(home.absolute())}.items()]
     lines.append(f'export PATH={shlex.quote(os.fspath(Path(sys.executable).parent))}:"$PATH"')
     path = home / _SHELL_FILE
-    private_file.write_draft(path, "\n".join(lines) + "\n").replace(path)
+    private_file.write(path, "\n".join(lines) + "\n")
     return path
 
 

@@ -35,9 +35,7 @@ class Leg:
     """The result of one lease of a run: its counts, how often it wrote metrics and when last, and whether the platform was slow.
 
     ``idle``: nothing was read, because nothing was due or no calls were left, so no data are fresher than before. ``today``: today's
-    numbers were read.
-
-    ``next_due_at``: when a tick could read something next; None is the next slot.
+    numbers were read. ``next_due_at``: when a tick could read something next; None is the next slot.
 
     If it wrote metrics, ``trailing_spend`` is the connection's spend of the last seven days in micros, and ``restated`` the change of
     days before today. ``slow``: None is unknown.
