@@ -180,6 +180,7 @@ def test_an_account_is_connected_by_consent_at_the_platform_and_its_first_sync_s
     page = visitor()
     home = address.replace("127.0.0.1", "localhost")
     page.goto(f"{home}/app/login/{running.app.sessions.link().get_secret_value()}")
+    page.get_by_role("navigation").get_by_role("link", name="Connections").click()
     page.get_by_role("link", name="Connect an account").first.click()
     assert nothing_serious(page) == []
     shot(page, "connect")
@@ -263,7 +264,7 @@ def test_without_scripts_everything_works_too(visitor, running, address):
 def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address, connected, shot):
     page.goto(f"{address}/app/connections/{connected.id}")
     page.get_by_label("Labels, comma-separated").fill("outdoor")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("link", name="outdoor").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     shot(page, "label")
