@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from pyarrow import fs
+from repeats import examples
 
 from adpulse.errors import Unavailable, Usage
 from storage.exports.exporter import Exporter
@@ -346,7 +347,7 @@ def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch
     assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
 
 
-@settings(max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(st.dictionaries(st.sampled_from(["a1", "a2", "a3"]), st.integers(0, 3), min_size=1), st.integers(0, 8), st.booleans()),

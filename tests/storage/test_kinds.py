@@ -100,7 +100,7 @@ def test_an_older_files_days_are_complete_with_the_first_sync_that_changed_somet
 
 
 @given(steps=st.lists(st.tuples(st.integers(-5, 40), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4))
-@examples(6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_changes_of_a_day_add_up_to_its_rows(new_workspace, build, steps):
     workspace = new_workspace()
     for generation, (hours, leaf, more) in enumerate(sorted(steps), start=1):

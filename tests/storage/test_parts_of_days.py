@@ -119,7 +119,7 @@ def numbers(workspace):
     return [workspace.rows(f"SELECT {key}campaign_id, date, {names} FROM {table} ORDER BY ALL") for table, key in keys.items()]
 
 
-@examples(8)
+@examples(4)
 @given(
     before=st.tuples(rows, sums),
     now=st.tuples(rows, sums),

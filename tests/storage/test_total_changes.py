@@ -52,7 +52,7 @@ def answers_of(build, reads, campaigns, account, day):
 
 
 @given(history=syncs(), past=st.booleans(), remargined=st.booleans())
-@examples(8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_course_of_a_day_ends_at_the_sum_of_its_rows(new_workspace, build, history, past, remargined):
     workspace = new_workspace()
     day = build.today - timedelta(days=5 if past else 0)

@@ -33,7 +33,7 @@ def account(ads, campaigns, **options):
     )
 
 
-@examples(20)
+@examples(10)
 @given(
     leaves=st.dictionaries(st.text("0123456789", min_size=1, max_size=4), st.integers(0, 30_000), max_size=250),
     most=st.integers(2, MOST_CALLS),
@@ -71,7 +71,7 @@ class Worker:
         return made, read
 
 
-@examples(6)
+@examples(3)
 @given(deaths=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), min_size=1, max_size=12))
 def test_a_day_goes_on_where_it_was_left_and_is_as_old_as_its_oldest_part(deaths):
     worker, today = Worker(account(50_000, 1_000)), NOW.date()

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from connecting import unstored
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeats import examples
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Heat, Lane, Parts
@@ -88,7 +89,7 @@ def test_that_a_person_asked_for_the_last_sync_makes_no_tick_useful(on_demand):
     assert next_useful_slot(NOW, asked, read(), ()) == next_useful_slot(NOW, account(ads=10_000), read(), ())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(10)
 @given(
     ads=st.sampled_from([40, 900, 4_000, 12_000, 40_000]),
     frequency=st.sampled_from([Frequency.EVERY_5_MIN, Frequency.EVERY_10_MIN, Frequency.EVERY_30_MIN]),
