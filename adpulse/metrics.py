@@ -105,6 +105,11 @@ SPLIT_METRICS = tuple(metric.name for metric in METRICS.values() if metric.split
 """Kinds of conversions, which Google reports in a separate query."""
 
 
+def in_units(micros: int) -> Decimal:
+    """A stored number of micros in units, exactly."""
+    return Decimal(micros).scaleb(-6)
+
+
 def parse_margin(text: str) -> Decimal:
     """A gross margin as people write it: ``0.35`` or ``35%``.
 

@@ -16,6 +16,7 @@ from adpulse import bootstrap
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from storage.control.alerts import Alert
+from storage.warehouse.analytics import version_of
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +61,11 @@ class AlertLoop:
             self._changed.wait_for(lambda: not self._queued)
 
     def _queue_due(self, workspace_id: str) -> None:
-        try:
-            copy = self._app.published(workspace_id).stat()
-        except FileNotFoundError:
+        version = version_of(self._app.published(workspace_id))
+        if version is None:
             return
-        mark = copy.st_ino, copy.st_mtime_ns
-        if due := self._app.alerts.take(workspace_id, published=self._checked_copies.get(workspace_id) != mark):
-            self._checked_copies[workspace_id] = mark
+        if due := self._app.alerts.take(workspace_id, published=self._checked_copies.get(workspace_id) != version):
+            self._checked_copies[workspace_id] = version
             with self._changed:
                 self._queued[workspace_id] = deque(due)
                 self._threads.submit(self._run_next, workspace_id)

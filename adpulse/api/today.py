@@ -1,7 +1,6 @@
 """The running day of a workspace and the days of an account, as the pages show them."""
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
@@ -11,6 +10,7 @@ from adpulse.api import routing
 from adpulse.api.access import Viewer
 from adpulse.api.fields import At, ConnectionId, Count, Name, Ref, WorkspaceId
 from adpulse.api.problems import CLOSED, READS
+from adpulse.metrics import in_units
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
 from adpulse.services.today import CurrencyDay, Tile, today_of
 from storage.warehouse.account_days import Place, read_account_days
@@ -244,7 +244,7 @@ def _expectation(expected: Expectation) -> ExpectationOut:
 
 
 def _amount(micros: int) -> str:
-    return f"{Decimal(micros).scaleb(-6):f}"
+    return f"{in_units(micros):f}"
 
 
 def _clock(quarters: int) -> str:

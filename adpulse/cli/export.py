@@ -54,5 +54,5 @@ def _print(name: str, manifest: "Manifest") -> None:
     typer.echo(f"{name}: export {manifest.sequence}, {len(manifest.files)} files, {size:.1f} MB.")
     for view, entry in manifest.views.items():
         rows = f"{entry.changed} rows" if entry.full else f"{entry.changed} changed rows"
-        why = f"; all rows: {entry.full}" if entry.full else ""
-        typer.echo(f"  {view}: {rows}, {entry.deleted} deleted{why}")
+        reason = f"; all rows: {entry.full}" if entry.full else ""
+        typer.echo(f"  {view}: {rows}, {entry.deleted} deleted{reason}")

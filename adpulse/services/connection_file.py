@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from adpulse.errors import Usage
 from adpulse.redact import protect
+from adpulse.spreadsheets import neutralised, restored
 from storage.control.connections import ConnectionView
 
 COLUMNS = ("provider", "account", "token_file", "frequency", "labels", "margin")
@@ -18,7 +18,6 @@ INFORMATION = ("name", "status")
 """Columns of an exported list that an import leaves unread: the platform says the one, the other is not moved."""
 
 _BETWEEN_LABELS = ";"
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 _REST = "*"
 _MOST_ROWS = 1000
 
@@ -77,7 +76,7 @@ def write_csv(views: Iterable[ConnectionView]) -> str:
     writer.writeheader()
     for view in views:
         fields = _fields(view) | {"labels": _BETWEEN_LABELS.join(view.labels)}
-        writer.writerow({name: f"'{cell}" if _FORMULA.match(cell) else cell for name, cell in fields.items()})
+        writer.writerow({name: neutralised(cell) for name, cell in fields.items()})
     return text.getvalue()
 
 
@@ -147,4 +146,4 @@ def _row(line: int, fields: Mapping[str, object], path: Path) -> ListedConnectio
 
 def _cell(value: object) -> object:
     """A cell as it was before it was neutralised."""
-    return value[1:] if isinstance(value, str) and value[:1] == "'" and _FORMULA.match(value[1:]) else value
+    return restored(value) if isinstance(value, str) else value

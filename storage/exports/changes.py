@@ -9,9 +9,10 @@ from pathlib import Path
 
 from storage.exports.manifest import Format, FullReason, ViewEntry
 from storage.exports.publication import Publication
-from storage.exports.statements import CSV, PARQUET, cells, quoted_name, quoted_path
+from storage.exports.statements import CSV, PARQUET, cells, quoted_name
 from storage.exports.target import STATE
 from storage.exports.views import ExportedView
+from storage.warehouse.sql import literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,9 @@ def restored_connections(publication: Publication, runs: ExportedView, state: Pa
     if state is None:
         return ()
     query = (
-        f"SELECT DISTINCT connection_id FROM read_parquet('{quoted_path(state)}') "  # noqa: S608 - our own files
-        f"ANTI JOIN (FROM read_parquet('{quoted_path(batch.state_of(runs))}')) USING (connection_id, run_id, generation) "
-        f"SEMI JOIN (FROM read_parquet('{quoted_path(batch.state_of(runs))}')) USING (connection_id) ORDER BY ALL"
+        f"SELECT DISTINCT connection_id FROM read_parquet({literal(state)}) "  # noqa: S608 - our own files
+        f"ANTI JOIN (FROM read_parquet({literal(batch.state_of(runs))})) USING (connection_id, run_id, generation) "
+        f"SEMI JOIN (FROM read_parquet({literal(batch.state_of(runs))})) USING (connection_id) ORDER BY ALL"
     )
     return tuple(connection for (connection,) in publication.connection.sql(query).fetchall())
 
@@ -66,7 +67,7 @@ def _write_state(publication: Publication, view: ExportedView, columns: dict[str
     path = batch.state_of(view)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = f"SELECT {', '.join(view.key)}, {_hash(columns)} AS row_hash FROM {publication.relation(view.name)}"  # noqa: S608 - the file's own names
-    publication.connection.execute(f"COPY ({rows}) TO '{quoted_path(path)}' (FORMAT parquet, COMPRESSION zstd)")
+    publication.connection.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _collect(
@@ -76,13 +77,13 @@ def _collect(
     rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS deleted FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
     if full is None and state is not None:
         same = _same_key(view, "v", "s")
-        rows += f" ANTI JOIN read_parquet('{quoted_path(state)}') s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
+        rows += f" ANTI JOIN read_parquet({literal(state)}) s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
     if state is not None:
-        gone = (
-            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet('{quoted_path(state)}') s "  # noqa: S608 - the same
+        deleted_rows = (
+            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet({literal(state)}) s "  # noqa: S608 - the same
             f"ANTI JOIN {publication.relation(view.name)} v ON {_same_key(view, 'v', 's')}"
         )
-        rows = f"({rows}) UNION ALL BY NAME ({gone})"
+        rows = f"({rows}) UNION ALL BY NAME ({deleted_rows})"
     publication.connection.execute(f"CREATE TEMP TABLE changes AS {rows}")
     count = "SELECT count(*) FILTER (NOT deleted), count(*) FILTER (deleted) FROM changes"
     ((changed, deleted),) = publication.connection.sql(count).fetchall()
@@ -105,7 +106,7 @@ def _write_rows(publication: Publication, view: ExportedView, columns: dict[str,
             only = f"WHERE {view.day} >= DATE '{month}' AND {view.day} < DATE '{month}' + INTERVAL 1 MONTH"
         folder.mkdir(parents=True)
         file = folder / f"rows-0.{batch.format}"
-        publication.connection.execute(f"COPY ({select} {only} {order}) TO '{quoted_path(file)}' ({options})")
+        publication.connection.execute(f"COPY ({select} {only} {order}) TO {literal(file)} ({options})")
 
 
 def _hash(columns: dict[str, str], of: str = "") -> str:

@@ -9,11 +9,11 @@ import duckdb
 
 from adpulse.errors import Unavailable, Usage, WarehouseDamaged, first_line
 from storage.files import disk_full, is_disk_full
+from storage.warehouse.attaching import attach
 
 NAME = "published"
 """The publication's name in the connection."""
 
-_TRIES = 20
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "memory_limit": "128MB",
@@ -86,15 +86,8 @@ def opened(published: Path, spill: Path) -> Iterator[Publication]:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> str:
-    quoted = str(published.resolve()).replace("'", "''")
-    for _ in range(_TRIES):
-        tag = tag_of(published)
-        try:
-            connection.execute(f"ATTACH '{quoted}' AS {NAME} (READ_ONLY)")
-        except duckdb.Error as error:
-            message = f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there."
-            raise WarehouseDamaged(message) from error
-        if tag_of(published) == tag:
-            return tag
-        connection.execute(f"DETACH {NAME}")
-    raise Unavailable(f"{published.name} was replaced {_TRIES} times while it was being opened. Try again.")
+    try:
+        return attach(connection, published.resolve(), NAME, tag_of)
+    except duckdb.Error as error:
+        message = f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there."
+        raise WarehouseDamaged(message) from error

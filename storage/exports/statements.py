@@ -1,11 +1,10 @@
 """Pieces of the statements that write rows to files."""
 
 from collections.abc import Mapping
-from pathlib import Path
+
+from adpulse.spreadsheets import FORMULA
 
 _TEXT = "VARCHAR"
-_FORMULA = r"^[=+\-@\t\r]"
-"""What a spreadsheet takes for the beginning of a formula."""
 
 PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000"
 CSV = "FORMAT csv, HEADER"
@@ -21,11 +20,6 @@ def quoted_name(name: str) -> str:
     return f'"{name}"'
 
 
-def quoted_path(path: Path) -> str:
-    """A path for a place between apostrophes."""
-    return str(path).replace("'", "''")
-
-
 def _neutral(name: str) -> str:
     column = quoted_name(name)
-    return f"if(regexp_matches({column}, '{_FORMULA}'), '''' || {column}, {column}) AS {column}"
+    return f"if(regexp_matches({column}, '^{FORMULA}'), '''' || {column}, {column}) AS {column}"

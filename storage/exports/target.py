@@ -142,8 +142,8 @@ class Target:
             ) from None
 
     def _numbers(self, folder: str) -> list[int]:
-        found = (_NUMBER.fullmatch(info.base_name) for info in self._listed(folder))
-        return [int(match.group(1)) for match in found if match]
+        matches = (_NUMBER.fullmatch(info.base_name) for info in self._listed(folder))
+        return [int(match.group(1)) for match in matches if match]
 
     def _listed(self, folder: str) -> list[fs.FileInfo]:
         path = f"{self._root}/{folder}".rstrip("/")

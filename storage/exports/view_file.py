@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from adpulse.errors import NotFound, Usage
 from storage.exports.publication import NAME, Publication
-from storage.exports.statements import CSV, PARQUET, cells, quoted_path
+from storage.exports.statements import CSV, PARQUET, cells
+from storage.warehouse.sql import literal
 
 _CHANGED_AT = "changed_at"
 _BATCH = 20_000
@@ -48,7 +49,7 @@ def write_view(publication: Publication, view: str, since: datetime | None, file
                 stream.write_batch(batch)
         return
     options = CSV if file_format is FileFormat.CSV else PARQUET
-    publication.connection.execute(f"COPY ({select}) TO '{quoted_path(path)}' ({options})")
+    publication.connection.execute(f"COPY ({select}) TO {literal(path)} ({options})")
 
 
 def _columns(publication: Publication, view: str) -> dict[str, str]:

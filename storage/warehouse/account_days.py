@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adpulse.running_day import DAY, Numbers
-from storage.warehouse.analytics import read_together
+from storage.warehouse.analytics import read_together, version_of
 
 SHOWN_DAYS = 90
 
@@ -87,6 +87,9 @@ class AccountDays:
     names: Mapping[str, str]
 
 
+NOTHING = AccountDays(days=(), parts=(), names={})
+
+
 def read_account_days(published: Path, connection_id: str, today: date, period: int, place: Place) -> AccountDays:
     """The last 90 days, and the parts at a place over the last ``period`` days, today included, and as many before; or nothing yet.
 
@@ -94,10 +97,8 @@ def read_account_days(published: Path, connection_id: str, today: date, period: 
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    if not published.exists():
-        return AccountDays(days=(), parts=(), names={})
-    copy = published.stat()
-    return _read(published, (copy.st_ino, copy.st_mtime_ns), connection_id, today, period, place)
+    version = version_of(published)
+    return _read(published, version, connection_id, today, period, place) if version else NOTHING
 
 
 @lru_cache(maxsize=128)

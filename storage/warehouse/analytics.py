@@ -29,6 +29,15 @@ def is_due(warehouse: Path, published: Path, min_interval_seconds: float) -> boo
     return changed and not 0 <= time.time() - copy.st_ctime < min_interval_seconds
 
 
+def version_of(published: Path) -> tuple[int, int] | None:
+    """Changes whenever the copy is replaced; None before the first publication. It only asks the file system."""
+    try:
+        copy = published.stat()
+    except FileNotFoundError:
+        return None
+    return copy.st_ino, copy.st_mtime_ns
+
+
 def publish(warehouse: Path, published: Path, lock: int, readers: int | None = None) -> None:
     """Replace the copy in one step; a reader keeps the copy it opened.
 

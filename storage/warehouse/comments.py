@@ -10,7 +10,7 @@ from hashlib import sha256
 import duckdb
 
 from adpulse.metrics import METRICS, Unit
-from storage.warehouse.sql import migrations, query
+from storage.warehouse.sql import literal, migrations, query
 
 _DESCRIBED = re.compile(r"((?:^--.*\n)+)CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MACRO) (\w+)", re.MULTILINE)
 """A comment directly above what it describes."""
@@ -157,12 +157,12 @@ def statements(warehouse: duckdb.DuckDBPyConnection) -> Iterator[str]:
     select = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database() ORDER BY ALL"
     columns = warehouse.sql(select).fetchall()
     for relation in sorted({relation for relation, _ in columns}):
-        yield f"COMMENT ON {'VIEW' if relation in views else 'TABLE'} {relation} IS {_quoted(texts.get(relation, ''))}"
+        yield f"COMMENT ON {'VIEW' if relation in views else 'TABLE'} {relation} IS {literal(texts.get(relation, ''))}"
     for relation, column in columns:
         text = of_column(relation, column, in_units=relation in views)
-        yield f"COMMENT ON COLUMN {relation}.{column} IS {_quoted(text)}"
+        yield f"COMMENT ON COLUMN {relation}.{column} IS {literal(text)}"
     for name in macros():
-        yield f"COMMENT ON MACRO TABLE {name} IS {_quoted(texts[name])}"
+        yield f"COMMENT ON MACRO TABLE {name} IS {literal(texts[name])}"
 
 
 def fingerprint() -> str:
@@ -173,7 +173,3 @@ def fingerprint() -> str:
 def macros() -> list[str]:
     """The names of the macros."""
     return re.findall(r"^CREATE OR REPLACE MACRO (\w+)", query("views"), re.MULTILINE)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

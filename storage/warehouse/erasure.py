@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from adpulse.errors import WarehouseDamaged
-from storage.warehouse.sql import query
+from storage.warehouse.sql import literal, query
 
 _MEMORY = "SET memory_limit = '64MB'"  # measured: 2 million rows are copied as fast, in a quarter of the memory
 _ID_COLUMNS = {"connections": "id", "schema_version": None, "schema_views": None}
@@ -54,8 +54,7 @@ def copy_without(fresh: duckdb.DuckDBPyConnection, source: Path, connection_id: 
 
     A DELETE would leave the bytes in the file until something overwrites them, and every copy would have them too.
     """
-    quoted = str(source).replace("'", "''")
-    fresh.execute(f"ATTACH '{quoted}' AS source (READ_ONLY)")
+    fresh.execute(f"ATTACH {literal(source)} AS source (READ_ONLY)")
     fresh.execute("SET preserve_insertion_order = false")  # one thread keeps the order, and this way it needs little memory
     for table, column in _columns(fresh).items():
         statement = f'INSERT INTO "{table}" BY NAME SELECT * FROM source."{table}" WHERE "{column}" <> ?'  # noqa: S608 - the file's own names

@@ -15,9 +15,10 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from adpulse.errors import Unavailable, Usage, WarehouseDamaged
+from adpulse.errors import Usage, WarehouseDamaged
+from storage.warehouse.attaching import attach, attach_statements
+from storage.warehouse.sql import literal
 
-_TRIES = 20
 _VIEWS = """
 SELECT database_name, view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'
 UNION
@@ -96,40 +97,28 @@ class Analytics:
             self._unite()
 
     def _attach(self, name: str) -> None:
-        path, alias = self._copies[name], self._aliases[name]
-        quoted = str(path).replace("'", "''")
-        for _ in range(_TRIES):
-            state = _state(path)
-            self._states.pop(name, None)
-            try:
-                self._connection.execute(f"DETACH DATABASE IF EXISTS {alias}")
-                self._connection.execute(f"ATTACH '{quoted}' AS {alias} (READ_ONLY)")
-            except duckdb.Error as error:
-                raise WarehouseDamaged(f"The published copy {path} cannot be read: {error}") from error
-            if _state(path) == state:
-                self._states[name] = state
-                return
-        raise Unavailable(f"{path.name} was replaced {_TRIES} times while it was being opened. Try again.")
+        path = self._copies[name]
+        self._states.pop(name, None)
+        try:
+            self._states[name] = attach(self._connection, path, self._aliases[name], _state)
+        except duckdb.Error as error:
+            raise WarehouseDamaged(f"The published copy {path} cannot be read: {error}") from error
 
     def _unite(self) -> None:
         """Create a view over the workspaces for every view that one of them has; a column that a copy lacks is null."""
         views: dict[str, list[str]] = {}
-        names = {alias: name.replace("'", "''") for name, alias in self._aliases.items()}
+        names = {alias: literal(name) for name, alias in self._aliases.items()}
         for alias, view in self._connection.sql(_VIEWS).fetchall():
             if alias in names:
                 views.setdefault(view, []).append(alias)
         for view, aliases in views.items():
-            parts = [f"SELECT '{names[alias]}' AS workspace, * FROM {alias}.main.\"{view}\"" for alias in aliases]  # noqa: S608 - the file's own names
+            parts = [f'SELECT {names[alias]} AS workspace, * FROM {alias}.main."{view}"' for alias in aliases]  # noqa: S608 - the file's own names
             self._connection.execute(f'CREATE OR REPLACE VIEW memory.main."{view}" AS {" UNION ALL BY NAME ".join(parts)}')
 
 
 def attaching(copies: Mapping[str, Path]) -> str:
     """SQL that attaches copies anew, for other programs that stay open: run before each round of queries, it shows what is published."""
-    lines = []
-    for name, alias in _aliases(copies).items():
-        quoted = str(copies[name]).replace("'", "''")
-        lines += [f"DETACH DATABASE IF EXISTS {alias};", f"ATTACH '{quoted}' AS {alias} (READ_ONLY);"]
-    return "\n".join(lines)
+    return "\n".join(f"{line};" for name, alias in _aliases(copies).items() for line in attach_statements(copies[name], alias))
 
 
 def _state(path: Path) -> _State:

@@ -8,7 +8,7 @@ from typing import Any
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
 from adpulse.remainder import Remainder
-from storage.warehouse.analytics import read
+from storage.warehouse.analytics import read, version_of
 
 _SETTLES = timedelta(days=2)
 """A day that began two days ago has ended a day ago."""
@@ -28,7 +28,6 @@ def read_remainders(published: Path, connection: Connection, now: datetime) -> l
         Usage: nothing was published yet.
         WarehouseDamaged: the copy cannot be read.
     """
-    copy = published.stat() if published.exists() else None
     # A platform that goes on to report what is deleted leaves nothing out because of that.
     leaves_out = not platform_of(connection.provider).reports_removed
     return [
@@ -42,7 +41,7 @@ def read_remainders(published: Path, connection: Connection, now: datetime) -> l
             leafless=row["leafless"],
             ended=row["date"] <= connection.today(now) - _SETTLES,
         )
-        for row in _rows(published, (copy.st_ino, copy.st_mtime_ns) if copy else None, connection.id)
+        for row in _rows(published, version_of(published), connection.id)
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
-from storage.warehouse.analytics import read_together
+from storage.warehouse.analytics import read_together, version_of
 
 _ACCOUNTS = """
     SELECT c.id, c.name, c.currency, c.timezone, c.today, r.fresh_until, coalesce(r.settled, false) AS settled
@@ -110,10 +110,8 @@ def read_running_days(published: Path, now: datetime) -> RunningDays:
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    if not published.exists():
-        return NOTHING
-    copy = published.stat()
-    return _read(published, (copy.st_ino, copy.st_mtime_ns), now.replace(second=0, microsecond=0))
+    version = version_of(published)
+    return _read(published, version, now.replace(second=0, microsecond=0)) if version else NOTHING
 
 
 @lru_cache(maxsize=64)

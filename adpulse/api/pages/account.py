@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -14,9 +14,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from adpulse.api.access import PRINTABLE, Viewer
+from adpulse.api.access import PRINTABLE, Caller, Viewer
 from adpulse.api.pages.site import ROOT, page
+from adpulse.metrics import in_units
+from adpulse.model import Connection
 from adpulse.running_day import Numbers, total
+from adpulse.spreadsheets import neutralised
 from storage.warehouse.account_days import AccountDays, Part, Place, read_account_days, share
 
 router = APIRouter()
@@ -57,10 +60,8 @@ class Choice(BaseModel):
 @router.get("/accounts/{connection_id}")
 def account(request: Request, caller: Viewer, connection_id: str, chosen: Annotated[Choice, Query()]) -> Response:
     """The account's days and parts, from what was published last."""
-    connection = caller.connection(connection_id).connection
     now = caller.app.clock.now()
-    today = connection.today(now)
-    stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, chosen.period, chosen.place)
+    connection, today, stored = _read(caller, connection_id, now, chosen)
     return page(
         "account.html",
         caller,
@@ -85,26 +86,26 @@ def account(request: Request, caller: Viewer, connection_id: str, chosen: Annota
 @router.get("/accounts/{connection_id}/table.{kind}")
 def table(caller: Viewer, connection_id: str, kind: Literal["csv", "parquet"], chosen: Annotated[Choice, Query()]) -> Response:
     """The rows of the page's table as a file, with the same choice, search and order; money in units, exact."""
-    connection = caller.connection(connection_id).connection
-    today = connection.today(caller.app.clock.now())
-    stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, chosen.period, chosen.place)
+    connection, today, stored = _read(caller, connection_id, caller.app.clock.now(), chosen)
     rows = [_row(connection.id, connection.currency, today, chosen.period, part) for part in chosen.parts(stored)]
     content, media_type = (_csv(rows), "text/csv; charset=utf-8") if kind == "csv" else (_parquet(rows), _PARQUET)
     headers = {"Content-Disposition": f'attachment; filename="{connection.id}-{today}.{kind}"'}
     return Response(content, HTTPStatus.OK, headers, media_type)
 
 
+def _read(caller: Caller, connection_id: str, now: datetime, chosen: Choice) -> tuple[Connection, date, AccountDays]:
+    connection = caller.connection(connection_id).connection
+    today, published = connection.today(now), caller.app.published(connection.workspace_id)
+    return connection, today, read_account_days(published, connection.id, today, chosen.period, chosen.place)
+
+
 def _row(connection_id: str, currency: str, today: date, period: int, part: Part) -> dict[str, Any]:
     named = {"connection_id": connection_id, "until": today, "days": period, "level": part.level, "id": part.id, "name": part.name}
-    return {**named, "status": part.status, "currency": currency, **_units(part.numbers), "spend_before": _unit(part.spend_before)}
+    return {**named, "status": part.status, "currency": currency, **_units(part.numbers), "spend_before": in_units(part.spend_before)}
 
 
 def _units(numbers: Numbers) -> dict[str, Decimal]:
-    return {name: _unit(getattr(numbers, name)) for name in ("spend", "revenue", "conversions", "purchases")}
-
-
-def _unit(micros: int) -> Decimal:
-    return Decimal(micros).scaleb(-6)
+    return {name: in_units(getattr(numbers, name)) for name in ("spend", "revenue", "conversions", "purchases")}
 
 
 _COLUMNS = {
@@ -126,8 +127,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     writer = csv.DictWriter(text, list(_COLUMNS))
     writer.writeheader()
     for row in rows:
-        name = f"'{row['name']}" if row["name"].startswith(("=", "+", "-", "@", "\t", "\r")) else row["name"]
-        writer.writerow({**row, "name": name})
+        writer.writerow({**row, "name": neutralised(row["name"])})
     return text.getvalue().encode()
 
 

@@ -6,17 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse import presentation
+from adpulse.metrics import in_units
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, compare
 
 
 def format_money(micros: int) -> str:
     """``1,234.50``."""
-    return f"{_units(micros):,.2f}"
+    return f"{in_units(micros):,.2f}"
 
 
 def format_count(micros: int) -> str:
     """Conversions, with the digits after the point that they have: ``12``, ``12.5``."""
-    units = _units(micros)
+    units = in_units(micros)
     return f"{int(units):,}" if units == int(units) else f"{units.normalize():,f}"
 
 
@@ -27,7 +28,7 @@ def format_ratio(ratio: Decimal | None) -> str:
 
 def format_change(comparison: Comparison) -> str:
     """``+12.30 (+4.1 %)``."""
-    change = f"{_units(comparison.change):+,.2f}"
+    change = f"{in_units(comparison.change):+,.2f}"
     return change if comparison.share is None else f"{change} ({100 * comparison.share:+.1f} %)"
 
 
@@ -40,10 +41,6 @@ def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Compariso
 def format_instant(instant: datetime) -> str:
     """An instant for people, in UTC."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def _units(micros: int) -> Decimal:
-    return Decimal(micros).scaleb(-6)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

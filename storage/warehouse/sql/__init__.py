@@ -4,8 +4,8 @@ A statement is a Jinja template. The filter ``for_each`` repeats a text for each
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
 ``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack.
 ``profit`` is computed from other metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those
-of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone`` are the statuses of deleted entities. ``covers`` is the
-condition that a row of a coverage has a campaign.
+of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone`` are the statuses of deleted entities, ``whole_currencies``
+those without a smaller unit. ``covers`` is the condition that a row of a coverage has a campaign.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.entities import GONE_STATUSES
 from adpulse.metrics import METRICS, PROFIT, Metric, Unit
 
@@ -24,6 +25,11 @@ _FOLDER = Path(__file__).parent
 def query(name: str, **values: str) -> str:
     """The text of ``<name>.sql`` with these values."""
     return _environment().get_template(f"{name}.sql").render(values)
+
+
+def literal(value: object) -> str:
+    """A text, or a path, as SQL has it."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 @cache
@@ -53,7 +59,8 @@ def _environment() -> Environment:
         "profit": PROFIT,
         "delivery_bits": sum(metric.bit for metric in metrics if not metric.of_conversions),
         "conversion_bits": sum(metric.bit for metric in metrics if metric.of_conversions),
-        "gone": ", ".join(f"'{status}'" for status in GONE_STATUSES),
+        "gone": ", ".join(map(literal, GONE_STATUSES)),
+        "whole_currencies": ", ".join(map(literal, sorted(WITHOUT_MINOR_UNIT))),
     }
     return environment
 

@@ -1,8 +1,7 @@
-{# Amounts of Meta are in the currency's smallest unit, which is the currency itself where its offset is 1 (page "Currency codes" of the
-Marketing API, read 2026-11-29), and 0 where there is no budget; amounts of Google are micros. #}
+{# Amounts of Meta are in the currency's smallest unit, and 0 where there is no budget; amounts of Google are micros. #}
 {% macro amount(field) -%}
 nullif(try_cast(k.attributes->>'{{ field }}' AS BIGINT), 0)
-    * if(c.currency IN ('CLP', 'COP', 'CRC', 'HUF', 'ISK', 'IDR', 'JPY', 'KRW', 'PYG', 'TWD', 'VND'), 1, 0.01)::DECIMAL(7, 6)
+    * if(c.currency IN ({{ whole_currencies }}), 1, 0.01)::DECIMAL(7, 6)
 {%- endmacro %}
 {% macro states() -%}
     k.status,
@@ -21,6 +20,14 @@ nullif(try_cast(k.attributes->>'{{ field }}' AS BIGINT), 0)
         {{ amount('daily_budget') }}
     ) AS daily_budget,
     {{ amount('lifetime_budget') }} AS lifetime_budget
+{%- endmacro %}
+{% macro delivery(of, keys) -%}
+delivery AS (
+    SELECT {{ keys }}, min(date) AS first_delivery, max(date) AS last_delivery
+    FROM {{ of }}
+    WHERE impressions <> 0 OR spend <> 0
+    GROUP BY {{ keys }}
+)
 {%- endmacro %}
 {% set known %}
 (
@@ -50,12 +57,7 @@ GROUP BY connection_id, connection, provider, currency, date;
 
 -- Campaigns as a walk last saw them, or before the first walk as their numbers name them.
 CREATE OR REPLACE VIEW campaigns AS
-WITH delivery AS (
-    SELECT connection_id, campaign_id, min(date) AS first_delivery, max(date) AS last_delivery
-    FROM campaign_day
-    WHERE impressions <> 0 OR spend <> 0
-    GROUP BY connection_id, campaign_id
-)
+WITH {{ delivery('campaign_day', 'connection_id, campaign_id') }}
 SELECT
     k.connection_id,
     c.name AS connection,
@@ -74,12 +76,7 @@ WHERE k.level = 'campaign';
 
 -- Ad sets (Meta) and ad groups (Google) as a walk last saw them, or before the first walk as their ads' numbers name them.
 CREATE OR REPLACE VIEW ad_sets AS
-WITH delivery AS (
-    SELECT connection_id, ad_set_id, min(date) AS first_delivery, max(date) AS last_delivery
-    FROM daily
-    WHERE impressions <> 0 OR spend <> 0
-    GROUP BY connection_id, ad_set_id
-)
+WITH {{ delivery('daily', 'connection_id, ad_set_id') }}
 SELECT
     k.connection_id,
     c.name AS connection,
@@ -99,12 +96,7 @@ WHERE k.level IN ('adset', 'ad_group');
 
 -- Ads and asset groups as a walk last saw them, or before the first walk as their numbers name them.
 CREATE OR REPLACE VIEW ads AS
-WITH delivery AS (
-    SELECT connection_id, level, external_id, min(date) AS first_delivery, max(date) AS last_delivery
-    FROM metric_facts
-    WHERE impressions <> 0 OR spend <> 0
-    GROUP BY connection_id, level, external_id
-)
+WITH {{ delivery('metric_facts', 'connection_id, level, external_id') }}
 SELECT
     k.connection_id,
     c.name AS connection,

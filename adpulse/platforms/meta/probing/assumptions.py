@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.metrics import MICROS
 from adpulse.platforms.meta.metrics import read
 from adpulse.platforms.meta.probing.allowed import ALLOWED
@@ -14,9 +15,6 @@ from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import Exchange, Transcript
 from adpulse.probe.verdicts import Assumption, Judgement, seen, undecided, whether
 from adpulse.refused_rows import RowRefused
-
-_ZERO_DECIMALS = frozenset({"CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"})
-"""Currencies whose smallest unit is one. Source: Marketing API, "Currencies" (offset 1)."""
 
 _USAGE = ("x-business-use-case-usage", "x-ad-account-usage", "x-app-usage", "x-fb-ads-insights-throttle")
 _WARNING = "x-ad-api-version-warning"
@@ -174,7 +172,7 @@ def _page_size(transcript: Transcript) -> Judgement:
 def _decimals(transcript: Transcript) -> Judgement:
     account, rows = transcript[Kind.ACCOUNT].body, rows_of(transcript[Kind.REPORT_ADS])
     currency = account.get("currency") if isinstance(account, dict) else None
-    if str(currency) not in _ZERO_DECIMALS:
+    if str(currency) not in WITHOUT_MINOR_UNIT:
         return undecided("the account's currency has smaller units")
     if not rows:
         return undecided("no ad delivered on that day")
