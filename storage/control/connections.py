@@ -27,6 +27,7 @@ from storage.control.listing import Criteria, Order, Place, ordered
 from storage.control.new_connections import NewConnection, first_due, granted, insert_connection
 from storage.control.outbox import publish
 from storage.control.tables import ConnectionRow, CredentialRow, RunRow, is_letter, is_open
+from storage.control.working_sizes import forget_account
 
 PAUSED = "Paused. Go on with: adpulse resume"
 """The ``status_reason`` of a paused connection."""
@@ -213,16 +214,21 @@ class Connections:
             resolve(session, of_connection, status.value, now)
 
     def delete(self, connection_id: str) -> None:
-        """Delete a connection with everything that refers to it, and its credential unless another connection uses it.
+        """Delete a connection with everything that refers to it; its credential and its account's sizes, unless another one has them.
 
         Its calls stay in the ledger: they count against the account's hour, whoever connects it next.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
-            used = session.scalar(select(ConnectionRow.credential_id).where(ConnectionRow.id == connection_id))
+            gone = session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one_or_none()
+            if gone is None:
+                return
             delete_whole(session, ConnectionRow, ConnectionRow.id == connection_id)
             others = exists().where(ConnectionRow.credential_id == CredentialRow.id)
-            delete_whole(session, CredentialRow, (CredentialRow.id == used) & ~others)
+            delete_whole(session, CredentialRow, (CredentialRow.id == gone.credential_id) & ~others)
+            same_account = (ConnectionRow.provider == gone.provider) & (ConnectionRow.external_id == gone.external_id)
+            if not session.scalar(select(exists().where(same_account))):
+                forget_account(session, connection_of(gone).ledger_key)
 
     def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
         """Give connections another credential and activate them all. ``reached``: their accounts' facts by connection id."""
