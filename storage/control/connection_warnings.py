@@ -79,8 +79,11 @@ class ConnectionWarnings:
         self._clock = clock
         self._rng = Random()  # noqa: S311 - jitter
 
-    def record(self, lease: Lease, kind: str, error: AdpulseError) -> None:
-        """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing."""
+    def record(self, lease: Lease, kind: str, error: AdpulseError, *, pause: float = 0.0) -> None:
+        """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing.
+
+        ``pause``: the seconds that the platform asks for, if it does; the longest backoff is the longest pause all the same.
+        """
         leased = is_leased_by(lease)
         key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind)
         now = self._clock.now()
@@ -89,13 +92,14 @@ class ConnectionWarnings:
                 return
             before = session.execute(select(ConnectionWarningRow.first_at, ConnectionWarningRow.times).where(key)).one_or_none()
             times = before.times + 1 if before else 1
+            seconds = max(backoff(times, self._rng, LONGEST_WARNING_BACKOFF), min(pause, LONGEST_WARNING_BACKOFF))
             values = {
                 "message": str(error),
                 "code": error.code,
                 "first_at": before.first_at if before else now,
                 "last_at": now,
                 "times": times,
-                "retry_at": now + timedelta(seconds=backoff(times, self._rng, LONGEST_WARNING_BACKOFF)),
+                "retry_at": now + timedelta(seconds=seconds),
                 "run_id": lease.run_id,
                 "generation": lease.generation,
             }

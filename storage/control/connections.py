@@ -253,7 +253,7 @@ class Connections:
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
         """Make no call before ``until`` (business time) for the account, in any workspace, or for the whole scope."""
         condition = ConnectionRow.scope == connection.scope
-        if scope == "account":
+        if scope != "app":
             condition = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
         # An earlier throttle may have named a later time, so a cooldown only gets longer.
         longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)

@@ -291,7 +291,7 @@ class MetaClient:
         except FacebookRequestError as error:
             translated = _from_sdk(error, path, params, about)
             self._note_app(_headers(error))
-            if not isinstance(translated, RateLimited):  # which pauses the calls by itself
+            if not isinstance(translated, RateLimited) or translated.scope == "entities":  # other throttles pause all calls by themselves
                 self._meters.note(_headers(error), about)
             raise translated from None
         except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError, RecursionError):
