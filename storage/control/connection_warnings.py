@@ -19,6 +19,9 @@ _READS = frozenset(FetchKind)
 ACCOUNT_FLAW = "account_flaw"
 """The kind of a warning that the platform does not report the account's currency, or no time zone that is known."""
 
+ACCOUNT_DISABLED = "account_disabled"
+"""The kind of the warning that the platform has disabled or closed the account. Its numbers are read as long as they are answered."""
+
 UNKNOWN_VALUES = "unknown_values"
 """The kind of a warning that entities have statuses or types that this version does not know."""
 
@@ -116,6 +119,11 @@ class ConnectionWarnings:
                 lock(session, ConnectionRow.id == connection_id)
                 matching = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
                 session.execute(delete(ConnectionWarningRow).where(matching))
+
+    def find(self, connection_id: str, kind: str) -> ConnectionWarning | None:
+        """The connection's warning of this kind; None if it has none."""
+        of_kind = (ConnectionWarningRow.connection_id == connection_id) & (ConnectionWarningRow.kind == kind)
+        return next(iter(self._select(of_kind)), None)
 
     def of_leg(self, lease: Lease) -> Mapping[FetchKind, ConnectionWarning]:
         """The reads that failed in this leg: they are not retried in it, and the leg is complete without them."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, case, delete, exists, func, or_, select, true, update
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from adpulse import frequency as frequencies
@@ -21,7 +21,7 @@ from adpulse.platforms.base import Size
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import labels
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_from, connection_of
-from storage.control.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
+from storage.control.connection_warnings import ACCOUNT_DISABLED, ConnectionWarning, ConnectionWarningRow, select_warnings
 from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
 from storage.control.listing import Criteria, Order, Place, ordered
 from storage.control.new_connections import NewConnection, first_due, granted, insert_connection
@@ -192,6 +192,8 @@ class Connections:
                 now = self._clock.now()
                 values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
                 values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
+                of_state = (ConnectionWarningRow.connection_id == connection_id) & (ConnectionWarningRow.kind == ACCOUNT_DISABLED)
+                session.execute(delete(ConnectionWarningRow).where(of_state))
             changeable = (ConnectionRow.id == connection_id) & _NOT_DELETING
             changed = session.execute(update(ConnectionRow).where(changeable).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:
