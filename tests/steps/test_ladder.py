@@ -314,6 +314,23 @@ def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sa
     assert (missing(installation, connection), campaigns[0] in stored()) == ([], True)
 
 
+@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
+def test_a_day_that_is_too_big_with_all_of_its_campaigns_is_read_in_ranges_of_them(installation, sandbox, provider):
+    connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
+    installation.leg(connection)
+    half = (len(installation.app.warehouse(connection.workspace_id).campaigns(connection.id)) + 1) // 2
+    sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), above_campaigns=half))
+
+    run = installation.finish(*installation.work(installation.claim()))
+
+    show("too much data", f"{provider}, more than half the campaigns of a day", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert "insights_job" not in {call.kind for call in sandbox.calls.calls()}
+    assert struck(sandbox, "too_much_data") <= MOST_REFUSED_CALLS
+    assert (missing(installation, connection), holes(installation, connection), warning(installation, connection)) == ([], {}, None)
+    assert installation.differences(connection) == []
+
+
 def one_day_as_a_report(sandbox):
     sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "day": IMPOSSIBLE.isoformat()}])
 
