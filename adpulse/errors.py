@@ -43,8 +43,12 @@ from typing import Literal
 
 from adpulse.redact import excerpt, redact
 
-Scope = Literal["account", "app"]
-"""What must pause: the account, or all that the platform counts together (the Meta app, the Google Cloud project)."""
+Scope = Literal["account", "entities", "app"]
+"""What must pause.
+
+The account; of it only the reads of campaigns and ads, while its numbers can be read; or all that the platform counts together (the Meta
+app, the Google Cloud project).
+"""
 
 
 _LONGEST_LINE = 300

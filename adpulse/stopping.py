@@ -5,8 +5,11 @@ from datetime import timedelta
 from adpulse.errors import AccessBlocked, AccountRefused, AdpulseError, AuthExpired, LoginRequired, VersionSunset
 from adpulse.model import ConnectionStatus
 
+DISABLED = "disabled"
+"""The code of an account that its platform reports as disabled or closed."""
+
 _BY_CODE = {
-    "disabled": ConnectionStatus.DISABLED,
+    DISABLED: ConnectionStatus.DISABLED,
     "CUSTOMER_NOT_ENABLED": ConnectionStatus.DISABLED,
     "currency_changed": ConnectionStatus.CURRENCY_CHANGED,
 }

@@ -85,6 +85,8 @@ class Rule:
     campaign: str | None = None
     """Only reports that have rows of this campaign."""
     above_fields: int | None = None
+    above_campaigns: int | None = None
+    """Only reports that have rows of more campaigns than this, of those that the account ever had."""
 
     def breaks_creative(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of ads has the creative that the fault ``broken_creative`` is about."""
@@ -108,6 +110,8 @@ class Request:
     fields: int = 0
     has_campaign: Callable[[str], bool] | None = None
     """Whether a report's filter leaves a campaign in; None for other requests."""
+    count_campaigns: Callable[[], int] = lambda: 0
+    """Counts the account's campaigns that a report's filter leaves in; called only for a rule that bounds them."""
     filtering: str = ""
     """The parameter ``filtering`` of a call to Meta, as it was sent."""
     named_only: bool = False
@@ -189,7 +193,7 @@ class Faults:
         if any(getattr(rule, name) not in (None, getattr(request, name)) for name in _EXACT_FIELDS):
             return False
         bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days), (rule.above_fields, request.fields))
-        meant = _is_within(rule, request)
+        meant = _is_within(rule, request) and (rule.above_campaigns is None or request.count_campaigns() > rule.above_campaigns)
         filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
         if not (filtered and meant) or any(bound is not None and actual <= bound for bound, actual in bounds):
             return False

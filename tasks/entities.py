@@ -13,7 +13,8 @@ from adpulse.model import AccountFacts, Fetch, FetchKind, Lease
 from adpulse.planner.day_parts import FIRST_WALK_CALLS
 from adpulse.platforms.base import CallSlot, PlatformClient
 from adpulse.platforms.registry import platform_of
-from storage.control.connection_warnings import ACCOUNT_FLAW, API_VERSION, ConnectionWarnings
+from adpulse.stopping import DISABLED
+from storage.control.connection_warnings import ACCOUNT_DISABLED, ACCOUNT_FLAW, API_VERSION, ConnectionWarnings
 from tasks.batch import Batch, Outcome, missing, read_concurrently
 from tasks.campaign_requests import at_most, is_of_unknown_size
 from tasks.optional import optional
@@ -56,23 +57,33 @@ def _read(app: App, client: PlatformClient, lease: Lease, fetch: Fetch) -> Entit
 def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     """Compare the account with what was connected: its currency must not change under stored money.
 
+    A disabled account is a warning until the leg has read its numbers, which the platform may still answer; then polling stops.
+
     Raises:
-        AccountRefused: the account is disabled, or its currency is another one now; polling stops, data stay.
+        AccountRefused: its currency is another one now; polling stops, data stay.
     """
     connection = lease.connection
     facts = app.client(connection).facts(connection, slot)
     if facts.currency and facts.currency != connection.currency:
         raise AccountRefused(connection.currency_change_message(facts.currency), "currency_changed")
-    if not facts.enabled:
-        label = platform_of(connection.provider).label
-        message = f"{label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
-        raise AccountRefused(message, "disabled")
+    _note_state(app.warnings, lease, facts)
     _note_flaw(app.warnings, lease, facts)
     if zones.is_known(facts.timezone):
         if facts.timezone != connection.timezone:
             app.partitions.forget(connection.id)  # the platform's days have other borders now
         app.connections.set_facts(connection.id, facts)
     _note_version(app, lease)
+
+
+def _note_state(warnings: ConnectionWarnings, lease: Lease, facts: AccountFacts) -> None:
+    """Warn while the platform has disabled or closed the account."""
+    connection = lease.connection
+    if facts.enabled:
+        warnings.clear(connection.id, {ACCOUNT_DISABLED})
+        return
+    label = platform_of(connection.provider).label
+    message = f"{label} has disabled {connection.name} ({connection.external_id}): {facts.status}. Its data stay."
+    warnings.record(lease, ACCOUNT_DISABLED, AdpulseError(message, DISABLED))
 
 
 def _note_flaw(warnings: ConnectionWarnings, lease: Lease, facts: AccountFacts) -> None:

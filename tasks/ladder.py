@@ -185,6 +185,7 @@ class _Days:
         """
         if not request.is_one_day:
             self.requests.went_down = self.split_days = True
+            self._log_step(request, Step.DAYS)
             for half in descend(request, (), (), ()).requests:
                 self._take(half)
             return
@@ -199,7 +200,7 @@ class _Days:
             known = self.app.warehouse(self.connection.workspace_id).campaigns(self.connection.id)
             descent = descend(request, self.steps.available, tried, known)
             tried.append(descent.step)
-            log.info("connection %s: %s of %s as %s", self.connection.id, request.kind, request.since, descent.step)
+            self._log_step(request, descent.step)
             if descent.step is Step.FIELDS:
                 self._by_fields(request, descent.requests)
             elif descent.step is Step.CAMPAIGNS:
@@ -213,6 +214,10 @@ class _Days:
                 return
         if request.campaigns.is_whole:
             self.steps.note(request.since, tried[-1])
+
+    def _log_step(self, request: MetricsRequest, step: Step) -> None:
+        days = request.since if request.is_one_day else f"{request.since} to {request.until}"
+        log.info("connection %s: %s of %s as %s", self.connection.id, request.kind, days, step)
 
     def _by_fields(self, request: MetricsRequest, halves: tuple[MetricsRequest, ...]) -> None:
         if answer := by_fields(self.requests, halves):

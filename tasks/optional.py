@@ -34,7 +34,7 @@ def optional(warnings: ConnectionWarnings, lease: Lease, fetch: Fetch, read: Cal
     Unexpected exceptions are warnings as well: one entity in an unknown form must not stop the numbers.
 
     Raises:
-        RateLimited, or one of _STOPS.
+        RateLimited: the numbers must wait too. Or one of _STOPS.
     """
     try:
         with during(fetch):
@@ -42,7 +42,11 @@ def optional(warnings: ConnectionWarnings, lease: Lease, fetch: Fetch, read: Cal
     except RateLimited as error:
         if fetch.kind is FetchKind.ENTITIES_FULL and error.code is None:  # a walk that the hour has no room for must not take the next one
             warnings.record(lease, fetch.kind, error)
-        raise
+        if error.scope != "entities":
+            raise
+        log.warning("run %s goes on without %s: %s", lease.run_id, fetch.label, error)
+        warnings.record(lease, fetch.kind, error, pause=error.retry_after or 0)
+        return None
     except _STOPS:
         raise
     except AdpulseError as error:

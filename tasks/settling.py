@@ -15,6 +15,7 @@ from adpulse.bootstrap import App
 from adpulse.entities import GONE_STATUSES
 from adpulse.errors import (
     AccessBlocked,
+    AccountRefused,
     AdpulseError,
     LeaseLost,
     Permanent,
@@ -26,8 +27,8 @@ from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease,
 from adpulse.planner.next_read import LONGEST_WAIT, next_useful_slot
 from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, LONGEST_OUTAGE_BACKOFF, backoff, cooldown
-from adpulse.stopping import status_after
-from storage.control.connection_warnings import ConnectionWarning
+from adpulse.stopping import DISABLED, status_after
+from storage.control.connection_warnings import ACCOUNT_DISABLED, ConnectionWarning, ConnectionWarnings
 from storage.control.database import INFRASTRUCTURE
 from storage.control.runs import Leg
 from storage.control.sizes import Sizes
@@ -259,7 +260,16 @@ def _close(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
     elif lease.parts is Parts.ENTITIES and (failed := [warning for kind, warning in app.warnings.of_leg(lease).items() if kind in WALKS]):
         app.runs.unfulfilled(lease, leg, _as_error(failed[0]))
     else:
-        app.runs.done(lease, leg)
+        _finish(app, lease, leg)
+
+
+def _finish(app: App, lease: Lease, leg: Leg) -> None:
+    """Close the run. An account that its platform has disabled is not synced by ticks any more, but checked again by itself."""
+    connection, disabled = lease.connection, app.warnings.find(lease.connection.id, ACCOUNT_DISABLED)
+    rechecks = app.refusals.rechecks(connection.id) if disabled else 0
+    app.runs.done(lease, leg)
+    if disabled:
+        app.refusals.stop(connection, ConnectionStatus.DISABLED, disabled.message, rechecks=rechecks)
 
 
 def _next_due_at(app: App, lease: Lease, now: datetime, wait: float | None) -> datetime | None:
@@ -293,6 +303,8 @@ def _wait(app: App, lease: Lease, error: RateLimited, leg: Leg, now: datetime) -
 
 def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) -> None:
     """What a person must mend, and what keeps failing, becomes a dead letter; the rest is tried again after a growing pause."""
+    if type(error) is AccountRefused and (disabled := app.warnings.find(lease.connection.id, ACCOUNT_DISABLED)):
+        error = _refused_as_disabled(app.warnings, lease, disabled, error)
     status = status_after(error)
     failures = app.connections.get(lease.connection.id).consecutive_failures + 1
     if isinstance(error, Permanent) or failures >= DEAD_AFTER:
@@ -302,3 +314,11 @@ def _fail(app: App, lease: Lease, error: AdpulseError, leg: Leg, now: datetime) 
             app.refusals.stop_scope(lease.connection, ConnectionStatus.BLOCKED, str(error))
     else:
         app.runs.failed(lease, leg, error, until=now + timedelta(seconds=backoff(failures, _rng, LONGEST_OUTAGE_BACKOFF)))
+
+
+def _refused_as_disabled(warnings: ConnectionWarnings, lease: Lease, disabled: ConnectionWarning, error: AdpulseError) -> AdpulseError:
+    """The refusal of a disabled account's numbers, which are not requested again while it is disabled."""
+    warnings.clear(lease.connection.id, {ACCOUNT_DISABLED})
+    refused = AccountRefused(f"{disabled.message} {error}", DISABLED)
+    refused.during = error.during
+    return refused

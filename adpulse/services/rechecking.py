@@ -1,12 +1,15 @@
 """Checks refused connections again; those that the platform accepts again are synced."""
 
 import logging
+from datetime import timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AccountRefused, AdpulseError, RateLimited, Unavailable
-from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat
+from adpulse.model import AccountFacts, Connection, ConnectionStatus, Heat, Parts
+from adpulse.platforms.registry import platform_of
 from adpulse.services.syncing import Dispatch, dispatch, request_sync
 from adpulse.stopping import status_after
+from storage.control.connection_warnings import ACCOUNT_DISABLED
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +37,23 @@ def _recheck(app: App, connection: Connection, dispatcher: Dispatch) -> bool:
         app.connections.set_status(connection.id, ConnectionStatus.CURRENCY_CHANGED, connection.currency_change_message(facts.currency))
         return False
     if not facts.enabled:
-        return False
+        return _read_numbers(app, connection, facts, dispatcher)
+    app.warnings.clear(connection.id, {ACCOUNT_DISABLED})
     app.refusals.resume(connection.id, facts.login_customer_id)
     request_sync(app, connection.id, dispatcher=dispatcher)
     log.info("connection %s (%s) is accepted by the platform again and is synced", connection.name, connection.id)
+    return True
+
+
+def _read_numbers(app: App, connection: Connection, facts: AccountFacts, dispatcher: Dispatch) -> bool:
+    """Read the numbers of a disabled account once more, while its last days may change and the platform has answered for them."""
+    disabled = app.warnings.find(connection.id, ACCOUNT_DISABLED)
+    days = platform_of(connection.provider).lookback_days
+    if disabled is None or app.clock.now() - disabled.first_at > timedelta(days=days):
+        return False
+    app.refusals.resume(connection.id, facts.login_customer_id)
+    request_sync(app, connection.id, Parts.METRICS, dispatcher=dispatcher)
+    log.info("connection %s (%s) is still disabled; its last %s days are read", connection.name, connection.id, days)
     return True
 
 

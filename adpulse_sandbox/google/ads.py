@@ -20,7 +20,7 @@ from adpulse_sandbox.google.login import OAuthError
 from adpulse_sandbox.google.oauth import TokenIssuer, revoked_token
 from adpulse_sandbox.google.rows import Row, Rows
 from adpulse_sandbox.google.truth import GoogleTruth
-from adpulse_sandbox.google.world import Credential, Customer, GoogleWorld
+from adpulse_sandbox.google.world import CAMPAIGN, Credential, Customer, GoogleWorld
 
 PAGE_ROWS = 10_000
 """The number of rows in a page of Search and in a message of SearchStream."""
@@ -321,6 +321,7 @@ class Ads:
             span=plan.days if plan else None,
             fields=len(plan.select) if plan else 0,
             has_campaign=plan.has_campaign if plan else None,
+            count_campaigns=lambda: self._count_campaigns(call.customer, plan),
             platform="google",
             resource=plan.resource if plan else "",
         )
@@ -334,6 +335,11 @@ class Ads:
         error = error_of(rule)
         if error:
             raise error
+
+    def _count_campaigns(self, customer_id: str, plan: Plan | None) -> int:
+        """How many of the customer's campaigns a query's conditions leave in; none if it is no query of campaigns."""
+        customer = self.world.customers.get(customer_id)
+        return sum(plan.has_campaign(str(campaign.id)) for campaign in customer.of(CAMPAIGN)) if plan and customer else 0
 
     def _change_customer(self, customer_id: str, rule: Rule) -> None:
         """Change the customer permanently, as the fault says."""

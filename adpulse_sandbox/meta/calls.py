@@ -57,6 +57,7 @@ class Call:
             span=report.span if report else None,
             fields=len(report.fields) if report else 0,
             has_campaign=report.has_campaign if report else None,
+            count_campaigns=report.count_campaigns if report else lambda: 0,
             filtering=self.params.get("filtering", ""),
         )
         self.rule = rule = faults.strike(request)

@@ -96,6 +96,10 @@ class Query:
         """Whether its filters leave a campaign in."""
         return all(condition.holds(campaign_id) for condition in self.conditions if condition.field == "campaign.id")
 
+    def count_campaigns(self) -> int:
+        """How many of the account's campaigns have rows in it: those that its filters leave in, and none in the account's totals."""
+        return sum(self.has_campaign(campaign.id) for campaign in self.account.campaigns) if self.level != "account" else 0
+
 
 def parse(account: Account, scope: Entity | None, params: Mapping[str, str], names: Names, now: datetime) -> Query:
     """Check every parameter of a report's request.

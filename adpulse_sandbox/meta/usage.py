@@ -9,6 +9,9 @@ _HOURLY_CALLS = 600
 
 _REPORTS = ("", "insights", "insights_job", "job", "job_insights")
 _APP_THROTTLE = 4
+_FIRST_OF_USE_CASES = 80000
+"""Codes from here on are limits of one use case each ("Rate Limits", section "Business Use Case Rate Limits")."""
+
 _SPENT, _OTHERS_MINUTES = 100, 30
 
 
@@ -35,7 +38,10 @@ def usage_headers(
     if not account:
         return dict(OF_APP)
     code, minutes = throttle or (0, 0)
-    percent = 100 if throttle else min(100, 100 * calls // _HOURLY_CALLS)
+    called = min(100, 100 * calls // _HOURLY_CALLS)
+    percent = 100 if throttle else called
+    of_use_case = code >= _FIRST_OF_USE_CASES
+    account_percent, account_minutes = (called, 0) if of_use_case else (percent, minutes)
     tier = {"ads_api_access_tier": "development_access" if limited_tier else "standard_access"}
     usage = {
         "type": "ads_insights" if kind in _REPORTS else "ads_management",
@@ -45,8 +51,8 @@ def usage_headers(
     }
     cases = [{**usage, "estimated_time_to_regain_access": minutes, **tier}, *(_other_case(name, used) for name, used in others)]
     business_use_case = {account: cases}
-    insights_throttle = {"app_id_util_pct": percent if code == _APP_THROTTLE else 1, "acc_id_util_pct": percent, **tier}
-    of_account = {"acc_id_util_pct": percent, "reset_time_duration": minutes * 60, **tier}
+    insights_throttle = {"app_id_util_pct": percent if code == _APP_THROTTLE else 1, "acc_id_util_pct": account_percent, **tier}
+    of_account = {"acc_id_util_pct": account_percent, "reset_time_duration": account_minutes * 60, **tier}
     return {
         "x-business-use-case-usage": json.dumps(business_use_case),
         "x-fb-ads-insights-throttle": json.dumps(insights_throttle),

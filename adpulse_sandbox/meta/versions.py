@@ -5,7 +5,11 @@ from datetime import date, datetime
 from adpulse_sandbox.meta.errors import GraphError
 
 VERSIONS: dict[str, date | None] = {"v25.0": date(2027, 2, 23), "v26.0": None, "v27.0": None}
-"""The first day without the version, None if no end is announced. Source: "Marketing API version history", read 2026-11-29."""
+"""The first day without the version, None if no end is announced. Source: "Marketing API version history", read 2026-11-29.
+
+They came out on 2026-02-18, 2026-07-29 and 2026-11-04 (the same page). A version is answered before its day too: a world may begin at any
+time, so that clients of today can be tried through a season that has passed, and its numbers do not depend on the version.
+"""
 
 LATEST = "v27.0"
 

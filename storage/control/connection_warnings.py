@@ -19,6 +19,9 @@ _READS = frozenset(FetchKind)
 ACCOUNT_FLAW = "account_flaw"
 """The kind of a warning that the platform does not report the account's currency, or no time zone that is known."""
 
+ACCOUNT_DISABLED = "account_disabled"
+"""The kind of the warning that the platform has disabled or closed the account. Its numbers are read as long as they are answered."""
+
 UNKNOWN_VALUES = "unknown_values"
 """The kind of a warning that entities have statuses or types that this version does not know."""
 
@@ -79,8 +82,11 @@ class ConnectionWarnings:
         self._clock = clock
         self._rng = Random()  # noqa: S311 - jitter
 
-    def record(self, lease: Lease, kind: str, error: AdpulseError) -> None:
-        """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing."""
+    def record(self, lease: Lease, kind: str, error: AdpulseError, *, pause: float = 0.0) -> None:
+        """Record a failure of this leg; each failure of a read doubles its pause. A lost lease changes nothing.
+
+        ``pause``: the seconds that the platform asks for, if it does; the longest backoff is the longest pause all the same.
+        """
         leased = is_leased_by(lease)
         key = (ConnectionWarningRow.connection_id == lease.connection.id) & (ConnectionWarningRow.kind == kind)
         now = self._clock.now()
@@ -89,13 +95,14 @@ class ConnectionWarnings:
                 return
             before = session.execute(select(ConnectionWarningRow.first_at, ConnectionWarningRow.times).where(key)).one_or_none()
             times = before.times + 1 if before else 1
+            seconds = max(backoff(times, self._rng, LONGEST_WARNING_BACKOFF), min(pause, LONGEST_WARNING_BACKOFF))
             values = {
                 "message": str(error),
                 "code": error.code,
                 "first_at": before.first_at if before else now,
                 "last_at": now,
                 "times": times,
-                "retry_at": now + timedelta(seconds=backoff(times, self._rng, LONGEST_WARNING_BACKOFF)),
+                "retry_at": now + timedelta(seconds=seconds),
                 "run_id": lease.run_id,
                 "generation": lease.generation,
             }
@@ -112,6 +119,11 @@ class ConnectionWarnings:
                 lock(session, ConnectionRow.id == connection_id)
                 matching = (ConnectionWarningRow.connection_id == connection_id) & ConnectionWarningRow.kind.in_(passed)
                 session.execute(delete(ConnectionWarningRow).where(matching))
+
+    def find(self, connection_id: str, kind: str) -> ConnectionWarning | None:
+        """The connection's warning of this kind; None if it has none."""
+        of_kind = (ConnectionWarningRow.connection_id == connection_id) & (ConnectionWarningRow.kind == kind)
+        return next(iter(self._select(of_kind)), None)
 
     def of_leg(self, lease: Lease) -> Mapping[FetchKind, ConnectionWarning]:
         """The reads that failed in this leg: they are not retried in it, and the leg is complete without them."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, case, delete, exists, func, or_, select, true, update
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from adpulse import frequency as frequencies
@@ -21,12 +21,13 @@ from adpulse.platforms.base import Size
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control import labels
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_from, connection_of
-from storage.control.connection_warnings import ConnectionWarning, ConnectionWarningRow, select_warnings
+from storage.control.connection_warnings import ACCOUNT_DISABLED, ConnectionWarning, ConnectionWarningRow, select_warnings
 from storage.control.database import Engine, Session, columns, delete_whole, lock, reading
 from storage.control.listing import Criteria, Order, Place, ordered
 from storage.control.new_connections import NewConnection, first_due, granted, insert_connection
 from storage.control.outbox import publish
 from storage.control.tables import ConnectionRow, CredentialRow, RunRow, is_letter, is_open
+from storage.control.working_sizes import forget_account
 
 PAUSED = "Paused. Go on with: adpulse resume"
 """The ``status_reason`` of a paused connection."""
@@ -191,6 +192,8 @@ class Connections:
                 now = self._clock.now()
                 values |= {"next_due_at": first_due(before.frequency, now), "expected_since": now}
                 values |= {"consecutive_failures": 0, "consecutive_throttles": 0, "rechecks": 0, "recheck_at": None}
+                of_state = (ConnectionWarningRow.connection_id == connection_id) & (ConnectionWarningRow.kind == ACCOUNT_DISABLED)
+                session.execute(delete(ConnectionWarningRow).where(of_state))
             changeable = (ConnectionRow.id == connection_id) & _NOT_DELETING
             changed = session.execute(update(ConnectionRow).where(changeable).values(**values)).rowcount
             if changed and status in ATTENTION and before.status is not status:
@@ -213,16 +216,21 @@ class Connections:
             resolve(session, of_connection, status.value, now)
 
     def delete(self, connection_id: str) -> None:
-        """Delete a connection with everything that refers to it, and its credential unless another connection uses it.
+        """Delete a connection with everything that refers to it; its credential and its account's sizes, unless another one has them.
 
         Its calls stay in the ledger: they count against the account's hour, whoever connects it next.
         """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id == connection_id)
-            used = session.scalar(select(ConnectionRow.credential_id).where(ConnectionRow.id == connection_id))
+            gone = session.execute(select(*CONNECTION_COLUMNS).where(ConnectionRow.id == connection_id)).one_or_none()
+            if gone is None:
+                return
             delete_whole(session, ConnectionRow, ConnectionRow.id == connection_id)
             others = exists().where(ConnectionRow.credential_id == CredentialRow.id)
-            delete_whole(session, CredentialRow, (CredentialRow.id == used) & ~others)
+            delete_whole(session, CredentialRow, (CredentialRow.id == gone.credential_id) & ~others)
+            same_account = (ConnectionRow.provider == gone.provider) & (ConnectionRow.external_id == gone.external_id)
+            if not session.scalar(select(exists().where(same_account))):
+                forget_account(session, connection_of(gone).ledger_key)
 
     def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
         """Give connections another credential and activate them all. ``reached``: their accounts' facts by connection id."""
@@ -247,7 +255,7 @@ class Connections:
     def cool_down(self, connection: Connection, scope: Scope, until: datetime, reason: str) -> None:
         """Make no call before ``until`` (business time) for the account, in any workspace, or for the whole scope."""
         condition = ConnectionRow.scope == connection.scope
-        if scope == "account":
+        if scope != "app":
             condition = (ConnectionRow.provider == connection.provider) & (ConnectionRow.external_id == connection.external_id)
         # An earlier throttle may have named a later time, so a cooldown only gets longer.
         longer = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until < until)

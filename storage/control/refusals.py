@@ -42,6 +42,25 @@ class Refusals:
             session.execute(update(ConnectionRow).where(refused).values(rechecks=rechecks + 1, recheck_at=at))
         return True
 
+    def rechecks(self, connection_id: str) -> int:
+        """How often the connection was checked since its last sync of an account that its platform accepted."""
+        with reading(self._engine).connect() as session:
+            return session.scalar(select(ConnectionRow.rechecks).where(ConnectionRow.id == connection_id)) or 0
+
+    def stop(self, stopped: Connection, status: ConnectionStatus, reason: str, *, rechecks: int) -> None:
+        """Stop an active connection whose sync is done all the same; its checks go on where they were before that sync.
+
+        Nobody is notified again of what a check only confirmed.
+        """
+        active = (ConnectionRow.id == stopped.id) & (ConnectionRow.status == ConnectionStatus.ACTIVE.value)
+        at = self._clock.now() + stopping.recheck_pause(rechecks)
+        values = {"status": status.value, "status_reason": reason, "rechecks": rechecks, "recheck_at": at}
+        with self._engine.begin() as session:
+            lock(session, active)
+            changed = session.execute(update(ConnectionRow).where(active).values(**values)).rowcount
+            if changed and not rechecks:
+                publish(session, needs_attention(stopped, status, reason), now=self._wall.now())
+
     def resume(self, connection_id: str, login_customer_id: str | None) -> None:
         """Activate a refused connection again, through this manager; one that is not refused any more stays as it is."""
         refused = (ConnectionRow.id == connection_id) & _REFUSED

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
 from adpulse.ladder import grown
-from storage.control.database import Engine, insert_or_update, reading
+from storage.control.database import Engine, Session, insert_or_update, reading
 from storage.control.tables import Base
 
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -16,7 +16,10 @@ _FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class WorkingSizeRow(Base):
-    """``part`` of an account is an edge, whose size is rows a page, or of a kind of read, whose size is days, campaigns or a step."""
+    """``account`` is a connection's ``ledger_key``.
+
+    Its ``part`` is an edge, whose size is rows a page, or of a kind of read, whose size is days, campaigns or a step.
+    """
 
     __tablename__ = "working_size"
     account: Mapped[str] = mapped_column(primary_key=True)
@@ -64,6 +67,11 @@ class WorkingSizes:
         """Remove a size."""
         with self._engine.begin() as session:
             session.execute(delete(WorkingSizeRow).where((WorkingSizeRow.account == account) & (WorkingSizeRow.part == part)))
+
+
+def forget_account(session: Session, account: str) -> None:
+    """Remove all sizes of an account, which nobody has connected any more."""
+    session.execute(delete(WorkingSizeRow).where(WorkingSizeRow.account == account))
 
 
 class AccountSizes:

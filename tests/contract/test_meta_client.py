@@ -241,8 +241,9 @@ def test_entities_whose_meter_is_full_are_read_later_and_numbers_at_once(meta, s
     sandbox.faults.add([{"action": "rewrite", "kind": "insights", "place": "headers.x-business-use-case-usage", "value": full, "count": 1}])
     meta.ads()
 
-    with pytest.raises(Unavailable, match="read later"):
+    with pytest.raises(RateLimited, match="read later") as caught:
         meta.entities()
+    assert caught.value.scope == "entities"
     assert keyed(meta.ads()) == keyed(meta.truth())
     assert meta.entities().num_rows
 

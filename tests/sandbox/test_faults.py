@@ -474,6 +474,17 @@ def test_a_rule_above_days_spares_shorter_ranges(wire):
     assert (week.status_code, longer.status_code) == (200, 400)
 
 
+def test_a_rule_above_campaigns_spares_reports_of_fewer(wire):
+    ids = [campaign.id for campaign in wire.account.campaigns]
+    wire.arm("too_much_data", above_campaigns=len(ids) - 1)
+
+    def filtered(operator, value):
+        return wire.insights(filtering=[{"field": "campaign.id", "operator": operator, "value": value}]).status_code
+
+    assert wire.insights().status_code == 400
+    assert [filtered("IN", ids), filtered("IN", ids[1:]), filtered("NOT_IN", ids[:1])] == [400, 200, 200]
+
+
 def test_a_rule_for_an_account_spares_the_others(wire):
     other = wire.sandbox.world.account("Sakura Tea").id
     wire.arm("throttle", account=other)

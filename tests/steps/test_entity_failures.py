@@ -132,6 +132,31 @@ def test_what_concerns_the_whole_account_still_stops_it(installation, name, acti
     assert installation.app.partitions.ages(connection.id).days == {}
 
 
+def test_a_throttle_of_campaigns_and_ads_alone_is_a_warning_for_as_long_as_meta_says_and_numbers_go_on(installation):
+    connection = connect(installation, META, Frequency.EVERY_5_MIN.value)
+    clock = installation.sandbox.clock
+    installation.sandbox.faults.add(aimed(META, "throttle", code=80004, minutes=47))
+    (run,) = installation.tick(Frequency.EVERY_5_MIN)
+    installation.finish(run)
+
+    view = installation.app.connections.get(connection.id)
+    (warning,) = view.warnings
+    assert (warning.kind, warning.code, warning.retry_at - warning.last_at) == ("entities_full", "80004/2446079", 47 * MINUTE)
+    assert (view.cooldown_until, view.last_sync_error, view.last_sync_completed_at is not None) == (None, None, True)
+    struck = installation.sandbox.faults.as_json()[0]["struck"]
+    clock.set(warning.retry_at - 5 * MINUTE)
+    installation.tick(Frequency.EVERY_5_MIN)
+    assert installation.sandbox.faults.as_json()[0]["struck"] == struck == 1
+    assert installation.app.partitions.ages(connection.id).days[FetchKind.ADS, connection.today(clock.now())] == clock.now()
+
+    installation.sandbox.faults.clear()
+    clock.set(warning.retry_at + 5 * MINUTE)
+    for again in installation.tick(Frequency.EVERY_5_MIN):
+        installation.finish(again)
+    assert warnings(installation, connection) == {}
+    assert installation.differences(connection) == []
+
+
 def test_the_pause_after_a_failed_walk_doubles_to_six_hours_and_ticks_read_numbers_meanwhile(installation):
     connection = connect(installation, META, Frequency.EVERY_5_MIN.value)
     clock = installation.sandbox.clock

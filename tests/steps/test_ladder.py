@@ -1,8 +1,9 @@
 """The ladder on the real path: what a platform cannot answer costs that one thing, is named, and comes back.
 
-Each test prints its row of one table: failure, place, steps, calls, what is stored. ``pytest -s`` shows it.
+The tests print one table in the end: failure and place → steps, calls, what is stored. ``pytest -s`` shows it.
 """
 
+import logging
 from collections import Counter
 from datetime import date, timedelta
 
@@ -24,6 +25,7 @@ IMPOSSIBLE = TODAY - 30 * DAY
 NINETY = [TODAY - n * DAY for n in range(90)]
 MOST_REFUSED_CALLS = 25
 REPORT_KINDS = ("insights", "insights_job")
+REPORTS = (*REPORT_KINDS, "search_stream")
 NAMED = [("meta", 1), ("google", None), *(("meta", code) for code in (17, 1504018, 1504038, 1504044))]
 PASSING = [("meta", "transient"), ("meta", "server_error"), ("google", "DEADLINE_EXCEEDED"), ("google", "INTERNAL_ERROR")]
 
@@ -83,14 +85,60 @@ def warning(installation, connection):
     return next((each.message for each in warnings if each.kind == "missing_days"), None)
 
 
-def show(what, where, installation, connection, calls):
-    steps = Counter((call.kind, call.fault or "answered") for call in calls if call.kind in ("insights", "insights_job", "search_stream"))
-    stored = 90 - len(missing(installation, connection))
-    print(f"{what} | {where} | {dict(steps)} | {len(calls)} calls | {stored} of 90 days")
+STEPS = {"tasks.ladder": "as %s", "adpulse.platforms.meta.client": "requesting %s"}
+"""What takes a step, and the end of its message."""
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The rows of the tests that ran, printed in the end."""
+    rows = [("failure", "place", "steps", "calls", "refused", "stored")]
+    yield rows
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print("", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows), sep="\n")
+
+
+class Steps(logging.Handler):
+    """Counts the steps of the ladder by its messages, and prints none of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = Counter()
+
+    def emit(self, record):
+        if record.msg.endswith(STEPS[record.name]):
+            self.taken[str(record.args[-1]) if record.name == "tasks.ladder" else "rows"] += 1
+
+
+@pytest.fixture
+def steps():
+    """The steps that were taken, each with how often."""
+    counting, loggers = Steps(), [logging.getLogger(name) for name in STEPS]
+    for logger in loggers:
+        logger.addHandler(counting)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    yield counting.taken
+    for logger in loggers:
+        logger.removeHandler(counting)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+
+@pytest.fixture
+def show(table, steps):
+    """Adds a row of the table."""
+
+    def add(failure, place, installation, connection, calls):
+        refused = sum(call.kind in REPORTS and call.fault is not None for call in calls)
+        counts = str(len(calls)), str(refused), f"{90 - len(missing(installation, connection))} of 90 days"
+        table.append((failure, place, ", ".join(f"{step} {count}" for step, count in steps.items()) or "-", *counts))
+
+    return add
 
 
 @pytest.mark.parametrize(("provider", "code"), first_quick(NAMED, 2))  # the table of names: tests/contract
-def test_one_impossible_day_of_ninety_costs_that_day_alone_and_is_named_within_a_leg(installation, sandbox, provider, code):
+def test_one_impossible_day_of_ninety_costs_that_day_alone_and_is_named_within_a_leg(installation, sandbox, show, provider, code):
     connection = ready(installation, of(provider))
     installation.leg(connection)  # today and the account's size
     sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), **({"code": code} if code else {})))
@@ -131,7 +179,7 @@ def test_a_hole_is_requested_again_daily_within_three_calls_a_kind_and_filled_on
 
 
 @pytest.mark.parametrize(("provider", "code"), first_quick(NAMED, 2))
-def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, code):
+def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, show, provider, code):
     connection = ready(installation, of(provider))
     sandbox.faults.add(reports(provider, above_days=3, **({"code": code} if code else {})))
 
@@ -144,7 +192,7 @@ def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_nin
 
 
 @pytest.mark.parametrize(("provider", "name"), first_quick(PASSING))
-def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, provider, name):
+def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, show, provider, name):
     connection = ready(installation, of(provider))
     rule = {"action": "transient", "reason": name} if provider == "google" else {"action": name}
     sandbox.faults.add(reports(provider, above_days=3, **rule))
@@ -163,7 +211,7 @@ def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninet
 
 
 @pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
-def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_within_ten_minutes(installation, sandbox, provider):
+def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_within_ten_minutes(installation, sandbox, show, provider):
     connection = ready(installation, of(provider), Frequency.EVERY_5_MIN.value)
     installation.sync(connection)
     sandbox.faults.add([{"action": "server_error", "platform": provider}])
@@ -195,7 +243,7 @@ def read_at(installation, connection):
     return max(at for (kind, day), at in ages.items() if kind is FetchKind.ADS and day >= today - DAY)
 
 
-def test_a_day_that_is_too_big_with_all_of_its_fields_is_read_in_two_halves_of_them(installation, sandbox):
+def test_a_day_that_is_too_big_with_all_of_its_fields_is_read_in_two_halves_of_them(installation, sandbox, show):
     connection = ready(installation, META)
     sandbox.faults.add(reports("meta", day=IMPOSSIBLE.isoformat(), above_fields=9))  # ads have 6 of names and 5 of numbers
     sandbox.faults.add(reports("meta", day=IMPOSSIBLE.isoformat(), above_fields=5, above_days=1))
@@ -247,7 +295,7 @@ def test_a_tick_costs_only_the_calls_of_the_step_that_answers_and_once_an_hour_t
     assert installation.differences(connection) == []
 
 
-def test_a_day_that_fails_without_a_name_is_requested_in_parts_before_a_report(installation, sandbox):
+def test_a_day_that_fails_without_a_name_is_requested_in_parts_before_a_report(installation, sandbox, show):
     connection = ready(installation, META)
     sandbox.faults.add(reports("meta", action="server_error", day=IMPOSSIBLE.isoformat(), above_fields=9, above_days=0))
 
@@ -287,7 +335,7 @@ def test_two_connections_of_an_account_share_its_two_reports(installation, sandb
 
 
 @pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
-def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, provider):
+def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, show, provider):
     connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
     installation.leg(connection)
     campaigns = installation.app.warehouse(connection.workspace_id).campaigns(connection.id)
@@ -314,11 +362,28 @@ def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sa
     assert (missing(installation, connection), campaigns[0] in stored()) == ([], True)
 
 
+@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
+def test_a_day_that_is_too_big_with_all_of_its_campaigns_is_read_in_ranges_of_them(installation, sandbox, show, provider):
+    connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
+    installation.leg(connection)
+    half = (len(installation.app.warehouse(connection.workspace_id).campaigns(connection.id)) + 1) // 2
+    sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), above_campaigns=half))
+
+    run = installation.finish(*installation.work(installation.claim()))
+
+    show("too much data", f"{provider}, more than half the campaigns of a day", installation, connection, sandbox.calls.calls())
+    assert run.state is RunState.DONE
+    assert "insights_job" not in {call.kind for call in sandbox.calls.calls()}
+    assert struck(sandbox, "too_much_data") <= MOST_REFUSED_CALLS
+    assert (missing(installation, connection), holes(installation, connection), warning(installation, connection)) == ([], {}, None)
+    assert installation.differences(connection) == []
+
+
 def one_day_as_a_report(sandbox):
     sandbox.faults.add([{"action": "too_much_data", "kind": "insights", "day": IMPOSSIBLE.isoformat()}])
 
 
-def test_a_day_that_no_request_answers_is_computed_as_a_report_whose_id_survives_a_restart(installation, sandbox, tmp_path):
+def test_a_day_that_no_request_answers_is_computed_as_a_report_whose_id_survives_a_restart(installation, sandbox, show, tmp_path):
     connection = ready(installation, META)
     installation.leg(connection)
     one_day_as_a_report(sandbox)
@@ -527,7 +592,7 @@ def test_a_sync_of_entities_alone_does_not_wait_for_a_report(installation, sandb
 
 
 @pytest.mark.parametrize(("provider", "ago"), first_quick([("meta", 30), ("meta", 2), ("google", 30), ("google", 2)]))
-def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, provider, ago):
+def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, show, provider, ago):
     connection = ready(installation, of(provider))
     day = (TODAY - ago * DAY).isoformat()
     sandbox.faults.add(reports(provider, action="server_error", day=day))

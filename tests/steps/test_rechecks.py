@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from installation import shrink
 from pydantic import SecretStr
+from repeats import first_quick
 
 from adpulse.events import EventType
 from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus, RunState
+from adpulse.model import ConnectionStatus, FetchKind, RunState
 from adpulse.services import rechecking
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.running import Options
@@ -91,6 +92,66 @@ def test_a_customer_that_stays_closed_stays_disabled_and_one_that_is_open_is_syn
 
     assert recheck(installation)[0] == 1
     assert [status(installation, each) for each in (closed, reopened)] == [ConnectionStatus.DISABLED, ConnectionStatus.ACTIVE]
+
+
+def disable(installation, status=2):
+    """Meta reports the account as disabled from now on, and answers its numbers."""
+    rule = {"action": "rewrite", "platform": "meta", "kind": "node", "place": "account_status", "value": status}
+    installation.sandbox.faults.add([rule])
+
+
+def read_at(installation, connection):
+    today = connection.today(installation.sandbox.clock.now())
+    return installation.app.partitions.ages(connection.id).days.get((FetchKind.ADS, today))
+
+
+@pytest.mark.parametrize("account_status", first_quick([2, 101]))
+def test_a_disabled_account_is_not_ticked_but_its_last_days_are_read_with_each_check(installation, account_status):
+    connection, webhook, clock = (
+        connect(installation, frequency=Frequency.EVERY_5_MIN.value),
+        hook(installation),
+        installation.sandbox.clock,
+    )
+    installation.sync(connection)
+    disable(installation, account_status)
+    clock.advance(DAY.total_seconds() + 600)
+    run = installation.finish(*installation.tick(Frequency.EVERY_5_MIN))
+    assert (run.state, read_at(installation, connection)) == (RunState.DONE, clock.now())
+    clock.advance(600)
+    assert installation.tick(Frequency.EVERY_5_MIN) == []
+
+    for _ in range(2):
+        assert status(installation, connection) is ConnectionStatus.DISABLED
+        assert recheck(installation) == (0, 0), "too early"
+        clock.advance(HOUR.total_seconds())
+        assert recheck(installation) == (1, 1)
+        run = installation.finish(*installation.work(installation.claim()))
+        assert (run.state, read_at(installation, connection)) == (RunState.DONE, clock.now())
+    assert installation.app.runs.dead_letters() == []
+    assert notified(installation, webhook) == [(connection.name, "disabled")]
+    assert installation.differences(connection) == []
+
+    clock.advance(29 * DAY.total_seconds())
+    assert recheck(installation) == (0, 1), "its last days do not change any more"
+    installation.sandbox.faults.clear()
+    clock.advance(DAY.total_seconds())
+    assert recheck(installation) == (1, 1)
+    view = installation.app.connections.get(connection.id)
+    assert (view.connection.status, view.warnings) == (ConnectionStatus.ACTIVE, ())
+
+
+def test_a_disabled_account_whose_numbers_are_refused_is_only_checked(installation):
+    connection = connect(installation)
+    disable(installation)
+    installation.sandbox.faults.add([{"action": "permission_lost", "kind": "insights"}])
+
+    run = installation.sync(connection)
+
+    view = installation.app.connections.get(connection.id)
+    assert (run.state, view.connection.status, view.warnings) == (RunState.DEAD, ConnectionStatus.DISABLED, ())
+    assert "has disabled" in view.status_reason
+    installation.sandbox.clock.advance(HOUR.total_seconds())
+    assert recheck(installation) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from adpulse.model import AccountFacts, ConnectionStatus, Heat, Lane, SyncStatus
 from adpulse.platforms.base import Size
 from storage.control.connections import Connections
 from storage.control.runs import Leg
+from storage.control.working_sizes import WorkingSizes
 
 FIVE = Frequency.EVERY_5_MIN
 FACTS = AccountFacts(external_id="1", name="x", currency="USD", timezone="UTC", enabled=True, status="active")
@@ -241,6 +242,22 @@ def test_a_deleted_connection_leaves_nothing_but_the_calls_that_it_made(plane):
     plane.connections.delete(stays.id)
     with pytest.raises(Usage):
         plane.credentials.open(stays.credential_id)
+
+
+def test_sizes_of_an_account_go_with_its_last_connection(plane):
+    sizes, first, other = WorkingSizes(plane.engine, plane.clock), plane.connect("1"), plane.connect("2")
+    plane.workspace = plane.workspaces.create("Borealis")
+    second = plane.connect("1")
+    for connection in (first, other):
+        sizes.note(connection.ledger_key, "days:ads", 4)
+
+    def noted():
+        return [sizes.current(connection.ledger_key, "days:ads", 30) for connection in (first, other)]
+
+    plane.connections.delete(first.id)
+    assert noted() == [4, 4]
+    plane.connections.delete(second.id)
+    assert noted() == [30, 4]
 
 
 def test_what_is_gone_is_told_and_not_an_error_of_the_database(plane):

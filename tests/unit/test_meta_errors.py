@@ -1,6 +1,7 @@
 """Meta's documented codes and what becomes of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -20,6 +21,7 @@ from adpulse.errors import (
     VersionSunset,
 )
 from adpulse.platforms.meta.errors import Reply, from_reply
+from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT
 from adpulse.redact import protect
 
 TABLE = [
@@ -128,6 +130,17 @@ def test_only_the_apps_own_limit_pauses_the_whole_app():
     scopes = {code: from_reply(reply(400, code), "a").scope for code in (4, 17, 613, 80004)}
 
     assert scopes == {4: "app", 17: "account", 613: "account", 80004: "account"}
+
+
+@pytest.mark.parametrize(
+    ("code", "use_case", "pauses"),
+    [(80004, MANAGEMENT, "entities"), (80004, INSIGHTS, "account"), (80000, INSIGHTS, "account"), (17, MANAGEMENT, "account")],
+)
+def test_the_limit_of_campaigns_and_ads_pauses_them_alone(code, use_case, pauses):
+    error = from_reply(replace(reply(400, code, 2446079), use_case=use_case), "account 7")
+
+    assert error.scope == pauses
+    assert ("its numbers go on" in str(error)) == (pauses == "entities")
 
 
 def test_the_hint_of_a_throttle_is_that_of_the_calls_that_are_throttled():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.errors import RateLimited, Unavailable
+from adpulse.errors import RateLimited
 from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT, Meters, has_full_access, usage, use_case, wait_hint
 
 
@@ -43,8 +43,9 @@ def test_meters_of_other_use_cases_do_not_stop_reports():
     meters = Meters(lambda _: None)
     meters.note(sent, "account 7")
     meters.heed("account 7", INSIGHTS)
-    with pytest.raises(Unavailable, match="99 % of Meta's own limit is used up for campaigns and ads of account 7"):
+    with pytest.raises(RateLimited, match="99 % of Meta's own limit is used up for campaigns and ads of account 7") as caught:
         meters.heed("account 7", MANAGEMENT)
+    assert caught.value.scope == "entities"
 
 
 def test_waits_of_other_use_cases_are_not_ours():

@@ -1,7 +1,7 @@
 """How long API versions live: people are warned from 90 days ahead, once for each threshold, and told what to set."""
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -9,6 +9,7 @@ import pytest
 from facebook_business.apiconfig import ads_api_config
 from pydantic import SecretStr
 
+from adpulse.cli.demo import NOW
 from adpulse.events import EventType
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.google.settings import GoogleSettings
@@ -17,6 +18,7 @@ from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.platforms.versions import pinned_version
 from adpulse.settings import Settings
+from adpulse_sandbox.meta.world import BEGINNING
 
 END = date(2027, 2, 23)
 
@@ -64,6 +66,14 @@ def test_a_version_that_is_not_known_says_which_are():
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
 def test_the_version_that_is_called_by_default_is_known(platform):
     assert pinned_version(platform, Settings().of(platform), date(2026, 11, 29)).is_known
+
+
+@pytest.mark.parametrize("instant", [BEGINNING, datetime.fromisoformat(NOW)], ids=["tests", "demo"])
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
+def test_the_pinned_versions_have_not_ended_at_the_instants_that_tests_and_the_demo_pin(platform, instant):
+    version = pinned_version(platform, Settings().of(platform), instant.date())
+
+    assert (version.is_known, version.has_ended) == (True, False)
 
 
 def test_googles_versions_are_those_that_the_installed_sdk_speaks():

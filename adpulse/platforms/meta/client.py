@@ -139,20 +139,20 @@ class MetaClient:
         answers = list[EntitiesAnswer]()
         for level in ask.WALKED:
             request = ask.walk(level, connection.external_id, since)
-            rows = self._list(request, slot, _account(connection.external_id), connection.page_sizes)
+            rows = self._list(request, slot, _account(connection.external_id), connection, grows=True)
             answers.append(normalise.entities(level, rows, connection.id))
         return EntitiesAnswer(*(pa.concat_tables(tables) for tables in zip(*answers, strict=True)))
 
     def page_sizes(self, connection: Connection) -> PageSizes:
         """Rows requested per page at present; fewer after Meta refused a page as too big, more after it answered full ones."""
-        return self._sizes.of_account(_account(connection.external_id), connection.page_sizes)
+        return self._sizes.of_account(connection.ledger_key, connection.page_sizes)
 
     def look_up(self, connection: Connection, absent: Sequence[MissingEntity], slot: CallSlot) -> pa.Table:
         """These campaigns and ads, and what was learned of their parents; what would take too many calls is missing."""
         about = _account(connection.external_id)
 
         def edge(level: Level, ids: list[str]) -> list[Page]:
-            rows = self._list(ask.listed(level, connection.external_id, ids), slot, about)
+            rows = self._list(ask.listed(level, connection.external_id, ids), slot, about, connection)
             return [row for row in rows if shapes.is_entity(row)]
 
         def node(level: Level, external_id: str) -> Page | None:
@@ -181,10 +181,10 @@ class MetaClient:
     def _insights(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
         """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""
         about = _account(connection.external_id)
-        rows = self._sizes.current(about, EDGE, connection.page_sizes)
+        rows = self._sizes.current(connection.ledger_key, EDGE, connection.page_sizes)
         size = PageSize(
             sizes=self._sizes,
-            account=about,
+            account=connection.ledger_key,
             edge=EDGE,
             rows=max(rows // request.page_divisor, min(rows, SMALLEST_PAGE)),
             shrinks=request.page_shrinks,
@@ -193,11 +193,13 @@ class MetaClient:
         )
         return self._pages(report.path, report.params, slot, about, size)
 
-    def _list(self, request: MetaRequest, slot: CallSlot, about: str, stored: PageSizes | None = None) -> list[Page]:
-        """All rows of an edge; its pages grow where it is known what they reached before."""
-        edge = request.path.rpartition("/")[2]
-        rows = self._sizes.current(about, edge, stored or NO_PAGES)
-        size = PageSize(sizes=self._sizes, account=about, edge=edge, rows=rows, shrinks=_MOST_SHRINKS, grows=stored is not None)
+    def _list(
+        self, request: MetaRequest, slot: CallSlot, about: str, connection: Connection | None = None, *, grows: bool = False
+    ) -> list[Page]:
+        """All rows of an edge of a connection's account, or of the token's user. ``grows``: its pages become larger after full ones."""
+        edge, account = request.path.rpartition("/")[2], connection.ledger_key if connection else about
+        rows = self._sizes.current(account, edge, connection.page_sizes if connection and grows else NO_PAGES)
+        size = PageSize(sizes=self._sizes, account=account, edge=edge, rows=rows, shrinks=_MOST_SHRINKS, grows=grows)
         return [row for page in self._pages(request.path, request.params, slot, about, size) for row in page]
 
     def _pages(self, path: str, params: Params, slot: CallSlot, about: str, size: PageSize) -> Iterator[list[Page]]:
@@ -289,7 +291,7 @@ class MetaClient:
         except FacebookRequestError as error:
             translated = _from_sdk(error, path, params, about)
             self._note_app(_headers(error))
-            if not isinstance(translated, RateLimited):  # which pauses the calls by itself
+            if not isinstance(translated, RateLimited) or translated.scope == "entities":  # other throttles pause all calls by themselves
                 self._meters.note(_headers(error), about)
             raise translated from None
         except (FacebookError, requests.RequestException, TypeError, ValueError, AttributeError, RecursionError):

@@ -18,16 +18,24 @@ from adpulse.errors import (
     LoginRequired,
     ObjectGone,
     RateLimited,
+    Scope,
     StatusRefused,
     TooMuchData,
     Unavailable,
     VersionSunset,
 )
-from adpulse.platforms.meta.meters import INSIGHTS, wait_hint
+from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT, wait_hint
 from adpulse.redact import excerpt
 
 _APP_THROTTLE = frozenset({4})
 _ACCOUNT_THROTTLE = frozenset({17, 32, 613, *range(80000, 80015)})
+_MANAGEMENT_THROTTLE = 80004
+"""The limit of the use case ``ads_management`` alone; reports have their own, 80000.
+
+Sources: "Rate Limits", section "Business Use Case Rate Limits"; the error tables of the account's edges, whose 80004 points to
+``rate-limiting#ads-management``.
+"""
+
 _TRANSIENT = frozenset({1, 2, 960})
 _TRANSIENT_SUBCODES = frozenset({99, 1815107, 2642})
 """2642: a cursor died because its object was deleted while we paged; the next sync begins the list anew."""
@@ -85,7 +93,7 @@ def from_reply(reply: Reply, account: str) -> AdpulseError:
     if subcode in _TOO_MUCH_SUBCODES or _TOO_MUCH_WORDS in reason.lower():
         return TooMuchData(f"Meta cannot answer a request this big for {account}.", raw)
     if code in _APP_THROTTLE | _ACCOUNT_THROTTLE:
-        return _throttled(reply, account, raw, app=code in _APP_THROTTLE)
+        return _throttled(reply, code, account, raw)
     if subcode == _GONE_SUBCODE and not reply.of_account:
         return ObjectGone(f"Meta no longer knows what was asked for in {account}: {reason}", raw)
     return _permanent(code, subcode, reason, raw, account) or _other(reply, code, subcode, reason, raw, account)
@@ -152,10 +160,16 @@ def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
     )
 
 
-def _throttled(reply: Reply, account: str, raw: str, *, app: bool) -> RateLimited:
-    whom = "every account of the app" if app else account
-    message = f"Meta throttles {whom}; its calls pause."
-    return RateLimited(message, raw, retry_after=wait_hint(reply.headers, reply.use_case), scope="app" if app else "account")
+def _throttled(reply: Reply, code: int | None, account: str, raw: str) -> RateLimited:
+    scope: Scope = "app" if code in _APP_THROTTLE else "account"
+    if code == _MANAGEMENT_THROTTLE and reply.use_case == MANAGEMENT:
+        scope = "entities"
+    message = {
+        "app": "Meta throttles every account of the app; its calls pause.",
+        "account": f"Meta throttles {account}; its calls pause.",
+        "entities": f"Meta throttles calls for campaigns and ads of {account}; they are read later, its numbers go on.",
+    }[scope]
+    return RateLimited(message, raw, retry_after=wait_hint(reply.headers, reply.use_case), scope=scope)
 
 
 def _int(value: object) -> int | None:

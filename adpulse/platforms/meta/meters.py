@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from adpulse.errors import AdpulseError, RateLimited, Scope, Unavailable
+from adpulse.errors import RateLimited, Scope
 
 INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
 
@@ -70,7 +70,7 @@ class Meters:
 
     def __init__(self, sleep: Callable[[float], None]) -> None:
         self._sleep = sleep
-        self._stop: dict[tuple[str, str], AdpulseError] = {}
+        self._stop: dict[tuple[str, str], RateLimited] = {}
         self._used: dict[tuple[str, str], float] = {}
         self._app_used = 0.0
 
@@ -78,8 +78,7 @@ class Meters:
         """Wait a little before a call, or refuse it once, when the last answer said that the limit is nearly used up.
 
         Raises:
-            RateLimited: the account's reports, or every call of the app, must rest.
-            Unavailable: only the account's other calls must; its numbers can be read.
+            RateLimited: the account's reports, only its other calls, or every call of the app must rest.
         """
         stop = self._stop.pop((about, of_use_case), None)
         if stop:
@@ -100,12 +99,12 @@ class Meters:
                 self._stop[about, each] = RateLimited(message, "usage", retry_after=wait_hint(headers, each), scope="app")
 
 
-def _spent(percent: float, about: str, of_use_case: str, wait: float | None) -> AdpulseError:
+def _spent(percent: float, about: str, of_use_case: str, wait: float | None) -> RateLimited:
     """An account's limit is nearly used up. Without campaigns and ads its numbers go on, so those are merely read later."""
     spent = f"{percent:.0f} % of Meta's own limit is used up for"
     if of_use_case == INSIGHTS:
         return RateLimited(f"{spent} {about}; its calls pause.", "usage", retry_after=wait, scope="account")
-    return Unavailable(f"{spent} campaigns and ads of {about}; they are read later.", "usage")
+    return RateLimited(f"{spent} campaigns and ads of {about}; they are read later.", "usage", retry_after=wait, scope="entities")
 
 
 def _cases(headers: Mapping[str, str], of_use_case: str) -> list[dict[str, Any]]:

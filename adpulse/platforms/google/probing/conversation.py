@@ -143,12 +143,7 @@ def _customer(subject: Subject, connection: Connection) -> Talk:
         yield of(ask.numbers(CAMPAIGNS, replace(totals, campaigns=rest), named=False), OTHER_CAMPAIGNS)
 
 
-def level_of(kind: str) -> Level | None:
-    """The level that a kind of walk or report is of."""
-    return _LEVELS.get(kind)
-
-
-_LEVELS: Mapping[str, Level] = {
+LEVELS: Mapping[str, Level] = {
     Kind.CAMPAIGNS: Level.CAMPAIGN,
     Kind.AD_GROUPS: Level.AD_GROUP,
     Kind.ADS: Level.AD,
@@ -158,3 +153,4 @@ _LEVELS: Mapping[str, Level] = {
     Kind.LISTED_ADS: Level.AD,
     Kind.LISTED_ASSET_GROUPS: Level.ASSET_GROUP,
 }
+"""What kinds of walks and reports are of."""

@@ -27,8 +27,8 @@ from adpulse.platforms.google.probing.conversation import (
     ADS_OF_OTHERS,
     GROUPS_OF_ONE,
     GROUPS_OF_OTHERS,
+    LEVELS,
     OTHER_CAMPAIGNS,
-    level_of,
     rows_of,
 )
 from adpulse.platforms.google.queries import ACCOUNT, ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, Report
@@ -117,7 +117,7 @@ def _profiles(prefix: str, exchange: Exchange) -> Iterator[Flaw]:
 
 
 def _entities(exchange: Exchange) -> Iterator[Flaw]:
-    level = level_of(exchange.kind)
+    level = LEVELS.get(exchange.kind)
     if level is None:
         return
     fields, table = HIERARCHY[level].fields, table_of(exchange)
