@@ -31,12 +31,12 @@ demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it 
 test: venv ## the tests, file by file in three processes, as some only wait (JOBS=1 for one)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test-browser: venv ## the pages in Chromium (apt-get install chromium), screenshots in build/screenshots (SHOTS=folder)
+test-browser: venv ## the pages in Chromium (apt-get install chromium), two files at a time, screenshots in build/screenshots (SHOTS=folder)
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m browser tests/browser
+	SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m browser -n 2 --dist loadfile tests/browser
 
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
-	$(VENV2)/bin/python -m pytest -q -m "not slow" tests/storage
+	$(VENV2)/bin/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile tests/storage
 
 test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }

@@ -5,11 +5,12 @@ Several of these changes fall into the two days after the beginning, so that ste
 """
 
 import pickle
+import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +24,12 @@ BEGINNING = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 
 ACCOUNT, CAMPAIGN, AD_SET, AD = "account", "campaign", "adset", "ad"
 DAY = timedelta(days=1)
+_ACCOUNTS, _IDS_OF_AN_ACCOUNT = 10**4, 10**9
+"""An entity's id contains its account's number."""
+
+_DRAWING = threading.RLock()
+"""``cached_property`` has no lock of its own: two threads would draw two sets of entities, and a test changes one of them."""
+
 ATTRIBUTION_SETTINGS = (((7, "CLICK_THROUGH"), (1, "VIEW_THROUGH")), ((1, "CLICK_THROUGH"),), ((7, "CLICK_THROUGH"),))
 
 
@@ -90,12 +97,11 @@ class Entity:
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """An ad account with all its entities."""
+    """An ad account with all its entities, which ``draw`` makes on first use: one account has 2,000 ads."""
 
     spec: AccountSpec
-    campaigns: Sequence[Entity]
-    ad_sets: Sequence[Entity]
-    ads: Sequence[Entity]
+    draw: Callable[[], Mapping[str, Sequence[Entity]]] = field(repr=False)
+    """The entities of each level."""
 
     @property
     def id(self) -> str:
@@ -106,6 +112,34 @@ class Account:
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.spec.timezone)
+
+    @property
+    def campaigns(self) -> Sequence[Entity]:
+        """The campaigns in the order of their index."""
+        return self._of_level[CAMPAIGN]
+
+    @property
+    def ad_sets(self) -> Sequence[Entity]:
+        """The ad sets in the order of their index."""
+        return self._of_level[AD_SET]
+
+    @property
+    def ads(self) -> Sequence[Entity]:
+        """The ads in the order of their index."""
+        return self._of_level[AD]
+
+    @property
+    def _of_level(self) -> Mapping[str, Sequence[Entity]]:
+        with _DRAWING:
+            return self._drawn
+
+    @cached_property
+    def _drawn(self) -> Mapping[str, Sequence[Entity]]:
+        return self.draw()
+
+    def has_id(self, entity_id: str) -> bool:
+        """Whether an id is one of this account's entities, which tells it without drawing them."""
+        return entity_id.isdecimal() and int(entity_id) // _IDS_OF_AN_ACCOUNT % _ACCOUNTS == self.spec.number and entity_id in self.by_id
 
     @cached_property
     def by_id(self) -> Mapping[str, Entity]:
@@ -127,8 +161,7 @@ class Account:
 
     def entities(self, level: str, at: datetime) -> list[Entity]:
         """The entities of a level that were created by an instant, deleted ones included."""
-        entities = {CAMPAIGN: self.campaigns, AD_SET: self.ad_sets, AD: self.ads}[level]
-        return [entity for entity in entities if entity.created_at <= at]
+        return [entity for entity in self._of_level[level] if entity.created_at <= at]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +184,7 @@ class World:
 
     def find(self, entity_id: str) -> tuple[Account, Entity] | None:
         """The entity with this id and its account; None if no account has it."""
-        return next(((account, account.by_id[entity_id]) for account in self.accounts.values() if entity_id in account.by_id), None)
+        return next(((account, account.by_id[entity_id]) for account in self.accounts.values() if account.has_id(entity_id)), None)
 
 
 STANDARD = (
@@ -185,20 +218,24 @@ def _extra_specs(count: int, ads: Sequence[int]) -> Iterator[AccountSpec]:
 
 
 def _account(seed: int, spec: AccountSpec, beginning: datetime) -> Account:
-    """An account of its own for each world: tests change the accounts of a running sandbox."""
-    account: Account = pickle.loads(_pickled_account(seed, spec, beginning))  # noqa: S301 - written by this process
-    return account
+    return Account(spec=spec, draw=partial(_own_entities, seed, spec, beginning))
+
+
+def _own_entities(seed: int, spec: AccountSpec, beginning: datetime) -> Mapping[str, Sequence[Entity]]:
+    """Entities of its own for each world: tests change the entities of a running sandbox."""
+    drawn: Mapping[str, Sequence[Entity]] = pickle.loads(_pickled_entities(seed, spec, beginning))  # noqa: S301 - written by this process
+    return drawn
 
 
 @lru_cache(maxsize=256)  # tests start thousands of worlds in a process, and drawing an account takes longer than copying it
-def _pickled_account(seed: int, spec: AccountSpec, beginning: datetime) -> bytes:
+def _pickled_entities(seed: int, spec: AccountSpec, beginning: datetime) -> bytes:
     rng = np.random.Generator(np.random.Philox(key=[seed, spec.number]))
     per_set, sets_per_campaign = spec.shape
     set_count = -(-spec.ads // per_set)
     campaigns = [_entity(rng, spec, beginning, CAMPAIGN, n, None) for n in range(-(-set_count // sets_per_campaign))]
     ad_sets = [_entity(rng, spec, beginning, AD_SET, n, campaigns[n // sets_per_campaign]) for n in range(set_count)]
     ads = [_entity(rng, spec, beginning, AD, n, ad_sets[n // per_set]) for n in range(spec.ads)]
-    return pickle.dumps(Account(spec=spec, campaigns=campaigns, ad_sets=ad_sets, ads=ads), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps({CAMPAIGN: campaigns, AD_SET: ad_sets, AD: ads}, pickle.HIGHEST_PROTOCOL)
 
 
 def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, level: str, index: int, parent: Entity | None) -> Entity:
@@ -218,7 +255,7 @@ def _entity(rng: np.random.Generator, spec: AccountSpec, beginning: datetime, le
     base = {CAMPAIGN: 23_840, AD_SET: 23_850, AD: 23_860}[level]
     return Entity(
         level=level,
-        id=str(base * 10**13 + spec.number * 10**9 + index * 137 + 11),
+        id=str(base * _ACCOUNTS * _IDS_OF_AN_ACCOUNT + spec.number * _IDS_OF_AN_ACCOUNT + index * 137 + 11),
         index=index,
         parent=parent,
         created_at=created,

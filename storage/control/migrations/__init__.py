@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -52,9 +53,14 @@ def require_current(engine: Engine) -> None:
     Raises:
         Usage: it is not; says what to do.
     """
-    revision, head = current(engine), ScriptDirectory(str(_SCRIPTS)).get_current_head()
-    if revision != head:
-        raise Usage(f"The control plane's schema is {revision or 'empty'}, this version needs {head}. Run: adpulse migrate")
+    revision = current(engine)
+    if revision != _head():
+        raise Usage(f"The control plane's schema is {revision or 'empty'}, this version needs {_head()}. Run: adpulse migrate")
+
+
+@cache  # Alembic imports every revision to know it
+def _head() -> str | None:
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
 
 
 @contextmanager
