@@ -139,10 +139,13 @@ def test_a_worker_that_dies_between_a_check_and_its_end_loses_no_change(installa
     installation._prepare(lease)
     before = app.change_checks.of(connection.id)
     dies(installation, lease)
-    app.leases.release([lease])
+    installation.wall.advance(timedelta(minutes=4))  # its lease ends
 
     assert app.change_checks.of(connection.id) == before
+    installation.sandbox.clock.advance(30)  # to the next slot
+    since = installation.sandbox.clock.now()
     installation.tick()
+    assert reports(installation, connection, since).keys() == {CHECK, CHANGED}
     assert app.change_checks.of(connection.id).fingerprints != before.fingerprints
     assert installation.differences(connection) == []
 
