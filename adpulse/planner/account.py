@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
-from adpulse.planner.change_check import ChangeCheck, can_be_checked, check_calls
+from adpulse.planner.change_check import ChangeCheck, can_be_checked, check_calls, is_dear
 from adpulse.planner.costs import cost_of_account, cost_of_days
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
@@ -30,9 +30,6 @@ _SMALLEST_PART = 10
 
 _REST = timedelta(minutes=15)
 """For how long an account is read without checks after one that took more than it saved: Meta refreshes its numbers about as often."""
-
-_DEAR = 4
-"""A check that costs at least this part of a whole read does not pay where most campaigns change."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -164,7 +161,7 @@ class Account:
         While days of the first sync are missing, every call that a check does not save delays them.
         """
         is_wanted = not self.on_demand and self.may_read(FetchKind.CHECK) and can_be_checked(self.costs)
-        return is_wanted and not (self.first_sync and self._is_dear)
+        return is_wanted and not (self.first_sync and is_dear(self.costs))
 
     def reads_whole(self, now: datetime, ages: PartitionAges) -> bool:
         """Whether the next read of today is of all of it, with a check or without: hourly, and where no check was stored today."""
@@ -182,18 +179,14 @@ class Account:
         return self._did_not_pay and not self.rests_from_checks(now)
 
     @property
-    def _is_dear(self) -> bool:
-        return check_calls(self.costs) * _DEAR >= self.costs.usual(FetchKind.ADS, 1)
-
-    @property
     def _did_not_pay(self) -> bool:
-        return self._is_dear and self.check is not None and self.check.calls > self.costs.usual(FetchKind.ADS, 1)
+        return is_dear(self.costs) and self.check is not None and self.check.calls > self.costs.usual(FetchKind.ADS, 1)
 
     @property
     def check_cost(self) -> int:
         """Calls to reckon with for a check and the reads that follow from it: as many as the last one took, or all where that is few."""
         check, whole = check_calls(self.costs), self.costs.usual(FetchKind.ADS, 1)
-        if self._is_dear or self.check is None:
+        if is_dear(self.costs) or self.check is None:
             return check + whole
         return check + min(max(self.check.calls - check, 1), whole)
 

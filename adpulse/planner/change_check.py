@@ -19,6 +19,10 @@ from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
 
 
+_DEAR = 4
+"""A check that costs at least this part of a whole read does not pay where most campaigns change."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeCheck:
     """What the checks of a day have shown, as far as the leaves that they asked for are stored.
@@ -69,6 +73,11 @@ def can_be_checked(costs: Costs) -> bool:
 def check_calls(costs: Costs) -> int:
     """Calls of a check."""
     return costs.usual(FetchKind.CAMPAIGNS, 1)
+
+
+def is_dear(costs: Costs) -> bool:
+    """Whether checks that are always followed by a read of all leaves cost much more than these reads alone."""
+    return check_calls(costs) * _DEAR >= costs.usual(FetchKind.ADS, 1)
 
 
 def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None) -> tuple[Fetch, ...]:
