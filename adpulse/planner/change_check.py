@@ -18,7 +18,6 @@ from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
 
-
 _DEAR = 4
 """A check that costs at least this part of a whole read does not pay where most campaigns change."""
 
