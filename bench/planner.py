@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
-from adpulse.campaign_range import WHOLE_ACCOUNT
+from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import SCHEDULED, Frequency, next_slot
 from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
 from adpulse.planner.account import Account
@@ -169,18 +170,21 @@ class Course:
         """Make a check and the reads that it asks for; False if the ledger refuses one of the calls."""
         began, today = self.now, self.model.connection.today(self.now)
         answer = CheckAnswer(day=today, at=began, fingerprints=self.model.totals(began))
-        calls = check_calls(account.costs)
+        calls, covered = check_calls(account.costs), WHOLE_ACCOUNT
         if not self._read(check):
             return False
-        if not any(fetch.kind is FetchKind.ADS and today in fetch.days for fetch in planned):
-            leaves = leaf_reads(account.costs, answer, self.check)
+        is_decided = not any(fetch.kind is FetchKind.ADS and today in fetch.days for fetch in planned)
+        if is_decided:
+            leaves = leaf_reads(account.costs, answer, self.check, LIMIT - len(self._last_hour()))
             if not all(self._read(fetch) for fetch in leaves):
                 return False
+            covered = reduce(CampaignRange.union, (fetch.campaigns for fetch in leaves), NO_CAMPAIGNS)
             if self.reads and self.reads[-1].began > began:  # all leaves: they show what changed before the check
                 self.reads.pop()
-            self.reads.append(Read(began, self.now))
             calls += sum(fetch.cost for fetch in leaves)
-        self.check = after_check(self.check, answer, WHOLE_ACCOUNT, calls)
+        self.check = after_check(self.check, answer, covered, calls)
+        if is_decided and self.check.checked_at == began:  # what is left shows with the next check
+            self.reads.append(Read(began, self.now))
         return True
 
     def _last_hour(self) -> list[tuple[datetime, Heat]]:

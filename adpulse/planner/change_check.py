@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import accumulate
 
 from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange, some_campaigns
 from adpulse.metrics_request import Step
@@ -79,17 +80,26 @@ def is_dear(costs: Costs) -> bool:
     return check_calls(costs) * _DEAR >= costs.usual(FetchKind.ADS, 1)
 
 
-def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None) -> tuple[Fetch, ...]:
-    """The leaves to read after a check: those of the campaigns that changed, or all where that saves next to nothing."""
+def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room: int) -> tuple[Fetch, ...]:
+    """The leaves to read after a check: those of the campaigns that changed, or all where that saves next to nothing.
+
+    Where these take more than the ``room`` of calls that the account has left, as many campaigns are read as fit: what is read of them is
+    stored, while all leaves would be lost with the first call that is refused. The next check finds the others changed again.
+    """
     changed = sorted(answer.changed_since(last))
     if not changed:
         return ()
     pages, among = costs.usual(FetchKind.ADS, 1), len(known_of(last, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
     requests = -(-len(changed) // MOST_NAMED)
-    if len(changed) / among * pages + check_calls(costs) >= pages or requests >= pages:
+    is_whole = len(changed) / among * pages + check_calls(costs) >= pages or requests >= pages
+    if is_whole and pages <= room:
         return (_leaves(answer.day, WHOLE_ACCOUNT, pages),)
+    first = int(answer.at.timestamp()) % len(changed) if is_whole else 0  # so that none of them is always among the last
+    changed = changed[first:] + changed[:first]
     groups = [changed[start : start + MOST_NAMED] for start in range(0, len(changed), MOST_NAMED)]
-    return tuple(_leaves(answer.day, some_campaigns(group), math.ceil(len(group) / among * pages)) for group in groups)
+    reads = [_leaves(answer.day, some_campaigns(group), math.ceil(len(group) / among * pages)) for group in groups]
+    fitting = [fetch for fetch, calls in zip(reads, accumulate(fetch.cost for fetch in reads), strict=True) if calls <= room]
+    return tuple(fitting or reads[:1])
 
 
 def _leaves(day: date, campaigns: CampaignRange, cost: int) -> Fetch:

@@ -21,6 +21,7 @@ from adpulse.platforms.registry import platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 20)
+ROOM = 180
 
 
 def costs(ads=10_000, campaigns=500, provider="meta", page=500):
@@ -56,11 +57,11 @@ def test_campaigns_that_are_different_new_gone_or_unreadable_have_changed():
 
 
 def test_where_nothing_changed_nothing_is_read():
-    assert leaf_reads(costs(), answer(everybody()), known(everybody())) == ()
+    assert leaf_reads(costs(), answer(everybody()), known(everybody()), ROOM) == ()
 
 
 def test_only_the_leaves_of_campaigns_that_changed_are_read_a_hundred_ids_a_request():
-    reads = leaf_reads(costs(), answer(everybody(changed=range(150))), known(everybody()))
+    reads = leaf_reads(costs(), answer(everybody(changed=range(150))), known(everybody()), ROOM)
 
     assert [len(ids) for ids in asked(reads)] == [100, 50]
     assert {campaign for ids in asked(reads) for campaign in ids} == {f"k{number}" for number in range(150)}
@@ -73,15 +74,24 @@ def test_only_the_leaves_of_campaigns_that_changed_are_read_a_hundred_ids_a_requ
 @pytest.mark.parametrize(("changed", "whole"), [(474, False), (475, True), (500, True)])
 def test_all_leaves_are_read_where_the_changed_ones_and_the_check_take_as_many_calls(changed, whole):
     """Of 20 pages, the check is one: 95 % of the campaigns are 19 pages."""
-    reads = leaf_reads(costs(), answer(everybody(changed=range(changed))), known(everybody()))
+    reads = leaf_reads(costs(), answer(everybody(changed=range(changed))), known(everybody()), ROOM)
 
     assert (asked(reads) == [None]) is whole
 
 
 def test_all_leaves_are_read_where_the_ids_alone_take_as_many_requests():
-    reads = leaf_reads(costs(ads=1_000, campaigns=400), answer(everybody(400, range(101))), known(everybody(400)))
+    reads = leaf_reads(costs(ads=1_000, campaigns=400), answer(everybody(400, range(101))), known(everybody(400)), ROOM)
 
     assert asked(reads) == [None]
+
+
+def test_where_all_leaves_do_not_fit_as_many_campaigns_are_read_as_do_and_others_the_next_time():
+    new = everybody(changed=range(500))
+    first, later = (leaf_reads(costs(), answer(new, NOW + timedelta(seconds=at)), known(everybody()), room=9) for at in (0, 250))
+
+    assert [[fetch.cost for fetch in reads] for reads in (first, later)] == [[4, 4], [4, 4]]
+    assert set(asked(first)[0]).isdisjoint(asked(later)[0])
+    assert len(leaf_reads(costs(), answer(new), known(everybody()), room=0)) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,10 +145,10 @@ class Store:
         self.leaves = {key: number for key, number in self.leaves.items() if key[0] not in campaigns}
         self.leaves |= {key: number for key, number in platform.leaves.items() if key[0] in campaigns}
 
-    def sync(self, platform, *, whole=False, stored=99, settles=True):
+    def sync(self, platform, *, whole=False, stored=99, settles=True, room=ROOM):
         """A check, and the reads that it asks for, of which so many are stored before the worker dies."""
         now = answer(platform.totals())
-        reads = leaf_reads(costs(ads=36_00, campaigns=12, page=100), now, self.check)
+        reads = leaf_reads(costs(ads=36_00, campaigns=12, page=100), now, self.check, room)
         ranges = [WHOLE_ACCOUNT] if whole else [fetch.campaigns for fetch in reads]
         covered = NO_CAMPAIGNS
         for campaigns in ranges[:stored]:
