@@ -18,6 +18,7 @@ from adpulse.gaps import Gap, gaps_of_holes
 from adpulse.model import Connection, Heat, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
+from adpulse.planner.change_check import can_be_checked
 from adpulse.planner.completeness import gaps_of_parts
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
@@ -32,6 +33,7 @@ from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alert, Alerts
 from storage.control.authorizations import Authorizations
 from storage.control.bulk import Bulk
+from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.connections import Connections
 from storage.control.credentials import Credentials
@@ -102,6 +104,7 @@ class App:
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)
         self.day_parts = StoredDayParts(engine)
+        self.change_checks = ChangeChecks(engine)
         self.refused_rows = RefusedRows(engine)
         self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels = Labels(engine)
@@ -225,6 +228,8 @@ class App:
             lane=lease.lane,
             resting=self.warnings.resting(lease.connection.id),
         )
+        if can_be_checked(account.costs):
+            account = replace(account, check=self.change_checks.of(lease.connection.id))
         shares = self.shares(lease.connection.scope)
         if shares is None:
             return account

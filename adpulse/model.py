@@ -261,13 +261,15 @@ class FetchKind(StrEnum):
     CATEGORIES = "categories"
     """The leaves' conversions split by category; Google only."""
     CAMPAIGNS = "campaigns"
+    CHECK = "check"
+    """The campaigns' totals of today, only to see which campaigns changed since the last check: nothing of them is stored as numbers."""
     ACCOUNT = "account"
     """The whole account's numbers, which also hold what is reported for none of its campaigns."""
 
     @property
     def has_dates(self) -> bool:
         """Whether the fetch covers days (metrics) or the present (entities, facts)."""
-        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
+        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.CHECK, FetchKind.ACCOUNT)
 
 
 WALKS = frozenset({FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED})

@@ -37,6 +37,7 @@ _WARNED = {
     FetchKind.ENTITIES_FULL.value: "the list of campaigns and all below them",
     FetchKind.ENTITIES_CHANGED.value: "changes of campaigns and all below them",
     FetchKind.ENTITIES_CONFIRMED.value: "whether ads that left the report were deleted",
+    FetchKind.CHECK.value: "which campaigns changed today, so that all of today is read instead",
 }
 """What could not be read, by the warning's kind."""
 
@@ -130,7 +131,9 @@ def describe_completeness(level: Completeness) -> str:
         holes = ", ".join(_days(hole) for hole in level.holes)
         text += f" but {holes}"
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
-    return f"{text}{settled}; fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{_describe_gaps(level)}{_describe_remainders(level)}"
+    whole = f" (all of it read {level.whole_at:%H:%M}, since then what changed)" if level.whole_at else ""
+    fresh = f"fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{whole}"
+    return f"{text}{settled}; {fresh}{_describe_gaps(level)}{_describe_remainders(level)}"
 
 
 def _describe_gaps(level: Completeness) -> str:
@@ -186,6 +189,7 @@ def completeness_fields(level: Completeness) -> dict[str, Any]:
         "holes": [{"since": hole.since.isoformat(), "until": hole.until.isoformat()} for hole in level.holes],
         "last_day": level.span.until.isoformat(),
         "fresh_until": _iso(level.fresh_until),
+        "whole_at": _iso(level.whole_at),
         "gaps": [_gap_fields(gap) for gap in level.gaps],
         "remainders": [as_fields(remainder) for remainder in level.remainders],
     }
@@ -254,6 +258,7 @@ def telemetry_fields(view: ConnectionView, cadence: Cadence) -> dict[str, Any]:
         "sync_frequency": connection.frequency.value,
         "effective_interval_seconds": cadence.interval.total_seconds() if cadence.interval else None,
         "effective_interval_reason": cadence.reason,
+        "changes_interval_seconds": cadence.of_changes.total_seconds() if cadence.of_changes else None,
         "last_sync_attempted_at": _iso(view.last_sync_attempted_at),
         "last_sync_completed_at": _iso(view.last_sync_completed_at),
         "last_metrics_changed_at": _iso(view.last_metrics_changed_at),

@@ -68,8 +68,8 @@ class Sandbox:
         registered with the OAuth clients of both platforms; loopback addresses need no registration.
         """
         meta_world = world.create(seed=seed, beginning=now, extra=extra, extra_ads=extra_ads)
-        truth, clock, calls, faults = Truth(meta_world, refresh_seconds), SandboxClock(now, rate), CallLog(), Faults(seed=seed)
-        gaps = Gaps()
+        truth, clock = Truth(meta_world, refresh_seconds, meta.turns), SandboxClock(now, rate)
+        calls, faults, gaps = CallLog(), Faults(seed=seed), Gaps()
         meta_login = graph_login.MetaLogin(meta_world, clock, calls, faults, redirect_uris)
         graph_half = Graph(world=meta_world, truth=truth, clock=clock, calls=calls, faults=faults, gaps=gaps, options=meta)
         graph = graph_server.serve(graph_half, meta_login, host, graph_port)

@@ -15,12 +15,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
+from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import SCHEDULED, Frequency, next_slot
 from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
 from adpulse.planner.account import Account
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, check_calls, leaf_reads
 from adpulse.planner.plan import plan
 from adpulse.planner.windows import FIRST_SYNC_DAYS, PartitionAges
 from adpulse.platforms.registry import platform_of
@@ -89,8 +92,19 @@ class Model:
             return [*self._pages(campaigns), *self._pages(self.ads), *self._pages(self.ads)]
         if fetch.kind is FetchKind.ENTITIES_CHANGED:
             return [CALL_SECONDS] * 3
-        rows = {FetchKind.ADS: self.ads * self.delivering, FetchKind.CAMPAIGNS: campaigns * self.delivering}
+        if fetch.campaigns.only is not None:
+            return self._pages(len(fetch.campaigns.only) * ADS_PER_CAMPAIGN)
+        rows = dict.fromkeys((FetchKind.CAMPAIGNS, FetchKind.CHECK), campaigns * self.delivering)
+        rows[FetchKind.ADS] = self.ads * self.delivering
         return self._pages(rows.get(fetch.kind, 1) * max(len(fetch.days), 1))
+
+    def totals(self, at: datetime) -> dict[str, str]:
+        """The campaigns that deliver, each with the number of changes that it has had: one after the other in the time between two."""
+        campaigns, seconds = round(self.ads * self.delivering / ADS_PER_CAMPAIGN), (at - BEGINNING) / timedelta(seconds=1)
+        if self.steps:
+            return dict.fromkeys(map(str, range(campaigns)), str(sum(1 for _ in self.changes(BEGINNING + WARM_UP, at))))
+        between = 30 / self.changing
+        return {str(number): str(math.floor(seconds / between + number / campaigns)) for number in range(campaigns)}
 
     def changes(self, since: datetime, until: datetime) -> Iterator[datetime]:
         """The instants of the steps between these."""
@@ -122,6 +136,7 @@ class Course:
     days: dict[tuple[FetchKind, date], datetime] = field(default_factory=dict)
     calls: list[tuple[datetime, Heat]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    check: ChangeCheck | None = None
 
     def __post_init__(self) -> None:
         """The first sync is complete, and its days were read at different times."""
@@ -142,17 +157,43 @@ class Course:
 
     def _leg(self, lane: Lane) -> tuple[datetime | None, Lane]:
         """Read what is planned; when the sync goes on, if it does, and in which lane."""
-        planned = plan(self.now, self._account(lane), PartitionAges(dateless=self.dateless, days=self.days), tuple(self._last_hour()))
+        checked = {self.check.day: self.check.checked_at} if self.check and self.check.checked_at else {}
+        ages = PartitionAges(dateless=self.dateless, days=self.days, checked=checked)
+        account = self._account(lane)
+        planned = plan(self.now, account, ages, tuple(self._last_hour()))
         for fetch in planned.fetches:
-            if not self._read(fetch):
+            if not (self._check(fetch, account, planned.fetches) if fetch.kind is FetchKind.CHECK else self._read(fetch)):
                 return self._last_hour()[0][0] + HOUR + timedelta(milliseconds=1), Lane.BACKGROUND
         return planned.until, planned.lane
+
+    def _check(self, check: Fetch, account: Account, planned: Sequence[Fetch]) -> bool:
+        """Make a check and the reads that it asks for; False if the ledger refuses one of the calls."""
+        began, today = self.now, self.model.connection.today(self.now)
+        answer = CheckAnswer(day=today, at=began, fingerprints=self.model.totals(began))
+        calls, covered = check_calls(account.costs), WHOLE_ACCOUNT
+        if not self._read(check):
+            return False
+        is_decided = not any(fetch.kind is FetchKind.ADS and today in fetch.days for fetch in planned)
+        if is_decided:
+            leaves = leaf_reads(account.costs, answer, self.check, LIMIT - len(self._last_hour()))
+            if not all(self._read(fetch) for fetch in leaves):
+                return False
+            covered = reduce(CampaignRange.union, (fetch.campaigns for fetch in leaves), NO_CAMPAIGNS)
+            if self.reads and self.reads[-1].began > began:  # all leaves: they show what changed before the check
+                self.reads.pop()
+            calls += sum(fetch.cost for fetch in leaves)
+        self.check = after_check(self.check, answer, covered, calls)
+        if is_decided and self.check.checked_at == began:  # what is left shows with the next check
+            self.reads.append(Read(began, self.now))
+        return True
 
     def _last_hour(self) -> list[tuple[datetime, Heat]]:
         return self.calls[bisect_left(self.calls, self.now - HOUR, key=lambda call: call[0]) :]
 
     def _account(self, lane: Lane) -> Account:
-        return Account(connection=self.model.connection, parts=Parts.BOTH, on_demand=False, page_size=500, limit=LIMIT, lane=lane)
+        connection = self.model.connection
+        account = Account(connection=connection, parts=Parts.BOTH, on_demand=False, page_size=500, limit=LIMIT, lane=lane)
+        return replace(account, check=self.check)
 
     def _read(self, fetch: Fetch) -> bool:
         """Make the calls of a fetch; False if the ledger refuses one of them, and nothing is read."""
@@ -162,6 +203,8 @@ class Course:
                 return False
             self.calls.append((self.now, fetch.heat))
             self.now += timedelta(seconds=seconds)
+        if fetch.kind is FetchKind.CHECK or not fetch.campaigns.is_whole:
+            return True
         if fetch.kind.has_dates:
             self.days.update({(fetch.kind, day): began for day in fetch.days})
         else:

@@ -15,6 +15,7 @@ from adpulse.planner.completeness import gaps_of_parts, read_days
 from adpulse.platforms.registry import platform_of
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
+from tasks.change_check import checked, without_checks
 from tasks.parts_read import parts_read
 from tasks.refused import gaps_after
 from tasks.retries import OPTIONS
@@ -54,9 +55,12 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     plan = context.staging.plan(lease.run_id)
     if plan and all(context.staging.has(lease.run_id, fetch) for fetch in plan.fetches):
         context.runs.fetched(lease)
-    fetched = context.staging.read(lease.run_id)
+    staged = context.staging.read(lease.run_id)
+    fetched, check = without_checks(staged), checked(context, lease, staged)
     stored = context.partitions.ages(lease.connection.id)
     ages = stored.after(answer.complete for answer in fetched).after_parts(parts_read(fetched))
+    if check and check.checked_at:
+        ages = replace(ages, checked={check.day: check.checked_at})
     gaps = [*gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched), *gaps_of_parts(ages)]
     return RunFetch(
         run_id=lease.run_id,

@@ -156,7 +156,7 @@ class _Days:
         return TooMuchData(f"{label} answers {request.since} of {self.connection.name} in parts only.")
 
     def _forget_step(self, request: MetricsRequest) -> None:
-        if request.is_one_day:
+        if request.is_one_day and request.campaigns.is_whole:
             self.steps.forget(request.since)
 
     def _take_apart(self, request: MetricsRequest, error: Unreadable) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 from prefect import task
 
 from adpulse.bootstrap import App
+from adpulse.campaign_range import CampaignRange
 from adpulse.errors import AdpulseError, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
@@ -16,8 +17,10 @@ from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 from storage.control.filters import Filters
+from storage.staging import Staging
 from tasks.account_totals import read_account_totals
-from tasks.batch import Batch, Outcome, during, missing, read_concurrently
+from tasks.batch import Batch, Outcome, during, read_concurrently
+from tasks.change_check import days_not_checked, reads_with_dates
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
 from tasks.optional import optional
@@ -38,9 +41,9 @@ def read_metrics(app: App, lease: Lease) -> None:
     Of each, days are read completely or not at all. What was answered before an error is staged all the same.
     """
     connection, holes = _retry_refused_filters(app, lease.connection), app.holes.of(lease.connection.id)
-    without_leaves, campaigns_read, errors = frozenset[date](), frozenset[date](), list[AdpulseError]()
-    for fetch in missing(app.staging, lease, dates=True):
-        if fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and without_leaves & set(fetch.days):
+    without_leaves, campaigns_read, errors = set[tuple[date, CampaignRange]](), frozenset[date](), list[AdpulseError]()
+    for fetch in reads_with_dates(app, lease, connection):
+        if fetch.kind is FetchKind.CAMPAIGNS and fetch.heat is Heat.HOT and _lacks_leaves(app.staging, lease, fetch, without_leaves):
             app.staging.write(lease.run_id, unanswered(fetch, app.clock.now()))  # its remainder would count the leaves that come later
             continue
         if fetch.kind is FetchKind.ACCOUNT:
@@ -57,12 +60,19 @@ def read_metrics(app: App, lease: Lease) -> None:
             reading.error.during = fetch.label
             errors.append(reading.error)
         if fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT:
-            without_leaves = reading.result.unread - reading.in_parts  # whose totals show what delivers
+            unread = reading.result.unread - reading.in_parts  # whose totals show what delivers
+            without_leaves |= {(day, fetch.campaigns) for day in unread}
         if fetch.kind is FetchKind.CAMPAIGNS:
             campaigns_read |= set(reading.result.days)
     if errors:
         raise errors[0]
     confirm_missing(app, lease, connection)
+
+
+def _lacks_leaves(staging: Staging, lease: Lease, totals: Fetch, failed: set[tuple[date, CampaignRange]]) -> bool:
+    """Whether leaves of these totals could not be read in this leg, or not be checked for changes."""
+    days = [day for day, campaigns in failed if totals.campaigns.is_whole or campaigns == totals.campaigns]
+    return not set(totals.days).isdisjoint([*days, *days_not_checked(staging, lease)])
 
 
 def _raise_unless_others_may_be_read(reading: Reading) -> None:

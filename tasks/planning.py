@@ -18,7 +18,7 @@ from tasks.parts_read import parts_read
 
 log = logging.getLogger(__name__)
 
-_READ_ANEW = (FetchKind.ENTITIES_CONFIRMED, FetchKind.ACCOUNT)
+_READ_ANEW = (FetchKind.ENTITIES_CONFIRMED, FetchKind.ACCOUNT, FetchKind.CHECK)
 
 
 def prepare(app: App, lease: Lease) -> Plan:

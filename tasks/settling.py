@@ -35,6 +35,7 @@ from storage.control.sizes import Sizes
 from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
+from tasks.change_check import checked, without_checks
 from tasks.holes import fill_holes
 from tasks.parts_read import parts_read
 from tasks.refused import forget_warnings, keep_refused, note_refused
@@ -50,6 +51,9 @@ _PASSED_ON = (LeaseLost, UnknownConnection, *INFRASTRUCTURE)
 _LONGEST_REPORT_PAUSE = timedelta(minutes=2)
 
 _TOTALS = (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
+
+_OPTIONAL = (FetchKind.ACCOUNT, FetchKind.CHECK)
+"""Reads of numbers whose failure is a warning."""
 
 _UNREAD = Leg(idle=True, today=False)
 
@@ -109,8 +113,10 @@ def _leg(app: App, lease: Lease) -> Leg:
     """What the leg did, from the warehouse; a leg that wrote nothing is described by its comparison."""
     stored, completed = app.runs.get(lease.run_id).state is RunState.APPLIED, list[date]()
     changes = app.staging.changes(lease.run_id) if stored else None
-    staged = app.staging.read(lease.run_id) if stored else []
-    today = any(
+    answers = app.staging.read(lease.run_id) if stored else []
+    staged, check = without_checks(answers), checked(app, lease, answers)
+    is_checked = any(answer.fetch.kind is FetchKind.CHECK and check and check.checked_at == answer.fetched_at for answer in answers)
+    today = is_checked or any(
         answer.fetch.kind is FetchKind.ADS and answer.fetch.heat is Heat.HOT and answer.fetch.until in answer.days for answer in staged
     )
     holes = app.holes.of(lease.connection.id)
@@ -120,15 +126,17 @@ def _leg(app: App, lease: Lease) -> Leg:
         app.partitions.record(lease.connection.id, [answer.complete for answer in staged], app.clock.now())
         completed = app.partitions.record_parts(lease.connection.id, parts_read(staged), app.clock.now())
         today = today or lease.connection.today(app.clock.now()) in completed
+        if check:
+            app.change_checks.record(lease, check)
         fill_holes(app, lease, holes, staged, completed)
         _record_size(app.sizes, lease, staged)
         app.sizes.set_page_sizes(lease.connection, app.client(lease.connection).page_sizes(lease.connection))
-        app.warnings.clear(lease.connection.id, _recovered_kinds(staged))
+        app.warnings.clear(lease.connection.id, _recovered_kinds(answers))
         keep_refused(app.refused_rows, lease, staged)
         note_refused(app.warnings, lease, staged)
         forget_warnings(app.warnings, app.refused_rows, lease, completed)
         note_unknown_values(app.warnings, lease, staged)
-    has_numbers = bool(completed) or any(_has_numbers(answer, totals_alone=today_is_hole) for answer in staged)
+    has_numbers = bool(completed) or is_checked or any(_has_numbers(answer, totals_alone=today_is_hole) for answer in staged)
     idle = not (has_numbers or (lease.parts is Parts.ENTITIES and staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=idle, today=today)
     if lease.adopts or (changes and not changes.empty):
@@ -167,7 +175,7 @@ def _leg_from_warehouse(warehouse: Warehouse, lease: Lease, leg: Leg = _UNREAD) 
 
 def _recovered_kinds(staged: list[FetchResult]) -> set[FetchKind]:
     """The kinds of reads whose warnings end: those that were read. A full walk also ends those of the smaller walk and the lookup."""
-    kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates or answer.fetch.kind is FetchKind.ACCOUNT}
+    kinds = {answer.fetch.kind for answer in staged if not answer.fetch.kind.has_dates or answer.fetch.kind in _OPTIONAL}
     return kinds | WALKS | {FetchKind.ENTITIES_CONFIRMED} if FetchKind.ENTITIES_FULL in kinds else kinds
 
 

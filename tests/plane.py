@@ -13,6 +13,7 @@ from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alerts
 from storage.control.authorizations import Authorizations
 from storage.control.bulk import Bulk
+from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.connections import Connections
 from storage.control.credentials import Credentials
@@ -63,6 +64,7 @@ class ControlPlane:
         self.refusals = Refusals(engine, clock, wall=wall)
         self.partitions = Partitions(engine)
         self.day_parts = StoredDayParts(engine)
+        self.change_checks = ChangeChecks(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.workspace = self.workspaces.create("Acme")

@@ -81,6 +81,10 @@ class ConnectionOut(SyncTelemetry):
     status_reason: str | None = Field(examples=["Paused. Go on with: adpulse resume"])
     effective_interval_seconds: float | None = Field(examples=[300.0])
     effective_interval_reason: str | None = Field(examples=["as chosen"])
+    changes_interval_seconds: float | None = Field(
+        examples=[None],
+        description="How often what changed today is read while it is few campaigns; null where that is no oftener.",
+    )
     postponed_until: At | None
     postponed_reason: str | None = Field(examples=["the call budget of this hour is spent"])
     stale_since: At | None = Field(description="Since when no sync completed for three of its intervals; null is fresh.")
@@ -156,6 +160,10 @@ class CompletenessOut(BaseModel):
     holes: list[DaysOut] = Field(description="Days after `since` that were not read, oldest first.")
     last_day: date = Field(examples=["2026-03-28"], description="The last day that was read.")
     fresh_until: At = Field(description="The last day's numbers are the platform's of this instant, or later ones.")
+    whole_at: At | None = Field(
+        description="When all of the last day was read, if only what changed was read since: then `fresh_until` is when its campaigns' "
+        "totals were compared last. Null otherwise."
+    )
     gaps: list[GapOut] = Field(description="What days lack, with the reasons, oldest first.")
     remainders: list[RemainderOut] = Field(
         description="Days whose spend is not the platform's total: of campaigns for `leaf`, of the account for `campaign`; newest first."

@@ -125,6 +125,7 @@ def _fields(provider: "Provider", accounts: int, frequency: "Frequency", result:
         "kept": result.limited_by is None,
         "effective_interval_seconds": result.interval.total_seconds() if result.interval else None,
         "effective_interval_reason": result.reason,
+        "changes_interval_seconds": result.of_changes.total_seconds() if result.of_changes else None,
         "calls_per_hour_and_account": round(result.calls_per_hour, 2),
     }
 
@@ -152,3 +153,6 @@ def _print(title: str, rows: "Rows") -> None:
     console.print(table)
     for reason in reasons:
         console.print(f"Why not oftener: {reason}.", soft_wrap=True)
+    of_changes = min((result.of_changes for _, result in rows if result.of_changes), default=None)
+    if of_changes:
+        console.print(f"What changed in few campaigns is read every {format_duration(of_changes)} all the same.", soft_wrap=True)

@@ -46,9 +46,9 @@ class Reads:
     notes: tuple[PartitionAges, ...]
 
     def last(self, kind: FetchKind, day: date, before: datetime | None = None) -> datetime | None:
-        """The last complete read of the day, optionally the last one before an instant."""
-        instants = {ages.days[kind, day] for ages in self.notes if (kind, day) in ages.days}
-        return max((at for at in instants if before is None or at < before), default=None)
+        """The last complete read of the day, or check of what changed in it, optionally the last one before an instant."""
+        instants = {ages.leaves_known_at(day) if kind is FetchKind.ADS else ages.days.get((kind, day)) for ages in self.notes}
+        return max((at for at in instants if at is not None and (before is None or at < before)), default=None)
 
     def days(self, kind: FetchKind) -> list[date]:
         """Every day that was read."""

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
+from adpulse.planner.change_check import ChangeCheck, can_be_checked, check_calls, is_dear
 from adpulse.planner.costs import cost_of_account, cost_of_days
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
-from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK
+from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK, PartitionAges
 from adpulse.platforms.base import CallLimit, Costs, Size
 from adpulse.platforms.registry import platform_of
 
@@ -26,6 +27,9 @@ _TOTALS_FIT = 8
 
 _SMALLEST_PART = 10
 """Calls that a part of an older day may take at least: of smaller ones a day would have very many."""
+
+_REST = timedelta(minutes=15)
+"""For how long an account is read without checks after one that took more than it saved: Meta refreshes its numbers about as often."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -49,6 +53,7 @@ class Account:
     it shares, None where there is none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are
     not due again yet.
     ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
+    ``check``: what the last checks of today's changes have shown, if there was one.
     """
 
     connection: Connection
@@ -65,6 +70,7 @@ class Account:
     spent: Spent = Spent()
     resting: frozenset[FetchKind] = frozenset()
     leaves: Mapping[str, int] | None = None
+    check: ChangeCheck | None = None
 
     @property
     def size(self) -> Size:
@@ -149,6 +155,49 @@ class Account:
         return costs.read(FetchKind.ADS, 1), costs.read(FetchKind.CAMPAIGNS, 1)
 
     @property
+    def is_checked(self) -> bool:
+        """Whether reads of today begin with a check of what changed; those that a person requested are whole.
+
+        While days of the first sync are missing, every call that a check does not save delays them.
+        """
+        is_wanted = not self.on_demand and self.may_read(FetchKind.CHECK) and can_be_checked(self.costs)
+        return is_wanted and not (self.first_sync and is_dear(self.costs))
+
+    def reads_whole(self, now: datetime, ages: PartitionAges) -> bool:
+        """Whether the next read of today is of all of it, with a check or without: hourly, and where no check was stored today."""
+        today, check = self.connection.today(now), self.check
+        is_known = check is not None and check.day == today and check.checked_at is not None
+        return not is_known or ages.stale(FetchKind.ADS, now, self.hour.whole_age, today) or self.rested_from_checks(now)
+
+    def rests_from_checks(self, now: datetime) -> bool:
+        """Whether all of today is read without a check for a while, as the last one cost more than it saved."""
+        check = self.check
+        return self._did_not_pay and check is not None and check.checked_at is not None and now - check.checked_at < _REST
+
+    def rested_from_checks(self, now: datetime) -> bool:
+        """Whether checks begin anew after such a while."""
+        return self._did_not_pay and not self.rests_from_checks(now)
+
+    @property
+    def _did_not_pay(self) -> bool:
+        return is_dear(self.costs) and self.check is not None and self.check.calls > self.costs.usual(FetchKind.ADS, 1)
+
+    @property
+    def check_cost(self) -> int:
+        """Calls to reckon with for a check and the reads that follow from it: as many as the last one took, or all where that is few."""
+        check, whole = check_calls(self.costs), self.costs.usual(FetchKind.ADS, 1)
+        if is_dear(self.costs) or self.check is None:
+            return check + whole
+        return check + min(max(self.check.calls - check, 1), whole)
+
+    @property
+    def pace(self) -> timedelta:
+        """Least time between two reads of today."""
+        if self.check is None or not self.is_checked or self._did_not_pay:
+            return self.hour.pace
+        return self.hour.pace_after(self.check.calls)
+
+    @property
     def rhythm(self) -> Rhythm | None:
         """How often its share lets it be read; None without one.
 
@@ -174,7 +223,7 @@ class Account:
         """How old today's numbers may be when a tick comes."""
         if self.on_demand:
             return timedelta(0)
-        age = max(self.hour.pace, (self.connection.frequency.interval or HOUR) * 0.8)
+        age = max(self.pace, (self.connection.frequency.interval or HOUR) * 0.8)
         rhythm = self.rhythm
         if rhythm is None or rhythm.interval <= self.demand.interval:
             return age

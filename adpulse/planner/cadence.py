@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from adpulse.frequency import Frequency, format_duration
 from adpulse.model import FetchKind
+from adpulse.planner.change_check import can_be_checked, check_calls, is_dear
 from adpulse.planner.demand import Rhythm, demand
 from adpulse.planner.hour import Hour
 from adpulse.planner.shares import Share
@@ -14,19 +15,25 @@ from adpulse.platforms.base import Costs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """How often today is read (None: only on demand), the calls that takes, and what limits it if that is less often than chosen."""
+    """How often today is read (None: only on demand), the calls that takes, and what limits it if that is less often than chosen.
+
+    ``interval`` is that of reads of all of today. ``of_changes`` is how often what changed is read while it is few campaigns; None where
+    that is no oftener, or reads do not begin with a check of what changed.
+    """
 
     chosen: timedelta | None
     interval: timedelta | None
     limited_by: str | None
     calls_per_hour: float
+    of_changes: timedelta | None = None
 
     @property
     def reason(self) -> str | None:
         """The whole sentence, for example ``every 8 min instead of 5 min: …``; None when the frequency is kept."""
         if self.limited_by is None or self.interval is None or self.chosen is None:
             return None
-        return f"every {format_duration(self.interval)} instead of {format_duration(self.chosen)}: {self.limited_by}"
+        changes = f"; what changed in few campaigns is read every {format_duration(self.of_changes)}" if self.of_changes else ""
+        return f"every {format_duration(self.interval)} instead of {format_duration(self.chosen)}: {self.limited_by}{changes}"
 
 
 @lru_cache(maxsize=4096)  # of thousands of connections most are alike
@@ -36,13 +43,17 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     if chosen is None:
         return Cadence(chosen=None, interval=None, limited_by=None, calls_per_hour=0.0)
     needs = demand(frequency, costs, limit)
-    paced = Hour(frequency=frequency, costs=costs, limit=limit).pace
+    hour, whole = Hour(frequency=frequency, costs=costs, limit=limit), costs.usual(FetchKind.ADS, 1)
+    is_checked, check = can_be_checked(costs), check_calls(costs)
+    paced = max(hour.pace, hour.pace_after(check + whole)) if is_checked and not is_dear(costs) else hour.pace
     rhythm = needs.within(share.per_day) if share else Rhythm(interval=chosen)
     interval = max(rhythm.interval, paced)
     limited_by = _shared(share) if share and rhythm.interval > paced else _own(costs, limit)
     calls_per_day = needs.per_day(Rhythm(interval=interval, stretch=rhythm.stretch))
     slower = limited_by if interval > chosen else None
-    return Cadence(chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24)
+    few = max(rhythm.interval, hour.pace_after(check + 1))
+    of_changes = few if is_checked and few < interval else None
+    return Cadence(chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24, of_changes=of_changes)
 
 
 def _shared(share: Share) -> str:

@@ -38,12 +38,17 @@ _ABOVE = {DayLevel.LEAF: Level.CAMPAIGN, DayLevel.CAMPAIGN: Level.ACCOUNT}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDay:
-    """A level of a day that was read: the numbers are those of ``fresh_until`` (business time), or later ones."""
+    """A level of a day that was read: the numbers are those of ``fresh_until`` (business time), or later ones.
+
+    ``whole_at`` is when all of it was read last, if since then only the leaves of campaigns that changed were: of a campaign whose totals
+    are the same, ``fresh_until`` is the last check of them.
+    """
 
     level: DayLevel
     day: date
     fresh_until: datetime
     settled: bool
+    whole_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,11 @@ class Completeness:
     def fresh_until(self) -> datetime:
         """Up to when the last day's numbers are known."""
         return self.read[-1].fresh_until
+
+    @property
+    def whole_at(self) -> datetime | None:
+        """When all of the last day was read, if only changes were read since."""
+        return self.read[-1].whole_at
 
     @property
     def holes(self) -> tuple[Span, ...]:
@@ -125,7 +135,14 @@ def completeness(
 def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap]) -> tuple[ReadDay, ...]:
     kinds = [kind for kind in platform_of(connection.provider).metric_kinds if level_of_read(kind) is level]
     refused = {gap.day for gap in gaps if gap.is_refused_row}
+    checked = ages.checked if level is DayLevel.LEAF else {}
     return tuple(
-        ReadDay(level=level, day=day, fresh_until=at, settled=at >= settles_at(connection, day) and day not in refused)
+        ReadDay(
+            level=level,
+            day=day,
+            fresh_until=max(at, checked.get(day, at)),
+            settled=at >= settles_at(connection, day) and day not in refused,
+            whole_at=at if day in checked else None,
+        )
         for day, at in sorted(ages.complete_days(kinds).items())
     )

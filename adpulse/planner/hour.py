@@ -40,6 +40,20 @@ class Hour:
         return WINDOW * self._today / max(self._most_hot - self._beside, 1)
 
     @property
+    def whole_age(self) -> timedelta:
+        """How old the last read of all of today may be where only changes are read: an hour, or what half of today's calls allow for."""
+        return max(HOUR, 2 * self.pace)
+
+    def pace_after(self, calls: int) -> timedelta:
+        """Least time until the next check for changes, after a check and reads that took so many calls.
+
+        Room is kept for the hourly read of all of today, unless the last read was one. It is no less than that in spite of the slack.
+        """
+        available = max(self._most_hot - self._beside, 1)
+        kept = 0 if calls >= self._today else min(self._today, available // 2)
+        return WINDOW * calls / max(available - kept, 1) / SLACK
+
+    @property
     def hot(self) -> int:
         """Calls that are kept for reads of today; none for connections that are only read on demand."""
         interval = self.frequency.interval

@@ -15,6 +15,7 @@ from adpulse.frequency import format_duration
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.budget import Budget
+from adpulse.planner.change_check import check_calls
 from adpulse.planner.costs import cost_of_account, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
 from adpulse.planner.windows import (
@@ -239,13 +240,30 @@ def _hot(now: datetime, account: Account, ages: PartitionAges, days: _Days) -> I
     in_parts = [day for day in due.get(FetchKind.ADS, ()) if day in ages.parts or account.splits_day()]
     if in_parts:
         due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day not in in_parts]
+    check = _check(now, account, ages, due)
     fetches = [_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2)]
     if platform_of(account.connection.provider).reads_days_whole:
         yield from (tuple(_with_account(now, account, ages, fetches)),) if fetches else ()
     else:
-        yield from (tuple(_with_account(now, account, ages, [fetch])) for fetch in fetches)
+        pieces = [[fetch] for fetch in fetches]
+        is_whole = check is not None and any(fetch.kind is FetchKind.ADS and check.until in fetch.days for fetch in fetches)
+        if check:
+            pieces = [[check, *pieces[0]], *pieces[1:]] if is_whole else [[check], *pieces]
+        yield from (tuple(_with_account(now, account, ages, piece)) for piece in pieces)
     for day in in_parts:
         yield from days.pieces(day, Heat.HOT, MOST_CALLS)
+
+
+def _check(now: datetime, account: Account, ages: PartitionAges, due: dict[FetchKind, list[date]]) -> Fetch | None:
+    """The check with which a read of today begins. Where it decides which leaves are read, today's are not due by themselves."""
+    today = account.connection.today(now)
+    if today not in due.get(FetchKind.ADS, ()) or not account.is_checked or account.rests_from_checks(now):
+        return None
+    is_whole = account.reads_whole(now, ages)
+    if not is_whole:
+        due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day != today]
+    cost = check_calls(account.costs) if is_whole else account.check_cost
+    return Fetch(kind=FetchKind.CHECK, heat=Heat.HOT, cost=cost, since=today, until=today)
 
 
 def _older(

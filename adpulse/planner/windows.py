@@ -48,7 +48,8 @@ class PartitionAges:
     """When each part of a connection was last read completely (business time).
 
     ``holes`` are the days that the platform could not answer, with the instant from which each is requested again. ``refused`` are those of
-    which a row was refused when they were read last. ``parts`` are the days whose read in parts has begun.
+    which a row was refused when they were read last. ``parts`` are the days whose read in parts has begun. ``checked`` is up to when
+    everything of a day that changed since it was read was read again (see :mod:`adpulse.planner.change_check`).
     """
 
     dateless: Mapping[FetchKind, datetime] = field(default_factory=dict)
@@ -56,11 +57,17 @@ class PartitionAges:
     holes: Mapping[HoleKey, datetime] = field(default_factory=dict)
     refused: frozenset[HoleKey] = frozenset()
     parts: PartsByDay = field(default_factory=dict)
+    checked: Mapping[date, datetime] = field(default_factory=dict)
 
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
         return read_at is None or now - read_at >= max_age * SLACK
+
+    def leaves_known_at(self, day: date) -> datetime | None:
+        """Up to when the day's leaves are known: when they were read, or checked for changes after that; None if never."""
+        read_at = self.days.get((FetchKind.ADS, day))
+        return read_at and max(read_at, self.checked.get(day, read_at))
 
     def after(self, reads: Iterable[CompleteRead]) -> "PartitionAges":
         """The ages after these complete reads."""
@@ -105,6 +112,7 @@ class PartitionAges:
             dateless={kind: at if at <= latest else old for kind, at in self.dateless.items()},
             days={part: at if at <= latest else old for part, at in self.days.items()},
             holes={part: at if at <= latest + RETRY_DAYS else now for part, at in self.holes.items()},
+            checked={day: at for day, at in self.checked.items() if at <= latest},
         )
 
 
@@ -139,8 +147,8 @@ def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age
     three hours later.
     """
     today = connection.today(now)
-    yesterday = today - DAY
-    if not ages.stale(FetchKind.ADS, now, hot_age, today):
+    yesterday, known_at = today - DAY, ages.leaves_known_at(today)
+    if known_at is not None and now - known_at < hot_age * SLACK:
         # Never read at all, though today was: the account's time zone changed.
         return [] if (FetchKind.ADS, yesterday) in ages.days else [yesterday]
     midnight = datetime.combine(today, time(), connection.zone)

@@ -31,14 +31,16 @@ _BLOCKED_MINUTES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The limits of the Graph endpoint.
+    """The limits of the Graph endpoint, and how its numbers move.
 
     ``page_rows`` is the most rows of a page. With ``limited_tier`` the apps are of the tier that may read an ad account 60 times in 300
-    seconds, and the usage headers say so; without it they name the full tier.
+    seconds, and the usage headers say so; without it they name the full tier. ``turns``: campaigns take turns, so that each refresh moves
+    the numbers of every so many-th of them.
     """
 
     page_rows: int = PAGE_ROWS
     limited_tier: bool = False
+    turns: int = 1
 
 
 class Graph:

@@ -7,7 +7,7 @@ with them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
@@ -65,12 +65,16 @@ class _FullDay:
 
 
 class Truth:
-    """The true numbers of a world, which the platform refreshes every ``refresh_seconds``."""
+    """The true numbers of a world, which the platform refreshes every ``refresh_seconds``.
 
-    def __init__(self, world: World, refresh_seconds: int = REFRESH_SECONDS) -> None:
+    With ``turns`` each refresh moves only every so many-th campaign, and an account's campaigns have moved all after so many refreshes.
+    """
+
+    def __init__(self, world: World, refresh_seconds: int = REFRESH_SECONDS, turns: int = 1) -> None:
         self._world = world
         self._refresh_seconds = refresh_seconds
-        self._day = lru_cache(maxsize=512)(self._compute)
+        self._turns = turns
+        self._day = lru_cache(maxsize=512)(self._compute if turns == 1 else self._compute_in_turns)
         self._final = lru_cache(maxsize=512)(self._draw)
 
     def account(self, account_id: str) -> Account:
@@ -156,6 +160,14 @@ class Truth:
                 ),
             }
         )
+
+    def _compute_in_turns(self, account_id: str, day: date, step: int, deleted: int) -> Day:
+        """The day of which each campaign was refreshed last when it was its turn."""
+        turn_of_ad = campaign_indexes(self.account(account_id)) % self._turns
+        number = step // self._refresh_seconds
+        steps = [step - (number - turn) % self._turns * self._refresh_seconds for turn in range(self._turns)]
+        days = [self._compute(account_id, day, at, deleted) for at in steps]
+        return Day(**{part.name: np.choose(turn_of_ad, [getattr(one, part.name) for one in days]) for part in fields(Day)})
 
     def _compute(self, account_id: str, day: date, step: int, deleted: int) -> Day:
         account = self.account(account_id)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, false, or_, select, update
 from adpulse.model import CompleteRead, FetchKind
 from adpulse.planner.day_parts import PART_KINDS, ReadParts, read_until
 from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
+from storage.control.change_checks import checked_at, forget_check
 from storage.control.database import Engine, Session, insert_or_update, lock, reading
 from storage.control.day_parts import delete_parts, forget_parts, note_read, parts_of
 from storage.control.holes import HoleRow, forget_holes, holes_of
@@ -38,12 +39,14 @@ class Partitions:
             holes = holes_of(session, HoleRow.connection_id == connection_id)
             refused = refused_rows_of(session, connection_id)
             parts = parts_of(session, connection_id)
+            checked = checked_at(session, connection_id)
         return PartitionAges(
             dateless={FetchKind(row.kind): row.fetched_at for row in rows if not row.day},
             days={(FetchKind(row.kind), date.fromisoformat(row.day)): row.fetched_at for row in rows if row.day},
             holes={key: hole.retry_at for key, hole in holes.items()},
             refused=frozenset(row.key for row in refused),
             parts=parts,
+            checked=checked,
         )
 
     def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
@@ -88,6 +91,7 @@ class Partitions:
             lock(session, ConnectionRow.id == connection_id)
             session.execute(delete(PartitionRow).where(_parts(connection_id, since)))
             forget_parts(session, connection_id, None if read_since else since)
+            forget_check(session, connection_id)
             forget_holes(session, connection_id, since)
             if since is None and read_since is None:
                 forget_refused_rows(session, connection_id)
@@ -110,6 +114,7 @@ def read_again(session: Session, connection_id: str, since: date) -> None:
     """Make the connection's days from ``since`` on and its parts without dates due; their ages stay."""
     session.execute(update(PartitionRow).where(_parts(connection_id, since)).values(due=True))
     forget_parts(session, connection_id, since)
+    forget_check(session, connection_id)
     forget_holes(session, connection_id, since)
 
 

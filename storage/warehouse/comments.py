@@ -57,7 +57,8 @@ _COLUMNS: Mapping[str, str] = {
     "first_delivery": "First day with impressions or spend that is stored, in the account's time zone",
     "first_seen_at": "When the row was stored first, UTC",
     "frequency": "How often the connection is synced, as chosen; as of the last write",
-    "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC",
+    "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC; today's leaves of a campaign "
+    "whose totals were the same then may have been read up to an hour before",
     "generation": "Which of the connection's claims wrote it; orders changes of the same instant",
     "gross_margin": "The share of revenue from which profit is computed, 0 to 1",
     "hole": "Whether the day was never read completely",

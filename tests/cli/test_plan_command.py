@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adpulse import settings
+from adpulse.frequency import format_duration
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +47,7 @@ def test_programs_get_every_frequency_with_its_cadence_and_calls(plan):
     assert rows["5min"]["effective_interval_reason"].startswith("every 17 min instead of 5 min: 52 connections")
     assert rows["hourly"] | {"calls_per_hour_and_account": 0} == {
         "provider": "google", "accounts": 52, "sync_frequency": "hourly", "kept": True, "effective_interval_seconds": 3600.0,
-        "effective_interval_reason": None, "calls_per_hour_and_account": 0,
+        "effective_interval_reason": None, "changes_interval_seconds": None, "calls_per_hour_and_account": 0,
     }  # fmt: skip
 
 
@@ -95,3 +97,13 @@ def test_it_needs_neither_prefect_nor_a_database():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_of_a_large_account_it_says_how_often_what_changed_is_read(plan):
+    _, out, _ = plan("--meta", "1", "--ads", "100000")
+    _, rows, _ = plan("--meta", "1", "--ads", "100000", "--json")
+    realtime = json.loads(rows)[0]
+
+    assert 30 < realtime["changes_interval_seconds"] < 180 < realtime["effective_interval_seconds"]
+    assert f"What changed in few campaigns is read every {format_duration(timedelta(seconds=realtime['changes_interval_seconds']))}" in out
+    assert "; what changed in few campaigns is read every " in realtime["effective_interval_reason"]

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from adpulse.campaign_range import CampaignRange
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
+from adpulse.planner.change_check import ChangeCheck
 from adpulse.planner.day_parts import DayPart
 
 
@@ -82,6 +85,38 @@ def test_ages_with_reads_that_are_not_noted_yet_are_those_after_noting_them(plan
     plane.partitions.record(connection.id, second, now + timedelta(hours=1))
 
     assert told == plane.partitions.ages(connection.id)
+
+
+def checked(plane, connection):
+    """A leg's check whose leaves are stored."""
+    plane.runs.request(connection.id)
+    (lease,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "test")
+    check = ChangeCheck(day=DAY, fingerprints={"k1": "0a"}, calls=2, checked_at=plane.clock.now())
+    plane.change_checks.record(lease, check)
+    return lease, check
+
+
+def test_the_last_check_of_a_connection_is_kept_unless_its_lease_was_lost(plane):
+    connection = plane.connect("1")
+    lease, check = checked(plane, connection)
+    plane.leases.release([lease])
+    plane.change_checks.record(lease, replace(check, calls=9))
+
+    assert plane.change_checks.of(connection.id) == check
+    assert plane.partitions.ages(connection.id).checked == {DAY: check.checked_at}
+
+
+@pytest.mark.parametrize("how", ["forgotten", "requested"])
+def test_no_check_counts_before_days_are_read_again(plane, how):
+    connection = plane.connect("1")
+    checked(plane, connection)
+    if how == "forgotten":
+        plane.partitions.forget(connection.id, read_since=plane.clock.now())
+    else:
+        plane.runs.request(connection.id, force=True)
+
+    assert plane.change_checks.of(connection.id) is None
+    assert plane.partitions.ages(connection.id).checked == {}
 
 
 def begun(plane, connection):

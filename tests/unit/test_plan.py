@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from adpulse.frequency import Frequency
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
+from adpulse.planner.change_check import ChangeCheck, check_calls
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.windows import PartitionAges, Span, cold_days, days_without_account, missing_days, recent_days, requested_spans
 from adpulse.platforms.base import CallLimit
 from adpulse.platforms.registry import PLATFORMS, platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+HOT_READS = (FetchKind.ADS, FetchKind.CHECK)
 
 
 def connection(*, ads=150, frequency=Frequency.REALTIME, timezone="America/New_York", **facts):
@@ -44,6 +46,7 @@ class Simulation:
         self.dateless = {}
         self.holes = {}
         self.refused = set()
+        self.check = None
         self.calls = []
 
     def ages(self):
@@ -53,12 +56,23 @@ class Simulation:
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
         mine = account(self.connection, on_demand=on_demand, limit=self.limit, sharing=self.sharing)
-        mine = replace(mine, resting=self.resting, burst=self.burst)
+        mine = replace(mine, resting=self.resting, burst=self.burst, check=self.check)
         made = plan(now, mine, self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
             self.record(fetch, now)
+            if fetch.kind is FetchKind.CHECK:
+                self.take_everything_for_changed(fetch, made.fetches, mine.costs, now)
         return made
+
+    def take_everything_for_changed(self, check, fetches, costs, now):
+        """Each check asks for all leaves, unless the plan has them."""
+        is_planned = any(fetch.kind is FetchKind.ADS and check.until in fetch.days for fetch in fetches)
+        calls, whole = check_calls(costs), costs.usual(FetchKind.ADS, 1)
+        if not is_planned:
+            self.calls += [(now, check.heat)] * (calls + whole - check.cost)
+            self.days[FetchKind.ADS, check.until] = now
+        self.check = ChangeCheck(day=check.until, fingerprints={}, calls=calls + (0 if is_planned else whole), checked_at=now)
 
     def record(self, fetch: Fetch, now):
         if not fetch.kind.has_dates:
@@ -74,7 +88,7 @@ class Simulation:
         hot, interval, until = [], self.connection.frequency.interval, self.now + timedelta(hours=hours)
         while self.now < until:
             made = self.tick(self.now)
-            if any(fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT for fetch in made.fetches):
+            if any(fetch.kind in HOT_READS and fetch.heat is Heat.HOT for fetch in made.fetches):
                 hot.append(self.now)
             tick = NOW + ((self.now - NOW) // interval + 1) * interval
             self.now = tick if made.until is None else min(tick, max(made.until, self.now + timedelta(seconds=20)))
@@ -297,7 +311,7 @@ def test_a_large_realtime_account_is_paced_instead_of_going_blind():
     for tick in range(4 * 120):
         now = NOW + timedelta(seconds=30 * tick)
         made = simulation.tick(now)
-        if any(f.kind is FetchKind.ADS and f.heat is Heat.HOT for f in made.fetches):
+        if any(f.kind in HOT_READS and f.heat is Heat.HOT for f in made.fetches):
             reads.append(now)
     gaps = [b - a for a, b in itertools.pairwise(reads)]
 

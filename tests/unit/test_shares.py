@@ -182,7 +182,8 @@ def test_a_cadence_that_others_slow_says_how_many_share_what():
 def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
     found = slowed(Frequency.REALTIME, 1, provider="meta", ads=2000)
 
-    assert found.reason == "every 99 s instead of 30 s: one read takes 4 calls of the account's 180 an hour"
+    paced = "every 99 s instead of 30 s: one read takes 4 calls of the account's 180 an hour"
+    assert found.reason == f"{paced}; what changed in few campaigns is read every 53 s"
 
 
 def test_who_is_alone_and_lacks_something_is_told_so():

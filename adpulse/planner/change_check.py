@@ -1,0 +1,118 @@
+"""Whether anything of today changed, by the campaigns' totals alone, and whose leaves are read because of that. Pure. Steps: plan, fetch.
+
+Where today's leaves are several pages, a read begins with the totals of its campaigns: far fewer rows, in which any change of a leaf shows.
+They are compared with the last such check alone and stored nowhere as numbers. Then only the leaves of the campaigns that changed are read.
+A change within a campaign that leaves its totals as they are does not show; the whole day is read hourly because of that.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import accumulate
+
+from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange, some_campaigns
+from adpulse.metrics_request import Step
+from adpulse.model import Fetch, FetchKind, Heat
+from adpulse.planner.costs import cost_of_days
+from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED
+from adpulse.platforms.base import Costs
+from adpulse.platforms.registry import platform_of
+
+_DEAR = 4
+"""A check that costs at least this part of a whole read does not pay where most campaigns change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCheck:
+    """What the checks of a day have shown, as far as the leaves that they asked for are stored.
+
+    ``fingerprints``: each campaign's totals, as of a check after which its leaves were read and stored.
+    ``calls``: what the last check and the reads that followed from it took.
+    ``checked_at``: the last check of which everything that had changed is stored (business time); None if there was none yet.
+    """
+
+    day: date
+    fingerprints: Mapping[str, str]
+    calls: int
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAnswer:
+    """The campaigns' totals of a day as of ``at``. ``unreadable`` are campaigns whose totals could not be read."""
+
+    day: date
+    at: datetime
+    fingerprints: Mapping[str, str]
+    unreadable: frozenset[str] = field(default_factory=frozenset)
+
+    def changed_since(self, last: ChangeCheck | None) -> frozenset[str]:
+        """The campaigns that are new, gone, different or unreadable; all of them where nothing is known of the day."""
+        known = known_of(last, self.day)
+        campaigns = known.keys() | self.fingerprints.keys()
+        return self.unreadable | {campaign for campaign in campaigns if known.get(campaign) != self.fingerprints.get(campaign)}
+
+
+def known_of(last: ChangeCheck | None, day: date) -> Mapping[str, str]:
+    """The fingerprints of a day; none where the last check was of another one."""
+    return last.fingerprints if last is not None and last.day == day else {}
+
+
+def can_be_checked(costs: Costs) -> bool:
+    """Whether a check of an account costs less than its leaves, and these can be requested by campaign.
+
+    Days that are read in parts are not checked.
+    """
+    platform = platform_of(costs.provider)
+    if platform.reads_days_whole or Step.CAMPAIGNS not in platform.smaller_requests:
+        return False
+    return check_calls(costs) < costs.usual(FetchKind.ADS, 1) and cost_of_days(costs, 1) <= MOST_CALLS
+
+
+def check_calls(costs: Costs) -> int:
+    """Calls of a check."""
+    return costs.usual(FetchKind.CAMPAIGNS, 1)
+
+
+def is_dear(costs: Costs) -> bool:
+    """Whether checks that are always followed by a read of all leaves cost much more than these reads alone."""
+    return check_calls(costs) * _DEAR >= costs.usual(FetchKind.ADS, 1)
+
+
+def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room: int) -> tuple[Fetch, ...]:
+    """The leaves to read after a check: those of the campaigns that changed, or all where that saves next to nothing.
+
+    Where these take more than the ``room`` of calls that the account has left, as many campaigns are read as fit: what is read of them is
+    stored, while all leaves would be lost with the first call that is refused. The next check finds the others changed again.
+    """
+    changed = sorted(answer.changed_since(last))
+    if not changed:
+        return ()
+    pages, among = costs.usual(FetchKind.ADS, 1), len(known_of(last, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
+    requests = -(-len(changed) // MOST_NAMED)
+    is_whole = len(changed) / among * pages + check_calls(costs) >= pages or requests >= pages
+    if is_whole and pages <= room:
+        return (_leaves(answer.day, WHOLE_ACCOUNT, pages),)
+    first = int(answer.at.timestamp()) % len(changed) if is_whole else 0  # so that none of them is always among the last
+    changed = changed[first:] + changed[:first]
+    groups = [changed[start : start + MOST_NAMED] for start in range(0, len(changed), MOST_NAMED)]
+    reads = [_leaves(answer.day, some_campaigns(group), math.ceil(len(group) / among * pages)) for group in groups]
+    fitting = [fetch for fetch, calls in zip(reads, accumulate(fetch.cost for fetch in reads), strict=True) if calls <= room]
+    return tuple(fitting or reads[:1])
+
+
+def _leaves(day: date, campaigns: CampaignRange, cost: int) -> Fetch:
+    return Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=cost, since=day, until=day, campaigns=campaigns)
+
+
+def after_check(last: ChangeCheck | None, answer: CheckAnswer, covered: CampaignRange, calls: int) -> ChangeCheck:
+    """What is known once the leaves of the campaigns in ``covered``, read after the check, are stored.
+
+    A campaign that changed and is not covered keeps its former fingerprint, so that the next check finds it changed again.
+    """
+    known, before = known_of(last, answer.day), last.checked_at if last is not None and last.day == answer.day else None
+    missed = {campaign for campaign in answer.changed_since(last) if campaign not in covered}
+    stored = {campaign: seen for campaign, seen in answer.fingerprints.items() if campaign not in missed}
+    stored |= {campaign: seen for campaign, seen in known.items() if campaign in missed}
+    return ChangeCheck(day=answer.day, fingerprints=stored, calls=calls, checked_at=before if missed else answer.at)

@@ -1,0 +1,261 @@
+"""Checks of what changed today: which leaves they ask for, and that no change is lost, whoever dies when."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from connecting import unstored
+from hypothesis import given
+from hypothesis import strategies as st
+from repeats import examples
+
+from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, some_campaigns
+from adpulse.frequency import Frequency
+from adpulse.model import FetchKind, Heat, Lane, Parts
+from adpulse.planner.account import Account
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, can_be_checked, leaf_reads
+from adpulse.planner.plan import plan
+from adpulse.planner.windows import PartitionAges
+from adpulse.platforms.base import Size
+from adpulse.platforms.registry import platform_of
+
+NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
+TODAY = date(2026, 3, 20)
+ROOM = 180
+
+
+def costs(ads=10_000, campaigns=500, provider="meta", page=500):
+    return platform_of(provider).costs(Size(ads=ads, campaigns=campaigns), page)
+
+
+def answer(fingerprints, at=NOW, unreadable=()):
+    return CheckAnswer(day=TODAY, at=at, fingerprints=fingerprints, unreadable=frozenset(unreadable))
+
+
+def known(fingerprints, calls=2, at=NOW - timedelta(minutes=5), day=TODAY):
+    return ChangeCheck(day=day, fingerprints=fingerprints, calls=calls, checked_at=at)
+
+
+def everybody(count=500, changed=()):
+    return {f"k{number}": "new" if number in changed else "old" for number in range(count)}
+
+
+def asked(reads):
+    return [fetch.campaigns.only for fetch in reads]
+
+
+def test_campaigns_that_are_different_new_gone_or_unreadable_have_changed():
+    last = known({"same": "1", "other": "1", "gone": "1", "odd": "1"})
+    now = answer({"same": "1", "other": "2", "new": "1"}, unreadable=["odd", "odder"])
+
+    assert now.changed_since(last) == {"other", "new", "gone", "odd", "odder"}
+    assert (
+        now.changed_since(None)
+        == now.changed_since(replace(last, day=TODAY - timedelta(days=1)))
+        == {"same", "other", "new", "odd", "odder"}
+    )
+
+
+def test_where_nothing_changed_nothing_is_read():
+    assert leaf_reads(costs(), answer(everybody()), known(everybody()), ROOM) == ()
+
+
+def test_only_the_leaves_of_campaigns_that_changed_are_read_a_hundred_ids_a_request():
+    reads = leaf_reads(costs(), answer(everybody(changed=range(150))), known(everybody()), ROOM)
+
+    assert [len(ids) for ids in asked(reads)] == [100, 50]
+    assert {campaign for ids in asked(reads) for campaign in ids} == {f"k{number}" for number in range(150)}
+    assert [(fetch.kind, fetch.heat, fetch.days, fetch.cost) for fetch in reads] == [
+        (FetchKind.ADS, Heat.HOT, (TODAY,), 4),
+        (FetchKind.ADS, Heat.HOT, (TODAY,), 2),
+    ]
+
+
+@pytest.mark.parametrize(("changed", "whole"), [(474, False), (475, True), (500, True)])
+def test_all_leaves_are_read_where_the_changed_ones_and_the_check_take_as_many_calls(changed, whole):
+    """Of 20 pages, the check is one: 95 % of the campaigns are 19 pages."""
+    reads = leaf_reads(costs(), answer(everybody(changed=range(changed))), known(everybody()), ROOM)
+
+    assert (asked(reads) == [None]) is whole
+
+
+def test_all_leaves_are_read_where_the_ids_alone_take_as_many_requests():
+    reads = leaf_reads(costs(ads=1_000, campaigns=400), answer(everybody(400, range(101))), known(everybody(400)), ROOM)
+
+    assert asked(reads) == [None]
+
+
+def test_where_all_leaves_do_not_fit_as_many_campaigns_are_read_as_do_and_others_the_next_time():
+    new = everybody(changed=range(500))
+    first, later = (leaf_reads(costs(), answer(new, NOW + timedelta(seconds=at)), known(everybody()), room=9) for at in (0, 250))
+
+    assert [[fetch.cost for fetch in reads] for reads in (first, later)] == [[4, 4], [4, 4]]
+    assert set(asked(first)[0]).isdisjoint(asked(later)[0])
+    assert len(leaf_reads(costs(), answer(new), known(everybody()), room=0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("account", "expected"),
+    [
+        ({}, True),
+        ({"ads": 500, "campaigns": 25}, False),
+        ({"ads": 501, "campaigns": 501}, False),
+        ({"ads": 50_000, "campaigns": 2_000}, False),
+        ({"provider": "google", "page": 1}, False),
+        ({"ads": None, "campaigns": None}, False),
+    ],
+    ids=["20 pages", "one page", "as many campaigns", "read in parts", "Google", "unknown"],
+)
+def test_an_account_is_checked_where_that_costs_less_than_its_leaves(account, expected):
+    assert can_be_checked(costs(**account)) is expected
+
+
+def test_what_was_not_read_after_a_check_is_found_changed_again():
+    last = known({"a": "1", "b": "1", "c": "1"})
+    now = answer({"a": "2", "b": "2", "new": "1"})
+    some = after_check(last, now, some_campaigns(["a"]), 3)
+    all_of_it = after_check(last, now, WHOLE_ACCOUNT, 3)
+
+    assert (some.checked_at, some.calls) == (last.checked_at, 3)
+    assert answer(now.fingerprints).changed_since(some) == {"b", "c", "new"}
+    assert (all_of_it.checked_at, answer(now.fingerprints).changed_since(all_of_it)) == (NOW, set())
+
+
+@dataclass
+class Platform:
+    """Leaves with numbers, in campaigns whose totals are their sums."""
+
+    leaves: dict = field(default_factory=lambda: {(f"k{n // 3}", f"a{n}"): 1 for n in range(36)})
+
+    def totals(self):
+        sums = {}
+        for (campaign, _), number in self.leaves.items():
+            sums[campaign] = sums.get(campaign, 0) + number
+        return {campaign: str(total) for campaign, total in sums.items()}
+
+
+@dataclass
+class Store:
+    """What a worker has stored: leaves, and what its checks have shown."""
+
+    leaves: dict = field(default_factory=dict)
+    check: ChangeCheck | None = None
+
+    def read(self, platform, campaigns):
+        self.leaves = {key: number for key, number in self.leaves.items() if key[0] not in campaigns}
+        self.leaves |= {key: number for key, number in platform.leaves.items() if key[0] in campaigns}
+
+    def sync(self, platform, *, whole=False, stored=99, settles=True, room=ROOM):
+        """A check, and the reads that it asks for, of which so many are stored before the worker dies."""
+        now = answer(platform.totals())
+        reads = leaf_reads(costs(ads=36_00, campaigns=12, page=100), now, self.check, room)
+        ranges = [WHOLE_ACCOUNT] if whole else [fetch.campaigns for fetch in reads]
+        covered = NO_CAMPAIGNS
+        for campaigns in ranges[:stored]:
+            self.read(platform, campaigns)
+            covered = covered.union(campaigns)
+        if settles:
+            self.check = after_check(self.check, now, covered, 1)
+
+
+campaigns = st.integers(0, 12).map("k{}".format)
+changes = st.tuples(st.just("change"), st.tuples(campaigns, st.integers(0, 50).map("a{}".format)), st.integers(0, 5))
+syncs = st.tuples(st.just("sync"), st.integers(0, 2), st.booleans())
+moves = st.tuples(st.just("move"), campaigns, st.integers(1, 3))
+
+
+@examples(100)
+@given(steps=st.lists(st.one_of(changes, syncs, moves), max_size=30))
+def test_after_any_changes_checks_and_deaths_what_changed_in_total_is_stored_and_hourly_everything(steps):
+    platform, store = Platform(), Store()
+    store.sync(platform, whole=True)
+    for step, what, how in steps:
+        if step == "change" and how:
+            platform.leaves[what] = how
+        elif step == "change":
+            platform.leaves.pop(what, None)
+        elif step == "move":  # between two leaves of a campaign, so that its total stays
+            own = [key for key in platform.leaves if key[0] == what][:2]
+            if len(own) == 2:
+                platform.leaves[own[0]] += how
+                platform.leaves[own[1]] -= how
+        else:
+            store.sync(platform, stored=what, settles=how)
+    store.sync(platform)
+
+    sums = Platform(store.leaves).totals()
+    assert {campaign: total for campaign, total in sums.items() if total != "0"} == {
+        campaign: total for campaign, total in platform.totals().items() if total != "0"
+    }
+    store.sync(platform, whole=True)
+    assert store.leaves == platform.leaves
+
+
+def account(ads=10_000, **options):
+    connection = unstored(frequency=Frequency.REALTIME, ad_count=ads, campaign_count=ads // 20, timezone="UTC")
+    usual = {"parts": Parts.BOTH, "on_demand": False, "page_size": 500, "limit": 180, "lane": Lane.REALTIME}
+    return Account(**{"connection": connection} | usual | options)
+
+
+def ages(whole=10, checked=5):
+    """All was read so many minutes ago, and today checked later."""
+    kinds = (FetchKind.ADS, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
+    at = NOW - timedelta(minutes=whole)
+    days = {(kind, TODAY - timedelta(days=n)): at for kind in kinds for n in range(90)}
+    dateless = dict.fromkeys((FetchKind.ACCOUNT_FACTS, FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED), at)
+    return PartitionAges(days=days, dateless=dateless, checked={TODAY: NOW - timedelta(minutes=checked)})
+
+
+def hot(account, ages):
+    return [fetch for fetch in plan(NOW, account, ages, ()).fetches if fetch.heat is Heat.HOT]
+
+
+def read_today(account, ages):
+    return [fetch.kind for fetch in hot(account, ages) if TODAY in fetch.days and fetch.kind in (FetchKind.CHECK, FetchKind.ADS)]
+
+
+BOTH = [FetchKind.CHECK, FetchKind.ADS]
+
+
+@pytest.mark.parametrize(
+    ("check", "known_at", "expected"),
+    [
+        (known({}), ages(), [FetchKind.CHECK]),
+        (None, ages(checked=10), BOTH),
+        (known({}, day=TODAY - timedelta(days=1)), ages(checked=10), BOTH),
+        (known({}, at=None), ages(checked=10), BOTH),
+        (known({}), ages(whole=58), BOTH),
+        (known({}), ages(checked=0), []),
+        (known({}, calls=21), ages(), []),
+    ],
+    ids=["checked", "never checked", "yesterday's check", "nothing of a check stored", "an hour later", "just checked", "all was read"],
+)
+def test_today_is_checked_and_read_whole_hourly_and_where_there_is_nothing_to_compare_with(check, known_at, expected):
+    assert read_today(account(check=check), known_at) == expected
+
+
+def test_a_person_gets_all_of_today_and_so_does_an_account_whose_check_failed():
+    assert read_today(account(check=known({}), on_demand=True), ages()) == [FetchKind.ADS]
+    assert read_today(account(check=known({}), resting=frozenset({FetchKind.CHECK})), ages(checked=10)) == [FetchKind.ADS]
+
+
+def test_checks_of_a_small_account_rest_a_quarter_of_an_hour_after_one_that_did_not_pay():
+    small, spent = account(ads=1_000), known({}, calls=3)
+    rested = replace(spent, checked_at=NOW - timedelta(minutes=15))
+
+    assert read_today(replace(small, check=spent), ages()) == [FetchKind.ADS]
+    assert read_today(replace(small, check=rested), ages(checked=15)) == BOTH
+    assert read_today(replace(small, check=known({})), ages()) == [FetchKind.CHECK]
+
+
+def test_the_next_check_waits_for_as_long_as_the_last_one_and_its_reads_take_of_the_hour():
+    few, many = (account(check=known({}, calls=calls)).pace for calls in (2, 21))
+
+    assert timedelta(seconds=60) < few < timedelta(seconds=90)
+    assert timedelta(minutes=8) < many < account().hour.pace * 1.2
+
+
+def test_a_hole_of_today_is_not_checked():
+    hole = replace(ages(), holes={(FetchKind.ADS, TODAY): NOW + timedelta(minutes=30)})
+
+    assert read_today(account(check=known({})), hole) == []
