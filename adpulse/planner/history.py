@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from adpulse.model import Connection, FetchKind
+from adpulse.model import Connection, Fetch, FetchKind
 from adpulse.planner.account import Account
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.costs import cost_of_account
@@ -51,10 +51,14 @@ def clamped(now: datetime, connection: Connection, since: date) -> date:
     return max(since, first_day(connection.today(now)))
 
 
+def newest_day(now: datetime, connection: Connection) -> date:
+    """The newest day that a history may have: the platform does not restate it any more, or the first sync leaves it out."""
+    return max(lookback_since(now, connection) - DAY, connection.today(now) - FIRST_SYNC_DAYS * DAY)
+
+
 def wanted_days(now: datetime, connection: Connection, since: date) -> list[date]:
-    """The days of the history since then, newest first: those that the platform does not restate any more."""
-    newest = min(lookback_since(now, connection), connection.today(now) - DAY) - DAY
-    oldest = clamped(now, connection, since)
+    """The days of the history since then, newest first."""
+    newest, oldest = newest_day(now, connection), clamped(now, connection, since)
     return [newest - timedelta(days=n) for n in range((newest - oldest).days + 1)]
 
 
@@ -77,6 +81,12 @@ def is_unread(connection: Connection, ages: PartitionAges, kind: FetchKind, day:
     """Whether a kind of read of a day was not made, or before the mapping of now was chosen, and is no hole."""
     at, border = ages.days.get((kind, day)), connection.mapping_since
     return (at is None or (border is not None and at <= border)) and (kind, day) not in ages.holes
+
+
+def later_start(refused: Fetch) -> date:
+    """Where a history begins whose read was refused as too old: in the middle of the refused days, or after the only one."""
+    days = refused.days
+    return days[len(days) // 2] if len(days) > 1 else days[0] + DAY
 
 
 def longest(account: Account, kinds: Iterable[FetchKind], calls: int) -> int:
