@@ -134,3 +134,29 @@ def calls_per_hour(account: Account) -> int:
     rhythm = account.rhythm or Rhythm(interval=demand.interval)
     left = account.part - demand.per_day(rhythm) / (DAY / WINDOW)
     return max(1, min(HISTORY_CALLS, int(left)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a backfill is: of so many ``days`` so many have their campaigns' totals, and everything.
+
+    ``next_at`` is when it goes on and ``reason`` what it waits for, ``refusal`` what the platform refused last. ``calls`` and ``duration``
+    are what is left.
+    """
+
+    since: date
+    requested_at: datetime
+    finished_at: datetime | None
+    days: int
+    totals_read: int
+    days_read: int
+    next_at: datetime | None
+    reason: str | None
+    refusal: str | None
+    calls: int
+    duration: timedelta
+
+    @property
+    def percent(self) -> int:
+        """How much of it is read, in per cent of the days."""
+        return 100 * self.days_read // self.days if self.days else 100

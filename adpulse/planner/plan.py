@@ -15,7 +15,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.costs import cost_of_account, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
-from adpulse.planner.history import HISTORY_LEG, is_unread, longest, unread
+from adpulse.planner.history import HISTORY_LEG, Unread, is_unread, longest, unread
 from adpulse.planner.room import Room
 from adpulse.planner.windows import (
     DAY,
@@ -60,10 +60,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLeft:
-    """When reading the history goes on, and what it waits for until then."""
+    """When reading the history goes on, what it waits for until then, and how many of its days are not stored before this leg."""
 
     at: datetime
     reason: str
+    days: int = 0
 
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
@@ -118,21 +119,20 @@ def _history_beside(
 
     Their calls count for an hour: nothing that comes due meanwhile must wait for them.
     """
-    chosen, calls_left = list[Fetch](), HISTORY_LEG
-    reserved = account.sharing * _due_soon(now + HOUR, account, ages)
-    for piece in _history(now, account, ages, days):
+    chosen, calls_left, soon = list[Fetch](), HISTORY_LEG, now + _NO_PROGRESS
+    left, reserved = _unread(now, account, ages), account.sharing * _due_soon(now + HOUR, account, ages)
+    follows = HistoryLeft(at=soon, reason="the next days of the history follow", days=len(left.days))
+    for piece in _history(now, account, ages, days, left):
         cost = sum(fetch.cost for fetch in piece)
         if chosen and cost > calls_left:
-            return chosen, HistoryLeft(at=now + _NO_PROGRESS, reason="the next of them follow")
+            return chosen, follows
         if waits := room.waits_for_history(now, piece, reserved):
             at, reason = waits
-            return chosen, HistoryLeft(at=max(at, now + _NO_PROGRESS), reason=reason)
+            return chosen, replace(follows, at=max(at, soon), reason=reason)
         chosen.extend(piece)
         room = room.after(now, piece)
         calls_left -= cost
-    if not chosen and not days.waits_for_totals:
-        return chosen, None
-    return chosen, HistoryLeft(at=now + _NO_PROGRESS, reason="the next of them follow")
+    return chosen, follows if chosen or days.waits_for_totals else None
 
 
 def _due_soon(now: datetime, account: Account, ages: PartitionAges) -> int:
@@ -143,17 +143,19 @@ def _due_soon(now: datetime, account: Account, ages: PartitionAges) -> int:
     return sum(fetch.cost for piece in due for fetch in piece if fetch.heat is not Heat.HOT)
 
 
-def _history(now: datetime, account: Account, ages: PartitionAges, days: "_Days") -> Iterator[tuple[Fetch, ...]]:
-    """The reads of the history, newest first: first of all of it the totals that are missing, then everything about each day."""
-    if account.history_since is None:
-        return
+def _unread(now: datetime, account: Account, ages: PartitionAges) -> Unread:
+    """What of the history is to be read, without the days that are due by themselves."""
     connection = account.connection
     otherwise = {*missing_days(now, connection, ages), *cold_days(now, connection, ages, account.stretch)}
-    left = unread(now, connection, ages, account.history_since, otherwise)
+    return unread(now, connection, ages, account.history_since or connection.today(now), otherwise)
+
+
+def _history(now: datetime, account: Account, ages: PartitionAges, days: "_Days", left: Unread) -> Iterator[tuple[Fetch, ...]]:
+    """The reads of the history, newest first: first of all of it the totals that are missing, then everything about each day."""
     for span in spans(left.totals, longest(account, (FetchKind.CAMPAIGNS,), HISTORY_LEG)):
         yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.HISTORY, span)]))
     if not left.totals:
-        kinds = platform_of(connection.provider).metric_kinds
+        kinds = platform_of(account.connection.provider).metric_kinds
         yield from _older(now, account, ages, days, spans(left.days, longest(account, kinds, HISTORY_LEG)), Heat.HISTORY)
 
 

@@ -1,41 +1,15 @@
 """Backfills: a connection's history, further back than its first sync reads."""
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date
 
 from adpulse.bootstrap import App
-from adpulse.errors import Usage
+from adpulse.errors import NotFound, Usage
 from adpulse.model import Connection, ConnectionStatus, FetchKind, Lane, Lease, Parts
 from adpulse.planner.account import Account
-from adpulse.planner.history import Estimate, clamped, estimate, is_unread, newest_day, wanted_days
+from adpulse.planner.history import Estimate, Progress, clamped, estimate, is_unread, newest_day, wanted_days
 from adpulse.platforms.registry import platform_of
 from adpulse.services.syncing import Dispatch, dispatch_background
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a backfill is: of so many ``days`` so many have their campaigns' totals, and everything.
-
-    ``next_at`` is when it goes on and ``reason`` what it waits for, ``refusal`` what the platform refused last. ``calls`` and ``duration``
-    are what is left.
-    """
-
-    since: date
-    requested_at: datetime
-    finished_at: datetime | None
-    days: int
-    totals_read: int
-    days_read: int
-    next_at: datetime | None
-    reason: str | None
-    refusal: str | None
-    calls: int
-    duration: timedelta
-
-    @property
-    def percent(self) -> int:
-        """How much of it is read, in per cent of the days."""
-        return 100 * self.days_read // self.days if self.days else 100
 
 
 def propose(app: App, connection: Connection, since: date) -> Estimate:
@@ -72,10 +46,10 @@ def stop(app: App, connection: Connection) -> None:
     """Read no more history; what is stored stays.
 
     Raises:
-        Usage: none is being read.
+        NotFound: nobody asked for any.
     """
     if not app.backfills.stop(connection.id):
-        raise Usage(f"{connection.name} has no backfill.")
+        raise NotFound(f"{connection.name} has no backfill.")
 
 
 def progress(app: App, connection: Connection) -> Progress | None:
