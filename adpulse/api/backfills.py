@@ -77,7 +77,11 @@ def begin_backfill(caller: Editor, connection_id: ConnectionId, body: BackfillIn
 
 
 @router.delete(
-    "/connections/{connection_id}/backfill", status_code=HTTPStatus.NO_CONTENT, summary="Read no more of its history", responses=CHANGES
+    "/connections/{connection_id}/backfill",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    summary="Read no more of its history",
+    responses=CHANGES,
 )
 def stop_backfill(caller: Editor, connection_id: ConnectionId) -> None:
     """What is stored stays."""

@@ -204,3 +204,15 @@ def test_a_run_that_waits_for_something_else_is_not_claimed_for_the_history(inst
 
     assert installation.app.runs.get(lease.run_id).state is RunState.FAILED
     assert installation.claim() == []
+
+
+def test_a_leg_of_the_history_alone_completes_no_sync(installation):
+    connection = synced(installation, "Corner Store 1")
+    before = installation.app.connections.get(connection.id).last_sync_completed_at
+    begin(installation, connection, connection.today(installation.app.clock.now()) - timedelta(days=120))
+    installation.sandbox.clock.advance(60)
+    (run,) = installation.work(installation.claim())
+
+    heats = {heat for _, heat in installation.app.ledger.calls(connection.ledger_key)}
+    assert (run.state, Heat.HISTORY in heats) == (RunState.DONE, True)
+    assert installation.app.connections.get(connection.id).last_sync_completed_at == before

@@ -166,7 +166,9 @@ def test_what_a_restored_warehouse_lacks_is_forgotten_and_no_more(plane):
     for number in range(30):
         at = now - timedelta(days=30 - number)
         plane.partitions.record(connection.id, [ads(old + timedelta(days=number), old + timedelta(days=number)).complete_at(at)], at)
-    plane.partitions.record(connection.id, [ads(old - timedelta(days=1), old - timedelta(days=1)).complete_at(now)], now)
+    for number, at in ((2, held - timedelta(minutes=30)), (1, now)):  # one range, half of which the restored warehouse has
+        day = old - timedelta(days=number)
+        plane.partitions.record(connection.id, [ads(day, day).complete_at(at)], at)
 
     plane.partitions.forget(connection.id, now.date() - timedelta(days=28), held)
 
