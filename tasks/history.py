@@ -70,7 +70,10 @@ def note_left(app: App, lease: Lease, error: AdpulseError | None) -> None:
     else:
         left = _left(app, lease)
     app.backfills.wait(lease, left.at if left else None, left.reason if left else None)
-    log.info("connection %s: its history %s", lease.connection.id, f"goes on at {left.at}: {left.reason}" if left else "is read")
+    if left:
+        log.info("connection %s: its history goes on at %s: %s", lease.connection.id, left.at, left.reason)
+    else:
+        log.info("connection %s: its history is read", lease.connection.id)
 
 
 def _left(app: App, lease: Lease) -> HistoryLeft | None:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from adpulse.errors import Unavailable, Usage
 from adpulse.model import Fetch, FetchKind, Heat, RunState
 from adpulse.planner.history import first_day
-from adpulse.services import backfilling
+from adpulse.services import backfilling, reconciling
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.world import BEGINNING
 from storage.control.backfills import BackfillRow
@@ -216,3 +216,21 @@ def test_a_leg_of_the_history_alone_completes_no_sync(installation):
     heats = {heat for _, heat in installation.app.ledger.calls(connection.ledger_key)}
     assert (run.state, Heat.HISTORY in heats) == (RunState.DONE, True)
     assert installation.app.connections.get(connection.id).last_sync_completed_at == before
+
+
+def test_days_whose_totals_came_first_are_known_by_campaign_and_are_no_remainder(installation):
+    connection = synced(installation, "Corner Store 1")
+    since = connection.today(installation.app.clock.now()) - timedelta(days=200)
+    begin(installation, connection, since)
+    (run,) = installation.work(installation.claim())
+
+    query = "SELECT c.date, sum(c.spend) FROM campaign_day c WHERE c.date < ? GROUP BY ALL ORDER BY ALL"
+    totals = "SELECT date, sum(spend) / 1e6 FROM platform_totals WHERE date < ? GROUP BY ALL HAVING sum(spend) > 0 ORDER BY ALL"
+    oldest = connection.today(installation.app.clock.now()) - timedelta(days=89)
+    shown = {day: float(spend) for day, spend in installation.rows(query, [oldest]) if spend}
+    assert (run.state, len(shown)) == (RunState.DONE, 111)
+    assert shown == pytest.approx(dict(installation.rows(totals, [oldest])))
+
+    (result,) = reconciling.reconcile(installation.app, connection.workspace_id, [connection])
+    assert [remainder for remainder in result.remainders if remainder.day < oldest] == []
+    assert not [row for row in installation.rows("SELECT date FROM reconciled_days WHERE level = 'campaign'") if row[0] < oldest]
