@@ -85,4 +85,4 @@ def begin_backfill(caller: Editor, connection_id: ConnectionId, body: BackfillIn
 )
 def stop_backfill(caller: Editor, connection_id: ConnectionId) -> None:
     """What is stored stays."""
-    backfilling.stop(caller.app, caller.connection(connection_id).connection)
+    backfilling.stop(caller.app.backfills, caller.connection(connection_id).connection)

@@ -39,7 +39,7 @@ def backfill(
     context = app()
     existing = context.connections.get(connection).connection
     if stop:
-        backfilling.stop(context, existing)
+        backfilling.stop(context.backfills, existing)
         typer.echo("Its history is not read any further; what is stored stays.")
     elif since is not None:
         _begin(context, existing, since.date(), asks=not (yes or as_json), dry_run=dry_run, as_json=as_json)

@@ -1,15 +1,14 @@
 """Backfills: a connection's history, further back than its first sync reads."""
 
-from dataclasses import replace
 from datetime import date
 
 from adpulse.bootstrap import App
 from adpulse.errors import NotFound, Usage
 from adpulse.model import Connection, ConnectionStatus, FetchKind, Lane, Lease, Parts
-from adpulse.planner.account import Account
 from adpulse.planner.history import Estimate, Progress, clamped, estimate, is_unread, newest_day, wanted_days
 from adpulse.platforms.registry import platform_of
 from adpulse.services.syncing import Dispatch, dispatch_background
+from storage.control.backfills import Backfills
 
 
 def propose(app: App, connection: Connection, since: date) -> Estimate:
@@ -23,7 +22,7 @@ def propose(app: App, connection: Connection, since: date) -> Estimate:
     if not days:
         message = f"What is newer than {newest_day(now, connection)} is read by the syncs of {connection.name} anyway."
         raise Usage(f"{message} Give that day or an earlier one.")
-    return estimate(now, _account(app, connection), app.partitions.ages(connection.id), since)
+    return estimate(now, app.account(_lease(connection)), app.partitions.ages(connection.id), since)
 
 
 def begin(app: App, connection: Connection, since: date, *, dispatcher: Dispatch = dispatch_background) -> Estimate:
@@ -42,13 +41,13 @@ def begin(app: App, connection: Connection, since: date, *, dispatcher: Dispatch
     return proposal
 
 
-def stop(app: App, connection: Connection) -> None:
+def stop(backfills: Backfills, connection: Connection) -> None:
     """Read no more history; what is stored stays.
 
     Raises:
         NotFound: nobody asked for any.
     """
-    if not app.backfills.stop(connection.id):
+    if not backfills.stop(connection.id):
         raise NotFound(f"{connection.name} has no backfill.")
 
 
@@ -60,7 +59,7 @@ def progress(app: App, connection: Connection) -> Progress | None:
     now, ages = app.clock.now(), app.partitions.ages(connection.id)
     days, kinds = wanted_days(now, connection, backfill.since), platform_of(connection.provider).metric_kinds
     read = [day for day in days if not any(is_unread(connection, ages, kind, day) for kind in kinds)]
-    left = estimate(now, _account(app, connection), ages, backfill.since)
+    left = estimate(now, app.account(_lease(connection)), ages, backfill.since)
     return Progress(
         since=backfill.since,
         requested_at=backfill.requested_at,
@@ -76,7 +75,6 @@ def progress(app: App, connection: Connection) -> Progress | None:
     )
 
 
-def _account(app: App, connection: Connection) -> Account:
-    """The connection as its background legs are planned for."""
-    lease = Lease(run_id="", generation=0, connection=connection, parts=Parts.BOTH, force_refresh=False, lane=Lane.BACKGROUND)
-    return replace(app.account(lease), on_demand=False)
+def _lease(connection: Connection) -> Lease:
+    """The lease of a leg that reads history."""
+    return Lease(run_id="", generation=0, connection=connection, parts=Parts.BOTH, force_refresh=False, lane=Lane.BACKGROUND)

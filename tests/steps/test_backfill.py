@@ -9,8 +9,8 @@ from installation import Installation
 from repeats import first_quick
 from sqlalchemy import func, select, update
 
-from adpulse.errors import Unavailable, Usage
-from adpulse.model import Fetch, FetchKind, Heat, RunState
+from adpulse.errors import Usage
+from adpulse.model import Fetch, FetchKind, Heat, Lane, RunState
 from adpulse.planner.history import first_day
 from adpulse.services import backfilling, reconciling
 from adpulse_sandbox import Sandbox
@@ -180,13 +180,13 @@ def test_a_stopped_backfill_reads_nothing_more_and_keeps_what_it_has(installatio
     installation.work(installation.claim())
     kept = days_stored(installation, connection)
 
-    backfilling.stop(installation.app, connection)
+    backfilling.stop(installation.app.backfills, connection)
     installation.sandbox.clock.advance(7200)
 
     assert installation.claim() == []
     assert days_stored(installation, connection) == kept
     with pytest.raises(Usage, match="has no backfill"):
-        backfilling.stop(installation.app, connection)
+        backfilling.stop(installation.app.backfills, connection)
 
 
 def test_what_syncs_read_anyway_is_no_backfill(installation):
@@ -199,11 +199,12 @@ def test_what_syncs_read_anyway_is_no_backfill(installation):
 def test_a_run_that_waits_for_something_else_is_not_claimed_for_the_history(installation):
     connection = synced(installation, "Corner Store 1")
     begin(installation, connection, connection.today(installation.app.clock.now()) - timedelta(days=120))
-    (lease,) = installation.claim()
-    settle(installation.app, lease, None, Unavailable("Meta does not answer."))
+    run_id = installation.app.runs.request(connection.id).run_id
 
-    assert installation.app.runs.get(lease.run_id).state is RunState.FAILED
-    assert installation.claim() == []
+    claim = installation.app.leases.claim_waiting
+    assert claim("meta", Lane.BACKGROUND, "test") == []
+    (lease,) = claim("meta", Lane.ON_DEMAND, "test")
+    assert (lease.run_id, lease.on_demand) == (run_id, True)
 
 
 def test_a_leg_of_the_history_alone_completes_no_sync(installation):

@@ -186,18 +186,41 @@ def test_history_takes_at_most_its_calls_an_hour_and_changes_no_other_plan(ads, 
     assert simulation.most_in_an_hour() <= limit
 
 
-def test_an_account_whose_lookback_needs_every_call_reads_no_history_and_says_so():
-    simulation = after_first_sync(ads=8000, frequency=Frequency.EVERY_30_MIN)
-    simulation.history_since = LONG_AGO
-    own = replace(account(simulation.connection), history_since=LONG_AGO)
+def due_in_half_an_hour(simulation):
+    """Ages by which nothing is due now, and the daily reads of the lookback within the hour."""
     soon, week = NOW - timedelta(hours=22), simulation.connection.today(NOW) - timedelta(days=7)
     days = {(kind, day): soon if day < week else NOW for kind, day in simulation.days}
-    ages = replace(simulation.ages(), days=days, dateless=dict.fromkeys(simulation.dateless, NOW))
+    return replace(simulation.ages(), days=days, dateless=dict.fromkeys(simulation.dateless, NOW))
 
-    made = plan(NOW, own, ages, ())
 
-    assert not [fetch for fetch in made.fetches if fetch.heat is Heat.HISTORY]
-    assert "wait until today and the lookback leave calls" in made.history.reason
+def history_beside(own, ages, calls):
+    made = plan(NOW, own, ages, calls)
+    return [fetch for fetch in made.fetches if fetch.heat is Heat.HISTORY], made.history
+
+
+def test_an_account_whose_lookback_needs_every_call_reads_no_history_and_says_so():
+    simulation = after_first_sync(ads=8000, frequency=Frequency.EVERY_30_MIN)
+    own = replace(account(simulation.connection), history_since=LONG_AGO)
+
+    chosen, left = history_beside(own, due_in_half_an_hour(simulation), ())
+
+    assert chosen == []
+    assert "wait until today and the lookback leave calls" in left.reason
+
+
+def test_history_waits_for_the_room_of_what_comes_due_within_the_hour():
+    """Room for a piece is left, but not beside the reads of the lookback."""
+    simulation = after_first_sync(ads=700, frequency=Frequency.HOURLY)
+    own = replace(account(simulation.connection), history_since=LONG_AGO)
+    ages, earlier = due_in_half_an_hour(simulation), NOW - timedelta(minutes=50)
+    room = own.limit - own.hour.hot
+
+    chosen, _ = history_beside(own, ages, ())
+    waiting, left = history_beside(own, ages, ((earlier, Heat.COLD),) * (room - HISTORY_LEG - 1))
+
+    assert chosen
+    assert waiting == []
+    assert left.at == earlier + timedelta(hours=1, milliseconds=1)
 
 
 def test_the_estimate_is_what_the_reads_take():

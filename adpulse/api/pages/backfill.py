@@ -32,5 +32,5 @@ def begin(
 def stop(request: Request, caller: Editor, connection_id: str) -> Response:
     """Read no more of it."""
     connection = caller.connection(connection_id).connection
-    backfilling.stop(caller.app, connection)
+    backfilling.stop(caller.app.backfills, connection)
     return back(request, f"/connections/{connection.id}")
