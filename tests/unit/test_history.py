@@ -114,7 +114,7 @@ def test_totals_come_first_then_everything_newest_first_without_a_gap_and_each_o
 def test_where_days_are_read_whole_nothing_is_read_twice():
     google = {"provider": "google", "campaign_count": 5, "asset_group_count": 2}
     simulation = after_first_sync(ads=20, frequency=Frequency.HOURLY, **google)
-    simulation.history_since = LONG_AGO
+    simulation.history_since, known = LONG_AGO, min(day for _, day in simulation.days)
 
     simulation.go_on(NOW + timedelta(hours=6))
 
@@ -123,6 +123,7 @@ def test_where_days_are_read_whole_nothing_is_read_twice():
     assert set(read.values()) == {1}
     assert {kind for kind, _, _ in read} >= set(platform_of("google").metric_kinds)
     assert min(since for _, since, _ in read) == first_day(simulation.connection.today(simulation.now))
+    assert max(until for _, _, until in read) == known - timedelta(days=1)
 
 
 def test_a_hole_is_left_to_its_own_tries_and_keeps_no_other_day_from_being_read():
