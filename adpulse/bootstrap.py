@@ -15,7 +15,7 @@ from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
 from adpulse.gaps import Gap, gaps_of_holes
-from adpulse.model import Connection, Heat, Lease, Provider
+from adpulse.model import Connection, Heat, Lane, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
 from adpulse.planner.change_check import can_be_checked
@@ -32,6 +32,7 @@ from storage.control import database, migrations
 from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alert, Alerts
 from storage.control.authorizations import Authorizations
+from storage.control.backfills import Backfills
 from storage.control.bulk import Bulk
 from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
@@ -118,6 +119,7 @@ class App:
         self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes, bursts)
         self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
+        self.backfills = Backfills(engine, self.clock)
         self.overview = Overview(engine, self.clock, wall=wall)
         self.leadership = Leadership(engine, wall=wall)
         self.targets = Targets(private=config.webhook_private_targets)
@@ -227,6 +229,7 @@ class App:
             burst=limit.burst,
             lane=lease.lane,
             resting=self.warnings.resting(lease.connection.id),
+            history_since=self.backfills.since(lease.connection.id) if lease.lane is Lane.BACKGROUND else None,
         )
         if can_be_checked(account.costs):
             account = replace(account, check=self.change_checks.of(lease.connection.id))

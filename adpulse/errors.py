@@ -17,6 +17,7 @@
     │   │   ├── FieldRefused    one object's field cannot be read, and with it no page that has both
     │   │   ├── Unreadable      an answer has a row whose entity or day cannot be told: nothing of the read can be stored
     │   │   │   └── SeveralDays a row is of several days: ask for each day by itself
+    │   │   ├── TooOld          days that the platform does not report any more
     │   │   ├── StatusRefused   the platform does not take the statuses that a report was to be filtered by
     │   │   └── ObjectGone      what was asked for by its id is there no more
     │   └── VersionSunset       the pinned API version has ended
@@ -130,6 +131,10 @@ class AccessBlocked(AccountRefused):
 
 class BadRequest(Permanent):
     """The platform refuses the request itself."""
+
+
+class TooOld(BadRequest):
+    """The platform does not report days as old as these any more."""
 
 
 class TooMuchData(BadRequest):

@@ -281,6 +281,8 @@ class Heat(StrEnum):
     HOT = "hot"
     COLD = "cold"
     BACKFILL = "backfill"
+    HISTORY = "history"
+    """Days before the first sync's, which a person asked for."""
 
 
 def days_between(since: date, until: date) -> tuple[date, ...]:

@@ -10,6 +10,7 @@ from adpulse.mapping import MAPPED
 from adpulse.model import Connection, ConnectionStatus, FetchKind
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
+from adpulse.planner.history import Estimate, Progress
 from adpulse.planner.windows import Span
 from adpulse.platforms.registry import platform_of
 from adpulse.platforms.versions import PinnedVersion
@@ -192,6 +193,45 @@ def completeness_fields(level: Completeness) -> dict[str, Any]:
         "whole_at": _iso(level.whole_at),
         "gaps": [_gap_fields(gap) for gap in level.gaps],
         "remainders": [as_fields(remainder) for remainder in level.remainders],
+    }
+
+
+def describe_estimate(estimate: Estimate) -> str:
+    """What a backfill takes: ``161 days from 2025-07-13 on: at most 28 calls, about 1 h``."""
+    if not estimate.days:
+        return f"Every day from {estimate.since} on is stored already."
+    calls = f"at most {estimate.calls:,} calls, about {format_duration(estimate.duration)}"
+    return f"{estimate.days:,} days from {estimate.since} on: {calls}, beside and after everything that syncs read."
+
+
+def estimate_fields(estimate: Estimate) -> dict[str, Any]:
+    """What a backfill takes, ready for JSON."""
+    seconds = estimate.duration.total_seconds()
+    return {"since": estimate.since.isoformat(), "days": estimate.days, "calls": estimate.calls, "seconds": seconds}
+
+
+def describe_backfill(progress: Progress) -> str:
+    """How far a backfill is, what it waits for, and what the platform refused last."""
+    text = f"from {progress.since} on: {progress.days_read:,} of {progress.days:,} days"
+    if progress.totals_read > progress.days_read:
+        text += f", the campaigns' totals of {progress.totals_read:,}"
+    if progress.next_at is None:
+        text += "; finished"
+    else:
+        text += f"; at most {progress.calls:,} calls are left, about {format_duration(progress.duration)}"
+        text += f"; goes on at {progress.next_at:%Y-%m-%d %H:%M} UTC{f': {progress.reason}' if progress.reason else ''}"
+    return text + (f"; refused last: {progress.refusal}" if progress.refusal and progress.refusal != progress.reason else "")
+
+
+def backfill_fields(progress: Progress) -> dict[str, Any]:
+    """How far a backfill is, ready for JSON."""
+    counts = ("days", "totals_read", "days_read", "calls")
+    instants = ("requested_at", "finished_at", "next_at")
+    return {
+        "since": progress.since.isoformat(),
+        **{name: getattr(progress, name) for name in (*counts, "reason", "refusal")},
+        **{name: _iso(getattr(progress, name)) for name in instants},
+        "seconds": progress.duration.total_seconds(),
     }
 
 

@@ -291,7 +291,7 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
             "inserted": member.counts.inserted,
             "updated": member.counts.updated,
             "unchanged": member.counts.unchanged,
-            "outcome": str(member.error) if member.error else (member.plan.reason if member.plan and member.plan.reason else "done"),
+            "outcome": _outcome(member),
         }
         for member in syncs
     ]
@@ -300,6 +300,15 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
         await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {platform_of(request.provider).label}")
     except Exception:  # what was synced is synced; only Prefect's UI lacks the table
         log.warning("the table of the syncs could not be stored", exc_info=True)
+
+
+def _outcome(member: Sync) -> str:
+    """What came of the sync, for a person; of one that reads a history, how much of that was left when it began."""
+    if member.error:
+        return str(member.error)
+    reason = member.plan.reason if member.plan and member.plan.reason else "done"
+    history = member.plan.history if member.plan else None
+    return f"{reason}; {history.days} days of the history were left" if history and history.days else reason
 
 
 async def _request_next_runs(app: App, provider: Provider) -> None:

@@ -71,6 +71,7 @@ def check_facts(app: App, lease: Lease, slot: CallSlot) -> None:
     if zones.is_known(facts.timezone):
         if facts.timezone != connection.timezone:
             app.partitions.forget(connection.id)  # the platform's days have other borders now
+            app.backfills.go_on(connection.id)
         app.connections.set_facts(connection.id, facts)
     _note_version(app, lease)
 

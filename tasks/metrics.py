@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from prefect import task
 
@@ -21,6 +22,7 @@ from storage.staging import Staging
 from tasks.account_totals import read_account_totals
 from tasks.batch import Batch, Outcome, during, read_concurrently
 from tasks.change_check import days_not_checked, reads_with_dates
+from tasks.history import read_history
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
 from tasks.optional import optional
@@ -50,7 +52,8 @@ def read_metrics(app: App, lease: Lease) -> None:
             read_account_totals(app, lease, connection, fetch, campaigns_read)
             continue
         with during(fetch):
-            reading, connection = _read_with_widest_filter(app, lease, connection, fetch, holes)
+            read = partial(_read_with_widest_filter, app, lease, connection, fetch, holes)
+            reading, connection = read_history(app, lease, connection, fetch, read)
             app.staging.write(lease.run_id, reading.result)
             if reading.left_holes:
                 holes = app.holes.of(connection.id)

@@ -36,6 +36,7 @@ from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
 from tasks.change_check import checked, without_checks
+from tasks.history import note_left
 from tasks.holes import fill_holes
 from tasks.parts_read import parts_read
 from tasks.refused import forget_warnings, keep_refused, note_refused
@@ -72,6 +73,7 @@ def settle(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None
         now_leased = app.runs.lease(lease.run_id, lease.generation)
         leg, error = _describe_leg(app, lease, error)
         leg = replace(leg, slow=_slow(lease, late=late))
+        note_left(app, lease, error)
         try:
             _close(app, lease, _next_leg(app, lease, now_leased, plan), error, leg)
         except _PASSED_ON:
@@ -147,11 +149,11 @@ def _leg(app: App, lease: Lease) -> Leg:
 def _has_numbers(answer: FetchResult, *, totals_alone: bool) -> bool:
     """Whether the platform answered the numbers of some day: today's leaves, or anything of older days.
 
-    Entities make no numbers fresher, nor do today's totals without its leaves, unless the platform answers ``totals_alone``. A day that is
-    read in parts is fresh with its last part.
+    Entities and history make no numbers fresher, nor do today's totals without its leaves, unless the platform answers
+    ``totals_alone``. A day that is read in parts is fresh with its last part.
     """
     fetch = answer.fetch
-    if not fetch.kind.has_dates or not fetch.campaigns.is_whole:
+    if not fetch.kind.has_dates or not fetch.campaigns.is_whole or fetch.heat is Heat.HISTORY:
         return False
     if fetch.heat is Heat.HOT and fetch.kind in _TOTALS and not totals_alone:
         return False

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adpulse.api import (
     alerts,
     analytics,
+    backfills,
     bulk,
     connecting,
     connections,
@@ -58,6 +59,7 @@ def create_app() -> FastAPI:
     for router in (
         workspaces.router,
         connections.router,
+        backfills.router,
         today.router,
         bulk.router,
         connecting.router,

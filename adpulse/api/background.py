@@ -49,9 +49,14 @@ class BackgroundCalls(Generic[Item]):
                 log.exception("a background call failed")
 
 
-_dispatch = BackgroundCalls[tuple[App, Provider]](lambda item: syncing.dispatch(*item))
+_dispatch = BackgroundCalls[tuple[syncing.Dispatch, App, Provider]](lambda item: item[0](*item[1:]))
 
 
 def dispatch_later(app: App, provider: Provider) -> None:
     """Dispatch a platform's queued requests to Prefect in the background; returns at once, also when Prefect is down."""
-    _dispatch.submit((app, provider))
+    _dispatch.submit((syncing.dispatch, app, provider))
+
+
+def dispatch_background_later(app: App, provider: Provider) -> None:
+    """The same of what waits in the background lane, such as a backfill."""
+    _dispatch.submit((syncing.dispatch_background, app, provider))

@@ -24,6 +24,7 @@ for _group in (
     "secrets",
     "connections",
     "mapping",
+    "backfill",
     "plan",
     "verify",
     "reconcile",

@@ -144,6 +144,7 @@ def status(
     from adpulse import presentation
     from adpulse.bootstrap import app
     from adpulse.cli.tables import plain
+    from adpulse.services import backfilling
     from adpulse.services.completeness import completeness_of
 
     context = app()
@@ -152,15 +153,17 @@ def status(
         return
     view = context.connections.get(connection)
     cadence = context.cadences([view.connection])[view.connection.id]
-    levels = completeness_of(context, view.connection)
+    levels, progress = completeness_of(context, view.connection), backfilling.progress(context, view.connection)
     if as_json:
         days = [presentation.completeness_fields(level) for level in levels]
         version = presentation.version_fields(context.api_versions().get(view.connection.provider))
-        typer.echo(json.dumps(presentation.telemetry_fields(view, cadence) | version | {"completeness": days}, indent=2))
+        history = {"backfill": presentation.backfill_fields(progress) if progress else None}
+        typer.echo(json.dumps(presentation.telemetry_fields(view, cadence) | version | {"completeness": days} | history, indent=2))
         return
     typer.secho(plain(f"{view.connection.name}  {view.connection.id}"), bold=True)
     completeness_lines = [(presentation.LEVELS[level.level], presentation.describe_completeness(level)) for level in levels]
-    for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *completeness_lines]:
+    history_lines = [("backfill", presentation.describe_backfill(progress))] if progress else []
+    for label, value in [*presentation.telemetry_lines(view, cadence, context.clock.now()), *completeness_lines, *history_lines]:
         typer.echo(f"  {label:<15} {plain(value)}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
@@ -54,6 +54,7 @@ class Account:
     not due again yet.
     ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
     ``check``: what the last checks of today's changes have shown, if there was one.
+    ``history_since``: from when on its history is to be read; None if nobody asked for more than the first sync reads.
     """
 
     connection: Connection
@@ -71,6 +72,7 @@ class Account:
     resting: frozenset[FetchKind] = frozenset()
     leaves: Mapping[str, int] | None = None
     check: ChangeCheck | None = None
+    history_since: date | None = None
 
     @property
     def size(self) -> Size:
@@ -85,6 +87,12 @@ class Account:
     def may_read(self, kind: FetchKind) -> bool:
         """Whether a read that the numbers do not need may be tried: a sync on demand does not wait for the pause after a failure."""
         return self.on_demand or self.parts is Parts.ENTITIES or kind not in self.resting
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether this leg may read the history that a person asked for: only in the background, and once the account's size is known."""
+        in_its_lane = self.lane is Lane.BACKGROUND and self.parts is not Parts.ENTITIES
+        return in_its_lane and self.history_since is not None and self.size.ads is not None
 
     @property
     def part(self) -> int:

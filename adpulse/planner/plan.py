@@ -1,8 +1,8 @@
 """Turns what is due into an ordered list of fetches that fits the call budget. Pure; the heart. Step: plan.
 
 Order: account facts and changed entities, today (with yesterday when due) and its campaign totals, corrections of older days, the
-missing days of the first sync, and last the corrections of the last week. Older days are read newest first, everything about
-the same days together, in pieces whose cost is known beforehand: a piece is only started when all of its calls
+missing days of the first sync, the corrections of the last week, and last the history that a person asked for. Older days are read newest
+first, everything about the same days together, in pieces whose cost is known beforehand: a piece is only started when all of its calls
 fit, so that no page is ever paid for twice.
 """
 
@@ -11,19 +11,21 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from adpulse.frequency import format_duration
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
-from adpulse.planner.budget import Budget
 from adpulse.planner.change_check import check_calls
 from adpulse.planner.costs import cost_of_account, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
+from adpulse.planner.history import HISTORY_LEG, Unread, is_unread, longest, unread
+from adpulse.planner.room import Room
 from adpulse.planner.windows import (
     DAY,
+    HOUR,
     RECENT_AGE,
     SLACK,
     PartitionAges,
     Span,
+    cold_days,
     cold_spans,
     days_without_account,
     due_holes,
@@ -53,62 +55,17 @@ class Plan:
     lane: Lane = Lane.ON_DEMAND
     drawn: PartsByDay = field(default_factory=dict)
     """The parts of days whose read begins with this plan."""
+    history: "HistoryLeft | None" = None
+    """What is left of the history that a person asked for; None if nothing is, or the lane does not read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Room:
-    """The calls that still fit into the account's windows and, for everything but today, into the connection's share of a limit."""
+class HistoryLeft:
+    """When reading the history goes on, what it waits for until then, and how many of its days are not stored before this leg."""
 
-    account: Account
-    hour: Budget
-    burst: Budget | None
-    share: Budget | None
-
-    @classmethod
-    def of(cls, account: Account, calls: tuple[tuple[datetime, Heat], ...]) -> "_Room":
-        """The room beside the account's calls of the last hour."""
-        hot, burst = account.hour.hot * account.sharing, None
-        if account.burst is not None:
-            limit, window, hot_burst = account.burst.calls, account.burst.window, account.hour.hot_burst * account.sharing
-            burst = Budget(calls=calls, limit=limit, hot_per_hour=min(hot_burst, limit - 1), window=window)
-        return cls(
-            account=account,
-            hour=Budget(calls=calls, limit=account.limit, hot_per_hour=hot),
-            burst=burst,
-            share=account.older_share,
-        )
-
-    def waits(self, now: datetime, piece: tuple[Fetch, ...]) -> tuple[datetime, str] | None:
-        """When the piece fits and what it waits for until then; None if it fits now."""
-        cost, first = sum(fetch.cost for fetch in piece), piece[0]
-        purpose = {Heat.HOT: "today's numbers", Heat.COLD: "corrections of older days", Heat.BACKFILL: "the first sync"}[first.heat]
-        at, limited_by = max(self._moments(now, first, cost), key=lambda moment: moment[0])
-        return None if at <= now else (at, f"{purpose} wait for {limited_by}")
-
-    def _moments(self, now: datetime, first: Fetch, cost: int) -> Iterator[tuple[datetime, str]]:
-        """When each of the limits has room, and what it is called."""
-        yield self.hour.fits_at(now, first.heat, cost), f"the account's call budget of {self.account.limit} an hour"
-        if self.burst is not None:
-            # A read that is larger than its part of the window begins when that part is free, and goes on with what frees meanwhile.
-            hot = self.burst.hot_per_hour
-            part = hot if first.heat is Heat.HOT and hot else self.burst.limit - hot
-            limit = f"{self.burst.limit} in {format_duration(self.burst.window)}"
-            yield self.burst.fits_at(now, first.heat, min(cost, part)), f"the account's call budget of {limit}"
-        if self.share is not None and self.account.share is not None and self._is_shared(first):
-            limit_of_scope = self.account.share.limit
-            shared_by = f"the share of the {limit_of_scope.owner}'s {limit_of_scope.rate}"
-            yield self.share.fits_at(now, first.heat, cost), shared_by
-
-    def after(self, now: datetime, piece: tuple[Fetch, ...]) -> "_Room":
-        """The room once the piece was read."""
-        cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
-        share = self.share.with_calls(now, heat, cost) if self.share and heat is not Heat.HOT else self.share
-        burst = self.burst.with_calls(now, heat, cost) if self.burst else None
-        return replace(self, hour=self.hour.with_calls(now, heat, cost), burst=burst, share=share)
-
-    def _is_shared(self, fetch: Fetch) -> bool:
-        """Whether the read counts against the share. Today has a pace instead, and entities on demand are read at once."""
-        return fetch.heat is not Heat.HOT and (fetch.kind.has_dates or not self.account.on_demand)
+    at: datetime
+    reason: str
+    days: int = 0
 
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
@@ -117,7 +74,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     missing = missing_days(now, account.connection, ages)
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
     account = replace(account, first_sync=bool(missing), walk_due=walk_due)
-    room = _Room.of(account, calls)
+    room = Room.of(account, calls)
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
@@ -142,13 +99,65 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         waiting.append((now, "older days follow now that the account's size is known", Lane.BACKGROUND))
     if days.waits_for_totals:
         waiting.append((now, "the days follow in parts now that the account's size is known", Lane.BACKGROUND))
+    left = None
+    if account.reads_history and not waiting:
+        pieces, left = _history_beside(now, account, ages.after(fetch.complete_at(now) for fetch in chosen), room, days)
+        chosen.extend(pieces)
     drawn = days.drawn_for(chosen)
     if not waiting:
-        return Plan(fetches=tuple(chosen), drawn=drawn)
+        return Plan(fetches=tuple(chosen), drawn=drawn, history=left)
     until, reason, lane = min(waiting, key=lambda wait: wait[0])
     if until == now and not chosen and lane is account.lane:
         until = now + _NO_PROGRESS
-    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane, drawn=drawn)
+    left = HistoryLeft(at=max(until, now + _NO_PROGRESS), reason=reason) if account.reads_history else None
+    return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane, drawn=drawn, history=left)
+
+
+def _history_beside(
+    now: datetime, account: Account, ages: PartitionAges, room: Room, days: "_Days"
+) -> tuple[list[Fetch], HistoryLeft | None]:
+    """The reads of the history that fit beside everything that comes due within the hour, and what is left of it.
+
+    Their calls count for an hour: nothing that comes due meanwhile must wait for them.
+    """
+    chosen, calls_left, soon = list[Fetch](), HISTORY_LEG, now + _NO_PROGRESS
+    left, reserved = _unread(now, account, ages), account.sharing * _due_soon(now + HOUR, account, ages)
+    follows = HistoryLeft(at=soon, reason="the next days of the history follow", days=len(left.days))
+    for piece in _history(now, account, ages, days, left):
+        cost = sum(fetch.cost for fetch in piece)
+        if chosen and cost > calls_left:
+            return chosen, follows
+        if waits := room.waits_for_history(now, piece, reserved):
+            at, reason = waits
+            return chosen, replace(follows, at=max(at, soon), reason=reason)
+        chosen.extend(piece)
+        room = room.after(now, piece)
+        calls_left -= cost
+    return chosen, follows if chosen or days.waits_for_totals else None
+
+
+def _due_soon(now: datetime, account: Account, ages: PartitionAges) -> int:
+    """The calls of everything but today that is due at ``now``."""
+    later = replace(account, on_demand=False)
+    days = _Days(account=later, begun=ages.parts)
+    due = _due(now, later, ages, missing_days(now, account.connection, ages), days)
+    return sum(fetch.cost for piece in due for fetch in piece if fetch.heat is not Heat.HOT)
+
+
+def _unread(now: datetime, account: Account, ages: PartitionAges) -> Unread:
+    """What of the history is to be read, without the days that are due by themselves."""
+    connection = account.connection
+    otherwise = {*missing_days(now, connection, ages), *cold_days(now, connection, ages, account.stretch)}
+    return unread(now, connection, ages, account.history_since or connection.today(now), otherwise)
+
+
+def _history(now: datetime, account: Account, ages: PartitionAges, days: "_Days", left: Unread) -> Iterator[tuple[Fetch, ...]]:
+    """The reads of the history, newest first: first of all of it the totals that are missing, then everything about each day."""
+    for span in spans(left.totals, longest(account, (FetchKind.CAMPAIGNS,), HISTORY_LEG)):
+        yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.HISTORY, span)]))
+    if not left.totals:
+        kinds = platform_of(account.connection.provider).metric_kinds
+        yield from _older(now, account, ages, days, spans(left.days, longest(account, kinds, HISTORY_LEG)), Heat.HISTORY)
 
 
 def _in_its_leg(account: Account, heat: Heat, cost: int, calls_left: int) -> bool:
@@ -316,6 +325,9 @@ def _parts(now: datetime, account: Account, ages: PartitionAges, span: Span, kin
     if platform_of(account.connection.provider).reads_days_whole:
         return [span]
     parts = requested_spans(kind, span, ages)
+    if heat is Heat.HISTORY:
+        unread_days = (day for part in parts for day in part.dates if is_unread(account.connection, ages, kind, day))
+        return spans(unread_days, span.days)
     if heat is not Heat.BACKFILL:
         return parts
     return [due for part in parts for due in spans((day for day in part.dates if ages.stale(kind, now, RECENT_AGE, day)), part.days)]

@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from adpulse.holes import HoleKey
 from adpulse.ladder import RETRY_DAYS
-from adpulse.model import CompleteRead, Connection, FetchKind, days_between
+from adpulse.model import CompleteRead, Connection, FetchKind, Provider, days_between
 from adpulse.planner import day_parts
 from adpulse.planner.day_parts import PART_KINDS, PartsByDay, ReadParts
 from adpulse.platforms.registry import platform_of
@@ -350,4 +352,26 @@ def _answerable_days(connection: Connection, ages: PartitionAges) -> dict[date, 
 
 def settles_at(connection: Connection, day: date) -> datetime:
     """When the platform's lookback window for the day ends: what is read from then on is final."""
-    return datetime.combine(day + timedelta(days=platform_of(connection.provider).lookback_days + 1), time(), connection.zone)
+    return Settling.at(connection.provider, connection.zone).of(day)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """When the days of an account become final."""
+
+    lookback_days: int
+    zone: ZoneInfo
+
+    @classmethod
+    def at(cls, provider: Provider, zone: ZoneInfo) -> "Settling":
+        """By the platform's lookback window and the account's time zone."""
+        return cls(platform_of(provider).lookback_days, zone)
+
+    def of(self, day: date) -> datetime:
+        """When the day's lookback window ends."""
+        return _window_end(self.lookback_days, self.zone, day)
+
+
+@lru_cache(maxsize=16_384)  # years of days are asked for at each plan
+def _window_end(lookback_days: int, zone: ZoneInfo, day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=lookback_days + 1), time(), zone)

@@ -27,6 +27,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
             held_until = holdings.get(connection.id) if holdings else None
             since = lookback_since(app.clock.now(), connection) if held_until else None
             app.partitions.forget(connection.id, since, held_until)
+            app.backfills.go_on(connection.id)
 
     restored = app.warehouse(workspace.id).restore(forget, force=force)
     for connection in connections:

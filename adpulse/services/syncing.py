@@ -18,9 +18,18 @@ log = logging.getLogger(__name__)
 
 def dispatch(app: App, provider: Provider) -> None:
     """Create the Prefect run that serves a platform's queued requests; when Prefect is down, the worker's sweep tries again."""
+    _dispatch(app, provider, Lane.ON_DEMAND)
+
+
+def dispatch_background(app: App, provider: Provider) -> None:
+    """The same of what waits in the background."""
+    _dispatch(app, provider, Lane.BACKGROUND)
+
+
+def _dispatch(app: App, provider: Provider, lane: Lane) -> None:
     orchestrator.use_running_server(app.settings)
     try:
-        orchestrator.request_run(provider, Lane.ON_DEMAND, app.runs, app.wall.now())
+        orchestrator.request_run(provider, lane, app.runs, app.wall.now())
         with suppress(OSError):  # then the worker's next poll finds it
             app.bell.touch()
     except Unavailable as error:

@@ -14,6 +14,7 @@ from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, Lease, Parts, Provider, RunState, SyncStatus
 from adpulse.planner.windows import CLOCK_SLACK
+from storage.control.backfills import goes_on
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
 from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_leased_by, is_open
@@ -287,6 +288,9 @@ def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
     runs = select(RunRow.connection_id).where(RunRow.provider == provider, RunRow.lane == lane.value, is_open(), ready)
     if lane is Lane.BACKGROUND:
         missed = or_(*(_due(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
+        # An open run reads on by itself, and waits for its own reasons.
+        is_busy = select(RunRow.connection_id).where(RunRow.provider == provider, is_open())
+        missed |= goes_on(provider, now) & ConnectionRow.id.not_in(is_busy)
     else:
         overdue = or_(*(_due(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
         missed = overdue & ConnectionRow.slow.is_(False)

@@ -115,7 +115,7 @@ def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
 def _days_read(session: Session, ids: list[str]) -> dict[str, int]:
     """Days whose leaves were read, up to the number of days of the first sync."""
     query = (
-        select(PartitionRow.connection_id, func.count())
+        select(PartitionRow.connection_id, func.sum(PartitionRow.days))
         .where(PartitionRow.connection_id.in_(ids), PartitionRow.kind == FetchKind.ADS.value)
         .group_by(PartitionRow.connection_id)
     )

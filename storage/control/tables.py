@@ -270,16 +270,18 @@ class CallRow(Base):
 
 
 class PartitionRow(Base):
-    """When a part of a connection was last read completely; ``day`` is empty for parts without dates.
+    """When a part of a connection was last read completely: so many ``days`` from ``day`` on, which is empty for parts without dates.
 
-    ``due``: somebody wants it read again, whenever it was read.
+    ``last_read_at``: the latest of their reads, where ``fetched_at`` is only the earliest one. ``due``: somebody wants them read again.
     """
 
     __tablename__ = "partition_state"
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[str] = mapped_column(primary_key=True)
+    days: Mapped[int] = mapped_column(default=1, server_default="1")
     fetched_at: Mapped[datetime]
+    last_read_at: Mapped[datetime | None]
     due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 

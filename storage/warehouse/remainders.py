@@ -17,6 +17,10 @@ _QUERY = """
     SELECT date, level, ours, platform, remainder, deleted, leafless
     FROM reconciliation
     WHERE connection_id = ? AND metric = 'spend' AND remainder <> 0
+        -- Days of a history of which only the totals were read yet: all of their leaves are missing.
+        AND (level <> 'campaign' OR coalesce(
+            date >= (SELECT min(date) FROM read_days WHERE connection_id = ? AND level = 'leaf'), true
+        ))
     ORDER BY date DESC, level
 """
 
@@ -48,5 +52,5 @@ def read_remainders(published: Path, connection: Connection, now: datetime) -> l
 @lru_cache(maxsize=64)
 def _rows(published: Path, _version: tuple[int, int] | None, connection_id: str) -> list[dict[str, Any]]:
     """The stored remainders. An open page asks again and again, and the answer takes DuckDB some 35 ms, so it is kept per copy."""
-    rows: list[dict[str, Any]] = read(published, _QUERY, [connection_id]).to_pylist()
+    rows: list[dict[str, Any]] = read(published, _QUERY, [connection_id, connection_id]).to_pylist()
     return rows

@@ -14,6 +14,7 @@ _number = count()
 BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): lambda _: {"sync_frequency": "hourly"},
     ("PATCH", "/connections/{connection_id}"): lambda _: {"name": "Another"},
+    ("POST", "/connections/{connection_id}/backfill"): lambda _: {"since": "2025-01-01"},
     ("POST", "/workspaces/{workspace_id}/connections/bulk"): lambda _: {"action": "pause", "label": "eu"},
     ("POST", "/workspaces/{workspace_id}/keys"): lambda _: {"name": "dashboard", "role": "editor"},
     ("POST", "/keys"): lambda _: {"name": "ops"},
@@ -31,8 +32,11 @@ BODIES = {
 """What a route is sent, by a team that it is right for."""
 
 DONE = (200, 201, 202, 204)
+_BACKFILL = "/connections/{connection_id}/backfill"
 LET_IN = {("DELETE", "/workspaces/{workspace_id}"): (409,), ("DELETE", "/keys/{key_id}"): (404,)}
-"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's."""
+LET_IN |= {("GET", _BACKFILL): (404,), ("DELETE", _BACKFILL): (404,)}
+"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's, and nobody
+asked for a backfill."""
 
 RULES = {
     ("GET", "/healthz"): "anybody",
@@ -45,6 +49,9 @@ RULES = {
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
     ("GET", "/connections/{connection_id}/completeness"): "viewer",
     ("GET", "/connections/{connection_id}/runs"): "viewer",
+    ("GET", "/connections/{connection_id}/backfill"): "viewer",
+    ("POST", "/connections/{connection_id}/backfill"): "editor",
+    ("DELETE", "/connections/{connection_id}/backfill"): "editor",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from partitions import forget_reads
 
 from adpulse.model import ConnectionStatus, RunState
-from storage.control.tables import PartitionRow
 from storage.warehouse.analytics import read
 
 EIGHT = {
@@ -153,8 +152,7 @@ def test_days_that_are_to_be_read_again_stay_known_until_they_are(ask, team):
 
 
 def forget_days(installation, days):
-    with installation.engine.begin() as session:
-        session.execute(delete(PartitionRow).where(PartitionRow.day.in_([str(day) for day in days])))
+    forget_reads(installation.engine, days)
 
 
 @pytest.mark.parametrize(("value", "says"), [("realtime", "not granted"), ("7min", "5min, 10min, 30min, hourly, daily")])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from sqlalchemy import delete
+from partitions import forget_reads
 
 from adpulse import prefect_login
 from adpulse.api.pages import ROOT, create_site
@@ -16,7 +16,6 @@ from adpulse.model import ConnectionStatus, RunState
 from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.role import Role
 from adpulse_sandbox.meta.tokens import OTHER_APP
-from storage.control.tables import PartitionRow
 
 RULES = {
     ("GET", "/login"): "anybody",
@@ -327,8 +326,7 @@ def test_the_settings_page_tells_the_telemetry_in_words(browser, visit, installa
 @pytest.mark.usefixtures("numbers")
 def test_the_days_that_are_known_are_shown_one_by_one(browser, visit, installation, team):
     today = team.connection.today(installation.app.clock.now())
-    with installation.engine.begin() as session:
-        session.execute(delete(PartitionRow).where(PartitionRow.day == str(today - timedelta(days=40)), PartitionRow.kind == "ads"))
+    forget_reads(installation.engine, [today - timedelta(days=40)], ["ads"])
 
     page = visit(browser(team.viewer), "GET", f"/connections/{team.connection.id}").text
 

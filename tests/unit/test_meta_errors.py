@@ -17,6 +17,7 @@ from adpulse.errors import (
     ObjectGone,
     RateLimited,
     TooMuchData,
+    TooOld,
     Unavailable,
     VersionSunset,
 )
@@ -53,7 +54,7 @@ TABLE = [
     (400, 100, None, BadRequest),
     (400, 100, 2642, Unavailable),
     (400, 2500, None, BadRequest),
-    (400, 3018, None, BadRequest),
+    (400, 3018, None, TooOld),
     (400, 100, 1487534, TooMuchData),
     (400, 2635, None, VersionSunset),
 ]

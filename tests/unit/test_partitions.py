@@ -4,11 +4,17 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select, text
 
 from adpulse.campaign_range import CampaignRange
-from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
+from adpulse.model import CompleteRead, Fetch, FetchKind, Heat, Lane, Parts, days_between
 from adpulse.planner.change_check import ChangeCheck
 from adpulse.planner.day_parts import DayPart
+from adpulse.planner.windows import settles_at
+from adpulse.platforms.registry import platform_of
+from storage.control import migrations
+from storage.control.mappings import Mappings
+from storage.control.tables import PartitionRow
 
 
 def ads(since, until):
@@ -148,3 +154,87 @@ def test_a_day_that_is_to_be_read_again_is_read_from_its_first_part(plane):
     plane.runs.request(connection.id, force=True)
 
     assert plane.partitions.ages(connection.id).parts == {}
+
+
+# Ranges. Meta's days are final after 28 days, Google's after 90.
+
+
+def stored_rows(plane):
+    with plane.engine.connect() as session:
+        return session.execute(select(PartitionRow.kind, PartitionRow.day, PartitionRow.days).order_by(PartitionRow.day)).all()
+
+
+def test_days_of_one_read_are_one_row(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+
+    plane.partitions.record(connection.id, [ads(DAY, DAY + timedelta(days=6)).complete_at(now)], now)
+    assert stored_rows(plane) == [("ads", "2026-03-10", 7)]
+
+    plane.partitions.record(
+        connection.id, [ads(DAY + timedelta(days=2), DAY + timedelta(days=3)).complete_at(now + timedelta(hours=1))], now
+    )
+    assert [days for _, _, days in stored_rows(plane)] == [2, 2, 3]
+
+
+def test_years_that_were_read_day_by_day_are_a_few_rows_and_every_day_stays_final(plane):
+    """Each day is read a day after the one before it, when it has become final."""
+    connection, kinds = plane.connect("1"), (FetchKind.ADS, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
+    first, most, reads, length = date(2023, 3, 1), 0, 55, 20  # many days a read: the same in a part of the time
+    for number in range(reads):
+        days = days_between(first + timedelta(days=length * number), first + timedelta(days=length * number + length - 1))
+        now = settles_at(connection, days[-1]) + timedelta(minutes=number % 50)
+        plane.partitions.record(connection.id, [CompleteRead(kind, days, now) for kind in kinds], now)
+        most = max(most, len(stored_rows(plane)))
+
+    ages = plane.partitions.ages_to_plan_by(connection.id)
+    assert most <= 200
+    assert len(stored_rows(plane)) <= 9
+    assert len(ages.days) == 3 * length * reads
+    assert all(at >= settles_at(connection, day) for (_, day), at in ages.days.items())
+    assert max(ages.days.values()) <= now
+
+
+def test_what_a_restored_warehouse_lacks_is_forgotten_and_no_more(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    old, held = date(2025, 6, 1), now - timedelta(minutes=30)
+    for number in range(30):
+        at = now - timedelta(days=30 - number)
+        plane.partitions.record(connection.id, [ads(old + timedelta(days=number), old + timedelta(days=number)).complete_at(at)], at)
+    for number, at in ((2, held - timedelta(minutes=30)), (1, now)):  # one range, half of which the restored warehouse has
+        day = old - timedelta(days=number)
+        plane.partitions.record(connection.id, [ads(day, day).complete_at(at)], at)
+
+    plane.partitions.forget(connection.id, now.date() - timedelta(days=28), held)
+
+    days = {day for _, day in plane.partitions.ages(connection.id).days}
+    assert old - timedelta(days=1) not in days
+    assert {old + timedelta(days=number) for number in range(28)} <= days
+
+
+def test_days_counted_by_an_earlier_mapping_are_not_united_with_those_of_the_new_one(plane):
+    connection, now = plane.connect("1"), plane.clock.now()
+    old = date(2025, 6, 1)
+    plane.partitions.record(connection.id, [ads(old, old).complete_at(now)], now)
+    plane.clock.advance(minutes=1)
+    chosen = plane.clock.now()
+    Mappings(plane.engine, plane.clock).choose(connection, platform_of(connection.provider).mapping.preset("purchases"))
+    plane.clock.advance(minutes=1)
+    later = plane.clock.now()
+    plane.partitions.record(connection.id, [ads(old + timedelta(days=1), old + timedelta(days=1)).complete_at(later)], later)
+
+    assert plane.partitions.ages(connection.id).days_read_until(chosen) == {old}
+
+
+def test_a_time_before_its_ranges_has_a_row_for_each_day(plane):
+    """The migration of ranges is taken back."""
+    connection, now = plane.connect("1"), plane.clock.now()
+    plane.partitions.record(connection.id, [ads(DAY, DAY + timedelta(days=6)).complete_at(now)], now)
+
+    before = plane.partitions.ages(connection.id).days
+    migrations.downgrade(plane.engine, "0028")
+    with plane.engine.connect() as session:
+        days = session.execute(text("SELECT day FROM partition_state ORDER BY day")).scalars().all()
+    migrations.migrate(plane.engine)
+
+    assert days == [str(DAY + timedelta(days=number)) for number in range(7)]
+    assert plane.partitions.ages(connection.id).days == before

@@ -41,6 +41,7 @@ class Simulation:
         self.sharing = 1
         self.burst = None
         self.resting = frozenset()
+        self.history_since = None
         self.now = NOW
         self.days = {}
         self.dateless = {}
@@ -56,7 +57,7 @@ class Simulation:
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
         recent = tuple(self.calls[first:])
         mine = account(self.connection, on_demand=on_demand, limit=self.limit, sharing=self.sharing)
-        mine = replace(mine, resting=self.resting, burst=self.burst, check=self.check)
+        mine = replace(mine, resting=self.resting, burst=self.burst, check=self.check, history_since=self.history_since)
         made = plan(now, mine, self.ages(), recent)
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost

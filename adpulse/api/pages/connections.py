@@ -19,7 +19,7 @@ from adpulse.api.pages.site import HOME, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS, platform_of
-from adpulse.services import changing, syncing
+from adpulse.services import backfilling, changing, syncing
 from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
 from storage.control.listing import Criteria, Order
@@ -96,7 +96,7 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
     rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
-    levels = completeness_of(caller.app, view.connection)
+    levels, progress = completeness_of(caller.app, view.connection), backfilling.progress(caller.app, view.connection)
     of_levels = (remainder for level in levels for remainder in level.remainders)
     beyond = sorted(of_levels, key=lambda remainder: (remainder.unexplained, remainder.day), reverse=True)
     answer = page(
@@ -107,6 +107,8 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         choices=choices,
         runs=caller.app.runs.history(view.connection.id),
         strips=strips(levels),
+        backfill=progress,
+        backfill_words=presentation.describe_backfill(progress) if progress else "",
         remainder_columns=presentation.REMAINDER_COLUMNS,
         remainders=[presentation.remainder_cells(remainder) for remainder in beyond[:_REMAINDERS]],
         more_remainders=max(len(beyond) - _REMAINDERS, 0),

@@ -16,6 +16,7 @@ from adpulse.errors import (
     RateLimited,
     Scope,
     TooMuchData,
+    TooOld,
     Unavailable,
     VersionSunset,
 )
@@ -36,6 +37,9 @@ _MANAGER = frozenset({"REQUESTED_METRICS_FOR_MANAGER"})
 _OF_QUERY = frozenset(
     {"query_error", "header_error", "change_status_error", "date_error", "date_range_error", "field_error", "size_limit_error"}
 )
+_TOO_OLD = "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED"
+"""Single days are reported for 37 months only (reference of DateRangeError, read 2026-11-30)."""
+
 _INVALID_GRANT = "invalid_grant"
 
 
@@ -143,7 +147,8 @@ def _query(failure: Failure, about: str) -> AdpulseError:
 
 
 def _bad(failure: Failure, about: str) -> AdpulseError:
-    return BadRequest(f"Google refused a query for {about}: {excerpt(failure.message, 200)}", f"{failure.family}/{failure.code}")
+    error = TooOld if failure.code == _TOO_OLD else BadRequest
+    return error(f"Google refused a query for {about}: {excerpt(failure.message, 200)}", f"{failure.family}/{failure.code}")
 
 
 def _other(failure: Failure, about: str) -> AdpulseError:

@@ -21,6 +21,7 @@ from adpulse.errors import (
     Scope,
     StatusRefused,
     TooMuchData,
+    TooOld,
     Unavailable,
     VersionSunset,
 )
@@ -63,6 +64,9 @@ _REASONED = frozenset({_WRONG}) | _AUTH | _BLOCKED | _REFUSED
 _STATUS_SUBCODES = frozenset({1815001, 1487561})
 _BROKEN_CREATIVE = frozenset({2446289})
 """The post behind an ad was deleted: a page of ads with their creatives is refused whole (airbyte issues 65944 and 66027)."""
+
+_TOO_OLD = 3018
+"""A range that begins more than 37 months ago (PostHog pull request 63969)."""
 
 _STATUS_WORDS = ("filter", "effective_status")
 _GONE_SUBCODE = 33
@@ -145,12 +149,13 @@ def _other(reply: Reply, code: int | None, subcode: int | None, reason: str, raw
         return FieldRefused(f"Meta cannot read the creative of an ad of {account}: {reason}", raw)
     if _is_transient(reply, code, subcode):
         return Unavailable(f"Meta failed to answer for {account} ({reason}).", raw)
-    return BadRequest(f"Meta refused a request for {account}: {reason}", raw)
+    error = TooOld if code == _TOO_OLD else BadRequest
+    return error(f"Meta refused a request for {account}: {reason}", raw)
 
 
 def _is_transient(reply: Reply, code: int | None, subcode: int | None) -> bool:
     """Failures that pass, and codes we do not know: those are tried again once and recorded."""
-    known_bad = code in (100, 2500, 3018)
+    known_bad = code in (100, 2500, _TOO_OLD)
     return (
         reply.status >= 500  # noqa: PLR2004 - HTTP's server errors
         or code in _TRANSIENT
