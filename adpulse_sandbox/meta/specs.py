@@ -32,7 +32,7 @@ class AccountSpec:
     each other: the page "Insights" returns them so, the page "Manage your ad object's status" only by their own id.
     ``sends_zeros``: whether what is zero is sent as "0"; it is absent otherwise.
     ``job_seconds``: how long its reports are computed, and ``job_unreadable_seconds`` how long their rows are refused after that; with 0
-    a report is ready at the third poll.
+    a report is ready at the second poll.
     ``use_cases``: meters of other use cases that its answers carry, with their per cent.
     """
 

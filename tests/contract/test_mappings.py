@@ -1,5 +1,6 @@
 """What an account counts by another mapping than the default, against the sandbox's own numbers, and what a change of it leaves behind."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from installation import Installation
 
 from adpulse.errors import Usage
 from adpulse.model import FetchKind, RunState
+from adpulse.services import conversion_types
 from adpulse.services import mapping as mappings
 from adpulse_sandbox import Sandbox
 
@@ -136,6 +138,56 @@ def test_googles_campaigns_add_up_by_the_mapping_and_its_account_does_not_say(ri
     of_leaves = rig.installation.rows(totals.format("metric_facts"), [connection.id])
     assert rig.installation.rows(totals.format("platform_totals"), [connection.id]) == of_leaves != []
     assert rig.installation.rows(totals.format("account_totals"), [connection.id]) == []
+
+
+def counts(types):
+    return {kind.names[-1]: kind.count for kind in types.types if kind.count}
+
+
+def truths(rig, name, truth):
+    """The true days of the last 28, today among them, and the connection."""
+    connection, now = rig.connections[name], rig.sandbox.clock.now()
+    today = connection.today(now)
+    return connection, [truth.day_of(connection.external_id, today - timedelta(days=n), now) for n in range(28)]
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [("Chat Bakery", {CHATS: 40}), ("Course Portal", dict.fromkeys(REGISTRATIONS, 12)), ("Studio Fit", {CUSTOM: 7})],
+)
+def test_the_types_of_an_account_of_meta_are_those_of_28_days_in_one_call(rig, name, shares):
+    connection, days = truths(rig, name, rig.sandbox.truth)
+    before = len(rig.sandbox.calls.calls())
+    kept = conversion_types.read(rig.installation.app, connection)
+
+    clicks = sum(int(day.clicks[day.delivered].sum()) for day in days)
+    assert len(rig.sandbox.calls.calls()) == before + 1
+    assert (kept.types.clicks["all"], kept.types.withheld) == (clicks, False)
+    assert {kind: counts(kept.types)[kind] for kind in shares} == {kind: clicks * share // 100 * 10**6 for kind, share in shares.items()}
+    assert rig.installation.app.conversion_types.of(connection.id) == kept
+
+
+@pytest.mark.parametrize("name", ["Signup Cloud", "Message Motors"])
+def test_the_types_of_a_customer_of_google_are_its_primary_actions_in_one_call(rig, name):
+    connection, days = truths(rig, name, rig.sandbox.google.truth)
+    before = len(rig.sandbox.calls.calls())
+    kept = conversion_types.read(rig.installation.app, connection)
+
+    actions = rig.sandbox.google.world.customers[connection.external_id].actions
+    expected = {str(action.id): sum(int(day.conversions[n].sum()) for day in days) for n, action in enumerate(actions) if action.primary}
+    assert len(rig.sandbox.calls.calls()) == before + 1
+    assert counts(kept.types) == {action: count for action, count in expected.items() if count} != {}
+
+
+def test_results_that_count_as_nothing_are_a_warning_until_a_mapping_counts_them(rig):
+    app, connection = rig.installation.app, rig.connections["Course Portal"]
+    conversion_types.read(app, replace(connection, mapping=None))
+    (warning,) = app.connections.get(connection.id).warnings
+
+    assert warning.kind == "uncounted_results"
+    assert warning.message.startswith("No conversions are counted, and Meta Ads reports omni_complete_registration (")
+    conversion_types.judge_again(app, connection)
+    assert app.connections.get(connection.id).warnings == ()
 
 
 def test_a_type_that_holds_two_events_is_refused(rig):
