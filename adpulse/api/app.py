@@ -20,6 +20,7 @@ from adpulse.api import (
     health,
     jobs,
     keys,
+    mapping,
     metrics,
     pages,
     problems,
@@ -58,6 +59,7 @@ def create_app() -> FastAPI:
     for router in (
         workspaces.router,
         connections.router,
+        mapping.router,
         today.router,
         bulk.router,
         connecting.router,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from adpulse.bootstrap import App
 from adpulse.conversion_types import DAYS, ConversionType, KeptTypes, left_out, span
-from adpulse.errors import AdpulseError
+from adpulse.errors import AdpulseError, Usage
 from adpulse.model import Connection, Heat
 from adpulse.platforms.registry import platform_of
 
@@ -49,6 +49,20 @@ def look(app: App, connection: Connection) -> tuple[KeptTypes | None, str | None
         return read(app, connection), None
     except AdpulseError as error:
         return kept, str(error)
+
+
+def known(app: App, connection: Connection) -> KeptTypes:
+    """The account's types as they were read last, without a call.
+
+    Raises:
+        Usage: they never were; the message says how to read them.
+    """
+    kept = app.conversion_types.of(connection.id)
+    if kept is None:
+        raise Usage(
+            f"What {connection.name} reports is not known yet. Read it on the connection's page, or with: adpulse mapping {connection.id}"
+        )
+    return kept
 
 
 def renew(app: App) -> int:

@@ -14,6 +14,7 @@ _number = count()
 BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): lambda _: {"sync_frequency": "hourly"},
     ("PATCH", "/connections/{connection_id}"): lambda _: {"name": "Another"},
+    ("POST", "/connections/{connection_id}/mapping/preview"): lambda _: {"preset": "purchases"},
     ("POST", "/workspaces/{workspace_id}/connections/bulk"): lambda _: {"action": "pause", "label": "eu"},
     ("POST", "/workspaces/{workspace_id}/keys"): lambda _: {"name": "dashboard", "role": "editor"},
     ("POST", "/keys"): lambda _: {"name": "ops"},
@@ -31,8 +32,13 @@ BODIES = {
 """What a route is sent, by a team that it is right for."""
 
 DONE = (200, 201, 202, 204)
-LET_IN = {("DELETE", "/workspaces/{workspace_id}"): (409,), ("DELETE", "/keys/{key_id}"): (404,)}
-"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's."""
+LET_IN = {
+    ("DELETE", "/workspaces/{workspace_id}"): (409,),
+    ("DELETE", "/keys/{key_id}"): (404,),
+    ("POST", "/connections/{connection_id}/mapping/preview"): (400,),
+}
+"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's, no types were
+read."""
 
 RULES = {
     ("GET", "/healthz"): "anybody",
@@ -45,6 +51,9 @@ RULES = {
     ("GET", "/connections/{connection_id}/sync-status"): "viewer",
     ("GET", "/connections/{connection_id}/completeness"): "viewer",
     ("GET", "/connections/{connection_id}/runs"): "viewer",
+    ("GET", "/connections/{connection_id}/mapping"): "viewer",
+    ("POST", "/connections/{connection_id}/mapping/types"): "editor",
+    ("POST", "/connections/{connection_id}/mapping/preview"): "viewer",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",
