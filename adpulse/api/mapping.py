@@ -90,7 +90,7 @@ def preview_mapping(caller: Viewer, connection_id: ConnectionId, body: MappingIn
     """Changes nothing and calls no platform; the account's types must have been read before."""
     connection = caller.connection(connection_id).connection
     chosen = mappings.revised(connection, preset=body.preset, changes=body.changes, name=body.name)
-    kept = conversion_types.known(caller.app, connection)
+    kept = conversion_types.known(caller.app.conversion_types, connection)
     changes = mapping_table.change_fields(mappings.preview(connection, chosen, kept))
     return MappingPreview(
         mapping=chosen.name, since=kept.since, until=kept.until, changes=[MetricChangeOut.model_validate(change) for change in changes]

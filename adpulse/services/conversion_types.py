@@ -8,6 +8,7 @@ from adpulse.conversion_types import DAYS, ConversionType, KeptTypes, left_out, 
 from adpulse.errors import AdpulseError, Usage
 from adpulse.model import Connection, Heat
 from adpulse.platforms.registry import platform_of
+from storage.control.conversion_types import StoredConversionTypes
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def read(app: App, connection: Connection, heat: Heat = Heat.HOT) -> KeptTypes:
     types = app.client(connection).conversion_types(connection, since, until, slot)
     kept = KeptTypes(since=since, until=until, read_at=now, types=types)
     app.conversion_types.keep(connection.id, kept)
-    _judge(app, connection, kept)
+    _judge(app.conversion_types, connection, kept)
     return kept
 
 
@@ -51,13 +52,13 @@ def look(app: App, connection: Connection) -> tuple[KeptTypes | None, str | None
         return kept, str(error)
 
 
-def known(app: App, connection: Connection) -> KeptTypes:
+def known(stored: StoredConversionTypes, connection: Connection) -> KeptTypes:
     """The account's types as they were read last, without a call.
 
     Raises:
         Usage: they never were; the message says how to read them.
     """
-    kept = app.conversion_types.of(connection.id)
+    kept = stored.of(connection.id)
     if kept is None:
         raise Usage(
             f"What {connection.name} reports is not known yet. Read it on the connection's page, or with: adpulse mapping {connection.id}"
@@ -79,13 +80,13 @@ def _renew(app: App, connection: Connection) -> bool:
     return True
 
 
-def judge_again(app: App, connection: Connection) -> None:
+def judge_again(stored: StoredConversionTypes, connection: Connection) -> None:
     """Warn of results that count as nothing by the connection's present mapping, from what is kept; without a call."""
-    if kept := app.conversion_types.of(connection.id):
-        _judge(app, connection, kept)
+    if kept := stored.of(connection.id):
+        _judge(stored, connection, kept)
 
 
-def _judge(app: App, connection: Connection, kept: KeptTypes) -> None:
+def _judge(stored: StoredConversionTypes, connection: Connection, kept: KeptTypes) -> None:
     platform = platform_of(connection.provider)
     missed = left_out(kept.types, connection.mapping or platform.mapping.default, platform.mapping)
     listed = ", ".join(f"{_name(counted.type)} ({(counted.type.count or 0) / 1_000_000:,.0f})" for counted in missed[:_NAMED])
@@ -93,7 +94,7 @@ def _judge(app: App, connection: Connection, kept: KeptTypes) -> None:
         f"No conversions are counted, and {platform.label} reports {listed} in {DAYS} days. "
         f"Choose what counts on the connection's page, or with: adpulse mapping {connection.id}"
     )
-    app.conversion_types.warn(connection.id, message if missed else None)
+    stored.warn(connection.id, message if missed else None)
 
 
 def _name(kind: ConversionType) -> str:

@@ -40,7 +40,7 @@ def choose(app: App, connection: Connection, mapping: ConversionMapping, *, disp
     if mapping == current(connection):
         return None
     app.mappings.choose(connection, mapping)
-    conversion_types.judge_again(app, replace(connection, mapping=mapping))
+    conversion_types.judge_again(app.conversion_types, replace(connection, mapping=mapping))
     app.leases.release(app.runs.leases_of_connection(connection.id))
     return request_sync(app, connection.id, dispatcher=dispatcher) if connection.status is ConnectionStatus.ACTIVE else None
 

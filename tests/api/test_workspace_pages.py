@@ -124,7 +124,7 @@ def test_a_preview_shows_what_a_mapping_would_change_and_its_button_chooses_it(v
 def test_a_mapping_that_counts_what_was_missed_takes_the_warning_back_at_once(visit, session, installation, team):
     path, find = f"/connections/{team.connection.id}", lambda: installation.app.connections.get(team.connection.id).warnings
     reported(installation, team.connection, omni_complete_registration=7)
-    conversion_types.judge_again(installation.app, team.connection)
+    conversion_types.judge_again(installation.app.conversion_types, team.connection)
 
     assert "Meta Ads reports omni_complete_registration (7) in 28 days" in words(visit(session, "GET", path))
     visit(session, "POST", f"{path}/mapping", data={"conversions": "omni_complete_registration"})

@@ -186,7 +186,7 @@ def test_results_that_count_as_nothing_are_a_warning_until_a_mapping_counts_them
 
     assert warning.kind == "uncounted_results"
     assert warning.message.startswith("No conversions are counted, and Meta Ads reports omni_complete_registration (")
-    conversion_types.judge_again(app, connection)
+    conversion_types.judge_again(app.conversion_types, connection)
     assert app.connections.get(connection.id).warnings == ()
 
 

@@ -61,7 +61,7 @@ def read_types(request: Request, caller: Editor, connection_id: str) -> Response
 def preview_mapping(caller: Editor, connection_id: str, form: Annotated[MappingForm, Form()]) -> Response:
     """Show what a mapping would change, with the button that chooses it."""
     connection = caller.connection(connection_id).connection
-    chosen, kept = form.revised(connection), conversion_types.known(caller.app, connection)
+    chosen, kept = form.revised(connection), conversion_types.known(caller.app.conversion_types, connection)
     return page(
         "mapping_preview.html",
         caller,
