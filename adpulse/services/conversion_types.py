@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 FRESH_FOR = timedelta(hours=1)
 """Types that were read so lately are not read again for a person who only looks."""
 
-_PER_PASS = 10
-"""Accounts that one pass of the sweep asks for their types at most, because a call may take long."""
+_PER_PASS = 3
+"""Accounts that one pass of the sweep asks for their types at most: a call may take long, and requests wait for the next pass."""
 
 _NAMED = 3
 
