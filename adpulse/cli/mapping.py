@@ -46,11 +46,11 @@ def mapping(
 
     context = app()
     existing = context.connections.get(connection).connection
-    chosen = mappings.revised(existing, preset=preset, changes=parse_changes(changes or ()), name=name)
-    if preview:
-        _preview(context, existing, chosen, as_json=as_json)
-        return
-    if preset or changes or name:
+    if preset or changes or name or preview:
+        chosen = mappings.revised(existing, preset=preset, changes=parse_changes(changes or ()), name=name)
+        if preview:
+            _preview(context, existing, chosen, as_json=as_json)
+            return
         ticket = mappings.choose(context, existing, chosen)
         existing = context.connections.get(existing.id).connection
         if ticket and not as_json:
