@@ -1,12 +1,13 @@
 """What counts as a connection's conversions: what its account reports, what another mapping would change, and choosing it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from adpulse import mapping_table
+from adpulse import mapping_table, presentation
 from adpulse.api import places
 from adpulse.api.access import Editor
 from adpulse.api.background import dispatch_later
@@ -67,6 +68,7 @@ def preview_mapping(caller: Editor, connection_id: str, form: Annotated[MappingF
         caller,
         connection=connection,
         chosen=chosen,
+        lines=presentation.mapping_lines(replace(connection, mapping=chosen)),
         form=form.model_dump(),
         days=mapping_table.describe_days(kept),
         withheld=mapping_table.WITHHELD if kept.types.withheld else "",
