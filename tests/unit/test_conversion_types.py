@@ -1,11 +1,15 @@
 """What of an account's types a mapping counts, what another one would change, and which results count as nothing."""
 
+import pyarrow as pa
 import pytest
 
 from adpulse.conversion_types import ConversionType, ConversionTypes, changes, counted_types, from_text, left_out, to_text, totals
 from adpulse.errors import Unavailable
 from adpulse.mapping import Clicks
+from adpulse.platforms.google.conversion_types import conversion_types
 from adpulse.platforms.google.metrics import RULES as GOOGLE
+from adpulse.platforms.google.normalise import ACTION, CATEGORY
+from adpulse.platforms.google.requests import ACTION_NAME, SPLIT, VALUE
 from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.metrics import RULES as META
 
@@ -126,6 +130,15 @@ def test_an_account_without_delivery_has_no_types_and_one_whose_actions_are_not_
     assert action_types({"data": []}, "account 1") == ConversionTypes()
     silent = action_types({"data": [{"account_id": "1", "clicks": "90", "inline_link_clicks": "60"}]}, "account 1")
     assert silent == WITHHELD
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e15], ids=str)
+def test_a_number_of_google_that_cannot_be_stored_makes_no_list(number):
+    text, numbers = {name: ["x"] for name in (CATEGORY, ACTION, ACTION_NAME)}, {SPLIT: [2.5], VALUE: [number]}
+
+    with pytest.raises(Unavailable, match="customer 1"):
+        conversion_types(pa.table(text | numbers), "customer 1")
+    assert conversion_types(pa.table(text | numbers | {VALUE: [9.0]}), "customer 1").types[0].count == 2_500_000
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ SPLIT = "metrics.conversions"
 """The only metric of a report that is split by category: others may not be selected beside it."""
 
 VALUE = "metrics.conversions_value"
+"""What the conversions are worth; like them it is split by category and action (page "conversion_action", "Selectable with")."""
+
 ACTION_NAME = "segments.conversion_action_name"
 
 
