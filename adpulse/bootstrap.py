@@ -37,6 +37,7 @@ from storage.control.bulk import Bulk
 from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
 from storage.control.connections import Connections
+from storage.control.conversion_types import StoredConversionTypes
 from storage.control.credentials import Credentials
 from storage.control.day_parts import StoredDayParts
 from storage.control.filters import Filters
@@ -111,6 +112,7 @@ class App:
         self.labels = Labels(engine)
         self.filters = Filters(engine)
         self.mappings = Mappings(engine, self.clock)
+        self.conversion_types = StoredConversionTypes(engine, self.clock)
         self.bulk = Bulk(engine, self.clock, wall=wall)
         self.leases = Leases(engine, self.clock, wall=wall)
         self.runs = Runs(engine, self.clock, wall=wall)

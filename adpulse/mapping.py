@@ -77,6 +77,8 @@ class MappingRules:
 
     ``presets``: by name, ``default`` among them. ``refusal``: why a text is no type that can be counted, None if it is one.
     ``families``: types that are reported for one event, the widest first. ``clicks``: the kinds of clicks that it reports.
+    ``has_own_conversions``: whether it has totals of its own: of conversions, which a mapping may choose, and of their value.
+    ``is_result``: whether a type is something that accounts advertise for; others, such as likes, are missed by nobody.
     """
 
     presets: Mapping[str, ConversionMapping]
@@ -84,6 +86,7 @@ class MappingRules:
     families: tuple[tuple[str, ...], ...] = ()
     clicks: tuple[Clicks, ...] = (Clicks.ALL,)
     has_own_conversions: bool = False
+    is_result: Callable[[str], bool] = lambda _: True
 
     @property
     def default(self) -> ConversionMapping:

@@ -18,7 +18,7 @@ from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.home import PUBLISHED
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
-from adpulse.services import authorising, deleting, rechecking
+from adpulse.services import authorising, conversion_types, deleting, rechecking
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 from storage.warehouse import links
@@ -110,6 +110,7 @@ class Sweep:
         if self._app.leadership.leader(_JOB) == self._owner:
             authorising.renew(self._app)
             rechecking.recheck(self._app)
+            conversion_types.renew(self._app)
 
     def _dispatch_waiting(self) -> None:
         for provider in PLATFORMS:

@@ -46,6 +46,7 @@ class Fault(NamedTuple):
 class MetaRig:
     """The product's client over the unmodified SDK; counts the slots it takes and notes how long it would have slept."""
 
+    PLATFORM = "meta"
     SMALL, LARGE, ABROAD, CLOSED = "Harbor Outdoor", "Nordlicht Moebel", "Sakura Tea", "Closed Shop"
     GONE, LISTS_GONE = "DELETED", False
     BREAKS_OFF = Fault({"action": "drop_midway", "page": 2}, Unavailable)
@@ -165,6 +166,7 @@ class MetaRig:
 class GoogleRig:
     """The same for Google: the product's client over the unmodified google-ads SDK."""
 
+    PLATFORM = "google"
     SMALL, LARGE, ABROAD, CLOSED = "Alpenglow Reisen", "Grand Catalogue", "Pacific Trail Outfitters", "Closed Bakery"
     MANAGER, SUB_MANAGER = "Summit Media Group", "Summit Media West"
     GONE, LISTS_GONE = "REMOVED", True

@@ -35,7 +35,8 @@ class WarningOut(BaseModel):
 
     kind: str = Field(
         examples=["entities_full"],
-        description="`entities_full`, `entities_changed`, `entities_confirmed` or `account_facts`; later versions may add others.",
+        description="`entities_full`, `entities_changed`, `entities_confirmed`, `account_facts` or `uncounted_results`; "
+        "later versions may add others.",
     )
     message: str = Field(examples=["Meta refused a request for account 1270000000007919."])
     code: str | None = Field(examples=["100/2446289"], description="The platform's own code.")

@@ -47,11 +47,15 @@ def verify(
     context = app()
     existing = context.connections.get(connection).connection
     comparison = verifying.verify(context.published(existing.workspace_id), existing, csv, choices(column or ()), _notation(decimal))
-    found = differences(comparison)
+    remapping = verifying.remapping(comparison, existing, context.conversion_types.of(existing.id))
+    found = differences(comparison, remapping)
     if as_json:
-        typer.echo(json.dumps(_fields(existing, csv, comparison, found), indent=2))
+        typer.echo(json.dumps(_fields(existing, csv, comparison, found) | {"mapping_that_would_close": dict(remapping)}, indent=2))
     else:
         _print(existing, csv, comparison, found)
+        if remapping:
+            options = " ".join(f"--set {change}" for change in remapping.values())
+            typer.echo(f"By another mapping {' and '.join(remapping)} would be equal: adpulse mapping {existing.id} {options} --preview")
     if any(one.settled for one in found):
         raise typer.Exit(1)
 

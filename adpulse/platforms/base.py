@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adpulse.conversion_types import ConversionTypes
 from adpulse.mapping import MappingRules
 from adpulse.metrics_request import MetricsRequest, Step
 from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Level, PageSizes, Provider
@@ -86,6 +87,14 @@ class PlatformClient(Protocol):
         Raises:
             TooMuchData: the platform cannot answer a request this big; a smaller one may be answered.
             Unreadable: a row does not say which entity or day it is of.
+        """
+        ...
+
+    def conversion_types(self, connection: Connection, since: date, until: date, slot: CallSlot) -> ConversionTypes:
+        """What the account reports of each type of conversions, these days added up, both included, in one call.
+
+        Raises:
+            Unavailable: the answer cannot be read.
         """
         ...
 

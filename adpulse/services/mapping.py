@@ -1,11 +1,15 @@
 """Chooses what counts as a connection's conversions."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from adpulse.bootstrap import App
+from adpulse.conversion_types import KeptTypes, MetricChange
+from adpulse.conversion_types import changes as changes_between
 from adpulse.mapping import ConversionMapping
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.platforms.registry import platform_of
+from adpulse.services import conversion_types
 from adpulse.services.syncing import Dispatch, dispatch, request_sync
 from storage.control.sync_requests import Ticket
 
@@ -36,5 +40,11 @@ def choose(app: App, connection: Connection, mapping: ConversionMapping, *, disp
     if mapping == current(connection):
         return None
     app.mappings.choose(connection, mapping)
+    conversion_types.judge_again(app.conversion_types, replace(connection, mapping=mapping))
     app.leases.release(app.runs.leases_of_connection(connection.id))
     return request_sync(app, connection.id, dispatcher=dispatcher) if connection.status is ConnectionStatus.ACTIVE else None
+
+
+def preview(connection: Connection, mapping: ConversionMapping, kept: KeptTypes) -> list[MetricChange]:
+    """What each metric of the account was over the days that are kept, by its present mapping and by another one. Nothing is stored."""
+    return changes_between(kept.types, current(connection), mapping, platform_of(connection.provider).mapping)

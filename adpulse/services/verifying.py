@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from adpulse.conversion_types import KeptTypes
 from adpulse.errors import Usage
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
@@ -12,6 +13,7 @@ from adpulse.verification.columns import COMPARED
 from adpulse.verification.comparison import Comparison, Stored, StoredSum, compare
 from adpulse.verification.export import Export, Key, read_export
 from adpulse.verification.numbers import Notation
+from adpulse.verification.remapping import closing
 from storage.warehouse.analytics import read_together
 
 LARGEST = 100_000_000
@@ -73,3 +75,8 @@ def _sum(row: Mapping[str, Any]) -> tuple[Key, StoredSum]:
         return {metric: Decimal(row[prefix + metric]) for metric in COMPARED if row[prefix + metric] is not None}
 
     return (row["campaign_id"], row["date"]), StoredSum(total=values(""), remainder=values("rest_"))
+
+
+def remapping(comparison: Comparison, connection: Connection, kept: KeptTypes | None) -> Mapping[str, str]:
+    """The changes of the connection's mapping that would close differences, by metric; ``kept`` is what its account reported last."""
+    return closing(comparison, kept, platform_of(connection.provider).mapping)

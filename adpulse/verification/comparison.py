@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from adpulse.errors import Usage
+from adpulse.mapping import KINDS
 from adpulse.metrics import METRICS, Unit
 from adpulse.verification.export import Export, Key
 
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     REMAINDER = "remainder"
     ZONE = "zone"
     MAPPING = "mapping"
+    COLUMN = "column"
     WINDOW = "window"
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -118,6 +120,9 @@ class Comparison:
     tolerances: Mapping[str, Decimal]
     """How far one row of the export may be off by rounding, by metric."""
 
+    counted: Mapping[Key, Mapping[str, Decimal]]
+    """What is stored of each metric that counts types, by the export's campaign and day, whether the export has it or not."""
+
     @cached_property
     def settled(self) -> int:
         """How many numbers of settled days were compared."""
@@ -156,7 +161,13 @@ def compare(export: Export, stored: Stored) -> Comparison:
         silent=_silent(export, stored, ids, span),
         shared_names=tuple(name for name, group in ids.items() if not export.by_id and len(group) > 1),
         tolerances=tolerances,
+        counted={key: _counted(stored, key[1], ids[key[0]]) for key in {(pair.campaign, pair.day) for pair in pairs}},
     )
+
+
+def _counted(stored: Stored, day: date, ids: tuple[str, ...]) -> Mapping[str, Decimal]:
+    own = [stored.sums[campaign_id, day] for campaign_id in ids if (campaign_id, day) in stored.sums]
+    return {kind: _sum(one.total.get(kind) for one in own) for kind in KINDS}
 
 
 def _ids(export: Export, stored: Stored) -> Mapping[str, tuple[str, ...]]:

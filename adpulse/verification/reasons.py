@@ -1,7 +1,7 @@
 """Why numbers differ, as far as the numbers themselves show it. Pure: rules of thumb, the surest first."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,8 @@ EXPLANATIONS: Mapping[Reason, str] = MappingProxyType(
         Reason.NOT_SETTLED: "The platform may still change the day: it differs between any two moments.",
         Reason.REMAINDER: "The export has what single ads report; adpulse also has what the platform reports for the campaign alone.",
         Reason.ZONE: "The numbers are of neighbouring days: the export's days begin at another time than the account's.",
-        Reason.MAPPING: "The column counts something else than the metric: choose another one with --column.",
+        Reason.MAPPING: "The export counts other types or clicks than the connection's mapping; another one would close it.",
+        Reason.COLUMN: "The column counts something else than the metric: choose another one with --column.",
         Reason.WINDOW: "Delivery is equal, conversions are not: another attribution window, or conversions by the day they happened.",
         Reason.MISSING: "No stored campaign has this id or name. By name: was it renamed? Export the report with campaign ids.",
         Reason.UNKNOWN: "The numbers do not show why. Look the day up on the platform's pages once more; if it stays so, report it.",
@@ -33,9 +34,12 @@ _CANCELS = Decimal("0.25")
 """Differences of a shifted day are missing on one day and too many on the next; at the ends of the range a part stays."""
 
 
-def differences(comparison: Comparison) -> list[Difference]:
-    """Every difference with its likely reason, the settled ones first, then by day."""
-    patterns = _Patterns(comparison.pairs)
+def differences(comparison: Comparison, remapped: Collection[str] = ()) -> list[Difference]:
+    """Every difference with its likely reason, the settled ones first, then by day.
+
+    ``remapped`` are metrics whose differences another mapping would close (:mod:`adpulse.verification.remapping`).
+    """
+    patterns = _Patterns(comparison.pairs, frozenset(remapped))
     names = comparison.export.campaigns
     found = [
         Difference(
@@ -63,6 +67,7 @@ class _Patterns:
     """What all pairs together show."""
 
     pairs: tuple[Pair, ...]
+    remapped: frozenset[str]
 
     def reason(self, pair: Pair, tolerance: Decimal) -> Reason:
         """Why this pair differs."""
@@ -70,7 +75,8 @@ class _Patterns:
             (not pair.is_stored, Reason.MISSING),
             (bool(pair.remainder) and abs(pair.stored - pair.remainder - pair.exported) <= tolerance, Reason.REMAINDER),
             (pair.campaign in self._shifted, Reason.ZONE),
-            (pair.metric in self._mismapped, Reason.MAPPING),
+            (pair.metric in self.remapped, Reason.MAPPING),
+            (pair.metric in self._mismatched, Reason.COLUMN),
             (not pair.settled, Reason.NOT_SETTLED),
             (not _is_delivery(pair.metric) and self._delivery_agrees.get((pair.campaign, pair.day), False), Reason.WINDOW),
         )
@@ -95,7 +101,7 @@ class _Patterns:
         return frozenset(campaign for (campaign, _), series in by_series.items() if _cancels(series))
 
     @cached_property
-    def _mismapped(self) -> frozenset[str]:
+    def _mismatched(self) -> frozenset[str]:
         """Metrics that differ nearly everywhere while others of their kind agree; several kinds of conversions are a window's."""
         shares = {metric: _differing(pairs) for metric, pairs in _by_metric(self.pairs).items()}
         suspects = {metric for metric, share in shares.items() if share >= _MOST}

@@ -12,7 +12,7 @@ from adpulse_sandbox.meta.world import Account, Entity
 
 COMPLETED, FAILED = "Job Completed", "Job Failed"
 _FINISHED = 100
-_PERCENT_PER_POLL = 40
+_PERCENT_PER_POLL = 60
 _STARTED_AT, _RUNNING_AT = 5, 15
 """From which per cent of its time on a job is started and running."""
 

@@ -33,7 +33,7 @@ class AccountSpec:
     ``sends_zeros``: whether what is zero is sent as "0"; it is absent otherwise. No live answer with an action of "0" was found: only
     people's tests have one (searched 2026-11-30), so this account shows what a client makes of it and not what Meta sends.
     ``job_seconds``: how long its reports are computed, and ``job_unreadable_seconds`` how long their rows are refused after that; with 0
-    a report is ready at the third poll.
+    a report is ready at the second poll.
     ``use_cases``: meters of other use cases that its answers carry, with their per cent.
     """
 

@@ -31,6 +31,9 @@ API_VERSION = "api_version"
 MISSING_DAYS = "missing_days"
 """The kind of a warning that the platform cannot answer for some days."""
 
+UNCOUNTED_RESULTS = "uncounted_results"
+"""The kind of the warning that the mapping counts no conversions although the account has results."""
+
 
 def refused_kind(read: FetchKind, day: date | None) -> str:
     """The kind of a warning that rows of a read were refused, for numbers those of one day."""
@@ -143,6 +146,21 @@ class ConnectionWarnings:
     def _select(self, condition: ColumnElement[bool]) -> list[ConnectionWarning]:
         with reading(self._engine).connect() as session:
             return [warning for _, warning in select_warnings(session, condition)]
+
+
+def note_warning(session: Session, connection_id: str, kind: str, message: str | None, *, now: datetime, retry_at: datetime) -> None:
+    """Record a warning that no leg of a sync is about; without a message delete it. The caller has locked the connection."""
+    key = (ConnectionWarningRow.connection_id == connection_id) & (ConnectionWarningRow.kind == kind)
+    if message is None:
+        session.execute(delete(ConnectionWarningRow).where(key))
+        return
+    later = {"message": message, "last_at": now, "retry_at": retry_at}
+    of_no_leg = {"code": kind, "run_id": "", "generation": 0}
+    new = insert_or_update(session, ConnectionWarningRow).values(
+        connection_id=connection_id, kind=kind, first_at=now, times=1, **of_no_leg, **later
+    )
+    counted = later | {"times": ConnectionWarningRow.times + 1}
+    session.execute(new.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=counted))
 
 
 def select_warnings(session: Session, condition: ColumnElement[bool]) -> list[tuple[str, ConnectionWarning]]:

@@ -15,6 +15,7 @@ BODIES = {
     ("PATCH", "/connections/{connection_id}/sync-frequency"): lambda _: {"sync_frequency": "hourly"},
     ("PATCH", "/connections/{connection_id}"): lambda _: {"name": "Another"},
     ("POST", "/connections/{connection_id}/backfill"): lambda _: {"since": "2025-01-01"},
+    ("POST", "/connections/{connection_id}/mapping/preview"): lambda _: {"preset": "purchases"},
     ("POST", "/workspaces/{workspace_id}/connections/bulk"): lambda _: {"action": "pause", "label": "eu"},
     ("POST", "/workspaces/{workspace_id}/keys"): lambda _: {"name": "dashboard", "role": "editor"},
     ("POST", "/keys"): lambda _: {"name": "ops"},
@@ -33,10 +34,15 @@ BODIES = {
 
 DONE = (200, 201, 202, 204)
 _BACKFILL = "/connections/{connection_id}/backfill"
-LET_IN = {("DELETE", "/workspaces/{workspace_id}"): (409,), ("DELETE", "/keys/{key_id}"): (404,)}
-LET_IN |= {("GET", _BACKFILL): (404,), ("DELETE", _BACKFILL): (404,)}
-"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's, and nobody
-asked for a backfill."""
+LET_IN = {
+    ("DELETE", "/workspaces/{workspace_id}"): (409,),
+    ("DELETE", "/keys/{key_id}"): (404,),
+    ("GET", _BACKFILL): (404,),
+    ("DELETE", _BACKFILL): (404,),
+    ("POST", "/connections/{connection_id}/mapping/preview"): (400,),
+}
+"""What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's, nobody asked
+for a backfill, no types were read."""
 
 RULES = {
     ("GET", "/healthz"): "anybody",
@@ -52,6 +58,9 @@ RULES = {
     ("GET", "/connections/{connection_id}/backfill"): "viewer",
     ("POST", "/connections/{connection_id}/backfill"): "editor",
     ("DELETE", "/connections/{connection_id}/backfill"): "editor",
+    ("GET", "/connections/{connection_id}/mapping"): "viewer",
+    ("POST", "/connections/{connection_id}/mapping/types"): "editor",
+    ("POST", "/connections/{connection_id}/mapping/preview"): "viewer",
     ("PATCH", "/connections/{connection_id}/sync-frequency"): "editor",
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",

@@ -147,6 +147,25 @@ def test_another_mapping_is_shown_with_its_instant_and_queues_a_sync_that_reads_
     assert ask("PATCH", path, team.editor, json={"mapping": wanted}).json()["sync_status"] == "idle"
 
 
+def test_what_an_account_reports_is_read_when_asked_and_then_known(ask, installation, team):
+    path = f"/connections/{team.connection.id}/mapping"
+    before = ask("GET", path, team.viewer).json()
+    refused = ask("POST", f"{path}/preview", team.viewer, json={"preset": "purchases"})
+    calls = len(installation.sandbox.calls.calls())
+    read = ask("POST", f"{path}/types", team.editor).json()
+    preview = ask("POST", f"{path}/preview", team.viewer, json={"conversions": ["leads"]}).json()
+
+    assert (before["mapping"]["name"], before["reported"]) == ("default", None)
+    assert (refused.status_code, "is not known yet" in refused.json()["detail"]) == (400, True)
+    assert len(installation.sandbox.calls.calls()) == calls + 1
+    assert ask("GET", path, team.viewer).json() == read
+    counts = {kind["names"][0]: (kind["count"], kind["metrics"]) for kind in read["reported"]["types"]}
+    changes = {change["metric"]: (change["now"], change["then"]) for change in preview["changes"]}
+    assert counts["lead"] == (changes["leads"][0], ["leads", "conversions"])
+    assert changes["conversions"][1] == changes["leads"][0] != changes["conversions"][0]
+    assert ask("GET", path, team.viewer).json()["mapping"] == before["mapping"]
+
+
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_cursor_with_an_instant_that_is_none_is_refused(ask, team, instant):
     cursor = base64.urlsafe_b64encode(json.dumps(["last_completed", instant, "n", "7a"]).encode()).decode()

@@ -8,11 +8,12 @@ import pytest
 import requests
 
 from adpulse.api.pages import ROOT
+from adpulse.conversion_types import ConversionType, ConversionTypes, KeptTypes, span
 from adpulse.errors import UnknownConnection
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
-from adpulse.services import deleting
+from adpulse.services import conversion_types, deleting
 
 
 @pytest.fixture
@@ -91,6 +92,45 @@ def test_a_preset_or_types_of_ones_own_are_chosen_on_the_connections_page(visit,
     shown = visit(session, "GET", path).text
     assert 'value="lead, contact_total"' in shown
     assert "custom, since" in words(visit(session, "GET", path))
+
+
+def reported(installation, connection, **counts):
+    """The account is known to report so many of each type."""
+    now = installation.app.clock.now()
+    types = tuple(ConversionType(names=(name,), count=count * 1_000_000, value=None) for name, count in counts.items())
+    since, until = span(connection.today(now))
+    kept = KeptTypes(since=since, until=until, read_at=now, types=ConversionTypes(types=types))
+    installation.app.conversion_types.keep(connection.id, kept)
+
+
+def test_a_preview_shows_what_a_mapping_would_change_and_its_button_chooses_it(visit, session, installation, team):
+    path, find = f"/connections/{team.connection.id}", lambda: installation.app.connections.get(team.connection.id).connection.mapping
+    assert "formaction" not in visit(session, "GET", path).text
+    assert visit(session, "POST", f"{path}/mapping/preview", data={"preset": "purchases"}).status_code == 400
+    reported(installation, team.connection, lead=5, omni_purchase=3)
+
+    shown = visit(session, "GET", path)
+    preview = visit(session, "POST", f"{path}/mapping/preview", data={"preset": "purchases"})
+
+    assert "lead 5 leads, conversions" in words(shown)
+    assert f'formaction="{ROOT}{path}/mapping/preview"' in shown.text
+    assert "conversions 8 3" in words(preview)
+    assert find() is None
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', preview.text))
+    visit(session, "POST", f"{path}/mapping", data=hidden)
+    assert find().name == "purchases"
+
+
+def test_a_mapping_that_counts_what_was_missed_takes_the_warning_back_at_once(visit, session, installation, team):
+    path, find = f"/connections/{team.connection.id}", lambda: installation.app.connections.get(team.connection.id).warnings
+    reported(installation, team.connection, omni_complete_registration=7)
+    conversion_types.judge_again(installation.app.conversion_types, team.connection)
+
+    assert "Meta Ads reports omni_complete_registration (7) in 28 days" in words(visit(session, "GET", path))
+    visit(session, "POST", f"{path}/mapping", data={"conversions": "omni_complete_registration"})
+    assert find() == ()
+    visit(session, "POST", f"{path}/mapping", data={"preset": "purchases"})
+    assert [warning.kind for warning in find()] == ["uncounted_results"]
 
 
 def test_connections_are_found_by_name_and_label(visit, session, installation, team):

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pydantic import SecretStr
 
+from adpulse.conversion_types import ConversionType, ConversionTypes, KeptTypes, span
 from adpulse.model import ConnectionStatus, SyncStatus
 from adpulse.role import Role
 
@@ -237,8 +238,12 @@ def test_whoever_cancels_at_the_platform_is_told_and_nothing_is_connected(visito
 
 
 @pytest.mark.parametrize("look", [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)], ids=str)
-def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot, look):
+def test_pages_are_accessible_and_fit_the_screen(page, running, address, connected, shot, look):
     scheme, width = look
+    since, until = span(connected.today(running.app.clock.now()))
+    kinds = (ConversionType(names=(name,), count=7_500_000, value=10**12) for name in ("omni_purchase", "messaging_conversation_" * 4))
+    types = ConversionTypes(types=tuple(kinds))
+    running.app.conversion_types.keep(connected.id, KeptTypes(since=since, until=until, read_at=running.app.clock.now(), types=types))
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 740})
     for path in ("today", f"accounts/{connected.id}", "connections", f"connections/{connected.id}", "health", "alerts", "access", "login"):
@@ -247,6 +252,12 @@ def test_pages_are_accessible_and_fit_the_screen(page, address, connected, shot,
         assert nothing_serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         shot(page, f"{path.partition('/')[0]}-{scheme}-{width}")
+    page.goto(f"{address}/app/connections/{connected.id}")
+    page.get_by_role("button", name="Preview").first.click()
+    expect(page.get_by_role("button", name="Use this mapping")).to_be_visible()
+    assert nothing_serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shot(page, f"mapping-preview-{scheme}-{width}")
 
 
 def test_without_scripts_everything_works_too(visitor, running, address):

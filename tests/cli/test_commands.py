@@ -220,6 +220,42 @@ def test_a_mapping_is_shown_and_chosen_and_the_sync_that_follows_it_is_queued(ad
     assert "Sales, since" in adpulse("status", connected.name)[1]
 
 
+def test_the_types_of_the_account_are_listed_and_read_once_an_hour(adpulse, installation, connected):
+    before = len(installation.sandbox.calls.calls())
+    code, out, _ = adpulse("mapping", connected.name)
+    shown = json.loads(adpulse("mapping", connected.name, "--json")[1])
+
+    assert (code, len(installation.sandbox.calls.calls())) == (0, before + 1)
+    assert "What the account reports, 2026-02-" in out
+    assert {kind["names"][0]: kind["metrics"] for kind in shown["types"]}["omni_purchase"] == ["purchases", "conversions"]
+    installation.sandbox.clock.advance(3600)
+    adpulse("mapping", connected.name)
+    assert len(installation.sandbox.calls.calls()) == before + 2
+
+
+def test_a_preview_shows_what_a_mapping_would_change_and_changes_nothing(adpulse, installation, connected):
+    wanted = ("--set", "conversions=leads", "--preview")
+    code, out, _ = adpulse("mapping", connected.name, *wanted)
+    changes = json.loads(adpulse("mapping", connected.name, *wanted, "--json")[1])["changes"]
+
+    by_metric = {change["metric"]: (change["now"], change["then"]) for change in changes}
+    assert (code, "nothing is changed" in out) == (0, True)
+    assert by_metric["conversions"] == (by_metric["purchases"][0], "0")
+    assert by_metric["purchases"][0] == by_metric["purchases"][1] != "0"
+    assert installation.app.connections.get(connected.id).connection.mapping is None
+    assert installation.app.runs.history(connected.id) == []
+
+
+def test_types_that_cannot_be_read_are_no_obstacle_to_seeing_the_mapping(adpulse, installation, connected):
+    installation.sandbox.faults.add([{"action": "throttle", "minutes": 5, "kind": "insights"}])
+    code, out, err = adpulse("mapping", connected.name)
+    preview = adpulse("mapping", connected.name, "--preset", "purchases", "--preview")
+
+    assert (code, "conversions     purchases, leads, installs" in out) == (0, True)
+    assert "The account's types could not be read now: Meta throttles" in err
+    assert (preview[0], "nothing can be previewed. Meta throttles" in preview[2]) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

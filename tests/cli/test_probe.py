@@ -162,6 +162,12 @@ def test_campaigns_that_do_not_add_up_are_found(meta):
     assert assumption(meta.run(), "the account's totals") is Verdict.FAILS
 
 
+def test_an_account_whose_actions_are_not_added_up_is_found(meta):
+    meta.fault(action="rewrite", kind="insights", place="data[0].actions", remove=True, skip=5, count=1)  # the account's types
+
+    assert assumption(meta.run(), "the account's actions are added up") is Verdict.FAILS
+
+
 def test_asset_groups_below_their_campaign_are_seen_and_above_it_fail(google):
     google.fault(action="rewrite", resource="asset_group", place="results[0].metrics.cost_micros", value=10**15)
 

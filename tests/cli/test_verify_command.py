@@ -10,7 +10,7 @@ import exports
 import pytest
 from installation import shrink
 
-from adpulse.services import verifying
+from adpulse.services import conversion_types, verifying
 from adpulse_sandbox import Sandbox
 from storage.warehouse import schema
 from storage.warehouse.analytics import read
@@ -154,12 +154,22 @@ def test_one_changed_number_of_today_is_told_and_does_not_fail(verify, store, tr
     assert "not settled: The platform may still change the day" in out
 
 
-def test_link_clicks_in_the_place_of_all_clicks_are_named_as_the_mapping(verify, store, truth):
+def test_link_clicks_in_the_place_of_all_clicks_are_named_as_the_column(verify, store, truth):
     rows = exports.changed(truth(store), lambda row: {"clicks": row.values["clicks"] * 6 // 10})
     code, _, told = verify(store, exports.ads_manager(rows, store.currency))
 
     assert code == 1
+    assert {(one["metric"], one["reason"]) for one in told["differences"]} == {("clicks", "column")}
+
+
+def test_a_mapping_that_would_close_the_difference_is_named_with_the_command_that_shows_it(verify, store, truth, installation):
+    conversion_types.read(installation.app, store)
+    rows = exports.changed(truth(store), lambda row: {"clicks": row.values["clicks"] * 8 // 10})
+    _, out, told = verify(store, exports.ads_manager(rows, store.currency))
+
     assert {(one["metric"], one["reason"]) for one in told["differences"]} == {("clicks", "mapping")}
+    assert told["mapping_that_would_close"] == {"clicks": "clicks=link"}
+    assert f"adpulse mapping {store.id} --set clicks=link --preview" in out
 
 
 def test_conversions_of_another_window_are_named_as_the_window(verify, store, truth):

@@ -6,6 +6,7 @@ from random import Random
 import pyarrow as pa
 import requests
 
+from adpulse.conversion_types import ConversionTypes
 from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AuthExpired, BadRequest, RateLimited, Unavailable
@@ -52,6 +53,9 @@ class PinboardClient:
     @property
     def reports(self):
         return None
+
+    def conversion_types(self, connection, since, until, slot):  # noqa: ARG002 - Pinboard has no types
+        return ConversionTypes(withheld=True)
 
     def metrics(self, connection, request, slot):
         level = "pin" if request.kind is FetchKind.ADS else "campaign"

@@ -87,14 +87,14 @@ def test_settled_differences_come_first():
     assert [one.settled for one in both(lambda n: {"clicks": Decimal(99)} if n in (2, 7) else {}, settled=0)] == [False, False]
 
 
-def test_a_column_that_counts_something_else_is_the_mapping():
+def test_a_column_that_counts_something_else_is_the_column():
     found = both(lambda n: {"clicks": Decimal(10 + n // 2)})
 
-    assert reasons(found) == {("clicks", Reason.MAPPING)}
+    assert reasons(found) == {("clicks", Reason.COLUMN)}
 
 
-def test_one_kind_of_conversions_alone_is_the_mapping_and_all_of_them_are_the_window():
-    assert reasons(both(lambda _: {"conversions": Decimal(50)})) == {("conversions", Reason.MAPPING)}
+def test_one_kind_of_conversions_alone_is_the_column_and_all_of_them_are_the_window():
+    assert reasons(both(lambda _: {"conversions": Decimal(50)})) == {("conversions", Reason.COLUMN)}
     assert reasons(both(lambda _: dict.fromkeys(CONVERSIONS, Decimal(1)))) == {(metric, Reason.WINDOW) for metric in CONVERSIONS}
 
 

@@ -5,7 +5,21 @@ Every change is a form, so the pages work without scripts; a script only avoids 
 
 from fastapi import FastAPI
 
-from adpulse.api.pages import access, account, alerts, backfill, bulk, connect, connections, editing, health, login, today, webhooks
+from adpulse.api.pages import (
+    access,
+    account,
+    alerts,
+    backfill,
+    bulk,
+    connect,
+    connections,
+    editing,
+    health,
+    login,
+    mapping,
+    today,
+    webhooks,
+)
 from adpulse.api.pages.site import ROOT, error_page, set_up
 
 __all__ = ["ROOT", "create_site", "error_page"]
@@ -14,6 +28,6 @@ __all__ = ["ROOT", "create_site", "error_page"]
 def create_site() -> FastAPI:
     """The application of the pages."""
     site = FastAPI(openapi_url=None)
-    for module in (login, today, account, bulk, connections, editing, backfill, connect, health, alerts, webhooks, access):
+    for module in (login, today, account, bulk, connections, editing, mapping, backfill, connect, health, alerts, webhooks, access):
         site.include_router(module.router)
     return set_up(site)

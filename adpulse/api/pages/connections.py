@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from adpulse import presentation
+from adpulse import mapping_table, presentation
 from adpulse.api import cursors
 from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
 from adpulse.api.background import dispatch_later
@@ -98,6 +98,7 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
     rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
     levels, progress = completeness_of(caller.app, view.connection), backfilling.progress(caller.app, view.connection)
     of_levels = (remainder for level in levels for remainder in level.remainders)
+    kept = caller.app.conversion_types.of(view.connection.id)
     beyond = sorted(of_levels, key=lambda remainder: (remainder.unexplained, remainder.day), reverse=True)
     answer = page(
         "connection.html",
@@ -117,6 +118,10 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         mapping=presentation.describe_mapping(view.connection),
         mapping_fields=presentation.mapping_fields(view.connection),
         mapping_lines=presentation.mapping_lines(view.connection),
+        type_columns=mapping_table.COLUMNS,
+        type_rows=mapping_table.rows(mapping_table.counted(view.connection, kept)) if kept else [],
+        type_days=mapping_table.describe_days(kept) if kept else "",
+        types_withheld=mapping_table.WITHHELD if kept and kept.types.withheld else "",
         presets=list(platform_of(view.connection.provider).mapping.presets),
         clicks=[clicks.value for clicks in platform_of(view.connection.provider).mapping.clicks],
     )

@@ -5,15 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
 
 from adpulse.api.access import Editor, Operator
 from adpulse.api.background import dispatch_later
 from adpulse.api.pages.site import ROOT, Name, back, page
-from adpulse.mapping import MAPPED
 from adpulse.model import ConnectionStatus
 from adpulse.services import changing, deleting
-from adpulse.services import mapping as mappings
 from storage.control.labels import SEPARATOR
 
 router = APIRouter()
@@ -42,28 +39,6 @@ def limit(request: Request, caller: Operator, connection_id: str, calls_per_hour
     """Change how often its account may be called in any hour; empty is the installation's limit."""
     connection = caller.connection(connection_id).connection
     caller.app.account_limits.set_calls_per_hour(connection, changing.parse_calls_per_hour(calls_per_hour))
-    return back(request, f"/connections/{connection.id}")
-
-
-class MappingForm(BaseModel):
-    """A preset, or the types of each metric, comma-separated."""
-
-    preset: str = Field("", max_length=64)
-    purchases: str = Field("", max_length=8192)
-    leads: str = Field("", max_length=8192)
-    installs: str = Field("", max_length=8192)
-    visitors: str = Field("", max_length=8192)
-    conversions: str = Field("", max_length=8192)
-    clicks: str = Field("all", max_length=64)
-
-
-@router.post("/connections/{connection_id}/mapping")
-def choose_mapping(request: Request, caller: Editor, connection_id: str, form: Annotated[MappingForm, Form()]) -> Response:
-    """Choose what counts as its conversions; the lookback is read again by it."""
-    connection = caller.connection(connection_id).connection
-    changes = {} if form.preset else {metric: getattr(form, metric).split(",") for metric in (*MAPPED, "clicks")}
-    mapping = mappings.revised(connection, preset=form.preset or None, changes=changes)
-    mappings.choose(caller.app, connection, mapping, dispatcher=dispatch_later)
     return back(request, f"/connections/{connection.id}")
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from random import Random
 from typing import Any
 
@@ -23,6 +23,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
 from adpulse.clock import Clock
+from adpulse.conversion_types import ConversionTypes
 from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
@@ -32,6 +33,7 @@ from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, 
 from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot
 from adpulse.platforms.google import normalise, requests, shapes
+from adpulse.platforms.google.conversion_types import conversion_types
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
@@ -170,6 +172,10 @@ class GoogleClient:
             answers = [base(report) for report in leaf_reports(connection)]
             parts = [answer.rows for answer in answers]
         return MetricsAnswer.merged(answers, normalise.rows(parts, connection))
+
+    def conversion_types(self, connection: Connection, since: date, until: date, slot: CallSlot) -> ConversionTypes:
+        """The conversions of the whole customer by category and conversion action, in one operation."""
+        return conversion_types(self._query(connection, requests.conversion_types(since, until), slot), _about(connection.external_id))
 
     def _base(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot, *, named: bool) -> MetricsAnswer:
         """The numbers without the split of conversions, and the names if ``named``."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from adpulse.mapping import MAPPED, ConversionMapping
@@ -15,6 +15,11 @@ from adpulse.platforms.google.shapes import DATE
 
 SPLIT = "metrics.conversions"
 """The only metric of a report that is split by category: others may not be selected beside it."""
+
+VALUE = "metrics.conversions_value"
+"""What the conversions are worth; like them it is split by category and action (page "conversion_action", "Selectable with")."""
+
+ACTION_NAME = "segments.conversion_action_name"
 
 
 class Kind(StrEnum):
@@ -39,6 +44,7 @@ class Kind(StrEnum):
     SPLIT_ADS = "conversions-of-ads-by-category"
     SPLIT_ASSET_GROUPS = "conversions-of-asset-groups-by-category"
     SPLIT_CAMPAIGNS = "conversions-of-campaigns-by-category"
+    CONVERSION_TYPES = "conversions-of-the-customer-by-action"
 
 
 WORDS: Mapping[Kind, str] = {
@@ -61,6 +67,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.SPLIT_ADS: "a day's conversions of ads by category",
     Kind.SPLIT_ASSET_GROUPS: "a day's conversions of asset groups by category",
     Kind.SPLIT_CAMPAIGNS: "a day's conversions of campaigns by category",
+    Kind.CONVERSION_TYPES: "the customer's conversions over 28 days by category and conversion action",
 }
 """The table: each kind, for people."""
 
@@ -131,3 +138,12 @@ def split(report: Report, request: MetricsRequest, mapping: ConversionMapping = 
     by_action = any(kind.isdecimal() for metric in MAPPED for kind in mapping.types(metric))
     fields = [*report.fields.values(), report.within, DATE, CATEGORY, *([ACTION] if by_action else []), SPLIT]
     return _query(_SPLITS[report.level], report.resource, fields, metrics_condition(request))
+
+
+def conversion_types(since: date, until: date) -> Query:
+    """The conversions of the whole customer by category and conversion action, the days added up by Google.
+
+    The day stands in the condition only, as "core date segments" may (page "Segmentation").
+    """
+    fields = ("customer.id", CATEGORY, ACTION, ACTION_NAME, SPLIT, VALUE)
+    return _query(Kind.CONVERSION_TYPES, "customer", fields, f"segments.date BETWEEN '{since}' AND '{until}'")

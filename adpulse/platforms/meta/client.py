@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -17,6 +17,7 @@ import requests
 from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
+from adpulse.conversion_types import ConversionTypes
 from adpulse.entities import EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import (
@@ -37,6 +38,7 @@ from adpulse.platforms.attempts import Attempts
 from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, shapes, tokens
 from adpulse.platforms.meta import requests as ask
+from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
@@ -177,6 +179,11 @@ class MetaClient:
             Unreadable: a row does not say which entity or day it is of.
         """
         return _answer(connection, request, self._insights(ask.report(connection, request), connection, request, slot))
+
+    def conversion_types(self, connection: Connection, since: date, until: date, slot: CallSlot) -> ConversionTypes:
+        """The action types of the whole account, in one call."""
+        about = _account(connection.external_id)
+        return action_types(self._ask(ask.action_types(connection.external_id, since, until), slot, about), about)
 
     def _insights(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
         """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""

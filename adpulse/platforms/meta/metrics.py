@@ -59,8 +59,23 @@ FAMILIES = (
 """Types that Meta reports for one event, the widest first. Sources: page "Ads Action Stats"; rows of real accounts in public clients, in
 which all types of a purchase, or of a lead, have equal counts."""
 
+_NO_RESULTS = frozenset({*VISITORS, *(kind for family in FAMILIES if "omni_view_content" in family for kind in family)})
+_RESULTS = re.compile(
+    r"(offsite_conversion|offline_conversion|app_custom_event)\.|onsite_conversion\.(messaging_conversation_started_|total_messaging_connection$)"
+)
+
 _TYPE = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_]+)*", re.ASCII)
 _OF_TWO_EVENTS = re.compile(r"_add_(meta_leads|20_s_calls)$")
+
+
+def _is_result(action_type: str) -> bool:
+    """Whether accounts advertise for it: an event of a family, of a pixel, an app or a shop, or a conversation.
+
+    All others are what people do with an ad or a page, such as ``link_click``, ``post_engagement`` and ``video_view``, or arrive by it.
+    """
+    if action_type in _NO_RESULTS:
+        return False
+    return any(action_type in family for family in FAMILIES) or bool(_RESULTS.match(action_type))
 
 
 def _refusal(action_type: str) -> str | None:
@@ -90,6 +105,7 @@ RULES = MappingRules(
     refusal=_refusal,
     families=FAMILIES,
     clicks=tuple(Clicks),
+    is_result=_is_result,
 )
 """What a mapping may count, and the presets."""
 
@@ -151,6 +167,9 @@ _CLICKS = {
     Clicks.LINK: ("inline_link_clicks", "`inline_link_clicks`: those on links"),
 }
 """Source: Insights API, fields ``clicks`` and ``inline_link_clicks``."""
+
+CLICK_FIELDS: Mapping[Clicks, str] = {kind: field for kind, (field, _) in _CLICKS.items()}
+"""The field that reports each kind of clicks."""
 
 
 @lru_cache(maxsize=256)

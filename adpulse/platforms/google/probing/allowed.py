@@ -4,9 +4,10 @@ import re
 
 from adpulse import zones
 from adpulse.platforms.google.metrics import FIELDS
-from adpulse.platforms.google.normalise import CATEGORY
+from adpulse.platforms.google.normalise import ACTION, CATEGORY
 from adpulse.platforms.google.probing.conversation import camel
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, PROFILE
+from adpulse.platforms.google.requests import ACTION_NAME
 from adpulse.platforms.words import WORDS, words_in
 from adpulse.probe.redaction import Allowed
 
@@ -18,6 +19,8 @@ _SELECTED = (
     *(f"change_status.{name}" for name in ("last_change_date_time", "resource_type", "campaign_budget", *HIERARCHY)),
     *(f"change_status.{kind.resource}" for kind in HIERARCHY.values()),
     CATEGORY,
+    ACTION,
+    ACTION_NAME,
     "segments.date",
 )
 _ENUMERATED = (
@@ -52,6 +55,7 @@ ALLOWED = Allowed(
         "adGroup.name": "ad group",
         "ad.name": "ad",
         "assetGroup.name": "asset group",
+        "conversionActionName": "conversion action",
         "descriptiveName": "customer",
         "requestId": "request",
         "finalUrls": "url",
@@ -67,7 +71,7 @@ ALLOWED = Allowed(
     headers=frozenset(),
     resources=words_in(
         """
-        customers campaigns adGroups adGroupAds ads assetGroups labels campaignBudgets changeStatus customerClients
+        customers campaigns adGroups adGroupAds ads assetGroups labels campaignBudgets changeStatus customerClients conversionActions
         """
     ),
 )

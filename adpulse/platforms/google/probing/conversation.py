@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from adpulse.campaign_range import CampaignRange
+from adpulse.conversion_types import span
 from adpulse.model import AccountFacts, Connection, FetchKind, Level
 from adpulse.platforms.google import requests as ask
 from adpulse.platforms.google.costs import NAME
@@ -134,6 +135,7 @@ def _customer(subject: Subject, connection: Connection) -> Talk:
         yield of(ask.numbers(report, leaves, named=True))
     for report in (ADS, ASSET_GROUPS, CAMPAIGNS):
         yield of(ask.split(report, leaves))
+    yield of(ask.conversion_types(*span(day)))
     busiest = next((str(field(row, "campaign.id")) for row in rows_of(campaigns) or () if field(row, "campaign.id")), None)
     if busiest:
         some, rest = CampaignRange(only=(busiest,)), CampaignRange(without=(busiest,))

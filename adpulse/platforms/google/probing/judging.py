@@ -15,10 +15,12 @@ from adpulse.errors import (
     AuthExpired,
     RateLimited,
     TooMuchData,
+    Unavailable,
     Unreadable,
     VersionSunset,
 )
 from adpulse.platforms.google import normalise, shapes
+from adpulse.platforms.google.conversion_types import conversion_types
 from adpulse.platforms.google.errors import Failure, from_failure
 from adpulse.platforms.google.messages import columns, from_json
 from adpulse.platforms.google.metrics import FIELDS
@@ -43,6 +45,7 @@ _ASSUMED: Mapping[str, tuple[type[AdpulseError], ...]] = {
     Kind.REPORT_ASSET_GROUPS: (TooMuchData,),
     Kind.REPORT_CAMPAIGNS: (TooMuchData,),
     Kind.REPORT_CUSTOMER: (TooMuchData,),
+    Kind.CONVERSION_TYPES: (TooMuchData,),
 }
 """Refusals that the client has a way around."""
 
@@ -160,6 +163,14 @@ def _report(report: Report, values: tuple[str, ...], exchange: Exchange) -> Iter
     yield from _unselected(exchange)
 
 
+def _conversion_types(exchange: Exchange) -> Iterator[Flaw]:
+    try:
+        conversion_types(table_of(exchange), "the customer")
+    except Unavailable as unreadable:
+        yield "the customer's conversions cannot be read", str(unreadable)
+    yield from _unselected(exchange)
+
+
 def _unselected(exchange: Exchange) -> Iterator[Flaw]:
     """Resource names that were not selected take most of an answer's bytes; a parameter leaves them out."""
     selected = any(name.endswith("resource_name") for name in exchange.request["fields"])
@@ -192,6 +203,7 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.SPLIT_ADS: partial(_report, ADS, (SPLIT,)),
     Kind.SPLIT_ASSET_GROUPS: partial(_report, ASSET_GROUPS, (SPLIT,)),
     Kind.SPLIT_CAMPAIGNS: partial(_report, CAMPAIGNS, (SPLIT,)),
+    Kind.CONVERSION_TYPES: _conversion_types,
     ADS_OF_ONE: partial(_report, ADS, _NUMBERS),
     ADS_OF_OTHERS: partial(_report, ADS, _NUMBERS),
     GROUPS_OF_ONE: partial(_report, ASSET_GROUPS, _NUMBERS),

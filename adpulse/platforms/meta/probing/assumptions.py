@@ -7,6 +7,7 @@ from typing import Any
 
 from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.metrics import MICROS
+from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.metrics import read
 from adpulse.platforms.meta.probing.allowed import ALLOWED
 from adpulse.platforms.meta.probing.conversation import RESULTS, is_whole, rows_of
@@ -80,6 +81,15 @@ def _totals(campaigns: list[Row], account: list[Row]) -> Judgement:
         return undecided("the account did not deliver on that day")
     different = [name for name in ("spend", "impressions", "clicks") if _sum(campaigns, name) != _sum(account, name)]
     return whether(not different, f"different: {', '.join(different)}" if different else "spend, impressions and clicks")
+
+
+def _types(transcript: Transcript) -> Judgement:
+    if rows_of(transcript[Kind.ACTION_TYPES]) is None:
+        return undecided("the request was refused")
+    types = action_types(transcript[Kind.ACTION_TYPES].body, "the account")
+    if not any(types.clicks.values()):
+        return undecided("no clicks in 28 days")
+    return whether(not types.withheld, f"{len(types.types)} types")
 
 
 @_with_rows(Kind.REPORT_ADS, Kind.REPORT_ROWS)
@@ -210,6 +220,7 @@ ASSUMPTIONS = (
     Assumption(
         words="the account's totals are the sum of its campaigns", kinds=(Kind.REPORT_CAMPAIGNS, Kind.REPORT_ACCOUNT), decide=_totals
     ),
+    Assumption(words="the account's actions are added up whatever its ad sets attribute to", kinds=(Kind.ACTION_TYPES,), decide=_types),
     Assumption(words="an asynchronous report equals a direct one", kinds=(Kind.REPORT_ADS, Kind.REPORT_ROWS), decide=_asynchronous),
     Assumption(words="a cursor of ads stays good for other `fields` and `limit`", kinds=(Kind.ADS, Kind.ADS_PLAIN), decide=_cursor),
     Assumption(words="the bare filter `updated_time` is heeded for ads", kinds=(Kind.ADS, Kind.CHANGED_ADS), decide=_changes),

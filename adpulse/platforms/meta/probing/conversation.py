@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from adpulse.campaign_range import CampaignRange
+from adpulse.conversion_types import span
 from adpulse.errors import Unavailable
 from adpulse.metrics_request import FieldGroup
 from adpulse.model import Connection, FetchKind, Level
@@ -96,6 +97,7 @@ def _numbers_and_objects(subject: Subject, connection: Connection) -> Talk:
     totals = one_day(FetchKind.CAMPAIGNS, whole.since)
     yield ask.report(connection, totals).having(limit=_LARGEST_PAGE)
     yield ask.report(connection, one_day(FetchKind.ACCOUNT, whole.since))
+    yield ask.action_types(connection.external_id, *span(whole.since))
     day = {"since": whole.since.isoformat(), "until": whole.since.isoformat()}
     edge = f"act_{connection.external_id}/{EDGE}"
     yield from _report(started)

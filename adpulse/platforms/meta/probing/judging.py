@@ -22,6 +22,7 @@ from adpulse.errors import (
 )
 from adpulse.model import Level
 from adpulse.platforms.meta import normalise, shapes, statuses, tokens
+from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.costs import NAME
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.meters import use_case
@@ -47,6 +48,7 @@ _ASSUMED: Mapping[str, tuple[type[AdpulseError], ...]] = {
     Kind.REPORT_CAMPAIGNS: _REPORT,
     Kind.START_REPORT: (StatusRefused,),
     Kind.REPORT_ACCOUNT: (TooMuchData,),
+    Kind.ACTION_TYPES: (TooMuchData,),
     RESULTS: (BadRequest,),
 }
 """Refusals that the client has a way around."""
@@ -227,6 +229,13 @@ def _state(exchange: Exchange) -> Iterator[Flaw]:
         yield "the percentage is no whole number", ""
 
 
+def _action_types(exchange: Exchange) -> Iterator[Flaw]:
+    try:
+        action_types(exchange.body, "the account")
+    except Unavailable as unreadable:
+        yield "the account's action types cannot be read", str(unreadable)
+
+
 def _rows(exchange: Exchange) -> Iterator[Flaw]:
     if rows_of(exchange) is None:
         yield "no list of rows", ""
@@ -253,6 +262,7 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.REPORT_ACTIONS: partial(_report, Level.AD),
     Kind.REPORT_CAMPAIGNS: partial(_report, Level.CAMPAIGN),
     Kind.REPORT_ACCOUNT: partial(_report, Level.ACCOUNT),
+    Kind.ACTION_TYPES: _action_types,
     Kind.START_REPORT: _started,
     Kind.REPORT_STATE: _state,
     Kind.REPORT_ROWS: partial(_report, Level.AD),

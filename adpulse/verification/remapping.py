@@ -1,0 +1,91 @@
+"""Which other mapping would close the differences of an export, as far as the numbers show it. Pure: rules of thumb.
+
+What is stored of purchases, leads, installs and visitors is compared day by day. What no metric counts is known only as the account's
+total over the days of its types, so it is compared where the export has all of these days.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from itertools import combinations
+
+from adpulse.conversion_types import KeptTypes
+from adpulse.mapping import KINDS, MappingRules
+from adpulse.verification.comparison import Comparison, Pair
+
+_MOST = Decimal("0.8")
+"""A share that is not chance."""
+
+_FEW = 3
+"""With fewer numbers, no pattern is one."""
+
+_NEAR = Decimal("0.05")
+"""The types were read at another time than the export: by how much of it their totals may differ."""
+
+_MICROS = 1_000_000
+
+
+def closing(comparison: Comparison, kept: KeptTypes | None, rules: MappingRules) -> Mapping[str, str]:
+    """By metric what to set, as ``adpulse mapping --set`` takes it: ``conversions=purchases``. Empty where no mapping is likely."""
+    found: dict[str, str] = {}
+    conversions = [pair for pair in comparison.pairs if pair.metric == "conversions" and pair.is_stored]
+    if _differ(conversions):
+        kinds = _kinds(comparison, conversions)
+        types = kinds or _types(comparison, kept, conversions, rules)
+        found |= {"conversions": f"conversions={','.join(types)}"} if types else {}
+    clicks = [pair for pair in comparison.pairs if pair.metric == "clicks" and pair.is_stored]
+    if kept and _differ(clicks) and _covers(comparison, kept):
+        other = [kind for kind, total in kept.types.clicks.items() if kind in rules.clicks and _is_near(clicks, kept, Decimal(total))]
+        found |= {"clicks": f"clicks={other[0].value}"} if other else {}
+    return found
+
+
+def _differ(pairs: list[Pair]) -> bool:
+    """Whether they differ nearly everywhere."""
+    told = [pair for pair in pairs if pair.exported or pair.stored]
+    return len(told) >= _FEW and sum(pair.differs for pair in told) >= _MOST * len(told)
+
+
+def _kinds(comparison: Comparison, pairs: list[Pair]) -> tuple[str, ...]:
+    """The fewest kinds whose sum is what the export has nearly everywhere."""
+    told = [pair for pair in pairs if pair.exported]
+    if len(told) < _FEW:
+        return ()
+    choices = (kinds for size in range(1, len(KINDS) + 1) for kinds in combinations(KINDS, size))
+    return next((kinds for kinds in choices if _closes(comparison, told, kinds)), ())
+
+
+def _closes(comparison: Comparison, pairs: list[Pair], kinds: Iterable[str]) -> bool:
+    tolerance = comparison.tolerances["conversions"]
+
+    def equals(pair: Pair) -> bool:
+        counted = comparison.counted.get((pair.campaign, pair.day), {})
+        return abs(sum((counted.get(kind, Decimal(0)) for kind in kinds), Decimal(0)) - pair.exported) <= tolerance
+
+    return sum(map(equals, pairs)) >= _MOST * len(pairs)
+
+
+def _types(comparison: Comparison, kept: KeptTypes | None, pairs: list[Pair], rules: MappingRules) -> tuple[str, ...]:
+    """The type whose total is nearest to what the export has over the days of the types; of one event the widest type."""
+    if kept is None or not _covers(comparison, kept):
+        return ()
+    totals: dict[str, Decimal] = {}
+    for kind in kept.types.types:
+        for name in kind.names:
+            totals[name] = totals.get(name, Decimal(0)) + Decimal(kind.count or 0) / _MICROS
+    near = [name for name, total in totals.items() if rules.refusal(name) is None and total and _is_near(pairs, kept, total)]
+    return tuple(event[0] for event in list(rules.events(tuple(near)))[:1])
+
+
+def _covers(comparison: Comparison, kept: KeptTypes) -> bool:
+    compared = {pair.day for pair in comparison.pairs}
+    return all(day in compared for day in _days(kept))
+
+
+def _days(kept: KeptTypes) -> Iterator[object]:
+    return (kept.since + timedelta(days=n) for n in range((kept.until - kept.since).days + 1))
+
+
+def _is_near(pairs: Iterable[Pair], kept: KeptTypes, total: Decimal) -> bool:
+    exported = sum((pair.exported for pair in pairs if kept.since <= pair.day <= kept.until), Decimal(0))
+    return bool(exported) and abs(total - exported) <= _NEAR * exported
