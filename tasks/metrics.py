@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from prefect import task
-
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
@@ -21,12 +19,10 @@ from tasks.batch import Batch, Outcome, during, missing, read_concurrently
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
 from tasks.optional import optional
-from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
 
 
-@task(task_run_name="fetch · {batch.label}", **OPTIONS)
 async def fetch_metrics(batch: Batch) -> list[Outcome]:
     """Stage the planned metric reads of every connection in the batch."""
     return await read_concurrently(batch, read_metrics)

@@ -1,4 +1,4 @@
-"""Plans a leased sync and stages the plan. Not a Prefect task: the control plane is the truth. Step: plan."""
+"""Plans a leased sync and stages the plan. Step: plan."""
 
 import logging
 from dataclasses import replace
