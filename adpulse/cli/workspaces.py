@@ -60,6 +60,17 @@ def delete(workspace: Reference) -> None:
     typer.echo(f"Workspace {existing.name} is deleted.")
 
 
+@workspaces.command("adopt")
+def adopt(workspace: Reference) -> None:
+    """Make this home folder the one that has the workspace's warehouse. Stop the workers of the other home first."""
+    from adpulse.bootstrap import app
+
+    context = app()
+    existing = context.workspaces.get(workspace)
+    context.homes.adopt(existing.id)
+    typer.echo(f"The warehouse of {existing.name} is in {context.settings.home.absolute()} from now on.")
+
+
 @workspaces.command("grant-realtime")
 def grant_realtime(
     workspace: Reference,
