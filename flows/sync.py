@@ -192,9 +192,17 @@ def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
 
 async def _sync_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:
     """Sync a batch as one task run, which begins when there is a place among the batches. Its state only shows what became of it."""
+    label = _batch(members, None).label
     async with AsyncExitStack() as place:
         await place.enter_async_context(gate)
-        await sync_connections(_batch(members, None).label, partial(_take_through, app, members, place.aclose))
+        try:
+            await sync_connections(label, partial(_take_through, app, members, place.aclose))
+        except Exception as error:  # Prefect could not run the task: the batch's connections fail, not the tick's
+            log.exception("batch %s failed", label)
+            for member in members:
+                if not member.settled:
+                    member.error = member.error or _as_adpulse_error(error)
+                    await _settle(app, member)
 
 
 @task(task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)

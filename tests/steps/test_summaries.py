@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import flows.sync
-from adpulse.model import RunState
+from adpulse.model import Parts, RunState
 from adpulse_sandbox import Sandbox
 
 
@@ -73,3 +73,24 @@ def test_a_later_leg_shows_its_own_calls_and_rows(installation, states):
     rows, calls = whole.counts.written - first.counts.written, whole.calls - first.calls
     assert states["Corner Store 1"].message.startswith(f"Corner Store 1: {rows:,} rows written, ")
     assert states["Corner Store 1"].message.endswith(f" unchanged, {calls} calls")
+
+
+def test_a_task_that_prefect_cannot_run_fails_its_connection_alone(installation, states, monkeypatch):
+    well, failing = (installation.connect(name) for name in ("Corner Store 1", "Corner Store 2"))
+    for connection in (well, failing):
+        installation.app.runs.request(connection.id, Parts.ENTITIES)
+    noted = flows.sync.sync_connections
+
+    async def refused(label, steps):
+        if label == failing.name:
+            raise RuntimeError("no task run")
+        await noted(label, steps)
+
+    monkeypatch.setattr(flows.sync, "sync_connections", refused)
+    state = flow()
+
+    (done,), (failed,) = (installation.app.runs.history(each.id, 1) for each in (well, failing))
+    assert state.message.startswith("1 of 2 connections synced, ")
+    assert (done.state, failed.state) == (RunState.DONE, RunState.FAILED)
+    assert "RuntimeError" in failed.error
+    assert set(states) == {well.name}
