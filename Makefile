@@ -9,7 +9,7 @@ SHOTS ?= build/screenshots
 STAMP2 := $(VENV2)/.installed
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference meta-names proof lock lock-foreign bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-foreign: venv ## other people's connectors against the sandbox, and docs/fo
 
 test-slow: venv test-duckdb2 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
 	LONGER=4 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+audit: venv ## the locked dependencies against PyPI's advisories, which needs PyPI itself; what cannot be audited fails
+	$(BIN)/uv tool run --python $(BIN)/python pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock
 
 lint: venv ## ruff and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ from storage.control.filters import Filters
 from storage.control.gauges import Gauges
 from storage.control.grants import Grants
 from storage.control.holes import Holes
+from storage.control.homes import Homes
 from storage.control.imports import Imports
 from storage.control.keys import ApiKeys
 from storage.control.labels import Labels
@@ -67,6 +68,7 @@ from storage.control.version_notices import VersionNotices
 from storage.control.webhooks import Webhooks
 from storage.control.working_sizes import WorkingSizes
 from storage.control.workspaces import Workspaces
+from storage.home_id import home_id
 from storage.staging import Staging
 from storage.warehouse.alert_query import Answer, run_query
 from storage.warehouse.warehouse import Warehouse
@@ -92,6 +94,7 @@ class App:
         self.wall = wall
         self.clock = clock_of(config, wall)
         self.workspaces = Workspaces(engine)
+        self.homes = Homes(engine, config.home, partial(home_id, config.home))
         self.keys = ApiKeys(engine, wall=wall)
         self.sessions = Sessions(engine, wall=wall)
         self.cipher = Cipher.load(config.secret_key, config.home, is_needed=lambda: has_secrets(engine))
@@ -139,10 +142,15 @@ class App:
         self._lock = Lock()
 
     def warehouse(self, workspace_id: str) -> Warehouse:
-        """The workspace's DuckDB file, live and published."""
+        """The workspace's DuckDB file, live and published.
+
+        Raises:
+            WarehouseElsewhere: another home has it.
+        """
         with self._lock:
             if workspace_id not in self._warehouses:
                 live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
+                self.homes.require(workspace_id, claim=live.exists())
                 self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id), readers=self._readers)
             return self._warehouses[workspace_id]
 

@@ -24,6 +24,7 @@
     ├── LeaseLost               another worker owns the connection now; our result is dropped
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
     ├── WarehouseDamaged        the workspace's warehouse file cannot be read: a person must restore it
+    ├── WarehouseElsewhere      the workspace's warehouse file is in another home folder
     ├── ControlPlaneBusy        the control plane's database stayed locked too long
     ├── ControlPlaneDamaged     the control plane's file cannot be read: a person must restore a backup
     ├── AlreadyRunning          the home folder has one of these processes, and it lives
@@ -196,6 +197,10 @@ class WarehouseBusy(AdpulseError):
 
 class WarehouseDamaged(AdpulseError):
     """The warehouse's file is missing, or its content was changed by something else; ``adpulse restore`` brings back a backup."""
+
+
+class WarehouseElsewhere(AdpulseError):
+    """Another home folder has the workspace's warehouse; one that was begun in this home would be a second one."""
 
 
 class ControlPlaneBusy(AdpulseError):

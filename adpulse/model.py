@@ -237,6 +237,8 @@ class Lease:
     """The last generation whose leg was closed; what later ones wrote or staged belongs to a worker that died."""
     worker_deaths: int = 0
     """Workers that died in a row while they had this connection leased."""
+    calls_before: int = 0
+    """Platform calls of the run's earlier legs."""
 
     @property
     def adopts(self) -> bool:
@@ -354,6 +356,10 @@ class RunCounts:
     def written(self) -> int:
         """Rows inserted or updated, entities included."""
         return self.inserted + self.updated + self.entities_changed
+
+    def __add__(self, other: "RunCounts") -> "RunCounts":
+        """The counts of both."""
+        return RunCounts(**{name: getattr(self, name) + getattr(other, name) for name in RunCounts.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from prefect import State
+from prefect import State, task
 from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -17,11 +20,13 @@ from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, Unavailable, Usage
 from adpulse.frequency import Frequency
-from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts
+from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts, RunState
 from adpulse.planner.plan import Plan
 from adpulse.platforms.registry import platform_of
+from flows.summary import Ended, describe, totals
 from storage.control.database import INFRASTRUCTURE
 from storage.control.leases import NO_FLOW_RUN, Leases
+from storage.control.runs import RunView
 from storage.control.unsettled import Ending
 from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
@@ -34,7 +39,7 @@ from tasks.upsert import upsert_metrics
 log = logging.getLogger(__name__)
 
 BATCHES = 16
-"""Up to this many connections each get a batch of their own; more share this many, so a tick stays under 64 task runs."""
+"""Up to this many connections each get a batch of their own, which is one task run; more share this many."""
 
 AT_ONCE = 4
 """Batches that are on their way at once."""
@@ -45,7 +50,7 @@ PATIENCE_SECONDS = 10.0
 _RENEW_SECONDS = 60.0
 
 _PAUSES = (2.0, 4.0)
-"""Seconds between the tries of a step that is not a task, when our database or warehouse is locked; as long as a task's."""
+"""Seconds between the attempts at a step when our database or warehouse is locked."""
 
 T = TypeVar("T")
 
@@ -58,6 +63,8 @@ class Sync:
     plan: Plan | None = None
     error: AdpulseError | None = None
     counts: RunCounts = field(default_factory=RunCounts)
+    run: RunView | None = None
+    """The run after it was settled."""
     late: bool = False
     settled: bool = False
     ending: Ending = Ending.RELEASED
@@ -67,6 +74,17 @@ class Sync:
     def is_compared(self) -> bool:
         """Whether there may be something to store; a tick that has nothing to read has nothing."""
         return self.plan is not None and bool(self.plan.fetches or self.lease.lane in ON_DEMAND_LANES)
+
+    @property
+    def ended(self) -> Ended:
+        """What became of it so far, for people to read."""
+        name, error, run = self.lease.connection.name, str(self.error) if self.error else None, self.run
+        if run is None:
+            return Ended(name=name, counts=self.counts, error=error)
+        if run.state in (RunState.FAILED, RunState.DEAD):
+            error = error or run.error
+        calls = run.calls - self.lease.calls_before
+        return Ended(name=name, counts=self.counts, calls=calls, error=error, attempt=run.attempts, next_at=run.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +124,7 @@ async def sync(request: Request) -> State[None]:
     gate = asyncio.Semaphore(AT_ONCE)
     renewing = asyncio.create_task(_renew(app.leases, syncs))
     try:
-        await asyncio.gather(*(_run_batch(app, members, gate) for members in _batches(syncs)))
+        await asyncio.gather(*(_sync_batch(app, members, gate) for members in _batches(syncs)))
     except Exception:
         for member in syncs:
             member.ending = Ending.UNSETTLED
@@ -172,13 +190,42 @@ def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
-async def _run_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:
-    """Take a batch through the steps; a slow account leaves its batch and continues without a place among the batches."""
-    async with gate:
-        for member in members:
-            await _prepare(app, member)
-        await _finish(app, members, PATIENCE_SECONDS)
+async def _sync_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:
+    """Sync a batch as one task run, which begins when there is a place among the batches. Its state only shows what became of it."""
+    label = _batch(members, None).label
+    async with AsyncExitStack() as place:
+        await place.enter_async_context(gate)
+        try:
+            await sync_connections(label, partial(_take_through, app, members, place.aclose))
+        except Exception as error:  # Prefect could not run the task: the batch's connections fail, not the tick's
+            log.exception("batch %s failed", label)
+            for member in members:
+                if not member.settled:
+                    member.error = member.error or _as_adpulse_error(error)
+                    await _settle(app, member)
+
+
+@task(task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+async def sync_connections(label: str, steps: Callable[[], Awaitable[Sequence[Ended]]]) -> State[None]:
+    """Take the connections through the steps. The task run fails when one of its connections failed; the flow run goes on."""
+    ended = await steps()
+    for connection in ended:
+        log.info("sync of %s", connection.sentence)
+    sentence, has_failed = describe(ended), any(connection.error for connection in ended)
+    if context := TaskRunContext.get():
+        # The name goes to Prefect's server with the final state: no request of its own.
+        context.task_run.name = f"{label}: failed" if has_failed else sentence
+    return Failed(message=sentence) if has_failed else Completed(message=sentence)
+
+
+async def _take_through(app: App, members: list[Sync], leave: Callable[[], Awaitable[None]]) -> list[Ended]:
+    """All steps of a batch; slow accounts go on after it gave its place to another one."""
+    for member in members:
+        await _prepare(app, member)
+    await _finish(app, members, PATIENCE_SECONDS)
+    await leave()
     await asyncio.gather(*(_finish(app, [member], None) for member in members if member.late))
+    return [member.ended for member in members]
 
 
 async def _finish(app: App, members: list[Sync], patience: float | None) -> None:
@@ -186,7 +233,7 @@ async def _finish(app: App, members: list[Sync], patience: float | None) -> None
     batch = _batch(members, patience)
     try:
         late = await _steps(batch, members)
-    except Exception as error:  # a task that failed after its retries: the batch's connections fail, not the tick's
+    except Exception as error:  # a step that failed after its attempts: the batch's connections fail, not the tick's
         log.exception("batch %s failed", batch.label)
         late = set()
         for member in members:
@@ -199,7 +246,7 @@ async def _finish(app: App, members: list[Sync], patience: float | None) -> None
 
 async def _prepare(app: App, member: Sync) -> None:
     try:
-        member.plan = await _patiently(partial(prepare, app, member.lease))
+        member.plan = await _patiently(partial(asyncio.to_thread, prepare, app, member.lease))
     except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
         member.error = failure(member.lease.run_id, error)
 
@@ -207,7 +254,8 @@ async def _prepare(app: App, member: Sync) -> None:
 async def _settle(app: App, member: Sync) -> None:
     """Close the sync. One that cannot be closed stays unsettled: its lease is given back when the flow run ends."""
     try:
-        member.counts = await _patiently(partial(settle, app, member.lease, member.plan, member.error, late=member.late))
+        close = partial(settle, app, member.lease, member.plan, member.error, late=member.late)
+        member.counts = await _patiently(partial(asyncio.to_thread, close))
         member.settled = True
     except INFRASTRUCTURE as error:
         log.warning("run %s: %s", member.lease.run_id, error, exc_info=True)
@@ -215,21 +263,32 @@ async def _settle(app: App, member: Sync) -> None:
     except Exception as error:  # noqa: BLE001 - it is this connection's failure, and logged as that
         unsettled = failure(member.lease.run_id, error)
         member.error, member.ending = member.error or unsettled, Ending.UNSETTLED
+    else:
+        member.run = await _read_run(app, member)
 
 
-async def _patiently(step: Callable[[], T]) -> T:
-    """The step's result, from a thread; a step that meets a locked database or warehouse is tried again.
+async def _read_run(app: App, member: Sync) -> RunView | None:
+    """The settled run, for what is shown of it."""
+    try:
+        return await asyncio.to_thread(app.runs.find, member.lease.run_id)
+    except Exception:
+        log.warning("run %s is shown without its calls", member.lease.run_id, exc_info=True)
+        return None
+
+
+async def _patiently(step: Callable[[], Awaitable[T]]) -> T:
+    """The step's result; a step that meets a locked database or warehouse is tried again.
 
     Raises:
         one of INFRASTRUCTURE: it stayed locked. And what the step raises.
     """
     for pause in _PAUSES:
         try:
-            return await asyncio.to_thread(step)
+            return await step()
         except INFRASTRUCTURE as error:
-            log.warning("a database or the warehouse is locked (%s); trying again", type(error).__name__)
+            log.warning("a database or the warehouse is locked (%s); trying again in %s s", type(error).__name__, pause)
             await asyncio.sleep(pause)
-    return await asyncio.to_thread(step)
+    return await step()
 
 
 async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
@@ -238,22 +297,22 @@ async def _steps(batch: Batch, members: list[Sync]) -> set[str]:
     kinds = {fetch.kind for member in members if member.plan for fetch in member.plan.fetches}
     going, late = planned, set[str]()
     if going.runs and any(not kind.has_dates for kind in kinds):
-        outcomes = await sync_entities(going)
+        outcomes = await _patiently(partial(sync_entities, going))
         late |= _late(outcomes)
         going = going.without(_note_errors(members, outcomes) | late)
     if going.runs and any(kind.has_dates for kind in kinds):
-        outcomes = await fetch_metrics(going)
+        outcomes = await _patiently(partial(fetch_metrics, going))
         late |= _late(outcomes)
         _note_errors(members, outcomes)
     # What was read completely before an error is stored all the same: calls are scarce. A sync on demand is compared even
     # when there is no call to make: a new margin needs none.
     ready = batch.without(late | {member.lease.run_id for member in members if not member.is_compared})
     if ready.runs:
-        outcomes = await diff_metrics(ready)
+        outcomes = await _patiently(partial(diff_metrics, ready))
         _note_errors(members, outcomes)
         changed = ready.only({outcome.run_id for outcome in outcomes if outcome.changed})
         if changed.runs:
-            _note_errors(members, await upsert_metrics(changed))
+            _note_errors(members, await _patiently(partial(upsert_metrics, changed)))
     return late
 
 
@@ -284,17 +343,7 @@ def _batch(members: list[Sync], patience: float | None) -> Batch:
 
 async def _report(request: Request, syncs: list[Sync]) -> None:
     """One table per tick in Prefect's UI."""
-    rows = [
-        {
-            "connection": member.lease.connection.name,
-            "fetched": member.counts.fetched,
-            "inserted": member.counts.inserted,
-            "updated": member.counts.updated,
-            "unchanged": member.counts.unchanged,
-            "outcome": _outcome(member),
-        }
-        for member in syncs
-    ]
+    rows = [_table_row(member) for member in syncs]
     key = f"{request.provider}-{request.frequency or request.lane}"
     try:
         await acreate_table_artifact(table=rows, key=key, description=f"Syncs of {platform_of(request.provider).label}")
@@ -302,12 +351,23 @@ async def _report(request: Request, syncs: list[Sync]) -> None:
         log.warning("the table of the syncs could not be stored", exc_info=True)
 
 
-def _outcome(member: Sync) -> str:
-    """What came of the sync, for a person; of one that reads a history, how much of that was left when it began."""
-    if member.error:
-        return str(member.error)
-    reason = member.plan.reason if member.plan and member.plan.reason else "done"
-    history = member.plan.history if member.plan else None
+def _table_row(member: Sync) -> dict[str, str | int]:
+    ended = member.ended
+    return {
+        "connection": ended.name,
+        "calls": ended.calls,
+        "fetched": ended.counts.fetched,
+        "inserted": ended.counts.inserted,
+        "updated": ended.counts.updated,
+        "unchanged": ended.counts.unchanged,
+        "outcome": ended.error or _what_is_left(member.plan),
+    }
+
+
+def _what_is_left(plan: Plan | None) -> str:
+    """What the sync waits for, else that it is done; of one that reads a history, how much of that was left when it began."""
+    reason = plan.reason if plan and plan.reason else "done"
+    history = plan.history if plan else None
     return f"{reason}; {history.days} days of the history were left" if history and history.days else reason
 
 
@@ -322,9 +382,8 @@ async def _request_next_runs(app: App, provider: Provider) -> None:
 
 
 def _final_state(syncs: list[Sync]) -> State[None]:
-    failed = [member for member in syncs if member.error]
-    written = sum(member.counts.written for member in syncs)
-    summary = f"{len(syncs) - len(failed)} of {len(syncs)} connections synced, {written} rows written."
-    if len(failed) == len(syncs):
-        return Failed(message=f"{summary} {failed[0].error}")
+    ended = [member.ended for member in syncs]
+    summary, errors = totals(ended), [connection.error for connection in ended if connection.error]
+    if len(errors) == len(syncs):
+        return Failed(message=f"{summary} {errors[0]}")
     return Completed(message=summary)

@@ -1,1 +1,1 @@
-"""Thin Prefect tasks, one module per step of a sync."""
+"""The steps of a sync, one module each, which work on a batch; a batch is one Prefect task of flows/sync.py."""

@@ -1,4 +1,4 @@
-"""The batch that the four tasks of a sync work on: leased connections of one workspace, by id only."""
+"""The batch that the four steps of a sync work on: leased connections of one workspace, by id only."""
 
 import asyncio
 import logging
@@ -68,7 +68,7 @@ async def read_concurrently(batch: Batch, step: Step) -> list[Outcome]:
     A read that outlasts the batch's patience is reported as late and continues. A later call waits for it and does not repeat it.
 
     Raises:
-        one of INFRASTRUCTURE: the database or the warehouse is locked, so the whole task is worth a retry.
+        one of INFRASTRUCTURE: the database or the warehouse is locked, so the whole step is worth a retry.
     """
     reads = {run: asyncio.wrap_future(_begin(run, step)) for run in batch.runs}
     try:
@@ -85,7 +85,7 @@ def for_each_lease(batch: Batch, action: Callable[[Lease], None]) -> dict[str, O
     A lost lease is left out: its successor has what was staged.
 
     Raises:
-        one of INFRASTRUCTURE: worth a retry of the task.
+        one of INFRASTRUCTURE: worth a retry of the step.
     """
 
     def act(run_id: str, generation: int) -> None:
@@ -103,7 +103,7 @@ def apply_together(items: Mapping[str, T], action: Callable[[list[T]], None]) ->
         action: may be repeated for a connection whose part it did already.
 
     Raises:
-        one of INFRASTRUCTURE: worth a retry of the task. Another AdpulseError: the warehouse's, which all of them share.
+        one of INFRASTRUCTURE: worth a retry of the step. Another AdpulseError: the warehouse's, which all of them share.
     """
     if len(items) <= 1:
         return {run_id: attempt(run_id, partial(action, [item])) for run_id, item in items.items()}
@@ -141,7 +141,7 @@ def attempt(run_id: str, action: Callable[[], None]) -> Outcome:
     """One connection's part of a step; whatever goes wrong is this connection's alone.
 
     Raises:
-        one of INFRASTRUCTURE: worth a retry of the task.
+        one of INFRASTRUCTURE: worth a retry of the step.
     """
     try:
         action()

@@ -5,8 +5,6 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from prefect import task
-
 from adpulse.bootstrap import App, app
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import with_profit
@@ -18,10 +16,8 @@ from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
 from tasks.change_check import checked, without_checks
 from tasks.parts_read import parts_read
 from tasks.refused import gaps_after
-from tasks.retries import OPTIONS
 
 
-@task(task_run_name="diff · {batch.label}", **OPTIONS)
 async def diff_metrics(batch: Batch) -> list[Outcome]:
     """Stage the changes of the whole batch from one join; the outcomes say which runs have something to write."""
     return await asyncio.to_thread(stage_changes, batch)

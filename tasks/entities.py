@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from prefect import task
-
 from adpulse import zones
 from adpulse.bootstrap import App
 from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
@@ -18,10 +16,8 @@ from storage.control.connection_warnings import ACCOUNT_DISABLED, ACCOUNT_FLAW, 
 from tasks.batch import Batch, Outcome, missing, read_concurrently
 from tasks.campaign_requests import at_most, is_of_unknown_size
 from tasks.optional import optional
-from tasks.retries import OPTIONS
 
 
-@task(task_run_name="entities · {batch.label}", **OPTIONS)
 async def sync_entities(batch: Batch) -> list[Outcome]:
     """Stage the planned entity reads of every connection in the batch."""
     return await read_concurrently(batch, read_entities)

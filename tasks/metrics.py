@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 
-from prefect import task
-
 from adpulse.bootstrap import App
 from adpulse.campaign_range import CampaignRange
 from adpulse.errors import AdpulseError, RateLimited, StatusRefused
@@ -26,12 +24,10 @@ from tasks.history import read_history
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
 from tasks.optional import optional
-from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
 
 
-@task(task_run_name="fetch · {batch.label}", **OPTIONS)
 async def fetch_metrics(batch: Batch) -> list[Outcome]:
     """Stage the planned metric reads of every connection in the batch."""
     return await read_concurrently(batch, read_metrics)

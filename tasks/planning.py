@@ -1,4 +1,4 @@
-"""Plans a leased sync and stages the plan. Not a Prefect task: the control plane is the truth. Step: plan."""
+"""Plans a leased sync and stages the plan. Step: plan."""
 
 import logging
 from dataclasses import replace
@@ -28,10 +28,12 @@ def prepare(app: App, lease: Lease) -> Plan:
 
     Raises:
         WarehouseDamaged: the warehouse is marked as damaged; no call is spent on answers that could not be stored.
+        WarehouseElsewhere: another home has the warehouse.
         Permanent: the connection is suspected of killing workers.
     """
     if error := suspected(lease):
         raise error
+    app.homes.require(lease.connection.workspace_id, claim=True)
     app.warehouse(lease.connection.workspace_id).require_sound()
     adopted = _adopted_answers(app.staging, lease)
     ages = app.partitions.ages_to_plan_by(lease.connection.id).after(answer.complete for answer in adopted)

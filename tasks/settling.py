@@ -1,6 +1,6 @@
 """Records what a leg of a sync did: partition ages, sizes, run state, the connection's status.
 
-Not a Prefect task: the control plane is the truth, Prefect's run list only shows it. Step: telemetry.
+The control plane is the truth, Prefect's run list only shows it. Step: telemetry.
 """
 
 import logging

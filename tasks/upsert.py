@@ -4,18 +4,14 @@ import asyncio
 import logging
 from functools import partial
 
-from prefect import task
-
 from adpulse.bootstrap import app
 from adpulse.model import Lease
 from storage.warehouse.batches import RunChanges
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
-from tasks.retries import OPTIONS
 
 log = logging.getLogger(__name__)
 
 
-@task(task_run_name="upsert · {batch.label}", **OPTIONS)
 async def upsert_metrics(batch: Batch) -> list[Outcome]:
     """Apply the batch's staged changes in one transaction; a run that cannot be applied fails alone."""
     return await asyncio.to_thread(apply_changes, batch)

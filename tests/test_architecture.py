@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_MODULE = 400
+LONGEST_SCRIPT = 150
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LAYERS = [
     module
@@ -37,6 +38,12 @@ def test_module_is_short_and_has_a_docstring(path):
 
     assert len(text.splitlines()) <= LONGEST_MODULE
     assert ast.get_docstring(ast.parse(text))
+
+
+def test_the_pages_script_is_short_and_the_only_one():
+    (script,) = (ROOT / "adpulse" / "api" / "pages" / "static").glob("*.js")
+
+    assert len(script.read_text().splitlines()) <= LONGEST_SCRIPT
 
 
 def test_no_module_is_named_like_a_drawer_for_everything():

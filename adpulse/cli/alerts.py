@@ -1,11 +1,14 @@
 """``adpulse alerts``: queries over the published data that notify the webhooks when they start to return rows."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adpulse.cli.tables import AsJson, print_json
+from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.cli.webhooks import OfWorkspace, OnlyWorkspace
+
+if TYPE_CHECKING:
+    from storage.control.alerts import Alert
 
 alerts = typer.Typer(help="Data alerts: queries that notify the webhooks when they start to return rows.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the alert.")]
@@ -43,10 +46,14 @@ def list_alerts(workspace: OnlyWorkspace = None, *, as_json: AsJson = False) -> 
     if as_json:
         print_json(existing)
         return
-    for alert in existing:
-        state = f"fires since {alert.firing_since:%Y-%m-%d %H:%M} UTC" if alert.firing_since else "quiet" if alert.checked_at else "new"
-        line = f"{alert.id}  {alert.name}  {state if alert.enabled else 'disabled'}"
-        typer.echo(f"{line}  {alert.last_error}" if alert.last_error else line)
+    items = [Item(cells=(alert.name, _state(alert)), id=alert.id, note=alert.last_error or "") for alert in existing]
+    print_list(("Alert", "State"), items)
+
+
+def _state(alert: "Alert") -> str:
+    if not alert.enabled:
+        return "disabled"
+    return f"fires since {alert.firing_since:%Y-%m-%d %H:%M} UTC" if alert.firing_since else "quiet" if alert.checked_at else "new"
 
 
 @alerts.command("remove")

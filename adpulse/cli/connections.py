@@ -169,7 +169,7 @@ def status(
 
 def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> None:
     from adpulse import presentation
-    from adpulse.cli.tables import print_table
+    from adpulse.cli.tables import Item, print_list
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
@@ -183,16 +183,19 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         typer.echo("No connections yet. Connect one with: adpulse connect meta --workspace NAME (or: connect google)")
         return
     now = context.clock.now()
-    rows = [
-        (
-            view.connection.name,
-            view.connection.frequency.label,
-            presentation.describe_state(view),
-            presentation.format_age(view.last_sync_attempted_at, now),
-            presentation.format_age(view.last_sync_completed_at, now),
-            presentation.format_age(view.last_metrics_changed_at, now),
-            presentation.describe_attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
-            presentation.describe_wait(view, now)
+    items = [
+        Item(
+            cells=(
+                view.connection.name,
+                view.connection.frequency.label,
+                presentation.describe_state(view),
+                presentation.format_age(view.last_sync_attempted_at, now),
+                presentation.format_age(view.last_sync_completed_at, now),
+                presentation.format_age(view.last_metrics_changed_at, now),
+                presentation.describe_attempts(view.total_syncs_attempted, view.total_syncs_with_changes),
+            ),
+            id=view.connection.id,
+            note=presentation.describe_wait(view, now)
             or view.status_reason
             or presentation.describe_token_end(view, now)
             or view.last_sync_error
@@ -200,7 +203,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
         )
         for view in views
     ]
-    print_table(("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs", "Waits"), rows)
+    print_list(("Connection", "Frequency", "State", "Attempted", "Completed", "Changed", "Syncs"), items)
     used = {view.connection.provider for view in views}
     for provider, version in context.api_versions().items():
         if version.is_ending and provider in used:

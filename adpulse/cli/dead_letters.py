@@ -23,7 +23,7 @@ def list_letters(
 ) -> None:
     """List the open letters, newest first."""
     from adpulse.bootstrap import app
-    from adpulse.cli.tables import print_table
+    from adpulse.cli.tables import Item, print_list
     from adpulse.presentation import format_age
 
     context = app()
@@ -34,13 +34,16 @@ def list_letters(
     if not letters:
         typer.echo("No dead letters.")
         return
-    columns = ("Letter", "Connection", "When", "Tries", "During", "What happened and what to do")
-    names = {view.connection.id: view.connection.name for view in context.connections.all()}
-    rows = []
-    for letter in letters:
-        age = format_age(letter.finished_at, context.wall.now())
-        rows.append((letter.id[:8], names[letter.connection_id], age, str(letter.attempts), letter.error_during or "", letter.error or ""))
-    print_table(columns, rows)
+    names, now = {view.connection.id: view.connection.name for view in context.connections.all()}, context.wall.now()
+    items = [
+        Item(
+            cells=(names[letter.connection_id], format_age(letter.finished_at, now), str(letter.attempts), letter.error_during or ""),
+            id=letter.id,
+            note=letter.error or "",
+        )
+        for letter in letters
+    ]
+    print_list(("Connection", "When", "Tries", "During"), items)
 
 
 @dead_letters.command("show")

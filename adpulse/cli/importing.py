@@ -78,7 +78,7 @@ def _token() -> "SecretStr":
 def _show(planned: "ImportPlan", ids: "dict[tuple[Provider, str], str]", *, as_json: bool) -> None:
     import json
 
-    from adpulse.cli.tables import print_table
+    from adpulse.cli.tables import Item, print_list
 
     fields = [
         {
@@ -94,8 +94,11 @@ def _show(planned: "ImportPlan", ids: "dict[tuple[Provider, str], str]", *, as_j
     if as_json:
         typer.echo(json.dumps(fields, indent=2))
     else:
-        cells = [[str(row[name]) for name in ("line", "provider", "account", "verdict", "reason")] for row in fields]
-        print_table(("Line", "Platform", "Account", "Verdict", "Reason"), cells)
+        cells = [[str(row[name]) for name in ("line", "provider", "account", "verdict")] for row in fields]
+        items = [
+            Item(cells=texts, id=str(row["connection"] or ""), note=str(row["reason"])) for texts, row in zip(cells, fields, strict=True)
+        ]
+        print_list(("Line", "Platform", "Account", "Verdict"), items)
 
 
 def _echo(text: str, *, as_json: bool) -> None:

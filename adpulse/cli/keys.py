@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adpulse.cli.tables import AsJson, print_json
+from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.role import Role
 
 keys = typer.Typer(help="API keys: with which programs use the HTTP API.", no_args_is_help=True)
@@ -46,11 +46,12 @@ def list_keys(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(context.keys.all())
         return
-    names = {workspace.id: workspace.name for workspace in context.workspaces.all()}
+    names, items = {workspace.id: workspace.name for workspace in context.workspaces.all()}, []
     for key in context.keys.all():
         reach = names[key.workspace_id] if key.workspace_id else "every workspace"
         state = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "active"
-        typer.echo(f"{key.prefix}  {key.name}  {key.role}  {reach}  {state}")
+        items.append(Item(cells=(key.prefix, key.name, str(key.role), reach, state)))
+    print_list(("Key", "Name", "Role", "Workspace", "State"), items)
 
 
 @keys.command("revoke")

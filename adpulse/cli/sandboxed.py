@@ -45,10 +45,14 @@ def variables_of(world: Mapping[str, Any]) -> dict[str, str]:
 
 def write_shell_file(home: Path, variables: Mapping[str, str]) -> Path:
     """Write a file that a shell reads to use this home with these variables, and with this ``adpulse``; only its owner may read it."""
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in {**variables, "ADPULSE_HOME": str(home.absolute())}.items()]
-    lines.append(f'export PATH={shlex.quote(os.fspath(Path(sys.executable).parent))}:"$PATH"')
-    path = home / _SHELL_FILE
-    private_file.write(path, "\n".join(lines) + "\n")
+    own_path = f'export PATH={shlex.quote(os.fspath(Path(sys.executable).parent))}:"$PATH"'
+    return write_exports(home / _SHELL_FILE, {**variables, "ADPULSE_HOME": str(home.absolute())}, own_path)
+
+
+def write_exports(path: Path, variables: Mapping[str, str], *lines: str) -> Path:
+    """Write a file with which a shell sets these variables; only its owner may read it."""
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    private_file.write(path, "\n".join([*exports, *lines]) + "\n")
     return path
 
 

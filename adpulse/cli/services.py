@@ -1,18 +1,20 @@
 """``adpulse up | prefect-server | web | login | worker | sweep | deploy | migrate | sandbox``: the processes of an installation."""
 
+import json
 import os
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adpulse.cli.sandboxed import HOME as SANDBOX_HOME
-from adpulse.cli.sandboxed import sandbox_of, second_terminal
+from adpulse.cli.sandboxed import sandbox_of, second_terminal, variables_of, write_exports
 from adpulse.role import Role
 
 if TYPE_CHECKING:
@@ -255,6 +257,7 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     google_extra_ads: Annotated[str, typer.Option(help="How many ads these have, in turn.")] = "6",
     refresh: Annotated[int, typer.Option(help="Seconds between two refreshes of the platform's numbers.")] = 900,
     proxy: Annotated[bool, typer.Option("--proxy", help="Also serve it under the platforms' own host names, through a proxy.")] = False,
+    env: Annotated[Path | None, typer.Option(help="File to write, too: what points adpulse at it, as exports for a shell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and tokens as JSON.")] = False,
 ) -> None:
     """Run the sandbox alone and print what points any SDK client at it."""
@@ -292,8 +295,10 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
     )
     with server as running, Proxy(running) if proxy else nullcontext() as its_proxy:
         variables = its_proxy.environment if its_proxy else {}
+        if env:
+            write_exports(env, variables_of(_world(running)))
         if as_json:
-            _print_json(running, variables)
+            typer.echo(json.dumps(_world(running) | ({"proxy": variables} if variables else {})))
         else:
             _describe(running, variables)
         sys.stdout.flush()
@@ -303,22 +308,17 @@ def sandbox(  # noqa: PLR0913 - typer makes an option of every parameter
         ended.wait()
 
 
-def _print_json(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
-    import json
-
+def _world(running: "Sandbox") -> dict[str, Any]:
+    """Addresses and tokens, ready for JSON."""
     from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 
     tokens = {token.label: token.value for token in running.world.tokens.values()}
     addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
     app = {"app_id": APP_ID, "app_secret": APP_SECRET}
-    proxy = {"proxy": proxy_variables} if proxy_variables else {}
-    typer.echo(json.dumps({**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url), **proxy}))
+    return {**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}
 
 
 def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
-    from adpulse_sandbox.google import login as google
-    from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
-
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
     typer.echo(f"Google Ads REST  {running.google.rest_url}   (the same over HTTP and JSON: POST /v26/customers/…/googleAds:search)")
@@ -337,9 +337,6 @@ def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
     if proxy_variables:
         typer.echo("For programs that call the platforms' own host names:")
         typer.echo("  export " + " ".join(f"{name}={value}" for name, value in proxy_variables.items()))
-    typer.echo("For adpulse itself:")
-    typer.echo(f"  export ADPULSE_META_GRAPH_URL={running.graph_url} ADPULSE_SANDBOX_URL={running.control_url}")
-    typer.echo(f"  export ADPULSE_GOOGLE_ENDPOINT={running.google.endpoint} ADPULSE_GOOGLE_TOKEN_URL={running.google.token_url}")
-    typer.echo(f"  export ADPULSE_META_LOGIN_URL={running.login_url} ADPULSE_GOOGLE_AUTH_URL={running.login_url}{google.PATH}")
-    typer.echo(f"  export ADPULSE_META_APP_ID={APP_ID} ADPULSE_META_APP_SECRET={APP_SECRET}")
-    typer.echo(f"  export ADPULSE_GOOGLE_CLIENT_ID={google.CLIENT_ID} ADPULSE_GOOGLE_CLIENT_SECRET={google.CLIENT_SECRET}")
+    typer.echo("For adpulse itself, tokens included (--env FILE writes them to a file):")
+    for name, value in variables_of(_world(running)).items():
+        typer.echo(f"  export {name}={shlex.quote(value)}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from adpulse.cli.tables import AsJson, print_json
+from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.errors import Usage
 
 webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are notified of events.", no_args_is_help=True)
@@ -70,11 +70,14 @@ def list_webhooks(workspace: OnlyWorkspace = None, *, as_json: AsJson = False) -
     if as_json:
         print_json(existing)
         return
+    items = []
     for webhook in existing:
         state = f"failing since {webhook.failing_since:%Y-%m-%d %H:%M} UTC" if webhook.failing_since else "enabled"
+        note = f"{webhook.url}  {', '.join(webhook.events)}"
         if not webhook.enabled:
-            state = f"disabled: {webhook.disabled_reason}"
-        typer.echo(f"{webhook.id}  {webhook.name}  {webhook.url}  {webhook.format}  {', '.join(webhook.events)}  {state}")
+            state, note = "disabled", f"{webhook.disabled_reason}  {note}"
+        items.append(Item(cells=(webhook.name, str(webhook.format), state), id=webhook.id, note=note))
+    print_list(("Webhook", "Format", "State"), items)
 
 
 @webhooks.command("remove")
@@ -109,7 +112,9 @@ def deliveries(webhook: Reference, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json(history)
         return
+    items = []
     for delivery in history:
         next_try = f"next try at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if delivery.next_attempt_at else delivery.state.value
-        line = f"{delivery.created_at:%Y-%m-%d %H:%M:%S} UTC  {delivery.id}  {delivery.event}  {delivery.attempts} tries  {next_try}"
-        typer.echo(f"{line}  {delivery.last_error}" if delivery.last_error else line)
+        cells = (f"{delivery.created_at:%Y-%m-%d %H:%M:%S} UTC", delivery.event, str(delivery.attempts), next_try)
+        items.append(Item(cells=cells, id=delivery.id, note=delivery.last_error or ""))
+    print_list(("Stored", "Event", "Tries", "State"), items)

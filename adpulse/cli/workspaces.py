@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from adpulse.cli.tables import AsJson, print_json
+from adpulse.cli.tables import AsJson, Item, print_json, print_list
 
 Reference = Annotated[str, typer.Argument(help="Id or name of the workspace.")]
 workspaces = typer.Typer(help="Workspaces: each has its own warehouse file.", no_args_is_help=True)
@@ -33,8 +33,11 @@ def list_workspaces(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(workspaces)
         return
-    for workspace in workspaces:
-        typer.echo(f"{workspace.name}  {workspace.id}{'  realtime granted' if workspace.realtime_granted else ''}")
+    items = [
+        Item(cells=(workspace.name, "granted" if workspace.realtime_granted else "not granted"), id=workspace.id)
+        for workspace in workspaces
+    ]
+    print_list(("Workspace", "Realtime"), items)
 
 
 @workspaces.command("rename")
@@ -58,6 +61,17 @@ def delete(workspace: Reference) -> None:
     existing = context.workspaces.get(workspace)
     deleting.delete_workspace(context, existing.id)
     typer.echo(f"Workspace {existing.name} is deleted.")
+
+
+@workspaces.command("adopt")
+def adopt(workspace: Reference) -> None:
+    """Make this home folder the one that has the workspace's warehouse. Stop the workers of the other home first."""
+    from adpulse.bootstrap import app
+
+    context = app()
+    existing = context.workspaces.get(workspace)
+    context.homes.adopt(existing.id)
+    typer.echo(f"The warehouse of {existing.name} is in {context.settings.home.absolute()} from now on.")
 
 
 @workspaces.command("grant-realtime")

@@ -33,6 +33,8 @@ class Attempts:
             except Unavailable as error:
                 if attempt == TRIES:
                     raise
-                log.info("attempt %s of %s for %s failed: %s", attempt, TRIES, about, error.code)
-            self._sleep(call_backoff(attempt, self._rng))
+                pause = call_backoff(attempt, self._rng)
+                seconds = round(pause, 1)
+                log.info("attempt %s of %s for %s failed (%s): %s The next is in %s s.", attempt, TRIES, about, error.code, error, seconds)
+            self._sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -91,6 +91,7 @@ def _examine_installation(installation: App, *, production: bool) -> Iterator[Fi
     yield from _secrets(installation.rotation.uses())
     yield from _api_versions(installation)
     yield from _totals(installation)
+    yield from _homes(installation)
     if production:
         yield from _key_backup(installation)
         yield from _api_keys(installation.keys)
@@ -122,6 +123,13 @@ def _home(config: Settings) -> Iterator[Finding]:
     path, others = exposed[0], f" and {len(exposed) - 1} more in it" if len(exposed) > 1 else ""
     text = f"Other users may use {path}{others}, and it could not be closed: it belongs to {_name_of(path.stat().st_uid)}."
     yield _wrong("home", f"{text} Let its owner run: chmod -R go= {config.home}. Or give it to the user that runs adpulse.")
+
+
+def _homes(installation: App) -> Iterator[Finding]:
+    elsewhere = installation.homes.elsewhere()
+    if elsewhere:
+        text = f"The warehouses of {', '.join(elsewhere)} are in other home folders, and {installation.settings.home} may not sync them."
+        yield _look("homes", f"{text} Run their workers with those folders, or make this one their home: adpulse workspace adopt.")
 
 
 def _name_of(user: int) -> str:

@@ -12,7 +12,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
 
     The damaged file is renamed. Syncs under way lose their leases first, so that none of them notes days as read that were lost with
     the file. ``reference`` is the workspace's id or name, None for the only one. ``force`` restores also when the file is sound, and
-    when the copy is damaged, too: then everything is read again.
+    when the copy is damaged, too: then everything is read again. This home has the workspace's warehouse from then on.
 
     Raises:
         Usage: no such workspace, the file is not damaged, or the copy is; nothing was changed.
@@ -20,6 +20,7 @@ def restore(app: App, reference: str | None, *, force: bool = False) -> Restored
     """
     workspace = app.workspaces.get_or_only(reference)
     connections = [view.connection for view in app.connections.all(workspace.id)]
+    app.homes.adopt(workspace.id)
 
     def forget(holdings: Holdings | None) -> None:
         app.leases.release(app.runs.leases_of_workspace(workspace.id))

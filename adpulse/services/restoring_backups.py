@@ -105,6 +105,7 @@ def _build(folder_of_home: Path, control: Path, folder: Path, backup: Backup) ->
     for path in (warehouses, published):
         path.mkdir(parents=True)
     shutil.copyfile(folder / CONTROL_PLANE, database_copy)
+    snapshot.forget_homes(database_copy)
     for workspace in backup.workspaces:
         name = f"{workspace}.duckdb"
         shutil.copyfile(folder / WAREHOUSES / name, warehouses / name)

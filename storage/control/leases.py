@@ -162,7 +162,7 @@ class Leases:
 
         A requested run stays on demand until one of its legs has read today's numbers; until then its ``started_at`` is empty.
         """
-        columns = (RunRow.id, RunRow.connection_id, RunRow.parts, RunRow.force_refresh, RunRow.started_at)
+        columns = (RunRow.id, RunRow.connection_id, RunRow.parts, RunRow.force_refresh, RunRow.started_at, RunRow.calls)
         open_run = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
         stored = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(open_run)) if rows else ()
         runs = {run.connection_id: run for run in stored}
@@ -190,6 +190,7 @@ class Leases:
                 lane=lane,
                 settled_generation=settled,
                 worker_deaths=row.worker_deaths,
+                calls_before=run.calls if run else 0,
             )
             leases.append(lease)
             if not run:

@@ -32,6 +32,14 @@ def pinned(database: Path) -> Iterator[Callable[[Path], None]]:
         yield write
 
 
+def forget_homes(database: Path) -> None:
+    """Note in a copy of the database that no home has the warehouses: the one into which they are restored takes them."""
+    with closing(sqlite3.connect(database)) as copy, copy:
+        columns = {name for _, name, *_ in copy.execute("PRAGMA table_info(workspace)")}
+        if "home_id" in columns:  # a backup of an older version has none
+            copy.execute("UPDATE workspace SET home_id = NULL")
+
+
 def problem(database: Path) -> str | None:
     """What SQLite's integrity check finds wrong with a file, in one line; None if it is sound."""
     try:

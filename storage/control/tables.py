@@ -82,6 +82,7 @@ class WorkspaceRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     realtime_granted: Mapped[bool] = mapped_column(default=False)
+    home_id: Mapped[str | None]
 
 
 class CredentialRow(Base):

@@ -4,15 +4,13 @@ import os
 import re
 import shutil
 from http import HTTPStatus
-from threading import Thread
 from types import SimpleNamespace
 
 import duckdb
 import pytest
 import requests
-import uvicorn
 from pydantic import SecretStr
-from waiting import until
+from serving import serving
 
 from adpulse import bootstrap, settings
 from adpulse.api.app import create_app
@@ -84,13 +82,8 @@ def operator(installation):
 @pytest.fixture(scope="package")
 def address():
     """Where a real server answers; each request finds the installation of its test."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=0, log_level="critical"))
-    serving = Thread(target=server.run, daemon=True)
-    serving.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    serving.join(10)
+    with serving() as answering:
+        yield answering
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from adpulse import bootstrap, settings
 from adpulse.model import ConnectionStatus, RunState
@@ -340,6 +341,19 @@ def test_a_workspace_that_exists_or_does_not(adpulse):
     assert (again[0], unknown[0]) == (2, 2)
     assert "Acme" in again[2]
     assert "Acme" in unknown[2]
+
+
+def test_a_workspace_is_adopted_by_the_home_that_the_command_works_in(adpulse, installation):
+    with installation.engine.begin() as session:
+        session.execute(text("UPDATE workspace SET home_id = 'elsewhere'"))
+    before = adpulse("doctor")[1]
+
+    code, out, _ = adpulse("workspace", "adopt", "Acme")
+
+    assert code == 0
+    assert out == f"The warehouse of Acme is in {installation.app.settings.home} from now on.\n"
+    assert "The warehouses of Acme are in other home folders" in " ".join(before.split())
+    assert installation.app.homes.elsewhere() == []
 
 
 def test_a_wrong_part_of_a_sync_lists_the_right_ones(adpulse, connected):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+from adpulse.cli.processes import process
 from adpulse.cli.sandboxed import second_terminal, variables_of, write_shell_file
 
 
@@ -39,3 +40,14 @@ def test_a_shell_that_reads_the_file_has_the_home_the_addresses_and_the_command(
         sandbox.control_url,
     ]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_the_command_prints_and_writes_has_the_tokens_and_googles_certificate(tmp_path):
+    with process("sandbox", "--rate", "0", "--env", str(tmp_path / "sandbox.env"), ready="GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") as lines:
+        written = (tmp_path / "sandbox.env").read_text().splitlines()
+        printed = [line.strip() for line in lines if "export ADPULSE_" in line]
+
+    assert set(printed) <= set(written)
+    names = {line.removeprefix("export ").partition("=")[0] for line in written}
+    assert names >= {"ADPULSE_META_TOKEN", "ADPULSE_GOOGLE_CREDENTIALS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "ADPULSE_SANDBOX_URL"}
+    assert (tmp_path / "sandbox.env").stat().st_mode & 0o777 == 0o600

@@ -10,11 +10,12 @@ def test_a_webhook_is_made_listed_tested_and_removed(adpulse):
     assert (code, secret[:6], "shown only now" in told) == (0, "whsec_", True)
 
     code, listed, _ = adpulse("webhooks", "list")
-    assert f"dashboard  {URL}  standard  sync.completed  enabled" in listed
+    assert listed.split()[3:6] == ["dashboard", "standard", "enabled"]
+    assert listed.split()[7:] == [URL, "sync.completed"]
     assert secret.strip() not in listed
 
     assert adpulse("webhooks", "test", "dashboard")[0] == 0
-    assert "webhook.test  0 tries  next try at" in adpulse("webhooks", "deliveries", "dashboard")[1]
+    assert "webhook.test 0 next try at" in " ".join(adpulse("webhooks", "deliveries", "dashboard")[1].split())
     assert adpulse("webhooks", "remove", "dashboard")[1] == "Webhook dashboard is removed.\n"
     assert adpulse("webhooks", "list")[1] == ""
 
@@ -26,7 +27,8 @@ def test_slacks_url_is_not_shown_again(adpulse, monkeypatch):
     listed = adpulse("webhooks", "list")[1]
 
     assert (code, out) == (0, "")
-    assert "https://1.1.1.1  slack  sync.completed, " in listed
+    assert listed.split()[3:6] == ["channel", "slack", "enabled"]
+    assert "https://1.1.1.1  sync.completed, " in listed
     assert "very-secret-part" not in out + told + listed
 
 

@@ -5,6 +5,7 @@ Webhooks, too, which the worker that syncs delivers: one installation runs for a
 
 import json
 import os
+import re
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
 from prefect.states import Cancelling
 from pydantic import SecretStr
 from receiver import receiving
@@ -85,15 +86,42 @@ def test_totals_are_compared_on_demand_and_what_was_found_is_published(running):
     assert running.rows(query, [connection.id]) > [(80,)]
 
 
-def test_prefect_shows_each_step_by_name_and_a_table_of_the_tick(running):
+def test_prefect_shows_each_connection_as_one_task_with_its_counts_or_its_failure(running):
+    well, failing = running.app.connections.get("Harbor Outdoor").connection, running.connect("Corner Store 44")
+    running.remote.fault("transient", count=1, account=well.external_id)
+    running.remote.fault("refused", kind="insights", account=failing.external_id)
+    with no_worker_free(running):
+        asked = [running.ask(each, force=True) for each in (well, failing)]
+    _, refused = [running.ended(run_id) for run_id in asked]
+    running.remote.clear_faults()
+
+    flow_run_id = refused.flow_run_id  # it took both; the other one may have gone on in a later one
     with get_client(sync_client=True) as client:
-        flow_runs = {"id": {"any_": [run.id for run in running.flow_runs("meta-on-demand")]}}
-        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter.model_validate(flow_runs))
+        running.until(lambda: final(client, flow_run_id))
+        running.until(lambda: len([task for task in task_runs(client, flow_run_id) if task.state.is_final()]) == 2)
+        flow_run, tasks = client.read_flow_run(flow_run_id), {task.state.type.value: task for task in task_runs(client, flow_run_id)}
+        running.until(lambda: "The next is in" in log_of(client, flow_run_id), told=lambda: log_of(client, flow_run_id))
+        log = log_of(client, flow_run_id)
         tables = client.read_artifacts(artifact_filter=ArtifactFilter.model_validate({"key": {"any_": ["meta-on-demand"]}}))
 
-    assert {task.name for task in tasks} >= {f"{step} · Harbor Outdoor" for step in ("entities", "fetch", "diff", "upsert")}
+    assert flow_run.name.startswith("meta-on-demand-")
+    assert flow_run.state.is_completed()
+    assert flow_run.state.message.startswith("1 of 2 connections synced, ")
+    assert tasks["FAILED"].name == "Corner Store 44: failed"
+    assert tasks["FAILED"].state.message == f"Corner Store 44: {refused.error}"
+    assert re.fullmatch(r"Harbor Outdoor: [\d,]+ rows? written, [\d,]+ unchanged, \d+ calls", tasks["COMPLETED"].name)
+    assert tasks["COMPLETED"].state.message == tasks["COMPLETED"].name
+    assert tasks["COMPLETED"].name in log
+    assert re.search(r"attempt 1 of 3 for account \d+ failed \(2\): Meta failed to answer .* The next is in 0\.\d s\.", log), log
     assert any("Harbor Outdoor" in str(table.data) for table in tables)
-    assert all(run.name.startswith("meta-on-demand-") for run in running.flow_runs("meta-on-demand"))
+
+
+def task_runs(client, flow_run_id):
+    return client.read_task_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [flow_run_id]}}))
+
+
+def log_of(client, flow_run_id):
+    return "\n".join(line.message for line in client.read_logs(LogFilter.model_validate({"flow_run_id": {"any_": [flow_run_id]}})))
 
 
 def test_a_scheduled_run_fires_and_syncs(running):

@@ -91,14 +91,6 @@ def test_a_margin_that_is_taken_back_leaves_no_profit_of_the_one_between(install
     assert installation.rows(OF_CAUSE) == [(0,)]
 
 
-@pytest.fixture
-def no_prefect(monkeypatch):
-    """The flow's own order of steps, each step called as a function."""
-    for name in ("sync_entities", "fetch_metrics", "diff_metrics", "upsert_metrics"):
-        monkeypatch.setattr(flows.sync, name, getattr(flows.sync, name).fn)
-
-
-@pytest.mark.usefixtures("no_prefect")
 @pytest.mark.parametrize(("lane", "follows"), [(Lane.ON_DEMAND, True), (Lane.BACKGROUND, True), (Lane.SCHEDULED, False)])
 def test_what_was_asked_for_is_compared_even_when_no_call_fits_and_a_tick_is_not(installation, connection, lane, follows):
     changed(installation, connection)

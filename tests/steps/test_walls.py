@@ -18,7 +18,6 @@ from adpulse_sandbox import Sandbox
 from storage.control.unsettled import Ending
 
 NAMES = ("Corner Store 1", "Corner Store 2", "Corner Store 3")
-TASKS = ("sync_entities", "fetch_metrics", "diff_metrics", "upsert_metrics")
 ENDED_WELL = (RunState.DONE, RunState.POSTPONED)
 LARGEST = 2**63 - 1
 WORKER_DIED = Ending.WORKER_DIED
@@ -37,8 +36,7 @@ def no_prefect(monkeypatch):
     async def nothing(**_):
         pass
 
-    for name in TASKS:
-        monkeypatch.setattr(flows.sync, name, getattr(flows.sync, name).fn)
+    monkeypatch.setattr(flows.sync, "sync_connections", flows.sync.sync_connections.fn)
     monkeypatch.setattr(flows.sync, "acreate_table_artifact", nothing)
     monkeypatch.setattr(flows.sync.orchestrator, "request_run", lambda *_: None)
     monkeypatch.setattr(flows.sync, "_PAUSES", (0.0, 0.0))

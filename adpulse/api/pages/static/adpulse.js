@@ -2,64 +2,104 @@
 
 const BUSY_REFRESH_MS = 2000, IDLE_REFRESH_MS = 10000;
 const statusMessage = document.getElementById("said");
-let timer;
+const sentForms = new Set();  // Their controls take what the server says now, even if that is not what was chosen.
+let timer, latest;
 
 function showMessage(text) {
   statusMessage.textContent = text;
   statusMessage.classList.toggle("shown", Boolean(text));
 }
 
-// Replaces a region piece by piece. Unchanged pieces, open details and focused controls stay as they are.
+// A name that a node keeps over refreshes: its id, the address it leads to, or its place among its like.
+function keyed(parent) {
+  const seen = new Map(), nodes = new Map();
+  for (const node of parent.childNodes) {
+    const name = node.id || node.getAttribute?.("action") || node.getAttribute?.("href") || node.nodeName;
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    nodes.set(`${name} ${seen.get(name)}`, node);
+  }
+  return nodes;
+}
+
+// Whether a person is at this node: the focus is in it and its form was not just sent, or marked text begins or ends in it.
+function isHeld(node) {
+  const marked = getSelection(), focused = document.activeElement;
+  const places = marked.isCollapsed ? [] : [marked.anchorNode, marked.focusNode];
+  if (focused && focused !== document.body && !sentForms.has(focused.form)) places.push(focused);
+  return places.some((place) => node.contains(place));
+}
+
+// Whether a person changed this control, or is at it: an open list closes when its options change.
+function isInUse(control) {
+  if (sentForms.has(control.form)) return false;
+  if (control === document.activeElement) return true;
+  if (control.matches("select")) return control.selectedIndex !== Math.max(0, [...control.options].findIndex((option) => option.defaultSelected));
+  return control.value !== control.defaultValue || control.checked !== control.defaultChecked;
+}
+
+function mergeAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}
+
+// Makes a node's children those of the fresh one. One that a person is at is neither moved nor removed: the others move around it.
+function mergeChildren(old, fresh) {
+  const present = keyed(old), wanted = keyed(fresh);
+  for (const [key, node] of present) if (!wanted.has(key) && !isHeld(node)) node.remove();
+  let next = old.firstChild;
+  for (const [key, piece] of wanted) {
+    const node = present.get(key) ?? piece;
+    const stays = node !== next && node !== piece && isHeld(node);
+    const isPassed = stays && (!next || node.compareDocumentPosition(next) & Node.DOCUMENT_POSITION_FOLLOWING);
+    for (let passed = next; stays && !isPassed && passed !== node; passed = next) {
+      next = passed.nextSibling;
+      if (!isHeld(passed)) passed.remove();
+    }
+    if (!stays && node !== next) old.insertBefore(node, next);
+    if (!isPassed) next = node.nextSibling;
+    if (node !== piece) merge(node, piece);
+  }
+}
+
+// Patches a node in place, so that focus, marked text, open lists and details, what was typed and the scrolled place stay.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  const pieces = (node) => [...node.children];
-  const keyed = pieces(fresh).length > 0 && pieces(fresh).every((piece) => piece.id || piece.matches("thead, tbody"));
-  if (!keyed) {
-    if (old.querySelector("details[open]")) return;
-    if (!old.contains(document.activeElement) || !document.activeElement.matches("select, input")) old.replaceWith(fresh);
-    return;
-  }
-  const existing = new Map(pieces(old).map((piece) => [piece.id || piece.localName, piece]));
-  for (const piece of pieces(fresh)) {
-    const name = piece.id || piece.localName, present = existing.get(name);
-    existing.delete(name);
-    if (present) {
-      old.append(present);
-      merge(present, piece);
-    } else {
-      old.append(piece);
-    }
-  }
-  for (const removed of existing.values()) removed.remove();
+  if (old.nodeType !== Node.ELEMENT_NODE) return isHeld(old) || (old.data = fresh.data);
+  const isControl = old.matches("input, select, textarea");
+  if (isControl && isInUse(old)) return;
+  mergeAttributes(old, fresh);
+  mergeChildren(old, fresh);
+  if (isControl) [old.value, old.checked] = [fresh.value, fresh.checked];
 }
 
 async function refresh() {
   clearTimeout(timer);
   const region = document.querySelector("[data-refresh]");
   if (!region || document.hidden) return;
+  const mine = latest = Symbol("refresh");
   let wait = IDLE_REFRESH_MS;
   try {
     const answer = await fetch(region.dataset.refresh, { headers: { Accept: "text/html" } });
     if (answer.redirected) return location.reload();
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (mine !== latest) return;  // A newer one is on its way.
     if (answer.ok) {
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh]");
-      const focused = document.activeElement?.id;
-      if (fresh) merge(region, fresh);
-      if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+      sentForms.forEach((form) => form.reset());
+      merge(region, page.querySelector("[data-refresh]") ?? region);
+      sentForms.clear();
       if (answer.headers.get("Adpulse-Busy") === "1") wait = BUSY_REFRESH_MS;
       document.body.classList.remove("away");
     }
   } catch {
     document.body.classList.add("away");
   }
-  clearTimeout(timer);
-  timer = setTimeout(refresh, wait);
+  if (mine === latest) timer = setTimeout(refresh, wait);
 }
 
 async function send(form) {
-  const buttons = [...form.querySelectorAll("button")];
+  const buttons = [...form.querySelectorAll("button")], place = form.parentElement;
   const body = new URLSearchParams(new FormData(form));
-  buttons.forEach((button) => { button.disabled = true; });
+  buttons.forEach((button) => { button.ariaDisabled = "true"; });
   showMessage("");
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
@@ -71,20 +111,20 @@ async function send(form) {
   } catch {
     showMessage("adpulse does not answer. Nothing is known to have changed; try again.");
   }
-  buttons.forEach((button) => { button.disabled = false; });
-  document.activeElement?.matches("select") && document.activeElement.blur();
+  buttons.forEach((button) => { button.ariaDisabled = null; });
+  const focused = form.contains(document.activeElement) && document.activeElement;
+  sentForms.add(form);
   await refresh();
+  if (focused && document.activeElement === document.body) (focused.isConnected ? focused : place.querySelector("button, a"))?.focus();
 }
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-quiet]")) return;
   event.preventDefault();
-  send(event.target);
+  if (!event.target.querySelector("button[aria-disabled=true]")) send(event.target);
 });
 
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
-});
+document.addEventListener("change", ({ target }) => { if (target.matches("[data-submit]")) target.form.requestSubmit(); });
 
 for (const table of document.querySelectorAll("[data-choices]")) {
   const all = table.querySelector("[data-all]"), boxes = [...table.querySelectorAll("tbody [name=account]")];
@@ -101,8 +141,8 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) refr
 
 setInterval(() => {
   for (const counter of document.querySelectorAll("[data-elapsed]")) {
-    counter.began ??= Date.now() - 1000 * Number(counter.dataset.elapsed);
-    counter.textContent = `${Math.floor((Date.now() - counter.began) / 1000)} s`;
+    if (counter.seen !== counter.dataset.elapsed) counter.began = Date.now() - 1000 * Number(counter.seen = counter.dataset.elapsed);
+    if (!isHeld(counter)) counter.firstChild.data = `${Math.floor((Date.now() - counter.began) / 1000)} s`;
   }
 }, 1000);
 
