@@ -26,7 +26,7 @@ from adpulse.platforms.registry import platform_of
 from flows.summary import Ended, describe, totals
 from storage.control.database import INFRASTRUCTURE
 from storage.control.leases import NO_FLOW_RUN, Leases
-from storage.control.runs import RunView
+from storage.control.runs import Runs, RunView
 from storage.control.unsettled import Ending
 from tasks.batch import Batch, Outcome, failure
 from tasks.diff import diff_metrics
@@ -264,13 +264,13 @@ async def _settle(app: App, member: Sync) -> None:
         unsettled = failure(member.lease.run_id, error)
         member.error, member.ending = member.error or unsettled, Ending.UNSETTLED
     else:
-        member.run = await _read_run(app, member)
+        member.run = await _read_run(app.runs, member)
 
 
-async def _read_run(app: App, member: Sync) -> RunView | None:
+async def _read_run(runs: Runs, member: Sync) -> RunView | None:
     """The settled run, for what is shown of it."""
     try:
-        return await asyncio.to_thread(app.runs.find, member.lease.run_id)
+        return await asyncio.to_thread(runs.find, member.lease.run_id)
     except Exception:
         log.warning("run %s is shown without its calls", member.lease.run_id, exc_info=True)
         return None
