@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, BadRequest, RateLimited, TooOld, Unavailable
@@ -12,6 +12,7 @@ from adpulse.planner.history import later_start
 from adpulse.planner.plan import HistoryLeft, plan
 from adpulse.planner.windows import DAY
 from adpulse.retry import LONGEST_BACKOFF
+from storage.control.backfills import Backfills
 from tasks.holes import unanswered
 from tasks.ladder import Reading
 
@@ -32,29 +33,29 @@ def read_history(
         return read()
     since = app.backfills.since(connection.id)
     if since is None or fetch.since is None or fetch.since < since:
-        return _nothing(app, fetch), connection
+        return _nothing(fetch, app.clock.now()), connection
     try:
         reading, connection = read()
     except (BadRequest, Unavailable) as error:
-        _set_aside(app, lease, fetch, error)
-        return _nothing(app, fetch), connection
+        _set_aside(app.backfills, lease, fetch, error, app.clock.now())
+        return _nothing(fetch, app.clock.now()), connection
     if reading.error and not isinstance(reading.error, RateLimited):
-        _set_aside(app, lease, fetch, reading.error)
+        _set_aside(app.backfills, lease, fetch, reading.error, app.clock.now())
         reading = replace(reading, error=None)
     return reading, connection
 
 
-def _nothing(app: App, fetch: Fetch) -> Reading:
-    return Reading(result=unanswered(fetch, app.clock.now()), error=None, left_holes=False)
+def _nothing(fetch: Fetch, now: datetime) -> Reading:
+    return Reading(result=unanswered(fetch, now), error=None, left_holes=False)
 
 
-def _set_aside(app: App, lease: Lease, fetch: Fetch, error: AdpulseError) -> None:
+def _set_aside(backfills: Backfills, lease: Lease, fetch: Fetch, error: AdpulseError, now: datetime) -> None:
     """Begin the history later where the platform does not report the days any more; otherwise let it rest."""
     log.warning("connection %s: its history rests, as %s was not read: %s", lease.connection.id, fetch.label, error)
     if isinstance(error, TooOld):
-        app.backfills.shorten(lease, later_start(fetch), str(error))
+        backfills.shorten(lease, later_start(fetch), str(error))
     else:
-        app.backfills.rest(lease, app.clock.now() + (DAY if isinstance(error, BadRequest) else _PAUSE), str(error))
+        backfills.rest(lease, now + (DAY if isinstance(error, BadRequest) else _PAUSE), str(error))
 
 
 def note_left(app: App, lease: Lease, error: AdpulseError | None) -> None:

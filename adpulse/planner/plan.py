@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from adpulse.holes import HoleKey
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.change_check import check_calls
@@ -20,6 +21,7 @@ from adpulse.planner.history import HISTORY_LEG, Unread, is_unread, longest, unr
 from adpulse.planner.room import Room
 from adpulse.planner.windows import (
     DAY,
+    FIRST_SYNC_DAYS,
     HOUR,
     RECENT_AGE,
     SLACK,
@@ -208,12 +210,9 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     hot = list(_hot(now, account, ages, days))
     yield from hot
     requested = {(fetch.kind, day) for piece in hot for fetch in piece for day in fetch.days}
-    for kind, day in due_holes(now, account.connection, ages):
-        if day in ages.parts or account.splits_day(account.most_calls):
-            yield from days.pieces(day, Heat.COLD, account.most_calls)
-        elif (kind, day) not in requested:
-            fetch = Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day)
-            yield tuple(_with_account(now, account, ages, [fetch]))
+    holes = [(kind, day) for kind, day in due_holes(now, account.connection, ages) if (kind, day) not in requested]
+    oldest = account.connection.today(now) - DAY * FIRST_SYNC_DAYS
+    yield from _holes(now, account, ages, days, [hole for hole in holes if hole[1] > oldest])
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     older = partial(_older, now, account, ages, days)
@@ -223,6 +222,18 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     yield from older(spans(missing, account.longest), Heat.BACKFILL)
     yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
     yield from _account_totals(now, account, ages)
+    # A history may have many: they come after everything that keeps the lookback fresh.
+    yield from _holes(now, account, ages, days, [hole for hole in holes if hole[1] <= oldest])
+
+
+def _holes(now: datetime, account: Account, ages: PartitionAges, days: "_Days", holes: Iterable[HoleKey]) -> Iterator[tuple[Fetch, ...]]:
+    """These holes, each requested again by itself."""
+    for kind, day in holes:
+        if day in ages.parts or account.splits_day(account.most_calls):
+            yield from days.pieces(day, Heat.COLD, account.most_calls)
+        else:
+            fetch = Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day)
+            yield tuple(_with_account(now, account, ages, [fetch]))
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:

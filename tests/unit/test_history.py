@@ -140,6 +140,21 @@ def test_a_hole_is_left_to_its_own_tries_and_keeps_no_other_day_from_being_read(
     assert simulation.tick(simulation.now).history is None
 
 
+def test_holes_of_a_history_are_requested_after_what_keeps_the_lookback_fresh():
+    simulation = after_first_sync(ads=20, frequency=Frequency.HOURLY)
+    today = simulation.connection.today(NOW)
+    old, recent = today - timedelta(days=500), today - timedelta(days=10)
+    simulation.holes = {(FetchKind.ADS, old): NOW, (FetchKind.ADS, recent): NOW}
+    later = NOW + timedelta(hours=4)
+
+    made = plan(later, account(simulation.connection), simulation.ages(), ())
+
+    cold = [(fetch.since, fetch.until) for fetch in made.fetches if fetch.heat is Heat.COLD and fetch.kind is FetchKind.ADS]
+    assert cold[0] == (recent, recent)
+    assert cold[-1] == (old, old)
+    assert len(cold) > 2
+
+
 def test_days_counted_by_an_earlier_mapping_are_read_again_once():
     simulation = after_first_sync(ads=20, frequency=Frequency.HOURLY)
     chosen = simulation.now
