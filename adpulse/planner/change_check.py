@@ -84,7 +84,8 @@ def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room
     """The leaves to read after a check: those of the campaigns that changed, or all where that saves next to nothing.
 
     Where these take more than the ``room`` of calls that the account has left, as many campaigns are read as fit: what is read of them is
-    stored, while all leaves would be lost with the first call that is refused. The next check finds the others changed again.
+    stored, while all leaves would be lost with the first call that is refused. The next check finds the others changed again. Where the ids
+    alone take more requests than all leaves have pages, that would be slower than to wait.
     """
     changed = sorted(answer.changed_since(last))
     if not changed:
@@ -92,7 +93,7 @@ def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room
     pages, among = costs.usual(FetchKind.ADS, 1), len(known_of(last, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
     requests = -(-len(changed) // MOST_NAMED)
     is_whole = len(changed) / among * pages + check_calls(costs) >= pages or requests >= pages
-    if is_whole and pages <= room:
+    if is_whole and (pages <= room or requests > pages):
         return (_leaves(answer.day, WHOLE_ACCOUNT, pages),)
     first = int(answer.at.timestamp()) % len(changed) if is_whole else 0  # so that none of them is always among the last
     changed = changed[first:] + changed[:first]

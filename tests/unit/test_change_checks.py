@@ -92,6 +92,9 @@ def test_where_all_leaves_do_not_fit_as_many_campaigns_are_read_as_do_and_others
     assert [[fetch.cost for fetch in reads] for reads in (first, later)] == [[4, 4], [4, 4]]
     assert set(asked(first)[0]).isdisjoint(asked(later)[0])
     assert len(leaf_reads(costs(), answer(new), known(everybody()), room=0)) == 1
+    all_of_many = answer(everybody(5_000, range(5_000)))
+    many = leaf_reads(costs(campaigns=5_000, page=5_000, ads=100_000), all_of_many, known(everybody(5_000)), room=9)
+    assert asked(many) == [None], "50 requests of a hundred campaigns instead of 20 pages"
 
 
 @pytest.mark.parametrize(

@@ -62,16 +62,19 @@ class Simulation:
         for fetch in made.fetches:
             self.calls += [(now, fetch.heat)] * fetch.cost
             self.record(fetch, now)
-            if fetch.kind is FetchKind.CHECK:
-                self.take_everything_for_changed(fetch, made.fetches, mine.costs, now)
+        for check in (fetch for fetch in made.fetches if fetch.kind is FetchKind.CHECK):
+            self.take_everything_for_changed(check, made.fetches, mine.costs, now)
         return made
 
     def take_everything_for_changed(self, check, fetches, costs, now):
-        """Each check asks for all leaves, unless the plan has them."""
+        """Each check asks for all leaves, unless the plan has them; what the hour has no room for is not read."""
         is_planned = any(fetch.kind is FetchKind.ADS and check.until in fetch.days for fetch in fetches)
         calls, whole = check_calls(costs), costs.usual(FetchKind.ADS, 1)
+        more = 0 if is_planned else calls + whole - check.cost
+        if sum(now - at <= timedelta(hours=1) for at, _ in self.calls) + more > self.limit:
+            return
         if not is_planned:
-            self.calls += [(now, check.heat)] * (calls + whole - check.cost)
+            self.calls += [(now, check.heat)] * more
             self.days[FetchKind.ADS, check.until] = now
         self.check = ChangeCheck(day=check.until, fingerprints={}, calls=calls + (0 if is_planned else whole), checked_at=now)
 
