@@ -239,6 +239,8 @@ class Lease:
     """Workers that died in a row while they had this connection leased."""
     calls_before: int = 0
     """Platform calls of the run's earlier legs."""
+    wrote_before: bool = False
+    """Whether an earlier leg of the run wrote metrics."""
 
     @property
     def adopts(self) -> bool:

@@ -71,6 +71,7 @@ class _Execution:
     def __init__(self, flow_run: FlowRun) -> None:
         self.flow_run = flow_run
         self.cancelled = False
+        self.cancellation = "Cancelled; its leases were given back."
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -182,7 +183,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         try:
             await execution.start()
             if execution.cancelled:
-                await self.client.set_flow_run_state(flow_run.id, Cancelled(message="Cancelled; its leases were given back."), force=True)
+                await self.client.set_flow_run_state(flow_run.id, Cancelled(message=execution.cancellation), force=True)
         finally:
             self.executions.pop(flow_run.id, None)
         return WarmResult(status_code=0, identifier=str(os.getpid()))
@@ -198,7 +199,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
                     await self.get_and_submit_flow_runs()
 
     async def watch_cancellations(self) -> None:
-        """Cancel runs that were cancelled in Prefect's UI. Runs until it is cancelled itself."""
+        """Cancel runs that were cancelled in Prefect's UI, and withdraw their syncs. Runs until it is cancelled itself."""
         while True:
             await asyncio.sleep(_CANCEL_POLL_SECONDS)
             running = list(self.executions)
@@ -208,6 +209,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
                 cancelling = FlowRunFilter.model_validate({"id": {"any_": running}, "state": {"type": {"any_": [StateType.CANCELLING]}}})
                 for flow_run in await self.client.read_flow_runs(flow_run_filter=cancelling):
                     if execution := self.executions.get(flow_run.id):
+                        await asyncio.to_thread(bootstrap.app().leases.cancel_all, str(flow_run.id))
+                        execution.cancellation = "Cancelled; its syncs were withdrawn."
                         execution.cancel()
             except Exception:  # any error: it is tried again in a second
                 log.exception("could not look for cancelled runs")

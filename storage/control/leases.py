@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, exists, insert, literal, or_, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
@@ -33,6 +33,9 @@ CANCELLED = "Cancelled. Ask for another with: adpulse sync"
 
 _REVOKED: dict[str, Any] = {"lease_owner": None, "lease_until": None, "lease_generation": ConnectionRow.lease_generation + 1}
 """Columns of a connection whose lease is revoked: the higher generation makes the next step of its worker fail."""
+
+_GOES_ON = exists().where(RunRow.connection_id == ConnectionRow.id, is_open(), RunRow.generation > 0, RunRow.state != RunState.FAILED.value)
+"""Whether the connection's open run was claimed before and goes on: postponed, given back or adopted. One that failed is attempted anew."""
 
 _Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 
@@ -142,7 +145,7 @@ class Leases:
                 lease_until=real + LEASE,
                 sync_status=SyncStatus.SYNCING.value,
                 last_sync_attempted_at=now,
-                total_syncs_attempted=ConnectionRow.total_syncs_attempted + 1,
+                total_syncs_attempted=ConnectionRow.total_syncs_attempted + case((_GOES_ON, 0), else_=1),
                 # A lease that ran out belonged to a worker that died; one that was given back has no end.
                 worker_deaths=case((ConnectionRow.lease_until < real, ConnectionRow.worker_deaths + 1), else_=ConnectionRow.worker_deaths),
                 **values,
@@ -163,8 +166,9 @@ class Leases:
         A requested run stays on demand until one of its legs has read today's numbers; until then its ``started_at`` is empty.
         """
         columns = (RunRow.id, RunRow.connection_id, RunRow.parts, RunRow.force_refresh, RunRow.started_at, RunRow.calls)
+        wrote = (RunRow.inserted + RunRow.updated > 0).label("wrote")
         open_run = RunRow.connection_id.in_([row.id for row in rows]) & is_open()
-        stored = session.execute(select(*columns, RunRow.generation, RunRow.settled_generation).where(open_run)) if rows else ()
+        stored = session.execute(select(*columns, wrote, RunRow.generation, RunRow.settled_generation).where(open_run)) if rows else ()
         runs = {run.connection_id: run for run in stored}
         now, fresh, leases = self._wall.now(), [], []
         for row in rows:
@@ -191,6 +195,7 @@ class Leases:
                 settled_generation=settled,
                 worker_deaths=row.worker_deaths,
                 calls_before=run.calls if run else 0,
+                wrote_before=bool(run and run.wrote),
             )
             leases.append(lease)
             if not run:
@@ -234,15 +239,25 @@ class Leases:
 
         What it has stored stays. A worker that holds the lease has lost it. The connection is synced again when it is due next.
         """
+        return self._cancel(ConnectionRow.id == connection_id)
+
+    def cancel_all(self, owner: str) -> list[str]:
+        """Close the runs that a flow run has leased, as :meth:`cancel` does; returns their ids."""
+        leased = ConnectionRow.lease_owner == owner
+        with reading(self._engine).connect() as session:
+            ids = session.scalars(select(ConnectionRow.id).where(leased)).all()
+        return [run_id for each in ids if (run_id := self._cancel((ConnectionRow.id == each) & leased))]
+
+    def _cancel(self, of_one: ColumnElement[bool]) -> str | None:
         now = self._wall.now()
         closed = {"state": RunState.DEAD.value, "finished_at": now, "error": CANCELLED, "resolved_at": now, "resolution": "cancelled"}
         idle = {"sync_status": SyncStatus.IDLE.value, "postponed_until": None, "postponed_reason": None}
         with self._engine.begin() as session:
-            lock(session, ConnectionRow.id == connection_id)
-            of_connection = (RunRow.connection_id == connection_id) & is_open()
+            locked = lock(session, of_one)
+            of_connection = RunRow.connection_id.in_(locked) & is_open()
             run_id = session.scalars(update(RunRow).where(of_connection).values(**closed).returning(RunRow.id)).one_or_none()
             if run_id is not None:
-                session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**_REVOKED, **idle))
+                session.execute(update(ConnectionRow).where(ConnectionRow.id.in_(locked)).values(**_REVOKED, **idle))
         return run_id
 
     def _release(self, leases: Sequence[Lease], ending: Ending) -> None:

@@ -375,7 +375,7 @@ def _measured(lease: Lease, leg: Leg) -> dict[str, Any]:
     if leg.next_due_at is not None:
         values["next_due_at"] = next_due(lease, leg.next_due_at)
     if leg.changes:
-        changes = ConnectionRow.total_syncs_with_changes + leg.changes
+        changes = ConnectionRow.total_syncs_with_changes + (0 if lease.wrote_before else 1)
         wrote = {"last_metrics_changed_at": leg.changed_at, "trailing_spend": leg.trailing_spend}
         values |= {"total_syncs_with_changes": changes, **wrote}
     return values

@@ -28,6 +28,7 @@ from adpulse.model import Parts, RunState, SyncStatus
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.tokens import OTHER_APP
 from storage import backup_folder
+from storage.control.leases import CANCELLED
 
 HOUR = timedelta(hours=1)
 SMALL = pytest.param("Alpenglow Reisen", marks=pytest.mark.slow)  # without Prefect: tests/contract/test_syncs.py
@@ -264,7 +265,7 @@ def final(client, flow_run):
     return client.read_flow_run(flow_run).state.is_final()
 
 
-def test_a_run_cancelled_in_prefect_gives_its_leases_back_and_the_sync_is_made_up_for(running):
+def test_a_run_cancelled_in_prefect_withdraws_its_sync_which_can_be_requested_again(running):
     connection = running.app.connections.get("Corner Store 5").connection
     running.remote.fault("slow", account=connection.external_id, seconds=4.0, count=1)
     run_id = running.ask(connection, force=True)
@@ -275,12 +276,12 @@ def test_a_run_cancelled_in_prefect_gives_its_leases_back_and_the_sync_is_made_u
         client.set_flow_run_state(flow_run, Cancelling(), force=True)
         running.until(lambda: final(client, flow_run))
         state = client.read_flow_run(flow_run).state
-    run = running.ended(run_id)
+    run, again = running.ended(run_id), running.ended(running.ask(connection, force=True))
 
-    assert state.is_final()
-    assert not state.is_completed()
-    assert run.state is RunState.DONE
-    assert run.flow_run_id != flow_run
+    assert (state.is_cancelled(), state.message) == (True, "Cancelled; its syncs were withdrawn.")
+    assert (run.state, run.error, run.resolution) == (RunState.DEAD, CANCELLED, "cancelled")
+    assert run_id not in [letter.id for letter in running.app.runs.dead_letters()]
+    assert again.state is RunState.DONE
 
 
 def test_a_prefect_server_that_dies_is_started_again_and_syncs_go_on(running):

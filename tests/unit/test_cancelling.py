@@ -66,3 +66,20 @@ def test_without_a_sync_nothing_is_cancelled_and_no_lease_changes(plane, connect
 
     assert plane.leases.cancel(connection.id) is None
     assert plane.runs.get(run_id).state is RunState.QUEUED
+
+
+def test_a_flow_runs_cancellation_closes_what_it_has_leased_and_nothing_else(plane):
+    mine, other, done = (plane.connect(number, "manual") for number in "123")
+    runs = {each.id: plane.runs.request(each.id).run_id for each in (mine, done)}
+    leased = {lease.connection.id: lease for lease in plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "flow-run")}
+    plane.runs.done(leased[done.id], Leg())
+    runs[other.id] = plane.runs.request(other.id).run_id
+    plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "another")
+
+    assert plane.leases.cancel_all("flow-run") == [runs[mine.id]]
+    assert {each: plane.runs.get(run).state for each, run in runs.items()} == {
+        mine.id: RunState.DEAD,
+        other.id: RunState.LEASED,
+        done.id: RunState.DONE,
+    }
+    assert plane.leases.cancel_all("flow-run") == []

@@ -89,6 +89,27 @@ def test_done_sets_the_eight_fields(plane, lease):
     assert (told.sync_status, told.last_sync_error) == (SyncStatus.IDLE, None)
 
 
+def test_a_sync_of_several_legs_is_one_attempt_and_one_change(plane, lease):
+    plane.runs.postponed(lease, CHANGED, until=plane.clock.now(), reason="budget")
+    (second,) = claim(plane)
+    plane.leases.release([second])
+    (third,) = claim(plane)
+    plane.wall.advance(timedelta(minutes=4))
+    (adopted,) = claim(plane)
+    plane.runs.done(adopted, CHANGED)
+    told = view(plane, lease)
+
+    assert len({leg.run_id for leg in (lease, second, third, adopted)}) == 1
+    assert (told.total_syncs_attempted, told.total_syncs_with_changes) == (1, 1)
+
+
+def test_a_sync_that_failed_is_attempted_again(plane, lease):
+    plane.runs.failed(lease, Leg(), Unavailable("The platform does not answer.", "http-503"), until=plane.clock.now())
+    claim(plane)
+
+    assert view(plane, lease).total_syncs_attempted == 2
+
+
 def test_a_sync_without_changes_leaves_the_freshness_alone(plane, lease):
     plane.runs.done(lease, Leg(counts=RunCounts(fetched=10, unchanged=10, entities_changed=3)))
 
