@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table, inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+import adpulse.bootstrap  # noqa: F401 - it imports every store, and with it every table
 from adpulse.errors import Conflict, Usage
 from adpulse.model import Fetch, FetchKind, Heat
 from storage.control import database, migrations, tables
