@@ -33,6 +33,8 @@ RULES = {
     ("POST", "/connections/{connection_id}/pause"): "editor",
     ("POST", "/connections/{connection_id}/resume"): "editor",
     ("POST", "/connections/{connection_id}/edit"): "editor",
+    ("POST", "/connections/{connection_id}/backfill"): "editor",
+    ("POST", "/connections/{connection_id}/backfill/stop"): "editor",
     ("POST", "/connections/{connection_id}/mapping"): "editor",
     ("POST", "/connections/{connection_id}/mapping/types"): "editor",
     ("POST", "/connections/{connection_id}/mapping/preview"): "editor",
