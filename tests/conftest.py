@@ -55,6 +55,7 @@ def installation(sandbox, tmp_path):
     made = Installation(tmp_path / "home", sandbox)
     yield made
     made.close()
+    sandbox.faults.clear()  # the next test may have the same sandbox
 
 
 @pytest.hookimpl(wrapper=True)
