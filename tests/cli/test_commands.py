@@ -319,7 +319,7 @@ def test_status_and_connections_come_as_json_too(adpulse, connected):
     one = json.loads(adpulse("status", connected.name, "--json")[1])
     every = json.loads(adpulse("connections", "--json")[1])
 
-    assert [{**each, "completeness": []} for each in every] == [one]
+    assert [{**each, "completeness": [], "backfill": None} for each in every] == [one]
     assert (one["id"], one["sync_status"], one["total_syncs_attempted"]) == (connected.id, "idle", 0)
     assert (one["api_version"], one["api_version_ends_on"]) == ("v26.0", None)
 
