@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, assume, settings
 from installation import Installation
 from pydantic import SecretStr
+from repeats import LONGER
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -53,7 +54,7 @@ def all_of_the_query_is_sent(case, address):
 
 @pytest.mark.parametrize("role", [pytest.param("viewer", marks=pytest.mark.slow), "operator"])  # what a role may: test_access.py
 @schema.parametrize()
-@settings(max_examples=int(EXAMPLES or "20"), derandomize=not EXAMPLES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(EXAMPLES or 8 * LONGER), derandomize=not EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_documented(case, address, keys, role):
     if dice.random() < 0.5 and case.meta.generation.mode is GenerationMode.POSITIVE:  # otherwise every answer were a 404
         case.path_parameters = {name: known[name] for name in case.path_parameters or {}}
