@@ -13,7 +13,7 @@ from itertools import groupby
 from adpulse.planner.windows import Settling
 
 KEPT_APART = timedelta(days=2)
-"""How long final days are kept by the day of their read: of a restored warehouse only what was read last is forgotten."""
+"""How long final days are kept by the hour of their read: of a restored warehouse only what was read last is forgotten."""
 
 _DAY = timedelta(days=1)
 
@@ -66,7 +66,7 @@ def in_ranges(
         if not is_final or now is None:
             same: object = (read.first, read.last)
         elif read.last >= now - KEPT_APART:
-            same = read.last.astimezone(UTC).date()
+            same = read.last.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         else:
             same = None
         return day - number * _DAY, read.due, border is not None and read.first > border, (is_final, same)
