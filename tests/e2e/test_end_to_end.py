@@ -38,7 +38,7 @@ SMALL = pytest.param("Alpenglow Reisen", marks=pytest.mark.slow)  # without Pref
 def running(tmp_path_factory):
     """``adpulse up`` in a folder that is empty, so that all in it is its own."""
     home = tmp_path_factory.mktemp("installation")
-    with Sandbox.start(extra=44) as sandbox:
+    with Sandbox.start(extra=45) as sandbox:
         backups = {"ADPULSE_BACKUP_FOLDER": str(home / "backups")}
         with Running(home, sandbox, ADPULSE_WEBHOOK_PRIVATE_TARGETS="true", **backups) as up:
             yield up
@@ -89,7 +89,7 @@ def test_totals_are_compared_on_demand_and_what_was_found_is_published(running):
 
 
 def test_prefect_shows_each_connection_as_one_task_with_its_counts_or_its_failure(running):
-    well, failing = running.app.connections.get("Harbor Outdoor").connection, running.connect("Corner Store 44")
+    well, failing = running.app.connections.get("Harbor Outdoor").connection, running.connect("Corner Store 45")
     running.remote.fault("transient", count=1, account=well.external_id)
     running.remote.fault("refused", kind="insights", account=failing.external_id)
     with no_worker_free(running):
@@ -109,8 +109,8 @@ def test_prefect_shows_each_connection_as_one_task_with_its_counts_or_its_failur
     assert flow_run.name.startswith("meta-on-demand-")
     assert flow_run.state.is_completed()
     assert flow_run.state.message.startswith("1 of 2 connections synced, ")
-    assert tasks["FAILED"].name == "Corner Store 44: failed"
-    assert tasks["FAILED"].state.message == f"Corner Store 44: {refused.error}"
+    assert tasks["FAILED"].name == "Corner Store 45: failed"
+    assert tasks["FAILED"].state.message == f"Corner Store 45: {refused.error}"
     assert re.fullmatch(r"Harbor Outdoor: [\d,]+ rows? written, [\d,]+ unchanged, \d+ calls", tasks["COMPLETED"].name)
     assert tasks["COMPLETED"].state.message == tasks["COMPLETED"].name
     assert tasks["COMPLETED"].name in log
@@ -275,11 +275,11 @@ def test_a_run_cancelled_in_prefect_withdraws_its_sync_which_can_be_requested_ag
 
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_run, Cancelling(), force=True)
-        running.until(lambda: final(client, flow_run))
+        running.until(lambda: client.read_flow_run(flow_run).state.is_cancelled())  # Prefect's own engine says Crashed first
         state = client.read_flow_run(flow_run).state
     run, again = running.ended(run_id), running.ended(running.ask(connection, force=True))
 
-    assert (state.is_cancelled(), state.message) == (True, "Cancelled; its syncs were withdrawn.")
+    assert state.message == "Cancelled; its syncs were withdrawn."
     assert (run.state, run.error, run.resolution) == (RunState.DEAD, CANCELLED, "cancelled")
     assert run_id not in [letter.id for letter in running.app.runs.dead_letters()]
     assert again.state is RunState.DONE
