@@ -136,7 +136,7 @@ def unsettled(installation, now):
 
 
 def telemetry_apart_from_warehouse(installation, files):
-    """A run's counters are the sums of its rows in the warehouse, and a connection's count of syncs with changes is that of its runs there."""
+    """A run's counters are the sums of its rows in the warehouse, a connection's syncs with changes are its runs that have such rows."""
     found = []
     stored, changed = _applied(files)
     for view in installation.app.connections.all():
@@ -157,7 +157,9 @@ def _applied(files):
     if "live" not in names:
         return {}, Counter()
     sums = both.sql("SELECT run_id, sum(inserted), sum(updated), sum(entities_changed) FROM live.sync_runs GROUP BY ALL").fetchall()
-    counts = both.sql("SELECT connection_id, count(DISTINCT run_id) FROM live.sync_runs WHERE inserted + updated > 0 GROUP BY ALL").fetchall()
+    counts = both.sql(
+        "SELECT connection_id, count(DISTINCT run_id) FROM live.sync_runs WHERE inserted + updated > 0 GROUP BY ALL"
+    ).fetchall()
     return {run_id: tuple(int(each) for each in told) for run_id, *told in sums}, Counter(dict(counts))
 
 
