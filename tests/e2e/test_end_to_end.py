@@ -266,6 +266,10 @@ def final(client, flow_run):
     return client.read_flow_run(flow_run).state.is_final()
 
 
+def cancelled(client, flow_run):
+    return client.read_flow_run(flow_run).state.is_cancelled()
+
+
 def test_a_run_cancelled_in_prefect_withdraws_its_sync_which_can_be_requested_again(running):
     connection = running.app.connections.get("Corner Store 5").connection
     running.remote.fault("slow", account=connection.external_id, seconds=4.0, count=1)
@@ -275,7 +279,7 @@ def test_a_run_cancelled_in_prefect_withdraws_its_sync_which_can_be_requested_ag
 
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_run, Cancelling(), force=True)
-        running.until(lambda: client.read_flow_run(flow_run).state.is_cancelled())  # Prefect's own engine says Crashed first
+        running.until(lambda: cancelled(client, flow_run))  # Prefect's own engine says Crashed first
         state = client.read_flow_run(flow_run).state
     run, again = running.ended(run_id), running.ended(running.ask(connection, force=True))
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 import requests
+from repeats import first_quick
 from running import Running, processes_of
 
 from adpulse.model import RunState
@@ -161,7 +162,7 @@ def _read(child, lines, ready):
             ready.set()
 
 
-@pytest.mark.parametrize("command", ["web", "prefect-server"])
+@pytest.mark.parametrize("command", first_quick(["web", "prefect-server"]))  # of a living one: test_what_the_first_runs_… above
 def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, prefect_home, command):
     environment = {**os.environ, "ADPULSE_HOME": str(prefect_home(tmp_path / "home")), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)
