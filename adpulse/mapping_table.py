@@ -5,9 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from adpulse.conversion_types import CountedType, KeptTypes, MetricChange, counted_types
-from adpulse.mapping import ConversionMapping
 from adpulse.model import Connection
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 
 COLUMNS = ("Type", "Count", "Value", "Counts as")
 CHANGE_COLUMNS = ("Metric", "Now", "Then")
@@ -16,10 +15,9 @@ _MICROS = 1_000_000
 _UNSCALED = frozenset({"clicks"})
 
 
-def counted(connection: Connection, kept: KeptTypes, mapping: ConversionMapping | None = None) -> list[CountedType]:
-    """The types that happened, as the connection's mapping counts them, or another one."""
-    rules = platform_of(connection.provider).mapping
-    return counted_types(kept.types, mapping or connection.mapping or rules.default, rules)
+def counted(connection: Connection, kept: KeptTypes) -> list[CountedType]:
+    """The types that happened, as the connection's mapping counts them."""
+    return counted_types(kept.types, mapping_of(connection), platform_of(connection.provider).mapping)
 
 
 def rows(types: Iterable[CountedType]) -> list[tuple[str, str, str, str]]:

@@ -12,7 +12,7 @@ from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
 from adpulse.planner.history import Estimate, Progress
 from adpulse.planner.windows import Span
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 from adpulse.platforms.versions import PinnedVersion
 from adpulse.remainder import Remainder, as_fields
 from adpulse.status_filter import StatusFilter
@@ -255,20 +255,20 @@ def describe_report_filters(connection: Connection) -> str:
 
 def describe_mapping(connection: Connection) -> str:
     """The name of what counts as its conversions, and since when it was chosen."""
-    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    mapping = mapping_of(connection)
     return f"{mapping.name}, since {connection.mapping_since:%Y-%m-%d %H:%M} UTC" if connection.mapping_since else mapping.name
 
 
 def mapping_lines(connection: Connection) -> list[tuple[str, str]]:
     """Each metric with what it counts."""
-    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    mapping = mapping_of(connection)
     counted = {metric: ", ".join(getattr(mapping, metric)) or "nothing" for metric in MAPPED}
     return [*counted.items(), ("clicks", mapping.clicks.value)]
 
 
 def mapping_fields(connection: Connection) -> dict[str, Any]:
     """The mapping and since when it was chosen, ready for JSON."""
-    mapping = connection.mapping or platform_of(connection.provider).mapping.default
+    mapping = mapping_of(connection)
     types = {metric: list(getattr(mapping, metric)) for metric in MAPPED}
     return {"name": mapping.name, **types, "clicks": mapping.clicks.value, "since": _iso(connection.mapping_since)}
 

@@ -10,7 +10,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import with_profit
 from adpulse.model import Connection, FetchKind, Lease
 from adpulse.planner.completeness import gaps_of_parts, read_days
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
 from tasks.change_check import checked, without_checks
@@ -77,9 +77,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
 
 def _counts_by_kind(connection: Connection) -> bool:
     """Whether conversions come with their kinds, in a separate answer, as the mapping counts others than the platform's own total."""
-    platform = platform_of(connection.provider)
-    mapping = connection.mapping or platform.mapping.default
-    return FetchKind.CATEGORIES in platform.metric_kinds and not mapping.counts_own_conversions
+    return FetchKind.CATEGORIES in platform_of(connection.provider).metric_kinds and not mapping_of(connection).counts_own_conversions
 
 
 def _with_current_margin(answer: FetchResult, gross_margin: Decimal) -> FetchResult:

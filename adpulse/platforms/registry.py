@@ -1,7 +1,8 @@
 """The platforms that adpulse knows: the only list of them."""
 
 from adpulse.errors import Usage
-from adpulse.model import Provider
+from adpulse.mapping import ConversionMapping
+from adpulse.model import Connection, Provider
 from adpulse.platforms.base import AnyPlatform
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.meta.platform import META
@@ -19,3 +20,8 @@ def platform_of(provider: str) -> AnyPlatform:
         return PLATFORMS[Provider(provider)]
     except KeyError:
         raise Usage(f"'{provider}' is not a platform that adpulse knows. Known are: {', '.join(PLATFORMS)}.") from None
+
+
+def mapping_of(connection: Connection) -> ConversionMapping:
+    """What counts as the connection's conversions now: what was chosen, or its platform's default."""
+    return connection.mapping or platform_of(connection.provider).mapping.default

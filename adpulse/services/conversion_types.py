@@ -2,12 +2,13 @@
 
 import logging
 from datetime import timedelta
+from functools import partial
 
 from adpulse.bootstrap import App
 from adpulse.conversion_types import DAYS, ConversionType, KeptTypes, left_out, span
 from adpulse.errors import AdpulseError, Usage
 from adpulse.model import Connection, Heat
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 from storage.control.conversion_types import StoredConversionTypes
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,7 @@ def read(app: App, connection: Connection, heat: Heat = Heat.HOT) -> KeptTypes:
     app.conversion_types.begin(connection.id)
     now = app.clock.now()
     since, until = span(connection.today(now))
-
-    def slot() -> None:
-        app.ledger.take(connection.ledger_key, connection.scope, heat)
-
+    slot = partial(app.ledger.take, connection.ledger_key, connection.scope, heat)
     types = app.client(connection).conversion_types(connection, since, until, slot)
     kept = KeptTypes(since=since, until=until, read_at=now, types=types)
     app.conversion_types.keep(connection.id, kept)
@@ -88,7 +86,7 @@ def judge_again(stored: StoredConversionTypes, connection: Connection) -> None:
 
 def _judge(stored: StoredConversionTypes, connection: Connection, kept: KeptTypes) -> None:
     platform = platform_of(connection.provider)
-    missed = left_out(kept.types, connection.mapping or platform.mapping.default, platform.mapping)
+    missed = left_out(kept.types, mapping_of(connection), platform.mapping)
     listed = ", ".join(f"{_name(counted.type)} ({(counted.type.count or 0) / 1_000_000:,.0f})" for counted in missed[:_NAMED])
     message = (
         f"No conversions are counted, and {platform.label} reports {listed} in {DAYS} days. "

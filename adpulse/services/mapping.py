@@ -8,7 +8,7 @@ from adpulse.conversion_types import KeptTypes, MetricChange
 from adpulse.conversion_types import changes as changes_between
 from adpulse.mapping import ConversionMapping
 from adpulse.model import Connection, ConnectionStatus
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 from adpulse.services import conversion_types
 from adpulse.services.syncing import Dispatch, dispatch, request_sync
 from storage.control.sync_requests import Ticket
@@ -23,12 +23,7 @@ def revised(
         Usage: a preset, metric or type that cannot be chosen.
     """
     rules = platform_of(connection.provider).mapping
-    return rules.revised(rules.preset(preset) if preset else current(connection), changes, name)
-
-
-def current(connection: Connection) -> ConversionMapping:
-    """The mapping by which its numbers are read now."""
-    return connection.mapping or platform_of(connection.provider).mapping.default
+    return rules.revised(rules.preset(preset) if preset else mapping_of(connection), changes, name)
 
 
 def choose(app: App, connection: Connection, mapping: ConversionMapping, *, dispatcher: Dispatch = dispatch) -> Ticket | None:
@@ -37,7 +32,7 @@ def choose(app: App, connection: Connection, mapping: ConversionMapping, *, disp
     A sync under way loses its lease and starts again with the new mapping. Returns None where nothing changes, and while the connection is
     not synced: its next sync follows the mapping.
     """
-    if mapping == current(connection):
+    if mapping == mapping_of(connection):
         return None
     app.mappings.choose(connection, mapping)
     conversion_types.judge_again(app.conversion_types, replace(connection, mapping=mapping))
@@ -47,4 +42,4 @@ def choose(app: App, connection: Connection, mapping: ConversionMapping, *, disp
 
 def preview(connection: Connection, mapping: ConversionMapping, kept: KeptTypes) -> list[MetricChange]:
     """What each metric of the account was over the days that are kept, by its present mapping and by another one. Nothing is stored."""
-    return changes_between(kept.types, current(connection), mapping, platform_of(connection.provider).mapping)
+    return changes_between(kept.types, mapping_of(connection), mapping, platform_of(connection.provider).mapping)

@@ -20,7 +20,7 @@ from adpulse.metrics import MARGIN_UNIT, METRICS
 from adpulse.model import Connection, Provider, RunCounts
 from adpulse.planner.completeness import ReadDay, level_of_read
 from adpulse.platforms.base import COMPLETE_AFTER
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 
 METRIC_CHANGE_SCHEMA = pa.schema(
     [
@@ -363,7 +363,7 @@ def mappings_table(connections: Sequence[Connection], written: Collection[str]) 
     """What counts as what in the connections of which something is written, and since when somebody chose it so."""
     rows = []
     for connection in {connection.id: connection for connection in connections if connection.id in written}.values():
-        mapping = connection.mapping or platform_of(connection.provider).mapping.default
+        mapping = mapping_of(connection)
         since = connection.mapping_since
         rows.append({"connection_id": connection.id, "since": since, "name": mapping.name, "definition": mapping.describe()})
     return pa.Table.from_pylist(rows, schema=_MAPPING_SCHEMA)
