@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
 from adpulse.model import Lease, Provider
-from storage.control.database import Engine, columns, insert_or_update, lock, reading
+from storage.control.database import Engine, columns, lock, put, reading
 from storage.control.tables import Base, ConnectionRow, is_leased_by
 
 _LONGEST_WAIT = timedelta(hours=25)
@@ -72,8 +72,7 @@ class Backfills:
         values |= dict.fromkeys(("reason", "rests_until", "refusal", "finished_at"))
         with self._engine.begin() as session:
             if lock(session, ConnectionRow.id == connection_id):
-                insert = insert_or_update(session, BackfillRow).values(connection_id=connection_id, **values)
-                session.execute(insert.on_conflict_do_update(index_elements=["connection_id"], set_=values))
+                put(session, BackfillRow, {"connection_id": connection_id}, values)
 
     def stop(self, connection_id: str) -> bool:
         """Want no more history than is stored; False if none was being read."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.model import Lease
 from adpulse.planner.change_check import ChangeCheck
-from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.database import Engine, Session, lock, put, reading
 from storage.control.tables import Base, is_leased_by
 
 
@@ -53,8 +53,7 @@ class ChangeChecks:
         }
         with self._engine.begin() as session:
             if lock(session, is_leased_by(lease)):
-                row = insert_or_update(session, ChangeCheckRow).values(connection_id=lease.connection.id, **values)
-                session.execute(row.on_conflict_do_update(index_elements=["connection_id"], set_=values))
+                put(session, ChangeCheckRow, {"connection_id": lease.connection.id}, values)
 
 
 def checked_at(session: Session, connection_id: str) -> dict[date, datetime]:

@@ -12,7 +12,7 @@ from adpulse.clock import Clock
 from adpulse.errors import AdpulseError
 from adpulse.model import FetchKind, Lease
 from adpulse.retry import LONGEST_WARNING_BACKOFF, backoff
-from storage.control.database import Engine, Session, insert_or_update, lock, reading
+from storage.control.database import Engine, Session, insert_or_update, lock, put, reading
 from storage.control.tables import Base, ConnectionRow, is_leased_by
 
 _READS = frozenset(FetchKind)
@@ -109,8 +109,7 @@ class ConnectionWarnings:
                 "run_id": lease.run_id,
                 "generation": lease.generation,
             }
-            new = insert_or_update(session, ConnectionWarningRow).values(connection_id=lease.connection.id, kind=kind, **values)
-            session.execute(new.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=values))
+            put(session, ConnectionWarningRow, {"connection_id": lease.connection.id, "kind": kind}, values)
 
     def clear(self, connection_id: str, kinds: Iterable[str]) -> None:
         """Delete warnings whose cause has passed."""

@@ -11,8 +11,8 @@ from adpulse.conversion_types import KeptTypes
 from adpulse.model import Connection, ConnectionStatus
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.connection_warnings import UNCOUNTED_RESULTS, note_warning
-from storage.control.database import Engine, insert_or_update, lock, reading
-from storage.control.tables import Base, ConnectionRow
+from storage.control.database import Engine, lock, put, reading
+from storage.control.tables import Base, ConnectionRow, has_cooled_down
 
 RENEWED_AFTER = timedelta(days=1)
 
@@ -54,10 +54,14 @@ class StoredConversionTypes:
         attempt = ConversionTypesRow.attempted_at
         now = self._clock.now()
         waited = or_(attempt.is_(None), (attempt <= now - RENEWED_AFTER) & (attempt < ConnectionRow.last_sync_completed_at))
-        warm = or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until <= now)
-        synced = (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & ConnectionRow.last_sync_completed_at.is_not(None) & warm
+        synced = (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & ConnectionRow.last_sync_completed_at.is_not(None)
         with_types = ConnectionRow.__table__.outerjoin(ConversionTypesRow, ConversionTypesRow.connection_id == ConnectionRow.id)
-        query = select(*CONNECTION_COLUMNS).select_from(with_types).where(synced, waited).order_by(attempt.nulls_first(), ConnectionRow.id)
+        query = (
+            select(*CONNECTION_COLUMNS)
+            .select_from(with_types)
+            .where(synced, has_cooled_down(now), waited)
+            .order_by(attempt.nulls_first(), ConnectionRow.id)
+        )
         with reading(self._engine).connect() as session:
             return [connection_of(row) for row in session.execute(query.limit(limit))]
 
@@ -82,6 +86,5 @@ class StoredConversionTypes:
         with self._engine.begin() as session:
             if not lock(session, ConnectionRow.id == connection_id):
                 return False
-            new = insert_or_update(session, ConversionTypesRow).values(connection_id=connection_id, **values)
-            session.execute(new.on_conflict_do_update(index_elements=["connection_id"], set_=values))
+            put(session, ConversionTypesRow, {"connection_id": connection_id}, values)
         return True

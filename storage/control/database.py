@@ -1,6 +1,6 @@
 """The control plane's database: connecting, reading and locking. SQLite by default, PostgreSQL by URL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "file_of",
     "insert_or_update",
     "lock",
+    "put",
     "reading",
 ]
 
@@ -86,3 +87,9 @@ def delete_whole(session: Session, kind: type[Base], condition: ColumnElement[bo
 def insert_or_update(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT in the dialect of the session's database, which takes an ON CONFLICT clause."""
     return sqlite.insert(table) if session.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def put(session: Session, table: type[Base], key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Store the row of a key: a new one, or these values in the one that is there."""
+    new = insert_or_update(session, table).values(**key, **values)
+    session.execute(new.on_conflict_do_update(index_elements=list(key), set_=dict(values)))

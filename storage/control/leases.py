@@ -17,7 +17,7 @@ from adpulse.planner.windows import CLOCK_SLACK
 from storage.control.backfills import goes_on
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
-from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, is_leased_by, is_open
+from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, has_cooled_down, is_leased_by, is_open
 from storage.control.unsettled import Ending, note, refuse, unusable
 
 log = logging.getLogger(__name__)
@@ -286,7 +286,7 @@ def free(now: datetime, real: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         ConnectionRow.status == ConnectionStatus.ACTIVE.value,
         unleased,
-        or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until <= now),
+        has_cooled_down(now),
     )
 
 

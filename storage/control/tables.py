@@ -16,6 +16,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     bindparam,
+    or_,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -335,6 +336,11 @@ class LeaderRow(Base):
 def is_open() -> ColumnElement[bool]:
     """The run is not closed. Spelled with literals in the index's order: only then SQLite uses the index."""
     return RunRow.state.in_(bindparam("open_states", OPEN, expanding=True, literal_execute=True))
+
+
+def has_cooled_down(now: datetime) -> ColumnElement[bool]:
+    """The platform does not pause the connection's calls (business time)."""
+    return or_(ConnectionRow.cooldown_until.is_(None), ConnectionRow.cooldown_until <= now)
 
 
 def is_letter() -> ColumnElement[bool]:

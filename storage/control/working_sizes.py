@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.clock import Clock
 from adpulse.ladder import grown
-from storage.control.database import Engine, Session, insert_or_update, reading
+from storage.control.database import Engine, Session, put, reading
 from storage.control.tables import Base
 
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -60,8 +60,7 @@ class WorkingSizes:
         now = self._clock.now()
         with self._engine.begin() as session:
             session.execute(delete(WorkingSizeRow).where(WorkingSizeRow.found_at < now - _FORGOTTEN_AFTER))
-            insert = insert_or_update(session, WorkingSizeRow).values(account=account, part=part, size=size, found_at=now)
-            session.execute(insert.on_conflict_do_update(index_elements=["account", "part"], set_={"size": size, "found_at": now}))
+            put(session, WorkingSizeRow, {"account": account, "part": part}, {"size": size, "found_at": now})
 
     def forget(self, account: str, part: str) -> None:
         """Remove a size."""
