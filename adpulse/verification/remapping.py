@@ -27,32 +27,32 @@ _MICROS = 1_000_000
 
 def closing(comparison: Comparison, kept: KeptTypes | None, rules: MappingRules) -> Mapping[str, str]:
     """By metric what to set, as ``adpulse mapping --set`` takes it: ``conversions=purchases``. Empty where no mapping is likely."""
-    found: dict[str, str] = {}
+    changes: dict[str, str] = {}
     conversions = [pair for pair in comparison.pairs if pair.metric == "conversions" and pair.is_stored]
     if _differ(conversions):
         kinds = _kinds(comparison, conversions)
         types = kinds or _types(comparison, kept, conversions, rules)
-        found |= {"conversions": f"conversions={','.join(types)}"} if types else {}
+        changes |= {"conversions": f"conversions={','.join(types)}"} if types else {}
     clicks = [pair for pair in comparison.pairs if pair.metric == "clicks" and pair.is_stored]
     if kept and _differ(clicks) and _covers(comparison, kept):
         other = [kind for kind, total in kept.types.clicks.items() if kind in rules.clicks and _is_near(clicks, kept, Decimal(total))]
-        found |= {"clicks": f"clicks={other[0].value}"} if other else {}
-    return found
+        changes |= {"clicks": f"clicks={other[0].value}"} if other else {}
+    return changes
 
 
 def _differ(pairs: list[Pair]) -> bool:
     """Whether they differ nearly everywhere."""
-    told = [pair for pair in pairs if pair.exported or pair.stored]
-    return len(told) >= _FEW and sum(pair.differs for pair in told) >= _MOST * len(told)
+    numbers = [pair for pair in pairs if pair.exported or pair.stored]
+    return len(numbers) >= _FEW and sum(pair.differs for pair in numbers) >= _MOST * len(numbers)
 
 
 def _kinds(comparison: Comparison, pairs: list[Pair]) -> tuple[str, ...]:
     """The fewest kinds whose sum is what the export has nearly everywhere."""
-    told = [pair for pair in pairs if pair.exported]
-    if len(told) < _FEW:
+    exported = [pair for pair in pairs if pair.exported]
+    if len(exported) < _FEW:
         return ()
     choices = (kinds for size in range(1, len(KINDS) + 1) for kinds in combinations(KINDS, size))
-    return next((kinds for kinds in choices if _closes(comparison, told, kinds)), ())
+    return next((kinds for kinds in choices if _closes(comparison, exported, kinds)), ())
 
 
 def _closes(comparison: Comparison, pairs: list[Pair], kinds: Iterable[str]) -> bool:

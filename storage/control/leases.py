@@ -246,7 +246,7 @@ class Leases:
         leased = ConnectionRow.lease_owner == owner
         with reading(self._engine).connect() as session:
             ids = session.scalars(select(ConnectionRow.id).where(leased)).all()
-        return [run_id for each in ids if (run_id := self._cancel((ConnectionRow.id == each) & leased))]
+        return [run_id for connection_id in ids if (run_id := self._cancel((ConnectionRow.id == connection_id) & leased))]
 
     def _cancel(self, of_one: ColumnElement[bool]) -> str | None:
         now = self._wall.now()
