@@ -74,6 +74,7 @@ RULES = {
 CLOSED = [route for route, rule in RULES.items() if rule != "anybody"]
 OUT = ("POST", "/logout")
 FORMS = {
+    "backfill": {"since": "2025-01-01"},
     "frequency": {"sync_frequency": "hourly"},
     "consent": {"provider": "google"},
     "secret": {"provider": "google"},
