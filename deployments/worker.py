@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -26,8 +27,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.context import SettingsContext, get_settings_context
 from prefect.flow_engine import run_flow_async
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
+from prefect.settings import Settings as PrefectSettings
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
@@ -136,10 +139,19 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         if self.heartbeat_file:
             self.heartbeat_file.touch()
         try:
-            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            with self._single_attempts():
                 await super().sync_with_backend()
         except httpx.HTTPError as error:
             await self._wait_out(error)
+
+    def _single_attempts(self) -> SettingsContext:
+        """Prefect's settings without retries of its client, for a block."""
+        return SettingsContext(profile=get_settings_context().profile, settings=self._without_retries)
+
+    @cached_property
+    def _without_retries(self) -> PrefectSettings:
+        # Made once: it reads the environment and validates every setting anew, which was half of what an idle worker computed.
+        return get_current_settings().copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
 
     async def _wait_out(self, error: httpx.HTTPError) -> None:
         """Wait while the server is down, without a limit.
@@ -158,7 +170,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         self._lanes = {run_id: lane for run_id, lane in self._lanes.items() if run_id in alive}
         places = Counter({lane.value: count for lane, count in LANES.items()})
         places.subtract(self._lanes.values())
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # the next poll is a second later anyway
+        with self._single_attempts():  # the next poll is a second later anyway
             scheduled = await super()._get_scheduled_flow_runs()
         chosen = []
         for response in scheduled:
