@@ -35,13 +35,7 @@ class Ending:
     tries: int | None = None
     rests: str | None = None
     seconds: int = 0
-    often: bool = True
     warned: bool = False
-
-
-def seldom(ending):
-    """The same ending, only looked at in the long run."""
-    return replace(ending, often=False)
 
 
 FINE = Ending(told="stored")
@@ -95,12 +89,17 @@ class Cell:
 
 
 def cells(matrix, places):
-    """Lines of (fault, how, the code told, then how it ends at each place) → pytest's parameters."""
+    """Lines of (fault, how, the code told, then how it ends at each place) → pytest's parameters.
+
+    Quick are the first cell with an ending and the first one at a place; the others go the way of one of these and are slow.
+    """
+    seen = set()
     for action, how, code, *endings in matrix:
         fault = " ".join([action, *(f"{name}={value}" for name, value in how.items())])
         for (name, place), ending in zip(places.items(), endings, strict=True):
             if ending is not NONE:
-                marks = () if ending.often else pytest.mark.slow
+                marks = pytest.mark.slow if seen >= {ending.told, name} else ()
+                seen |= {ending.told, name}
                 rules = [{"action": action, **place.aim, **how}, *place.also]
                 ends = place.ends(ending)
                 told = code if ends.state or ends.warned else None

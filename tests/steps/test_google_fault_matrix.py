@@ -32,7 +32,6 @@ from steps.matrix import (
     cells,
     in_order_again,
     recover,
-    seldom,
     told_and_waited_for,
     whole_or_not_at_all,
 )
@@ -56,10 +55,6 @@ MONEY = Ending(told="currency changed", state=RunState.DEAD, status=ConnectionSt
 LONG = Ending(told="account rests 60 min", state=RunState.POSTPONED, rests="account", seconds=3600)
 ANEW = Ending(told="every day again")
 
-rest, everyone, again, fine, letter, token, grant, closed, long_rest = map(
-    seldom, (REST, ALL, AGAIN, FINE, LETTER, TOKEN, GRANT, CLOSED, LONG)
-)
-"""In small letters what only the long run does: it goes the way of what is beside it or above it."""
 
 NUMBERS = {"above_days": 0}
 """Only queries of days have a length."""
@@ -80,32 +75,32 @@ PROJECT = {"scope": "DEVELOPER"}
 HEAVY = "EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION"
 MATRIX = (
     # fault, how, the code told, then how it ends: facts, entities, changes, ads, asset groups, categories, campaigns, token
-    ("throttle", QUOTA | PROJECT | HINT, None, everyone, everyone, everyone, everyone, everyone, ALL, everyone, NONE),
-    ("throttle", SHORT | PROJECT | HINT, None, everyone, everyone, everyone, ALL, everyone, everyone, everyone, NONE),
-    ("throttle", QUOTA | HINT, None, rest, rest, rest, rest, REST, rest, rest, NONE),
-    ("throttle", SHORT | HINT, None, rest, rest, REST, rest, rest, rest, rest, NONE),
+    ("throttle", QUOTA | PROJECT | HINT, None, ALL, ALL, ALL, ALL, ALL, ALL, ALL, NONE),
+    ("throttle", SHORT | PROJECT | HINT, None, ALL, ALL, ALL, ALL, ALL, ALL, ALL, NONE),
+    ("throttle", QUOTA | HINT, None, REST, REST, REST, REST, REST, REST, REST, NONE),
+    ("throttle", SHORT | HINT, None, REST, REST, REST, REST, REST, REST, REST, NONE),
     ("throttle", {"minutes": 0}, None, NONE, NONE, NONE, PAUSE, NONE, NONE, NONE, NONE),
-    ("expired_token", {}, "OAUTH_TOKEN_EXPIRED", token, TOKEN, token, token, token, token, token, NONE),
-    ("revoked_token", {}, "OAUTH_TOKEN_REVOKED", token, token, token, token, token, token, TOKEN, NONE),
+    ("expired_token", {}, "OAUTH_TOKEN_EXPIRED", TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, NONE),
+    ("revoked_token", {}, "OAUTH_TOKEN_REVOKED", TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, NONE),
     ("revoked_token", {}, "invalid_grant", NONE, NONE, NONE, NONE, NONE, NONE, NONE, TOKEN),
-    ("permission_lost", {}, "USER_PERMISSION_DENIED", grant, grant, grant, grant, GRANT, grant, grant, NONE),
-    ("customer_closed", {}, "CUSTOMER_NOT_ENABLED", closed, closed, closed, closed, closed, CLOSED, closed, NONE),
-    ("transient", {"reason": "TRANSIENT_ERROR"}, "TRANSIENT_ERROR", AGAIN, again, again, again, again, again, again, NONE),
-    ("transient", {"reason": "INTERNAL_ERROR"}, "INTERNAL_ERROR", again, again, again, again, again, again, again, NONE),
-    ("transient", {"reason": "DEADLINE_EXCEEDED"}, "DEADLINE_EXCEEDED", again, again, again, again, again, again, AGAIN, NONE),
-    ("server_error", {}, "UNAVAILABLE", again, again, again, again, AGAIN, again, again, NONE),
+    ("permission_lost", {}, "USER_PERMISSION_DENIED", GRANT, GRANT, GRANT, GRANT, GRANT, GRANT, GRANT, NONE),
+    ("customer_closed", {}, "CUSTOMER_NOT_ENABLED", CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, NONE),
+    ("transient", {"reason": "TRANSIENT_ERROR"}, "TRANSIENT_ERROR", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("transient", {"reason": "INTERNAL_ERROR"}, "INTERNAL_ERROR", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("transient", {"reason": "DEADLINE_EXCEEDED"}, "DEADLINE_EXCEEDED", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("server_error", {}, "UNAVAILABLE", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
     ("server_error", {}, "token", NONE, NONE, NONE, NONE, NONE, NONE, NONE, LOOP),
-    ("drop", {}, "UNAVAILABLE", again, again, AGAIN, again, again, again, again, NONE),
-    ("drop_midway", {}, "UNAVAILABLE", again, again, again, AGAIN, again, again, AGAIN, NONE),
-    ("slow", {"seconds": 2 * PATIENCE}, "DEADLINE_EXCEEDED", again, again, again, AGAIN, again, again, again, NONE),
-    ("slow", {"seconds": 0.1, "count": 1}, None, fine, fine, fine, fine, FINE, fine, fine, fine),
-    ("duplicate_row", {}, None, FINE, FINE, fine, FINE, fine, fine, FINE, NONE),
-    ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),
-    ("too_much_data", {}, None, long_rest, LONG, long_rest, LONG, long_rest, long_rest, long_rest, NONE),
-    ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, fine, fine, FINE, fine, NONE),
-    ("oversized", {}, "message too big", letter, LETTER, NONE, letter, letter, letter, letter, NONE),
+    ("drop", {}, "UNAVAILABLE", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("drop_midway", {}, "UNAVAILABLE", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("slow", {"seconds": 2 * PATIENCE}, "DEADLINE_EXCEEDED", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, AGAIN, NONE),
+    ("slow", {"seconds": 0.1, "count": 1}, None, FINE, FINE, FINE, FINE, FINE, FINE, FINE, FINE),
+    ("duplicate_row", {}, None, FINE, FINE, FINE, FINE, FINE, FINE, FINE, NONE),
+    ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
+    ("too_much_data", {}, None, LONG, LONG, LONG, LONG, LONG, LONG, LONG, NONE),
+    ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
+    ("oversized", {}, "message too big", LETTER, LETTER, NONE, LETTER, LETTER, LETTER, LETTER, NONE),
     ("currency_changed", {}, "currency_changed", NONE, NONE, MONEY, NONE, NONE, NONE, NONE, NONE),  # told with the next facts
-    ("rewrite", {"place": "results[0].campaign.name", "value": ""}, None, NONE, NONE, NONE, FINE, fine, fine, fine, NONE),
+    ("rewrite", {"place": "results[0].campaign.name", "value": ""}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
     ("time_zone_changed", {}, None, NONE, NONE, ANEW, NONE, NONE, NONE, NONE, NONE),
 )
 

@@ -32,7 +32,6 @@ from steps.matrix import (
     cells,
     in_order_again,
     recover,
-    seldom,
     told_and_waited_for,
     whole_or_not_at_all,
 )
@@ -52,46 +51,44 @@ PLACES = {
     "async report": Place(aim={"kind": "insights_job"}, before=ENTITIES, also=[SMALLEST]),
 }
 HINT = {"minutes": 7}
-everyone, rest, token, grant, again, loop, letter, fine = map(seldom, (ALL, REST, TOKEN, GRANT, AGAIN, LOOP, LETTER, FINE))
-"""In small letters what only the long run does: it goes the way of what is beside it or above it."""
 
 MATRIX = (
     # fault, how, the code told, then how it ends: facts, entities, page 1, page 2, report
-    ("throttle", {"code": 4} | HINT, None, everyone, everyone, everyone, ALL, everyone),
-    ("throttle", {"code": 17} | HINT, None, REST, rest, rest, rest, REST),
+    ("throttle", {"code": 4} | HINT, None, ALL, ALL, ALL, ALL, ALL),
+    ("throttle", {"code": 17} | HINT, None, REST, REST, REST, REST, REST),
     ("throttle", {"code": 32} | HINT, None, SAME, SAME, REST, SAME, SAME),
     ("throttle", {"code": 613} | HINT, None, SAME, SAME, REST, SAME, SAME),
     ("throttle", {"code": 80004} | HINT, None, NONE, NONE, REST, SAME, SAME),  # of facts and entities it is a warning: test_entity_failures
     ("throttle", {"code": 17, "minutes": 0}, None, SAME, SAME, PAUSE, SAME, SAME),
-    ("expired_token", {}, "190/463", token, TOKEN, token, TOKEN, token),
-    ("permission_lost", {}, "200", GRANT, grant, GRANT, grant, grant),
+    ("expired_token", {}, "190/463", TOKEN, TOKEN, TOKEN, TOKEN, TOKEN),
+    ("permission_lost", {}, "200", GRANT, GRANT, GRANT, GRANT, GRANT),
     ("checkpoint", {}, "190/459", SAME, SAME, LOGIN, SAME, SAME),
     ("blocked", {}, "368", SAME, SAME, BLOCKED, SAME, SAME),
     ("app_blocked", {}, "200", SAME, SAME, BLOCKED, SAME, SAME),
     ("transient", {"code": 1}, "1", SAME, SAME, AGAIN, SAME, SAME),
-    ("transient", {"code": 2}, "2", AGAIN, again, again, again, AGAIN),
-    ("server_error", {}, "http-503", again, AGAIN, again, again, SAME),
-    ("drop", {}, "malformed", again, again, AGAIN, again, SAME),
-    ("drop_midway", {}, "malformed", again, again, again, AGAIN, SAME),
-    ("truncated", {}, "malformed", again, AGAIN, again, again, AGAIN),
-    ("html", {}, "malformed", again, again, AGAIN, again, SAME),
-    ("html_success", {}, "malformed", again, again, again, AGAIN, SAME),
-    ("no_error_body", {}, "malformed", AGAIN, again, again, again, SAME),
-    ("slow", {"seconds": 2 * PATIENCE}, "malformed", again, again, AGAIN, again, SAME),
+    ("transient", {"code": 2}, "2", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN),
+    ("server_error", {}, "http-503", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("drop", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("drop_midway", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("truncated", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, AGAIN),
+    ("html", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("html_success", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("no_error_body", {}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
+    ("slow", {"seconds": 2 * PATIENCE}, "malformed", AGAIN, AGAIN, AGAIN, AGAIN, SAME),
     ("slow", {"seconds": 0.1, "count": 1}, None, SAME, SAME, SAME, FINE, SAME),
-    ("empty_page", {"count": 1}, None, NONE, FINE, fine, FINE, fine),
-    ("endless", {}, "paging", NONE, LOOP, loop, LOOP, SAME),
-    ("duplicate_row", {}, None, NONE, FINE, fine, FINE, fine),
-    ("too_much_data", {"above_limit": 25}, None, NONE, FINE, FINE, fine, NONE),
-    ("too_much_data", {"above_days": 1}, None, NONE, NONE, FINE, fine, NONE),
+    ("empty_page", {"count": 1}, None, NONE, FINE, FINE, FINE, FINE),
+    ("endless", {}, "paging", NONE, LOOP, LOOP, LOOP, SAME),
+    ("duplicate_row", {}, None, NONE, FINE, FINE, FINE, FINE),
+    ("too_much_data", {"above_limit": 25}, None, NONE, FINE, FINE, FINE, NONE),
+    ("too_much_data", {"above_days": 1}, None, NONE, NONE, FINE, FINE, NONE),
     ("too_much_data", {"code": 1}, "1", SAME, LETTER, FINE, SAME, SAME),
-    ("too_much_data", {}, "100/1487534", letter, letter, FINE, fine, HOLE),
+    ("too_much_data", {}, "100/1487534", LETTER, LETTER, FINE, FINE, HOLE),
     ("job_fails", {}, "async", NONE, NONE, NONE, NONE, NONE),  # not in the leg that begins it: test_ladder
-    ("refused", {}, "100", letter, letter, LETTER, SAME, SAME),
-    ("filter_refused", {}, None, NONE, NONE, FINE, fine, FINE),
+    ("refused", {}, "100", LETTER, LETTER, LETTER, SAME, SAME),
+    ("filter_refused", {}, None, NONE, NONE, FINE, FINE, FINE),
     ("broken_creative", {}, None, NONE, FINE, NONE, NONE, NONE),
     ("auto_upgrade", {}, None, NONE, SAME, FINE, SAME, SAME),  # of the account's facts it is a warning: test_entity_failures
-    ("rewrite", {"place": "data[0].campaign_name", "value": 7}, None, NONE, NONE, FINE, fine, fine),
+    ("rewrite", {"place": "data[0].campaign_name", "value": 7}, None, NONE, NONE, FINE, FINE, FINE),
     ("null_batch_item", {}, None, SAME, SAME, SAME, FINE, SAME),  # we make no batches
 )
 

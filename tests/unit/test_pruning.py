@@ -20,10 +20,11 @@ class Past:
 
     def __init__(self, plane):
         self.plane = plane
+        self.now = plane.wall.now()  # not when the file was imported: the tests before may take as long as a run is old
 
     def ended(self, connection, ages, state=RunState.DONE, **changes):
         """One run per age in days: asked for and, unless said otherwise, ended then."""
-        asked = [NOW - timedelta(days=age) for age in ages]
+        asked = [self.now - timedelta(days=age) for age in ages]
         whose = {"connection_id": connection.id, "workspace_id": connection.workspace_id, "provider": "meta", "parts": "both"}
         rows = [whose | {"id": str(uuid4()), "state": state.value, "requested_at": at, "finished_at": at} | changes for at in asked]
         with self.plane.engine.begin() as session:
@@ -31,7 +32,7 @@ class Past:
 
     def ages(self, connection):
         """The ages in days of what is still there, newest first."""
-        return [(NOW - run.requested_at).days for run in self.plane.runs.history(connection.id, 1000)]
+        return [(self.now - run.requested_at).days for run in self.plane.runs.history(connection.id, 1000)]
 
     def count(self):
         with self.plane.engine.connect() as session:
