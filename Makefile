@@ -43,7 +43,7 @@ test-foreign: venv ## other people's connectors against the sandbox, and docs/fo
 	$(BIN)/python -m pytest -q -m foreign tests/foreign
 
 test-slow: venv test-duckdb2 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
-	LONGER=4 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	LONGER=8 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 audit: venv ## the locked dependencies against PyPI's advisories, which needs PyPI itself; what cannot be audited fails
 	$(BIN)/uv tool run --python $(BIN)/python pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock

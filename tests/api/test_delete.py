@@ -88,6 +88,7 @@ def test_a_credential_that_another_connection_uses_stays(delete, installation, t
     assert installation.sync(other).state is RunState.DONE
 
 
+@pytest.mark.slow
 def test_the_account_can_be_connected_and_synced_anew(delete, installation, two):
     delete(two[0], delete(two[0]).json()["confirmation"])
     Sweep(installation.app).once()

@@ -96,6 +96,7 @@ def test_trap_11_what_leaves_do_not_tell_is_a_row_of_its_own(kind, name, sandbox
     assert totals[0][0] == sum(since["spend"].to_pylist())
 
 
+@pytest.mark.slow
 def test_a_campaign_that_was_deleted_before_the_first_sync_is_in_the_total_of_each_day(sandbox, installation):
     connection = installation.synced("Nordlicht Moebel")
     account, now = sandbox.world.account("Nordlicht Moebel"), sandbox.clock.now()

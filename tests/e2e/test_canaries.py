@@ -24,10 +24,12 @@ from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta import graph
 from adpulse_sandbox.meta.tokens import Token
 
+pytestmark = pytest.mark.slow  # an installation of its own for each database
+
 META, GOOGLE = "Harbor Outdoor", "Alpenglow Reisen"
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def databases(request):
     """Settings of both databases, and their password if they have one."""
     if request.param == "sqlite":

@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFil
 from prefect.states import Cancelling
 from pydantic import SecretStr
 from receiver import receiving
+from repeats import first_quick
 from running import Running, forget_prefect, processes_of
 
 from adpulse import orchestrator
@@ -303,6 +304,7 @@ def test_a_prefect_server_that_dies_is_started_again_and_syncs_go_on(running):
     assert any("starting it again" in line for line in running.printed)
 
 
+@pytest.mark.slow
 def test_a_token_of_another_app_is_synced_although_the_installations_app_has_a_secret(running):
     token, account = running.sandbox.world.token("other_app").value, running.sandbox.world.account("Corner Store 43").id
 
@@ -400,7 +402,7 @@ def test_the_command_line_tells_what_happened(running):
     assert "no change" in told or "rows changed" in told
 
 
-@pytest.mark.parametrize("command", [("status", "Nobody"), ("sync", "Nobody"), ("frequency", "Nobody", "5min")])
+@pytest.mark.parametrize("command", first_quick([(("status", "Nobody"),), (("sync", "Nobody"),), (("frequency", "Nobody", "5min"),)]))
 def test_an_unknown_connection_is_wrong_usage(running, command):
     code, told = running.cli(*command)
 

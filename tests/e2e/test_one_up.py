@@ -85,6 +85,7 @@ def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(r
     assert second.wait(60) in (0, -signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     """The Prefect server is stopped, so that it does not hear that it should end: it is left, and it holds its lock."""
     server = json.loads((home_of(running) / "prefect" / "server.json").read_text())["pid"]

@@ -10,6 +10,8 @@ from running import Running, forget_prefect, processes_of
 from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow  # an installation of its own; every store is tested with PostgreSQL in tests/unit
+
 
 @pytest.fixture(scope="module")
 def databases(postgres):

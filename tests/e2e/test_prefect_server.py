@@ -156,6 +156,7 @@ def test_a_ticket_is_answered_with_the_password_once(server):
     assert (first.headers["Cache-Control"], again.status_code) == ("no-store", 401)
 
 
+@pytest.mark.slow
 def test_prefects_own_command_line_and_ours_work(server, tmp_path):
     environment = {**os.environ, "ADPULSE_HOME": str(tmp_path)}
     without = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}

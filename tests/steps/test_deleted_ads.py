@@ -43,7 +43,7 @@ def synced_until_a_minute_before(installation):
     return connection, deleted_at
 
 
-@pytest.mark.parametrize("goes_wrong", first_quick([lookup_fails, totals_fail, lookup_is_throttled, hour_is_used_up], 2))
+@pytest.mark.parametrize("goes_wrong", first_quick([lookup_fails, totals_fail, lookup_is_throttled, hour_is_used_up]))
 def test_a_deleted_ads_numbers_stay_when_it_cannot_be_looked_up(installation, goes_wrong):
     connection, deleted_at = installation.begin_as(synced_until_a_minute_before)
     app, account = installation.app, installation.sandbox.world.account(ACCOUNT)

@@ -73,6 +73,7 @@ def test_its_calls_are_counted_apart_from_those_of_the_own_app(installation):
     assert counted == {(f"meta:{ids[HARBOR]}", "meta"), (f"meta:{ids[SAKURA]}", FOREIGN)}
 
 
+@pytest.mark.slow
 def test_a_connection_from_before_learns_whose_token_it_has_at_the_first_refusal_and_for_all_that_share_it(installation):
     first, second = known_as_ours(installation, "other_app", HARBOR, SAKURA)
 

@@ -178,7 +178,7 @@ def test_a_hole_is_requested_again_daily_within_three_calls_a_kind_and_filled_on
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize(("provider", "code"), first_quick(NAMED, 2))
+@pytest.mark.parametrize(("provider", "code"), first_quick(NAMED))
 def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, show, provider, code):
     connection = ready(installation, of(provider))
     sandbox.faults.add(reports(provider, above_days=3, **({"code": code} if code else {})))
@@ -191,7 +191,8 @@ def test_a_query_that_is_too_heavy_for_more_than_three_days_stores_ninety_of_nin
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize(("provider", "name"), first_quick(PASSING))
+@pytest.mark.slow
+@pytest.mark.parametrize(("provider", "name"), PASSING)
 def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninety_of_ninety(installation, sandbox, show, provider, name):
     connection = ready(installation, of(provider))
     rule = {"action": "transient", "reason": name} if provider == "google" else {"action": name}
@@ -210,7 +211,8 @@ def test_a_query_that_fails_without_a_name_for_more_than_three_days_stores_ninet
     assert installation.differences(connection) == []
 
 
-@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["meta", "google"])
 def test_an_outage_of_six_hours_leaves_no_hole_and_no_smaller_size_and_is_over_within_ten_minutes(installation, sandbox, show, provider):
     connection = ready(installation, of(provider), Frequency.EVERY_5_MIN.value)
     installation.sync(connection)
@@ -272,7 +274,8 @@ PARTLY = {
 }
 
 
-@pytest.mark.parametrize("step", first_quick(PARTLY))
+@pytest.mark.slow
+@pytest.mark.parametrize("step", PARTLY)
 def test_a_tick_costs_only_the_calls_of_the_step_that_answers_and_once_an_hour_the_one_above(installation, sandbox, step):
     connection = ready(installation, META, Frequency.EVERY_5_MIN.value)
     installation.sync(connection)
@@ -334,7 +337,8 @@ def test_two_connections_of_an_account_share_its_two_reports(installation, sandb
     assert len([call for call in sandbox.calls.calls() if call.kind == "insights_job"]) == 2
 
 
-@pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["meta", "google"])
 def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sandbox, show, provider):
     connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
     installation.leg(connection)
@@ -426,6 +430,7 @@ def test_a_report_that_ends_without_rows_leaves_a_hole_with_the_reason(installat
     assert reason in warning(installation, connection)
 
 
+@pytest.mark.slow
 def test_a_report_that_stays_at_a_hundred_percent_ends_after_an_hour_within_its_polls(installation, sandbox):
     connection = ready(installation, META)
     one_day_as_a_report(sandbox)
@@ -502,6 +507,7 @@ def test_entities_and_numbers_are_asked_for_only_in_their_parts(installation, sa
     assert holes(installation, connection) == before
 
 
+@pytest.mark.slow
 def test_a_report_whose_state_cannot_be_read_is_given_up_after_an_hour(installation, sandbox):
     connection = ready(installation, META)
     one_day_as_a_report(sandbox)
@@ -541,6 +547,7 @@ def test_totals_of_today_are_not_read_without_its_leaves(installation, sandbox):
     assert installation.rows(query, {"id": connection.id, "day": today}) == before
 
 
+@pytest.mark.slow
 def test_totals_of_an_older_day_are_read_again_while_its_leaves_are_a_hole(installation, sandbox):
     connection = ready(installation, META)
     installation.sync(connection)
@@ -591,7 +598,8 @@ def test_a_sync_of_entities_alone_does_not_wait_for_a_report(installation, sandb
     assert run.state is RunState.DONE
 
 
-@pytest.mark.parametrize(("provider", "ago"), first_quick([("meta", 30), ("meta", 2), ("google", 30), ("google", 2)]))
+@pytest.mark.slow
+@pytest.mark.parametrize(("provider", "ago"), [("meta", 30), ("meta", 2), ("google", 30), ("google", 2)])
 def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, show, provider, ago):
     connection = ready(installation, of(provider))
     day = (TODAY - ago * DAY).isoformat()
@@ -608,6 +616,7 @@ def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbo
     assert set(missing(installation, connection)) <= {TODAY - ago * DAY}
 
 
+@pytest.mark.slow
 def test_a_forced_sync_that_fills_the_holes_ends_their_warning(installation, sandbox):
     connection = ready(installation, META)
     sandbox.faults.add(reports("meta", day=(TODAY - 5 * DAY).isoformat()))

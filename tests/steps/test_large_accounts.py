@@ -23,6 +23,7 @@ def installation(tmp_path):
         made.close()
 
 
+@pytest.mark.slow
 def test_the_first_sync_of_a_large_account_ends_though_today_could_take_every_call(installation):
     app, clock = installation.app, installation.sandbox.clock
     app.workspaces.grant_realtime(installation.workspace.id)

@@ -418,7 +418,7 @@ def often(examples, steps):
 
 
 def test_whatever_happens_in_whatever_order_the_end_is_true(machine):
-    run_state_machine_as_test(machine, settings=often(3, 14))
+    run_state_machine_as_test(machine, settings=often(2, 14))
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_an_account_without_an_id_is_left_out_and_the_others_are_listed(installa
 @pytest.mark.parametrize(("name", "provider"), first_quick([(META, "meta"), (GOOGLE, "google")]))
 @pytest.mark.parametrize(
     ("field", "value", "said"),
-    [("zone", "Mars/Olympus", "in the unknown time zone 'Mars/Olympus'"), ("currency", "", "without a currency")],
+    first_quick([("zone", "Mars/Olympus", "in the unknown time zone 'Mars/Olympus'"), ("currency", "", "without a currency")]),
 )
 def test_a_connected_account_goes_on_with_its_last_good_zone_and_currency_and_warns(installation, name, provider, field, value, said):
     connection = installation.connect(name, Frequency.HOURLY.value)
@@ -140,7 +140,13 @@ def test_a_connected_account_goes_on_with_its_last_good_zone_and_currency_and_wa
 
 @pytest.mark.parametrize(
     ("name", "provider", "place", "value"),
-    [(META, "meta", "account_status", 4711), (META, "meta", "account_status", None), (GOOGLE, "google", "results[0].customer.status", 99)],
+    first_quick(
+        [
+            (META, "meta", "account_status", 4711),
+            (META, "meta", "account_status", None),
+            (GOOGLE, "google", "results[0].customer.status", 99),
+        ]
+    ),
 )
 def test_a_status_that_nobody_knows_is_no_reason_to_stop(installation, name, provider, place, value):
     connection = installation.connect(name)

@@ -56,13 +56,16 @@ def status(installation, connection):
 
 @pytest.mark.parametrize(
     ("name", "fault", "stopped"),
-    [
-        (META, {"action": "permission_lost"}, ConnectionStatus.NEEDS_PERMISSION),
-        (META, {"action": "checkpoint"}, ConnectionStatus.NEEDS_LOGIN),
-        (META, {"action": "blocked"}, ConnectionStatus.BLOCKED),
-        (GOOGLE, {"action": "permission_lost", "reason": "SERVICE_DISABLED"}, ConnectionStatus.NEEDS_PERMISSION),
-        (GOOGLE, {"action": "permission_lost", "reason": "MISSING_TOS"}, ConnectionStatus.NEEDS_PERMISSION),
-    ],
+    first_quick(
+        [
+            (META, {"action": "permission_lost"}, ConnectionStatus.NEEDS_PERMISSION),
+            (META, {"action": "checkpoint"}, ConnectionStatus.NEEDS_LOGIN),
+            (META, {"action": "blocked"}, ConnectionStatus.BLOCKED),
+            (GOOGLE, {"action": "permission_lost", "reason": "SERVICE_DISABLED"}, ConnectionStatus.NEEDS_PERMISSION),
+            (GOOGLE, {"action": "permission_lost", "reason": "MISSING_TOS"}, ConnectionStatus.NEEDS_PERMISSION),
+        ],
+        2,
+    ),
 )
 def test_what_a_platform_refused_is_synced_again_once_it_answers(installation, name, fault, stopped):
     connection = connect(installation, name)

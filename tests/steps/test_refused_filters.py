@@ -103,6 +103,7 @@ def test_archived_ads_keep_their_numbers_where_reports_come_without_a_filter(ins
     assert stored() == before
 
 
+@pytest.mark.slow
 def test_a_week_later_the_widest_filter_is_tried_again(installation, connection):
     refuse(installation, "DELETED")
     installation.sync(connection)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 from installation import shrink
+from repeats import first_quick
 
 from adpulse import presentation
 from adpulse.model import FetchKind, RunState, days_between
@@ -60,7 +61,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case[-1] for case in CASES])
+@pytest.mark.parametrize("case", first_quick([(case,) for case in CASES], 2), ids=[case[-1] for case in CASES])
 def test_an_odd_row_costs_its_leafs_day_and_is_named(installation, synced, case):
     name, aim, place, value, reason = case
     connection = synced(name)
@@ -113,7 +114,9 @@ def test_the_warning_of_a_day_stays_until_that_day_is_read_again(installation, s
 
 @pytest.mark.parametrize(
     ("name", "aim", "place", "value"),
-    [(META, {"kind": "insights"}, "data[1].ad_id", ""), (GOOGLE, {"resource": "ad_group_ad"}, "results[1].ad_group_ad.ad.id", 0)],
+    first_quick(
+        [(META, {"kind": "insights"}, "data[1].ad_id", ""), (GOOGLE, {"resource": "ad_group_ad"}, "results[1].ad_group_ad.ad.id", 0)]
+    ),
 )
 def test_a_row_whose_entity_cannot_be_told_makes_the_days_of_its_read_holes(installation, synced, name, aim, place, value):
     connection = synced(name)
@@ -160,11 +163,13 @@ def test_rows_of_several_days_are_read_again_day_by_day(installation, synced):
 
 @pytest.mark.parametrize(
     ("name", "aim", "place", "how"),
-    [
-        (META, {"kind": "ads"}, "data[0].effective_status", {"remove": True}),
-        (META, {"kind": "ads"}, "data[0].id", {"remove": True}),
-        (GOOGLE, {"resource": "ad_group_ad", "kind": "search_stream"}, "results[0].ad_group_ad.ad.id", {"remove": True}),
-    ],
+    first_quick(
+        [
+            (META, {"kind": "ads"}, "data[0].effective_status", {"remove": True}),
+            (META, {"kind": "ads"}, "data[0].id", {"remove": True}),
+            (GOOGLE, {"resource": "ad_group_ad", "kind": "search_stream"}, "results[0].ad_group_ad.ad.id", {"remove": True}),
+        ]
+    ),
 )
 def test_an_odd_entity_costs_itself_and_nobody_is_gone(installation, name, aim, place, how):
     connection = installation.connect(name)
@@ -200,12 +205,14 @@ def test_of_very_many_warnings_the_first_ten_are_shown(installation, synced):
 
 @pytest.mark.parametrize(
     ("name", "aim", "place", "value", "named"),
-    [
-        (META, {"kind": "ads"}, "data[0].effective_status", "IN_ORBIT", "ad status IN_ORBIT (1)"),
-        (META, {"kind": "campaigns"}, "data[*].objective", "OUTCOME_ORBIT", "campaign objective OUTCOME_ORBIT"),
-        (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 99, "ad_group status 99 (1)"),
-        (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 1, "ad_group status UNKNOWN (1)"),
-    ],
+    first_quick(
+        [
+            (META, {"kind": "ads"}, "data[0].effective_status", "IN_ORBIT", "ad status IN_ORBIT (1)"),
+            (META, {"kind": "campaigns"}, "data[*].objective", "OUTCOME_ORBIT", "campaign objective OUTCOME_ORBIT"),
+            (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 99, "ad_group status 99 (1)"),
+            (GOOGLE, {"resource": "ad_group"}, "results[0].ad_group.status", 1, "ad_group status UNKNOWN (1)"),
+        ]
+    ),
 )
 def test_statuses_and_types_that_nobody_knows_are_counted_until_none_is_listed(installation, name, aim, place, value, named):
     connection = installation.connect(name)

@@ -249,6 +249,7 @@ def test_every_call_of_a_sync_has_its_slot_and_is_counted(installation, sandbox)
     assert len(installation.app.ledger.calls(connection.ledger_key)) == calls
 
 
+@pytest.mark.slow
 def test_half_an_hour_of_realtime_ticks_spends_at_most_half_the_hour_beyond_the_first_sync(quiet, sandbox):
     quiet.app.workspaces.grant_realtime(quiet.workspace.id)
     connection = quiet.connect("Harbor Outdoor", frequency="realtime")

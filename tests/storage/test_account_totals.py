@@ -184,7 +184,7 @@ reads = st.lists(
 )
 
 
-@examples(15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reads=reads)
 def test_a_day_adds_up_to_the_account_after_each_read_whatever_campaigns_come_and_go(new_workspace, build, reads):
     """A read is: what each listed campaign spent, what the account spent beyond them, and how many days it covers."""

@@ -72,7 +72,7 @@ def some_gaps(draw):
     return list(dict.fromkeys(gaps))
 
 
-@examples(25)
+@examples(10)
 @given(reads=reads, gaps=some_gaps(), provider=st.sampled_from(["meta", "google"]))
 @example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 5, 1)], gaps=[], provider="meta")
 @example(reads=[(FetchKind.ADS, 0, 1), (FetchKind.ADS, 40, 1)], gaps=[refused(40), hole(0)], provider="meta")

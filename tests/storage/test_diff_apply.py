@@ -278,7 +278,7 @@ def batch_of(build, answered, generation, now):
     return made
 
 
-@examples(8)
+@examples(4)
 @given(steps=st.lists(batches(), min_size=2, max_size=4), count=st.sampled_from([1, 3, 20_000]))
 def test_any_sequence_of_answers_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
     with rows_at_once(count):

@@ -154,7 +154,7 @@ ads = st.lists(st.integers(0, 10**9), min_size=1, max_size=4)
 
 
 @given(ads, st.lists(st.integers(0, 10**9), max_size=4), st.lists(margins, min_size=2, max_size=2, unique=True))
-@examples(6)
+@examples(3)
 def test_the_days_sums_stay_the_campaigns_totals_and_leaves_that_ran_ahead_are_left_ahead(new_workspace, build, together, ahead, change):
     """``together``: ads that were read with the totals; ``ahead``: what they became when they were read again without them."""
     workspace, (before, after) = new_workspace(), change

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from repeats import first_quick
 
 from adpulse.errors import Permanent
 from adpulse.metrics import METRICS
@@ -44,12 +45,14 @@ def test_every_statement_takes_each_of_them_as_its_own():
 
 @pytest.mark.parametrize(
     "check",
-    [
-        "an_old_file_gets_the_columns",
-        "restates_nothing",
-        "the_leaves_never_told",
-        "what_the_platform_does_not_tell",
-    ],
+    first_quick(
+        [
+            "an_old_file_gets_the_columns",
+            "restates_nothing",
+            "the_leaves_never_told",
+            "what_the_platform_does_not_tell",
+        ]
+    ),
 )
 def test_a_warehouse_without_them_gets_them(old, check):
     checked(HERE / "check_more_metrics.py", "-k", check, OLD_WAREHOUSE=old.path.parent)
@@ -64,6 +67,7 @@ def test_what_was_staged_without_them_is_read(tmp_path, workspace, build):
     checked(HERE / "check_more_metrics.py", "-k", "staged", OLD_STAGING=tmp_path / "staging")
 
 
+@pytest.mark.slow
 def test_a_file_with_metrics_of_a_newer_version_is_left_alone(old, build):
     checked(HERE / "check_more_metrics.py", "-k", "gets_the_columns", OLD_WAREHOUSE=old.path.parent)
     before = old.path.read_bytes()

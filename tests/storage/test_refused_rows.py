@@ -172,7 +172,7 @@ def test_refused_rows_wait_beside_the_rows_of_their_answer(build, tmp_path):
     assert read.refused.equals(answer.refused)
 
 
-@examples(10, deadline=None)
+@examples(4, deadline=None)
 @given(refused=st.sets(st.tuples(st.integers(1, 4), st.integers(0, 2))), zero=st.booleans())
 def test_whatever_is_refused_all_other_rows_are_those_of_an_answer_without_it(build, new_workspace, rows_at_once, refused, zero):
     """Ads 1 to 4 on three days; the refused ones have no row, and keep what was stored."""

@@ -135,7 +135,7 @@ def test_a_file_from_before_goes_on_and_gets_names(workspace, build):
     assert workspace.value("SELECT max(version) FROM schema_version") == schema.latest()
 
 
-@examples(6)
+@examples(3)
 @given(steps=st.lists(st.tuples(st.sampled_from(["numbers", "walk"]), st.sampled_from(["A", "B", "C"])), min_size=1, max_size=6))
 def test_the_last_walks_name_is_shown_and_before_any_walk_the_last_numbers_name(new_workspace, build, steps):
     workspace = new_workspace()

@@ -230,7 +230,7 @@ LEAVES = st.dictionaries(st.tuples(st.sampled_from(["a1", "a2", "a3"]), st.sampl
 STEPS = st.lists(st.tuples(st.none() | LEAVES, st.none() | LEAVES).filter(any), min_size=1, max_size=5)
 
 
-@examples(6)
+@examples(3)
 @given(steps=STEPS, count=st.sampled_from([2, 20_000]))
 def test_any_sequence_of_halves_is_stored_as_a_dictionary_would(build, new_workspace, rows_at_once, steps, count):
     workspace, known = new_workspace(), {}
