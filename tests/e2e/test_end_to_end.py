@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+import requests
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
@@ -408,6 +409,34 @@ def test_an_unknown_connection_is_wrong_usage(running, command):
 
     assert (code, told.count("\n")) == (2, 1)
     assert "Nobody" in told
+
+
+def files_of_services(home):
+    return {path: path.read_bytes() for path in [home / "web.address", *(home / "prefect").glob("*.json"), *(home / "locks").iterdir()]}
+
+
+def test_the_second_is_refused_in_one_sentence_and_the_first_goes_on(running, tmp_path):
+    home = running.app.settings.home
+    before = files_of_services(home)
+    (tmp_path / "link").symlink_to(home)
+
+    refused = [running.cli("up"), running.cli("up", ADPULSE_HOME=str(tmp_path / "link"))]
+
+    address = (home / "web.address").read_text()
+    for code, told in refused:
+        assert (code, told.count("\n")) == (1, 1)
+        assert told.startswith(f"adpulse up is already running in {home} (process {running.child.pid}, since ")
+        assert address in told
+    assert files_of_services(home) == before
+    assert requests.get(running.prefect["PREFECT_API_URL"] + "/health", timeout=30).ok
+
+
+@pytest.mark.parametrize("command", ["web", "prefect-server"])
+def test_what_the_first_runs_is_not_started_a_second_time(running, command):
+    code, told = running.cli(command, "--port", "0")
+
+    assert (code, told.count("\n")) == (1, 1)
+    assert re.match(rf"adpulse {command} is already running in \S+ \(process \d+, since [^)]+ UTC, http://127.0.0.1:\d+\)", told)
 
 
 def test_nothing_of_a_token_is_in_the_logs_or_in_prefects_database(running):

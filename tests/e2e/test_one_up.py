@@ -1,8 +1,7 @@
-"""A second ``adpulse up`` beside a living one, after a killed one, and at the same instant."""
+"""A second ``adpulse up`` after a killed one, and at the same instant; commands beside a living one: tests/e2e/test_end_to_end.py."""
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,7 +11,6 @@ import time
 
 import pytest
 import requests
-from repeats import first_quick
 from running import Running, processes_of
 
 from adpulse.model import RunState
@@ -20,6 +18,8 @@ from adpulse_sandbox import Sandbox
 from deployments.owner import start_ticks
 
 SECONDS = 200
+
+pytestmark = pytest.mark.slow  # an installation of its own; who gets the lock: tests/unit/test_instance.py
 
 
 @pytest.fixture(scope="module")
@@ -40,34 +40,6 @@ def home_of(running):
     return running.app.settings.home
 
 
-def files_of(home):
-    return {path: path.read_bytes() for path in [home / "web.address", *(home / "prefect").glob("*.json"), *(home / "locks").iterdir()]}
-
-
-def test_the_second_is_refused_in_one_sentence_and_the_first_goes_on(running, tmp_path):
-    before, home = files_of(home_of(running)), home_of(running)
-    (tmp_path / "link").symlink_to(home)
-
-    refused = [running.cli("up"), running.cli("up", ADPULSE_HOME=str(tmp_path / "link"))]
-
-    address = (home / "web.address").read_text()
-    for code, told in refused:
-        assert (code, told.count("\n")) == (1, 1)
-        assert told.startswith(f"adpulse up is already running in {home} (process {running.child.pid}, since ")
-        assert address in told
-    assert files_of(home) == before
-    assert requests.get(running.prefect["PREFECT_API_URL"] + "/health", timeout=30).ok
-
-
-@pytest.mark.parametrize("command", ["web", "prefect-server"])
-def test_what_the_first_runs_is_not_started_a_second_time(running, command):
-    code, told = running.cli(command, "--port", "0")
-
-    assert (code, told.count("\n")) == (1, 1)
-    assert re.match(rf"adpulse {command} is already running in \S+ \(process \d+, since [^)]+ UTC, http://127.0.0.1:\d+\)", told)
-
-
-@pytest.mark.slow  # each of it alone: test_end_to_end.py, test_workers.py
 def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
     connection = running.connect("Harbor Outdoor", frequency="realtime")
@@ -85,7 +57,6 @@ def test_a_scheduled_run_comes_and_commands_and_a_second_worker_work_beside_it(r
     assert second.wait(60) in (0, -signal.SIGTERM)
 
 
-@pytest.mark.slow
 def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     """The Prefect server is stopped, so that it does not hear that it should end: it is left, and it holds its lock."""
     server = json.loads((home_of(running) / "prefect" / "server.json").read_text())["pid"]
@@ -102,7 +73,6 @@ def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     assert run.state is RunState.DONE
 
 
-@pytest.mark.slow  # that one of many gets the lock: tests/unit/test_instance.py
 def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox, prefect_home):
     home = prefect_home(tmp_path / "home")
     environment = {**os.environ, "ADPULSE_HOME": str(home), "ADPULSE_SANDBOX_URL": sandbox.control_url}
@@ -163,7 +133,7 @@ def _read(child, lines, ready):
             ready.set()
 
 
-@pytest.mark.parametrize("command", first_quick(["web", "prefect-server"]))  # of a living one: test_what_the_first_runs_… above
+@pytest.mark.parametrize("command", ["web", "prefect-server"])
 def test_alone_each_runs_once_and_up_leaves_it_alone(tmp_path, sandbox, prefect_home, command):
     environment = {**os.environ, "ADPULSE_HOME": str(prefect_home(tmp_path / "home")), "ADPULSE_SANDBOX_URL": sandbox.control_url}
     subprocess.run([sys.executable, "-m", "adpulse", "migrate"], env=environment, check=True)

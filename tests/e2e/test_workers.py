@@ -185,6 +185,7 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, s
     assert fleet.breaches() == []
 
 
+@pytest.mark.slow  # otherwise it would look at the next poll
 def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
     fleet.environment["PREFECT_WORKER_QUERY_SECONDS"] = "3600"
     connection = fleet.connect(ACCOUNTS[11])

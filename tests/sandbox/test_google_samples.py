@@ -13,6 +13,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from repeats import first_quick
 
 from adpulse_sandbox import Sandbox
 
@@ -63,21 +64,24 @@ def runner(google, folder):
 
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
-    [
-        ("basic_operations.get_campaigns", "-c {customer}", '"SEARCH 000" was found'),
-        ("basic_operations.get_responsive_search_ads", "-c {customer}", "Headline 0"),
-        ("basic_operations.search_for_google_ads_fields", "-n campaign.adv", "campaign.advertising_channel_type"),
-        ("account_management.list_accessible_customers", "", "customers/5557919003"),
-        ("campaign_management.get_all_disapproved_ads", "-c {customer} -i {disapproved}", "TRADEMARKS_IN_AD_TEXT"),
-        ("reporting.parallel_report_download", "-c {customer} {large} -l {manager}", "Campaign ID 20030000000 had"),
-        ("reporting.parallel_report_download", "-c {customer} -l {manager}", "Ad Group ID 150010000000 in Campaign ID 20010000000 had"),
-        ("remarketing.update_audience_target_restriction", "-c {customer} -a {ad_group}", "and name 'Group 0000' was found"),
-        ("asyncio.async_search", "-c {customer}", '"SEARCH 000" was found'),
-        ("asyncio.async_search_stream", "-c {customer}", '"SEARCH 000" was found'),
-        ("misc.set_custom_client_timeouts", "-c {customer}", "Total # of campaign IDs retrieved: 12"),
-        ("shopping_ads.get_product_category_constants", "-c {customer}", "Pet Supplies [productCategoryConstants/LEVEL2~2]"),
-        ("google-ads-account-analyzer-demo.analyzer", "-c {west}", "(Grand Catalogue, GBP, Europe/London)"),
-    ],
+    first_quick(
+        [
+            ("basic_operations.get_campaigns", "-c {customer}", '"SEARCH 000" was found'),
+            ("basic_operations.get_responsive_search_ads", "-c {customer}", "Headline 0"),
+            ("basic_operations.search_for_google_ads_fields", "-n campaign.adv", "campaign.advertising_channel_type"),
+            ("account_management.list_accessible_customers", "", "customers/5557919003"),
+            ("campaign_management.get_all_disapproved_ads", "-c {customer} -i {disapproved}", "TRADEMARKS_IN_AD_TEXT"),
+            ("reporting.parallel_report_download", "-c {customer} {large} -l {manager}", "Campaign ID 20030000000 had"),
+            ("reporting.parallel_report_download", "-c {customer} -l {manager}", "Ad Group ID 150010000000 in Campaign ID 20010000000 had"),
+            ("remarketing.update_audience_target_restriction", "-c {customer} -a {ad_group}", "and name 'Group 0000' was found"),
+            ("asyncio.async_search", "-c {customer}", '"SEARCH 000" was found'),
+            ("asyncio.async_search_stream", "-c {customer}", '"SEARCH 000" was found'),
+            ("misc.set_custom_client_timeouts", "-c {customer}", "Total # of campaign IDs retrieved: 12"),
+            ("shopping_ads.get_product_category_constants", "-c {customer}", "Pet Supplies [productCategoryConstants/LEVEL2~2]"),
+            ("google-ads-account-analyzer-demo.analyzer", "-c {west}", "(Grand Catalogue, GBP, Europe/London)"),
+        ],
+        5,
+    ),
 )
 def test_a_sample_program_runs_as_it_is(sample, name, arguments, expected):
     done = sample(name, arguments)

@@ -141,6 +141,7 @@ def test_those_who_share_a_project_stay_within_it_and_realtime_is_served_more_of
     assert max(counts[FIVE]) <= 1.2 * min(counts[FIVE])
 
 
+@pytest.mark.slow
 def test_who_goes_on_asking_is_slowed_and_the_others_are_not(engine):
     """One of ten asks all day long: its later reads pay for it, and the ledger refuses nobody."""
     project = Project(engine, 5000, [FIVE] * 10)

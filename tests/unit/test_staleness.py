@@ -157,6 +157,7 @@ def test_a_connection_of_before_there_was_staleness_counts(plane):
     assert names(plane.staleness.renew()) == [connection.name]
 
 
+@pytest.mark.slow
 def test_a_thousand_connections_are_found_by_one_statement_and_told_by_another(plane, hook):
     for number in range(1000):
         plane.connect(str(number), "5min" if number % 2 else "daily")
