@@ -92,7 +92,7 @@ def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
     Raises:
         duckdb.Error: a block is damaged or missing.
     """
-    for (table,) in warehouse.sql("SELECT table_name FROM duckdb_tables()").fetchall():
+    for (table,) in warehouse.sql("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()").fetchall():
         warehouse.sql(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()  # noqa: S608 - names from the file's own catalogue
 
 

@@ -5,7 +5,7 @@ closed and unlocked. Readers use the published copy, never the live file.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +24,14 @@ from storage.warehouse import analytics, damage, diff, erasure, schema, upsert
 from storage.warehouse.batches import RunChanges, RunFetch, portions
 from storage.warehouse.damage import Holdings, Restored
 from storage.warehouse.erasure import Contents
+from storage.warehouse.instance import CONFIG, Instance
 from storage.warehouse.one_thread import OneThread
 from storage.warehouse.sql import query
 
 # A process has one file open at a time, and one thread works on it: DuckDB's memory for comparing and writing comes on top of the
 # worker's own, and more threads need more of it and save hardly any time.
 _DUCKDB = OneThread("warehouse")
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
-
-# A checkpoint rewrites the file column by column; without a limit all columns stay in memory until its end.
-_CHECKPOINT_MEMORY = "SET memory_limit = '32MB'"
+_INSTANCE = Instance()
 
 T = TypeVar("T")
 
@@ -273,7 +271,7 @@ class Warehouse:
 
     def _with_open(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         if self._is_new():
-            with duckdb.connect(config=_CONFIG) as warehouse:
+            with duckdb.connect(config=CONFIG) as warehouse:
                 schema.create_tables(warehouse)
                 return query_open(warehouse)
         self._examine()
@@ -288,8 +286,6 @@ class Warehouse:
         self._examine()
         with self._connect(read_only=False) as warehouse:
             yield warehouse
-            with suppress(duckdb.OutOfMemoryException):  # then the checkpoint runs without the limit
-                warehouse.execute(_CHECKPOINT_MEMORY)
         self._last_fingerprint = damage.fingerprint(self._path)
 
     def _is_new(self) -> bool:
@@ -309,7 +305,7 @@ class Warehouse:
         try:
             with (
                 damage.translated(fresh, self._published),
-                duckdb.connect(fresh, config=_CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
+                duckdb.connect(fresh, config=CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
             ):
                 schema.migrate(warehouse)
                 fill(warehouse)
@@ -340,9 +336,5 @@ class Warehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with (
-            damage.translated(self._path, self._published),
-            duckdb.connect(self._path, read_only=read_only, config=_CONFIG) as warehouse,
-        ):
-            warehouse.execute("SET TimeZone = 'UTC'")
+        with damage.translated(self._path, self._published), _INSTANCE.attached(self._path, read_only=read_only) as warehouse:
             yield warehouse
