@@ -5,6 +5,7 @@ of the click, and by the day of the conversion.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from adpulse.errors import Usage
@@ -12,7 +13,7 @@ from adpulse.errors import Usage
 Attribution = tuple[str, ...]
 """What is counted instead of the platform's own choice, which is empty."""
 
-OWN = "default"
+OWN_ATTRIBUTION = "default"
 """How people write the platform's own choice."""
 
 CLICK_WINDOWS = ("1d_click", "7d_click", "28d_click")
@@ -31,12 +32,24 @@ CONVERSION_DATE = "conversion_date"
 Number = TypeVar("Number")
 
 
-def describe(attribution: Attribution) -> str:
+def describe_attribution(attribution: Attribution) -> str:
     """The attribution as people write it."""
-    return ",".join(attribution) or OWN
+    return ",".join(attribution) or OWN_ATTRIBUTION
 
 
-def windows(chosen: Sequence[str]) -> Attribution:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributionRules:
+    """What a platform lets people choose instead of its own attribution.
+
+    ``check`` returns a choice in its one order, or raises Usage with the reason. ``choices`` are all of them, ``words`` say what they are.
+    """
+
+    check: Callable[[Sequence[str]], Attribution]
+    choices: tuple[Attribution, ...]
+    words: str
+
+
+def _windows(chosen: Sequence[str]) -> Attribution:
     """The attribution of these windows: one after a click, and of views at most each of the two. In one order, whatever the words'.
 
     Raises:
@@ -45,33 +58,40 @@ def windows(chosen: Sequence[str]) -> Attribution:
     if ended := [window for window in chosen if window in ENDED_WINDOWS]:
         raise Usage(f"Meta ended the window {ended[0]} on 2026-01-12 and returns nothing for it. There are: {', '.join(WINDOWS)}.")
     if unknown := [window for window in chosen if window not in WINDOWS]:
-        raise Usage(f"'{unknown[0][:80]}' is no attribution window. There are: {', '.join(WINDOWS)}; or {OWN}, each ad set's own setting.")
+        raise Usage(f"'{unknown[0][:80]}' is no attribution window. There are: {', '.join(WINDOWS)}; or {OWN_ATTRIBUTION}.")
     if sum(window in CLICK_WINDOWS for window in chosen) != 1:
         raise Usage(f"Choose one window after a click ({', '.join(CLICK_WINDOWS)}), and beside it {' or '.join(VIEW_WINDOWS)} or both.")
     return tuple(window for window in WINDOWS if window in chosen)
 
 
-def dates(chosen: Sequence[str]) -> Attribution:
+def _dates(chosen: Sequence[str]) -> Attribution:
     """The attribution of a platform that counts conversions by the day of the click, or of the conversion.
 
     Raises:
         Usage: it is neither.
     """
     if tuple(chosen) != (CONVERSION_DATE,):
-        raise Usage(f"attribution is {OWN}, by the day of the click, or {CONVERSION_DATE}, not '{','.join(chosen)[:80]}'.")
+        raise Usage(f"attribution is {OWN_ATTRIBUTION}, by the day of the click, or {CONVERSION_DATE}, not '{','.join(chosen)[:80]}'.")
     return (CONVERSION_DATE,)
 
 
-def nothing_else(chosen: Sequence[str]) -> Attribution:
+def _nothing(chosen: Sequence[str]) -> Attribution:
     """The attribution of a platform without a choice.
 
     Raises:
         Usage: always.
     """
-    raise Usage(f"This platform has one attribution, {OWN}, and not '{','.join(chosen)[:80]}'.")
+    raise Usage(f"This platform has one attribution, {OWN_ATTRIBUTION}, and not '{','.join(chosen)[:80]}'.")
 
 
-Check = Callable[[Sequence[str]], Attribution]
+_OF_VIEWS = ((), *((window,) for window in VIEW_WINDOWS), VIEW_WINDOWS)
+IN_WINDOWS = AttributionRules(
+    check=_windows,
+    choices=tuple((click, *views) for click in CLICK_WINDOWS for views in _OF_VIEWS),
+    words="each ad set's own setting, or one window after a click (1d_click, 7d_click or 28d_click) with 1d_view, 1d_ev or both",
+)
+BY_DATE = AttributionRules(check=_dates, choices=((CONVERSION_DATE,),), words="by the day of the click, or conversion_date")
+NO_CHOICE = AttributionRules(check=_nothing, choices=(), words="the platform's own")
 
 
 def columns_of(attribution: Attribution) -> tuple[str, ...]:

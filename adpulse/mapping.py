@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from adpulse import attribution
-from adpulse.attribution import Attribution
+from adpulse.attribution import NO_CHOICE, OWN_ATTRIBUTION, Attribution, AttributionRules, describe_attribution
 from adpulse.errors import Usage
 
 KINDS = ("purchases", "leads", "installs", "visitors")
@@ -71,7 +70,7 @@ class ConversionMapping:
     def describe(self) -> str:
         """The mapping in one line, as the options of a command write it."""
         parts = [f"{metric}={','.join(getattr(self, metric))}" for metric in MAPPED]
-        attributed = [f"attribution={attribution.describe(self.attribution)}"] if self.attribution else []
+        attributed = [f"attribution={describe_attribution(self.attribution)}"] if self.attribution else []
         return " ".join([*parts, f"clicks={self.clicks.value}", *attributed])
 
     def has_types_of(self, other: "ConversionMapping") -> bool:
@@ -86,7 +85,7 @@ class MappingRules:
     ``presets``: by name, ``default`` among them. ``refusal``: why a text is no type that can be counted, None if it is one.
     ``families``: types that are reported for one event, the widest first. ``clicks``: the kinds of clicks that it reports.
     ``has_own_conversions``: whether it has totals of its own: of conversions, which a mapping may choose, and of their value.
-    ``check_attribution`` checks what a person chose instead of the platform's own attribution; ``attributions`` says what that may be.
+    ``attribution``: what may be chosen instead of the platform's own.
     ``is_result``: whether a type is something that accounts advertise for; others, such as likes, are missed by nobody.
     """
 
@@ -95,8 +94,7 @@ class MappingRules:
     families: tuple[tuple[str, ...], ...] = ()
     clicks: tuple[Clicks, ...] = (Clicks.ALL,)
     has_own_conversions: bool = False
-    check_attribution: attribution.Check = attribution.nothing_else
-    attributions: str = "the platform's own"
+    attribution: AttributionRules = NO_CHOICE
     is_result: Callable[[str], bool] = lambda _: True
 
     @property
@@ -135,7 +133,7 @@ class MappingRules:
         if metric == "clicks":
             return self._clicks(chosen)
         if metric == "attribution":
-            return () if chosen == (attribution.OWN,) else self.check_attribution(chosen)
+            return () if chosen == (OWN_ATTRIBUTION,) else self.attribution.check(chosen)
         if metric not in MAPPED:
             raise Usage(f"'{metric}' counts no types. These do: {', '.join(MAPPED)}; clicks may be {' or '.join(Clicks)}; and attribution.")
         if len(chosen) > _MOST_TYPES:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from adpulse import attribution
+from adpulse.attribution import OWN_ATTRIBUTION, describe_attribution
 from adpulse.frequency import format_duration
 from adpulse.gaps import Gap
 from adpulse.mapping import MAPPED
@@ -265,7 +265,7 @@ def mapping_lines(connection: Connection) -> list[tuple[str, str]]:
     """Each metric with what it counts."""
     mapping = mapping_of(connection)
     counted = {metric: ", ".join(getattr(mapping, metric)) or "nothing" for metric in MAPPED}
-    return [*counted.items(), ("clicks", mapping.clicks.value), ("attribution", attribution.describe(mapping.attribution))]
+    return [*counted.items(), ("clicks", mapping.clicks.value), ("attribution", describe_attribution(mapping.attribution))]
 
 
 def mapping_fields(connection: Connection) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def mapping_fields(connection: Connection) -> dict[str, Any]:
         "name": mapping.name,
         **types,
         "clicks": mapping.clicks.value,
-        "attribution": list(mapping.attribution) or [attribution.OWN],
+        "attribution": list(mapping.attribution) or [OWN_ATTRIBUTION],
         "since": _iso(connection.mapping_since),
     }
 

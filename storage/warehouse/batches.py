@@ -10,7 +10,8 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adpulse import attribution, entity_names
+from adpulse import entity_names
+from adpulse.attribution import describe_attribution
 from adpulse.campaign_range import CampaignRange
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetch_result import FetchResult
@@ -323,7 +324,7 @@ def connections_table(connections: Sequence[Connection], margins: Mapping[str, D
             "labels": list(labels.get(connection.id, ())),
             "mapping": mapping_of(connection).name,
             "mapping_since": connection.mapping_since,
-            "attribution": attribution.describe(mapping_of(connection).attribution),
+            "attribution": describe_attribution(mapping_of(connection).attribution),
         }
         for connection in {connection.id: connection for connection in connections}.values()
         if connection.id in margins
@@ -377,7 +378,7 @@ def mappings_table(connections: Sequence[Connection], written: Collection[str]) 
                 "since": connection.mapping_since,
                 "name": mapping.name,
                 "definition": mapping.describe(),
-                "attribution": attribution.describe(mapping.attribution),
+                "attribution": describe_attribution(mapping.attribution),
             }
         )
     return pa.Table.from_pylist(rows, schema=_MAPPING_SCHEMA)

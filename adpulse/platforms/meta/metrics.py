@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
-from adpulse.attribution import Attribution, parts, windows
+from adpulse.attribution import IN_WINDOWS, Attribution, parts
 from adpulse.mapping import DEFAULT, Clicks, ConversionMapping, MappingRules
 from adpulse.metrics import MICROS
 from adpulse.platforms.meta import shapes
@@ -106,8 +106,7 @@ RULES = MappingRules(
     refusal=_refusal,
     families=FAMILIES,
     clicks=tuple(Clicks),
-    check_attribution=windows,
-    attributions="each ad set's own setting, or one window after a click (1d_click, 7d_click or 28d_click) with 1d_view, 1d_ev or both",
+    attribution=IN_WINDOWS,
     is_result=_is_result,
 )
 """What a mapping may count, and the presets."""
