@@ -5,14 +5,16 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from clients import TODAY, MetaRig
+from clients import TODAY, GoogleRig, MetaRig
 from repeats import first_quick
 
 from adpulse.attribution import CLICK_WINDOWS
 from adpulse.metrics import METRICS
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import FetchKind, Heat
+from adpulse.platforms.google.metrics import RULES as GOOGLE
 from adpulse.platforms.meta.metrics import RULES
+from adpulse.services.conversion_types import span
 from adpulse_sandbox import Sandbox
 
 OF_VIEWS = (("1d_view", "1d_ev"), ("1d_view",), ("1d_ev",), ())
@@ -94,3 +96,59 @@ def test_an_account_that_sends_zeros_and_pixel_purchases_alone_counts_in_windows
         connection = by_windows(varied, windows, name)
 
         assert read(varied, connection, FetchKind.ADS) == truth(varied, connection, FetchKind.ADS, windows)
+
+
+@pytest.fixture(scope="module")
+def google(sandbox):
+    return GoogleRig(sandbox)
+
+
+def by_conversion_date(rig, **changes):
+    """The customer's connection, which counts conversions on the day on which they happened."""
+    mapping = GOOGLE.revised(GOOGLE.default, {"attribution": ["conversion_date"], **changes})
+    return replace(rig.connection(), mapping=mapping)
+
+
+@pytest.mark.parametrize("day", first_quick([(TODAY - timedelta(days=5),), (TODAY,), (TODAY - timedelta(days=40),)]), ids=str)
+def test_googles_conversions_by_conversion_date_are_the_truth_of_leaves_campaigns_and_the_customer(google, day):
+    truth_of, connection = google.sandbox.google.truth.by_conversion_date(), by_conversion_date(google)
+    now = google.sandbox.clock.now()
+    asked = {
+        truth_of.metrics: (FetchKind.ADS, FetchKind.CATEGORIES),
+        truth_of.totals: (FetchKind.CAMPAIGNS,),
+        truth_of.account_totals: (FetchKind.ACCOUNT,),
+    }
+    for ask, kinds in asked.items():
+        requests = [MetricsRequest(kind=kind, heat=Heat.COLD, since=day, until=day) for kind in kinds]
+        rows = [row for request in requests for row in google.client.metrics(connection, request, google.slot).rows.to_pylist()]
+        true = ask(connection.external_id, day, day, now).to_pylist()
+        reported = [name for name in METRICS if any(row[name] is not None for row in rows)]
+
+        assert {"conversions", "revenue", "spend"} <= set(reported)
+        for name in reported:
+            assert added_up(rows, name) == added_up(true, name)
+        assert added_up(rows, "conversions") != added_up(read_by_click(google, day, kinds), "conversions")
+
+
+def read_by_click(rig, day, kinds):
+    requests = [MetricsRequest(kind=kind, heat=Heat.COLD, since=day, until=day) for kind in kinds]
+    return [row for request in requests for row in rig.client.metrics(rig.connection(), request, rig.slot).rows.to_pylist()]
+
+
+def added_up(rows, name):
+    """What each entity has of a metric; its halves add up."""
+    sums = {}
+    for row in rows:
+        sums[row["external_id"]] = sums.get(row["external_id"], 0) + (row[name] or 0)
+    return {entity: number for entity, number in sums.items() if number}
+
+
+def test_googles_types_have_both_dates_in_one_operation(google):
+    connection, slots = by_conversion_date(google, conversions=["purchases", "leads"]), google.slots
+    since, until = span(TODAY)
+    types = google.client.conversion_types(connection, since, until, google.slot)
+
+    primary = [action.id for action in google.sandbox.google.world.customers[connection.external_id].actions if action.primary]
+    assert google.slots == slots + 1
+    assert {kind.names[1] for kind in types.types} <= set(map(str, primary))
+    assert sum(kind.count for kind in types.types) != sum(kind.counts_in["conversion_date"] for kind in types.types) > 0
