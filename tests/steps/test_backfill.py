@@ -133,8 +133,11 @@ def count_of_rows(installation, connection):
         return session.scalar(query)
 
 
-def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_fail_nothing(installation):
-    connection = synced(installation, "Corner Store 1", "hourly")
+@pytest.mark.parametrize(
+    ("name", "words"), [("Corner Store 1", "beyond 37 months"), ("Alpenglow Reisen", "granularity is not supported")], ids=["meta", "google"]
+)
+def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_fail_nothing(installation, name, words):
+    connection = synced(installation, name, "hourly")
     oldest = first_day(connection.today(installation.app.clock.now()))
     begin(installation, connection, oldest)
     (lease,) = installation.claim()
@@ -150,7 +153,7 @@ def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_f
     settle(installation.app, lease, plan, None)
 
     backfill = installation.app.backfills.of(connection.id)
-    assert "beyond 37 months" in backfill.refusal
+    assert words in backfill.refusal
     assert backfill.since == oldest
     assert installation.app.runs.get(lease.run_id).state is RunState.DONE
     assert installation.app.connections.get(connection.id).last_sync_error is None
