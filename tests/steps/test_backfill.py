@@ -125,14 +125,15 @@ def test_planned_reads_wait_when_others_took_the_sixty_calls_of_the_hour_meanwhi
     connection = synced(installation, "Corner Store 1")
     begin(installation, connection, connection.today(installation.app.clock.now()) - timedelta(days=400))
     (lease,) = installation.claim()
-    planned, key = history_of(installation, lease), connection.ledger_key
+    plan, key = installation._prepare(lease), connection.ledger_key
     for _ in range(HISTORY_CALLS):
         installation.app.ledger.take(key, connection.scope, Heat.HISTORY)
 
-    installation.take_through(lease)
+    installation._read(lease)
+    settle(installation.app, lease, plan, None)
 
     backfill = installation.app.backfills.of(connection.id)
-    assert planned
+    assert Heat.HISTORY in {fetch.heat for fetch in plan.fetches}
     assert [heat for _, heat in installation.app.ledger.calls(key)].count(Heat.HISTORY) == HISTORY_CALLS
     assert (backfill.refusal, f"{HISTORY_CALLS} calls an hour" in backfill.reason) == (None, True)
     assert backfill.next_at > installation.app.clock.now()
