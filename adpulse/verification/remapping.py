@@ -39,6 +39,8 @@ def closing(
     """
     changes: dict[str, str] = {}
     conversions = [pair for pair in comparison.pairs if pair.metric == "conversions" and pair.is_stored]
+    if not conversions:
+        changes |= _attribution(comparison, kept, rules, mapping or rules.default)
     if _differ(conversions):
         kinds = _kinds(comparison, conversions)
         in_windows = {} if kinds else _attribution(comparison, kept, rules, mapping or rules.default)

@@ -1,5 +1,6 @@
 """Which mapping would close the differences between an export and what is stored."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -136,3 +137,10 @@ def test_the_windows_by_which_the_numbers_are_stored_are_no_reason_for_a_differe
     present = RULES.revised(RULES.default, {"attribution": ["7d_click"]})
 
     assert closing(less("0.9"), in_windows(), RULES, present) == {}
+
+
+def test_an_export_without_conversions_names_the_windows_by_its_revenue():
+    own = less("0.9")
+    pairs = tuple(pair for pair in own.pairs if pair.metric != "conversions")
+
+    assert closing(replace(own, pairs=pairs), in_windows(), RULES) == {"revenue": "attribution=7d_click"}
