@@ -6,9 +6,10 @@ differ from them.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from adpulse.attribution import Attribution, parts
 from adpulse.mapping import MAPPED, Clicks, ConversionMapping, MappingRules
 
 DAYS = 28
@@ -22,6 +23,7 @@ METRICS = (*MAPPED, "revenue", "clicks")
 class ConversionType:
     """What was reported of one type. ``count`` and ``value`` are millionths; None where the platform reports none of it.
 
+    ``counts_in`` and ``values_in`` are the same by the columns of another attribution than the platform's own.
     ``names`` are those by which a mapping counts it: an action type of Meta; a category of Google and the id of a conversion action.
     """
 
@@ -29,6 +31,8 @@ class ConversionType:
     count: int | None
     value: int | None
     title: str = ""
+    counts_in: Mapping[str, int] = field(default_factory=dict, hash=False)
+    values_in: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,8 @@ def span(today: date) -> tuple[date, date]:
 
 
 def counted_types(types: ConversionTypes, mapping: ConversionMapping, rules: MappingRules) -> list[CountedType]:
-    """Every type that happened, the most frequent first, and how the mapping counts it."""
+    """Every type that happened, the most frequent first, and how the mapping counts it; the numbers are those of its attribution."""
+    types = _attributed(types, mapping.attribution) or types
     metrics = {metric: set(_chosen(types.types, mapping, rules, metric)) for metric in MAPPED}
     counted = {name for chosen in metrics.values() for kind in chosen for name in kind.names}
     happened = [kind for kind in types.types if kind.count or kind.value]
@@ -104,13 +109,32 @@ def _counted(kind: ConversionType, metrics: tuple[str, ...], counted: set[str], 
 
 
 def totals(types: ConversionTypes, mapping: ConversionMapping, rules: MappingRules) -> dict[str, int | None]:
-    """Each of ``METRICS`` as the mapping counts it."""
-    if types.withheld:
+    """Each of ``METRICS`` as the mapping counts it; None for what it counts in columns that were not read."""
+    attributed = _attributed(types, mapping.attribution)
+    if types.withheld or attributed is None:
         return dict.fromkeys(METRICS) | {"clicks": types.clicks.get(mapping.clicks)}
+    types = attributed
     counts = {metric: sum(kind.count or 0 for kind in _chosen(types.types, mapping, rules, metric)) for metric in MAPPED}
     with_value = tuple(kind for kind in types.types if kind.value is not None)
     bought = with_value if rules.has_own_conversions else _chosen(with_value, mapping, rules, "purchases")
     return {**counts, "revenue": sum(kind.value or 0 for kind in bought), "clicks": types.clicks.get(mapping.clicks)}
+
+
+def _attributed(types: ConversionTypes, attribution: Attribution) -> ConversionTypes | None:
+    """The types with the numbers of an attribution; None where types were read without its columns, by an earlier version."""
+    if not attribution:
+        return types
+    if any(kind.count for kind in types.types) and not any(kind.counts_in for kind in types.types):
+        return None
+    kinds = (
+        replace(
+            kind,
+            count=None if kind.count is None else sum(parts(kind.counts_in, attribution)),
+            value=None if kind.value is None else sum(parts(kind.values_in, attribution)),
+        )
+        for kind in types.types
+    )
+    return replace(types, types=tuple(kinds))
 
 
 def changes(types: ConversionTypes, before: ConversionMapping, after: ConversionMapping, rules: MappingRules) -> list[MetricChange]:

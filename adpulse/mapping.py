@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from adpulse.attribution import NO_CHOICE, OWN_ATTRIBUTION, Attribution, AttributionRules, describe_attribution
 from adpulse.errors import Usage
 
 KINDS = ("purchases", "leads", "installs", "visitors")
@@ -47,6 +48,7 @@ class ConversionMapping:
     visitors: tuple[str, ...]
     conversions: tuple[str, ...]
     clicks: Clicks = Clicks.ALL
+    attribution: Attribution = ()
 
     @property
     def counts_own_conversions(self) -> bool:
@@ -68,7 +70,12 @@ class ConversionMapping:
     def describe(self) -> str:
         """The mapping in one line, as the options of a command write it."""
         parts = [f"{metric}={','.join(getattr(self, metric))}" for metric in MAPPED]
-        return " ".join([*parts, f"clicks={self.clicks.value}"])
+        attributed = [f"attribution={describe_attribution(self.attribution)}"] if self.attribution else []
+        return " ".join([*parts, f"clicks={self.clicks.value}", *attributed])
+
+    def has_types_of(self, other: "ConversionMapping") -> bool:
+        """Whether it differs in its attribution at most."""
+        return replace(self, attribution=other.attribution) == other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class MappingRules:
     ``presets``: by name, ``default`` among them. ``refusal``: why a text is no type that can be counted, None if it is one.
     ``families``: types that are reported for one event, the widest first. ``clicks``: the kinds of clicks that it reports.
     ``has_own_conversions``: whether it has totals of its own: of conversions, which a mapping may choose, and of their value.
+    ``attribution``: what may be chosen instead of the platform's own.
     ``is_result``: whether a type is something that accounts advertise for; others, such as likes, are missed by nobody.
     """
 
@@ -86,6 +94,7 @@ class MappingRules:
     families: tuple[tuple[str, ...], ...] = ()
     clicks: tuple[Clicks, ...] = (Clicks.ALL,)
     has_own_conversions: bool = False
+    attribution: AttributionRules = NO_CHOICE
     is_result: Callable[[str], bool] = lambda _: True
 
     @property
@@ -104,27 +113,29 @@ class MappingRules:
         return self.presets[name]
 
     def revised(self, mapping: ConversionMapping, changes: Mapping[str, Iterable[str]], name: str | None = None) -> ConversionMapping:
-        """The mapping with other types for some metrics, or other ``clicks``; a preset where it equals one.
+        """The mapping with other types for some metrics, other ``clicks`` or ``attribution``; a preset where its types are those of one.
 
         Raises:
-            Usage: a metric, a type or a kind of clicks that cannot be chosen; the message says which and why.
+            Usage: something that cannot be chosen; the message says what and why.
         """
         values: dict[str, Any] = {metric: self._checked(metric, types) for metric, types in changes.items()}
         chosen_name = (name or (CUSTOM if mapping.name in self.presets else mapping.name)).strip()
         if not 0 < len(chosen_name) <= _LONGEST_NAME or not chosen_name.isprintable():
             raise Usage(f"The name of a mapping has 1 to {_LONGEST_NAME} printable characters.")
         revised = replace(mapping, **values)
-        same = next((preset for preset in self.presets.values() if replace(revised, name=preset.name) == preset), None)
+        same = next((name for name, preset in self.presets.items() if replace(revised, name=name).has_types_of(preset)), None)
         if same is None and chosen_name in self.presets:
             raise Usage(f"'{chosen_name}' is a preset that counts something else. Choose another name.")
-        return same or replace(revised, name=chosen_name)
+        return replace(revised, name=same or chosen_name)
 
     def _checked(self, metric: str, types: Iterable[str]) -> tuple[str, ...] | Clicks:
         chosen = tuple(dict.fromkeys(kind.strip() for kind in types if kind.strip()))
         if metric == "clicks":
             return self._clicks(chosen)
+        if metric == "attribution":
+            return () if chosen == (OWN_ATTRIBUTION,) else self.attribution.check(chosen)
         if metric not in MAPPED:
-            raise Usage(f"'{metric}' counts no types. These do: {', '.join(MAPPED)}; and clicks may be {' or '.join(Clicks)}.")
+            raise Usage(f"'{metric}' counts no types. These do: {', '.join(MAPPED)}; clicks may be {' or '.join(Clicks)}; and attribution.")
         if len(chosen) > _MOST_TYPES:
             raise Usage(f"{metric} may count {_MOST_TYPES} types at most, not {len(chosen)}.")
         if metric == "conversions" and self.has_own_conversions and chosen == (OWN,):
@@ -168,15 +179,18 @@ def parse_changes(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def to_text(mapping: ConversionMapping, rules: MappingRules) -> str:
-    """The mapping as it is stored: a preset by its name alone, so that it follows this version's definition."""
-    fields = {"name": mapping.name} if rules.presets.get(mapping.name) == mapping else asdict(mapping)
-    return json.dumps(fields)
+    """The mapping as it is stored: a preset by its name, so that it follows this version's definition, beside the attribution."""
+    preset = rules.presets.get(mapping.name)
+    if preset is None or not mapping.has_types_of(preset):
+        return json.dumps(asdict(mapping))
+    return json.dumps({"name": mapping.name} | ({"attribution": mapping.attribution} if mapping.attribution else {}))
 
 
 def from_text(text: str | None, rules: MappingRules) -> ConversionMapping:
     """A stored mapping; the default for None, and for a preset that this version does not have."""
     fields: dict[str, Any] = json.loads(text) if text else {"name": DEFAULT}
-    if len(fields) == 1:
-        return rules.presets.get(fields["name"], rules.default)
+    attributed = tuple(fields.get("attribution", ()))
+    if "clicks" not in fields:
+        return replace(rules.presets.get(fields["name"], rules.default), attribution=attributed)
     types = {metric: tuple(fields[metric]) for metric in MAPPED}
-    return ConversionMapping(name=fields["name"], clicks=Clicks(fields["clicks"]), **types)
+    return ConversionMapping(name=fields["name"], clicks=Clicks(fields["clicks"]), attribution=attributed, **types)

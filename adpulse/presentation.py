@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from adpulse.attribution import OWN_ATTRIBUTION, describe_attribution
 from adpulse.frequency import format_duration
 from adpulse.gaps import Gap
 from adpulse.mapping import MAPPED
@@ -254,23 +255,30 @@ def describe_report_filters(connection: Connection) -> str:
 
 
 def describe_mapping(connection: Connection) -> str:
-    """The name of what counts as its conversions, and since when it was chosen."""
+    """The name of what counts as its conversions, its attribution, and since when it was chosen."""
     mapping = mapping_of(connection)
-    return f"{mapping.name}, since {connection.mapping_since:%Y-%m-%d %H:%M} UTC" if connection.mapping_since else mapping.name
+    name = f"{mapping.name} in {' + '.join(mapping.attribution)}" if mapping.attribution else mapping.name
+    return f"{name}, since {connection.mapping_since:%Y-%m-%d %H:%M} UTC" if connection.mapping_since else name
 
 
 def mapping_lines(connection: Connection) -> list[tuple[str, str]]:
     """Each metric with what it counts."""
     mapping = mapping_of(connection)
     counted = {metric: ", ".join(getattr(mapping, metric)) or "nothing" for metric in MAPPED}
-    return [*counted.items(), ("clicks", mapping.clicks.value)]
+    return [*counted.items(), ("clicks", mapping.clicks.value), ("attribution", describe_attribution(mapping.attribution))]
 
 
 def mapping_fields(connection: Connection) -> dict[str, Any]:
     """The mapping and since when it was chosen, ready for JSON."""
     mapping = mapping_of(connection)
     types = {metric: list(getattr(mapping, metric)) for metric in MAPPED}
-    return {"name": mapping.name, **types, "clicks": mapping.clicks.value, "since": _iso(connection.mapping_since)}
+    return {
+        "name": mapping.name,
+        **types,
+        "clicks": mapping.clicks.value,
+        "attribution": list(mapping.attribution) or [OWN_ATTRIBUTION],
+        "since": _iso(connection.mapping_since),
+    }
 
 
 def describe_token_app(connection: Connection) -> str:

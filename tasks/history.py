@@ -10,6 +10,7 @@ from adpulse.errors import AdpulseError, BadRequest, RateLimited, TooOld, Unavai
 from adpulse.model import Connection, Fetch, Heat, Lane, Lease
 from adpulse.planner.history import later_start
 from adpulse.planner.plan import HistoryLeft, plan
+from adpulse.planner.room import history_fits_at
 from adpulse.planner.windows import DAY
 from adpulse.retry import LONGEST_BACKOFF
 from storage.control.backfills import Backfills
@@ -27,12 +28,15 @@ def read_history(
 ) -> tuple[Reading, Connection]:
     """What ``read`` returns; a read of the history that fails is set aside, so that today's numbers never fail with it.
 
-    Nothing is requested of a history that was stopped, or set aside, since the leg was planned.
+    Nothing is requested of a history that was stopped, or set aside, since the leg was planned, nor beyond its calls an hour: reads before
+    this one may have taken more calls than planned, and connections of one account share its hour.
     """
     if fetch.heat is not Heat.HISTORY:
         return read()
     since = app.backfills.since(connection.id)
     if since is None or fetch.since is None or fetch.since < since:
+        return _nothing(fetch, app.clock.now()), connection
+    if history_fits_at(app.clock.now(), app.ledger.calls(connection.ledger_key), fetch.cost) > app.clock.now():
         return _nothing(fetch, app.clock.now()), connection
     try:
         reading, connection = read()

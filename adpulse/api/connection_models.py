@@ -59,6 +59,11 @@ class MappingOut(BaseModel):
         description="Types, or names of the four above for all of their types; `platform` is Google's own total.",
     )
     clicks: Clicks = Field(description="All clicks, or those on links only (Meta).")
+    attribution: list[str] = Field(
+        examples=[["7d_click", "1d_view"]],
+        description="`default`, the platform's own (Meta: each ad set's setting; Google: the day of the click); windows of Meta, whose "
+        "conversions are added up; or `conversion_date` (Google), the day of the conversion.",
+    )
     since: At | None = Field(description="When it was chosen; null if nobody chose one.")
 
 
@@ -209,12 +214,16 @@ class MappingIn(Body):
     visitors: list[str] | None = Field(None, max_length=100, examples=[["omni_landing_page_view"]])
     conversions: list[str] | None = Field(None, max_length=100, examples=[["purchases", "leads"]])
     clicks: Clicks | None = Field(None, examples=["all"])
+    attribution: list[str] | None = Field(
+        None, max_length=8, examples=[["7d_click", "1d_view"]], description="`default` to follow the platform."
+    )
 
     @property
     def changes(self) -> dict[str, list[str]]:
         """The metrics that count other types."""
         types = {metric: types for metric in MAPPED if (types := getattr(self, metric)) is not None}
-        return types | ({"clicks": [self.clicks.value]} if self.clicks else {})
+        clicks = {"clicks": [self.clicks.value]} if self.clicks else {}
+        return types | clicks | ({} if self.attribution is None else {"attribution": self.attribution})
 
 
 class ConnectionChange(Body):

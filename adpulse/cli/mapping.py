@@ -26,7 +26,11 @@ def mapping(
     preset: Annotated[str | None, typer.Option("--preset", help="Begin with this mapping: default or purchases.")] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A metric and the types that it counts, such as leads=lead,contact_total; or clicks=link. Repeatable."),
+        typer.Option(
+            "--set",
+            help="A metric and the types that it counts, such as leads=lead,contact_total; clicks=link; or attribution=7d_click,1d_view, "
+            "attribution=conversion_date (Google) and attribution=default. Repeatable.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="What to call a mapping of your own.")] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Change nothing: show what the mapping would change.")] = False,

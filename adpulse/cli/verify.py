@@ -54,7 +54,7 @@ def verify(
     else:
         _print(existing, csv, comparison, found)
         if remapping:
-            options = " ".join(f"--set {change}" for change in remapping.values())
+            options = " ".join(f"--set {change}" for change in dict.fromkeys(remapping.values()))
             typer.echo(f"By another mapping {' and '.join(remapping)} would be equal: adpulse mapping {existing.id} {options} --preview")
     if any(one.settled for one in found):
         raise typer.Exit(1)
@@ -71,6 +71,7 @@ def _notation(sign: str | None) -> Any:  # noqa: ANN401 - imported with the comm
 
 def _print(connection: "Connection", file: Path, comparison: "Comparison", found: "list[Difference]") -> None:
     from adpulse.cli.tables import plain, print_table
+    from adpulse.platforms.registry import mapping_of
     from adpulse.verification.reasons import EXPLANATIONS
 
     first, last = comparison.export.days
@@ -83,7 +84,8 @@ def _print(connection: "Connection", file: Path, comparison: "Comparison", found
             typer.echo(f"And {len(found) - _SHOWN} more: --json has all of them.")
         for reason in dict.fromkeys(one.reason for one in found):
             typer.echo(f"{reason}: {EXPLANATIONS[reason]}")
-    for note in _notes(comparison):
+    stored = " + ".join(mapping_of(connection).attribution) or "each ad set's own"
+    for note in _notes(comparison, stored):
         typer.echo(plain(note))
     typer.secho(_verdict(comparison, found), bold=True)
 
@@ -108,8 +110,8 @@ def _shown(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _notes(comparison: "Comparison") -> Iterator[str]:
-    """What a reader must know to believe the verdict."""
+def _notes(comparison: "Comparison", stored: str) -> Iterator[str]:
+    """What a reader must know to believe the verdict; ``stored`` is the attribution of the stored numbers."""
     export = comparison.export
     if export.columns.ignored:
         yield f"Not compared: {_listed(export.columns.ignored)}."
@@ -127,7 +129,7 @@ def _notes(comparison: "Comparison") -> Iterator[str]:
     if comparison.shared_names:
         yield f"Several campaigns share a name, so their sums were compared: {_listed(comparison.shared_names)}."
     if export.attribution:
-        yield f"Attribution settings of the export: {_listed(export.attribution)}. adpulse stores each ad set's own."
+        yield f"Attribution settings of the export: {_listed(export.attribution)}. adpulse stores {stored}."
     if export.totals:
         yield f"Totals rows left out: {export.totals}."
     most = max(total.rows for total in export.sums.values())

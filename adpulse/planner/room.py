@@ -1,6 +1,6 @@
 """The calls that still fit into everything that limits an account, while a plan is made. Pure. Step: plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +18,12 @@ _PURPOSES = {
     Heat.BACKFILL: "the first sync",
     Heat.HISTORY: "older days of the history",
 }
+
+
+def history_fits_at(now: datetime, calls: Iterable[tuple[datetime, Heat]], cost: int) -> datetime:
+    """When a read of the history fits its own part of the hour, by the account's ``calls``."""
+    own = Budget(calls=tuple(call for call in calls if call[1] is Heat.HISTORY), limit=HISTORY_CALLS, hot_per_hour=0)
+    return own.fits_at(now, Heat.HISTORY, cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +75,8 @@ class Room:
         cost, first = sum(fetch.cost for fetch in piece), piece[0]
         if cost + reserved > self.hour.limit - self.hour.hot_per_hour:
             return now + WINDOW, f"{_PURPOSES[first.heat]} wait until today and the lookback leave calls"
-        own = Budget(calls=tuple(call for call in self.hour.calls if call[1] is Heat.HISTORY), limit=HISTORY_CALLS, hot_per_hour=0)
         moments = [*self._moments(now, first, cost + reserved)]
-        moments.append((own.fits_at(now, first.heat, cost), f"their {HISTORY_CALLS} calls an hour"))
+        moments.append((history_fits_at(now, self.hour.calls, cost), f"their {HISTORY_CALLS} calls an hour"))
         at, limited_by = max(moments, key=lambda moment: moment[0])
         return None if at <= now else (at, f"{_PURPOSES[first.heat]} wait for {limited_by}")
 

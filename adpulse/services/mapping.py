@@ -17,13 +17,13 @@ from storage.control.sync_requests import Ticket
 def revised(
     connection: Connection, *, preset: str | None = None, changes: Mapping[str, Iterable[str]], name: str | None = None
 ) -> ConversionMapping:
-    """The connection's mapping, or a preset, with these changes. Nothing is stored.
+    """The connection's mapping, or a preset in its attribution, with these changes. Nothing is stored.
 
     Raises:
         Usage: a preset, metric or type that cannot be chosen.
     """
-    rules = platform_of(connection.provider).mapping
-    return rules.revised(rules.preset(preset) if preset else mapping_of(connection), changes, name)
+    rules, present = platform_of(connection.provider).mapping, mapping_of(connection)
+    return rules.revised(replace(rules.preset(preset), attribution=present.attribution) if preset else present, changes, name)
 
 
 def choose(app: App, connection: Connection, mapping: ConversionMapping, *, dispatcher: Dispatch = dispatch) -> Ticket | None:

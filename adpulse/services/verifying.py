@@ -8,7 +8,7 @@ from typing import Any
 from adpulse.conversion_types import KeptTypes
 from adpulse.errors import Usage
 from adpulse.model import Connection, Level
-from adpulse.platforms.registry import platform_of
+from adpulse.platforms.registry import mapping_of, platform_of
 from adpulse.verification.columns import COMPARED
 from adpulse.verification.comparison import Comparison, Stored, StoredSum, compare
 from adpulse.verification.export import Export, Key, read_export
@@ -79,4 +79,4 @@ def _sum(row: Mapping[str, Any]) -> tuple[Key, StoredSum]:
 
 def remapping(comparison: Comparison, connection: Connection, kept: KeptTypes | None) -> Mapping[str, str]:
     """The changes of the connection's mapping that would close differences, by metric; ``kept`` is what its account reported last."""
-    return closing(comparison, kept, platform_of(connection.provider).mapping)
+    return closing(comparison, kept, platform_of(connection.provider).mapping, mapping_of(connection))

@@ -1,7 +1,7 @@
 """Why numbers differ, as far as the numbers themselves show it. Pure: rules of thumb, the surest first."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -34,12 +34,12 @@ _CANCELS = Decimal("0.25")
 """Differences of a shifted day are missing on one day and too many on the next; at the ends of the range a part stays."""
 
 
-def differences(comparison: Comparison, remapped: Collection[str] = ()) -> list[Difference]:
+def differences(comparison: Comparison, remapped: Mapping[str, str] = MappingProxyType({})) -> list[Difference]:
     """Every difference with its likely reason, the settled ones first, then by day.
 
-    ``remapped`` are metrics whose differences another mapping would close (:mod:`adpulse.verification.remapping`).
+    ``remapped`` are metrics whose differences another mapping would close, with what to set (:mod:`adpulse.verification.remapping`).
     """
-    patterns = _Patterns(comparison.pairs, frozenset(remapped))
+    patterns = _Patterns(comparison.pairs, remapped)
     names = comparison.export.campaigns
     found = [
         Difference(
@@ -67,7 +67,7 @@ class _Patterns:
     """What all pairs together show."""
 
     pairs: tuple[Pair, ...]
-    remapped: frozenset[str]
+    remapped: Mapping[str, str]
 
     def reason(self, pair: Pair, tolerance: Decimal) -> Reason:
         """Why this pair differs."""
@@ -75,6 +75,7 @@ class _Patterns:
             (not pair.is_stored, Reason.MISSING),
             (bool(pair.remainder) and abs(pair.stored - pair.remainder - pair.exported) <= tolerance, Reason.REMAINDER),
             (pair.campaign in self._shifted, Reason.ZONE),
+            (self.remapped.get(pair.metric, "").startswith("attribution="), Reason.WINDOW),
             (pair.metric in self.remapped, Reason.MAPPING),
             (pair.metric in self._mismatched, Reason.COLUMN),
             (not pair.settled, Reason.NOT_SETTLED),

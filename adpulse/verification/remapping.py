@@ -5,12 +5,14 @@ total over the days of its types, so it is compared where the export has all of 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import combinations
 
-from adpulse.conversion_types import KeptTypes
-from adpulse.mapping import KINDS, MappingRules
+from adpulse.attribution import Attribution, describe_attribution
+from adpulse.conversion_types import KeptTypes, totals
+from adpulse.mapping import KINDS, MAPPED, ConversionMapping, MappingRules
 from adpulse.verification.comparison import Comparison, Pair
 
 _MOST = Decimal("0.8")
@@ -22,17 +24,28 @@ _FEW = 3
 _NEAR = Decimal("0.05")
 """The types were read at another time than the export: by how much of it their totals may differ."""
 
+_NEARLY = Decimal("0.02")
+"""The same for totals in other windows, which are nearer to each other than those of types are."""
+
 _MICROS = 1_000_000
 
 
-def closing(comparison: Comparison, kept: KeptTypes | None, rules: MappingRules) -> Mapping[str, str]:
-    """By metric what to set, as ``adpulse mapping --set`` takes it: ``conversions=purchases``. Empty where no mapping is likely."""
+def closing(
+    comparison: Comparison, kept: KeptTypes | None, rules: MappingRules, mapping: ConversionMapping | None = None
+) -> Mapping[str, str]:
+    """By metric what to set, as ``adpulse mapping --set`` takes it: ``conversions=purchases``. Empty where no mapping is likely.
+
+    ``mapping`` is the one by which the stored numbers were counted, the platform's default by itself.
+    """
     changes: dict[str, str] = {}
     conversions = [pair for pair in comparison.pairs if pair.metric == "conversions" and pair.is_stored]
+    if not conversions:
+        changes |= _attribution(comparison, kept, rules, mapping or rules.default)
     if _differ(conversions):
         kinds = _kinds(comparison, conversions)
-        types = kinds or _types(comparison, kept, conversions, rules)
-        changes |= {"conversions": f"conversions={','.join(types)}"} if types else {}
+        in_windows = {} if kinds else _attribution(comparison, kept, rules, mapping or rules.default)
+        types = kinds or (() if in_windows else _types(comparison, kept, conversions, rules))
+        changes |= in_windows | ({"conversions": f"conversions={','.join(types)}"} if types else {})
     clicks = [pair for pair in comparison.pairs if pair.metric == "clicks" and pair.is_stored]
     if kept and _differ(clicks) and _covers(comparison, kept):
         other = [kind for kind, total in kept.types.clicks.items() if kind in rules.clicks and _is_near(clicks, kept, Decimal(total))]
@@ -63,6 +76,38 @@ def _closes(comparison: Comparison, pairs: list[Pair], kinds: Iterable[str]) -> 
         return abs(sum((counted.get(kind, Decimal(0)) for kind in kinds), Decimal(0)) - pair.exported) <= tolerance
 
     return sum(map(equals, pairs)) >= _MOST * len(pairs)
+
+
+def _attribution(comparison: Comparison, kept: KeptTypes | None, rules: MappingRules, mapping: ConversionMapping) -> dict[str, str]:
+    """Every metric of conversions, with the attribution in which all of their totals are what the export has; empty where none is near.
+
+    Of several that are near the nearest is named.
+    """
+    if kept is None or not _covers(comparison, kept):
+        return {}
+    exported: dict[str, Decimal] = {}
+    for pair in comparison.pairs:
+        if pair.metric in (*MAPPED, "revenue") and pair.is_stored and kept.since <= pair.day <= kept.until:
+            exported[pair.metric] = exported.get(pair.metric, Decimal(0)) + pair.exported
+
+    def error(attribution: Attribution) -> Decimal:
+        """By how much the worst of the totals is off, as a share."""
+        counted = totals(kept.types, replace(mapping, attribution=attribution), rules)
+        return max((_share(counted[metric], number) for metric, number in exported.items()), default=Decimal(1))
+
+    choices = ((), *rules.attribution.choices)
+    nearest = min(choices, key=error)
+    if nearest == mapping.attribution or error(nearest) > _NEARLY:
+        return {}
+    differing = [metric for metric in exported if _differ([pair for pair in comparison.pairs if pair.metric == metric and pair.is_stored])]
+    return dict.fromkeys(differing, f"attribution={describe_attribution(nearest)}")
+
+
+def _share(counted: int | None, exported: Decimal) -> Decimal:
+    """By which share of the exported number the other one differs; all of it where it is not known."""
+    if counted is None or not exported:
+        return Decimal(0 if counted == 0 and not exported else 1)
+    return abs(Decimal(counted) / _MICROS - exported) / exported
 
 
 def _types(comparison: Comparison, kept: KeptTypes | None, pairs: list[Pair], rules: MappingRules) -> tuple[str, ...]:

@@ -7,13 +7,17 @@ from zoneinfo import ZoneInfo
 
 from adpulse_sandbox.google import rules, served
 from adpulse_sandbox.google.conditions import Predicate, to_predicate
-from adpulse_sandbox.google.days import finite_range
-from adpulse_sandbox.google.errors import AdsError, query_error
+from adpulse_sandbox.google.days import finite_range, months_before
+from adpulse_sandbox.google.errors import AdsError, granularity_not_supported, query_error
 from adpulse_sandbox.google.fields import DATES, Field, Schema
 from adpulse_sandbox.google.gaql import Query
 
 _CHANGE_RESOURCES = {"change_status": ("change_status.last_change_date_time", 90), "change_event": ("change_event.change_date_time", 30)}
 """The resources that report changes: the field that must be filtered, and how many days back they go."""
+
+_FINE_SEGMENTS = ("segments.date", "segments.week", "segments.hour")
+_MONTHS_OF_DAYS = 37
+"""Daily, hourly and weekly segments of metrics are available for the last 37 months (reference of DateRangeError)."""
 
 _MAX_CHANGE_ROWS = 10_000
 _AD = "ad_group_ad.ad"
@@ -93,12 +97,15 @@ def check(query: Query, schema: Schema, now: datetime, zone: ZoneInfo, *, manage
     dated = bool(day_predicates) or any(field.name in DATES for field in select)
     if query.resource in _CHANGE_RESOURCES:
         _check_changes(query, predicates, now, zone)
+    asked_days = finite_range(day_predicates) if dated else None
+    if asked_days and asked_days[0] < months_before(today, _MONTHS_OF_DAYS) and any(field.name in _FINE_SEGMENTS for field in select):
+        raise granularity_not_supported()
     return Plan(
         resource=query.resource,
         select=select,
         predicates=tuple(predicate for predicate in predicates if predicate not in day_predicates),
         day_predicates=day_predicates,
-        days=finite_range(day_predicates) if dated else None,
+        days=asked_days,
         order_by=ordered,
         limit=query.limit,
         with_resource_names=not query.parameters.get("omit_unselected_resource_names"),

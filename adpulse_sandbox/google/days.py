@@ -40,6 +40,13 @@ def finite_range(predicates: Iterable[Predicate]) -> tuple[date, date]:
     return max(lowest), min(highest)
 
 
+def months_before(day: date, months: int) -> date:
+    """The same day so many months earlier, or the last of its month."""
+    count = day.year * 12 + day.month - 1 - months
+    last = date(count // 12 + (count % 12 + 1) // 12, (count + 1) % 12 + 1, 1) - ONE_DAY
+    return last.replace(day=min(day.day, last.day))
+
+
 def days(first: date, last: date) -> Iterator[date]:
     """The days from the first to the last, both included."""
     for number in range((last - first).days + 1):

@@ -40,6 +40,12 @@ def query_error(code: str, message: str) -> AdsError:
     return AdsError("INVALID_ARGUMENT", "query_error", code, message)
 
 
+def granularity_not_supported() -> AdsError:
+    """Days or weeks of a time for which only longer periods are reported. The words are those of the reference of DateRangeError."""
+    message = "The requested time granularity is not supported for the date range in the query."
+    return AdsError("INVALID_ARGUMENT", "date_range_error", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED", message)
+
+
 def request_error(code: str, message: str) -> AdsError:
     """An invalid request."""
     return AdsError("INVALID_ARGUMENT", "request_error", code, message)

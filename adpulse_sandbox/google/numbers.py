@@ -14,11 +14,15 @@ from adpulse_sandbox.google.days import days, segment_of
 from adpulse_sandbox.google.truth import Day, GoogleTruth, campaign_of, channel_of
 from adpulse_sandbox.google.world import AD_GROUP, ASSET_GROUP, Customer, Node
 
-QUANTITIES = ("impressions", "clicks", "cost", "views", "conversions", "value", "all_conversions", "all_value")
+_DATED = ("dated", "dated_value", "all_dated", "all_dated_value")
+"""Conversions and their value again, on the day on which they happened."""
+
+QUANTITIES = ("impressions", "clicks", "cost", "views", "conversions", "value", "all_conversions", "all_value", *_DATED)
 Sums = npt.NDArray[np.int64]
 """A row per quantity, a column per leaf or entity. Money and conversions are in millionths."""
 
 Key = tuple[str | int, ...]
+DayOf = Callable[[str, date, datetime, int | None], Day]
 _MICROS = 1_000_000
 _DEVICES = (("MOBILE", 62), ("DESKTOP", 33), ("TABLET", 5))
 _KEYWORD_SHARES = (60, 30)
@@ -68,6 +72,10 @@ def per_action(plan: Plan, customer: Customer, truth: GoogleTruth, now: datetime
         primary = np.array([action.primary for action in customer.actions])
         sums[6], sums[7] = day_numbers.conversions.sum(axis=1), day_numbers.value.sum(axis=1)
         sums[4], sums[5] = sums[6] * primary, sums[7] * primary
+        if _is_dated(plan):
+            dated = truth.dated_day_of(customer.id, day, now)
+            sums[10], sums[11] = dated.conversions.sum(axis=1), dated.value.sum(axis=1)
+            sums[8], sums[9] = sums[10] * primary, sums[11] * primary
         key = tuple(segment_of(name, day) for name in plan.segments)
         sums_by_key[key] = sums_by_key.get(key, 0) + sums
     return sums_by_key
@@ -110,30 +118,52 @@ def _days_of(plan: Plan, customer: Customer, now: datetime) -> Iterator[date]:
 def _slices(plan: Plan, customer: Customer, truth: GoogleTruth, day: date, now: datetime) -> Iterator[tuple[dict[str, str | int], Sums]]:
     """The numbers of a day, split by the selected segments."""
     dated = {name: segment_of(name, day) for name in plan.segments if name not in _SPLITTING}
-    for hour, day_numbers in _hours(plan, customer, truth, day, now):
-        for action, sums in _actions(plan, customer, day_numbers):
-            parts: list[tuple[dict[str, str | int], Sums]] = [({**dated, **hour, **action}, sums)]
-            for name, split in (("segments.device", _devices), ("segments.ad_network_type", _networks)):
-                if name in plan.segments:
-                    parts = [({**values, name: value}, part) for values, whole in parts for value, part in split(whole, customer)]
-            yield from parts
+    for values, sums in _counted(plan, customer, truth, day, now):
+        parts: list[tuple[dict[str, str | int], Sums]] = [({**dated, **values}, sums)]
+        for name, split in (("segments.device", _devices), ("segments.ad_network_type", _networks)):
+            if name in plan.segments:
+                parts = [({**values, name: value}, part) for values, whole in parts for value, part in split(whole, customer)]
+        yield from parts
+
+
+def _counted(plan: Plan, customer: Customer, truth: GoogleTruth, day: date, now: datetime) -> Iterator[tuple[dict[str, str | int], Sums]]:
+    """Every quantity of the day, by hour and conversion action. What happened on the day is computed only where it is selected."""
+    clicked = _by_hour_and_action(plan, customer, truth.day_of, day, now)
+    if not _is_dated(plan):
+        yield from ((values, np.concatenate([sums, sums[4:] * 0])) for values, sums in clicked)
+        return
+    happened = _by_hour_and_action(plan, customer, truth.dated_day_of, day, now)
+    for (values, sums), (_, dated) in zip(clicked, happened, strict=True):
+        yield values, np.concatenate([sums, dated[4:]])
+
+
+def _is_dated(plan: Plan) -> bool:
+    return any(name.endswith("by_conversion_date") for name in plan.metrics)
+
+
+def _by_hour_and_action(
+    plan: Plan, customer: Customer, day_of: DayOf, day: date, now: datetime
+) -> Iterator[tuple[dict[str, str | int], Sums]]:
+    for hour, accrued in _hours(plan, customer, day_of, day, now):
+        for action, sums in _actions(plan, customer, accrued):
+            yield {**hour, **action}, sums
 
 
 _SPLITTING = ("segments.hour", "segments.device", "segments.ad_network_type", *rules.CONVERSION_SEGMENTS)
 
 
 def _hours(
-    plan: Plan, customer: Customer, truth: GoogleTruth, day: date, now: datetime
+    plan: Plan, customer: Customer, day_of: DayOf, day: date, now: datetime
 ) -> Iterator[tuple[dict[str, str | int], tuple[Day, Day | None]]]:
     """The whole day, or each hour as a pair: the numbers accrued by its end, and those accrued by its beginning."""
     if "segments.hour" not in plan.segments:
-        yield {}, (truth.day_of(customer.id, day, now), None)
+        yield {}, (day_of(customer.id, day, now, None), None)
         return
     start = datetime.combine(day, time(), customer.zone)
     length = round((datetime.combine(day + timedelta(days=1), time(), customer.zone).timestamp() - start.timestamp()) / 3600)
     before = None
     for elapsed in range(length):
-        accrued = truth.day_of(customer.id, day, now, elapsed + 1)
+        accrued = day_of(customer.id, day, now, elapsed + 1)
         local = datetime.fromtimestamp(start.timestamp() + elapsed * 3600, customer.zone)
         yield {"segments.hour": local.hour}, (accrued, before)
         before = accrued
@@ -235,6 +265,10 @@ _METRICS: Mapping[str, Callable[[Mapping[str, int]], Any]] = {
     "conversions_value": _micros("value"),
     "all_conversions": _micros("all_conversions"),
     "all_conversions_value": _micros("all_value"),
+    "conversions_by_conversion_date": _micros("dated"),
+    "conversions_value_by_conversion_date": _micros("dated_value"),
+    "all_conversions_by_conversion_date": _micros("all_dated"),
+    "all_conversions_value_by_conversion_date": _micros("all_dated_value"),
     "ctr": _per("clicks", "impressions"),
     "average_cpc": _per("cost", "clicks"),
     "average_cost": lambda column: _per("cost", "of")({**column, "of": column["clicks"] + column["views"]}),

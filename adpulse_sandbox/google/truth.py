@@ -1,12 +1,14 @@
 """The true numbers of Google's customers: a pure function of customer, day and the instant of the request.
 
-Delivery accrues over the customer's local day and is refreshed in steps. Conversions count on the day of the click and arrive
-up to 85 days later; after three days some clicks turn out invalid and their cost is credited; after ten some purchases are
-retracted. Conversions are fractional, in whole millionths, so that sums can be compared exactly.
+Delivery accrues over the customer's local day and is refreshed in steps. Conversions count on the day of the click, or by another metric
+on the day on which they happen, and arrive up to 85 days later; after three days some clicks turn out invalid and their cost is
+credited; after ten some purchases are retracted. Conversions are fractional, in whole millionths, so that sums can be compared exactly.
 The ten metrics are implemented here from their definitions, independently of the product, which is compared with them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
@@ -69,6 +71,14 @@ class GoogleTruth:
         self._world, self._seed, self._refresh_seconds = world, seed, refresh_seconds
         self._day = lru_cache(maxsize=_CACHED_DAYS)(self._compute)
         self._final = lru_cache(maxsize=_CACHED_DAYS // 2)(self._draw)
+        self._dated = lru_cache(maxsize=_CACHED_DAYS)(self._compute_dated)
+        self._reported: Callable[[str, date, datetime], Day] = self.day_of
+
+    def by_conversion_date(self) -> "GoogleTruth":
+        """The same truth with conversions on the day on which they happened, instead of that of the click."""
+        truth = copy(self)
+        truth._reported = truth.dated_day_of  # noqa: SLF001 - of the same class
+        return truth
 
     def customer(self, customer_id: str) -> Customer:
         """The customer with this id.
@@ -82,18 +92,24 @@ class GoogleTruth:
         """Clear the caches, because a customer has changed."""
         self._day.cache_clear()
         self._final.cache_clear()
+        self._dated.cache_clear()
 
     def day_of(self, customer_id: str, day: date, as_of: datetime, hours: int | None = None) -> Day:
         """The day as the platform reports it at ``as_of``: the whole day, or the clicks of its first ``hours``."""
         step = int(as_of.timestamp()) // self._refresh_seconds * self._refresh_seconds
         return self._day(customer_id, day, step, hours)
 
+    def dated_day_of(self, customer_id: str, day: date, as_of: datetime, hours: int | None = None) -> Day:
+        """The same with the conversions that happened on the day, whenever their clicks were."""
+        step = int(as_of.timestamp()) // self._refresh_seconds * self._refresh_seconds
+        return self._dated(customer_id, day, step, hours)
+
     def metrics(self, customer_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1)) -> pa.Table:
         """Rows of ads and asset groups, both days included: external_account, level, external_id, campaign_id, date and the ten metrics."""
         customer, rows = self.customer(customer_id), []
         levels = {AD: "ad", ASSET_GROUP: "asset_group"}
         for day in days(since, until):
-            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), margin)
+            columns = _metric_columns(customer, self._reported(customer_id, day, as_of), margin)
             for index, leaf in enumerate(customer.leaves):
                 if leaf.kind in levels and any(column[index] for column in columns):
                     owner = leaf.refs[CAMPAIGN]
@@ -105,7 +121,7 @@ class GoogleTruth:
         customer, rows = self.customer(customer_id), []
         owner = [campaign_of(leaf) for leaf in customer.leaves]
         for day in days(since, until):
-            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), Decimal(1))
+            columns = _metric_columns(customer, self._reported(customer_id, day, as_of), Decimal(1))
             sums = {campaign: [0] * len(METRICS) for campaign in customer.of(CAMPAIGN)}
             for index, campaign in enumerate(owner):
                 sums[campaign] = [total + column[index] for total, column in zip(sums[campaign], columns, strict=True)]
@@ -119,7 +135,7 @@ class GoogleTruth:
         """Rows of the whole customer."""
         customer, rows = self.customer(customer_id), []
         for day in days(since, until):
-            columns = _metric_columns(customer, self.day_of(customer_id, day, as_of), Decimal(1))
+            columns = _metric_columns(customer, self._reported(customer_id, day, as_of), Decimal(1))
             values = [sum(column) for column in columns]
             values[-1] = _profit(values[METRICS.index("revenue")], values[METRICS.index("spend")], margin)
             if any(values):
@@ -166,6 +182,26 @@ class GoogleTruth:
         conversions = arrived * final.credit
         value = arrived * (final.order_value * final.credit // _MICROS)
         return Day(**parts, conversions=conversions, value=value)
+
+    def _compute_dated(self, customer_id: str, day: date, step: int, hours: int | None) -> Day:
+        customer, start = self.customer(customer_id), _midnight(self.customer(customer_id), day)
+        now = datetime.fromtimestamp(step, UTC)
+        until = now if hours is None else min(now, start + timedelta(hours=hours))
+        clicked = self.day_of(customer_id, day, now, hours)
+        conversions, value = np.zeros_like(clicked.conversions), np.zeros_like(clicked.value)
+        for number, lag in enumerate(LAGS_DAYS):
+            click_day = day - timedelta(days=lag)
+            begin, end = _midnight(customer, click_day), _midnight(customer, click_day + timedelta(days=1))
+            if (until - begin) / timedelta(days=1) < (lag and lag + 0.4):
+                continue
+            final = self._final(customer_id, click_day)
+            share = _share(customer, begin, (end - begin).total_seconds(), until)
+            arrived = np.floor(final.counts[:, :, number] * share).astype(np.int64)
+            if (now - begin) / timedelta(days=1) >= _RETRACTED_AFTER:
+                arrived -= (arrived + 1) // 3 * final.retracted
+            conversions += arrived * final.credit
+            value += arrived * (final.order_value * final.credit // _MICROS)
+        return replace(clicked, conversions=conversions, value=value)
 
     def _draw(self, customer_id: str, day: date) -> _FullDay:
         """Draw the final numbers of a whole day, independently of the time of the request."""

@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from adpulse_sandbox.meta.actions import OF_ACTIONS, in_window
 from adpulse_sandbox.meta.entities import property_of
 from adpulse_sandbox.meta.report_fields import OF_VIDEO, Row, number, order, render
 from adpulse_sandbox.meta.report_request import METRIC_FILTERS, Query
 from adpulse_sandbox.meta.statuses import DELETED, HIDDEN_STATUSES
-from adpulse_sandbox.meta.truth import Day, Truth, campaign_of
-from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Entity
+from adpulse_sandbox.meta.truth import Day, Truth, campaign_of, in_windows
+from adpulse_sandbox.meta.windows import CLICKS, SERVED, VIEW
+from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Count = TypeVar("Count", int, Numbers)
@@ -57,7 +59,7 @@ _VIDEO: Mapping[str, int] = {
     "video_p95_watched_actions": 18,
     "video_p100_watched_actions": 20,
 }
-"""One view of so many impressions. They are summed only for reports that ask for them."""
+"""One view of so many impressions."""
 
 PEOPLE: Mapping[str, Callable[[Day], Numbers]] = {
     "reach": _people,
@@ -83,7 +85,7 @@ class Report:
 
     def __init__(self, truth: Truth, query: Query, as_of: datetime) -> None:
         self._truth, self._query, self._as_of = truth, query, as_of
-        self._video = _video(query)
+        self._extra = _extra(query)
         self._group_of_ad = _groups(query, as_of)
         # Reversed, so that a group is represented by its first ad.
         self._members = {group: query.account.ads[index] for index, group in reversed(self._group_of_ad.items())}
@@ -101,7 +103,7 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """The requested fields of all rows together, people counted once."""
         query = replace(self._query, level="account", fields=dict.fromkeys(self._query.summary))
-        total = dict.fromkeys((*QUANTITIES, *PEOPLE, *self._video), 0)
+        total = dict.fromkeys((*QUANTITIES, *PEOPLE, *self._extra), 0)
         largest = dict.fromkeys(PEOPLE, 0)
         for period in self._periods:
             groups = [group for group, _ in self._rows(period)]
@@ -119,7 +121,7 @@ class Report:
     def _periods(self) -> list[_Period]:
         count = max(self._group_of_ad.values(), default=-1) + 1
         return [
-            _Period(since, until, *_sums(self._days(since, until), self._owners, count, self._video))
+            _Period(since, until, *_sums(self._days(since, until), self._owners, count, self._extra))
             for since, until in self._query.periods
         ]
 
@@ -139,24 +141,39 @@ class Report:
                 yield group, row
 
 
-def _video(query: Query) -> tuple[str, ...]:
+def _extra(query: Query) -> Mapping[str, Callable[[Day], Numbers]]:
+    """Quantities that are summed only for reports that ask for them: of videos, and of attribution windows."""
     fields = (*query.fields, *query.summary, *(field for field, _ in query.sort))
-    return tuple(_VIDEO) if any(name.startswith("video") or name in OF_VIDEO for name in fields) else ()
+    with_video = any(name.startswith("video") or name in OF_VIDEO for name in fields)
+    video = {name: _views_of_video(share) for name, share in _VIDEO.items()} if with_video else {}
+    windows = [window for window in query.windows if window in SERVED]
+    return video | {in_window(name, window): _of_window(query.account, name, window) for window in windows for name in OF_ACTIONS}
 
 
-def _columns(day: Day, video: Sequence[str]) -> dict[str, Numbers]:
-    views = {name: day.impressions // _VIDEO[name] for name in video}
-    return {**{name: of_day(day) for name, of_day in {**QUANTITIES, **PEOPLE}.items()}, **views}
+def _views_of_video(share: int) -> Callable[[Day], Numbers]:
+    return lambda day: day.impressions // share
 
 
-def _sums(days: Iterator[Day], owners: Numbers, count: int, video: Sequence[str]) -> tuple[dict[str, Numbers], dict[str, Numbers]]:
+def _of_window(account: Account, name: str, window: str) -> Callable[[Day], Numbers]:
+    """A quantity as one attribution window counts it. Clicks count in each click window, views in that of views."""
+    shares = {"clicks": window in CLICKS, "link_clicks": window in CLICKS, "views": window == VIEW}
+    return lambda day: QUANTITIES[name](in_windows(day, account, (window,))) * shares.get(name, True)
+
+
+def _columns(day: Day, extra: Mapping[str, Callable[[Day], Numbers]]) -> dict[str, Numbers]:
+    return {name: of_day(day) for name, of_day in {**QUANTITIES, **PEOPLE, **extra}.items()}
+
+
+def _sums(
+    days: Iterator[Day], owners: Numbers, count: int, extra: Mapping[str, Callable[[Day], Numbers]]
+) -> tuple[dict[str, Numbers], dict[str, Numbers]]:
     """The sums of each group by quantity, and the largest cells of each kind of people."""
-    sums = {name: np.zeros(count, dtype=np.int64) for name in (*QUANTITIES, *PEOPLE, *video)}
+    sums = {name: np.zeros(count, dtype=np.int64) for name in (*QUANTITIES, *PEOPLE, *extra)}
     largest = {name: np.zeros(count, dtype=np.int64) for name in PEOPLE}
     inside = owners >= 0
     for day in days:
         chosen = inside & day.delivered
-        for name, values in _columns(day, video).items():
+        for name, values in _columns(day, extra).items():
             np.add.at(sums[name], owners[chosen], values[chosen].astype(np.int64))
             if name in largest:
                 np.maximum.at(largest[name], owners[chosen], values[chosen].astype(np.int64))

@@ -150,11 +150,14 @@ def _listed(kind: str, of_row: Callable[[Row], str | None]) -> Callable[[Row], l
 
 
 def _actions(name: str) -> Callable[[Row], Any]:
-    """A list of actions. Meta withholds it where ad sets of different attribution settings are summed and no window is requested."""
+    """A list of actions. Meta withholds it where ad sets of different attribution settings are summed.
+
+    It does not where windows are requested, other than ``default`` (page "Ads Action Stats").
+    """
 
     def of_row(row: Row) -> Any:
         query = row.query
-        if not query.windows and query.level != AD and len(_settings(row)) > 1:
+        if set(query.windows) <= {"default"} and query.level != AD and len(_settings(row)) > 1:
             return None
         flavour = row.member.index if query.level == AD else None
         return reported_actions(row.spec, row.values, query.windows, flavour, query.action_breakdowns)[name]

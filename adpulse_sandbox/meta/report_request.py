@@ -20,6 +20,7 @@ from adpulse_sandbox.meta.parameters import (
 )
 from adpulse_sandbox.meta.periods import Period, periods
 from adpulse_sandbox.meta.statuses import check_report
+from adpulse_sandbox.meta.windows import SERVED
 from adpulse_sandbox.meta.world import AD, AD_SET, CAMPAIGN, Account, Entity
 
 LEVELS = ("account", CAMPAIGN, AD_SET, AD)
@@ -40,8 +41,7 @@ _OTHER_FILTERS = frozenset(
     for prefix in ("", "ad.", "adset.", "campaign.", "account.")
     for name in ("action_type", "objective", "updated_time", "created_time", "optimization_goal", "buying_type", "placement", "labels")
 )
-SERVED_WINDOWS = ("1d_click", "7d_click", "28d_click", "1d_view")
-_EMPTY_WINDOWS = ("1d_ev", "dda", "default", "skan_click", "skan_view")
+_EMPTY_WINDOWS = ("dda", "default", "skan_click", "skan_view")
 """Windows in which the world has no actions, beside ``default``, whose count is the action's ``value``."""
 
 ACTION_BREAKDOWNS = ("action_type", "action_target_id", "action_destination")
@@ -195,7 +195,7 @@ def _windows(params: Mapping[str, str], names: Names) -> list[str]:
     requested = parse_list(name, params.get(name))
     check_values(name, requested, names.values(name))
     for window in requested:
-        if window not in (*SERVED_WINDOWS, *_EMPTY_WINDOWS, *names.ended_values[name]):
+        if window not in (*SERVED, *_EMPTY_WINDOWS, *names.ended_values[name]):
             raise unsupported(f"the attribution window {window} of insights")
     return requested
 

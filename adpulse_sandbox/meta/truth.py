@@ -7,7 +7,8 @@ with them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from adpulse_sandbox.meta.windows import count_arrivals, count_conversions
 from adpulse_sandbox.meta.world import ACCOUNT, AD, AD_SET, CAMPAIGN, Account, Entity, World
 
 METRICS = ("impressions", "clicks", "spend", "conversions", "revenue", "leads", "installs", "purchases", "visitors", "profit")
@@ -76,6 +78,13 @@ class Truth:
         self._turns = turns
         self._day = lru_cache(maxsize=512)(self._compute if turns == 1 else self._compute_in_turns)
         self._final = lru_cache(maxsize=512)(self._draw)
+        self.windows: tuple[str, ...] = ()
+
+    def counting_in(self, *windows: str) -> "Truth":
+        """The same truth with conversions of these attribution windows added up, instead of each ad set's own setting."""
+        truth = copy(self)
+        truth.windows = windows
+        return truth
 
     def account(self, account_id: str) -> Account:
         """The account with this id.
@@ -100,7 +109,7 @@ class Truth:
         rows: list[tuple[object, ...]] = []
         for day in _days(since, until):
             delivery = self.day_of(account_id, day, as_of)
-            values = _metric_columns(delivery, account.spec.minor_units, margin)
+            values = _metric_columns(in_windows(delivery, account, self.windows), account.spec.minor_units, margin)
             for index in np.flatnonzero(delivery.reported).tolist():
                 ad = account.ads[index]
                 rows.append((account_id, AD, ad.id, campaign_of(ad).id, day, *(column[index] for column in values)))
@@ -116,11 +125,12 @@ class Truth:
         account = self.account(account_id)
         hides_deleted, silent_zeros = not account.spec.reports_deleted, not account.spec.sends_zeros
         owners = campaign_indexes(account)
-        withholding = set() if complete else {campaign.index for campaign in account.campaigns if mixed_settings(account, campaign)}
+        mixed = {campaign.index for campaign in account.campaigns if mixed_settings(account, campaign)}
+        withholding = set() if complete or self.windows else mixed
         rows: list[tuple[object, ...]] = []
         for day in _days(since, until):
             delivery = self.day_of(account_id, day, as_of)
-            sums = _sums(delivery, owners, len(account.campaigns), account.spec.minor_units)
+            sums = _sums_in_windows(delivery, account, owners, len(account.campaigns), self.windows)
             for campaign in account.campaigns:
                 if not sums["rows"][campaign.index] or (hides_deleted and campaign.effective_status(as_of) == "DELETED"):
                     continue
@@ -133,11 +143,11 @@ class Truth:
     ) -> pa.Table:
         """Rows of the whole account, deleted campaigns included. Without ``complete``, metrics that Meta withholds are null."""
         account = self.account(account_id)
-        withheld = not complete and len({ad_set.setting for ad_set in account.ad_sets}) > 1
+        withheld = not (complete or self.windows) and len({ad_set.setting for ad_set in account.ad_sets}) > 1
         rows: list[tuple[object, ...]] = []
         for day in _days(since, until):
             delivery = self.day_of(account_id, day, as_of)
-            sums = _sums(delivery, np.zeros(len(account.ads), dtype=np.int64), 1, account.spec.minor_units)
+            sums = _sums_in_windows(delivery, account, np.zeros(len(account.ads), dtype=np.int64), 1, self.windows)
             if sums["rows"][0]:
                 silent = withheld or not (complete or account.spec.sends_zeros or sums["actions"][0])
                 rows.append((account_id, ACCOUNT, account_id, "", day, *_total(sums, 0, margin, withheld=silent)))
@@ -227,6 +237,20 @@ class Truth:
         )
 
 
+def in_windows(day: Day, account: Account, windows: Sequence[str]) -> Day:
+    """The day as these attribution windows count it together; as each ad set's own setting does without any."""
+    if not windows:
+        return day
+    return replace(
+        day,
+        purchases=count_conversions(day.purchases, account, windows),
+        off_meta=count_conversions(day.off_meta, account, windows),
+        leads=count_conversions(day.leads, account, windows),
+        installs=count_conversions(day.installs, account, windows),
+        visitors=count_arrivals(day.visitors, windows),
+    )
+
+
 def campaign_of(ad: Entity) -> Entity:
     """The campaign above an ad."""
     assert ad.parent is not None  # noqa: S101 - true by construction, for the type checker
@@ -298,6 +322,14 @@ def _metric_columns(day: Day, minor_units: int, margin: Decimal) -> list[list[in
     actions = tuple(count * 1_000_000 for count in (day.leads, day.installs, day.purchases, day.visitors))
     columns: list[list[int]] = [column.tolist() for column in (*counted, *actions)]
     return [*columns, [_profit(earned, paid, margin) for earned, paid in zip(columns[4], columns[2], strict=True)]]
+
+
+def _sums_in_windows(day: Day, account: Account, owners: Ints, campaigns: int, windows: Sequence[str]) -> dict[str, list[int]]:
+    """The sums of each campaign in these windows; whether it has any action is that of its own setting, as an answer lists these."""
+    units = account.spec.minor_units
+    return _sums(in_windows(day, account, windows), owners, campaigns, units) | {
+        "actions": _sums(day, owners, campaigns, units)["actions"],
+    }
 
 
 def _sums(day: Day, owners: Ints, campaigns: int, minor_units: int) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adpulse import entity_names
+from adpulse.attribution import describe_attribution
 from adpulse.campaign_range import CampaignRange
 from adpulse.entities import ENTITY_SCHEMA
 from adpulse.fetch_result import FetchResult
@@ -292,6 +293,9 @@ _CONNECTION_SCHEMA = pa.schema(
         pa.field("gross_margin", pa.decimal128(9, 6)),
         pa.field("frequency", pa.string()),
         pa.field("labels", pa.list_(pa.string())),
+        pa.field("mapping", pa.string()),
+        pa.field("mapping_since", pa.timestamp("us", "UTC")),
+        pa.field("attribution", pa.string()),
     ]
 )
 
@@ -318,6 +322,9 @@ def connections_table(connections: Sequence[Connection], margins: Mapping[str, D
             "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
             "frequency": connection.frequency.value,
             "labels": list(labels.get(connection.id, ())),
+            "mapping": mapping_of(connection).name,
+            "mapping_since": connection.mapping_since,
+            "attribution": describe_attribution(mapping_of(connection).attribution),
         }
         for connection in {connection.id: connection for connection in connections}.values()
         if connection.id in margins
@@ -355,6 +362,7 @@ _MAPPING_SCHEMA = pa.schema(
         pa.field("since", pa.timestamp("us", "UTC")),
         pa.field("name", pa.string()),
         pa.field("definition", pa.string()),
+        pa.field("attribution", pa.string()),
     ]
 )
 
@@ -364,6 +372,13 @@ def mappings_table(connections: Sequence[Connection], written: Collection[str]) 
     rows = []
     for connection in {connection.id: connection for connection in connections if connection.id in written}.values():
         mapping = mapping_of(connection)
-        since = connection.mapping_since
-        rows.append({"connection_id": connection.id, "since": since, "name": mapping.name, "definition": mapping.describe()})
+        rows.append(
+            {
+                "connection_id": connection.id,
+                "since": connection.mapping_since,
+                "name": mapping.name,
+                "definition": mapping.describe(),
+                "attribution": describe_attribution(mapping.attribution),
+            }
+        )
     return pa.Table.from_pylist(rows, schema=_MAPPING_SCHEMA)

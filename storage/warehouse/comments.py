@@ -26,6 +26,8 @@ _COLUMNS: Mapping[str, str] = {
     "ad_set": "Name of the ad set or ad group",
     "ad_set_id": "The platform's id of the ad set or ad group; null for asset groups and for what is not reported at ad level",
     "applied_at": "When it was written, UTC",
+    "attribution": "default, the platform's own (Meta: each ad set's setting; Google: the day of the click); windows of Meta, added up; or "
+    "conversion_date (Google), the day of the conversion",
     "attributes": "What else the platform reports of the entity, as JSON with sorted keys, in the platform's own names and units",
     "before": "The value before the change: units of the connection's currency, or a count; null where there was none",
     "campaign": "Name of the campaign",
@@ -73,6 +75,8 @@ _COLUMNS: Mapping[str, str] = {
     "level": "What the row is about: ad, asset_group, campaign, account, or unreported, what no ad or campaign is reported for",
     "lifetime_budget": "Budget of its whole life, in units of the connection's currency; null where there is none at this level",
     "link": "Where the ad leads to, where the platform reports it",
+    "mapping": "What counts as its conversions, the mapping's name; as of the last write",
+    "mapping_since": "When somebody chose the mapping, UTC; null if nobody did",
     "metric": "Name of the metric",
     "name": "Name, as the platform reports it",
     "objective": "The objective (Meta), the optimisation goal (Meta's ad sets), or the channel or type (Google), in the platform's words",

@@ -136,10 +136,12 @@ def test_another_mapping_is_shown_with_its_instant_and_queues_a_sync_that_reads_
     assert ask("GET", path, team.viewer).json()["mapping"]["since"] is None
 
     wanted = {"preset": "purchases", "name": "Sales", "visitors": [], "clicks": "link"}
+    wanted |= {"attribution": ["1d_view", "7d_click"]}
     changed = ask("PATCH", path, team.editor, json={"mapping": wanted}).json()
 
     mapping = changed["mapping"]
     assert (mapping["name"], mapping["conversions"], mapping["visitors"], mapping["clicks"]) == ("Sales", ["purchases"], [], "link")
+    assert mapping["attribution"] == ["7d_click", "1d_view"]
     assert (datetime.fromisoformat(mapping["since"]), changed["sync_status"]) == (now, "queued")
     installation.finish(installation.work(installation.claim())[0])
     latest = "SELECT max(date) FROM metric_facts WHERE visitors <> 0 AND connection_id = ?"

@@ -79,6 +79,7 @@ def test_a_preset_or_types_of_ones_own_are_chosen_on_the_connections_page(visit,
     visit(session, "POST", f"{path}/mapping", data={"preset": "purchases"})
     assert find().name == "purchases"
     types = {"purchases": "omni_purchase", "leads": "lead, contact_total", "conversions": "purchases, leads", "clicks": "link"}
+    types |= {"attribution": "7d_click, 1d_view"}
     visit(session, "POST", f"{path}/mapping", data=types)
     refused = visit(session, "POST", f"{path}/mapping", data=types | {"leads": "Leads!"})
 
@@ -91,7 +92,10 @@ def test_a_preset_or_types_of_ones_own_are_chosen_on_the_connections_page(visit,
     )
     shown = visit(session, "GET", path).text
     assert 'value="lead, contact_total"' in shown
-    assert "custom, since" in words(visit(session, "GET", path))
+    assert "custom in 7d_click + 1d_view, since" in words(visit(session, "GET", path))
+    assert 'name="attribution" value="7d_click, 1d_view"' in shown
+    visit(session, "POST", f"{path}/mapping", data={"preset": "purchases"})
+    assert (find().name, find().attribution) == ("purchases", ("7d_click", "1d_view"))
 
 
 def reported(installation, connection, **counts):

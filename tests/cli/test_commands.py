@@ -209,16 +209,19 @@ def test_a_wrong_limit_changes_nothing(adpulse, installation, connected, value):
 
 def test_a_mapping_is_shown_and_chosen_and_the_sync_that_follows_it_is_queued(adpulse, installation, connected):
     before = adpulse("mapping", connected.name)
-    code, out, _ = adpulse("mapping", connected.name, "--preset", "purchases", "--set", "clicks=link", "--name", "Sales")
+    code, out, _ = adpulse(
+        "mapping", connected.name, "--preset", "purchases", "--set", "clicks=link", "--set", "attribution=28d_click", "--name", "Sales"
+    )
 
     (run,) = installation.app.runs.history(connected.id)
     assert (before[0], "conversions     purchases, leads, installs" in before[1]) == (0, True)
     assert (code, run.state) == (0, RunState.QUEUED)
     assert f"read again by the sync that is queued: {run.id}" in out
-    assert "mapping Sales, since" in out
+    assert "mapping Sales in 28d_click, since" in out
     shown = json.loads(adpulse("mapping", connected.name, "--json")[1])
     assert (shown["name"], shown["conversions"], shown["clicks"]) == ("Sales", ["purchases"], "link")
-    assert "Sales, since" in adpulse("status", connected.name)[1]
+    assert shown["attribution"] == ["28d_click"]
+    assert "Sales in 28d_click, since" in adpulse("status", connected.name)[1]
 
 
 def test_the_types_of_the_account_are_listed_and_read_once_an_hour(adpulse, installation, connected):

@@ -319,3 +319,32 @@ def test_answers_that_were_counted_by_the_earlier_mapping_are_read_again(rig):
     expected = rig.expected_of_meta(connection, lambda day: day.clicks * 9 // 100 * 1_000_000)
     stored = rig.stored(connection, "conversions")
     assert {key: stored[key] for key in stored if key[1] >= since} == {key: expected[key] for key in expected if key[1] >= since} != {}
+
+
+@pytest.mark.slow  # an attribution is stored and read again as any other part of a mapping is
+def test_another_attribution_reads_the_lookback_again_and_is_the_cause_of_what_changed(rig):
+    installation = rig.installation
+    connection = installation.connect("Optic Corner", token="varied")
+    assert installation.sync(connection).state is RunState.DONE
+    rig.sandbox.clock.advance(60)
+    before = rig.sandbox.clock.now()
+
+    rig.choose(connection, {"attribution": ["1d_click", "1d_ev"]})
+    run = installation.finish(installation.work(installation.claim())[0])
+
+    today, since = connection.today(before), connection.today(before) - timedelta(days=28)
+    changes = installation.rows(CHANGES, [connection.id, before])
+    truth = rig.sandbox.truth.counting_in("1d_click", "1d_ev")
+    expected = {
+        (row["external_id"], row["date"]): row["purchases"]
+        for row in truth.metrics(connection.external_id, since, today - timedelta(days=1), before).to_pylist()
+        if row["purchases"]
+    }
+    query = "SELECT external_id, date, purchases FROM metric_facts WHERE connection_id = ? AND purchases <> 0 AND date BETWEEN ? AND ?"
+    stored = installation.rows(query, [connection.id, since, today - timedelta(days=1)])
+    assert run.state is RunState.DONE
+    assert {cause for day, cause, _ in changes if day < today} == {"mapping"}
+    assert {(leaf, day): number for leaf, day, number in stored} == expected != {}
+    assert installation.app.warehouse(connection.workspace_id).applied_since(run.id, 0).restated is None
+    history = "SELECT name, attribution FROM mappings WHERE connection_id = ? ORDER BY since"
+    assert installation.rows(history, [connection.id]) == [("default", "default"), ("default", "1d_click,1d_ev")]

@@ -17,7 +17,7 @@ EQUAL_TO_DEFAULT = {
     "action_breakdowns": {"action_type"},
     "summary_action_breakdowns": {"action_type"},
     # Windows in which the world has no actions, and those that ended.
-    "action_attribution_windows": {"1d_ev", "dda", "default", "skan_click", "skan_view", "7d_view", "28d_view"},
+    "action_attribution_windows": {"dda", "default", "skan_click", "skan_view", "7d_view", "28d_view"},
     "default_summary": {"false"},
     "time_increment": {"all_days"},
     "is_completed": {"false"},

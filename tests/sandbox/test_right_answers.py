@@ -394,7 +394,7 @@ def test_windows_stand_beside_the_value_and_leave_it_alone(ask, path):
 
     assert by_type(windowed["actions"]) == by_type(plain["actions"])
     click = next(action for action in windowed["actions"] if action["action_type"] == "link_click")
-    assert click == {"action_type": "link_click", "value": "12", "1d_click": "9", "7d_click": "11", "1d_view": "1"}
+    assert click == {"action_type": "link_click", "value": "12", "1d_click": "12", "7d_click": "12"}
     assert all(set(action) == {"action_type", "value"} for action in plain["actions"])
 
 
@@ -499,6 +499,21 @@ def test_a_deleted_campaign_has_no_row_but_counts_in_the_account(ask, standing):
     assert cents(total["spend"]) == cents(of_deleted["spend"]) + sum(cents(row["spend"]) for row in rows)
 
 
+def test_the_windows_of_an_ad_sets_own_setting_add_up_to_the_value(ask, path):
+    windows = ["1d_click", "7d_click", "28d_click", "1d_view", "1d_ev"]
+    params = {"level": "ad", "limit": "500", "time_range": FIRST_OF_MARCH, "fields": "actions,attribution_setting"}
+    own = {"7d_click": ["7d_click"], "1d_click": ["1d_click"], "1d_view_7d_click": ["1d_view", "7d_click"]}
+
+    rows = ask(f"{path}/insights", **params, action_attribution_windows=windows).json()["data"]
+
+    bought = [(row, action) for row in rows for action in row.get("actions", []) if action["action_type"] == "purchase"]
+    assert {row["attribution_setting"] for row, _ in bought} == own.keys()
+    for row, action in bought:
+        assert sum(int(action.get(window, 0)) for window in own[row["attribution_setting"]]) == int(action["value"])
+        assert int(action.get("1d_click", 0)) <= int(action.get("7d_click", 0)) <= int(action.get("28d_click", 0))
+    assert any("1d_ev" in action for _, action in bought)
+
+
 def test_a_campaign_of_mixed_attribution_settings_reports_no_actions_but_its_ads_do(ask, path, harbor):
     params = {"limit": "500", "time_range": FIRST_OF_MARCH}
     mixed = {harbor.campaigns[3].id, harbor.campaigns[8].id}
@@ -512,6 +527,8 @@ def test_a_campaign_of_mixed_attribution_settings_reports_no_actions_but_its_ads
     assert not [row for row in campaigns if row["campaign_id"] in mixed and "action_values" in row]
     assert all(int(row["clicks"]) > 0 for row in campaigns)
     assert all("actions" in row for row in windowed)
+    by_default = ask.rows(f"{path}/insights", level="campaign", fields=fields, action_attribution_windows=["default"], **params)
+    assert by_default == campaigns
     assert all("actions" in row for row in ad_sets if "clicks" in row)
     assert mixed <= {row["campaign_id"] for row in ad_sets}
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from adpulse.errors import Usage
 from adpulse.model import Fetch, FetchKind, Heat, Lane, RunState
 from adpulse.planner.history import first_day
+from adpulse.planner.room import HISTORY_CALLS
 from adpulse.services import backfilling, reconciling
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.world import BEGINNING
@@ -120,6 +121,24 @@ def test_killed_legs_are_gone_on_with_and_nothing_of_the_history_is_read_twice(i
     assert count_of_rows(installation, connection) <= 200
 
 
+def test_planned_reads_wait_when_others_took_the_sixty_calls_of_the_hour_meanwhile(installation):
+    connection = synced(installation, "Corner Store 1")
+    begin(installation, connection, connection.today(installation.app.clock.now()) - timedelta(days=400))
+    (lease,) = installation.claim()
+    plan, key = installation._prepare(lease), connection.ledger_key
+    for _ in range(HISTORY_CALLS):
+        installation.app.ledger.take(key, connection.scope, Heat.HISTORY)
+
+    installation._read(lease)
+    settle(installation.app, lease, plan, None)
+
+    backfill = installation.app.backfills.of(connection.id)
+    assert Heat.HISTORY in {fetch.heat for fetch in plan.fetches}
+    assert [heat for _, heat in installation.app.ledger.calls(key)].count(Heat.HISTORY) == HISTORY_CALLS
+    assert (backfill.refusal, f"{HISTORY_CALLS} calls an hour" in backfill.reason) == (None, True)
+    assert backfill.next_at > installation.app.clock.now()
+
+
 def history_of(installation, lease):
     """What the leg is about to request of the history."""
     plan = installation._prepare(lease)
@@ -133,8 +152,11 @@ def count_of_rows(installation, connection):
         return session.scalar(query)
 
 
-def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_fail_nothing(installation):
-    connection = synced(installation, "Corner Store 1", "hourly")
+@pytest.mark.parametrize(
+    ("name", "words"), first_quick([("Corner Store 1", "beyond 37 months"), ("Alpenglow Reisen", "granularity is not supported")])
+)
+def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_fail_nothing(installation, name, words):
+    connection = synced(installation, name, "hourly")
     oldest = first_day(connection.today(installation.app.clock.now()))
     begin(installation, connection, oldest)
     (lease,) = installation.claim()
@@ -150,7 +172,7 @@ def test_days_that_the_platform_refuses_as_too_old_begin_the_history_later_and_f
     settle(installation.app, lease, plan, None)
 
     backfill = installation.app.backfills.of(connection.id)
-    assert "beyond 37 months" in backfill.refusal
+    assert words in backfill.refusal
     assert backfill.since == oldest
     assert installation.app.runs.get(lease.run_id).state is RunState.DONE
     assert installation.app.connections.get(connection.id).last_sync_error is None

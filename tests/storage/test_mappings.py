@@ -94,7 +94,7 @@ def test_spend_that_changes_with_another_mapping_is_restated_and_what_the_mappin
 
 def test_every_mapping_is_recorded_with_the_instant_from_which_it_counts(workspace, build):
     chosen = build.now + timedelta(seconds=90)
-    own = replace(build.connection(), mapping=OWN, mapping_since=chosen)
+    own = replace(build.connection(), mapping=replace(OWN, attribution=("7d_click", "1d_view")), mapping_since=chosen)
     for generation, connection in ((1, build.connection()), (2, build.connection()), (3, own), (4, own)):
         workspace.sync(build.run(build.ads(units(generation)), generation=generation), connections=[connection])
 
@@ -104,5 +104,7 @@ def test_every_mapping_is_recorded_with_the_instant_from_which_it_counts(workspa
     assert recorded[1][2] == (
         f"purchases=omni_purchase,purchase,offsite_conversion.fb_pixel_purchase leads={CHATS} "
         "installs=omni_app_install,app_install,mobile_app_install visitors=omni_landing_page_view,landing_page_view "
-        "conversions=purchases,leads,installs clicks=all"
+        "conversions=purchases,leads,installs clicks=all attribution=7d_click,1d_view"
     )
+    assert workspace.rows("SELECT attribution FROM mappings ORDER BY since") == [("default",), ("7d_click,1d_view",)]
+    assert workspace.rows("SELECT mapping, mapping_since, attribution FROM connections") == [("Chats", chosen, "7d_click,1d_view")]

@@ -9,7 +9,7 @@ from adpulse.mapping import Clicks
 from adpulse.platforms.google.conversion_types import conversion_types
 from adpulse.platforms.google.metrics import RULES as GOOGLE
 from adpulse.platforms.google.normalise import ACTION, CATEGORY
-from adpulse.platforms.google.requests import ACTION_NAME, SPLIT, VALUE
+from adpulse.platforms.google.requests import ACTION_NAME, DATED_SPLIT, DATED_VALUE, SPLIT, VALUE
 from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.metrics import RULES as META
 
@@ -134,7 +134,10 @@ def test_an_account_without_delivery_has_no_types_and_one_whose_actions_are_not_
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e15], ids=str)
 def test_a_number_of_google_that_cannot_be_stored_makes_no_list(number):
-    text, numbers = {name: ["x"] for name in (CATEGORY, ACTION, ACTION_NAME)}, {SPLIT: [2.5], VALUE: [number]}
+    text, numbers = (
+        {name: ["x"] for name in (CATEGORY, ACTION, ACTION_NAME)},
+        {SPLIT: [2.5], VALUE: [number], DATED_SPLIT: [1.0], DATED_VALUE: [7.0]},
+    )
 
     with pytest.raises(Unavailable, match="customer 1"):
         conversion_types(pa.table(text | numbers), "customer 1")

@@ -1,5 +1,6 @@
 """Which mapping would close the differences between an export and what is stored."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -99,3 +100,47 @@ def test_totals_are_compared_only_where_the_export_has_all_days_of_the_types():
     told = comparison(lambda n: {"conversions": Decimal(30 + n)}, days=9)
 
     assert closing(told, kept(**{CHATS.replace(".", "__"): 306}), RULES) == {}
+
+
+def in_windows(days=10):
+    """What the account reported: what is stored by each ad set's own setting, and less of it in other windows."""
+    purchases, leads = (int(sum(kinds(n)[kind] for n in range(days))) for kind in ("purchases", "leads"))
+    revenue = int(sum(numbers(n)["revenue"] for n in range(days)))
+
+    def by_window(total):
+        return {window: total * share for window, share in (("1d_click", 700_000), ("7d_click", 900_000), ("1d_view", 60_000))}
+
+    bought = {"value": revenue * 10**6, "values_in": by_window(revenue)}
+    types = (
+        ConversionType(names=("omni_purchase",), count=purchases * 10**6, counts_in=by_window(purchases), **bought),
+        ConversionType(names=("lead",), count=leads * 10**6, value=None, counts_in=by_window(leads)),
+    )
+    account = ConversionTypes(types=types, clicks={Clicks.ALL: ALL})
+    return KeptTypes(since=day(0), until=day(days - 1), read_at=datetime(2026, 9, 10, tzinfo=UTC), types=account)
+
+
+def less(share):
+    """An export that has this share of all conversions and their worth."""
+    return comparison(lambda n: {name: (numbers(n) | kinds(n))[name] * Decimal(share) for name in ("conversions", "revenue")})
+
+
+@pytest.mark.parametrize(("share", "named"), [("0.7", "1d_click"), ("0.9", "7d_click"), ("0.96", "7d_click,1d_view"), ("0.5", None)])
+def test_totals_in_other_windows_name_the_windows(share, named):
+    expected = dict.fromkeys(("conversions", "revenue"), f"attribution={named}") if named else {}
+
+    assert closing(less(share), in_windows(), RULES) == expected
+    assert Reason.MAPPING not in {one.reason for one in differences(less(share), expected)}
+    assert named is None or {one.reason for one in differences(less(share), expected)} == {Reason.WINDOW}
+
+
+def test_the_windows_by_which_the_numbers_are_stored_are_no_reason_for_a_difference():
+    present = RULES.revised(RULES.default, {"attribution": ["7d_click"]})
+
+    assert closing(less("0.9"), in_windows(), RULES, present) == {}
+
+
+def test_an_export_without_conversions_names_the_windows_by_its_revenue():
+    own = less("0.9")
+    pairs = tuple(pair for pair in own.pairs if pair.metric != "conversions")
+
+    assert closing(replace(own, pairs=pairs), in_windows(), RULES) == {"revenue": "attribution=7d_click"}

@@ -123,6 +123,7 @@ def show_connection(caller: Viewer, connection_id: str) -> Response:
         type_days=mapping_table.describe_days(kept) if kept else "",
         types_withheld=mapping_table.WITHHELD if kept and kept.types.withheld else "",
         presets=list(platform_of(view.connection.provider).mapping.presets),
+        attributions=platform_of(view.connection.provider).mapping.attribution.words,
         clicks=[clicks.value for clicks in platform_of(view.connection.provider).mapping.clicks],
     )
     return _with_busy_header(answer, rows)

@@ -30,6 +30,7 @@ class MappingForm(BaseModel):
     visitors: str = Field("", max_length=8192)
     conversions: str = Field("", max_length=8192)
     clicks: str = Field("all", max_length=64)
+    attribution: str = Field("", max_length=64)
 
     def revised(self, connection: Connection) -> ConversionMapping:
         """The connection's mapping as the form has it.
@@ -38,6 +39,8 @@ class MappingForm(BaseModel):
             Usage: something that cannot be chosen.
         """
         changes = {} if self.preset else {metric: getattr(self, metric).split(",") for metric in (*MAPPED, "clicks")}
+        if self.attribution:
+            changes["attribution"] = self.attribution.split(",")
         return mappings.revised(connection, preset=self.preset or None, changes=changes)
 
 

@@ -37,7 +37,7 @@ from adpulse.platforms.google.conversion_types import conversion_types
 from adpulse.platforms.google.credentials import Key
 from adpulse.platforms.google.errors import CLOSED, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import columns, error_reason, failure_reader, request_class
-from adpulse.platforms.google.metrics import FIELDS, RULES
+from adpulse.platforms.google.metrics import RULES, fields, split_field
 from adpulse.platforms.google.queries import ACCOUNT, BUDGET, CAMPAIGNS, HIERARCHY, Report, leaf_reports
 from adpulse.platforms.google.requests import Query
 
@@ -179,16 +179,16 @@ class GoogleClient:
 
     def _base(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot, *, named: bool) -> MetricsAnswer:
         """The numbers without the split of conversions, and the names if ``named``."""
-        query = requests.numbers(report, request, named=named)
-        answer, accepted, refused = self._report(connection, report, query, FIELDS.values(), request, slot)
-        names = normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
         mapping = connection.mapping or RULES.default
+        query = requests.numbers(report, request, mapping, named=named)
+        answer, accepted, refused = self._report(connection, report, query, fields(mapping).values(), request, slot)
+        names = normalise.names(answer, {level: HIERARCHY[level].fields for level in report.named} if named else {})
         return MetricsAnswer(normalise.base(report.level, accepted, report.within, report.fields, mapping), names, refused)
 
     def _split(self, connection: Connection, report: Report, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
         mapping = connection.mapping or RULES.default
         query = requests.split(report, request, mapping)
-        _, accepted, refused = self._report(connection, report, query, [requests.SPLIT], request, slot)
+        _, accepted, refused = self._report(connection, report, query, [split_field(mapping)], request, slot)
         return MetricsAnswer(normalise.split(report.level, accepted, report.within, report.fields, mapping), names_table({}), refused)
 
     def _report(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from adpulse.attribution import BY_DATE
 from adpulse.mapping import DEFAULT, KINDS, OWN, ConversionMapping, MappingRules
 
 FIELDS: Mapping[str, str] = {
@@ -13,6 +14,26 @@ FIELDS: Mapping[str, str] = {
     "revenue": "metrics.conversions_value",
 }
 """Metrics that have a field, which every report has."""
+
+_BY_CONVERSION_DATE: Mapping[str, str] = {
+    "conversions": "metrics.conversions_by_conversion_date",
+    "revenue": "metrics.conversions_value_by_conversion_date",
+}
+"""Of primary actions like the fields above; their date is the conversion's (comments of both fields in the SDK's ``Metrics``).
+
+Public queries select them from ``campaign`` by category and action beside ``metrics.conversions``, and from ``ad_group_ad`` by action.
+"""
+
+
+def fields(mapping: ConversionMapping) -> Mapping[str, str]:
+    """The field of each metric that has one, in the mapping's attribution."""
+    return {**FIELDS, **(_BY_CONVERSION_DATE if mapping.attribution else {})}
+
+
+def split_field(mapping: ConversionMapping) -> str:
+    """The field that a report splits by category and action."""
+    return fields(mapping)["conversions"]
+
 
 LEADS = ("SUBMIT_LEAD_FORM", "PHONE_CALL_LEAD", "MESSAGE_LEAD", "BOOK_APPOINTMENT", "REQUEST_QUOTE", "CONTACT")
 """Imported, qualified and converted leads are later stages of a lead that is counted already.
@@ -43,6 +64,7 @@ RULES = MappingRules(
     presets={DEFAULT: _DEFAULT, "purchases": replace(_DEFAULT, name="purchases", conversions=("purchases",))},
     refusal=_refusal,
     has_own_conversions=True,
+    attribution=BY_DATE,
 )
 """What a mapping may count, and the presets. Google has one kind of clicks, and reports each conversion under one action."""
 

@@ -18,7 +18,8 @@ from adpulse.mapping import MAPPED, ConversionMapping
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import MICROS
 from adpulse.model import AccountFacts, Connection, Level
-from adpulse.platforms.google.metrics import FIELDS, REPORTED, RULES
+from adpulse.platforms.google.metrics import REPORTED, RULES, split_field
+from adpulse.platforms.google.metrics import fields as fields_of
 from adpulse.platforms.google.shapes import DATE
 from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
@@ -123,7 +124,7 @@ def base(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str],
         mapping: what counts as conversions.
     """
     rows = _latest(answer, [fields["id"], within, DATE])
-    own = {name: column for name, column in FIELDS.items() if name != "conversions" or mapping.counts_own_conversions}
+    own = {name: column for name, column in fields_of(mapping).items() if name != "conversions" or mapping.counts_own_conversions}
     return _summed(_keyed(level, rows, fields, {name: _plain(rows[column]) for name, column in own.items()}))
 
 
@@ -140,7 +141,7 @@ def split(level: Level, answer: pa.Table, within: str, fields: Mapping[str, str]
     metrics = [counted_as[pair] for pair in zip(categories, ids, strict=True)]
     kept = pa.array([bool(names) for names in metrics], pa.bool_())
     rows, metrics = rows.filter(kept), [names for names in metrics if names]
-    counted = _plain(rows["metrics.conversions"])
+    counted = _plain(rows[split_field(mapping)])
     mapped = [name for name in MAPPED if name != "conversions" or not mapping.counts_own_conversions]
     columns = {name: pc.if_else(pa.array([name in names for names in metrics], pa.bool_()), counted, 0) for name in mapped}
     return _summed(_keyed(level, rows, fields, columns))

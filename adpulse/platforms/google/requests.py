@@ -8,7 +8,7 @@ from enum import StrEnum
 from adpulse.mapping import MAPPED, ConversionMapping
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Level
-from adpulse.platforms.google.metrics import FIELDS, RULES
+from adpulse.platforms.google.metrics import RULES, fields, split_field
 from adpulse.platforms.google.normalise import ACTION, CATEGORY
 from adpulse.platforms.google.queries import HIERARCHY, PROFILE, Report, changes, gaql, metrics_condition
 from adpulse.platforms.google.shapes import DATE
@@ -18,6 +18,9 @@ SPLIT = "metrics.conversions"
 
 VALUE = "metrics.conversions_value"
 """What the conversions are worth; like them it is split by category and action (page "conversion_action", "Selectable with")."""
+
+DATED_SPLIT, DATED_VALUE = "metrics.conversions_by_conversion_date", "metrics.conversions_value_by_conversion_date"
+"""Both on the day of the conversion, which is another day than that of the click."""
 
 ACTION_NAME = "segments.conversion_action_name"
 
@@ -116,34 +119,34 @@ CLIENTS = _query(Kind.CLIENTS, "customer_client", (f"customer_client.{name}" for
 
 def entities(level: Level, ids: Sequence[str] | None = None, limit: int | None = None) -> Query:
     """The entities of one level: all, or those with these ids."""
-    resource, fields = HIERARCHY[level]
-    where = "" if ids is None else f"{fields['id']} IN ({', '.join(ids)})"
-    return _query(_ALL[level] if ids is None else _LISTED[level], resource, fields.values(), where, limit)
+    kind = HIERARCHY[level]
+    where = "" if ids is None else f"{kind.fields['id']} IN ({', '.join(ids)})"
+    return _query(_ALL[level] if ids is None else _LISTED[level], kind.resource, kind.fields.values(), where, limit)
 
 
 def changed(since: datetime, now: datetime, connection: Connection, limit: int) -> Query:
     """What changed since an instant."""
-    fields, where = changes(since, now, connection)
-    return _query(Kind.CHANGES, "change_status", fields, where, limit)
+    selected, where = changes(since, now, connection)
+    return _query(Kind.CHANGES, "change_status", selected, where, limit)
 
 
-def numbers(report: Report, request: MetricsRequest, *, named: bool) -> Query:
+def numbers(report: Report, request: MetricsRequest, mapping: ConversionMapping = RULES.default, *, named: bool) -> Query:
     """A report without the split of conversions, with the entities' names if ``named``."""
-    fields = [*report.fields.values(), report.within, DATE, *FIELDS.values(), *(report.name_fields if named else ())]
-    return _query(_REPORTS[report.level], report.resource, fields, metrics_condition(request))
+    selected = [*report.fields.values(), report.within, DATE, *fields(mapping).values(), *(report.name_fields if named else ())]
+    return _query(_REPORTS[report.level], report.resource, selected, metrics_condition(request))
 
 
 def split(report: Report, request: MetricsRequest, mapping: ConversionMapping = RULES.default) -> Query:
     """A report's conversions by category, and by conversion action where the mapping counts one by its id."""
     by_action = any(kind.isdecimal() for metric in MAPPED for kind in mapping.types(metric))
-    fields = [*report.fields.values(), report.within, DATE, CATEGORY, *([ACTION] if by_action else []), SPLIT]
-    return _query(_SPLITS[report.level], report.resource, fields, metrics_condition(request))
+    selected = [*report.fields.values(), report.within, DATE, CATEGORY, *([ACTION] if by_action else []), split_field(mapping)]
+    return _query(_SPLITS[report.level], report.resource, selected, metrics_condition(request))
 
 
 def conversion_types(since: date, until: date) -> Query:
-    """The conversions of the whole customer by category and conversion action, the days added up by Google.
+    """The conversions of the whole customer by category and conversion action, on these days or of clicks on them, added up by Google.
 
     The day stands in the condition only, as "core date segments" may (page "Segmentation").
     """
-    fields = ("customer.id", CATEGORY, ACTION, ACTION_NAME, SPLIT, VALUE)
-    return _query(Kind.CONVERSION_TYPES, "customer", fields, f"segments.date BETWEEN '{since}' AND '{until}'")
+    selected = ("customer.id", CATEGORY, ACTION, ACTION_NAME, SPLIT, VALUE, DATED_SPLIT, DATED_VALUE)
+    return _query(Kind.CONVERSION_TYPES, "customer", selected, f"segments.date BETWEEN '{since}' AND '{until}'")

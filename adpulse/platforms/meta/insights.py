@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adpulse.attribution import columns_of
 from adpulse.campaign_range import CampaignRange
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import Connection, FetchKind, Level
@@ -24,14 +25,18 @@ def level_of(kind: FetchKind) -> Level:
 def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any]:
     """Everything but the page. The names cost no call (Insights API, "Fields": ``ad_name``, ``adset_name``, ``campaign_name``)."""
     level = level_of(request.kind)
-    delivery = () if request.fields is FieldGroup.ACTIONS else delivery_fields(connection.mapping or RULES.default)
+    mapping = connection.mapping or RULES.default
+    delivery = () if request.fields is FieldGroup.ACTIONS else delivery_fields(mapping)
     actions = () if request.fields is FieldGroup.DELIVERY else ACTION_FIELDS
-    params = {
+    params: dict[str, Any] = {
         "level": level.value,
         "fields": ",".join((_IDS[level], *delivery, *actions)),
         "time_increment": 1,
         "time_range": {"since": request.since.isoformat(), "until": request.until.isoformat()},
     }
+    if actions and mapping.attribution:
+        # Without ``default`` among them, campaigns and accounts of mixed settings have actions too (page "Ads Action Stats").
+        params["action_attribution_windows"] = list(columns_of(mapping.attribution))
     # An account's totals contain objects of every status, deleted ones too (page "Manage your ad object's status", issue 269 of
     # facebook-python-business-sdk; the probe compares both levels); a filter would take them out.
     by_status = [] if level is Level.ACCOUNT else report_filter(level, connection.filters.of(level))

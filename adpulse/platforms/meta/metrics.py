@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
+from adpulse.attribution import IN_WINDOWS, Attribution, parts
 from adpulse.mapping import DEFAULT, Clicks, ConversionMapping, MappingRules
 from adpulse.metrics import MICROS
 from adpulse.platforms.meta import shapes
@@ -105,6 +106,7 @@ RULES = MappingRules(
     refusal=_refusal,
     families=FAMILIES,
     clicks=tuple(Clicks),
+    attribution=IN_WINDOWS,
     is_result=_is_result,
 )
 """What a mapping may count, and the presets."""
@@ -112,16 +114,17 @@ RULES = MappingRules(
 
 @dataclass(frozen=True, slots=True)
 class ActionRow:
-    """A row, and what its actions count and are worth, by type: the numbers of each ad set's own attribution setting."""
+    """A row, and what its actions count and are worth, by type and column, of which ``attribution`` says those that count."""
 
     fields: Row
-    counts: Mapping[str, object]
-    values: Mapping[str, object]
+    counts: Mapping[str, Row]
+    values: Mapping[str, Row]
+    attribution: Attribution = ()
 
     @classmethod
-    def of(cls, row: Row) -> "ActionRow":
+    def of(cls, row: Row, attribution: Attribution = ()) -> "ActionRow":
         """The row with its actions by type."""
-        return cls(row, shapes.actions(row, "actions"), shapes.actions(row, "action_values"))
+        return cls(row, shapes.actions(row, "actions"), shapes.actions(row, "action_values"), attribution)
 
     def count(self, field: str) -> int:
         """A field that counts; absent and null are zero."""
@@ -137,11 +140,15 @@ class ActionRow:
 
     def actions(self, *events: Iterable[str]) -> int:
         """How many actions there were, of each event under the first type that is present."""
-        return sum(_first(self.counts, types) for types in events)
+        return sum(self._first(self.counts, types) for types in events)
 
     def worth(self, *events: Iterable[str]) -> int:
         """What the actions are worth, of each event under the first type that is present."""
-        return sum(_first(self.values, types) for types in events)
+        return sum(self._first(self.values, types) for types in events)
+
+    def _first(self, numbers: Mapping[str, Row], types: Iterable[str]) -> int:
+        present = next((action_type for action_type in types if action_type in numbers), None)
+        return attributed(numbers[present], present, self.attribution) if present else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +219,14 @@ WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items
 def read(row: Row, *, leaf: bool, mapping: ConversionMapping = _DEFAULT) -> dict[str, int | None]:
     """Every metric that Meta reports, of one row, as the mapping counts it.
 
-    Absent means zero for ads. In totals, a row without ``actions`` may mean that Meta does not report them at this level
-    (ad sets that attribute differently), so its action metrics are null: missing is not zero.
+    The windows of a mapping count instead of each ad set's own setting. Absent means zero for ads. In totals, a row without ``actions``
+    may mean that Meta does not report them at this level (ad sets that attribute differently), so its action metrics are null: missing is
+    not zero.
 
     Raises:
         RowRefused: a value that cannot be read.
     """
-    actions = ActionRow.of(row)
+    actions = ActionRow.of(row, mapping.attribution)
     silent = not leaf and row.get("actions") is None
     values = {name: None if silent and source.of_actions else source.read(actions) for name, source in sources(mapping).items()}
     for name, value in values.items():
@@ -246,6 +254,13 @@ def micros(value: object, field: str) -> int:
         raise RowRefused(f"{field}: not a number") from None
 
 
-def _first(values: Mapping[str, object], types: Iterable[str]) -> int:
-    present = next((action_type for action_type in types if action_type in values), None)
-    return micros(values[present], present) if present else 0
+def attributed(columns: Row, action_type: str, attribution: Attribution) -> int:
+    """What an action counts or is worth, in millionths: by each ad set's own setting, or in chosen windows.
+
+    An action without any of their columns happened in other windows, so it counts nothing. A landing page is viewed at once after the
+    click, and only conversions are sure to have windows (page "Ads Action Stats"): without a column all of its views count.
+    """
+    chosen = parts(columns, attribution)
+    if not attribution or (not chosen and action_type in VISITORS):
+        return micros(columns.get("value"), action_type)
+    return sum(micros(number, action_type) for number in chosen)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from adpulse.attribution import WINDOWS
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import Connection, Level
 from adpulse.platforms.meta.insights import EDGE, level_of, parameters
@@ -75,8 +76,6 @@ WORDS: Mapping[Kind, str] = {
     Kind.REPORT_ROWS: "the rows of an asynchronous report",
 }
 """The table: each kind, for people."""
-
-_DEFAULT_WINDOWS = ("7d_click", "1d_view")
 
 _OF_FIELDS = {
     FieldGroup.ALL: Kind.REPORT_ADS,
@@ -184,8 +183,8 @@ def report(connection: Connection, request: MetricsRequest) -> MetaRequest:
 def action_types(account_id: str, since: date, until: date) -> MetaRequest:
     """The actions of the whole account by type, the days added up by Meta.
 
-    The windows are Meta's default ones (parameter ``action_attribution_windows``), which add columns beside ``value``. Without windows Meta
-    returns no actions where ad sets attribute differently. That it does with them is documented nowhere: `adpulse probe` shows it.
+    Every window is requested (parameter ``action_attribution_windows``), which adds a column beside ``value``. Without windows Meta returns
+    no actions where ad sets attribute differently, with them it does (page "Ads Action Stats"); `adpulse probe` shows it.
     """
     days = {"since": since.isoformat(), "until": until.isoformat()}
     fields = ("account_id", *dict.fromkeys((*CLICK_FIELDS.values(), *ACTION_FIELDS)))
@@ -193,7 +192,7 @@ def action_types(account_id: str, since: date, until: date) -> MetaRequest:
         "level": Level.ACCOUNT.value,
         "fields": ",".join(fields),
         "time_range": days,
-        "action_attribution_windows": list(_DEFAULT_WINDOWS),
+        "action_attribution_windows": list(WINDOWS),
     }
     return MetaRequest(kind=Kind.ACTION_TYPES, path=f"act_{account_id}/{EDGE}", params=params)
 

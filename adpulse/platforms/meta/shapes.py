@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from adpulse.attribution import WINDOWS
 from adpulse.errors import SeveralDays, Unavailable, Unreadable
 from adpulse.model import Level
 from adpulse.refused_rows import RowRefused
@@ -62,8 +63,8 @@ def campaign(row: Row) -> str:
     return external_id
 
 
-def actions(row: Row, field: str) -> Mapping[str, object]:
-    """Action type → ``value``; the columns of attribution windows are parts of it. Absent and null are no actions.
+def actions(row: Row, field: str) -> Mapping[str, Row]:
+    """Action type → its columns that are there: ``value``, and those of attribution windows. Absent and null are no actions.
 
     Raises:
         RowRefused: it is no list of actions, or has a type twice: then no single value is right.
@@ -79,7 +80,10 @@ def actions(row: Row, field: str) -> Mapping[str, object]:
     if len(set(types)) < len(types):
         twice = next(action_type for action_type in types if types.count(action_type) > 1)
         raise RowRefused(f"{field}: {twice[:80]} occurs twice")
-    return {action["action_type"]: action["value"] for action in listed if action.get("value") is not None}
+    columns = {
+        action["action_type"]: {name: action[name] for name in ("value", *WINDOWS) if action.get(name) is not None} for action in listed
+    }
+    return {action_type: numbers for action_type, numbers in columns.items() if numbers}
 
 
 def entity_key(row: object) -> str | None:

@@ -7,7 +7,7 @@ from adpulse.platforms.google.metrics import FIELDS
 from adpulse.platforms.google.normalise import ACTION, CATEGORY
 from adpulse.platforms.google.probing.conversation import camel
 from adpulse.platforms.google.queries import ADS, ASSET_GROUPS, CAMPAIGNS, HIERARCHY, PROFILE
-from adpulse.platforms.google.requests import ACTION_NAME
+from adpulse.platforms.google.requests import ACTION_NAME, DATED_SPLIT, DATED_VALUE
 from adpulse.platforms.words import WORDS, words_in
 from adpulse.probe.redaction import Allowed
 
@@ -15,6 +15,8 @@ _SELECTED = (
     *(path for kind in HIERARCHY.values() for path in kind.fields.values()),
     *(path for report in (ADS, ASSET_GROUPS, CAMPAIGNS) for path in (*report.fields.values(), report.within)),
     *FIELDS.values(),
+    DATED_SPLIT,
+    DATED_VALUE,
     *(f"{resource}.{name}" for resource in ("customer", "customer_client") for name in PROFILE),
     *(f"change_status.{name}" for name in ("last_change_date_time", "resource_type", "campaign_budget", *HIERARCHY)),
     *(f"change_status.{kind.resource}" for kind in HIERARCHY.values()),
