@@ -105,6 +105,7 @@ RULES = {
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
     ("GET", "/workspaces/{workspace_id}/views/{view}"): "viewer",
     ("GET", "/workspaces/{workspace_id}/today"): "viewer",
+    ("GET", "/connections/{connection_id}/restatements"): "viewer",
     ("GET", "/connections/{connection_id}/days"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")

@@ -26,6 +26,7 @@ RULES = {
     ("GET", "/today"): "viewer",
     ("GET", "/accounts/{connection_id}"): "viewer",
     ("GET", "/accounts/{connection_id}/table.{kind}"): "viewer",
+    ("GET", "/accounts/{connection_id}/restatements"): "viewer",
     ("GET", "/connections"): "viewer",
     ("GET", "/connections/{connection_id}"): "viewer",
     ("POST", "/connections/{connection_id}/sync-now"): "editor",

@@ -17,6 +17,7 @@ from adpulse.api.pages import (
     health,
     login,
     mapping,
+    restatements,
     today,
     webhooks,
 )
@@ -28,6 +29,21 @@ __all__ = ["ROOT", "create_site", "error_page"]
 def create_site() -> FastAPI:
     """The application of the pages."""
     site = FastAPI(openapi_url=None)
-    for module in (login, today, account, bulk, connections, editing, mapping, backfill, connect, health, alerts, webhooks, access):
+    for module in (
+        login,
+        today,
+        account,
+        restatements,
+        bulk,
+        connections,
+        editing,
+        mapping,
+        backfill,
+        connect,
+        health,
+        alerts,
+        webhooks,
+        access,
+    ):
         site.include_router(module.router)
     return set_up(site)
