@@ -50,6 +50,10 @@ RULES = {
     ("GET", "/health"): "viewer",
     ("GET", "/prefect"): "operator",
     ("POST", "/dead-letters/{run_id}/replay"): "editor",
+    ("GET", "/budgets"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/budgets.csv"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/budgets"): "editor",
+    ("POST", "/workspaces/{workspace_id}/budgets/{budget_id}/remove"): "editor",
     ("GET", "/alerts"): "viewer",
     ("POST", "/workspaces/{workspace_id}/alerts"): "editor",
     ("POST", "/workspaces/{workspace_id}/alerts/{alert_id}/run"): "editor",
@@ -82,6 +86,7 @@ FORMS = {
     "edit": {"name": "Another name", "gross_margin": "12%"},
     "mapping": {"preset": "purchases"},
     "preview": {"preset": "purchases"},
+    "budgets": {"target": "label:eu", "period": "daily", "amount": "10"},
     "bulk": {"label": "eu", "action": "pause"},
     "alerts": {"name": "one", "query": "SELECT 1"},
     "webhooks": {"name": "one", "url": "https://1.1.1.1/hooks", "event": "sync.failed"},
@@ -111,6 +116,7 @@ def path_of(template, team):
         grant_id=grant,
         text="nothing",
         kind="csv",
+        budget_id="nothing",
     )
 
 
