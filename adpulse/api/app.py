@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adpulse.api import (
+    alert_templates,
     alerts,
     analytics,
     backfills,
@@ -74,6 +75,7 @@ def create_app() -> FastAPI:
         keys.router,
         jobs.router,
         webhooks.router,
+        alert_templates.router,
         alerts.router,
         health.router,
         metrics.router,

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from adpulse.bootstrap import App
@@ -15,7 +15,7 @@ from adpulse.model import Connection
 from adpulse.running_day import AccountDay
 from adpulse.services.today import CurrencyDay, today_of
 from adpulse.spreadsheets import neutralised, restored
-from storage.control.connections import ConnectionView
+from storage.control.connections import Connections, ConnectionView
 from storage.control.labels import check
 from storage.warehouse.campaign_spend import Campaign, read_campaign_spend
 from storage.warehouse.running_days import read_running_days
@@ -36,14 +36,14 @@ class WrittenBudget:
     currency: str = ""
 
 
-def checked(app: App, workspace_id: str, written: WrittenBudget) -> Budget:
+def checked(connections: Connections, workspace_id: str, written: WrittenBudget) -> Budget:
     """The budget; it is not set yet.
 
     Raises:
         Usage: it is of nothing or of several things, of a currency that is missing or another one, or of no amount.
         NotFound: the workspace has no such connection.
     """
-    views, label = app.connections.all(workspace_id), written.label.strip()
+    views, label = connections.all(workspace_id), written.label.strip()
     connection, campaign = written.connection.strip(), written.campaign.strip()
     if bool(label) == bool(connection) or (campaign and label):
         raise Usage("A budget is of a connection, of a campaign of a connection, or of a label.")
@@ -87,7 +87,7 @@ def _currency(currency: str, views: Sequence[ConnectionView], label: str) -> str
 
 def set_budget(app: App, workspace_id: str, written: WrittenBudget) -> Budget:
     """Set a budget, see :func:`checked`; one of the same target and period is replaced."""
-    (stored,) = app.budgets.put(workspace_id, [checked(app, workspace_id, written)])
+    (stored,) = app.budgets.put(workspace_id, [checked(app.connections, workspace_id, written)])
     return stored
 
 
@@ -105,7 +105,7 @@ def import_budgets(app: App, workspace_id: str, text: str) -> list[Budget]:
     for row in reader:
         written = WrittenBudget(**{name: restored(row.get(name) or "") for name in COLUMNS})
         try:
-            budgets.append(checked(app, workspace_id, written))
+            budgets.append(checked(app.connections, workspace_id, written))
         except (Usage, NotFound) as error:
             raise Usage(f"Line {reader.line_num}: {error} Nothing was set.") from None
     return app.budgets.put(workspace_id, budgets)
@@ -147,10 +147,11 @@ def paces_of(app: App, connection: Connection) -> list[Pace]:
 
 def _paces(app: App, workspace_id: str, budgets: Sequence[Budget], accounts: Sequence[AccountDay]) -> list[Pace]:
     campaigns = [(one.connection_id or "", one.campaign_id) for one in budgets if one.campaign_id]
-    since = (app.clock.now() - _MONTH).date()
+    now = app.clock.now()
+    since = (now - _MONTH).date()
     spend, names = read_campaign_spend(app.published(workspace_id), campaigns, since)
     views = {view.connection.id: view.connection.name for view in app.connections.all(workspace_id)}
-    return [_pace(app, one, _accounts(one, accounts), spend, _name(one, views, names)) for one in budgets]
+    return [_pace(now, one, _accounts(one, accounts), spend, _name(one, views, names)) for one in budgets]
 
 
 def _accounts(one: Budget, accounts: Iterable[AccountDay]) -> list[AccountDay]:
@@ -166,11 +167,11 @@ def _name(one: Budget, views: Mapping[str, str], names: Mapping[Campaign, str]) 
     return f"{names.get((one.connection_id or '', one.campaign_id), one.campaign_id)}, {account}" if one.campaign_id else account
 
 
-def _pace(app: App, one: Budget, accounts: Sequence[AccountDay], spend: Mapping[Campaign, Mapping[date, int]], name: str) -> Pace:
+def _pace(now: datetime, one: Budget, accounts: Sequence[AccountDay], spend: Mapping[Campaign, Mapping[date, int]], name: str) -> Pace:
     """The parts of the period that have passed are those of the accounts, on average: their days begin at different instants."""
     of_campaign = spend.get((one.connection_id or "", one.campaign_id), {})
     spent = sum(_spent(account, one.period, _of_account(account, of_campaign if one.campaign_id else None)) for account in accounts)
-    passed = [elapsed(one.period, account.fresh_until or app.clock.now(), account.timezone) for account in accounts]
+    passed = [elapsed(one.period, account.fresh_until or now, account.timezone) for account in accounts]
     fresh = [account.fresh_until for account in accounts if account.fresh_until]
     return Pace(
         budget=one,

@@ -28,6 +28,7 @@ BODIES = {
     ("POST", "/workspaces/{workspace_id}/webhooks"): lambda _: NEW_WEBHOOK,
     ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): lambda _: {"name": "another"},
     ("PUT", "/workspaces/{workspace_id}/budgets"): lambda team: {"connection": team.connection.id, "period": "daily", "amount": "10"},
+    ("POST", "/workspaces/{workspace_id}/alert-templates/preview"): lambda _: {"template": "ad-disapproved"},
     ("POST", "/workspaces/{workspace_id}/alerts"): lambda _: {"name": "ours", "query": "SELECT 1"},
     ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): lambda _: {"name": "another"},
 }
@@ -109,6 +110,8 @@ RULES = {
     ("GET", "/workspaces/{workspace_id}/today"): "viewer",
     ("GET", "/connections/{connection_id}/restatements"): "viewer",
     ("GET", "/workspaces/{workspace_id}/budgets"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/alert-templates"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/alert-templates/preview"): "editor",
     ("PUT", "/workspaces/{workspace_id}/budgets"): "editor",
     ("DELETE", "/workspaces/{workspace_id}/budgets/{budget_id}"): "editor",
     ("GET", "/connections/{connection_id}/days"): "viewer",

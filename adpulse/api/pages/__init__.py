@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from adpulse.api.pages import (
     access,
     account,
+    alert_templates,
     alerts,
     backfill,
     budgets,
@@ -44,6 +45,7 @@ def create_site() -> FastAPI:
         connect,
         health,
         alerts,
+        alert_templates,
         webhooks,
         access,
     ):
