@@ -144,7 +144,7 @@ def _settled(title: str, sentence: str, unit: str, condition: str) -> Template:
 def _restated(metric: str) -> Template:
     restated = _RESTATED.replace("{metric}", metric)
     return Template(
-        title=f"{metric} of a complete day are restated".capitalize(),
+        title=f"A complete day's {metric} restated",
         sentence=f"the platform restates {metric} of a complete day of {{of}} by more than {{bound}} %",
         unit="percent",
         query=f"{restated}\nSELECT account, date, restated_on, change, after FROM restated WHERE restated_on >= today - 1",

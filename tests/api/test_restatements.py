@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 SHOWN = "metric IN ('spend', 'revenue', 'conversions', 'purchases')"
@@ -78,3 +79,20 @@ def test_before_a_day_that_was_followed_is_settled_the_page_says_when_the_curve_
 
     assert "some four weeks after the first sync" in page
     assert "Nothing was restated." in page
+
+
+def test_the_curve_is_a_sentence_a_chart_and_a_table(browser, visit, ask, installation, team, numbers):
+    """The rows that forty days of syncs would have noted are put into the published copy."""
+    published = installation.app.published(numbers.workspace_id)
+    published.chmod(0o600)
+    with duckdb.connect(published) as copy:
+        rows = [(0, 71), (1, 10), (3, 11), (9, 8)]
+        copy.executemany("INSERT INTO followed_days VALUES (?, '2026-02-01', 'purchases', ?, ?)", [(numbers.id, *row) for row in rows])
+
+    page = visit(browser(team.viewer), "GET", f"/accounts/{numbers.id}/restatements").text
+    (lag,) = ask("GET", f"/connections/{numbers.id}/restatements", team.viewer).json()["lags"]
+
+    assert "After 3 days 92 % of purchases are in; on the day itself 71 %." in page
+    assert (lag["sentence"] in page, lag["days"], lag["shares"][3]) == (True, 1, 0.92)
+    assert '<polyline class="purchases" points="0,' in page
+    assert re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+) %</td></tr>', page)[3] == ("3", "92.0")
