@@ -11,6 +11,7 @@ from decimal import Decimal
 METRICS = ("spend", "revenue", "conversions", "purchases")
 """The metrics that pages show, in their order."""
 
+_UNCOUNTABLE = ("spend", "revenue")
 _NEARLY_ALL = Decimal("0.9")
 
 
@@ -69,11 +70,10 @@ def lag_of(metric: str, days: int, deltas: dict[int, int]) -> Lag | None:
 
 
 def sentence(lag: Lag) -> str:
-    """``After 3 days 92 % of purchases are in, after 1 day 71 %.``, from the settled days of an account."""
+    """``After 3 days 92 % of purchases are in; on the day itself 71 %.``, from the settled days of an account."""
     age = max(lag.nearly_all, 1)
-    share = f"after {_days(age)} {_percent(lag.at(age))} of {lag.metric} are in"
-    first = f"; on the day itself {_percent(lag.at(0))}"
-    return f"{share[0].upper()}{share[1:]}{first}."
+    verb = "is" if lag.metric in _UNCOUNTABLE else "are"
+    return f"After {_days(age)} {_percent(lag.at(age))} of {lag.metric} {verb} in; on the day itself {_percent(lag.at(0))}."
 
 
 def _days(count: int) -> str:

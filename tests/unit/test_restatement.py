@@ -21,6 +21,13 @@ def test_the_sentence_names_the_age_from_which_on_nine_tenths_are_in_for_good(de
     assert sentence(lag_of("purchases", 10, deltas)) == words
 
 
+def test_money_is_in_and_conversions_are_in():
+    assert [sentence(lag_of(metric, 1, {0: 1})).split()[6:8] for metric in ("revenue", "conversions")] == [
+        ["revenue", "is"],
+        ["conversions", "are"],
+    ]
+
+
 def test_there_is_no_curve_of_nothing():
     assert lag_of("purchases", 10, {0: 5, 1: -5}) is None
     assert lag_of("purchases", 0, {}) is None
