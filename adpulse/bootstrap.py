@@ -33,6 +33,7 @@ from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alert, Alerts
 from storage.control.authorizations import Authorizations
 from storage.control.backfills import Backfills
+from storage.control.budgets import Budgets
 from storage.control.bulk import Bulk
 from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
@@ -130,7 +131,7 @@ class App:
         self.targets = Targets(private=config.webhook_private_targets)
         self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)
         self.outbox = Outbox(engine, wall=wall)
-        self.alerts = Alerts(engine, wall=wall)
+        self.alerts, self.budgets = Alerts(engine, wall=wall), Budgets(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.staleness = Staleness(engine, self.clock, wall=wall)

@@ -12,6 +12,7 @@ from adpulse.targets import Targets
 from storage.control.account_limits import AccountLimits
 from storage.control.alerts import Alerts
 from storage.control.authorizations import Authorizations
+from storage.control.budgets import Budgets
 from storage.control.bulk import Bulk
 from storage.control.change_checks import ChangeChecks
 from storage.control.connection_warnings import ConnectionWarnings
@@ -49,6 +50,7 @@ class ControlPlane:
         self.webhooks = Webhooks(engine, cipher, Targets(private=True), wall=wall)
         self.outbox = Outbox(engine, wall=wall)
         self.alerts = Alerts(engine, wall=wall)
+        self.budgets = Budgets(engine)
         self.staleness = Staleness(engine, clock, wall=wall)
         self.grants = Grants(engine, cipher, wall=wall)
         self.authorizations = Authorizations(engine, cipher, wall=wall)

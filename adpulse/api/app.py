@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adpulse.api import (
+    alert_templates,
     alerts,
     analytics,
     backfills,
+    budgets,
     bulk,
     connecting,
     connections,
@@ -25,6 +27,7 @@ from adpulse.api import (
     metrics,
     pages,
     problems,
+    restatements,
     today,
     views,
     webhooks,
@@ -63,6 +66,8 @@ def create_app() -> FastAPI:
         backfills.router,
         mapping.router,
         today.router,
+        restatements.router,
+        budgets.router,
         bulk.router,
         connecting.router,
         connecting.callback,
@@ -70,6 +75,7 @@ def create_app() -> FastAPI:
         keys.router,
         jobs.router,
         webhooks.router,
+        alert_templates.router,
         alerts.router,
         health.router,
         metrics.router,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from adpulse.metrics import in_units
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS
 
@@ -22,10 +23,18 @@ WorkspaceRef = Annotated[str, Field(examples=[EXAMPLE_WORKSPACE])]
 Ref = Annotated[str, Field(examples=[EXAMPLE_ID])]
 Name = Annotated[str, Field(examples=["Harbor Outdoor"])]
 At = Annotated[datetime, Field(examples=["2026-11-26T08:15:00Z"])]
+Amount = Annotated[str, Field(examples=["1234.500000"])]
+"""An exact decimal, money in units of the currency."""
+
 Count = Annotated[int, Field(examples=[12])]
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text: a name, a note, a search term."""
+
+
+def amount(micros: int) -> str:
+    """Micros as an Amount."""
+    return f"{in_units(micros):f}"
 
 
 def _known_platform(name: str) -> Provider:

@@ -8,17 +8,14 @@ from pydantic import BaseModel, Field
 
 from adpulse.api import routing
 from adpulse.api.access import Viewer
-from adpulse.api.fields import At, ConnectionId, Count, Name, Ref, WorkspaceId
+from adpulse.api.fields import Amount, At, ConnectionId, Count, Name, Ref, WorkspaceId, amount
 from adpulse.api.problems import CLOSED, READS
-from adpulse.metrics import in_units
+from adpulse.api.restatements import RestatementOut, restatements_out
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
 from adpulse.services.today import CurrencyDay, Tile, today_of
 from storage.warehouse.account_days import Place, read_account_days
 
 router = routing.router("today", responses=CLOSED)
-
-Amount = Annotated[str, Field(examples=["1234.500000"])]
-"""An exact decimal, money in units of the currency."""
 
 
 class NumbersOut(BaseModel):
@@ -114,13 +111,14 @@ class DaysQuery(BaseModel):
 
 
 class DayOut(BaseModel):
-    """A day of the account, its own local one."""
+    """A day of the account, or of what is chosen in it; the account's own local one."""
 
     day: date = Field(examples=["2026-11-26"])
     numbers: NumbersOut
     fresh_until: At | None = Field(description="Null where the day was not read.")
     settled: bool
     lacks: list[str] = Field(description="What of the day could not be read, and why.", examples=[[]])
+    restated: list[RestatementOut] = Field(description="What the platform changed after the day was complete.")
 
 
 class PartOut(BaseModel):
@@ -132,6 +130,7 @@ class PartOut(BaseModel):
     status: str | None = Field(examples=["ACTIVE"])
     numbers: NumbersOut
     spend_before: Amount = Field(description="Spend of as many days before the period.")
+    restated: list[RestatementOut] = Field(description="What the platform changed of complete days of the period; of campaigns only.")
 
 
 class AccountDaysOut(BaseModel):
@@ -151,13 +150,20 @@ def read_today(caller: Viewer, workspace_id: WorkspaceId) -> list[CurrencyDayOut
 
 @router.get("/connections/{connection_id}/days", summary="An account's days, and what they are made of", responses=READS)
 def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[DaysQuery, Query()]) -> AccountDaysOut:
-    """The numbers of the account's page: the last 90 days, and the campaigns, or what is below one, of the last `period` days."""
+    """The numbers of the account's page: the last 90 days, and what they are made of in the last `period` days; of a campaign if chosen."""
     connection = caller.connection(connection_id).connection
     today = connection.today(caller.app.clock.now())
     place = Place(campaign=choice.campaign, ad_set=choice.ad_set)
     stored = read_account_days(caller.app.published(connection.workspace_id), connection.id, today, choice.period, place)
     days = [
-        DayOut(day=day.date, numbers=_numbers(day.numbers), fresh_until=day.fresh_until, settled=day.settled, lacks=list(day.lacks))
+        DayOut(
+            day=day.date,
+            numbers=_numbers(day.numbers),
+            fresh_until=day.fresh_until,
+            settled=day.settled,
+            lacks=list(day.lacks),
+            restated=restatements_out(day.restated),
+        )
         for day in stored.days
     ]
     parts = [
@@ -167,7 +173,8 @@ def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[Day
             name=part.name,
             status=part.status,
             numbers=_numbers(part.numbers),
-            spend_before=_amount(part.spend_before),
+            spend_before=amount(part.spend_before),
+            restated=restatements_out(part.restated),
         )
         for part in stored.parts
     ]
@@ -176,7 +183,7 @@ def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[Day
 
 def _day(day: CurrencyDay) -> CurrencyDayOut:
     courses = [
-        CourseOut(days_ago=course.days_ago, points=[CoursePoint(until=_clock(end), spend=_amount(spend)) for end, spend in course.points])
+        CourseOut(days_ago=course.days_ago, points=[CoursePoint(until=_clock(end), spend=amount(spend)) for end, spend in course.points])
         for course in day.courses
     ]
     return CurrencyDayOut(
@@ -214,10 +221,10 @@ def _label(tile: Tile) -> LabelDayOut:
 
 def _numbers(numbers: Numbers) -> NumbersOut:
     return NumbersOut(
-        spend=_amount(numbers.spend),
-        revenue=_amount(numbers.revenue),
-        conversions=_amount(numbers.conversions),
-        purchases=_amount(numbers.purchases),
+        spend=amount(numbers.spend),
+        revenue=amount(numbers.revenue),
+        conversions=amount(numbers.conversions),
+        purchases=amount(numbers.purchases),
         roas=None if numbers.roas is None else float(numbers.roas),
         cpa=None if numbers.cpa is None else float(numbers.cpa),
     )
@@ -225,8 +232,8 @@ def _numbers(numbers: Numbers) -> NumbersOut:
 
 def _comparison(comparison: Comparison) -> ComparisonOut:
     return ComparisonOut(
-        today=_amount(comparison.today),
-        earlier=_amount(comparison.earlier),
+        today=amount(comparison.today),
+        earlier=amount(comparison.earlier),
         by_hour=comparison.by_hour,
         accounts=comparison.accounts,
         of=comparison.of,
@@ -235,16 +242,12 @@ def _comparison(comparison: Comparison) -> ComparisonOut:
 
 def _expectation(expected: Expectation) -> ExpectationOut:
     return ExpectationOut(
-        low=_amount(expected.low),
-        median=_amount(expected.median),
-        high=_amount(expected.high),
+        low=amount(expected.low),
+        median=amount(expected.median),
+        high=amount(expected.high),
         accounts=expected.accounts,
         of=expected.of,
     )
-
-
-def _amount(micros: int) -> str:
-    return f"{in_units(micros):f}"
 
 
 def _clock(quarters: int) -> str:

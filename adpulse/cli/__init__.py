@@ -31,6 +31,7 @@ for _group in (
     "dead_letters",
     "webhooks",
     "alerts",
+    "budgets",
     "backup",
     "restore",
     "pull",

@@ -36,6 +36,37 @@ def add(
     typer.echo(f"Alert {alert.name} ({alert.id}) watches {owner.name}. See its rows now with: adpulse alerts run {alert.id}")
 
 
+@alerts.command("templates")
+def list_templates() -> None:
+    """List the templates that alerts can be made of without SQL."""
+    from adpulse.services.alert_templates import TEMPLATES
+
+    print_list(("Template", "Bound in"), [Item(cells=(name, one.unit or ""), note=one.title) for name, one in TEMPLATES.items()])
+
+
+@alerts.command("choose")
+def choose(
+    template: Annotated[str, typer.Argument(help="A template of adpulse alerts templates.")],
+    *,
+    bound: Annotated[str, typer.Option("--bound", "-b", help="Its bound, in the template's unit.")] = "",
+    label: Annotated[str, typer.Option("--label", help="Only accounts with this label.")] = "",
+    connection: Annotated[str, typer.Option("--connection", "-c", help="Only this connection.")] = "",
+    add_it: Annotated[bool, typer.Option("--add", help="Create the alert, instead of only trying it.")] = False,
+    workspace: OfWorkspace = None,
+) -> None:
+    """Try an alert of a template on what is stored, and create it with --add."""
+    from adpulse.bootstrap import app
+    from adpulse.services import alert_templates, alerting
+
+    context = app()
+    owner = context.workspaces.get_or_only(workspace)
+    filled = alert_templates.fill(context.connections, owner.id, template, bound=bound, label=label, connection=connection)
+    typer.echo(f"{filled.name}. {alert_templates.back_test(context.published(owner.id), filled).words}")
+    if add_it:
+        alert = alerting.create_alert(context.alerts, context.published(owner.id), owner.id, filled.name, filled.query)
+        typer.echo(f"It watches {owner.name} ({alert.id}).")
+
+
 @alerts.command("list")
 def list_alerts(workspace: OnlyWorkspace = None, *, as_json: AsJson = False) -> None:
     """List the alerts: whether they fire, and why a query could not be run."""

@@ -1,15 +1,17 @@
 """An account's days and what they are made of, read from a published copy: current numbers, never the history. For the account's page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
 from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
 
 SHOWN_DAYS = 90
 
@@ -23,7 +25,7 @@ _DAYS = """
         (sum(d.spend) * 1000000)::BIGINT AS spend, (sum(d.revenue) * 1000000)::BIGINT AS revenue,
         (sum(d.conversions) * 1000000)::BIGINT AS conversions, (sum(d.purchases) * 1000000)::BIGINT AS purchases
     FROM daily d
-    WHERE d.connection_id = ? AND d.date BETWEEN ? AND ?
+    WHERE d.connection_id = ? AND d.date BETWEEN ? AND ? {within}
     GROUP BY d.date
 """
 _READ = "SELECT date, fresh_until, settled FROM read_days WHERE connection_id = ? AND level = 'leaf' AND date BETWEEN ? AND ?"
@@ -46,13 +48,14 @@ _LEAVES = "('ad', 'asset_group')"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day of an account; ``fresh_until`` is None where it was not read."""
+    """A day of an account, or of a place in it; ``fresh_until`` is None where it was not read. Of ad sets nothing is noted as restated."""
 
     date: date
     numbers: Numbers
     fresh_until: datetime | None
     settled: bool
     lacks: tuple[str, ...]
+    restated: tuple[Restatement, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class Part:
     status: str | None
     numbers: Numbers
     spend_before: int
+    restated: tuple[Restatement, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDays:
-    """The account's days up to today, oldest first, and the parts of the last ``period`` of them."""
+    """The days of a place up to today, oldest first, and the parts of the last ``period`` of them."""
 
     days: tuple[Day, ...]
     parts: tuple[Part, ...]
@@ -107,11 +111,24 @@ def _read(published: Path, _version: tuple[int, int], connection_id: str, today:
     span = [connection_id, today - (SHOWN_DAYS - 1) * DAY, today]
     names = [connection_id, place.campaign, place.ad_set]
     named = "SELECT external_id, name FROM known_entities WHERE connection_id = ? AND external_id IN (?, ?)"
-    queries = ((_DAYS, span), (_READ, span), (_LACKS, span), _parts(connection_id, today, period, place), (named, names))
-    days, read, lacks, parts, above = (table.to_pylist() for table in read_together(published, queries))
+    queries = (
+        _of_days(span, place),
+        (_READ, span),
+        (_LACKS, span),
+        _parts(connection_id, today, period, place),
+        (named, names),
+        (RESTATED, span),
+    )
+    days, read, lacks, parts, above, restated = (table.to_pylist() for table in read_together(published, queries))
+    of_period = [row for row in restated if row["date"] > today - period * DAY]
+    by_campaign = {} if place.campaign else {campaign: changes for (campaign,), changes in changes_by(of_period, "campaign_id").items()}
     return AccountDays(
-        days=_days(today, days, read, lacks),
-        parts=tuple(_part(row) for row in parts if row["id"] is not None or row["spend"] or row["spend_before"]),
+        days=_days(today, days, read, lacks, _of_place(restated, place)),
+        parts=tuple(
+            _part(row, by_campaign.get(row["id"] or "", {}))
+            for row in parts
+            if row["id"] is not None or row["spend"] or row["spend_before"]
+        ),
         names={row["external_id"]: row["name"] or row["external_id"] for row in above},
     )
 
@@ -129,18 +146,46 @@ def _parts(connection_id: str, today: date, period: int, place: Place) -> tuple[
     return query, [connection_id, before, today, *values, *[since, today] * 4, since]
 
 
-def _part(row: dict[str, Any]) -> Part:
+def _part(row: dict[str, Any], changes: Changes) -> Part:
     numbers = Numbers(spend=row["spend"], revenue=row["revenue"], conversions=row["conversions"], purchases=row["purchases"])
     name = row["name"] or row["id"] or "not reported below"
-    return Part(id=row["id"], level=row["level"], name=name, status=row["status"], numbers=numbers, spend_before=row["spend_before"])
+    restated = restatements_of(changes, asdict(numbers))
+    return Part(
+        id=row["id"],
+        level=row["level"],
+        name=name,
+        status=row["status"],
+        numbers=numbers,
+        spend_before=row["spend_before"],
+        restated=restated,
+    )
 
 
-def _days(today: date, rows: list[dict[str, Any]], read: list[dict[str, Any]], lacks: list[dict[str, Any]]) -> tuple[Day, ...]:
+def _of_days(span: list[object], place: Place) -> tuple[str, list[object]]:
+    chosen = {"d.campaign_id": place.campaign, "d.ad_set_id": place.ad_set}
+    within = [(column, value) for column, value in chosen.items() if value is not None]
+    return _DAYS.format(within="".join(f"AND {column} = ? " for column, _ in within)), [*span, *(value for _, value in within)]
+
+
+def _of_place(restated: list[dict[str, Any]], place: Place) -> list[dict[str, Any]]:
+    if place.ad_set is not None:
+        return []
+    return [row for row in restated if place.campaign in (None, row["campaign_id"])]
+
+
+def _days(
+    today: date,
+    rows: list[dict[str, Any]],
+    read: list[dict[str, Any]],
+    lacks: list[dict[str, Any]],
+    restated: list[dict[str, Any]],
+) -> tuple[Day, ...]:
     numbers = {row.pop("date"): Numbers(**{name: value or 0 for name, value in row.items()}) for row in rows}
     notes = {row["date"]: row for row in read}
     reasons: dict[date, list[str]] = {}
     for row in lacks:
         reasons.setdefault(row["date"], []).append(row["reason"])
+    changes = changes_by(restated, "date")
     first = min((*numbers, *notes), default=today)
     return tuple(
         Day(
@@ -149,6 +194,7 @@ def _days(today: date, rows: list[dict[str, Any]], read: list[dict[str, Any]], l
             fresh_until=notes[day]["fresh_until"] if day in notes else None,
             settled=day in notes and notes[day]["settled"],
             lacks=tuple(reasons.get(day, ())),
+            restated=restatements_of(changes.get((day,), {}), asdict(numbers.get(day, Numbers()))),
         )
         for day in (first + timedelta(days=ago) for ago in range((today - first).days + 1))
     )

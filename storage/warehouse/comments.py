@@ -86,6 +86,7 @@ _COLUMNS: Mapping[str, str] = {
     "provider": "The platform: meta or google",
     "read": "Which read is missing or refused a row",
     "reason": "Why it is missing",
+    "restated_on": "The account's day on which the platform changed it, in the account's time zone",
     "reconciled_at": "When the totals were compared, UTC",
     "remainder": "What the platform's total holds beyond what is stored below it, in units of the metric; spend where none is named",
     "remainder_share": "The remainder as a share of the platform's total",
@@ -110,6 +111,10 @@ _OF_RELATION: Mapping[tuple[str, str], str] = {
     ("connections", "external_id"): "The platform's id of the account",
     ("conversion_lag", "age_days"): "Up to this age of the day, in full days of the account",
     ("conversion_lag", "share"): "The share of the final value that was seen up to this age",
+    **dict.fromkeys(
+        (("restated_days", "delta"), ("followed_days", "delta")),
+        "By how much the value changed: a count, or millionths of the currency or of a conversion",
+    ),
     ("pacing", "spend"): "Spend of the day so far, in units of the connection's currency",
     ("campaigns", "campaign"): "Name of the campaign; null where only its id is known",
     ("read_days", "level"): "leaf (ads and asset groups) or campaign (campaigns' totals)",

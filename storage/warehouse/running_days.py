@@ -10,6 +10,9 @@ from typing import Any
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
 from storage.warehouse.analytics import read_together, version_of
 
+_MONTH = timedelta(days=32)
+"""Budgets are of the whole month, and the account's date may be a day behind; the courses need less."""
+
 _ACCOUNTS = """
     SELECT c.id, c.name, c.currency, c.timezone, c.today, r.fresh_until, coalesce(r.settled, false) AS settled
     FROM (SELECT *, (? AT TIME ZONE timezone)::DATE AS today FROM connections) c
@@ -117,7 +120,7 @@ def read_running_days(published: Path, now: datetime) -> RunningDays:
 @lru_cache(maxsize=64)
 def _read(published: Path, _version: tuple[int, int], now: datetime) -> RunningDays:
     """An open page asks again and again, so the answer is kept for each copy and minute."""
-    since = now.date() - timedelta(days=HISTORY_DAYS + 1)  # the account's date may be a day behind
+    since = now.date() - _MONTH
     queries = ((_ACCOUNTS, [now]), (_DAYS, [since]), (_GAPS, [now]), (_MOVED, [now]), (_AROUND, [now]), (_COURSES, [now]))
     accounts, days, gaps, moved, around, courses = (table.to_pylist() for table in read_together(published, queries))
     moved_at = {row["connection_id"]: row["moved_at"] for row in moved}

@@ -20,6 +20,9 @@ _METRIC_TABLES = (
 )
 """Tables with a column for every metric."""
 
+_RESTATED_DAYS = 15
+"""The version that notes what pages show of restatements."""
+
 _OTHER_INTEGERS = frozenset({"changed", "generation"})
 """The other columns of these tables that hold whole numbers."""
 
@@ -60,14 +63,16 @@ def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
     The views are created again whenever their text has changed; they need no migration.
     """
     warehouse.execute("BEGIN")
-    create_tables(warehouse)
+    before = create_tables(warehouse)
     warehouse.execute(query("views"))
+    if 0 < before < _RESTATED_DAYS:
+        _note_restatements(warehouse)
     warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256, NULL::VARCHAR AS comments_sha256", [_views_hash()])
     warehouse.execute("COMMIT")
 
 
-def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables, or bring them up to date; the views are another half of the time."""
+def create_tables(warehouse: duckdb.DuckDBPyConnection) -> int:
+    """Create the tables, or bring them up to date, and return the version before; the views are another half of the time."""
     warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
     ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
     for number, statements in migrations():
@@ -76,6 +81,15 @@ def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
             warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
     for table, name in _missing(warehouse):
         warehouse.execute(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT")
+    return int(current)
+
+
+def _note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """What an older file knows of restatements is only in its history."""
+    warehouse.execute(query("insert_restated_days", batch=""))
+    settled = "SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled"
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE settled_days AS {settled}")
+    warehouse.execute(query("insert_followed_days"))
 
 
 def describe(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -66,9 +66,19 @@ def _write(
     _write_remainders(warehouse, pending)
     warehouse.execute(query("merge_connections"))
     warehouse.execute(query("insert_intraday_points"))
+    _note_restatements(warehouse)
     warehouse.register("mapping_rows", mappings_table(connections, {run.connection_id for run in pending}))
     warehouse.execute(query("insert_mappings"))
     warehouse.execute(query("insert_sync_runs"))
+
+
+def _note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """What pages show of the history; it is read only where a complete day changed, or a day was settled."""
+    warehouse.execute(query("touched_days"))
+    if warehouse.sql("SELECT 1 FROM touched_rows LIMIT 1").fetchall():
+        warehouse.execute(query("insert_restated_days", batch="yes"))
+    if warehouse.sql("SELECT 1 FROM settled_days LIMIT 1").fetchall():
+        warehouse.execute(query("insert_followed_days"))
 
 
 def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.Table]) -> pa.Table:

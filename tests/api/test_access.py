@@ -27,6 +27,8 @@ BODIES = {
     ("POST", "/connections/{connection_id}/reconnect"): lambda team: {"grant_id": team.grant(team.connection)},
     ("POST", "/workspaces/{workspace_id}/webhooks"): lambda _: NEW_WEBHOOK,
     ("PATCH", "/workspaces/{workspace_id}/webhooks/{webhook_id}"): lambda _: {"name": "another"},
+    ("PUT", "/workspaces/{workspace_id}/budgets"): lambda team: {"connection": team.connection.id, "period": "daily", "amount": "10"},
+    ("POST", "/workspaces/{workspace_id}/alert-templates/preview"): lambda _: {"template": "ad-disapproved"},
     ("POST", "/workspaces/{workspace_id}/alerts"): lambda _: {"name": "ours", "query": "SELECT 1"},
     ("PATCH", "/workspaces/{workspace_id}/alerts/{alert_id}"): lambda _: {"name": "another"},
 }
@@ -40,9 +42,10 @@ LET_IN = {
     ("GET", _BACKFILL): (404,),
     ("DELETE", _BACKFILL): (404,),
     ("POST", "/connections/{connection_id}/mapping/preview"): (400,),
+    ("DELETE", "/workspaces/{workspace_id}/budgets/{budget_id}"): (404,),
 }
 """What is answered where the request is allowed but cannot be done: the workspace has connections, the key is no operator's, nobody asked
-for a backfill, no types were read."""
+for a backfill, no types were read, nobody set a budget."""
 
 RULES = {
     ("GET", "/healthz"): "anybody",
@@ -105,6 +108,12 @@ RULES = {
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
     ("GET", "/workspaces/{workspace_id}/views/{view}"): "viewer",
     ("GET", "/workspaces/{workspace_id}/today"): "viewer",
+    ("GET", "/connections/{connection_id}/restatements"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/budgets"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/alert-templates"): "viewer",
+    ("POST", "/workspaces/{workspace_id}/alert-templates/preview"): "editor",
+    ("PUT", "/workspaces/{workspace_id}/budgets"): "editor",
+    ("DELETE", "/workspaces/{workspace_id}/budgets/{budget_id}"): "editor",
     ("GET", "/connections/{connection_id}/days"): "viewer",
 }
 RANKS = ("viewer", "editor", "operator")
@@ -122,7 +131,7 @@ def path_of(template, team):
     run_id = team.letter_id if "dead-letters" in template else team.run_id
     grant = team.grant() if "grant_id" in template else None
     ids = {"workspace_id": team.workspace.id, "connection_id": team.connection.id, "job_id": run_id, "run_id": run_id, "grant_id": grant}
-    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id, key_id=team.key_id, view="daily")
+    return template.format(**ids, webhook_id=team.webhook.id, alert_id=team.alert.id, key_id=team.key_id, view="daily", budget_id="nothing")
 
 
 def options(method, template, team):

@@ -7,6 +7,9 @@ from decimal import Decimal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from adpulse.services import budgeting
+from adpulse.services.budgeting import WrittenBudget
+
 ACCOUNT = "Sakura Tea"
 METRICS = ("spend", "revenue", "conversions", "purchases")
 MANY = {"number": "[data-number]", "micros": "elements => elements.map(each => [each.dataset.number, each.dataset.micros, each.innerText])"}
@@ -37,6 +40,8 @@ def synced(running):
     running.remote.advance(timedelta(days=1).total_seconds())
     now = running.remote.now()
     running.ended(running.ask(connection))
+    for period, amount in (("daily", "900"), ("monthly", "20000")):
+        budgeting.set_budget(running.app, connection.workspace_id, WrittenBudget(connection=connection.id, period=period, amount=amount))
     return connection, before, now
 
 
@@ -78,11 +83,14 @@ def test_tables_and_charts_are_accessible_and_fit_the_screen(page, address, sync
     scheme, width = look
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 740})
-    for path in ("today", f"accounts/{synced[0].id}"):
+    account = f"accounts/{synced[0].id}"
+    others = {"restatements": f"{account}/restatements", "budgets": "budgets", "alert-templates": "alert-templates"}
+    for name, path in {"today": "today", "accounts": account, **others}.items():
         page.goto(f"{address}/app/{path}")
-        page.locator("summary").first.focus()
-        page.keyboard.press("Enter")
+        for summary in page.locator("summary").all()[:1]:
+            summary.focus()
+            page.keyboard.press("Enter")
 
         assert [each["id"] for each in Axe().run(page).response["violations"]] == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        shot(page, f"{path.partition('/')[0]}-numbers-{scheme}-{width}")
+        shot(page, f"{name}-numbers-{scheme}-{width}")

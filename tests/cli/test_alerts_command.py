@@ -20,3 +20,15 @@ def test_no_rows_are_told_in_a_sentence(adpulse, installation):
     adpulse("alerts", "add", "quiet", "SELECT 1 WHERE false")
 
     assert adpulse("alerts", "run", "quiet")[1] == "No rows: it is quiet.\n"
+
+
+def test_an_alert_is_chosen_from_a_template_tried_and_added(adpulse, installation):
+    connection = installation.synced("Corner Store 1")
+    choice = ("alerts", "choose", "daily-overspend", "--bound", "0.5", "--connection", connection.name)
+
+    assert "daily-overspend" in adpulse("alerts", "templates")[1]
+    code, out, _ = adpulse(*choice)
+    assert (code, installation.app.alerts.all()) == (0, [])
+    assert f"{connection.name} spends more than 0.5 in a day. It would have told you on 30 of the last 30 days." in " ".join(out.split())
+    assert adpulse(*choice, "--add")[0] == 0
+    assert [alert.name for alert in installation.app.alerts.all()] == [f"{connection.name} spends more than 0.5 in a day"]

@@ -20,6 +20,8 @@ KEYS = {
     "account_totals": "connection_id, level, external_id, date",
     "not_by_campaign": "connection_id, date",
     "intraday_points": "connection_id, known_at",
+    "restated_days": "connection_id, campaign_id, date, restated_on, metric",
+    "followed_days": "connection_id, date, metric, age_days",
     "reconciled_days": "connection_id, date, level, reconciled_at",
     "connections": "id",
     "mappings": "connection_id, since",

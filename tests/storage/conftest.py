@@ -115,6 +115,7 @@ ADDED = {
     11: ["DROP TABLE intraday_points"],
     13: ["ALTER TABLE connections DROP frequency", "ALTER TABLE connections DROP labels"],
     14: ["DROP TABLE mappings"],
+    15: ["DROP TABLE restated_days", "DROP TABLE followed_days"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
 

@@ -8,8 +8,10 @@ from fastapi import FastAPI
 from adpulse.api.pages import (
     access,
     account,
+    alert_templates,
     alerts,
     backfill,
+    budgets,
     bulk,
     connect,
     connections,
@@ -17,6 +19,7 @@ from adpulse.api.pages import (
     health,
     login,
     mapping,
+    restatements,
     today,
     webhooks,
 )
@@ -28,6 +31,23 @@ __all__ = ["ROOT", "create_site", "error_page"]
 def create_site() -> FastAPI:
     """The application of the pages."""
     site = FastAPI(openapi_url=None)
-    for module in (login, today, account, bulk, connections, editing, mapping, backfill, connect, health, alerts, webhooks, access):
+    for module in (
+        login,
+        today,
+        account,
+        restatements,
+        budgets,
+        bulk,
+        connections,
+        editing,
+        mapping,
+        backfill,
+        connect,
+        health,
+        alerts,
+        alert_templates,
+        webhooks,
+        access,
+    ):
         site.include_router(module.router)
     return set_up(site)

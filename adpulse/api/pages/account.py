@@ -19,6 +19,7 @@ from adpulse.api.pages.site import ROOT, page
 from adpulse.metrics import in_units
 from adpulse.model import Connection
 from adpulse.running_day import Numbers, total
+from adpulse.services.budgeting import paces_of
 from adpulse.spreadsheets import neutralised
 from storage.warehouse.account_days import AccountDays, Part, Place, read_account_days, share
 
@@ -74,6 +75,7 @@ def account(request: Request, caller: Viewer, connection_id: str, chosen: Annota
         today=today,
         now=now,
         names=stored.names,
+        paces=paces_of(caller.app, connection),
         parts=[(part, share(part, stored.parts)) for part in chosen.parts(stored)],
         whole=total(part.numbers for part in stored.parts),
         whole_before=sum(part.spend_before for part in stored.parts),

@@ -7,6 +7,7 @@ from typing import Any
 
 from adpulse import presentation
 from adpulse.metrics import in_units
+from adpulse.restatement import Restatement, largest, sentence
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, compare
 
 
@@ -32,6 +33,17 @@ def format_change(comparison: Comparison) -> str:
     return change if comparison.share is None else f"{change} ({100 * comparison.share:+.1f} %)"
 
 
+def format_share(restatement: Restatement) -> str:
+    """``+3.1 %``, or ``from 0``."""
+    return "from 0" if restatement.share is None else f"{100 * restatement.share:+.1f} %"
+
+
+def format_metric(restatement: Restatement, value: str) -> str:
+    """The value before or after, as its metric is written."""
+    micros = restatement.before if value == "before" else restatement.after
+    return format_money(micros) if restatement.metric in ("spend", "revenue") else format_count(micros)
+
+
 def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Comparison]]:
     """The accounts that spent most today first, each against yesterday."""
     ordered = sorted(accounts, key=lambda account: (-account.numbers.spend, account.name))
@@ -49,6 +61,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ratio": format_ratio,
     "change": format_change,
     "by_spend": by_spend,
+    "restated_share": format_share,
+    "restated_value": format_metric,
+    "largest": largest,
+    "sentence": sentence,
     "ago": presentation.format_age,
     "utc": format_instant,
 }

@@ -32,6 +32,7 @@ HOME = f"{ROOT}/today"
 _PLACES = {
     "today": ("Today", Role.VIEWER),
     "connections": ("Connections", Role.VIEWER),
+    "budgets": ("Budgets", Role.VIEWER),
     "health": ("Health", Role.VIEWER),
     "alerts": ("Alerts", Role.VIEWER),
     "access": ("Access", Role.EDITOR),

@@ -10,6 +10,7 @@ from adpulse.api.pages.chart import HEIGHT, NAMES, WIDTH, day_chart
 from adpulse.api.pages.site import page, workspace_of
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
+from adpulse.services.budgeting import paces
 from adpulse.services.today import CurrencyDay, today_of
 
 router = APIRouter()
@@ -28,6 +29,7 @@ def today(request: Request, caller: Viewer, workspace: Annotated[str, Query(max_
         workspaces=caller.workspaces(),
         connected=owner is not None and bool(caller.app.connections.all(owner.id)),
         problem=problem,
+        paces=paces(caller.app, owner.id, days) if owner and days else [],
         days=[(day, day_chart(day, now)) for day in days],
         now=now,
         size=(WIDTH, HEIGHT),

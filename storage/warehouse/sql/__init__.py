@@ -5,7 +5,9 @@ columns. ``additive`` are those that may be added up, of these ``exact`` and ``f
 ``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack.
 ``profit`` is computed from other metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those
 of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone`` are the statuses of deleted entities, ``whole_currencies``
-those without a smaller unit. ``covers`` is the condition that a row of a coverage has a campaign.
+those
+without a smaller unit. ``additive_names`` are the names of the additive metrics as literals. ``covers`` is the condition that a row of a
+coverage has a campaign.
 """
 
 from collections.abc import Iterable
@@ -56,6 +58,7 @@ def _environment() -> Environment:
         "mapped_bits": sum(metric.bit for metric in metrics if metric.mapped),
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
+        "additive_names": ", ".join(literal(metric.name) for metric in metrics if metric.additive),
         "profit": PROFIT,
         "delivery_bits": sum(metric.bit for metric in metrics if not metric.of_conversions),
         "conversion_bits": sum(metric.bit for metric in metrics if metric.of_conversions),

@@ -1,15 +1,5 @@
-{# Every row that daily ever had: of leaves and of remainders. #}
 {% set history %}
-SELECT
-        connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
-        {{ metrics | for_each("{name}", ", ") }}
-    FROM metric_changes
-    UNION ALL
-    SELECT
-        connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
-        {{ metrics | for_each("{name}", ", ") }}
-    FROM total_changes
-    WHERE level IN ('unreported', 'not_by_campaign')
+{% include 'history.sql' %}
 {% endset %}
 -- What people query. Units instead of micros: BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its
 -- sum a DECIMAL(38, 6), where "/ 1000000" would become DOUBLE. Every view carries the currency; none adds two up.
@@ -117,56 +107,7 @@ WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 --   baseline: what a file of an older version held, from before its remainders had a history.
 -- The deltas of a day add up to its rows in daily.
 CREATE OR REPLACE VIEW changes AS
-WITH history AS (
-    {{ history }}
-), steps AS (
-    SELECT
-        *,
-        lag(generation) OVER earlier IS NULL AS is_first,
-        CASE level WHEN 'unreported' THEN 'both' WHEN 'not_by_campaign' THEN 'campaign' ELSE 'leaf' END AS read_level,
-        {{ metrics | for_each("lag({name}) OVER earlier AS old_{name}") }}
-    FROM history
-    WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
-), complete AS (
-    SELECT connection_id, level AS read_level, date, complete_at, conversions_complete_at
-    FROM read_days
-    UNION ALL
-    -- A remainder is complete when both that it is made of are.
-    SELECT
-        connection_id, 'both', date,
-        if(count(complete_at) = 2, max(complete_at), NULL), if(count(conversions_complete_at) = 2, max(conversions_complete_at), NULL)
-    FROM read_days
-    GROUP BY connection_id, date
-), metrics (metric, bit, unit, of_conversions, mapped) AS (
-    VALUES
-        {{ metrics | for_each("('{name}', {bit}, {unit}, {of_conversions}, {mapped})") }}
-), moved AS (
-    SELECT
-        s.connection_id, s.level, s.external_id, s.campaign_id, s.date, s.changed_at, s.cause, s.is_first, s.read_level,
-        m.metric, m.bit, m.unit, m.of_conversions, m.mapped,
-        CASE m.metric
-            {{ metrics | for_each("WHEN '{name}' THEN s.old_{name}", " ") }}
-        END AS old,
-        CASE m.metric
-            {{ metrics | for_each("WHEN '{name}' THEN s.{name}", " ") }}
-        END AS new
-    FROM steps s
-    JOIN metrics m ON (s.changed & m.bit) <> 0 OR s.cause = 'baseline'
-), named AS (
-    SELECT
-        m.*,
-        CASE
-            WHEN m.cause IN ('baseline', 'margin', 'vanished') OR (m.cause = 'mapping' AND m.mapped) THEN m.cause
-            -- How much the account has beyond its campaigns is read rarely: its first value is late, and no news.
-            WHEN m.old IS NULL AND (NOT m.is_first OR m.level = 'not_by_campaign') THEN 'first'
-            WHEN m.changed_at > if(m.of_conversions, d.conversions_complete_at, d.complete_at) THEN 'restatement'
-            WHEN m.old IS NULL THEN 'first'
-            ELSE 'completion'
-        END AS kind
-    FROM moved m
-    LEFT JOIN complete d USING (connection_id, read_level, date)
-    WHERE coalesce(m.new, 0) <> coalesce(m.old, 0)
-)
+{% include 'kinds.sql' %}
 SELECT
     m.connection_id,
     c.name AS connection,

@@ -1,0 +1,102 @@
+"""Each template of an alert on rows that are known: what its query finds now, and on which days its back-test says it would have begun."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adpulse.errors import Usage
+from adpulse.planner.completeness import DayLevel, ReadDay
+from adpulse.services.alert_templates import TEMPLATES, filled
+from storage.warehouse.analytics import read
+
+DAY = timedelta(days=1)
+UNIT = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def published(new_workspace, build):
+    """An account with 20 spent on each of five days, 10 more restated on the first, and 600 today, the last of it at noon.
+
+    A settled day has a ROAS of 0.5 and a CPA of 40; today has neither revenue nor conversions. Two ads are disapproved, one of them now.
+    """
+    workspace, generations = new_workspace(), iter(range(1, 100))
+
+    def sync(day, now, units, *, settled=False, **more):
+        answers = [make({"spend": units * UNIT, "date": day, **more}, since=day, until=day, at=now) for make in (build.ads, build.totals)]
+        run = build.noted(*answers, generation=next(generations), now=now)
+        levels = [ReadDay(level=level, day=day, fresh_until=now, settled=settled) for level in DayLevel]
+        known.extend(levels)
+        workspace.sync(replace(run, read_days=[*{(one.level, one.day): one for one in known}.values()]))
+
+    known = []
+    long_ago = build.today - 40 * DAY
+    sync(long_ago, build.now - 39 * DAY, 20, settled=True, revenue=10 * UNIT, conversions=UNIT // 2)
+    for ago in range(5, 0, -1):
+        sync(build.today - ago * DAY, build.now - ago * DAY, 20, conversions=UNIT)
+        sync(build.today - ago * DAY, build.now - (ago - 1) * DAY - timedelta(hours=6), 20, conversions=UNIT)
+    sync(build.today - 5 * DAY, build.now - timedelta(hours=5), 30, conversions=UNIT)
+    sync(build.today, build.now - timedelta(hours=3), 600)
+    sync(build.today, build.now, 600)
+    ads = [[{"status": status}, {"external_id": "a2", "status": "DISAPPROVED"}] for status in ("DISAPPROVED", "ACTIVE")]
+    for number, rows in enumerate(ads):
+        workspace.sync(build.run(build.walk(*rows), generation=next(generations), now=build.now + timedelta(minutes=1 + number)))
+    workspace.warehouse.publish(min_interval_seconds=0)
+    return workspace.published
+
+
+@pytest.fixture
+def told(published, build):
+    """How many rows a template finds now, and how many days ago it would have begun."""
+
+    def ask(template, bound, **options):
+        alert = filled(template, bound, **options)
+        days = [(build.today - row["day"]).days for row in read(published, alert.back_test).to_pylist()]
+        return read(published, alert.query).num_rows, days
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("template", "bound", "now", "days"),
+    [
+        ("daily-overspend", "500", 1, [0]),
+        ("daily-overspend", "25", 1, [0, 5]),
+        ("daily-overspend", "600", 0, []),
+        ("monthly-overspend", "60", 1, [3]),
+        ("monthly-overspend", "1000", 0, []),
+        ("spend-stopped", "3", 1, [0, 1, 2, 3, 4, 5]),
+        ("spend-stopped", "4", 0, [1, 2, 3, 4, 5]),
+        ("spend-stopped", "30", 0, []),
+        ("no-conversion", "24", 1, [0, 1, 2, 3, 4]),
+        ("no-conversion", "25", 0, []),
+        ("roas-below", "0.6", 1, [40]),
+        ("roas-below", "0.5", 0, []),
+        ("cpa-above", "39", 1, [40]),
+        ("cpa-above", "40", 0, []),
+        ("silent", "5", 1, [1, 2, 3, 4, 5]),
+        ("silent", "25", 1, []),
+        ("spend-restated", "49", 1, [0]),
+        ("spend-restated", "50", 0, []),
+        ("conversions-restated", "1", 0, []),
+        ("ad-disapproved", "", 1, [0]),
+    ],
+    ids=str,
+)
+def test_what_a_template_finds_now_and_when_it_would_have_begun(told, template, bound, now, days):
+    assert told(template, bound) == (now, days)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_condition_on_the_accounts_leaves_others_out(told, template):
+    bound = "1" if TEMPLATES[template].unit else ""
+
+    assert told(template, bound, condition="c.id = 'another'") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("template", "bound"), [("daily-overspend", "0"), ("daily-overspend", "NaN"), ("silent", "1.5"), ("silent", ""), ("made-up", "1")]
+)
+def test_a_bound_that_is_none_is_refused(template, bound):
+    with pytest.raises(Usage):
+        filled(template, bound)
