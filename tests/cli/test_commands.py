@@ -321,7 +321,7 @@ def test_status_and_connections_come_as_json_too(adpulse, connected):
 
     assert [{**each, "completeness": [], "backfill": None} for each in every] == [one]
     assert (one["id"], one["sync_status"], one["total_syncs_attempted"]) == (connected.id, "idle", 0)
-    assert (one["api_version"], one["api_version_ends_on"]) == ("v26.0", None)
+    assert (one["api_version"], one["api_version_ends_on"]) == ("v25.0", "2027-02-23")
 
 
 def test_status_says_that_an_api_version_ends(adpulse, connected, installation, monkeypatch):
