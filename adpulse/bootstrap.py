@@ -117,7 +117,7 @@ class App:
         self.mappings = Mappings(engine, self.clock)
         self.conversion_types = StoredConversionTypes(engine, self.clock)
         self.bulk = Bulk(engine, self.clock, wall=wall)
-        self.leases = Leases(engine, self.clock, wall=wall)
+        self.leases = Leases(engine, self.clock, wall=wall, own_home=self.homes.own_id)
         self.runs = Runs(engine, self.clock, wall=wall)
         self.scopes = scope_limits(config)
         bursts = {name: platform.burst_limit for name, platform in PLATFORMS.items() if platform.burst_limit}

@@ -75,6 +75,8 @@ class Sweep:
         if not leads(self._app.leadership, _JOB, self._owner):
             self._switched.clear()  # another leader may switch them
             self._led_since = None
+            if self._app.homes.elsewhere():
+                self._try(self._dispatch_waiting)  # the leader may be of another home, which leaves the syncs of this one
             return
         if self._led_since is None:
             self._led_since = time.monotonic()
@@ -115,7 +117,7 @@ class Sweep:
     def _dispatch_waiting(self) -> None:
         for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
-                if self._app.runs.waiting(provider, lane):
+                if self._app.leases.waiting(provider, lane):
                     orchestrator.request_run(provider, lane, self._app.runs, self._app.wall.now())
 
     def _switch_schedules(self) -> None:

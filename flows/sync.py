@@ -375,7 +375,7 @@ async def _request_next_runs(app: App, provider: Provider) -> None:
     """When a sync can go on at once (first syncs do), request the next run now instead of waiting for the sweep."""
     for lane in ON_DEMAND_LANES:
         try:
-            if await asyncio.to_thread(app.runs.waiting, provider, lane):
+            if await asyncio.to_thread(app.leases.waiting, provider, lane):
                 await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs, app.wall.now())
         except Exception:
             log.warning("the next run of %s-%s could not be requested; the sweep requests it again", provider, lane, exc_info=True)

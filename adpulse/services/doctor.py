@@ -126,10 +126,8 @@ def _home(config: Settings) -> Iterator[Finding]:
 
 
 def _homes(installation: App) -> Iterator[Finding]:
-    elsewhere = installation.homes.elsewhere()
-    if elsewhere:
-        text = f"The warehouses of {', '.join(elsewhere)} are in other home folders, and {installation.settings.home} may not sync them."
-        yield _look("homes", f"{text} Run their workers with those folders, or make this one their home: adpulse workspace adopt.")
+    if text := installation.homes.elsewhere_sentence():
+        yield _look("homes", text)
 
 
 def _name_of(user: int) -> str:
