@@ -73,6 +73,9 @@ BACKUP = "backup/backup"
 EXPORT = "export/export"
 """The deployment of exports."""
 
+GIVEN_BACK = "Cancelled; its leases were given back."
+"""The message of a flow run that its worker cancelled because it stops: its syncs go on, unlike those of one that somebody cancelled."""
+
 
 def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     """``meta-sync/meta-5min``, ``meta-sync/meta-on-demand``."""
@@ -161,6 +164,27 @@ def request_run(provider: Provider, lane: Lane, counter: DispatchCounter, now: d
         return run_id
 
 
+def cancelled_at(provider: Provider, lane: Lane, counter: DispatchCounter) -> datetime | None:
+    """When somebody cancelled the flow run that would claim what waits in the lane; None if nobody did, and without a server.
+
+    Raises:
+        Unavailable: Prefect does not answer.
+    """
+    if "PREFECT_API_URL" not in os.environ:
+        return None
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    key = _idempotency_key(provider, lane, counter.dispatch_generation(provider, lane))
+    with _answering():
+        runs = _client().read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"idempotency_key": {"any_": [key]}}))
+    states = [run.state for run in runs if run.state and run.state.is_cancelled() and run.state.message != GIVEN_BACK]
+    return max((state.timestamp for state in states), default=None)
+
+
+def _idempotency_key(provider: Provider, lane: Lane, generation: int) -> str:
+    return f"{provider}-{lane}-{generation}"
+
+
 def warm_up() -> None:
     """Import what asking Prefect takes, so that the first request does not wait for it."""
     import prefect.client.orchestration  # noqa: F401 - it is kept by Python
@@ -171,7 +195,7 @@ def _create(provider: Provider, lane: Lane, counter: DispatchCounter, now: datet
     client, deployment = _client(), _deployment_id(provider, lane)
     for _ in range(_ATTEMPTS):
         generation = counter.dispatch_generation(provider, lane)
-        run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-{lane}-{generation}")
+        run = client.create_flow_run_from_deployment(deployment, idempotency_key=_idempotency_key(provider, lane, generation))
         if run.state is None or not (run.state.is_final() or _stuck(run.state, now)):
             return run.id, generation
         if counter.dispatch_generation(provider, lane) == generation:

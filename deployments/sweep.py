@@ -18,7 +18,7 @@ from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.home import PUBLISHED
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
-from adpulse.services import authorising, conversion_types, deleting, rechecking
+from adpulse.services import authorising, conversion_types, deleting, rechecking, syncing
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 from storage.warehouse import links
@@ -117,8 +117,7 @@ class Sweep:
     def _dispatch_waiting(self) -> None:
         for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
-                if self._app.leases.waiting(provider, lane):
-                    orchestrator.request_run(provider, lane, self._app.runs, self._app.wall.now())
+                syncing.request_waiting(self._app, provider, lane)
 
     def _switch_schedules(self) -> None:
         groups = wanted_schedules(self._app.connections.groups())

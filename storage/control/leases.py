@@ -264,6 +264,16 @@ class Leases:
             ids = session.scalars(select(ConnectionRow.id).where(leased)).all()
         return [run_id for connection_id in ids if (run_id := self._cancel((ConnectionRow.id == connection_id) & leased))]
 
+    def cancel_waiting(self, provider: Provider, lane: Lane, before: datetime) -> list[str]:
+        """Close the runs that wait for a flow run of the lane and were requested before an instant (real time); returns their ids."""
+        requested = select(RunRow.connection_id).where(
+            RunRow.provider == provider, RunRow.lane == lane.value, is_open(), RunRow.requested_at <= before
+        )
+        of_lane = ConnectionRow.id.in_(requested) & waits(provider, lane, self._clock.now())
+        with reading(self._engine).connect() as session:
+            ids = session.scalars(select(ConnectionRow.id).where(of_lane, *self._free(self._clock.now()))).all()
+        return [run_id for connection_id in ids if (run_id := self._cancel((ConnectionRow.id == connection_id) & of_lane))]
+
     def _cancel(self, of_one: ColumnElement[bool]) -> str | None:
         now = self._wall.now()
         closed = {"state": RunState.DEAD.value, "finished_at": now, "error": CANCELLED, "resolved_at": now, "resolution": "cancelled"}
