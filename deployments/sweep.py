@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, orchestrator
+from adpulse import bootstrap, orchestrator, prefect_schedules
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _PACE_SECONDS = 60.0
+_LOOK_SECONDS = 15.0
 _SETTLE_SECONDS = 60.0
 _MAX_NAMES = 10
 
@@ -50,7 +51,7 @@ class Sweep:
         self._led_since: float | None = None
         self._owner = this_process()
         self._switched: dict[str, bool] = {}
-        self._prunes_at = self._paces_at = time.monotonic()
+        self._prunes_at = self._paces_at = self._looks_at = time.monotonic()
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -126,11 +127,14 @@ class Sweep:
         targets[orchestrator.EXPORT] = self._app.settings.export_to is not None
         changes = {name: active for name, active in targets.items() if self._switched.get(name) != active}
         if changes:
-            switched = orchestrator.switch_schedules(changes)
+            switched = prefect_schedules.switch_schedules(changes)
             for name in switched.changed:
                 log.info("schedule of %s switched", name)
             # What is deployed later is asked for until then.
             self._switched |= {name: active for name, active in changes.items() if name not in switched.missing}
+        if time.monotonic() >= self._looks_at:
+            self._looks_at = time.monotonic() + _LOOK_SECONDS
+            self._app.schedule_changes.store(prefect_schedules.changes(targets))
 
     def _prune_runs(self) -> None:
         """Delete old runs, deliveries and unused credentials. Once an hour, because it reads every connection."""

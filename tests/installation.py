@@ -96,7 +96,7 @@ class Installation:
         os.environ.update(self._environment)
         bootstrap.wall, bootstrap.SandboxClock = self._before
         self.engine.dispose()
-        for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
+        for cached in (settings.load, bootstrap.app, orchestrator.client, orchestrator._deployment_id):
             cached.cache_clear()
 
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):

@@ -208,7 +208,7 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     for provider, version in context.api_versions().items():
         if version.is_ending and provider in used:
             typer.secho(version.sentence, fg="yellow")
-    if text := context.homes.elsewhere_sentence():
+    for text in filter(None, (context.homes.elsewhere_sentence(), *context.schedule_changes.sentences())):
         typer.secho(plain(text), fg="yellow")
 
 

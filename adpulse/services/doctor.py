@@ -92,6 +92,7 @@ def _examine_installation(installation: App, *, production: bool) -> Iterator[Fi
     yield from _api_versions(installation)
     yield from _totals(installation)
     yield from _homes(installation)
+    yield from _schedules(installation)
     if production:
         yield from _key_backup(installation)
         yield from _api_keys(installation.keys)
@@ -128,6 +129,11 @@ def _home(config: Settings) -> Iterator[Finding]:
 def _homes(installation: App) -> Iterator[Finding]:
     if text := installation.homes.elsewhere_sentence():
         yield _look("homes", text)
+
+
+def _schedules(installation: App) -> Iterator[Finding]:
+    for sentence in installation.schedule_changes.sentences():
+        yield _look("schedules", sentence)
 
 
 def _name_of(user: int) -> str:

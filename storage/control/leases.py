@@ -17,6 +17,7 @@ from adpulse.planner.windows import CLOCK_SLACK
 from storage.control.backfills import goes_on
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
+from storage.control.schedule_changes import ScheduleChangeRow
 from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, WorkspaceRow, has_cooled_down, is_leased_by, is_open
 from storage.control.unsettled import Ending, note, refuse, unusable
 
@@ -329,14 +330,20 @@ def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
     ready = or_(RunRow.state == RunState.QUEUED.value, over, abandoned)
     runs = select(RunRow.connection_id).where(RunRow.provider == provider, RunRow.lane == lane.value, is_open(), ready)
     if lane is Lane.BACKGROUND:
-        missed = or_(*(_due(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
+        missed = or_(*(_missed(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
         # An open run reads on by itself, and waits for its own reasons.
         is_busy = select(RunRow.connection_id).where(RunRow.provider == provider, is_open())
         missed |= goes_on(provider, now) & ConnectionRow.id.not_in(is_busy)
     else:
-        overdue = or_(*(_due(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
+        overdue = or_(*(_missed(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
         missed = overdue & ConnectionRow.slow.is_(False)
     return or_(ConnectionRow.id.in_(runs), missed)
+
+
+def _missed(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElement[bool]:
+    """Due, of a group whose schedule nobody changed: what an operator's pause leaves out is not made up for."""
+    changed = select(ScheduleChangeRow.deployment)
+    return _due(provider, frequency, at) & literal(f"{provider}-{frequency}").not_in(changed)
 
 
 def _due(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElement[bool]:
