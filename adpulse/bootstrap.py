@@ -23,7 +23,7 @@ from adpulse.planner.completeness import gaps_of_parts
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
-from adpulse.platforms.base import CallSlot, Credential, PlatformClient, Size
+from adpulse.platforms.base import CallLimit, CallSlot, Credential, PlatformClient, Size
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.platforms.versions import PinnedVersion, pinned_version
 from adpulse.settings import Settings
@@ -61,6 +61,7 @@ from storage.control.refused_rows import RefusedRows
 from storage.control.remainder_notices import RemainderNotices
 from storage.control.rotation import Rotation, has_secrets
 from storage.control.runs import Runs
+from storage.control.schedule_changes import ScheduleChanges
 from storage.control.sessions import Sessions
 from storage.control.sizes import Sizes
 from storage.control.slots import Slots
@@ -85,6 +86,11 @@ wall: Clock = SystemClock()
 def clock_of(config: Settings, wall: Clock) -> Clock:
     """Business time: the sandbox's where one is set, else real time."""
     return SandboxClock(config.sandbox_url) if config.sandbox_url else wall
+
+
+def burst_limits() -> dict[Provider, CallLimit]:
+    """The short limits of an account's calls, of platforms that have one."""
+    return {name: platform.burst_limit for name, platform in PLATFORMS.items() if platform.burst_limit}
 
 
 class App:
@@ -118,11 +124,10 @@ class App:
         self.mappings = Mappings(engine, self.clock)
         self.conversion_types = StoredConversionTypes(engine, self.clock)
         self.bulk = Bulk(engine, self.clock, wall=wall)
-        self.leases = Leases(engine, self.clock, wall=wall)
+        self.leases = Leases(engine, self.clock, wall=wall, own_home=self.homes.own_id)
         self.runs = Runs(engine, self.clock, wall=wall)
         self.scopes = scope_limits(config)
-        bursts = {name: platform.burst_limit for name, platform in PLATFORMS.items() if platform.burst_limit}
-        self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes, bursts)
+        self.ledger = Ledger(engine, self.clock, config.calls_per_hour, self.scopes, burst_limits())
         self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
         self.backfills = Backfills(engine, self.clock)
@@ -134,6 +139,7 @@ class App:
         self.alerts, self.budgets = Alerts(engine, wall=wall), Budgets(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
+        self.schedule_changes = ScheduleChanges(engine)
         self.staleness = Staleness(engine, self.clock, wall=wall)
         self.gauges = Gauges(engine, self.clock, self.scopes, wall=wall)
         self.staging = Staging(config.home / "staging")

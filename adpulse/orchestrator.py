@@ -73,6 +73,9 @@ BACKUP = "backup/backup"
 EXPORT = "export/export"
 """The deployment of exports."""
 
+GIVEN_BACK = "Cancelled; its leases were given back."
+"""The message of a flow run that its worker cancelled because it stops: its syncs go on, unlike those of one that somebody cancelled."""
+
 
 def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
     """``meta-sync/meta-5min``, ``meta-sync/meta-on-demand``."""
@@ -155,10 +158,31 @@ def request_run(provider: Provider, lane: Lane, counter: DispatchCounter, now: d
         asked = _asked.get(name)
         if asked and asked.generation == generation and time.monotonic() - asked.at < _TRUST_SECONDS:
             return asked.run_id  # nobody has claimed since: forty presses in a second are one request to Prefect
-        with _answering():
+        with answering():
             run_id, generation = _create(provider, lane, counter, now)
         _asked[name] = _Asked(generation, run_id, time.monotonic())
         return run_id
+
+
+def cancelled_at(provider: Provider, lane: Lane, counter: DispatchCounter) -> datetime | None:
+    """When somebody cancelled the flow run that would claim what waits in the lane; None if nobody did, and without a server.
+
+    Raises:
+        Unavailable: Prefect does not answer.
+    """
+    if "PREFECT_API_URL" not in os.environ:
+        return None
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    key = _idempotency_key(provider, lane, counter.dispatch_generation(provider, lane))
+    with answering():
+        runs = client().read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"idempotency_key": {"any_": [key]}}))
+    states = [run.state for run in runs if run.state and run.state.is_cancelled() and run.state.message != GIVEN_BACK]
+    return max((state.timestamp for state in states), default=None)
+
+
+def _idempotency_key(provider: Provider, lane: Lane, generation: int) -> str:
+    return f"{provider}-{lane}-{generation}"
 
 
 def warm_up() -> None:
@@ -168,10 +192,10 @@ def warm_up() -> None:
 
 def _create(provider: Provider, lane: Lane, counter: DispatchCounter, now: datetime) -> tuple[UUID, int]:
     """The flow run of the current generation and that generation."""
-    client, deployment = _client(), _deployment_id(provider, lane)
+    connected, deployment = client(), _deployment_id(provider, lane)
     for _ in range(_ATTEMPTS):
         generation = counter.dispatch_generation(provider, lane)
-        run = client.create_flow_run_from_deployment(deployment, idempotency_key=f"{provider}-{lane}-{generation}")
+        run = connected.create_flow_run_from_deployment(deployment, idempotency_key=_idempotency_key(provider, lane, generation))
         if run.state is None or not (run.state.is_final() or _stuck(run.state, now)):
             return run.id, generation
         if counter.dispatch_generation(provider, lane) == generation:
@@ -185,44 +209,14 @@ def _stuck(state: "State", now: datetime) -> bool:
     return taken and now - state.timestamp > _STUCK_AFTER
 
 
-class Switched(NamedTuple):
-    """Names of deployments whose schedule was switched, and of those that are not deployed (yet)."""
-
-    changed: list[str]
-    missing: list[str]
-
-
-def switch_schedules(active: dict[str, bool]) -> Switched:
-    """Make the schedule of each deployment, by its full name, active or not.
-
-    Raises:
-        Unavailable: Prefect does not answer.
-    """
-    from prefect.exceptions import ObjectNotFound
-
-    changed, missing = list[str](), list[str]()
-    with _answering():
-        for name, wanted in active.items():
-            try:
-                found = _client().read_deployment_by_name(name)
-            except ObjectNotFound:
-                missing.append(name)
-                continue
-            for schedule in found.schedules:
-                if schedule.active != wanted:
-                    _client().update_deployment_schedule(found.id, schedule.id, active=wanted)
-                    changed.append(name)
-    return Switched(changed, missing)
-
-
 def is_scheduled(flow_run_id: UUID, frequency: Frequency) -> bool:
     """Whether Prefect's scheduler created this flow run, for the group of this frequency.
 
     Raises:
         Unavailable: Prefect does not answer.
     """
-    with _answering():
-        found = _client().read_flow_run(flow_run_id)
+    with answering():
+        found = client().read_flow_run(flow_run_id)
     return found.auto_scheduled and found.parameters.get("frequency") == frequency
 
 
@@ -236,7 +230,7 @@ def emit(event: str, payload: dict[str, object]) -> None:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Tell in one sentence that Prefect does not answer, and soon: by itself its client would try for a minute.
 
     Raises:
@@ -256,7 +250,7 @@ def _answering() -> Iterator[None]:
 
 
 @cache
-def _client() -> "SyncPrefectClient":
+def client() -> "SyncPrefectClient":
     """One warm client for the life of the process."""
     from prefect.client.orchestration import get_client
 
@@ -269,6 +263,6 @@ def _deployment_id(provider: Provider, lane: Lane) -> UUID:
 
     name = deployment_name(provider, lane)
     try:
-        return _client().read_deployment_by_name(name).id
+        return client().read_deployment_by_name(name).id
     except ObjectNotFound:
         raise Unavailable(f"The Prefect server has no deployment {name}. Run: adpulse deploy") from None

@@ -15,10 +15,12 @@ from adpulse_sandbox.basis import Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults
 from adpulse_sandbox.google import login as google_login
+from adpulse_sandbox.google import versions as google_versions
 from adpulse_sandbox.google.running import Google, Options
 from adpulse_sandbox.login import server as login_server
 from adpulse_sandbox.meta import login as graph_login
 from adpulse_sandbox.meta import server as graph_server
+from adpulse_sandbox.meta import versions as meta_versions
 from adpulse_sandbox.meta import world
 from adpulse_sandbox.meta.graph import Graph
 from adpulse_sandbox.meta.graph import Options as MetaOptions
@@ -112,6 +114,12 @@ class Sandbox:
             google=google_half,
             servers=(graph, login_pages, control_server),
         )
+
+    @property
+    def versions(self) -> dict[str, tuple[str, ...]]:
+        """By platform, the versions of its API that are answered now, oldest first."""
+        now = self.clock.now()
+        return {"meta": meta_versions.served(now), "google": google_versions.served(now)}
 
     def stop(self) -> None:
         """Stop the servers and free their ports."""

@@ -16,6 +16,7 @@ import requests
 from pydantic import SecretStr
 
 from adpulse.bootstrap import App
+from adpulse.cli.sandboxed import living_versions
 from adpulse.model import Connection, RunState
 from adpulse.role import Role
 from adpulse.services import connecting
@@ -37,7 +38,12 @@ def measure() -> list[dict[str, object]]:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adpulse-clicks-")))
         sandbox = stack.enter_context(Sandbox.start(rate=1.0, extra=ACCOUNTS, extra_ads=(SIZE,)))
         stack.enter_context(
-            environment.only(ADPULSE_HOME=str(home), ADPULSE_META_GRAPH_URL=sandbox.graph_url, ADPULSE_SANDBOX_URL=sandbox.control_url)
+            environment.only(
+                ADPULSE_HOME=str(home),
+                ADPULSE_META_GRAPH_URL=sandbox.graph_url,
+                ADPULSE_SANDBOX_URL=sandbox.control_url,
+                **living_versions(sandbox.versions),
+            )
         )
         app = environment.installed()
         connections, key = _connect(app, sandbox), app.keys.create("bench", Role.OPERATOR, None)[1]

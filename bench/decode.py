@@ -65,12 +65,12 @@ def _read(way: str, arguments: dict[str, str]) -> dict[str, Any]:
     client = OauthClient(token_url=arguments["token_url"], id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
     credentials = parse(SecretStr(arguments["refresh_token"]), client).credentials()
     sdk = GoogleAdsClient(
-        credentials, endpoint=arguments["endpoint"], version="v26", login_customer_id=arguments["login"], use_proto_plus=way == "plus"
+        credentials, endpoint=arguments["endpoint"], version="v23", login_customer_id=arguments["login"], use_proto_plus=way == "plus"
     )
     service, get = sdk.get_service("GoogleAdsService"), attrgetter(*FIELDS)
-    decoder, kind = columns("v26", FIELDS), request_class("v26")
+    decoder, kind = columns("v23", FIELDS), request_class("v23")
     stream = service.transport.grpc_channel.unary_stream(
-        "/google.ads.googleads.v26.services.GoogleAdsService/SearchStream",
+        "/google.ads.googleads.v23.services.GoogleAdsService/SearchStream",
         request_serializer=kind.serialize,
         response_deserializer=decoder.deserialize,
     )

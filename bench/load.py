@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from adpulse import bootstrap
+from adpulse.cli.sandboxed import living_versions
 from adpulse.clock import SystemClock
 from adpulse.model import AccountFacts, Provider, RunState
 from adpulse.orchestrator import use_running_server
@@ -148,6 +149,7 @@ def _environment(home: Path, addresses: Mapping[str, Any]) -> dict[str, str]:
         "ADPULSE_GOOGLE_CLIENT_SECRET": google["client_secret"],
         "ADPULSE_GOOGLE_ACCESS": "standard",
         roots: google["environment"][roots],
+        **living_versions(addresses["versions"]),
     }
 
 

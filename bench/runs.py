@@ -30,6 +30,7 @@ from pydantic import SecretStr
 
 from adpulse import bootstrap, orchestrator
 from adpulse.bootstrap import App
+from adpulse.cli.sandboxed import living_versions
 from adpulse.model import Lane, RunState
 from adpulse.services import connecting
 from adpulse.services.discovering import discover
@@ -117,6 +118,7 @@ def _installation(home: Path, sandbox: Sandbox) -> Iterator[None]:
         ADPULSE_HOME=str(home),
         ADPULSE_META_GRAPH_URL=sandbox.graph_url,
         ADPULSE_SANDBOX_URL=sandbox.control_url,
+        **living_versions(sandbox.versions),
         PYTHONPYCACHEPREFIX=str(home / "bytecode"),
     )
     with settings:

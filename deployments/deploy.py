@@ -2,16 +2,19 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, VariableCreate, VariableUpdate, WorkPoolCreate
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
+from adpulse.prefect_schedules import INTERVAL, VARIABLE, Marks, is_changed, marks_of
 from deployments import automations
 from deployments.schedules import QUEUES
 from deployments.worker import WarmWorker, load_flow
@@ -25,7 +28,10 @@ async def deploy(pool: str, pool_type: str = WarmWorker.type) -> list[str]:
     async with get_client() as client:
         await _pool(client, pool, pool_type)
         await automations.install(client)
-        return [await _deployment(client, entry, pool) for entry in document["deployments"]]
+        marks = await _marks(client)
+        names = [await _deployment(client, entry, pool, marks) for entry in document["deployments"]]
+        await _mark(client, marks)
+        return names
 
 
 async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
@@ -42,17 +48,16 @@ async def _pool(client: PrefectClient, pool: str, pool_type: str) -> None:
             await client.update_work_queue(queue.id, priority=priority)
 
 
-async def _deployment(client: PrefectClient, entry: dict[str, Any], pool: str) -> str:
+async def _deployment(client: PrefectClient, entry: dict[str, Any], pool: str, marks: Marks) -> str:
     flow = load_flow(entry["entrypoint"])
-    active = await _active(client, f"{flow.name}/{entry['name']}")
-    schedules = [
-        DeploymentScheduleCreate(
-            schedule=IntervalSchedule(interval=schedule["interval"], anchor_date=schedule["anchor_date"]),
-            active=active.get(schedule["slug"], schedule["active"]),
-            slug=schedule["slug"],
-        )
-        for schedule in entry.get("schedules", [])
-    ]
+    name = f"{flow.name}/{entry['name']}"
+    existing = await _existing(client, name)
+    if existing is None:
+        marks.pop(name, None)
+    mark = marks.setdefault(name, {})
+    schedules = [_schedule(schedule, existing or {}, mark) for schedule in entry.get("schedules", [])]
+    for schedule in entry.get("schedules", []):
+        mark[INTERVAL] = float(schedule["interval"])
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
         name=entry["name"],
@@ -72,9 +77,32 @@ async def _deployment(client: PrefectClient, entry: dict[str, Any], pool: str) -
     return str(entry["name"])
 
 
-async def _active(client: PrefectClient, name: str) -> dict[str, bool]:
+def _schedule(entry: dict[str, Any], existing: Mapping[str, DeploymentSchedule], mark: dict[str, Any]) -> DeploymentScheduleCreate:
+    """The schedule of ``prefect.yaml``; one that exists stays on or off, and keeps the interval that somebody gave it in Prefect."""
+    own = IntervalSchedule(interval=entry["interval"], anchor_date=entry["anchor_date"])
+    before = existing.get(entry["slug"])
+    if before is None:
+        return DeploymentScheduleCreate(schedule=own, active=entry["active"], slug=entry["slug"])
+    kept = before.schedule if is_changed(before, mark) else own
+    return DeploymentScheduleCreate(schedule=kept, active=before.active, slug=entry["slug"])
+
+
+async def _existing(client: PrefectClient, name: str) -> dict[str, DeploymentSchedule] | None:
+    """A deployment's schedules by their slugs; None if it does not exist."""
     try:
         deployment = await client.read_deployment_by_name(name)
     except ObjectNotFound:
-        return {}
-    return {str(schedule.slug): schedule.active for schedule in deployment.schedules}
+        return None
+    return {str(schedule.slug): schedule for schedule in deployment.schedules}
+
+
+async def _marks(client: PrefectClient) -> Marks:
+    variable = await client.read_variable_by_name(VARIABLE)
+    return marks_of(variable.value if variable else None)
+
+
+async def _mark(client: PrefectClient, marks: Marks) -> None:
+    try:
+        await client.create_variable(VariableCreate(name=VARIABLE, value=marks))
+    except ObjectAlreadyExists:
+        await client.update_variable(VariableUpdate(name=VARIABLE, value=marks))

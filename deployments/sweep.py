@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
-from adpulse import bootstrap, orchestrator
+from adpulse import bootstrap, orchestrator, prefect_schedules
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.home import PUBLISHED
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
-from adpulse.services import authorising, conversion_types, deleting, rechecking
+from adpulse.services import authorising, conversion_types, deleting, rechecking, syncing
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 from storage.warehouse import links
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _PACE_SECONDS = 60.0
+_LOOK_SECONDS = 15.0
 _SETTLE_SECONDS = 60.0
 _MAX_NAMES = 10
 
@@ -50,7 +51,7 @@ class Sweep:
         self._led_since: float | None = None
         self._owner = this_process()
         self._switched: dict[str, bool] = {}
-        self._prunes_at = self._paces_at = time.monotonic()
+        self._prunes_at = self._paces_at = self._looks_at = time.monotonic()
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -75,6 +76,8 @@ class Sweep:
         if not leads(self._app.leadership, _JOB, self._owner):
             self._switched.clear()  # another leader may switch them
             self._led_since = None
+            if self._app.homes.elsewhere():
+                self._try(self._dispatch_waiting)  # the leader may be of another home, which leaves the syncs of this one
             return
         if self._led_since is None:
             self._led_since = time.monotonic()
@@ -115,8 +118,7 @@ class Sweep:
     def _dispatch_waiting(self) -> None:
         for provider in PLATFORMS:
             for lane in ON_DEMAND_LANES:
-                if self._app.runs.waiting(provider, lane):
-                    orchestrator.request_run(provider, lane, self._app.runs, self._app.wall.now())
+                syncing.request_waiting(self._app, provider, lane)
 
     def _switch_schedules(self) -> None:
         groups = wanted_schedules(self._app.connections.groups())
@@ -125,11 +127,14 @@ class Sweep:
         targets[orchestrator.EXPORT] = self._app.settings.export_to is not None
         changes = {name: active for name, active in targets.items() if self._switched.get(name) != active}
         if changes:
-            switched = orchestrator.switch_schedules(changes)
+            switched = prefect_schedules.switch_schedules(changes)
             for name in switched.changed:
                 log.info("schedule of %s switched", name)
             # What is deployed later is asked for until then.
             self._switched |= {name: active for name, active in changes.items() if name not in switched.missing}
+        if time.monotonic() >= self._looks_at:
+            self._looks_at = time.monotonic() + _LOOK_SECONDS
+            self._app.schedule_changes.store(prefect_schedules.changes(targets))
 
     def _prune_runs(self) -> None:
         """Delete old runs, deliveries and unused credentials. Once an hour, because it reads every connection."""

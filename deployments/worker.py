@@ -36,6 +36,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from adpulse import bootstrap, logs
 from adpulse.model import Lane
+from adpulse.orchestrator import GIVEN_BACK
 from adpulse.settings import Settings
 from deployments.alerts import run_alerts_until
 from deployments.deliver import deliver_until
@@ -74,7 +75,7 @@ class _Execution:
     def __init__(self, flow_run: FlowRun) -> None:
         self.flow_run = flow_run
         self.cancelled = False
-        self.cancellation = "Cancelled; its leases were given back."
+        self.cancellation = GIVEN_BACK
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
 

@@ -16,13 +16,14 @@ from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from adpulse import bootstrap, orchestrator
+from adpulse import bootstrap
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, Unavailable, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, Lane, Lease, Parts, Provider, RunCounts, RunState
 from adpulse.planner.plan import Plan
 from adpulse.platforms.registry import platform_of
+from adpulse.services import syncing
 from flows.summary import Ended, describe, totals
 from storage.control.database import INFRASTRUCTURE
 from storage.control.leases import NO_FLOW_RUN, Leases
@@ -375,8 +376,7 @@ async def _request_next_runs(app: App, provider: Provider) -> None:
     """When a sync can go on at once (first syncs do), request the next run now instead of waiting for the sweep."""
     for lane in ON_DEMAND_LANES:
         try:
-            if await asyncio.to_thread(app.runs.waiting, provider, lane):
-                await asyncio.to_thread(orchestrator.request_run, provider, lane, app.runs, app.wall.now())
+            await asyncio.to_thread(syncing.request_waiting, app, provider, lane)
         except Exception:
             log.warning("the next run of %s-%s could not be requested; the sweep requests it again", provider, lane, exc_info=True)
 

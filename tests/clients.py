@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sizes import SizesInMemory
 from waiting import PATIENCE_SECONDS
 
+from adpulse.cli.sandboxed import living_versions
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, RateLimited, Scope, TooMuchData, Unavailable
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.metrics import METRICS, SPLIT_METRICS
@@ -73,7 +74,7 @@ class MetaRig:
         Fault({"action": "endless"}, Unavailable),
     )
 
-    def __init__(self, sandbox, token="full", page_size=500, version="v26.0", app=None, largest_page=None, **client):
+    def __init__(self, sandbox, token="full", page_size=500, version=None, app=None, largest_page=None, **client):
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []
@@ -82,6 +83,7 @@ class MetaRig:
         self.secrets = (self.secret,)
         own = {"app_id": app.id, "app_secret": SecretStr(app.secret)} if app else {}
         own |= {"timeout": PATIENCE_SECONDS, "page_size": page_size, "largest_page": largest_page or page_size}
+        version = version or living_versions(sandbox.versions).get(self.VERSION_SETTING, "v26.0")
         endpoint = Endpoint(graph_url=sandbox.graph_url, version=version, **own)
         self.sizes = SizesInMemory()
         self.client = MetaClient(SecretStr(self.secret), endpoint, self.sizes, sleep=self.slept.append, **client)
@@ -192,7 +194,7 @@ class GoogleRig:
         Fault({"action": "drop_midway"}, Unavailable),
     )
 
-    def __init__(self, sandbox, token="full", version="v26", timeout=PATIENCE_SECONDS):
+    def __init__(self, sandbox, token="full", version=None, timeout=PATIENCE_SECONDS):
         self.sandbox = sandbox
         self.slots = 0
         self.slept = []
@@ -200,6 +202,7 @@ class GoogleRig:
         self.secret = known[token].refresh_token if token in known else token
         self.secrets = (self.secret, oauth.CLIENT_SECRET, "ya29.")
         client = OauthClient(token_url=sandbox.google.token_url, id=oauth.CLIENT_ID, secret=SecretStr(oauth.CLIENT_SECRET))
+        version = version or living_versions(sandbox.versions).get(self.VERSION_SETTING, "v26")
         endpoint = google_client.Endpoint(address=sandbox.google.endpoint, version=version, timeout=timeout)
         self.client = GoogleClient(parse(SecretStr(self.secret), client), endpoint, sandbox.clock, sleep=self.slept.append)
 

@@ -20,7 +20,7 @@ class Rest:
         headers = {"authorization": f"Bearer {token}", "developer-token": "none", "login-customer-id": google.world.customer(login).id}
         self.http = httpx.Client(base_url=google.rest_url, headers=headers, trust_env=False, timeout=60)
 
-    def search(self, query=QUERY, *, method="search", version="v26", customer=None, **body):
+    def search(self, query=QUERY, *, method="search", version="v23", customer=None, **body):
         path = f"/{version}/customers/{customer or self.customer}/googleAds:{method}"
         return self.http.post(path, json={"query": query, **body})
 

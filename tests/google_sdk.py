@@ -7,7 +7,7 @@ from google.oauth2.credentials import Credentials
 from adpulse_sandbox.google import oauth
 
 
-def client(google, *, label="full", login="Summit Media Group", plus=False, version="v26"):
+def client(google, *, label="full", login="Summit Media Group", plus=False, version="v23"):
     """A client of the official SDK, logged in with one of the sandbox's refresh tokens."""
     credentials = Credentials(
         None,

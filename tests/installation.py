@@ -16,6 +16,7 @@ from sqlalchemy import update
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
 from adpulse.cli.proof import Proof, Reads
+from adpulse.cli.sandboxed import living_versions
 from adpulse.errors import AdpulseError
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
@@ -68,6 +69,7 @@ class Installation:
             "ADPULSE_GOOGLE_ACCESS": "standard",
             "ADPULSE_SANDBOX_URL": sandbox.control_url,
             "ADPULSE_PUBLISH_SECONDS": "0",
+            **living_versions(sandbox.versions),
         }
         self._environment = dict(os.environ)
         os.environ.update(own | variables)
@@ -94,7 +96,7 @@ class Installation:
         os.environ.update(self._environment)
         bootstrap.wall, bootstrap.SandboxClock = self._before
         self.engine.dispose()
-        for cached in (settings.load, bootstrap.app, orchestrator._client, orchestrator._deployment_id):
+        for cached in (settings.load, bootstrap.app, orchestrator.client, orchestrator._deployment_id):
             cached.cache_clear()
 
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):

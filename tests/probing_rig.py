@@ -3,6 +3,7 @@
 from pydantic import SecretStr
 
 from adpulse import settings
+from adpulse.cli.sandboxed import living_versions
 from adpulse.model import Provider
 from adpulse.services import probing
 from adpulse_sandbox.google import login
@@ -38,3 +39,5 @@ def use_sandbox(sandbox, setenv):
     setenv("ADPULSE_GOOGLE_CLIENT_ID", login.CLIENT_ID)
     setenv("ADPULSE_GOOGLE_CLIENT_SECRET", login.CLIENT_SECRET)
     setenv("ADPULSE_SANDBOX_URL", sandbox.control_url)
+    for name, version in living_versions(sandbox.versions).items():
+        setenv(name, version)

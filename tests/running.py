@@ -118,7 +118,7 @@ def forget_prefect():
     """Prefect reads its environment when it is imported, which is long ago here."""
     refresh_global_settings_context()
     orchestrator._asked.clear()
-    orchestrator._client.cache_clear()
+    orchestrator.client.cache_clear()
     orchestrator._deployment_id.cache_clear()
 
 

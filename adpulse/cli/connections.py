@@ -169,7 +169,7 @@ def status(
 
 def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> None:
     from adpulse import presentation
-    from adpulse.cli.tables import Item, print_list
+    from adpulse.cli.tables import Item, plain, print_list
 
     if as_json:
         cadences = context.cadences([view.connection for view in views])
@@ -208,6 +208,8 @@ def _show(context: "App", views: "list[ConnectionView]", *, as_json: bool) -> No
     for provider, version in context.api_versions().items():
         if version.is_ending and provider in used:
             typer.secho(version.sentence, fg="yellow")
+    for text in filter(None, (context.homes.elsewhere_sentence(), *context.schedule_changes.sentences())):
+        typer.secho(plain(text), fg="yellow")
 
 
 def sync(

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +40,24 @@ def variables_of(world: Mapping[str, Any]) -> dict[str, str]:
         "ADPULSE_GOOGLE_CREDENTIALS": google["refresh_tokens"]["full"],
         "GRPC_VERBOSITY": "ERROR",  # its core writes every connection that a server closes to standard error
         **google["environment"],
+        **living_versions(world["versions"]),
     }
+
+
+def living_versions(served: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The settings of versions with which a sandbox answers this adpulse, for platforms whose default version it does not serve.
+
+    At an instant that has passed, the default may not be out yet. ``served`` has the versions by platform, oldest first.
+    """
+    from adpulse.platforms.registry import PLATFORMS
+    from adpulse.platforms.versions import version_setting
+
+    variables = {}
+    for platform in PLATFORMS.values():
+        versions = served.get(platform.name, ())
+        if versions and platform.pinned(platform.settings.model_construct()) not in versions:
+            variables[version_setting(platform)] = versions[-1]
+    return variables
 
 
 def write_shell_file(home: Path, variables: Mapping[str, str]) -> Path:

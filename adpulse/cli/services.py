@@ -315,13 +315,14 @@ def _world(running: "Sandbox") -> dict[str, Any]:
     tokens = {token.label: token.value for token in running.world.tokens.values()}
     addresses = {"graph_url": running.graph_url, "login_url": running.login_url, "control_url": running.control_url}
     app = {"app_id": APP_ID, "app_secret": APP_SECRET}
-    return {**addresses, **app, "tokens": tokens, "google": running.google.describe(running.login_url)}
+    return {**addresses, **app, "versions": running.versions, "tokens": tokens, "google": running.google.describe(running.login_url)}
 
 
 def _describe(running: "Sandbox", proxy_variables: Mapping[str, str]) -> None:
     typer.echo(f"Meta Graph API   {running.graph_url}   (facebook-business: session.GRAPH = this)")
     typer.echo(f"Google Ads API   {running.google.endpoint}   (google-ads: endpoint, with the two variables below)")
-    typer.echo(f"Google Ads REST  {running.google.rest_url}   (the same over HTTP and JSON: POST /v26/customers/…/googleAds:search)")
+    version = next(reversed(running.versions["google"]), "vNN")
+    typer.echo(f"Google Ads REST  {running.google.rest_url}   (the same over HTTP and JSON: POST /{version}/customers/…/googleAds:search)")
     typer.echo(f"OAuth tokens     {running.google.token_url}")
     typer.echo(f"Consent pages    {running.login_url}   (what a person meets in the browser, of both platforms)")
     typer.echo(f"Control endpoint {running.control_url}   (clock, faults, call log, truth)")

@@ -56,6 +56,11 @@ class PinnedVersion:
         return f"{version} {when}. {remedy}."
 
 
+def version_setting(platform: AnyPlatform) -> str:
+    """The variable that chooses the version of a platform's API."""
+    return f"{platform.settings.model_config['env_prefix']}VERSION"
+
+
 def pinned_version(platform: AnyPlatform, settings: PlatformSettings, today: date) -> PinnedVersion | None:
     """The platform's API version that these settings choose; None for a platform without versions."""
     if not platform.versions:
@@ -70,5 +75,5 @@ def pinned_version(platform: AnyPlatform, settings: PlatformSettings, today: dat
         today=today,
         # A platform lists its versions in order, the newest last.
         newest=platform.versions[-1].name,
-        setting=f"{platform.settings.model_config['env_prefix']}VERSION",
+        setting=version_setting(platform),
     )

@@ -17,9 +17,11 @@ from adpulse.platforms.registry import PLATFORMS
 from adpulse.role import Role
 from adpulse.settings import LOOPBACK_HOSTS, Settings, variable
 from storage.control import database, snapshot, sqlite_file
+from storage.control.homes import Homes
 from storage.control.keys import ApiKeys
 from storage.control.leader import SWEEP, TERM, Leadership
 from storage.control.rotation import Uses
+from storage.control.schedule_changes import ScheduleChanges
 from storage.warehouse.remainders import read_remainders
 
 _MIN_FREE_BYTES = 1 << 30
@@ -91,7 +93,8 @@ def _examine_installation(installation: App, *, production: bool) -> Iterator[Fi
     yield from _secrets(installation.rotation.uses())
     yield from _api_versions(installation)
     yield from _totals(installation)
-    yield from _homes(installation)
+    yield from _homes(installation.homes)
+    yield from _schedules(installation.schedule_changes)
     if production:
         yield from _key_backup(installation)
         yield from _api_keys(installation.keys)
@@ -125,11 +128,14 @@ def _home(config: Settings) -> Iterator[Finding]:
     yield _wrong("home", f"{text} Let its owner run: chmod -R go= {config.home}. Or give it to the user that runs adpulse.")
 
 
-def _homes(installation: App) -> Iterator[Finding]:
-    elsewhere = installation.homes.elsewhere()
-    if elsewhere:
-        text = f"The warehouses of {', '.join(elsewhere)} are in other home folders, and {installation.settings.home} may not sync them."
-        yield _look("homes", f"{text} Run their workers with those folders, or make this one their home: adpulse workspace adopt.")
+def _homes(homes: Homes) -> Iterator[Finding]:
+    if text := homes.elsewhere_sentence():
+        yield _look("homes", text)
+
+
+def _schedules(changes: ScheduleChanges) -> Iterator[Finding]:
+    for sentence in changes.sentences():
+        yield _look("schedules", sentence)
 
 
 def _name_of(user: int) -> str:

@@ -36,6 +36,22 @@ def _dispatch(app: App, provider: Provider, lane: Lane) -> None:
         log.warning("%s Queued syncs of %s start when the worker runs", error, platform_of(provider).label)
 
 
+def request_waiting(app: App, provider: Provider, lane: Lane) -> None:
+    """Request a flow run for what waits in a lane. What was requested through one that was cancelled in Prefect is withdrawn instead.
+
+    Raises:
+        Unavailable: Prefect does not answer.
+    """
+    if not app.leases.waiting(provider, lane):
+        return
+    cancelled = orchestrator.cancelled_at(provider, lane, app.runs)
+    if cancelled and (withdrawn := app.leases.cancel_waiting(provider, lane, cancelled)):
+        log.info("%s syncs were withdrawn, because the flow run that they waited for was cancelled", len(withdrawn))
+        if not app.leases.waiting(provider, lane):
+            return
+    orchestrator.request_run(provider, lane, app.runs, app.wall.now())
+
+
 Dispatch = Callable[[App, Provider], None]
 """How a queued request reaches Prefect: :func:`dispatch` does it at once, the HTTP API in the background."""
 

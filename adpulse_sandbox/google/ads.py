@@ -4,14 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from itertools import islice
 from typing import Any
 
 from adpulse_sandbox.basis import Basis, Gaps
 from adpulse_sandbox.clock import CallLog, SandboxClock
 from adpulse_sandbox.faults import Faults, Request, Rule
-from adpulse_sandbox.google import errors, field_service, fields, numbers, paging, wire
+from adpulse_sandbox.google import errors, field_service, fields, numbers, paging, versions, wire
 from adpulse_sandbox.google.check import Plan, check
 from adpulse_sandbox.google.errors import AdsError
 from adpulse_sandbox.google.faults import error_of
@@ -24,9 +23,6 @@ from adpulse_sandbox.google.world import CAMPAIGN, Credential, Customer, GoogleW
 
 PAGE_ROWS = 10_000
 """The number of rows in a page of Search and in a message of SearchStream."""
-
-ENDS = {"v23": date(2027, 2, 1), "v24": date(2027, 5, 1), "v25": date(2027, 8, 1), "v26": date(2027, 11, 1)}
-"""The earliest day on which a version may end. Source: the months of "Deprecation and sunset", read 2026-11-29."""
 
 _FLAWS: Mapping[str | None, Callable[[], AdsError]] = {
     "test_only": errors.test_accounts_only,
@@ -129,8 +125,7 @@ class Ads:
         Raises:
             AdsError: the sandbox does not serve this version or this method.
         """
-        end = ENDS.get(version)
-        if version not in fields.versions() or (end is not None and self.clock.now().date() >= end):
+        if version not in fields.versions() or version not in versions.served(self.clock.now()):
             raise errors.unsupported_version(version)
         served: Callable[[Call, Any], Iterator[Any]] | None = {
             ("GoogleAdsService", "Search"): self._search,

@@ -10,6 +10,8 @@ from adpulse_sandbox.google.fields import Field, Schema, message_class, module, 
 from adpulse_sandbox.google.rows import Row
 
 _PERMISSION_DENIED = 7
+_FORMER_CODES = {"CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION": "DEVELOPER_TOKEN_NOT_APPROVED"}
+"""What versions that lack an error code answer instead. Source: the SDK's enums; v23 and v24 know developer tokens only."""
 _SERVICE = "services.types.google_ads_service"
 
 
@@ -109,4 +111,5 @@ def status_details(error: AdsError) -> bytes:
 def _code(version: str, error: AdsError) -> int:
     name = error.family.title().replace("_", "")
     enum = getattr(getattr(module(version, f"errors.types.{error.family}"), f"{name}Enum"), name)
-    return int(enum[error.code].value)
+    candidates = (error.code, _FORMER_CODES.get(error.code), "UNKNOWN")
+    return int(enum[next(code for code in candidates if code in enum.__members__)].value)

@@ -19,7 +19,7 @@ from adpulse_sandbox.meta.routes import Routes
 from adpulse_sandbox.meta.tokens import OWN_APP, Token, authenticated
 from adpulse_sandbox.meta.truth import Truth
 from adpulse_sandbox.meta.usage import OF_APP, usage_headers
-from adpulse_sandbox.meta.versions import LATEST, check_version, upgrade_headers, version_of
+from adpulse_sandbox.meta.versions import check_version, latest, upgrade_headers, version_of
 from adpulse_sandbox.meta.world import World
 from adpulse_sandbox.rewriting import HEADERS, rewrite_header
 from adpulse_sandbox.serving import Answer
@@ -64,7 +64,7 @@ class Graph:
 
     def answer(self, method: str, path: str, params: dict[str, str], base: str) -> Answer:
         """Answer an HTTP request, which may be a batch of calls."""
-        version, rest = version_of(path)
+        version, rest = version_of(path, self._clock.now())
         try:
             check_version(version, self._clock.now())
             if method == "POST" and not rest and "batch" in params:
@@ -117,7 +117,7 @@ class Graph:
         calls = self._calls.within_hour(call.account, self._clock.now()) if call.account else 0
         others = self._world.accounts[call.account].spec.use_cases if call.account else ()
         answer.headers |= usage_headers(call.account, call.kind, calls, throttle, others, limited_tier=self._limited_tier)
-        answer.headers |= upgrade_headers(version, _upgraded_to(rule))
+        answer.headers |= upgrade_headers(version, self._upgraded_to(rule))
         if rule and rule.place and rule.place.startswith(HEADERS):
             rewrite_header(answer.headers, rule.place, rule.value, remove=rule.remove)
 
@@ -139,6 +139,5 @@ class Graph:
             results.append(None if lost else {"code": answer.status, "headers": headers, "body": answer.body.decode()})
         return json_answer(200, results)
 
-
-def _upgraded_to(rule: Rule | None) -> str | None:
-    return (rule.value or LATEST) if rule and rule.action == "auto_upgrade" else None
+    def _upgraded_to(self, rule: Rule | None) -> str | None:
+        return (rule.value or latest(self._clock.now())) if rule and rule.action == "auto_upgrade" else None

@@ -30,7 +30,7 @@ from adpulse_sandbox.meta.answers import error_answer, json_answer
 from adpulse_sandbox.meta.errors import GraphError
 from adpulse_sandbox.meta.graph import APP_ID, APP_SECRET
 from adpulse_sandbox.meta.tokens import OWN_APP, SYSTEM_USER, Token
-from adpulse_sandbox.meta.versions import check_version, is_served, version_of
+from adpulse_sandbox.meta.versions import check_version, served, version_of
 from adpulse_sandbox.meta.world import World
 from adpulse_sandbox.serving import Answer
 
@@ -78,7 +78,8 @@ class MetaLogin:
 
     def _validated(self, path: str, params: Params) -> _ConsentRequest:
         redirect_uri = params.get("redirect_uri", "")
-        if not is_served(version_of(path)[0], self._clock.now()):
+        now = self._clock.now()
+        if version_of(path, now)[0] not in served(now):
             raise _rejected("Sorry, something went wrong", "This version of the login dialog is not available.")
         if params.get("client_id") != self._client.id:
             raise _rejected("Invalid App ID", "The provided app ID does not look like a valid app ID.")
@@ -119,7 +120,7 @@ class MetaLogin:
 
     def answer(self, method: str, path: str, params: dict[str, str]) -> Answer | None:
         """The Graph endpoints of the login; None for every other path."""
-        version, rest = version_of(path)
+        version, rest = version_of(path, self._clock.now())
         edge = "/".join(rest)
         endpoint = {"oauth/access_token": self._token, "debug_token": self._debug_token}.get(edge)
         if endpoint is None:

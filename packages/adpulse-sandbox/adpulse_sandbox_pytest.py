@@ -5,7 +5,7 @@ The sandbox is imported when a test asks for it, because pytest imports this mod
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 META_ACCOUNT, META_TOKEN = "Lantern Books", "varied"
 GOOGLE_CUSTOMER, GOOGLE_CREDENTIAL = "Alpenglow Reisen", "single"
+NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
+"""When its world begins: every version that the sandbox knows is answered then."""
 
 Level = Literal["account", "campaign", "ad"]
 
@@ -55,7 +57,7 @@ def _running_ad_sandbox() -> Iterator[tuple["Sandbox", "Proxy"]]:
     from adpulse_sandbox import Sandbox  # noqa: PLC0415 - see the module's docstring
     from adpulse_sandbox.proxy import Proxy  # noqa: PLC0415 - see the module's docstring
 
-    with Sandbox.start() as sandbox, Proxy(sandbox) as proxy:
+    with Sandbox.start(now=NOW) as sandbox, Proxy(sandbox) as proxy:
         yield sandbox, proxy
 
 

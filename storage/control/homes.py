@@ -16,7 +16,7 @@ class Homes:
     def __init__(self, engine: Engine, folder: Path, own_id: Callable[[], str]) -> None:
         self._engine = engine
         self._folder = folder
-        self._own_id = own_id
+        self.own_id = own_id
 
     def require(self, workspace_id: str, *, claim: bool) -> None:
         """Make sure that the workspace's warehouse may be used in this home. ``claim``: note this home if none is noted yet.
@@ -24,7 +24,7 @@ class Homes:
         Raises:
             WarehouseElsewhere: its warehouse is in another home.
         """
-        own = self._own_id()
+        own = self.own_id()
         name, noted = self._noted(workspace_id)
         if claim and noted is None:
             self._note(workspace_id, WorkspaceRow.home_id.is_(None))
@@ -39,9 +39,19 @@ class Homes:
 
     def elsewhere(self) -> list[str]:
         """Names of the workspaces whose warehouses are in other homes."""
-        query = select(WorkspaceRow.name).where(WorkspaceRow.home_id != self._own_id()).order_by(WorkspaceRow.name)
+        query = select(WorkspaceRow.name).where(WorkspaceRow.home_id != self.own_id()).order_by(WorkspaceRow.name)
         with reading(self._engine).connect() as session:
             return list(session.scalars(query))
+
+    def elsewhere_sentence(self) -> str | None:
+        """A sentence about the workspaces whose warehouses are in other homes, with what to do; None if there are none."""
+        names = self.elsewhere()
+        if not names:
+            return None
+        return (
+            f"The warehouses of {', '.join(names)} are in other home folders; workers with the home {self._folder} leave their syncs "
+            "to the workers of those. Run a worker with each of those folders, or make this one their home: adpulse workspace adopt."
+        )
 
     def adopt(self, workspace_id: str) -> None:
         """Note that this home has the workspace's warehouse from now on."""
@@ -50,7 +60,7 @@ class Homes:
     def _note(self, workspace_id: str, condition: ColumnElement[bool]) -> None:
         row = (WorkspaceRow.id == workspace_id) & condition
         with self._engine.begin() as session:
-            session.execute(update(WorkspaceRow).where(row).values(home_id=self._own_id()))
+            session.execute(update(WorkspaceRow).where(row).values(home_id=self.own_id()))
 
     def _noted(self, workspace_id: str) -> tuple[str, str | None]:
         with reading(self._engine).connect() as session:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, exists, func, insert, literal, or_, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
@@ -17,7 +17,8 @@ from adpulse.planner.windows import CLOCK_SLACK
 from storage.control.backfills import goes_on
 from storage.control.connection_rows import CONNECTION_COLUMNS, connection_of
 from storage.control.database import INFRASTRUCTURE, Engine, Session, insert_or_update, lock, reading
-from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, has_cooled_down, is_leased_by, is_open
+from storage.control.schedule_changes import ScheduleChangeRow
+from storage.control.tables import WORKING, ConnectionRow, DispatchRow, RunRow, WorkspaceRow, has_cooled_down, is_leased_by, is_open
 from storage.control.unsettled import Ending, note, refuse, unusable
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,19 @@ _Claim = Callable[[Session, ColumnElement[bool]], list[Lease]]
 class Leases:
     """Gives workers the right to sync a connection, and takes it back."""
 
-    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, wall: Clock, own_home: Callable[[], str] | None = None) -> None:
+        """``own_home`` returns the id of the home of this process: workspaces of other homes are left to their workers."""
         self._engine = engine
         self._clock = clock
         self._wall = wall
+        self._own_home = own_home
+
+    def waiting(self, provider: Provider, lane: Lane) -> int:
+        """How many connections an on-demand flow run of this lane would claim now."""
+        now = self._clock.now()
+        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *self._free(now))
+        with reading(self._engine).connect() as session:
+            return session.scalar(query) or 0
 
     def claim_due(self, provider: Provider, frequency: Frequency, owner: str) -> list[Lease]:
         """Lease all due connections of a group, the most important first, in one statement, so that two workers never get the same one.
@@ -87,7 +97,7 @@ class Leases:
         except Exception:
             log.warning("a claim failed; looking for the connection at fault", exc_info=True)
         with reading(self._engine).connect() as session:
-            ids = session.scalars(select(ConnectionRow.id).where(wanted, *free(now, self._wall.now()))).all()
+            ids = session.scalars(select(ConnectionRow.id).where(wanted, *self._free(now))).all()
         leases = list[Lease]()
         try:
             for connection_id in ids:
@@ -110,11 +120,18 @@ class Leases:
             self._refuse(connection_id, error, now)
             return []
 
+    def _free(self, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """Conditions of a connection that this process may lease."""
+        if self._own_home is None:
+            return free(now, self._wall.now())
+        elsewhere = select(WorkspaceRow.id).where(WorkspaceRow.home_id != self._own_home())
+        return (*free(now, self._wall.now()), ConnectionRow.workspace_id.not_in(elsewhere))
+
     def _refuse(self, connection_id: str, error: Exception, now: datetime) -> None:
         real = self._wall.now()
         try:
             with self._engine.begin() as session:
-                if lock(session, ConnectionRow.id == connection_id, *free(now, real)):
+                if lock(session, ConnectionRow.id == connection_id, *self._free(now)):
                     refuse(session, connection_id, unusable(connection_id, error), now=now, real=real)
         except (AdpulseError, *INFRASTRUCTURE):
             raise
@@ -132,7 +149,7 @@ class Leases:
     def _claim(self, session: Session, condition: ColumnElement[bool], owner: str, now: datetime, **values: Any) -> Sequence[Any]:
         """Lease the connections that meet the condition and are free; returns their rows in the order in which they are to be synced."""
         real = self._wall.now()
-        chosen = select(ConnectionRow.id).where(condition, *free(now, real))
+        chosen = select(ConnectionRow.id).where(condition, *self._free(now))
         if session.dialect.name == "postgresql":
             # Rows that another claim holds are skipped, not waited for: they are about to be leased.
             chosen = chosen.with_for_update(skip_locked=True, key_share=True)
@@ -248,6 +265,16 @@ class Leases:
             ids = session.scalars(select(ConnectionRow.id).where(leased)).all()
         return [run_id for connection_id in ids if (run_id := self._cancel((ConnectionRow.id == connection_id) & leased))]
 
+    def cancel_waiting(self, provider: Provider, lane: Lane, before: datetime) -> list[str]:
+        """Close the runs that wait for a flow run of the lane and were requested before an instant (real time); returns their ids."""
+        requested = select(RunRow.connection_id).where(
+            RunRow.provider == provider, RunRow.lane == lane.value, is_open(), RunRow.requested_at <= before
+        )
+        of_lane = ConnectionRow.id.in_(requested) & waits(provider, lane, self._clock.now())
+        with reading(self._engine).connect() as session:
+            ids = session.scalars(select(ConnectionRow.id).where(of_lane, *self._free(self._clock.now()))).all()
+        return [run_id for connection_id in ids if (run_id := self._cancel((ConnectionRow.id == connection_id) & of_lane))]
+
     def _cancel(self, of_one: ColumnElement[bool]) -> str | None:
         now = self._wall.now()
         closed = {"state": RunState.DEAD.value, "finished_at": now, "error": CANCELLED, "resolved_at": now, "resolution": "cancelled"}
@@ -303,14 +330,20 @@ def waits(provider: Provider, lane: Lane, now: datetime) -> ColumnElement[bool]:
     ready = or_(RunRow.state == RunState.QUEUED.value, over, abandoned)
     runs = select(RunRow.connection_id).where(RunRow.provider == provider, RunRow.lane == lane.value, is_open(), ready)
     if lane is Lane.BACKGROUND:
-        missed = or_(*(_due(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
+        missed = or_(*(_missed(provider, frequency, now) for frequency in frequencies.SCHEDULED)) & ConnectionRow.slow.is_(True)
         # An open run reads on by itself, and waits for its own reasons.
         is_busy = select(RunRow.connection_id).where(RunRow.provider == provider, is_open())
         missed |= goes_on(provider, now) & ConnectionRow.id.not_in(is_busy)
     else:
-        overdue = or_(*(_due(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
+        overdue = or_(*(_missed(provider, frequency, now - frequency.overdue_after) for frequency in frequencies.SCHEDULED))
         missed = overdue & ConnectionRow.slow.is_(False)
     return or_(ConnectionRow.id.in_(runs), missed)
+
+
+def _missed(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElement[bool]:
+    """Due, of a group whose schedule nobody changed: what an operator's pause leaves out is not made up for."""
+    changed = select(ScheduleChangeRow.deployment)
+    return _due(provider, frequency, at) & literal(f"{provider}-{frequency}").not_in(changed)
 
 
 def _due(provider: Provider, frequency: Frequency, at: datetime) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, delete, or_, select, true, update
 
 from adpulse.clock import Clock
 from adpulse.errors import AdpulseError, LeaseLost, UnknownConnection, Usage
@@ -15,7 +15,7 @@ from storage.control import sync_requests
 from storage.control.connection_rows import connection_of
 from storage.control.connections import resolve
 from storage.control.database import Engine, Session, columns, lock, reading
-from storage.control.leases import LEASE, bump, dispatch_key, free, next_due, waits
+from storage.control.leases import LEASE, bump, dispatch_key, next_due
 from storage.control.outbox import events_of_leg, publish
 from storage.control.refusals import is_news
 from storage.control.sync_requests import Ticket
@@ -349,13 +349,6 @@ class Runs:
             raise _lost(lease.run_id)
         if leg is not None:
             publish(session, *events_of_leg(lease.connection, row, leg.restated), now=self._wall.now())
-
-    def waiting(self, provider: Provider, lane: Lane) -> int:
-        """How many connections an on-demand flow run of this lane would claim now."""
-        now = self._clock.now()
-        query = select(func.count()).select_from(ConnectionRow).where(waits(provider, lane, now), *free(now, self._wall.now()))
-        with reading(self._engine).connect() as session:
-            return session.scalar(query) or 0
 
     def dispatch_generation(self, provider: Provider, lane: Lane) -> int:
         """The lane's number of claims. Requests between two claims have the same number, and share a flow run."""

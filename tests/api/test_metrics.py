@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
+from adpulse.platforms.google.settings import GoogleSettings
 from adpulse.platforms.meta.settings import MetaSettings
 from storage.control.leader import SWEEP
 from storage.control.tables import CallRow, ConnectionRow
@@ -75,7 +76,8 @@ def test_what_it_counts_is_what_there_is(scrape, installation, team, others):
 
 
 def test_the_days_that_api_versions_have_left_are_counted(scrape, installation, monkeypatch):
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
+    versions = installation.app.settings.with_platform_settings(MetaSettings(version="v25.0"))
+    monkeypatch.setattr(installation.app, "settings", versions.with_platform_settings(GoogleSettings(version="v26")))
     installation.sandbox.clock.set(datetime(2027, 2, 20, 23, tzinfo=UTC))
 
     assert values(scrape()["adpulse_api_version_days_left"]) == {("google", "v26"): 254, ("meta", "v25.0"): 3}

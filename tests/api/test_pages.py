@@ -526,6 +526,13 @@ def test_a_dead_letter_is_replayed_from_the_health_page(browser, visit, installa
     assert "No dead letters." in visit(session, "GET", "/health").text
 
 
+def test_the_health_page_says_what_somebody_made_of_a_schedule_in_prefect(browser, visit, installation, team):
+    sentence = "The schedule of meta-5min was paused in Prefect."
+    installation.app.schedule_changes.store({"meta-5min": sentence})
+
+    assert sentence in visit(browser(team.viewer), "GET", "/health").text
+
+
 def test_the_health_page_says_that_an_api_version_ends(browser, visit, installation, team, monkeypatch):
     monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
     session = browser(team.viewer)

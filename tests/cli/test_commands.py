@@ -324,7 +324,15 @@ def test_status_and_connections_come_as_json_too(adpulse, connected):
 
     assert [{**each, "completeness": [], "backfill": None} for each in every] == [one]
     assert (one["id"], one["sync_status"], one["total_syncs_attempted"]) == (connected.id, "idle", 0)
-    assert (one["api_version"], one["api_version_ends_on"]) == ("v26.0", None)
+    assert (one["api_version"], one["api_version_ends_on"]) == ("v25.0", "2027-02-23")
+
+
+def test_status_and_doctor_say_what_somebody_made_of_a_schedule_in_prefect(adpulse, connected, installation):  # noqa: ARG001 - it is shown
+    sentence = "The schedule of meta-5min was paused in Prefect."
+    installation.app.schedule_changes.store({"meta-5min": sentence})
+
+    assert sentence in " ".join(adpulse("status")[1].split())
+    assert sentence in " ".join(adpulse("doctor")[1].split())
 
 
 def test_status_says_that_an_api_version_ends(adpulse, connected, installation, monkeypatch):

@@ -17,6 +17,7 @@ def test_a_shell_that_reads_the_file_has_the_home_the_addresses_and_the_command(
         "app_secret": "it's a $secret",
         "tokens": {"full": sandbox.world.token("full").value},
         "google": sandbox.google.describe(sandbox.login_url),
+        "versions": sandbox.versions,
     }
     home = tmp_path / "a home"
     home.mkdir()

@@ -17,8 +17,8 @@ from pathlib import Path
 from compose.reading import ROOT, compose, env_file, image_environment, in_order
 
 SECONDS = 150
-_MORE = {"sandbox": ("--now", "2026-03-20T15:00Z")}
-"""What a test adds to a command: an instant at which the pinned versions of both APIs live, whatever day it runs."""
+_MORE = {"sandbox": ("--now", "2026-11-20T15:00Z")}
+"""What a test adds to a command: an instant at which the versions that are called by default live, whatever day it runs."""
 _SOURCE = {"adpulse": [sys.executable, "-m", "adpulse"], "python": [sys.executable]}
 
 

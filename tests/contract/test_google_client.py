@@ -460,8 +460,9 @@ SELECTED = {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_slim_decoder_reads_what_the_sdk_reads(standing, version):
-    rig, ads = GoogleRig(standing, version=version), Ads(standing.google, version=version)
+def test_the_slim_decoder_reads_what_the_sdk_reads(sandbox, version):
+    sandbox.clock.set(datetime(2026, 11, 20, 15, tzinfo=UTC))
+    rig, ads = GoogleRig(sandbox, version=version), Ads(sandbox.google, version=version)
     for resource, fields, where in SELECTED.values():
         selected = list(dict.fromkeys(fields))
         text = gaql(resource, selected, where)

@@ -1,7 +1,7 @@
 """What an account counts by another mapping than the default, against the sandbox's own numbers, and what a change of it leaves behind."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from clients import GoogleRig, MetaRig
@@ -96,7 +96,7 @@ class Rig:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory):
-    with Sandbox.start() as sandbox:
+    with Sandbox.start(now=datetime(2026, 11, 20, 15, tzinfo=UTC)) as sandbox:
         installation = Installation(tmp_path_factory.mktemp("mappings") / "home", sandbox)
         try:
             yield Rig(installation)

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.actions import CancelFlowRun
 from prefect.events.schemas.automations import AutomationCore
 from pydantic import SecretStr
@@ -20,7 +21,7 @@ from waiting import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from adpulse import orchestrator, prefect_login
+from adpulse import orchestrator, prefect_login, prefect_schedules
 from adpulse.bootstrap import App
 from adpulse.clock import SystemClock
 from adpulse.settings import Settings
@@ -263,6 +264,36 @@ def test_a_deployment_that_is_made_later_gets_its_schedule(tmp_path):
         sweep._switch_schedules()
 
         assert (before, backups(client).schedules[0].active) == (False, True)
+
+
+def test_what_an_operator_made_of_a_schedule_lasts_over_a_new_worker_and_deploy_and_is_told(tmp_path, server):  # noqa: ARG001 - it is asked
+    config = Settings(home=tmp_path)
+    engine = database.connect(config.control_url)
+    migrations.migrate(engine)
+    app, name, other = App(config, engine, wall=SystemClock()), "meta-sync/meta-5min", "meta-sync/meta-hourly"
+    prefect_schedules.switch_schedules({name: True, other: True})
+    with get_client(sync_client=True) as client:
+        paused, changed = (client.read_deployment_by_name(each) for each in (name, other))
+        client.update_deployment_schedule(paused.id, paused.schedules[0].id, active=False)
+        twenty = IntervalSchedule(interval=timedelta(minutes=20))
+        client.update_deployment_schedule(changed.id, changed.schedules[0].id, schedule=twenty)
+
+        asyncio.run(deploy("adpulse"))
+        switched = prefect_schedules.switch_schedules({name: True, other: True})
+        kept = client.read_deployment_by_name(other).schedules[0].schedule.interval
+        app.schedule_changes.store(prefect_schedules.changes({name: True, other: True}))
+        told = app.schedule_changes.sentences()
+        schedule = client.read_deployment_by_name(name).schedules[0]
+        client.update_deployment_schedule(paused.id, schedule.id, active=True)
+        off = prefect_schedules.switch_schedules({name: False, other: False})
+        on = prefect_schedules.switch_schedules({name: True, other: False})
+
+    assert (switched.changed, schedule.active, kept) == ([], False, timedelta(minutes=20))
+    assert told == [
+        "The schedule of meta-5min was paused in Prefect, and nothing is synced by it. Resume it there.",
+        "The schedule of meta-hourly was changed in Prefect: it runs every 20 min.",
+    ]
+    assert (off.changed, on.changed) == ([name, other], [name])
 
 
 # Settings of Prefect's own

@@ -13,6 +13,7 @@ import pytest
 from kills.workers import Workers
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.states import Cancelling
 from running import ENDED, forget_prefect
 
 from adpulse import orchestrator
@@ -23,8 +24,9 @@ from adpulse_sandbox import Sandbox
 from deployments.deploy import deploy
 from deployments.owner import start_ticks
 from deployments.server import PrefectServer
+from deployments.sweep import Sweep
 
-ACCOUNTS = [f"Corner Store {number}" for number in range(1, 13)]
+ACCOUNTS = [f"Corner Store {number}" for number in range(1, 15)]
 """No two tests use the same: the sandbox logs the calls of all their installations."""
 MINUTE = 60
 
@@ -214,6 +216,33 @@ async def online(worker, pool):
     """Whether the worker has reported to the server, and so sends events and logs."""
     async with get_client() as client:
         return any(each.name == name_of(worker) for each in await client.read_workers_for_work_pool(pool))
+
+
+def requested(client):
+    """The flow runs that no schedule made."""
+    return {run.id for run in client.read_flow_runs() if not run.auto_scheduled}
+
+
+def test_cancelling_a_flow_run_that_still_waits_withdraws_its_syncs_and_a_later_request_is_served(fleet):
+    connection, other = fleet.connect(ACCOUNTS[12]), fleet.connect(ACCOUNTS[13])
+    asked, sweep = fleet.ask(connection), Sweep(fleet.app)
+    with get_client(sync_client=True) as client:
+        waiting = orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs, fleet.app.wall.now())
+        client.set_flow_run_state(waiting, Cancelling())
+        state, before = client.read_flow_run(waiting).state, requested(client)
+        sweep.once()
+        withdrawn = fleet.app.runs.get(asked)
+        sweep.once()
+        after = requested(client)
+        again = fleet.ask(other)
+        fleet.start_worker()
+        fleet.ended(again)
+
+        assert state.is_cancelled()
+        assert (withdrawn.state, withdrawn.resolution) == (RunState.DEAD, "cancelled")
+        assert after == before
+    assert fleet.app.runs.get(again).state is RunState.DONE
+    assert fleet.app.runs.get(asked).state is RunState.DEAD
 
 
 def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeypatch):

@@ -298,7 +298,7 @@ class Killing(Installation):
         for _ in range(60):
             for tick in self._ticks:
                 child.run(_ticking(*tick))
-            if not any(self.app.runs.waiting(provider, lane) for provider in PLATFORMS for lane in ON_DEMAND_LANES):
+            if not any(self.app.leases.waiting(provider, lane) for provider in PLATFORMS for lane in ON_DEMAND_LANES):
                 return
         raise AssertionError(f"there is always something left to do:\n{self.log()}")
 

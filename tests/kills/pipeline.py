@@ -150,7 +150,7 @@ def mark_steps(marks, notes):
         if isinstance(value, Task):
             setattr(flows.sync, name, value.fn)
     flows.sync.acreate_table_artifact = _nothing
-    flows.sync.orchestrator.request_run = lambda *_: None  # the killer asks for the next tick
+    flows.sync.syncing.orchestrator.request_run = lambda *_: None  # the killer asks for the next tick
     event.listen(Engine, "commit", marks.committing)
     for owner, name in ((Leases, "claim_due"), (Leases, "claim_waiting")):
         _in_phase(marks, Step.BETWEEN, owner, name)

@@ -1,6 +1,7 @@
 """A running sandbox and a bare HTTP client, without any code of the product between a test and the wire."""
 
 import json
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ class Bare:
         self.sandbox = sandbox
         self.http = httpx.Client(base_url=sandbox.graph_url, trust_env=False, timeout=timeout)
 
-    def __call__(self, path, *, method="GET", token="full", version="v26.0", headers=None, **params):
+    def __call__(self, path, *, method="GET", token="full", version="v25.0", headers=None, **params):
         labels = {entry.label: entry.value for entry in self.sandbox.world.tokens.values()}
         sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
         if token is not None:
@@ -43,6 +44,20 @@ def standing():
     """One sandbox with a frozen clock for every test that only reads."""
     with Sandbox.start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def newest():
+    """One at an instant at which every version that the sandbox knows is answered; its clock is frozen, too."""
+    with Sandbox.start(now=datetime(2026, 11, 20, 15, tzinfo=UTC)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ask_newest(newest):
+    client = Bare(newest)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

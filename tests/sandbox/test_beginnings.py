@@ -78,6 +78,31 @@ def test_wherever_a_world_begins_its_last_weeks_have_numbers_and_nothing_is_in_t
         assert max(days) <= today
 
 
+BEFORE, SINCE = datetime(2026, 10, 13, 23, 59, tzinfo=UTC), datetime(2026, 10, 14, tzinfo=UTC)
+
+
+def test_versions_come_out_by_the_sandboxs_clock(bare):
+    with Sandbox.start(now=BEFORE) as sandbox:
+        ask, versions = bare(sandbox), ("v25.0", "v26.0", "v27.0")
+        before = [ask("me", version=version).status_code for version in versions]
+        with pytest.raises(GoogleAdsException, match="v26 is deprecated"):
+            Ads(sandbox.google, version="v26").rows("SELECT campaign.id FROM campaign")
+
+        sandbox.clock.set(SINCE + timedelta(days=21))
+
+        assert before == [200, 200, 400]
+        assert [ask("me", version=version).status_code for version in versions] == [200, 200, 200]
+        assert Ads(sandbox.google, version="v26").rows("SELECT campaign.id FROM campaign")
+
+
+def test_in_a_season_before_every_release_the_oldest_version_is_answered(bare):
+    with Sandbox.start(now=datetime(2024, 11, 5, 15, tzinfo=UTC)) as sandbox:
+        statuses = [bare(sandbox)("me", version=version).status_code for version in ("v25.0", "v26.0")]
+
+        assert statuses == [200, 400]
+        assert sandbox.versions == {"meta": ("v25.0",), "google": ("v23",)}
+
+
 def test_versions_end_by_the_sandboxs_clock(bare):
     with Sandbox.start(now=LATER) as sandbox:
         ask = bare(sandbox)

@@ -16,7 +16,7 @@ def chunked(body, size=7):
 
 
 def test_a_google_request_in_chunks_is_the_one_with_a_length(rest):
-    path, body = f"/v26/customers/{rest.customer}/googleAds:search", json.dumps({"query": QUERY}).encode()
+    path, body = f"/v23/customers/{rest.customer}/googleAds:search", json.dumps({"query": QUERY}).encode()
     whole, parts = (rest.http.post(path, content=content) for content in (body, chunked(body)))
 
     assert (whole.status_code, parts.status_code) == (200, 200)
@@ -27,7 +27,7 @@ def test_a_meta_form_in_chunks_is_the_one_with_a_length(ask, standing):
     token, account = standing.world.token("full").value, standing.world.account("Harbor Outdoor").id
     form = urlencode({**FIELDS, "level": "ad", "access_token": token}).encode()
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    answers = [ask.http.post(f"/v26.0/act_{account}/insights", content=content, headers=headers) for content in (form, chunked(form))]
+    answers = [ask.http.post(f"/v25.0/act_{account}/insights", content=content, headers=headers) for content in (form, chunked(form))]
 
     assert [answer.status_code for answer in answers] == [answers[0].status_code] * 2
     assert answers[0].json().keys() == answers[1].json().keys()
@@ -43,8 +43,8 @@ def said(standing, *lines):
 
 
 def test_after_chunks_with_extensions_and_trailers_the_connection_goes_on(standing):
-    first = ["POST /v26.0/me HTTP/1.1", "Host: h", "Transfer-Encoding: chunked", "", "3;name=value", "a=b", "0", "Trailer: x", "", ""]
-    second = ["GET /v26.0/me HTTP/1.1", "Host: h", "Connection: close", "", ""]
+    first = ["POST /v25.0/me HTTP/1.1", "Host: h", "Transfer-Encoding: chunked", "", "3;name=value", "a=b", "0", "Trailer: x", "", ""]
+    second = ["GET /v25.0/me HTTP/1.1", "Host: h", "Connection: close", "", ""]
 
     answer = said(standing, *first[:-1], *second)
 
@@ -63,4 +63,4 @@ def test_after_chunks_with_extensions_and_trailers_the_connection_goes_on(standi
     ids=["negative", "no number", "no length", "too short", "negative chunk"],
 )
 def test_a_body_without_a_valid_length_is_refused_and_not_dropped(standing, headers):
-    assert said(standing, "POST /v26.0/me HTTP/1.1", "Host: h", *headers).startswith("HTTP/1.1 400 ")
+    assert said(standing, "POST /v25.0/me HTTP/1.1", "Host: h", *headers).startswith("HTTP/1.1 400 ")

@@ -1,6 +1,7 @@
 """Scripted faults, as a bare HTTP client receives them."""
 
 import json
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -113,7 +114,7 @@ def connection_is_dropped_midway(wire):
     wire.arm("drop_midway", count=1)
     got = []
 
-    with wire.ask.http.stream("GET", f"/v26.0/act_{wire.account.id}/ads", params=token_of(wire)) as answer:
+    with wire.ask.http.stream("GET", f"/v25.0/act_{wire.account.id}/ads", params=token_of(wire)) as answer:
         status, promised = answer.status_code, int(answer.headers["content-length"])
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
             got.extend(answer.iter_raw())
@@ -267,6 +268,7 @@ def app_is_blocked(wire):
 
 @case("auto_upgrade")
 def another_version_answers(wire):
+    wire.sandbox.clock.set(datetime(2026, 11, 20, 15, tzinfo=UTC))
     wire.arm("auto_upgrade", count=1)
     wire.arm("auto_upgrade", value="v26.0", count=1)
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
-from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
+from google.ads.googleads.v23.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import ServiceUnavailable
 from google.auth import crypt, jwt
 from google_sdk import Ads, client, code, fields_of
@@ -92,7 +92,7 @@ def test_a_revoked_refresh_token_looks_transient_to_the_sdk(google):
 
 def test_a_service_account_by_configuration_file_reaches_what_the_full_user_reaches(google, monkeypatch):
     monkeypatch.setenv("GOOGLE_ADS_CONFIGURATION_FILE_PATH", google.environment["GOOGLE_ADS_CONFIGURATION_FILE_PATH"])
-    sdk = GoogleAdsClient.load_from_storage(version="v25")
+    sdk = GoogleAdsClient.load_from_storage(version="v23")
 
     names = sdk.get_service("CustomerService").list_accessible_customers().resource_names
 
@@ -120,7 +120,7 @@ def test_an_assertion_must_be_signed_by_the_account_name_it_and_not_be_over(goog
     ("options", "expected"),
     [
         ({"label": "expired"}, ("UNAUTHENTICATED", ("authentication_error", "OAUTH_TOKEN_EXPIRED"))),
-        ({"label": "test_only"}, ("PERMISSION_DENIED", ("authorization_error", "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION"))),
+        ({"label": "test_only"}, ("PERMISSION_DENIED", ("authorization_error", "DEVELOPER_TOKEN_NOT_APPROVED"))),
         ({"label": "none", "login": None}, ("PERMISSION_DENIED", ("authorization_error", "USER_PERMISSION_DENIED"))),
         ({"label": "single"}, ("PERMISSION_DENIED", ("authorization_error", "USER_PERMISSION_DENIED"))),
         (
@@ -137,6 +137,10 @@ def test_an_assertion_must_be_signed_by_the_account_name_it_and_not_be_over(goog
 )
 def test_a_customer_that_is_not_reached_is_refused(google, options, expected):
     assert refused(Ads(google, **options)) == expected
+
+
+def test_the_newest_version_has_another_word_for_a_project_that_reaches_test_accounts_only(newest):
+    assert refused(Ads(newest.google, label="test_only", version="v26"))[1][1] == "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_a_user_without_customers_gets_not_ads_user(google):
     ],
 )
 def test_a_call_without_a_valid_token_is_refused(channel, header, expected):
-    status, error_code, _ = bare(channel, "/google.ads.googleads.v26.services.CustomerService/ListAccessibleCustomers", *header)
+    status, error_code, _ = bare(channel, "/google.ads.googleads.v23.services.CustomerService/ListAccessibleCustomers", *header)
 
     assert (status, error_code) == ("UNAUTHENTICATED", expected)
 
@@ -224,7 +228,7 @@ def test_every_call_is_logged_with_its_customer_its_rows_and_its_status(sandbox)
     manager = sandbox.google.world.customer("Summit Media Group").id
     assert (token.kind, token.status, token.params) == ("token", 200, {"grant_type": "refresh_token"})
     assert (good.account, good.kind, good.rows, good.status) == (ads.customer.id, "search_stream", 3, 0)
-    assert good.path == "v26/GoogleAdsService/SearchStream"
+    assert good.path == "v23/GoogleAdsService/SearchStream"
     assert good.params == {"query": "SELECT campaign.id FROM campaign LIMIT 3", "login-customer-id": manager}
     assert (bad.account, bad.rows, bad.status) == (ads.customer.id, None, 3)
     assert sandbox.calls.within_hour(ads.customer.id, sandbox.clock.now()) == 2
@@ -267,7 +271,7 @@ def test_fields_come_in_pages_and_in_order(field_service):
 
     names = [row.name for page in pages for row in page.results]
     assert [len(page.results) for page in pages][:2] == [50, 50]
-    assert names == sorted((field.name for field in schema("v26").of("metrics")), reverse=True)
+    assert names == sorted((field.name for field in schema("v23").of("metrics")), reverse=True)
     assert pages[0].total_results_count == len(names)
     limited = field_service.search_google_ads_fields(query="SELECT name WHERE category = 'METRIC' LIMIT 3")
     assert (len(list(limited)), limited.total_results_count) == (3, len(names))

@@ -4,7 +4,7 @@ import grpc
 import httpx
 import pytest
 from google.ads.googleads.errors import GoogleAdsException
-from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
+from google.ads.googleads.v23.errors.types.errors import GoogleAdsFailure
 from google.api_core.exceptions import InternalServerError, ResourceExhausted, ServiceUnavailable
 from google_sdk import Ads, code
 

@@ -75,7 +75,7 @@ RANGES = {
 
 @pytest.fixture(scope="module")
 def fields():
-    return schema("v26").fields
+    return schema("v23").fields
 
 
 def refusal(make):

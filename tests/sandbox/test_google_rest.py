@@ -7,7 +7,7 @@ from datetime import date
 import grpc
 import httpx
 import pytest
-from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamRequest
+from google.ads.googleads.v23.services.types.google_ads_service import SearchGoogleAdsStreamRequest
 from google.protobuf import json_format
 from google_rest import QUERY, Rest
 from google_sdk import Ads
@@ -18,7 +18,7 @@ from adpulse_sandbox.google.running import Options
 from adpulse_sandbox.remote import Remote
 
 YESTERDAY = date(2026, 3, 19)
-FAILURE = "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure"
+FAILURE = "type.googleapis.com/google.ads.googleads.v23.errors.GoogleAdsFailure"
 
 
 @pytest.fixture
@@ -107,9 +107,9 @@ def test_a_summary_row_and_the_number_of_rows_can_be_requested(rest):
 
 
 def test_accessible_customers_and_fields_are_listed(rest, standing):
-    customers = rest.http.get("/v26/customers:listAccessibleCustomers").json()
-    field = rest.http.get("/v26/googleAdsFields/metrics.cost_micros").json()
-    fields = rest.http.post("/v26/googleAdsFields:search", json={"query": "SELECT name WHERE name = 'campaign.id'"}).json()
+    customers = rest.http.get("/v23/customers:listAccessibleCustomers").json()
+    field = rest.http.get("/v23/googleAdsFields/metrics.cost_micros").json()
+    fields = rest.http.post("/v23/googleAdsFields:search", json={"query": "SELECT name WHERE name = 'campaign.id'"}).json()
 
     assert customers == {"resourceNames": [f"customers/{customer}" for customer in standing.google.world.credentials["full"].customers]}
     assert (field["resourceName"], field["category"], field["dataType"]) == ("googleAdsFields/metrics.cost_micros", "METRIC", "INT64")
@@ -134,21 +134,21 @@ def test_a_refusal_has_its_http_status_and_a_failure(rest, options, expected):
 
 
 def test_without_a_token_a_call_is_unauthenticated(standing):
-    path = "/v26/customers:listAccessibleCustomers"
+    path = "/v23/customers:listAccessibleCustomers"
 
     assert failure_of(httpx.get(standing.google.rest_url + path, trust_env=False))[:2] == (401, "UNAUTHENTICATED")
 
 
 def test_a_version_that_is_not_served_and_a_write_are_refused(rest):
     ended = rest.search(version="v22").json()["error"]
-    write = rest.http.post(f"/v26/customers/{rest.customer}/campaigns:mutate", json={"operations": []})
+    write = rest.http.post(f"/v23/customers/{rest.customer}/campaigns:mutate", json={"operations": []})
 
     assert ended["details"][0]["errors"][0]["errorCode"] == {"requestError": "UNSUPPORTED_VERSION"}
     assert failure_of(write) == (403, "PERMISSION_DENIED", "ACTION_NOT_PERMITTED")
 
 
 def test_a_body_that_is_no_request_is_refused_before_the_ads_api(rest):
-    answers = [rest.search(page_rows=5), rest.http.post(f"/v26/customers/{rest.customer}/googleAds:search", content=b"{")]
+    answers = [rest.search(page_rows=5), rest.http.post(f"/v23/customers/{rest.customer}/googleAds:search", content=b"{")]
 
     assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].json()["error"] == {
@@ -172,7 +172,7 @@ def test_a_body_that_is_no_request_is_refused_before_the_ads_api(rest):
     ids=["array", "null", "text", "deep", "deep message", "another type", "no JSON"],
 )
 def test_json_that_is_no_request_is_refused_in_words(rest, body, detail):
-    answer = rest.http.post(f"/v26/customers/{rest.customer}/googleAds:search", content=body.encode("latin-1"))
+    answer = rest.http.post(f"/v23/customers/{rest.customer}/googleAds:search", content=body.encode("latin-1"))
 
     message = f"Invalid JSON payload received. {detail}"
     assert (answer.status_code, answer.json()) == (400, {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
@@ -220,7 +220,7 @@ def test_faults_that_are_no_failure(own_rest, fault, sandbox):
 def test_a_stream_that_breaks_off_is_no_json(own_rest, fault):
     """A client that accepts a body that is shorter than announced still cannot read it."""
     fault("drop_midway", platform="google", count=1)
-    received, path = bytearray(), f"/v26/customers/{own_rest.customer}/googleAds:searchStream"
+    received, path = bytearray(), f"/v23/customers/{own_rest.customer}/googleAds:searchStream"
     with own_rest.http.stream("POST", path, json={"query": QUERY}) as answer, suppress(httpx.RemoteProtocolError):
         for piece in answer.iter_raw():
             received += piece
@@ -244,7 +244,7 @@ def test_the_call_log_has_the_address_and_the_kind_of_grpc(own_rest, sandbox):
     own_rest.search("SELECT")
 
     answered, refused = [call for call in sandbox.calls.calls() if call.kind == "search"]
-    assert (answered.method, answered.path, answered.status) == ("POST", f"v26/customers/{own_rest.customer}/googleAds:search", 200)
+    assert (answered.method, answered.path, answered.status) == ("POST", f"v23/customers/{own_rest.customer}/googleAds:search", 200)
     assert (answered.account, answered.rows > 100, refused.status) == (own_rest.customer, True, 400)
     assert answered.params["query"] == QUERY
 
@@ -256,8 +256,8 @@ def test_a_field_mask_may_name_any_field(rest):
 
 
 def test_an_answer_names_its_basis(own_rest, sandbox):
-    answers = [own_rest.search(), own_rest.search("SELECT"), own_rest.http.post("/v26/customers/1/audienceInsights:generate", json={})]
-    filtered = own_rest.http.post(f"/v26/customers/{own_rest.customer}/googleAds:search?fields=results", json={"query": QUERY})
+    answers = [own_rest.search(), own_rest.search("SELECT"), own_rest.http.post("/v23/customers/1/audienceInsights:generate", json={})]
+    filtered = own_rest.http.post(f"/v23/customers/{own_rest.customer}/googleAds:search?fields=results", json={"query": QUERY})
 
     assert [answer.headers[HEADER] for answer in (*answers, filtered)] == ["documented", "documented", "unsupported", "unsupported"]
     assert failure_of(answers[2]) == (400, "INVALID_ARGUMENT", "UNKNOWN")
@@ -272,7 +272,7 @@ def test_grpc_names_the_basis_in_its_trailing_metadata(rest):
     """Without the SDK, whose streams return the initial metadata in place of the trailing ones."""
     credentials = grpc.ssl_channel_credentials((rest.google.files / "ca.pem").read_bytes())
     with grpc.secure_channel(rest.google.endpoint, credentials) as channel:
-        stream = channel.unary_stream("/google.ads.googleads.v26.services.GoogleAdsService/SearchStream")
+        stream = channel.unary_stream("/google.ads.googleads.v23.services.GoogleAdsService/SearchStream")
         request = SearchGoogleAdsStreamRequest.serialize(SearchGoogleAdsStreamRequest(customer_id=rest.customer, query=QUERY))
         answers = stream(request, metadata=[("authorization", rest.http.headers["authorization"]), ("login-customer-id", rest.customer)])
 

@@ -30,9 +30,9 @@ AS_A_MODULE = ("-m",)
 
 
 @pytest.fixture
-def sample(standing, tmp_path):
+def sample(newest, tmp_path):
     """Runs a sample; its arguments may name customers of the sandbox."""
-    return runner(standing.google, tmp_path)
+    return runner(newest.google, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_the_sample_that_writes_a_report_writes_its_campaigns(sample, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     head, first, *_ = (tmp_path / "report.csv").read_text().splitlines()
     assert head.startswith("Account,Date,Campaign")
-    assert first.startswith("Alpenglow Reisen,2026-03-1")
+    assert first.startswith("Alpenglow Reisen,2026-11-1")
 
 
 def test_a_sample_that_writes_is_refused_with_the_platforms_words(sample):

@@ -36,7 +36,7 @@ def public():
 
 def dialog(sandbox, platform, **changed):
     """The answer to a browser that opens the consent dialog."""
-    params, path = (META, "/v26.0/dialog/oauth") if platform == "meta" else (GOOGLE, PATH)
+    params, path = (META, "/v25.0/dialog/oauth") if platform == "meta" else (GOOGLE, PATH)
     sent = {name: value for name, value in (params | changed).items() if value is not None}
     return requests.get(sandbox.login_url + path, params=sent, timeout=30, allow_redirects=False)
 
@@ -46,7 +46,7 @@ def consent(sandbox, platform, user="full", decision="allow", **changed):
     return fields(decide(dialog(sandbox, platform, **changed), user, decision))
 
 
-def meta_token(sandbox, version="v26.0", **form):
+def meta_token(sandbox, version="v25.0", **form):
     params = {"client_id": APP_ID, "client_secret": APP_SECRET, **form}
     return requests.get(f"{sandbox.graph_url}/{version}/oauth/access_token", params=params, timeout=30)
 
@@ -152,8 +152,8 @@ def test_an_ended_version_has_no_dialog(standing):
 
 
 def test_the_dialog_is_not_on_the_apis_host(standing):
-    assert requests.get(f"{standing.graph_url}/v26.0/dialog/oauth", params=META, timeout=30).status_code == 400
-    assert requests.get(f"{standing.login_url}/v26.0/oauth/access_token", timeout=30).status_code == 404
+    assert requests.get(f"{standing.graph_url}/v25.0/dialog/oauth", params=META, timeout=30).status_code == 400
+    assert requests.get(f"{standing.login_url}/v25.0/oauth/access_token", timeout=30).status_code == 404
 
 
 def test_metas_code_becomes_a_short_lived_token_and_that_a_long_lived_one(sandbox, ask_own):

@@ -205,7 +205,7 @@ TAP = {
 def test_the_requests_of_a_singer_tap_are_answered(ask, account, edge):
     """Fields as a list of Python's, an order that no edge has, the cursor of the last page, and a token in a header."""
     level, kind = TAP[edge]
-    fields = sorted(names_of("v26.0").nodes[kind].fields)[:60]
+    fields = sorted(names_of("v25.0").nodes[kind].fields)[:60]
     rule = [{"field": f"{level}.updated_time", "operator": "GREATER_THAN", "value": 1700000000}]
     params = {"fields": str(fields), "limit": "25", "sort": "asc", "order_by": "updated_time"} | (
         {"filtering": json.dumps(rule)} if level else {}
@@ -224,7 +224,7 @@ def test_the_requests_of_a_singer_tap_are_answered(ask, account, edge):
 
 
 def test_the_async_report_of_a_singer_tap_is_answered(ask, account):
-    names = names_of("v26.0")
+    names = names_of("v25.0")
     fields = [name for name in sorted(names.nodes["AdsInsights"].fields) if names.has_field("AdsInsights", name)]
     params = {
         "level": "ad", "action_breakdowns": "[]", "breakdowns": "[]", "action_report_time": "mixed", "fields": json.dumps(fields),

@@ -82,8 +82,8 @@ def test_the_command_sets_both_limits():
     with process("sandbox", "--rate", "0", "--page-rows", "3", "--limited-tier", "--json", ready="control_url") as lines:
         described = json.loads(lines[-1])
         with httpx.Client(base_url=described["graph_url"], params={"access_token": described["tokens"]["full"]}, trust_env=False) as client:
-            accounts = client.get("/v26.0/me/adaccounts").json()["data"]
-            statuses = [client.get(f"/v26.0/{accounts[0]['id']}").status_code for _ in range(MOST_POINTS + 1)]
+            accounts = client.get("/v25.0/me/adaccounts").json()["data"]
+            statuses = [client.get(f"/v25.0/{accounts[0]['id']}").status_code for _ in range(MOST_POINTS + 1)]
 
     assert len(accounts) == 3
     assert (set(statuses[:-1]), statuses[-1]) == ({200}, 400)

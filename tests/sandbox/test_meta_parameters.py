@@ -85,7 +85,7 @@ def lantern(standing):
 
 
 def test_no_parameter_of_a_report_is_accepted_and_ignored(ask, lantern):
-    parameters = names_of("v26.0").nodes["AdAccount"].edges[REQUEST]
+    parameters = names_of("v25.0").nodes["AdAccount"].edges[REQUEST]
 
     assert len(parameters) > 20
     assert ignored(ask, f"act_{lantern.id}/insights", OF_REPORT, parameters, REQUEST) == {}
@@ -96,7 +96,7 @@ def test_no_parameter_of_an_edge_is_accepted_and_ignored(ask, lantern, kind):
     path = {
         "AdAccount": f"act_{lantern.id}", "Campaign": lantern.campaigns[0].id, "AdSet": lantern.ad_sets[0].id, "Ad": lantern.ads[0].id,
     }[kind]  # fmt: skip
-    edges = {name: edge for name, edge in names_of("v26.0").nodes[kind].edges.items() if edge is not None and name != REQUEST}
+    edges = {name: edge for name, edge in names_of("v25.0").nodes[kind].edges.items() if edge is not None and name != REQUEST}
     found = {name: ignored(ask, f"{path}/{name}", BASE.get(name, OF_EDGE), edge, "edges") for name, edge in edges.items()}
 
     assert {name: values for name, values in found.items() if values} == {}
@@ -107,11 +107,11 @@ def test_no_parameter_of_a_node_is_accepted_and_ignored(ask, lantern, kind):
     ad = lantern.ads[0]
     path = {"Campaign": lantern.campaigns[0].id, "AdSet": lantern.ad_sets[0].id, "Ad": ad.id, "AdCreative": str(int(ad.id) + 5)}[kind]
 
-    assert ignored(ask, path, {"fields": "id,name"}, names_of("v26.0").nodes[kind].parameters, "nodes") == {}
+    assert ignored(ask, path, {"fields": "id,name"}, names_of("v25.0").nodes[kind].parameters, "nodes") == {}
 
 
 def test_no_parameter_of_the_users_permissions_is_accepted_and_ignored(ask):
-    parameters = names_of("v26.0").nodes["User"].edges["permissions"]
+    parameters = names_of("v25.0").nodes["User"].edges["permissions"]
     found = ignored(ask, "me/permissions", {}, parameters, "edges", token="full")
 
     assert found == {"status": ["granted"]}

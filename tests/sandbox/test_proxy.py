@@ -13,7 +13,7 @@ from adpulse_sandbox import Sandbox
 from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 from adpulse_sandbox.proxy import TOKEN_HOSTS, Proxy
 
-CAMPAIGNS = "https://graph.facebook.com/v26.0/act_{account}/campaigns"
+CAMPAIGNS = "https://graph.facebook.com/v25.0/act_{account}/campaigns"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_googles_sdk_reads_over_grpc_with_nothing_but_the_variables(proxy, sandb
     }
     program = f"""
 from google.ads.googleads.client import GoogleAdsClient
-client = GoogleAdsClient.load_from_dict({login!r}, version="v26")
+client = GoogleAdsClient.load_from_dict({login!r}, version="v23")
 rows = client.get_service("GoogleAdsService").search(customer_id="{customer}", query="SELECT customer.descriptive_name FROM customer")
 print(*(row.customer.descriptive_name for row in rows))
 """
@@ -99,7 +99,7 @@ print(*(row.customer.descriptive_name for row in rows))
     [
         ("https://example.org/", "example.org"),
         ("https://graph.facebook.com:8443/", "graph.facebook.com"),
-        ("http://graph.facebook.com/v26.0/me?access_token=secret", "http://graph.facebook.com"),
+        ("http://graph.facebook.com/v25.0/me?access_token=secret", "http://graph.facebook.com"),
     ],
     ids=["another name", "another port", "without TLS"],
 )
@@ -118,7 +118,7 @@ def test_who_does_not_trust_the_authority_reads_nothing(session, monkeypatch):
         monkeypatch.delenv(name)
 
     with pytest.raises(requests.exceptions.SSLError):
-        session.get("https://graph.facebook.com/v26.0/me", timeout=30)
+        session.get("https://graph.facebook.com/v25.0/me", timeout=30)
 
 
 def test_a_stopped_proxy_has_freed_its_port_and_removed_its_certificate(sandbox):
@@ -136,6 +136,6 @@ def test_the_command_prints_the_variables_with_which_a_client_reaches_meta(monke
         for name, value in printed["proxy"].items():
             monkeypatch.setenv(name, value)
 
-        answer = requests.get("https://graph.facebook.com/v26.0/me", params={"access_token": printed["tokens"]["full"]}, timeout=30)
+        answer = requests.get("https://graph.facebook.com/v25.0/me", params={"access_token": printed["tokens"]["full"]}, timeout=30)
 
     assert answer.status_code == 200

@@ -33,7 +33,7 @@ EDGES = {"get_campaigns": Campaign, "get_ad_sets": AdSet, "get_ads": Ad}
 def sdk(standing):
     session = FacebookSession(None, None, standing.world.token("full").value, timeout=30)
     session.GRAPH = standing.graph_url
-    return FacebookAdsApi(session, api_version="v26.0")
+    return FacebookAdsApi(session, api_version="v25.0")
 
 
 @pytest.fixture

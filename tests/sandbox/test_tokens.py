@@ -15,7 +15,7 @@ def value(standing, label):
 
 def debug(standing, label, asker=OWN_APP.token):
     params = {"input_token": value(standing, label), "access_token": asker}
-    return requests.get(f"{standing.graph_url}/v26.0/debug_token", params=params, timeout=30)
+    return requests.get(f"{standing.graph_url}/v25.0/debug_token", params=params, timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,6 @@ def test_an_app_cannot_exchange_another_apps_token(standing):
     wanted = {"grant_type": "fb_exchange_token", "fb_exchange_token": value(standing, "other_app")}
     params = {"client_id": OWN_APP.id, "client_secret": OWN_APP.secret, **wanted}
 
-    answer = requests.get(f"{standing.graph_url}/v26.0/oauth/access_token", params=params, timeout=30)
+    answer = requests.get(f"{standing.graph_url}/v25.0/oauth/access_token", params=params, timeout=30)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 190)

@@ -26,7 +26,7 @@ class Wrong:
     params: Mapping[str, Any] = field(default_factory=dict)
     method: str = "GET"
     token: str | None = "full"
-    version: str = "v26.0"
+    version: str = "v25.0"
 
 
 INSIGHTS, ADS = "{harbor}/insights", "{harbor}/ads"
@@ -62,7 +62,7 @@ def rule(name, operator, value):
 
 VERSIONS = [
     Wrong("version that has ended", "me", (400, 2635, None, "deprecated version of the Ads API"), version="v24.0"),
-    Wrong("version that never was", "me", (400, 2635, None, "latest version: v27.0."), version="v99.0"),
+    Wrong("version that never was", "me", (400, 2635, None, "latest version: v25.0."), version="v99.0"),
 ]
 TOKENS = [
     Wrong("no token", "me", (400, 2500, None, "An active access token must be used"), token=None),

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,14 @@ from adpulse_sandbox.faults import ACTIONS, GOOGLE_ACTIONS, Rule
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "sandbox-with-your-own-client.md").read_text()
 HARBOR = "Harbor Outdoor"
-YESTERDAY = date(2026, 3, 19)
+YESTERDAY = date(2026, 11, 19)
 STAND_IN = Path(__file__).parent / "stand_in"
 """A little curl, for machines without one."""
 
 
 @pytest.fixture
 def sandbox():
-    with Sandbox.start() as running:
+    with Sandbox.start(now=datetime(2026, 11, 20, 15, tzinfo=UTC)) as running:
         yield running
 
 
@@ -149,9 +149,9 @@ def test_the_curl_example_answers_with_a_page_of_ads(shell):
 def test_the_clock_is_read_advanced_set_and_frozen(shell, sandbox):
     clocks = values(shell("The clock"))
 
-    assert [clock["now"][:16] for clock in clocks] == ["2026-03-20T15:00", "2026-03-20T16:00", "2026-03-27T09:00", "2026-03-27T09:00"]
+    assert [clock["now"][:16] for clock in clocks] == ["2026-11-20T15:00", "2026-11-20T16:00", "2026-11-27T09:00", "2026-11-27T09:00"]
     assert clocks[-1]["rate"] == 0
-    assert sandbox.clock.now().isoformat()[:16] == "2026-03-27T09:00"
+    assert sandbox.clock.now().isoformat()[:16] == "2026-11-27T09:00"
 
 
 def test_the_fault_is_armed_listed_and_removed(shell, sandbox):

@@ -272,7 +272,7 @@ def test_a_call_that_is_answered_by_another_version_is_a_warning_until_it_is_not
     installation.sync(connection)
 
     assert run.state is RunState.DONE
-    assert warning.message == "Meta Ads answers with version v27.0, though v26.0 is called. Set ADPULSE_META_VERSION to v27.0."
+    assert warning.message == "Meta Ads answers with version v27.0, though v25.0 is called. Set ADPULSE_META_VERSION to v27.0."
     assert warnings(installation, connection) == {}
 
 

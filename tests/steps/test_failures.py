@@ -135,7 +135,7 @@ def test_a_manual_sync_that_failed_is_tried_again_without_anybody_asking(install
     assert installation.claim() == []
     sandbox.clock.set(failed.until)
 
-    assert installation.app.runs.waiting("meta", Lane.ON_DEMAND) == 1
+    assert installation.app.leases.waiting("meta", Lane.ON_DEMAND) == 1
     (fine,) = installation.work(installation.claim())
     assert (failed.state, fine.id, fine.counts.inserted > 0) == (RunState.FAILED, failed.id, True)
 
@@ -200,7 +200,7 @@ def test_an_account_that_was_slow_is_left_to_the_background_until_it_is_quick_ag
     installation.sandbox.clock.advance(2 * 3600)
 
     assert installation.app.leases.claim_due("meta", Frequency.HOURLY, "test") == []
-    assert installation.app.runs.waiting("meta", Lane.ON_DEMAND) == 0
+    assert installation.app.leases.waiting("meta", Lane.ON_DEMAND) == 0
     installation.work(installation.app.leases.claim_waiting("meta", Lane.BACKGROUND, "test"))
     installation.sandbox.clock.advance(2 * 3600)
     assert len(installation.app.leases.claim_due("meta", Frequency.HOURLY, "test")) == 1

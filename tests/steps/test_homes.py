@@ -8,7 +8,7 @@ from installation import Installation
 from sqlalchemy import text
 
 from adpulse.errors import WarehouseElsewhere
-from adpulse.model import RunState
+from adpulse.model import Lane, RunState
 from adpulse_sandbox import Sandbox
 from storage.home_id import FILE, home_id
 
@@ -49,19 +49,20 @@ def test_a_copy_of_a_home_is_reported_once(tmp_path, caplog):
     assert warning.startswith(f"{tmp_path / 'copy'} is a copy of the home {first}")
 
 
-def test_a_worker_of_another_home_refuses_the_workspace_and_syncs_its_own(installation, sandbox, tmp_path):
+def test_a_worker_of_another_home_leaves_the_workspaces_syncs_to_the_right_one_and_syncs_its_own(installation, sandbox, tmp_path):
     connection = installation.synced("Corner Store 1")
+    waiting = installation.app.runs.request(connection.id)
 
     with other_home(installation, sandbox, tmp_path / "other") as other:
-        (refused,) = other.leg(connection)
+        claimed, counted = other.claim(), other.app.leases.waiting("meta", Lane.ON_DEMAND)
         begun = (tmp_path / "other" / "warehouse").exists()
         other.workspace = other.app.workspaces.create("Borealis")
         done = other.sync(other.connect("Corner Store 2"))
         elsewhere = other.app.homes.elsewhere()
 
-    assert (refused.state, begun, refused.calls) == (RunState.FAILED, False, 0)
-    assert "The warehouse of the workspace Acme is in another home folder" in refused.error
-    assert f"adpulse workspace adopt {installation.workspace.id}" in refused.error
+    assert (claimed, counted, begun) == ([], 0, False)
+    assert installation.app.runs.get(waiting.run_id).state is RunState.QUEUED
+    assert [run.state for run in installation.work(installation.claim())] == [RunState.DONE]
     assert done.state is RunState.DONE
     assert elsewhere == ["Acme"]
     assert installation.app.homes.elsewhere() == ["Borealis"]
@@ -78,10 +79,24 @@ def test_a_workspace_that_was_adopted_is_synced_in_its_new_home_alone(installati
         other.app.homes.adopt(installation.workspace.id)
         sandbox.clock.advance(3600)
         done = other.sync(connection)
-    (refused,) = installation.leg(connection)
+    installation.app.runs.request(connection.id)
 
     assert done.state is RunState.DONE
+    assert installation.claim() == []
+
+
+def test_the_plan_refuses_a_workspace_that_another_home_has_taken_since_the_claim(installation, sandbox, tmp_path):
+    connection = installation.synced("Corner Store 1")
+    installation.app.runs.request(connection.id)
+    leases = installation.claim()
+
+    with other_home(installation, sandbox, tmp_path / "other") as other:
+        other.app.homes.adopt(installation.workspace.id)
+    (refused,) = installation.work(leases)
+
     assert (refused.state, refused.calls) == (RunState.FAILED, 0)
+    assert "The warehouse of the workspace Acme is in another home folder" in refused.error
+    assert f"adpulse workspace adopt {installation.workspace.id}" in refused.error
 
 
 def test_a_home_of_an_older_version_takes_the_workspaces_whose_warehouses_it_has(installation, sandbox, tmp_path):

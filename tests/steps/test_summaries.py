@@ -29,7 +29,7 @@ def states(monkeypatch):
     body = flows.sync.sync_connections.fn
     monkeypatch.setattr(flows.sync, "sync_connections", noted)
     monkeypatch.setattr(flows.sync, "acreate_table_artifact", nothing)
-    monkeypatch.setattr(flows.sync.orchestrator, "request_run", lambda *_: None)
+    monkeypatch.setattr(flows.sync.syncing.orchestrator, "request_run", lambda *_: None)
     return ended
 
 

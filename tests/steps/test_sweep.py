@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 
 from adpulse.events import EventType
+from adpulse.platforms.google.settings import GoogleSettings
 from adpulse.platforms.meta.settings import MetaSettings
 from deployments.owner import has_died, this_process
 from deployments.sweep import Sweep
@@ -133,7 +134,8 @@ def test_the_leader_notifies_workspaces_of_an_api_version_that_ends(installation
     hook, _ = installation.app.webhooks.create(
         installation.workspace.id, "ours", SecretStr("https://93.184.216.34/"), events=[EventType.VERSION_ENDING]
     )
-    monkeypatch.setattr(installation.app, "settings", installation.app.settings.with_platform_settings(MetaSettings(version="v25.0")))
+    versions = installation.app.settings.with_platform_settings(MetaSettings(version="v25.0"))
+    monkeypatch.setattr(installation.app, "settings", versions.with_platform_settings(GoogleSettings(version="v26")))
     installation.sandbox.clock.set(datetime(2027, 1, 10, tzinfo=UTC))
 
     Sweep(installation.app).once()

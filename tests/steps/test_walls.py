@@ -39,7 +39,7 @@ def no_prefect(monkeypatch):
 
     monkeypatch.setattr(flows.sync, "sync_connections", flows.sync.sync_connections.fn)
     monkeypatch.setattr(flows.sync, "acreate_table_artifact", nothing)
-    monkeypatch.setattr(flows.sync.orchestrator, "request_run", lambda *_: None)
+    monkeypatch.setattr(flows.sync.syncing.orchestrator, "request_run", lambda *_: None)
     monkeypatch.setattr(flows.sync, "_PAUSES", (0.0, 0.0))
 
 
@@ -376,7 +376,7 @@ def test_what_prefect_does_not_take_ends_no_sync(street, monkeypatch):
         raise KeyError("deployment")
 
     monkeypatch.setattr(flows.sync, "acreate_table_artifact", refused)
-    monkeypatch.setattr(flows.sync.orchestrator, "request_run", away)
+    monkeypatch.setattr(flows.sync.syncing.orchestrator, "request_run", away)
 
     assert street.flow().is_completed()
     assert {street.newest(each).state for each in street.connections} <= set(ENDED_WELL)

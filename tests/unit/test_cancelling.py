@@ -1,5 +1,7 @@
 """A sync that waits or is under way is cancelled: nobody takes it up again, and the schedule goes on."""
 
+from datetime import timedelta
+
 import pytest
 
 from adpulse.errors import LeaseLost
@@ -66,6 +68,25 @@ def test_without_a_sync_nothing_is_cancelled_and_no_lease_changes(plane, connect
 
     assert plane.leases.cancel(connection.id) is None
     assert plane.runs.get(run_id).state is RunState.QUEUED
+
+
+def test_what_was_requested_before_a_waiting_flow_run_was_cancelled_is_withdrawn_and_nothing_else(plane):
+    asked, leased, later = (plane.connect(number, "manual") for number in "123")
+    runs = {leased.id: plane.runs.request(leased.id).run_id}
+    claim(plane)
+    runs |= {asked.id: plane.runs.request(asked.id).run_id}
+    cancelled = plane.wall.now()
+    plane.wall.advance(timedelta(seconds=1))
+    runs |= {later.id: plane.runs.request(later.id).run_id}
+
+    assert plane.leases.cancel_waiting("meta", Lane.BACKGROUND, cancelled) == []
+    assert plane.leases.cancel_waiting("meta", Lane.ON_DEMAND, cancelled) == [runs[asked.id]]
+    assert {each: plane.runs.get(run).state for each, run in runs.items()} == {
+        asked.id: RunState.DEAD,
+        leased.id: RunState.LEASED,
+        later.id: RunState.QUEUED,
+    }
+    assert plane.leases.cancel_waiting("meta", Lane.ON_DEMAND, cancelled) == []
 
 
 def test_a_flow_runs_cancellation_closes_what_it_has_leased_and_nothing_else(plane):

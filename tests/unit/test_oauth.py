@@ -32,7 +32,7 @@ def sandbox():
 
 
 def meta(sandbox, **changed):
-    told = {"login_url": sandbox.login_url, "graph_url": sandbox.graph_url, "version": "v26.0", "app_id": APP_ID}
+    told = {"login_url": sandbox.login_url, "graph_url": sandbox.graph_url, "version": "v25.0", "app_id": APP_ID}
     told |= {"app_secret": SecretStr(APP_SECRET), "clock": SandboxClock(sandbox.control_url)}
     return MetaConsent(**told | changed)
 

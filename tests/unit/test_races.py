@@ -203,7 +203,7 @@ class Crowd:
         )
 
     def sweep(self, dice):
-        self.plane.runs.waiting("meta", Lane.ON_DEMAND)
+        self.plane.leases.waiting("meta", Lane.ON_DEMAND)
         self.plane.connections.set_facts(dice.choice(self.ids), FACTS)
         self.plane.ledger.take(f"meta:{dice.randint(1, 9)}:{self.plane.clock.now()}", "meta", Heat.HOT)
         self.plane.ledger.prune()

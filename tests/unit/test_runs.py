@@ -208,10 +208,10 @@ def test_requests_share_a_dispatch_generation_until_the_next_claim(plane):
     connection = plane.connect("1", "manual")
     before = plane.runs.dispatch_generation("meta", Lane.ON_DEMAND)
     plane.runs.request(connection.id)
-    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.runs.waiting("meta", Lane.ON_DEMAND)) == (before, 1)
+    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.leases.waiting("meta", Lane.ON_DEMAND)) == (before, 1)
 
     claim(plane)
-    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.runs.waiting("meta", Lane.ON_DEMAND)) == (
+    assert (plane.runs.dispatch_generation("meta", Lane.ON_DEMAND), plane.leases.waiting("meta", Lane.ON_DEMAND)) == (
         before + 1,
         0,
     )
@@ -222,7 +222,7 @@ def test_a_paused_connection_waits_for_nobody(plane):
     plane.runs.request(connection.id)
     plane.connections.set_status(connection.id, ConnectionStatus.PAUSED, None)
 
-    assert (plane.runs.waiting("meta", Lane.ON_DEMAND), claim(plane)) == (0, [])
+    assert (plane.leases.waiting("meta", Lane.ON_DEMAND), claim(plane)) == (0, [])
 
 
 class Machine(RuleBasedStateMachine):

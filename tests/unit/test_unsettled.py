@@ -44,7 +44,7 @@ def test_five_unsettled_claims_within_ten_minutes_are_a_dead_letter_and_the_conn
     assert (view.sync_status, view.last_sync_error, view.consecutive_failures) == (SyncStatus.ERROR, letter.error, 1)
     assert view.next_due_at == plane.clock.now() + timedelta(hours=1)
     assert plane.runs.leases_of_connection(connection.id) == []
-    assert plane.runs.waiting("meta", Lane.ON_DEMAND) == 0
+    assert plane.leases.waiting("meta", Lane.ON_DEMAND) == 0
 
 
 def test_four_unsettled_claims_are_none(plane):

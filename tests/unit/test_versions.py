@@ -1,7 +1,7 @@
 """How long API versions live: people are warned from 90 days ahead, once for each threshold, and told what to set."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -10,6 +10,7 @@ from facebook_business.apiconfig import ads_api_config
 from pydantic import SecretStr
 
 from adpulse.cli.demo import NOW
+from adpulse.cli.sandboxed import living_versions
 from adpulse.events import EventType
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.google.settings import GoogleSettings
@@ -18,6 +19,9 @@ from adpulse.platforms.meta.settings import MetaSettings
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.platforms.versions import pinned_version
 from adpulse.settings import Settings
+from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google import versions as google_versions
+from adpulse_sandbox.meta import versions as meta_versions
 from adpulse_sandbox.meta.world import BEGINNING
 
 END = date(2027, 2, 23)
@@ -69,11 +73,20 @@ def test_the_version_that_is_called_by_default_is_known(platform):
 
 
 @pytest.mark.parametrize("instant", [BEGINNING, datetime.fromisoformat(NOW)], ids=["tests", "demo"])
-@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
-def test_the_pinned_versions_have_not_ended_at_the_instants_that_tests_and_the_demo_pin(platform, instant):
-    version = pinned_version(platform, Settings().of(platform), instant.date())
+def test_at_the_instants_that_tests_and_the_demo_pin_the_newest_versions_of_that_day_are_called(instant):
+    with Sandbox.start(now=instant) as sandbox:
+        assert living_versions(sandbox.versions) == {"ADPULSE_META_VERSION": "v25.0", "ADPULSE_GOOGLE_VERSION": "v23"}
 
-    assert (version.is_known, version.has_ended) == (True, False)
+        sandbox.clock.set(datetime(2026, 10, 14, tzinfo=UTC))
+
+        assert living_versions(sandbox.versions) == {}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
+def test_the_sandbox_has_the_versions_and_ends_that_adpulse_knows(platform):
+    lifetimes = {"meta": meta_versions.VERSIONS, "google": google_versions.VERSIONS}[platform.name]
+
+    assert [(version.name, version.ends) for version in platform.versions] == [(name, days.ends) for name, days in lifetimes.items()]
 
 
 def test_googles_versions_are_those_that_the_installed_sdk_speaks():

@@ -78,6 +78,7 @@ def health(
         written=_written(app.overview, scope, int(time.monotonic() // _CACHE_SECONDS)),
         query=request.url.query,
         ending=_ending_versions(app.api_versions(), rows),
+        schedules=app.schedule_changes.sentences(),
     )
 
 

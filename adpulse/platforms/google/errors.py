@@ -117,12 +117,16 @@ _OF_THE_PROJECT = {
 }
 
 
+_TEST_ACCOUNTS_ONLY = {"CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION", "DEVELOPER_TOKEN_NOT_APPROVED"}
+"""A project without access to production accounts, and the word for it of versions before v25, which knew developer tokens."""
+
+
 def _refused(failure: Failure, about: str) -> AdpulseError:
     if failure.code in _OF_THE_PROJECT:
         return AccountRefused(f"{_OF_THE_PROJECT[failure.code]} Until then {about} cannot be read.", failure.code)
     if failure.code == CLOSED:
         return AccountRefused(f"Google says that {about} is closed or not enabled yet. Its data stay.", failure.code)
-    if failure.code == "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION":
+    if failure.code in _TEST_ACCOUNTS_ONLY:
         message = f"The Google Cloud project may only read test accounts, not {about}. Apply for a higher access level."
         return AccountRefused(message, failure.code)
     message = f"Google does not let these credentials read {about}. Give their user access to it, or to a manager above it."
