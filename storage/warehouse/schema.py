@@ -20,7 +20,7 @@ _METRIC_TABLES = (
 )
 """Tables with a column for every metric."""
 
-_RESTATED_DAYS = 15
+_RESTATED_DAYS = 16
 """The version that notes what pages show of restatements."""
 
 _OTHER_INTEGERS = frozenset({"changed", "generation"})

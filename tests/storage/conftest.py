@@ -115,7 +115,11 @@ ADDED = {
     11: ["DROP TABLE intraday_points"],
     13: ["ALTER TABLE connections DROP frequency", "ALTER TABLE connections DROP labels"],
     14: ["DROP TABLE mappings"],
-    15: ["DROP TABLE restated_days", "DROP TABLE followed_days"],
+    15: [
+        *(f"ALTER TABLE connections DROP {column}" for column in ("mapping", "mapping_since", "attribution")),
+        "ALTER TABLE mappings DROP attribution",
+    ],
+    16: ["DROP TABLE restated_days", "DROP TABLE followed_days"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
 
@@ -163,8 +167,9 @@ class Workspace:
 
     def downgrade(self, version):
         """Make the file one that an adpulse of this version of the schema wrote."""
-        for statement in [statement for number, statements in ADDED.items() if number > version for statement in statements]:
-            self.command(statement)
+        for number in sorted(ADDED, reverse=True):
+            for statement in ADDED[number] if number > version else []:
+                self.command(statement)
         self.command(f"DELETE FROM schema_version WHERE version > {version}")
 
     def command(self, statement):

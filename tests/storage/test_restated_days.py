@@ -79,7 +79,7 @@ def test_rows_are_the_views_and_an_older_file_gets_the_same_when_it_is_opened(ne
 
     assert noted == workspace.rows(OF_VIEW)
     assert followed == workspace.rows(LAG)
-    workspace.downgrade(14)
+    workspace.downgrade(15)
     workspace.warehouse.publish(min_interval_seconds=0)
     assert (workspace.rows(NOTED), workspace.rows(OF_DAYS)) == (noted, followed)
 
