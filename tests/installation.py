@@ -138,6 +138,7 @@ class Installation:
         shutil.copytree(Path(original.folder.name) / "home", home)
         self.sandbox.calls.clear()
         self.sandbox.clock.set(original.now)
+        os.environ.update(living_versions(self.sandbox.versions) | self._variables)  # an earlier test may have left it years later
         settings.load.cache_clear()
         bootstrap.app.cache_clear()
         self.app = app()

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from adpulse.api.app import create_app
 from adpulse.role import Role
 from adpulse.services import authorising
+from adpulse.services.budgeting import WrittenBudget, set_budget
 
 EXAMPLES = os.environ.get("FUZZING_EXAMPLES")
 """How many more than usual of each route, and others each time: for the slow tests."""
@@ -41,6 +42,7 @@ def keys(sandbox, tmp_path_factory):
     known["key_id"] = app.keys.create("spare", Role.VIEWER, workspace.id)[0].id
     known["webhook_id"] = app.webhooks.create(workspace.id, "hook", SecretStr("https://1.1.1.1/hooks"))[0].id
     known["alert_id"] = app.alerts.create(workspace.id, "alert", "SELECT 1 AS one").id
+    known["budget_id"] = set_budget(app, workspace.id, WrittenBudget(connection=connection.id, period="daily", amount="50")).id
     known["grant_id"] = authorising.grant_of(app, workspace.id, connection.provider, made.secret(connection.provider)).id
     yield SimpleNamespace(viewer=viewer[1].get_secret_value(), operator=app.keys.create("ops", Role.OPERATOR, None)[1].get_secret_value())
     made.close()
