@@ -7,7 +7,17 @@ from google.ads.googleads.v26.errors.types.errors import ErrorCode, GoogleAdsFai
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, BadRequest, RateLimited, TooMuchData, Unavailable, VersionSunset
+from adpulse.errors import (
+    AccountRefused,
+    AdpulseError,
+    AuthExpired,
+    BadRequest,
+    RateLimited,
+    TooMuchData,
+    TooOld,
+    Unavailable,
+    VersionSunset,
+)
 from adpulse.platforms.google.errors import TOO_HEAVY, Failure, failure_of, from_failure
 from adpulse.platforms.google.messages import error_reason, failure_reader
 
@@ -42,6 +52,9 @@ TABLE = [
     ("header_error", "INVALID_LOGIN_CUSTOMER_ID", BadRequest),
     ("change_status_error", "START_DATE_TOO_OLD", BadRequest),
     ("date_range_error", "INVALID_DATE", BadRequest),
+    ("date_range_error", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED", TooOld),
+    ("date_range_error", "UNKNOWN", TooOld),
+    ("query_error", "UNKNOWN", BadRequest),
     ("size_limit_error", "RESPONSE_SIZE_LIMIT_EXCEEDED", BadRequest),
     ("database_error", "CONCURRENT_MODIFICATION", Unavailable),
     ("unheard_of_error", "WHATEVER", Unavailable),
