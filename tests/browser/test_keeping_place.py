@@ -15,6 +15,7 @@ from waiting import until
 from adpulse.api import pages
 from adpulse.events import EventType
 from adpulse.model import ConnectionStatus
+from adpulse.services.budgeting import WrittenBudget, set_budget
 from adpulse_sandbox import Sandbox
 
 PAGES = {
@@ -23,6 +24,7 @@ PAGES = {
     "connections.html": ("connections", "[id='row-{connection}'] dd >> nth=0"),
     "connection.html": ("connections/{connection}", "#facts dl.times dd >> nth=0"),
     "health.html": ("health", "[id='health-{connection}'] td[data-label='Synced']"),
+    "budgets.html": ("budgets?workspace={workspace}", "#budgets-table [data-number=spent]"),
     "webhook.html": ("workspaces/{workspace}/webhooks/{webhook}", "#deliveries td >> nth=0"),
 }
 """Each template that refreshes: its address, and a text in it that changes when the account is synced."""
@@ -117,6 +119,7 @@ def test_every_page_that_refreshes_is_looked_at():
 def test_three_refreshes_leave_focus_marked_text_open_lists_and_what_was_typed(page, installation, address, account, template):
     app, workspace = installation.app, installation.workspace.id
     webhook, _ = app.webhooks.create(workspace, "board", SecretStr("https://1.1.1.1/hooks"), events=[EventType.SYNC_COMPLETED])
+    set_budget(app, workspace, WrittenBudget(connection=account.id, period="daily", amount="1000000"))
     installation.sync(account)
     path, text = (part.format(connection=account.id, workspace=workspace, webhook=webhook.id) for part in PAGES[template])
     page.goto(f"{address}/app/{path}")
