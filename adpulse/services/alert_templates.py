@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adpulse.errors import NotFound, Usage
-from storage.control.connections import Connections
 from storage.warehouse.alert_query import run_query
 from storage.warehouse.sql import literal
+
+if TYPE_CHECKING:
+    from storage.control.connections import Connections
 
 DAYS = 30
 """Days that a back-test goes back; 28 where it reads the courses of days, which are kept for so long."""
@@ -216,7 +219,7 @@ class BackTest:
 
 
 def fill(
-    connections: Connections, workspace_id: str, template: str, *, bound: str = "", label: str = "", connection: str = ""
+    connections: "Connections", workspace_id: str, template: str, *, bound: str = "", label: str = "", connection: str = ""
 ) -> FilledTemplate:
     """An alert made of a template, of all accounts of the workspace, those with a label, or one connection (id or name).
 
@@ -255,7 +258,7 @@ def back_test(published: Path, alert: FilledTemplate) -> BackTest:
     return BackTest(days=tuple((str(day), str(accounts)) for day, accounts in answer.rows[:DAYS]))
 
 
-def _target(connections: Connections, workspace_id: str, label: str, connection: str) -> tuple[str, str]:
+def _target(connections: "Connections", workspace_id: str, label: str, connection: str) -> tuple[str, str]:
     """The accounts in words and as a condition on ``connections c``."""
     if label and connection:
         raise Usage("An alert is of a label or of a connection, not of both.")

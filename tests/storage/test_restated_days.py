@@ -22,7 +22,9 @@ LAG = "SELECT metric, age_days, share FROM conversion_lag WHERE share IS NOT NUL
 OF_DAYS = """
     SELECT a.metric, age, sum(delta) FILTER (age_days <= age)::DOUBLE / sum(delta)::DOUBLE AS share
     FROM followed_days a
-    JOIN (SELECT metric, unnest(range(max(age_days) + 1)) AS age FROM followed_days GROUP BY ALL) b ON a.metric = b.metric
+    JOIN (
+        SELECT metric, unnest(range(oldest + 1)) AS age FROM (SELECT metric, max(age_days) AS oldest FROM followed_days GROUP BY metric)
+    ) b ON a.metric = b.metric
     GROUP BY ALL HAVING sum(delta) <> 0 ORDER BY ALL
 """
 
