@@ -129,6 +129,7 @@ def next_day(accounts):
     return accounts
 
 
+@pytest.mark.timeout(900)  # the first of them syncs every account twice
 @pytest.mark.slow  # a second day of one account of each platform: tests/contract/test_syncs.py
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_day_later_an_account_equals_the_truth_whether_or_not_its_reports_have_rows_of_deleted_ads(next_day, name):
