@@ -2,13 +2,12 @@
 
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from adpulse.api import places, routing
-from adpulse.api.access import PRINTABLE, Editor, Viewer
-from adpulse.api.fields import Body, WorkspaceId
+from adpulse.api.access import Editor, Viewer
+from adpulse.api.fields import Body, Text, WorkspaceId
 from adpulse.api.problems import CLOSED, answers
 from adpulse.services.alert_templates import TEMPLATES, back_test, fill
 
@@ -17,8 +16,6 @@ router = routing.router(
     prefix="/workspaces/{workspace_id}/alert-templates",
     responses=CLOSED | answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-
-_Text = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]
 
 
 class TemplateOut(BaseModel):
@@ -32,10 +29,10 @@ class TemplateOut(BaseModel):
 class TemplateIn(Body):
     """A template with its bound, of all accounts, those with a label, or one connection."""
 
-    template: _Text = Field(examples=["daily-overspend"])
-    bound: _Text = Field("", examples=["500"])
-    label: _Text = Field("", examples=["retail"])
-    connection: _Text = Field("", description="Id or name of a connection.", examples=[""])
+    template: Text = Field(examples=["daily-overspend"])
+    bound: Text = Field("", examples=["500"])
+    label: Text = Field("", examples=["retail"])
+    connection: Text = Field("", description="Id or name of a connection.", examples=[""])
 
 
 class ToldDay(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from adpulse.api import routing
 from adpulse.api.access import PRINTABLE, Editor, Viewer
-from adpulse.api.fields import EXAMPLE_ID, ID, Amount, At, Body, Ref, WorkspaceId, amount
+from adpulse.api.fields import EXAMPLE_ID, ID, Amount, At, Body, Ref, Text, WorkspaceId, amount
 from adpulse.api.problems import CLOSED, READS, answers
 from adpulse.budgets import Pace, Period
 from adpulse.services.budgeting import WrittenBudget, paces, set_budget
@@ -16,16 +16,15 @@ from adpulse.services.budgeting import WrittenBudget, paces, set_budget
 router = routing.router("budgets", prefix="/workspaces/{workspace_id}/budgets", responses=CLOSED | READS)
 
 BudgetId = Annotated[str, Path(**ID, examples=[EXAMPLE_ID])]
-_Text = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]
 
 
 class BudgetIn(Body):
     """A budget of a connection, of a campaign of it, or of all accounts with a label."""
 
-    connection: _Text = Field("", description="Id or name of a connection; of a campaign the one that has it.", examples=[""])
-    campaign: _Text = Field("", description="The platform's id of a campaign.", examples=[""])
-    label: _Text = Field("", examples=["retail"])
-    currency: _Text = Field("", description="Needed for a label whose accounts have several.", examples=["USD"])
+    connection: Text = Field("", description="Id or name of a connection; of a campaign the one that has it.", examples=[""])
+    campaign: Text = Field("", description="The platform's id of a campaign.", examples=[""])
+    label: Text = Field("", examples=["retail"])
+    currency: Text = Field("", description="Needed for a label whose accounts have several.", examples=["USD"])
     period: Period
     amount: Annotated[str, Field(max_length=32, pattern=PRINTABLE, description="In units of the currency.", examples=["1500.00"])]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from adpulse.api.access import PRINTABLE
 from adpulse.metrics import in_units
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS
@@ -30,6 +31,9 @@ Count = Annotated[int, Field(examples=[12])]
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text: a name, a note, a search term."""
+
+Text = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]
+"""A short text that may be empty."""
 
 
 def amount(micros: int) -> str:

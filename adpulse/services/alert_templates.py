@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adpulse.errors import NotFound, Usage
+from adpulse.services.named_connection import connection_named
 from storage.warehouse.alert_query import run_query
 from storage.warehouse.sql import literal
 
@@ -224,7 +225,8 @@ def fill(
     """An alert made of a template, of all accounts of the workspace, those with a label, or one connection (id or name).
 
     Raises:
-        Usage: there is no such template, its bound is missing or no number, or both a label and a connection are given.
+        Usage: there is no such template, its bound is missing or no number, both a label and a connection are given, or several
+            connections have the name.
         NotFound: the workspace has no such connection, or no connection with the label.
     """
     of, condition = _target(connections, workspace_id, label.strip(), connection.strip())
@@ -268,10 +270,8 @@ def _target(connections: "Connections", workspace_id: str, label: str, connectio
             raise NotFound(f"No connection has the label '{label}'.")
         return f"an account labelled {label}", f"list_contains(c.labels, {literal(label)})"
     if connection:
-        for view in views:
-            if connection in (view.connection.id, view.connection.name):
-                return view.connection.name[:100], f"c.id = {literal(view.connection.id)}"
-        raise NotFound(f"There is no connection '{connection}'.")
+        chosen = connection_named(views, connection).connection
+        return chosen.name[:100], f"c.id = {literal(chosen.id)}"
     return "an account", "true"
 
 

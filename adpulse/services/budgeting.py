@@ -13,6 +13,7 @@ from adpulse.errors import NotFound, Usage
 from adpulse.metrics import in_units
 from adpulse.model import Connection
 from adpulse.running_day import AccountDay
+from adpulse.services.named_connection import connection_named
 from adpulse.services.today import CurrencyDay, today_of
 from adpulse.spreadsheets import neutralised, restored
 from storage.control.connections import Connections, ConnectionView
@@ -49,7 +50,7 @@ def checked(connections: Connections, workspace_id: str, written: WrittenBudget)
         raise Usage("A budget is of a connection, of a campaign of a connection, or of a label.")
     if written.period not in list(Period):
         raise Usage(f"'{written.period}' is not a period. Choose one of: {', '.join(Period)}.")
-    owner = _connection(views, connection) if connection else None
+    owner = connection_named(views, connection) if connection else None
     (name,) = check([label]) if label else ("",)
     accounts = [owner] if owner else [view for view in views if name in view.labels]
     return Budget(
@@ -62,15 +63,6 @@ def checked(connections: Connections, workspace_id: str, written: WrittenBudget)
         period=Period(written.period),
         amount=parse_amount(written.amount),
     )
-
-
-def _connection(views: Sequence[ConnectionView], reference: str) -> ConnectionView:
-    matches = [view for view in views if reference == view.connection.id] or [view for view in views if reference == view.connection.name]
-    if len(matches) > 1:
-        raise Usage(f"Several connections are named '{reference}'. Use one of the ids: {', '.join(one.connection.id for one in matches)}.")
-    if not matches:
-        raise NotFound(f"There is no connection '{reference}'.")
-    return matches[0]
 
 
 def _currency(currency: str, views: Sequence[ConnectionView], label: str) -> str:

@@ -37,3 +37,24 @@ def test_the_api_says_on_which_days_it_would_have_begun(ask, installation, team,
     assert len(roas["days"]) == 30
     assert ask("POST", f"{path}/preview", team.editor, json={"template": "made-up"}).status_code == 400
     assert ask("POST", f"{path}/preview", team.editor, json={"template": "silent", "label": "nobody"}).status_code == 404
+
+
+def test_a_name_that_two_connections_have_chooses_neither(ask, installation, team):
+    other = installation.connect("Sakura Tea")
+    installation.app.connections.rename(other.id, team.connection.name)
+
+    answer = ask(
+        "POST",
+        f"/workspaces/{team.workspace.id}/alert-templates/preview",
+        team.editor,
+        json={"template": "silent", "bound": "3", "connection": other.name},
+    )
+    named_twice = ask(
+        "POST",
+        f"/workspaces/{team.workspace.id}/alert-templates/preview",
+        team.editor,
+        json={"template": "silent", "bound": "3", "connection": team.connection.name},
+    )
+
+    assert answer.status_code == 404
+    assert (named_twice.status_code, other.id in named_twice.text) == (400, True)

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from adpulse.api import places
 from adpulse.api.access import PRINTABLE, Editor
-from adpulse.api.pages.site import page, workspace_of
+from adpulse.api.pages.site import page, target_of, workspace_of
 from adpulse.services.alert_templates import TEMPLATES, back_test, fill
 
 router = APIRouter()
@@ -35,7 +35,5 @@ def templates(caller: Editor, workspace: Annotated[str, Query(max_length=255)] =
 def preview(caller: Editor, workspace_id: str, template: _Text, bound: _Text = "", target: _Text = "") -> Response:
     """The sentence that it sends and on which days it would have begun, with the button that adds it."""
     owner = caller.workspace(workspace_id)
-    scope, _, name = target.partition(":")
-    of = {"label": name} if scope == "label" else {"connection": name} if scope == "connection" else {}
-    filled = fill(caller.app.connections, owner.id, template, bound=bound, **of)
+    filled = fill(caller.app.connections, owner.id, template, bound=bound, **target_of(target))
     return page("alert_preview.html", caller, owner=owner, filled=filled, tested=back_test(caller.app.published(owner.id), filled))

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from adpulse.api.access import PRINTABLE, Editor, Viewer
-from adpulse.api.pages.site import back, page, workspace_of
+from adpulse.api.pages.site import back, page, target_of, workspace_of
 from adpulse.budgets import Period
 from adpulse.services.budgeting import WrittenBudget, export_budgets, paces, set_budget
 
@@ -26,9 +26,9 @@ class BudgetForm(BaseModel):
     @property
     def written(self) -> WrittenBudget:
         """As the service takes it."""
-        scope, _, name = self.target.partition(":")
-        target = {"label": name} if scope == "label" else {"connection": name}
-        return WrittenBudget(**target, campaign=self.campaign, currency=self.currency, period=self.period, amount=self.amount)
+        return WrittenBudget(
+            **target_of(self.target), campaign=self.campaign, currency=self.currency, period=self.period, amount=self.amount
+        )
 
 
 @router.get("/budgets")

@@ -60,6 +60,12 @@ def workspace_of(caller: Caller, workspace_id: str) -> Workspace | None:
     return caller.workspace(workspace_id) if workspace_id else next(iter(caller.workspaces()), None)
 
 
+def target_of(value: str) -> dict[str, str]:
+    """What a list of labels and connections sends, ``label:…`` or ``connection:…``, as the argument of a service; nothing for neither."""
+    scope, _, name = value.partition(":")
+    return {scope: name} if scope in ("label", "connection") else {}
+
+
 def back(request: Request, otherwise: str) -> RedirectResponse:
     """Redirect to the page of the submitted form, if it is a page of this installation."""
     referer = urlsplit(request.headers.get("referer", ""))
