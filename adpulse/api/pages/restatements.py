@@ -1,6 +1,6 @@
 """The page Restatements of an account: how late its conversions come, and what the platform changed lately of days that were complete."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from adpulse.api.access import Viewer
@@ -14,7 +14,7 @@ _CAMPAIGNS = 200
 
 
 @router.get("/accounts/{connection_id}/restatements")
-def restatements(request: Request, caller: Viewer, connection_id: str) -> Response:
+def restatements(caller: Viewer, connection_id: str) -> Response:
     """The account's restatements of the last week, from what was published last."""
     connection = caller.connection(connection_id).connection
     today = connection.today(caller.app.clock.now())
@@ -29,5 +29,4 @@ def restatements(request: Request, caller: Viewer, connection_id: str) -> Respon
         chart=lag_chart(stored.lags),
         size=(WIDTH, HEIGHT),
         place=f"{ROOT}/accounts/{connection.id}",
-        query=request.url.query,
     )
