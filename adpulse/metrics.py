@@ -48,6 +48,9 @@ class Metric:
     movable: bool = False
     """Whether a mapping may count it from the separate answer instead of the one with the numbers."""
 
+    money: bool = False
+    """Whether it is an amount in the connection's currency."""
+
     exact: bool = False
     """Whether every platform reports it in whole millionths. Counts are exact anyway."""
 
@@ -78,7 +81,7 @@ METRICS = _declared(
     (
         Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, description="How often ads were shown"),
         Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, mapped=True, description="Clicks on ads"),
-        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, exact=True, description="What the ads cost"),
+        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, money=True, exact=True, description="What the ads cost"),
         Metric(
             name="conversions",
             unit=Unit.MICROS,
@@ -88,12 +91,21 @@ METRICS = _declared(
             movable=True,
             description="What people did that the account counts as a success",
         ),
-        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, mapped=True, description="What the conversions are worth"),
+        Metric(
+            name="revenue", unit=Unit.MICROS, bit=16, required=True, mapped=True, money=True, description="What the conversions are worth"
+        ),
         _kind("leads", bit=32, description="Conversions by which somebody left an address"),
         _kind("installs", bit=64, description="Conversions that installed an app"),
         _kind("purchases", bit=128, description="Conversions that bought something"),
         _kind("visitors", bit=256, description="Views of the page that an ad leads to"),
-        Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, description="Revenue times the connection's margin, less spend"),
+        Metric(
+            name="profit",
+            unit=Unit.MICROS,
+            bit=512,
+            required=True,
+            money=True,
+            description="Revenue times the connection's margin, less spend",
+        ),
     )
 )
 """Every metric by its name, in the order of columns."""
