@@ -22,7 +22,6 @@ _OF_SCHEMA: Mapping[str, str] = {
 
 _COLUMNS: Mapping[str, str] = {
     "after": "The value after the change: units of the connection's currency, or a count",
-    "account_currency": "The currency that the platform reports the account in, ISO 4217",
     "age_days": "Full days of the account from the day to the change, in its time zone; 0 is the day itself",
     "ad_set": "Name of the ad set or ad group",
     "ad_set_id": "The platform's id of the ad set or ad group; null for asset groups and for what is not reported at ad level",
@@ -63,8 +62,8 @@ _COLUMNS: Mapping[str, str] = {
     "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC; today's leaves of a campaign "
     "whose totals were the same then may have been read up to an hour before",
     "generation": "Which of the connection's claims wrote it; orders changes of the same instant",
-    "fx_rate": "The factor from the account's currency to this one; null where no rate was imported",
     "gross_margin": "The share of revenue from which profit is computed, 0 to 1",
+    "high": "Nine of ten days end below it; an estimate",
     "hole": "Whether the day was never read completely",
     "id": "adpulse's id of the connection",
     "inserted": "Rows of metrics that were new",
@@ -77,6 +76,7 @@ _COLUMNS: Mapping[str, str] = {
     "level": "What the row is about: ad, asset_group, campaign, account, or unreported, what no ad or campaign is reported for",
     "lifetime_budget": "Budget of its whole life, in units of the connection's currency; null where there is none at this level",
     "link": "Where the ad leads to, where the platform reports it",
+    "low": "Nine of ten days end above it; an estimate",
     "mapping": "What counts as its conversions, the mapping's name; as of the last write",
     "mapping_since": "When somebody chose the mapping, UTC; null if nobody did",
     "metric": "Name of the metric",
@@ -108,6 +108,7 @@ _COLUMNS: Mapping[str, str] = {
     "type": "The platform's type of the ad (Google)",
     "unchanged": "Rows of metrics that were as stored",
     "updated": "Rows of metrics that changed",
+    "value": "The value so far: units of the connection's currency, or a count",
     "version": "Number of the schema's version",
 }
 
@@ -119,6 +120,9 @@ _OF_RELATION: Mapping[tuple[str, str], str] = {
         (("restated_days", "delta"), ("followed_days", "delta")),
         "By how much the value changed: a count, or millionths of the currency or of a conversion",
     ),
+    ("expected_final", "expected"): "What the value is expected to end at: units of the connection's currency, or a count; an estimate",
+    ("expected_final", "days"): "How many followed days it is computed from",
+    ("expected_final", "level"): "account or campaign",
     ("fx", "date"): "The day on which the rate counts",
     ("fx_rates", "date"): "The day of the rate",
     ("pacing", "spend"): "Spend of the day so far, in units of the connection's currency",

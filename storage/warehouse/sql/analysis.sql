@@ -201,6 +201,76 @@ FROM ages a
 JOIN followed f ON f.connection_id = a.connection_id AND f.metric = a.metric
 GROUP BY a.connection_id, a.connection, a.provider, a.metric, a.age_days;
 
+-- What days that are over but not settled will end at, by account and by campaign: one row per day and metric. The account's own days of the
+-- last 120 that were followed from the first day on say how much was seen at the same age, in expected, and how far days differ from that,
+-- in low and high: four of five days end between the two. A campaign's day is taken to come in as its account's days do. Without 28 such
+-- days there is no row, as there is none for a value of 0 or for profit, which may be negative. The newest day, which still runs, is in pacing.
+CREATE OR REPLACE VIEW expected_final AS
+WITH young AS (
+    SELECT
+        connection_id, date, date_diff('day', date, local_time::DATE) AS age_days,
+        date_diff('minute', date_trunc('day', local_time), local_time) / 1440 AS part
+    FROM (
+        SELECT d.connection_id, d.date, d.fresh_until AT TIME ZONE c.timezone AS local_time
+        FROM read_days d
+        JOIN connections c ON c.id = d.connection_id
+        WHERE d.level = 'leaf' AND NOT d.settled
+    )
+    WHERE local_time::DATE > date
+), followed AS (
+    -- Of what came on the day of the same age as much as of that day has passed.
+    SELECT
+        y.connection_id, y.date, y.age_days, f.metric, f.date AS followed_day,
+        sum(f.delta * CASE WHEN f.age_days < y.age_days THEN 1 WHEN f.age_days = y.age_days THEN y.part ELSE 0 END) AS seen,
+        sum(f.delta)::DOUBLE AS final
+    FROM young y
+    JOIN followed_days f ON f.connection_id = y.connection_id AND f.metric <> '{{ profit.name }}'
+    GROUP BY ALL
+    HAVING seen > 0
+), ratios AS (
+    SELECT connection_id, date, metric, sum(final) / sum(seen) AS ratio, count(*) AS days
+    FROM followed
+    GROUP BY connection_id, date, metric
+    HAVING count(*) >= 28 AND sum(final) > 0
+), spreads AS (
+    -- In roots, as conversions vary with the root of their number: so the days of a small campaign vary more than its account's.
+    SELECT
+        f.connection_id, f.date, f.age_days, f.metric, r.ratio, r.days,
+        quantile_cont((f.final - r.ratio * f.seen) / sqrt(r.ratio * f.seen), 0.1) AS low,
+        quantile_cont((f.final - r.ratio * f.seen) / sqrt(r.ratio * f.seen), 0.9) AS high
+    FROM followed f
+    JOIN ratios r ON r.connection_id = f.connection_id AND r.date = f.date AND r.metric = f.metric
+    GROUP BY ALL
+), numbers AS (
+    SELECT 'account' AS level, NULL AS campaign_id, NULL AS campaign, * EXCLUDE (changed_at)
+    FROM account_day
+    UNION ALL BY NAME
+    SELECT 'campaign' AS level, * EXCLUDE (changed_at)
+    FROM campaign_day
+    WHERE campaign_id IS NOT NULL
+), metrics (metric, unit) AS (
+    VALUES
+        {{ additive | for_each("('{name}', {unit})") }}
+), values_now AS (
+    SELECT
+        n.connection_id, n.connection, n.provider, n.currency, n.date, n.level, n.campaign_id, n.campaign, s.metric, s.age_days, s.days,
+        s.ratio, s.low, s.high, m.unit::DOUBLE AS unit,
+        CASE s.metric
+            {{ additive | for_each("WHEN '{name}' THEN n.{name}", " ") }}
+        END AS value
+    FROM numbers n
+    JOIN spreads s ON s.connection_id = n.connection_id AND s.date = n.date
+    JOIN metrics m ON m.metric = s.metric
+)
+SELECT
+    connection_id, connection, provider, currency, date, level, campaign_id, campaign, metric, age_days, value,
+    (value * ratio)::DECIMAL(38, 2) AS expected,
+    greatest(value * ratio + low * sqrt(value * ratio * unit), 0)::DECIMAL(38, 2) AS low,
+    greatest(value * ratio + high * sqrt(value * ratio * unit), 0)::DECIMAL(38, 2) AS high,
+    days
+FROM values_now
+WHERE value > 0;
+
 -- What a euro costs in each currency on each day that was read: the last imported rate, which is at most 5 days old, as no bank sets one on
 -- weekends and holidays. A day without such a rate is not here. From one currency to another a rate is per_euro of the one divided by
 -- per_euro of the other.
