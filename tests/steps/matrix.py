@@ -50,6 +50,8 @@ GRANT = Ending(told="needs permission", state=RunState.DEAD, status=ConnectionSt
 LOGIN = Ending(told="needs a login", state=RunState.DEAD, status=ConnectionStatus.NEEDS_LOGIN, tries=1)
 BLOCKED = Ending(told="blocked", state=RunState.DEAD, status=ConnectionStatus.BLOCKED, tries=1)
 HOLE = Ending(told="hole", warned=True)
+BESIDE = Ending(told="hole beside numbers", warned=True)
+"""The read is a hole, and those of the ads' numbers are not."""
 NONE = Ending(told="-")
 """The fault has no meaning there."""
 

@@ -14,10 +14,12 @@ from installation import Installation, shrink
 from steps.matrix import (
     AGAIN,
     ALL,
+    BESIDE,
     ENTITIES,
     FACTS,
     FINE,
     GRANT,
+    HOLE,
     LATER,
     LETTER,
     LOOP,
@@ -98,7 +100,7 @@ MATRIX = (
     ("too_much_data", {"above_days": 1}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
     ("too_much_data", {}, None, LONG, LONG, LONG, LONG, LONG, LONG, LONG, NONE),
     ("oversized", {"above_days": 1, "count": 1}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
-    ("oversized", {}, "message too big", LETTER, LETTER, NONE, LETTER, LETTER, LETTER, LETTER, NONE),
+    ("oversized", {}, "message too big", LETTER, LETTER, NONE, HOLE, HOLE, BESIDE, BESIDE, NONE),
     ("currency_changed", {}, "currency_changed", NONE, NONE, MONEY, NONE, NONE, NONE, NONE, NONE),  # told with the next facts
     ("rewrite", {"place": "results[0].campaign.name", "value": ""}, None, NONE, NONE, NONE, FINE, FINE, FINE, FINE, NONE),
     ("time_zone_changed", {}, None, NONE, NONE, ANEW, NONE, NONE, NONE, NONE, NONE),
