@@ -206,7 +206,7 @@ class ListQuery(Body):
 class MappingIn(Body):
     """A preset, or other types for some metrics of the present mapping or of that preset. An empty list counts nothing."""
 
-    preset: str | None = Field(None, max_length=64, examples=["purchases"], description="`default` or `purchases`.")
+    preset: str | None = Field(None, max_length=64, examples=["purchases"], description="`default`, `purchases`, or `results` (Meta).")
     name: Line | None = Field(None, examples=["Bookings"], description="What to call a mapping of your own.")
     purchases: list[str] | None = Field(None, max_length=100, examples=[["omni_purchase"]])
     leads: list[str] | None = Field(None, max_length=100, examples=[["lead", "onsite_conversion.messaging_conversation_started_7d"]])
