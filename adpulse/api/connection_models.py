@@ -149,6 +149,13 @@ class RemainderOut(BaseModel):
     )
 
 
+class UnknownConversionsOut(BaseModel):
+    """A day on which conversions of some ads are unknown, because their results do not add up (mapping `results`)."""
+
+    date: _LocalDay = Field(examples=["2026-03-18"])
+    ads: int = Field(examples=[3], description="How many ads; a sum of the day's conversions is null.")
+
+
 class CompletenessOut(BaseModel):
     """How complete one level of a connection's days is. Days are the account's own.
 
@@ -174,6 +181,7 @@ class CompletenessOut(BaseModel):
     remainders: list[RemainderOut] = Field(
         description="Days whose spend is not the platform's total: of campaigns for `leaf`, of the account for `campaign`; newest first."
     )
+    unknown_conversions: list[UnknownConversionsOut] = Field(description="Days of `leaf` on which conversions are unknown, oldest first.")
 
 
 class ConnectionPage(BaseModel):

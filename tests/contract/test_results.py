@@ -1,5 +1,6 @@
 """Conversions by each ad's own results: the official SDK's answers, and what a sync stores of them, against the sandbox's truth."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +8,12 @@ import pytest
 from clients import TODAY, MetaRig
 from installation import Installation
 
+from adpulse import presentation
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import FetchKind, Heat, RunState
 from adpulse.platforms.meta.metrics import RULES
 from adpulse.services import mapping as mappings
+from adpulse.services.completeness import completeness_of
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.result_truth import true_results
 
@@ -120,6 +123,18 @@ def test_a_sync_stores_the_results_of_each_ad_and_day_and_no_sum_of_a_day_hides_
     assert 0 < known < campaigns
     (of_unreported,) = rig.installation.rows("SELECT count(conversions) FROM unreported WHERE connection_id = ?", [rig.connection.id])
     assert of_unreported == (0,)
+
+
+def test_what_is_unknown_is_named_beside_what_days_lack(rig):
+    leaf, campaign = completeness_of(rig.installation.app, rig.connection)
+    unknown = Counter(day for (_, day), conversions in rig.stored().items() if conversions is None)
+
+    assert {one.day: one.ads for one in leaf.unknown} == unknown
+    assert (campaign.unknown, leaf.gaps, campaign.gaps) == ((), (), ())
+    newest = f"last {max(unknown)} of {unknown[max(unknown)]} ads, as their results do not add up"
+    assert newest in presentation.describe_completeness(leaf)
+    fields = presentation.completeness_fields(leaf)["unknown_conversions"]
+    assert fields[-1] == {"date": max(unknown).isoformat(), "ads": unknown[max(unknown)]}
 
 
 def test_a_second_sync_writes_nothing_and_another_mapping_is_the_cause_of_what_becomes_known(rig):
