@@ -6,6 +6,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --pyt
 VENV2 := .venv-duckdb2
 JOBS ?= 3
 SHOTS ?= build/screenshots
+STORAGE ?= tests/storage
 STAMP2 := $(VENV2)/.installed
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
@@ -35,8 +36,8 @@ test-browser: venv ## the pages in Chromium (apt-get install chromium), two file
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
 	SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m browser -n 2 --dist loadfile tests/browser
 
-test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files
-	$(VENV2)/bin/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile tests/storage
+test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files (STORAGE=files for some of them)
+	$(VENV2)/bin/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile $(STORAGE)
 
 test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }

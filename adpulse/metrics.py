@@ -51,6 +51,9 @@ class Metric:
     unknowable: bool = False
     """Whether a mapping may count what a platform does not say of every leaf: then it is null, and so is each sum that it is part of."""
 
+    money: bool = False
+    """Whether it is an amount in the connection's currency."""
+
     exact: bool = False
     """Whether every platform reports it in whole millionths. Counts are exact anyway."""
 
@@ -81,7 +84,7 @@ METRICS = _declared(
     (
         Metric(name="impressions", unit=Unit.COUNT, bit=1, required=True, description="How often ads were shown"),
         Metric(name="clicks", unit=Unit.COUNT, bit=2, required=True, mapped=True, description="Clicks on ads"),
-        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, exact=True, description="What the ads cost"),
+        Metric(name="spend", unit=Unit.MICROS, bit=4, required=True, money=True, exact=True, description="What the ads cost"),
         Metric(
             name="conversions",
             unit=Unit.MICROS,
@@ -92,12 +95,21 @@ METRICS = _declared(
             unknowable=True,
             description="What people did that the account counts as a success",
         ),
-        Metric(name="revenue", unit=Unit.MICROS, bit=16, required=True, mapped=True, description="What the conversions are worth"),
+        Metric(
+            name="revenue", unit=Unit.MICROS, bit=16, required=True, mapped=True, money=True, description="What the conversions are worth"
+        ),
         _kind("leads", bit=32, description="Conversions by which somebody left an address"),
         _kind("installs", bit=64, description="Conversions that installed an app"),
         _kind("purchases", bit=128, description="Conversions that bought something"),
         _kind("visitors", bit=256, description="Views of the page that an ad leads to"),
-        Metric(name="profit", unit=Unit.MICROS, bit=512, required=True, description="Revenue times the connection's margin, less spend"),
+        Metric(
+            name="profit",
+            unit=Unit.MICROS,
+            bit=512,
+            required=True,
+            money=True,
+            description="Revenue times the connection's margin, less spend",
+        ),
     )
 )
 """Every metric by its name, in the order of columns."""

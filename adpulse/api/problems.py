@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from adpulse import errors
+from adpulse.frequency import allowed
 from adpulse.redact import redact
 from storage.control.database import INFRASTRUCTURE
 
@@ -84,7 +85,7 @@ def _documentation(status: HTTPStatus) -> dict[str, Any]:
 
 
 _EXAMPLES = {
-    HTTPStatus.BAD_REQUEST: ("usage", "'7min' is not a sync frequency. Choose one of: manual, 5min, 10min, 30min, hourly, daily."),
+    HTTPStatus.BAD_REQUEST: ("usage", f"'7min' is not a sync frequency. Choose one of: {', '.join(allowed(realtime_granted=False))}."),
     HTTPStatus.UNAUTHORIZED: ("unauthorized", "The API key is unknown, revoked or expired. Make another with: adpulse keys create"),
     HTTPStatus.FORBIDDEN: ("forbidden", "This requires the role editor; yours is viewer."),
     HTTPStatus.NOT_FOUND: ("unknown-connection", "There is no connection '7'."),

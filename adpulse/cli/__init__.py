@@ -37,6 +37,7 @@ for _group in (
     "pull",
     "analytics",
     "export",
+    "fx",
     "importing",
     "doctor",
     "probe",

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from adpulse.cli.tables import AsJson
 from adpulse.errors import Usage
+from adpulse.frequency import Frequency
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS, platform_of
 
@@ -261,9 +262,7 @@ def _wait(context: "App", run_id: str) -> None:
         time.sleep(WAIT_POLL_SECONDS)
 
 
-def set_frequency(
-    connection: Reference, value: Annotated[str, typer.Argument(help="manual, 5min, 10min, 30min, hourly, daily or realtime.")]
-) -> None:
+def set_frequency(connection: Reference, value: Annotated[str, typer.Argument(help=f"One of: {', '.join(Frequency)}.")]) -> None:
     """Change how often a connection is synced."""
     from adpulse.bootstrap import app
 

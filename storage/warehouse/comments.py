@@ -22,6 +22,7 @@ _OF_SCHEMA: Mapping[str, str] = {
 
 _COLUMNS: Mapping[str, str] = {
     "after": "The value after the change: units of the connection's currency, or a count",
+    "account_currency": "The currency that the platform reports the account in, ISO 4217",
     "age_days": "Full days of the account from the day to the change, in its time zone; 0 is the day itself",
     "ad_set": "Name of the ad set or ad group",
     "ad_set_id": "The platform's id of the ad set or ad group; null for asset groups and for what is not reported at ad level",
@@ -62,6 +63,7 @@ _COLUMNS: Mapping[str, str] = {
     "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC; today's leaves of a campaign "
     "whose totals were the same then may have been read up to an hour before",
     "generation": "Which of the connection's claims wrote it; orders changes of the same instant",
+    "fx_rate": "The factor from the account's currency to this one; null where no rate was imported",
     "gross_margin": "The share of revenue from which profit is computed, 0 to 1",
     "hole": "Whether the day was never read completely",
     "id": "adpulse's id of the connection",
@@ -82,8 +84,10 @@ _COLUMNS: Mapping[str, str] = {
     "objective": "The objective (Meta), the optimisation goal (Meta's ad sets), or the channel or type (Google), in the platform's words",
     "ours": "The sum of what is stored below, in units of the metric",
     "parent_id": "The platform's id of the entity above; null for campaigns",
+    "per_euro": "Units of the currency for one euro",
     "platform": "The platform's own total, in units of the metric",
     "provider": "The platform: meta or google",
+    "rate_date": "The day of the exchange rate, at most 5 days before",
     "read": "Which read is missing or refused a row",
     "reason": "Why it is missing",
     "restated_on": "The account's day on which the platform changed it, in the account's time zone",
@@ -116,6 +120,8 @@ _OF_RELATION: Mapping[tuple[str, str], str] = {
         (("restated_days", "delta"), ("followed_days", "delta")),
         "By how much the value changed: a count, or millionths of the currency or of a conversion",
     ),
+    ("fx", "date"): "The day on which the rate counts",
+    ("fx_rates", "date"): "The day of the rate",
     ("pacing", "spend"): "Spend of the day so far, in units of the connection's currency",
     ("campaigns", "campaign"): "Name of the campaign; null where only its id is known",
     ("read_days", "level"): "leaf (ads and asset groups) or campaign (campaigns' totals)",
@@ -151,13 +157,12 @@ def of_column(relation: str, column: str, *, in_units: bool) -> str:
     if own or column not in METRICS:
         return own or _COLUMNS.get(column, "")
     metric = METRICS[column]
-    money = column in ("spend", "revenue", "profit")
     if metric.unit is Unit.COUNT:
         unit = "a count"
     elif in_units:
-        unit = "units of the connection's currency" if money else "a number, which may be a fraction"
+        unit = "units of the connection's currency" if metric.money else "a number, which may be a fraction"
     else:
-        unit = "millionths of the connection's currency" if money else "millionths of a conversion"
+        unit = "millionths of the connection's currency" if metric.money else "millionths of a conversion"
     unknown = "; null where it is not known, which is not zero" if metric.unknowable else ""
     return f"{metric.description}: {unit}{unknown}"
 

@@ -205,6 +205,25 @@ class Warehouse:
                 warehouse.execute("INSERT INTO reconciled_days BY NAME FROM reconciled")
         return int(changes.num_rows)
 
+    def store_rates(self, rates: pa.Table) -> int:
+        """Store exchange rates (date, currency, per_euro: a row for each day and currency), and renew the copy for readers.
+
+        Returns:
+            How many of them were not stored like this.
+        """
+        with self._exclusive():
+            changed = _DUCKDB.run(self._store_rates, rates)
+        if changed:
+            self.publish(min_interval_seconds=0)
+        return changed
+
+    def _store_rates(self, rates: pa.Table) -> int:
+        with self._open_for_writing() as warehouse:
+            warehouse.register("rates", rates)
+            ((changed,),) = warehouse.execute("SELECT count(*) FROM rates ANTI JOIN fx_rates USING (date, currency, per_euro)").fetchall()
+            warehouse.execute(query("merge_rates"))
+        return int(changed)
+
     def applied_since(self, run_id: str, generation: int) -> Applied | None:
         """What the run wrote after a generation; None when it wrote nothing. Telemetry reports this, not counts in memory."""
         row = self._read(lambda warehouse: warehouse.execute(query("applied_since"), [run_id, generation]).fetchone())

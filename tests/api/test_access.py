@@ -5,6 +5,7 @@ from itertools import count
 from uuid import uuid4
 
 import pytest
+from repeats import first_quick
 
 from adpulse.api.app import create_app
 from adpulse.role import Role
@@ -221,7 +222,7 @@ def test_an_operator_sees_every_workspace(ask, team, others, operator):
             assert answer.status_code in allowed(method, template), template
 
 
-@pytest.mark.parametrize(("method", "template"), [route for route in CLOSED if route[0] != "GET"])
+@pytest.mark.parametrize(("method", "template"), first_quick([route for route in CLOSED if route[0] != "GET"], 6))
 def test_an_operator_changes_every_workspace(ask, team, others, operator, method, template):
     for each in (team, others):
         assert ask(method, path_of(template, each), operator, **options(method, template, each)).status_code in allowed(method, template)

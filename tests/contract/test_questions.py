@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from installation import Installation
 
+from adpulse.services.exchange_rates import import_rates
 from adpulse_sandbox import Sandbox
 from storage.warehouse.analytics import read
 
@@ -16,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "questions.md"
 QUESTIONS = dict(re.findall(r"^## (.+?)\n.*?```sql\n(.+?)```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 LABELS = {"Sakura Tea": "Client A", "Pacific Trail Outfitters": "Client B"}
 """The label of each account."""
+DOLLARS, YEN = Decimal("1.25"), Decimal(160)
 
 
 class Asked:
@@ -28,9 +30,17 @@ class Asked:
             installation.app.labels.change(connection.id, lambda _, name=name: {LABELS[name]})
             installation.sync(connection)
         self.first = installation.sandbox.clock.now()
+        self.import_rates(self.first.date())
         installation.sandbox.clock.advance(86_400)
         for connection in self.connections.values():
             installation.sync(connection)
+
+    def import_rates(self, until):
+        """A hundred days on each of which a euro costs as many dollars and yen."""
+        lines = [f"{until - timedelta(days=days)},{DOLLARS},{YEN}" for days in range(100)]
+        content = "\n".join(["Date,USD,JPY", *lines]).encode()
+        app = self.installation.app
+        assert [imported.changed for imported in import_rates(app.warehouse, content, app.workspaces.all())] == [200]
 
     def rows(self, question):
         return read(self.installation.published(), QUESTIONS[question]).to_pylist()
@@ -62,8 +72,8 @@ def test_each_question_is_answered_by_its_query(asked, question):
     assert bool(rows) is (question != "How late conversions come")
 
 
-def test_there_are_ten_questions():
-    assert len(QUESTIONS) == 10
+def test_there_are_eleven_questions():
+    assert len(QUESTIONS) == 11
 
 
 def test_the_spend_of_yesterday_and_of_a_week_before_is_the_platforms(asked):
@@ -85,6 +95,18 @@ def test_the_spend_of_a_week_by_platform_is_the_platforms(asked):
     of_platform = {row["provider"]: row["spend"] for row in asked.rows("Return on ad spend by platform")}
 
     assert of_platform == {str(connection.provider): asked.spent(name, 7, 1) for name, connection in asked.connections.items()}
+
+
+def test_the_spend_of_both_accounts_in_euros_is_that_of_each_by_its_rate(asked):
+    rows = asked.rows("Everything in one reporting currency")
+    rates = {"JPY": YEN, "USD": DOLLARS}
+
+    for connection in asked.connections.values():
+        stored = "SELECT sum(spend) AS spend FROM account_day WHERE connection_id = ?"
+        own = read(asked.installation.published(), stored, [connection.id]).to_pylist()[0]["spend"]
+        euros = sum(row["spend"] for row in rows if row["provider"] == connection.provider)
+        assert euros == pytest.approx(own / rates[connection.currency], abs=Decimal("0.01"))
+    assert {row["without_a_rate"] for row in rows} == {0}
 
 
 def test_the_spend_of_a_label_is_that_of_its_account(asked):

@@ -296,7 +296,7 @@ def test_what_an_operator_made_of_a_schedule_lasts_over_a_new_worker_and_deploy_
     assert (off.changed, on.changed) == ([name, other], [name])
 
 
-# Settings of Prefect's own
+# Settings of Prefect's own, slow: the server of the tests above refuses the same pages without them
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +311,7 @@ def changed(tmp_path_factory, prefect_home):
             yield started
 
 
+@pytest.mark.slow
 def test_what_the_check_against_forgery_refuses_has_no_star(changed):
     forged = {"Prefect_Csrf_Token": "wrong", "Prefect_Csrf_Client": "me"}
 
@@ -322,6 +323,7 @@ def test_what_the_check_against_forgery_refuses_has_no_star(changed):
     assert page.headers["Access-Control-Allow-Origin"] == changed.ui_url
 
 
+@pytest.mark.slow
 def test_a_setting_of_prefects_does_not_open_it_again(changed):
     assert ask(changed, "/health", Origin=EVIL).status_code == 403
     assert ask(changed, "/health", Origin=changed.ui_url).headers["Access-Control-Allow-Origin"] == changed.ui_url

@@ -137,6 +137,7 @@ def fleet(tmp_path, sandbox, server):
         made.close()
 
 
+@pytest.mark.slow  # a killed worker: tests/kills/test_kills.py; who leads: tests/unit/test_leadership.py
 def test_two_workers_share_the_work_and_the_other_one_leads_when_the_leader_dies(fleet):
     connections = [fleet.connect(name) for name in ACCOUNTS[:4]]
     groups = (Frequency.EVERY_5_MIN, Frequency.EVERY_10_MIN, Frequency.EVERY_30_MIN, Frequency.HOURLY)
@@ -200,6 +201,7 @@ def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
     fleet.until(pressed_and_ended, told=fleet.told)
 
 
+@pytest.mark.slow  # that a worker ends when it is told to is the quick test above
 def test_a_worker_ends_although_the_server_takes_its_connections_and_answers_none(fleet, server):
     worker = fleet.start_worker()
     fleet.until(lambda: fleet.app.leadership.leader("sweep") == name_of(worker), told=fleet.told)
@@ -223,6 +225,7 @@ def requested(client):
     return {run.id for run in client.read_flow_runs() if not run.auto_scheduled}
 
 
+@pytest.mark.slow  # what the sweep makes of it: tests/unit/test_cancelling.py
 def test_cancelling_a_flow_run_that_still_waits_withdraws_its_syncs_and_a_later_request_is_served(fleet):
     connection, other = fleet.connect(ACCOUNTS[12]), fleet.connect(ACCOUNTS[13])
     asked, sweep = fleet.ask(connection), Sweep(fleet.app)

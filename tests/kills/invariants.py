@@ -24,6 +24,7 @@ KEYS = {
     "followed_days": "connection_id, date, metric, age_days",
     "reconciled_days": "connection_id, date, level, reconciled_at",
     "connections": "id",
+    "fx_rates": "date, currency",
     "mappings": "connection_id, since",
     "sync_runs": "run_id, generation",
     "metric_changes": "connection_id, level, external_id, date, run_id, generation",

@@ -3,10 +3,11 @@
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
 ``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack,
-``unknowable`` those that may be null in a leaf's row. ``profit`` is computed from other metrics. ``conversion_bits`` are the bits of the
-metrics that count conversions, ``delivery_bits`` those of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone``
-are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` are the names of the additive
-metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign.
+``unknowable`` those that may be null in a leaf's row, ``money`` amounts. ``profit`` is computed from other metrics. ``conversion_bits``
+are the bits of the metrics that count conversions, ``delivery_bits`` those of the others, ``mapped_bits`` those of metrics that a mapping
+decides. ``gone`` are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` are the names
+of the additive metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign. ``rate_days`` are the days on
+which an exchange rate counts after its own.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.entities import GONE_STATUSES
+from adpulse.exchange_rates import RATE_DAYS
 from adpulse.metrics import METRICS, PROFIT, Metric, Unit
 
 _FOLDER = Path(__file__).parent
@@ -59,9 +61,11 @@ def _environment() -> Environment:
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
         "additive_names": ", ".join(literal(metric.name) for metric in metrics if metric.additive),
+        "money": [metric for metric in metrics if metric.money],
         "profit": PROFIT,
         "delivery_bits": sum(metric.bit for metric in metrics if not metric.of_conversions),
         "conversion_bits": sum(metric.bit for metric in metrics if metric.of_conversions),
+        "rate_days": RATE_DAYS,
         "gone": ", ".join(map(literal, GONE_STATUSES)),
         "whole_currencies": ", ".join(map(literal, sorted(WITHOUT_MINOR_UNIT))),
     }

@@ -201,3 +201,46 @@ SELECT
 FROM ages a
 JOIN followed f ON f.connection_id = a.connection_id AND f.metric = a.metric
 GROUP BY a.connection_id, a.connection, a.provider, a.metric, a.age_days;
+
+-- What a euro costs in each currency on each day that was read: the last imported rate, which is at most 5 days old, as no bank sets one on
+-- weekends and holidays. A day without such a rate is not here. From one currency to another a rate is per_euro of the one divided by
+-- per_euro of the other.
+CREATE OR REPLACE VIEW fx AS
+WITH days AS (
+    SELECT unnest(generate_series(min(date), max(date), INTERVAL 1 DAY))::DATE AS date
+    FROM read_days
+), known AS (
+    SELECT d.date, c.currency, r.per_euro, r.date AS rate_date
+    FROM days d
+    CROSS JOIN (SELECT DISTINCT currency FROM fx_rates) c
+    ASOF JOIN fx_rates r ON r.currency = c.currency AND r.date <= d.date
+)
+SELECT date, currency, per_euro, rate_date
+FROM known
+WHERE date - rate_date <= {{ rate_days }}
+UNION ALL
+SELECT date, 'EUR', 1, date
+FROM days;
+
+-- The rows of daily with all amounts in one currency, such as daily_in('EUR'): an estimate, by the rates of fx. Amounts are null where fx has
+-- no rate, and as they are in daily where the account has that currency itself. account_currency is the account's, fx_rate the factor.
+CREATE OR REPLACE MACRO daily_in(reporting_currency) AS TABLE
+WITH factors AS (
+    SELECT
+        own.date,
+        own.currency AS account_currency,
+        wanted.per_euro::DOUBLE / own.per_euro::DOUBLE AS fx_rate,
+        least(own.rate_date, wanted.rate_date) AS rate_date
+    FROM fx own
+    JOIN fx wanted ON wanted.date = own.date AND wanted.currency = upper(reporting_currency)
+    WHERE own.currency <> wanted.currency
+)
+SELECT
+    d.* EXCLUDE (currency, {{ money | for_each("{name}", ", ") }}),
+    upper(reporting_currency) AS currency,
+    d.currency AS account_currency,
+    {{ money | for_each("if(d.currency = upper(reporting_currency), d.{name}, (d.{name} * f.fx_rate)::DECIMAL(38, 6)) AS {name}", ",\n    ") }},
+    if(d.currency = upper(reporting_currency), 1, f.fx_rate) AS fx_rate,
+    if(d.currency = upper(reporting_currency), d.date, f.rate_date) AS rate_date
+FROM daily d
+LEFT JOIN factors f ON f.date = d.date AND f.account_currency = d.currency;
