@@ -114,9 +114,12 @@ def totals(types: ConversionTypes, mapping: ConversionMapping, rules: MappingRul
     if types.withheld or attributed is None:
         return dict.fromkeys(METRICS) | {"clicks": types.clicks.get(mapping.clicks)}
     types = attributed
-    counts = {metric: sum(kind.count or 0 for kind in _chosen(types.types, mapping, rules, metric)) for metric in MAPPED}
+    chosen = {metric: _chosen(types.types, mapping, rules, metric) for metric in MAPPED}
+    counts: dict[str, int | None] = {metric: sum(kind.count or 0 for kind in kinds) for metric, kinds in chosen.items()}
     with_value = tuple(kind for kind in types.types if kind.value is not None)
     bought = with_value if rules.has_own_conversions else _chosen(with_value, mapping, rules, "purchases")
+    if mapping.counts_results:
+        counts["conversions"] = None  # each ad counts its own type, which the account's list does not say
     return {**counts, "revenue": sum(kind.value or 0 for kind in bought), "clicks": types.clicks.get(mapping.clicks)}
 
 

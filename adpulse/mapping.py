@@ -22,10 +22,14 @@ MAPPED = (*KINDS, "conversions")
 OWN = "platform"
 """In ``conversions``: the platform's own total, whatever the types."""
 
+RESULTS = "results"
+"""In ``conversions``: what each ad is optimised for, as often as the platform says that it happened. Also the preset that counts so."""
+
 DEFAULT = "default"
 CUSTOM = "custom"
 """The name of a mapping that is no preset, unless a person gives it another one."""
 
+_NO_RESULTS = "This platform does not report how often what an ad is optimised for happened."
 _LONGEST_NAME = 64
 _MOST_TYPES = 100
 
@@ -39,7 +43,10 @@ class Clicks(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionMapping:
-    """The types that each metric counts. ``conversions`` may also name one of ``KINDS``, for all of its types, or be ``OWN`` alone."""
+    """The types that each metric counts.
+
+    ``conversions`` may also name one of ``KINDS``, for all of its types, or be ``OWN`` or ``RESULTS`` alone.
+    """
 
     name: str
     purchases: tuple[str, ...]
@@ -55,12 +62,17 @@ class ConversionMapping:
         """Whether ``conversions`` are the platform's own total."""
         return self.conversions == (OWN,)
 
+    @property
+    def counts_results(self) -> bool:
+        """Whether ``conversions`` are each ad's own results. Of ads whose results do not add up, and of totals, they are unknown."""
+        return self.conversions == (RESULTS,)
+
     def types(self, metric: str) -> tuple[str, ...]:
-        """The types that a metric of ``MAPPED`` counts, each once; none where it is the platform's own total."""
+        """The types that a metric of ``MAPPED`` counts, each once; none where it is the platform's own total, or results."""
         named: tuple[str, ...] = getattr(self, metric)
         if metric in KINDS:
             return named
-        expanded = (kind for name in named if name != OWN for kind in (self.types(name) if name in KINDS else (name,)))
+        expanded = (kind for name in named if name not in (OWN, RESULTS) for kind in (self.types(name) if name in KINDS else (name,)))
         return tuple(dict.fromkeys(expanded))
 
     def metrics_of(self, *types: str) -> tuple[str, ...]:
@@ -85,6 +97,7 @@ class MappingRules:
     ``presets``: by name, ``default`` among them. ``refusal``: why a text is no type that can be counted, None if it is one.
     ``families``: types that are reported for one event, the widest first. ``clicks``: the kinds of clicks that it reports.
     ``has_own_conversions``: whether it has totals of its own: of conversions, which a mapping may choose, and of their value.
+    ``results_columns``: what its exports call each ad's own results; none where it does not report them.
     ``attribution``: what may be chosen instead of the platform's own.
     ``is_result``: whether a type is something that accounts advertise for; others, such as likes, are missed by nobody.
     """
@@ -94,6 +107,7 @@ class MappingRules:
     families: tuple[tuple[str, ...], ...] = ()
     clicks: tuple[Clicks, ...] = (Clicks.ALL,)
     has_own_conversions: bool = False
+    results_columns: tuple[str, ...] = ()
     attribution: AttributionRules = NO_CHOICE
     is_result: Callable[[str], bool] = lambda _: True
 
@@ -109,7 +123,8 @@ class MappingRules:
             Usage: there is none; the message lists those that there are.
         """
         if name not in self.presets:
-            raise Usage(f"'{name}' is no preset of a mapping here. There are: {', '.join(self.presets)}.")
+            why = f" {_NO_RESULTS}" if name == RESULTS else ""
+            raise Usage(f"'{name[:80]}' is no preset of a mapping here.{why} There are: {', '.join(self.presets)}.")
         return self.presets[name]
 
     def revised(self, mapping: ConversionMapping, changes: Mapping[str, Iterable[str]], name: str | None = None) -> ConversionMapping:
@@ -123,6 +138,8 @@ class MappingRules:
         if not 0 < len(chosen_name) <= _LONGEST_NAME or not chosen_name.isprintable():
             raise Usage(f"The name of a mapping has 1 to {_LONGEST_NAME} printable characters.")
         revised = replace(mapping, **values)
+        if revised.counts_results and revised.attribution:
+            raise Usage(f"Results count as each ad's own setting attributes them: choose attribution={OWN_ATTRIBUTION} with them.")
         same = next((name for name, preset in self.presets.items() if replace(revised, name=name).has_types_of(preset)), None)
         if same is None and chosen_name in self.presets:
             raise Usage(f"'{chosen_name}' is a preset that counts something else. Choose another name.")
@@ -138,14 +155,21 @@ class MappingRules:
             raise Usage(f"'{metric}' counts no types. These do: {', '.join(MAPPED)}; clicks may be {' or '.join(Clicks)}; and attribution.")
         if len(chosen) > _MOST_TYPES:
             raise Usage(f"{metric} may count {_MOST_TYPES} types at most, not {len(chosen)}.")
-        if metric == "conversions" and self.has_own_conversions and chosen == (OWN,):
+        alone = {OWN: self.has_own_conversions, RESULTS: bool(self.results_columns)}
+        if metric == "conversions" and len(chosen) == 1 and alone.get(chosen[0], False):
             return chosen
         for kind in chosen:
-            refusal = None if metric == "conversions" and kind in KINDS else self.refusal(kind)
-            if refusal or kind == OWN:
-                own = f"'{OWN}', the platform's own total, is for conversions alone, and not on every platform."
-                raise Usage(f"{metric} cannot count '{kind[:80]}': {own if kind == OWN else refusal}")
+            if refusal := self._refusal(metric, kind):
+                raise Usage(f"{metric} cannot count '{kind[:80]}': {refusal}")
         return chosen
+
+    def _refusal(self, metric: str, kind: str) -> str | None:
+        """Why a metric cannot count a type beside others; None if it can."""
+        if kind == OWN:
+            return f"'{OWN}', the platform's own total, is for conversions alone, and not on every platform."
+        if kind == RESULTS:
+            return f"'{RESULTS}', each ad's own results, are for conversions alone." if self.results_columns else _NO_RESULTS
+        return None if metric == "conversions" and kind in KINDS else self.refusal(kind)
 
     def _clicks(self, chosen: tuple[str, ...]) -> Clicks:
         allowed = [clicks.value for clicks in self.clicks]

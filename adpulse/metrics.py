@@ -37,7 +37,7 @@ class Metric:
     """Its place in ``metric_changes.changed``: a written number, which no other metric ever gets."""
 
     required: bool = False
-    """Whether every stored leaf has a value. A metric that came later is null where it was never read."""
+    """Whether every leaf was read with it. A metric that came later is null where it was never read."""
 
     split: bool = False
     """Whether it is a kind of conversions, which a platform may report in a separate answer."""
@@ -47,6 +47,9 @@ class Metric:
 
     movable: bool = False
     """Whether a mapping may count it from the separate answer instead of the one with the numbers."""
+
+    unknowable: bool = False
+    """Whether a mapping may count what a platform does not say of every leaf: then it is null, and so is each sum that it is part of."""
 
     money: bool = False
     """Whether it is an amount in the connection's currency."""
@@ -89,6 +92,7 @@ METRICS = _declared(
             required=True,
             mapped=True,
             movable=True,
+            unknowable=True,
             description="What people did that the account counts as a success",
         ),
         Metric(

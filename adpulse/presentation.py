@@ -135,7 +135,7 @@ def describe_completeness(level: Completeness) -> str:
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
     whole = f" (all of it read {level.whole_at:%H:%M}, since then what changed)" if level.whole_at else ""
     fresh = f"fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{whole}"
-    return f"{text}{settled}; {fresh}{_describe_gaps(level)}{_describe_remainders(level)}"
+    return f"{text}{settled}; {fresh}{_describe_gaps(level)}{_describe_remainders(level)}{_describe_unknown(level)}"
 
 
 def _describe_gaps(level: Completeness) -> str:
@@ -166,6 +166,15 @@ def _describe_remainders(level: Completeness) -> str:
     return f"; the spend of {days} does not add up, last {newest.day} by {newest.amount:.2f}{share}; unexplained: {unexplained or 'none'}"
 
 
+def _describe_unknown(level: Completeness) -> str:
+    """On how many days conversions are unknown, which are no gap: the platform does not say them."""
+    if not level.unknown:
+        return ""
+    newest = level.unknown[-1]
+    days = f"{len(level.unknown)} days" if len(level.unknown) > 1 else "one day"
+    return f"; conversions of {days} are unknown, last {newest.day} of {newest.ads} ads, as their results do not add up"
+
+
 REMAINDER_COLUMNS = ("Day", "Level", "Ours", "Platform", "Remainder", "Share", "Reason")
 
 
@@ -194,6 +203,7 @@ def completeness_fields(level: Completeness) -> dict[str, Any]:
         "whole_at": _iso(level.whole_at),
         "gaps": [_gap_fields(gap) for gap in level.gaps],
         "remainders": [as_fields(remainder) for remainder in level.remainders],
+        "unknown_conversions": [{"date": unknown.day.isoformat(), "ads": unknown.ads} for unknown in level.unknown],
     }
 
 

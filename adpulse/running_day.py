@@ -5,7 +5,7 @@ only where its course has a point near that hour (:meth:`AccountDay.known_by`); 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from statistics import median, quantiles
@@ -29,16 +29,22 @@ _SLOWEST, _FASTEST = _SCALE // 2, 2 * _SCALE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """Sums of a day, or of several; micros."""
+    """Sums of a day, or of several; micros. Conversions are None where those of any ad are unknown."""
 
     spend: int = 0
     revenue: int = 0
-    conversions: int = 0
+    conversions: int | None = 0
     purchases: int = 0
 
     def __add__(self, other: "Numbers") -> "Numbers":
         """Both together, of one currency."""
-        return Numbers(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
+        is_known = self.conversions is not None and other.conversions is not None
+        return Numbers(
+            spend=self.spend + other.spend,
+            revenue=self.revenue + other.revenue,
+            conversions=(self.conversions or 0) + (other.conversions or 0) if is_known else None,
+            purchases=self.purchases + other.purchases,
+        )
 
     @property
     def roas(self) -> Decimal | None:
@@ -47,7 +53,7 @@ class Numbers:
 
     @property
     def cpa(self) -> Decimal | None:
-        """Spend for each conversion, in units; None without conversions."""
+        """Spend for each conversion, in units; None without conversions, or where these are unknown."""
         return Decimal(self.spend) / self.conversions if self.conversions else None
 
 

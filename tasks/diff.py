@@ -71,6 +71,7 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
         gaps=gaps,
         timezone=lease.connection.timezone,
         conversions_by_kind=_counts_by_kind(lease.connection),
+        conversions_may_be_unknown=mapping_of(lease.connection).counts_results,
         remapped=stored.days_read_until(lease.connection.mapping_since),
     )
 

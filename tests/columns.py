@@ -270,19 +270,58 @@ def running_day(workspace: Any, build: Any) -> Iterator[Look]:
     yield "point", dict(zip(METRICS, point, strict=True)), left_over(rows[2])
 
 
+def unknown(workspace: Any, build: Any) -> Iterator[Look]:
+    """Conversions of one of two leaves are known, and then unknown: so are all sums that they are part of, and no other metric is."""
+    row = earned(VALUE, HALF)
+    for generation, conversions in ((1, row["conversions"]), (2, None)):
+        leaves = [row | {"external_id": "sure", "campaign_id": "sure"}, row | UNSURE | {"conversions": conversions}]
+        of_day = ReadDay(level=DayLevel.LEAF, day=build.today, fresh_until=build.now, settled=False)
+        run = build.run(build.ads(*leaves), generation=generation, gross_margin=HALF)
+        workspace.sync(replace(run, read_days=[of_day], conversions_may_be_unknown=True))
+    with workspace.reading() as ask:
+        (stored,) = ask(f"SELECT {COLUMNS} FROM metric_facts WHERE external_id = 'unsure'")
+        (point,) = ask(f"SELECT {COLUMNS} FROM intraday_points")
+        yield "leaf", dict(zip(METRICS, stored, strict=True)), row | {"conversions": None}
+        both = {name: 2 * row[name] for name in METRICS}
+        yield "point", dict(zip(METRICS, point, strict=True)), left_over(both) | {"conversions": None}
+        yield from unknown_views(ask)
+
+
+UNSURE = {"external_id": "unsure", "campaign_id": "unsure"}
+
+
+def unknown_views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
+    """The views of what ``unknown`` left."""
+    row = earned(VALUE, HALF)
+    one, both = (dict(zip(METRICS, in_units({n: times * row[n] for n in METRICS}), strict=True)) for times in (1, 2))
+    columns = ", ".join(ADDITIVE)
+    queries = {
+        "campaign_day": ("campaign_day WHERE campaign_id = 'unsure'", [one | {"conversions": None}]),
+        "campaign_day beside it": ("campaign_day WHERE campaign_id = 'sure'", [one]),
+        "account_day": ("account_day", [both | {"conversions": None}]),
+        "intraday": ("intraday ORDER BY changed_at", [both, both | {"conversions": None}]),
+    }
+    for words, (view, expected) in queries.items():
+        rows = [dict(zip(ADDITIVE, told, strict=True)) for told in ask(f"SELECT {columns} FROM {view}")]
+        seen = {name: [told.get(name) for told in rows] for name in METRICS}
+        yield words, seen, {name: [told[name] if name in ADDITIVE else None for told in expected] for name in METRICS}
+    ((count,),) = ask("SELECT unknown_conversions FROM completeness")
+    yield "completeness", dict.fromkeys(METRICS, count), dict.fromkeys(METRICS, 1)
+
+
 PARTS = {
-    "analysis.sql": (changes,),
+    "analysis.sql": (changes, unknown),
     "applied_since.sql": (spending,),
-    "complete_leaves.sql": (split, split_conversions),
+    "complete_leaves.sql": (split, split_conversions, unknown),
     "diff_metrics.sql": (changes, vanishing),
     "diff_not_by_campaign.sql": (whole_account,),
     "diff_unreported.sql": (changes, remargined),
     "history.sql": (changes,),
-    "insert_intraday_points.sql": (running_day,),
+    "insert_intraday_points.sql": (running_day, unknown),
     "insert_remainder_changes.sql": (changes,),
     "kinds.sql": (changes,),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),
-    "views.sql": (changes, whole_account),
+    "views.sql": (changes, whole_account, unknown),
 }
 """The files with a term for each metric, and the parts that go through all of them."""

@@ -149,6 +149,13 @@ class RemainderOut(BaseModel):
     )
 
 
+class UnknownConversionsOut(BaseModel):
+    """A day on which conversions of some ads are unknown, because their results do not add up (mapping `results`)."""
+
+    date: _LocalDay = Field(examples=["2026-03-18"])
+    ads: int = Field(examples=[3], description="How many ads; a sum of the day's conversions is null.")
+
+
 class CompletenessOut(BaseModel):
     """How complete one level of a connection's days is. Days are the account's own.
 
@@ -174,6 +181,7 @@ class CompletenessOut(BaseModel):
     remainders: list[RemainderOut] = Field(
         description="Days whose spend is not the platform's total: of campaigns for `leaf`, of the account for `campaign`; newest first."
     )
+    unknown_conversions: list[UnknownConversionsOut] = Field(description="Days of `leaf` on which conversions are unknown, oldest first.")
 
 
 class ConnectionPage(BaseModel):
@@ -206,7 +214,7 @@ class ListQuery(Body):
 class MappingIn(Body):
     """A preset, or other types for some metrics of the present mapping or of that preset. An empty list counts nothing."""
 
-    preset: str | None = Field(None, max_length=64, examples=["purchases"], description="`default` or `purchases`.")
+    preset: str | None = Field(None, max_length=64, examples=["purchases"], description="`default`, `purchases`, or `results` (Meta).")
     name: Line | None = Field(None, examples=["Bookings"], description="What to call a mapping of your own.")
     purchases: list[str] | None = Field(None, max_length=100, examples=[["omni_purchase"]])
     leads: list[str] | None = Field(None, max_length=100, examples=[["lead", "onsite_conversion.messaging_conversation_started_7d"]])

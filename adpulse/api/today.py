@@ -23,7 +23,7 @@ class NumbersOut(BaseModel):
 
     spend: Amount
     revenue: Amount
-    conversions: Amount
+    conversions: Amount | None = Field(description="Null where those of an ad are unknown, by the mapping `results`.")
     purchases: Amount
     roas: float | None = Field(examples=[2.31])
     cpa: float | None = Field(examples=[12.5])
@@ -223,7 +223,7 @@ def _numbers(numbers: Numbers) -> NumbersOut:
     return NumbersOut(
         spend=amount(numbers.spend),
         revenue=amount(numbers.revenue),
-        conversions=amount(numbers.conversions),
+        conversions=None if numbers.conversions is None else amount(numbers.conversions),
         purchases=amount(numbers.purchases),
         roas=None if numbers.roas is None else float(numbers.roas),
         cpa=None if numbers.cpa is None else float(numbers.cpa),

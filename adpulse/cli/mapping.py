@@ -23,7 +23,7 @@ def register(cli: typer.Typer) -> None:
 def mapping(
     connection: Annotated[str, typer.Argument(help="Id or name of a connection.")],
     *,
-    preset: Annotated[str | None, typer.Option("--preset", help="Begin with this mapping: default or purchases.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="Begin with this mapping: default, purchases, or results (Meta).")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(

@@ -10,6 +10,7 @@ campaign, and the row of an entity that was refused. A day with a refused row wa
 
 What the platform's total above a level holds beyond the level's rows is the day's remainder (:class:`adpulse.remainder.Remainder`): leaves
 are compared with their campaigns' totals, campaigns with the account's. A remainder leaves a day complete, as no read of ours lacks it.
+So does an ad whose conversions are unknown: it was read, and the platform does not say them.
 """
 
 from collections.abc import Sequence
@@ -52,17 +53,26 @@ class ReadDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownConversions:
+    """A day on which conversions of so many ads are unknown, so that no sum of the day's conversions is known."""
+
+    day: date
+    ads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
     """A level of a connection; ``read`` are its days that were read, oldest first, and never none.
 
     ``gaps`` are what its days lack, oldest first, also days before the first and after the last one that was read. ``remainders`` are the
-    days whose spend is not the platform's total above the level, newest first.
+    days whose spend is not the platform's total above the level, newest first. ``unknown`` are days of leaves, oldest first.
     """
 
     level: DayLevel
     read: tuple[ReadDay, ...]
     gaps: tuple[Gap, ...] = ()
     remainders: tuple[Remainder, ...] = ()
+    unknown: tuple[UnknownConversions, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -122,14 +132,24 @@ def read_days(now: datetime, connection: Connection, ages: PartitionAges, gaps: 
 
 
 def completeness(
-    now: datetime, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap] = (), remainders: Sequence[Remainder] = ()
+    now: datetime,
+    connection: Connection,
+    ages: PartitionAges,
+    gaps: Sequence[Gap] = (),
+    remainders: Sequence[Remainder] = (),
+    unknown: Sequence[UnknownConversions] = (),
 ) -> list[Completeness]:
-    """Each level of which something was read, with what its days lack, and what of the platform's totals they do not have."""
+    """Each level of which something was read, with what its days lack, what the platform's totals hold beyond them, and what is unknown."""
     plausible = ages.as_of(now)
     of_level = {level: sorted((gap for gap in gaps if level_of_read(gap.kind) is level), key=lambda gap: gap.day) for level in DayLevel}
     levels = ((level, _read(level, connection, plausible, of_level[level])) for level in DayLevel)
     beyond = {level: tuple(remainder for remainder in remainders if remainder.level is _ABOVE[level]) for level in DayLevel}
-    return [Completeness(level=level, read=read, gaps=tuple(of_level[level]), remainders=beyond[level]) for level, read in levels if read]
+    of_leaves = {DayLevel.LEAF: tuple(unknown)}
+    return [
+        Completeness(level=level, read=read, gaps=tuple(of_level[level]), remainders=beyond[level], unknown=of_leaves.get(level, ()))
+        for level, read in levels
+        if read
+    ]
 
 
 def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap]) -> tuple[ReadDay, ...]:

@@ -7,14 +7,16 @@ from typing import Any
 
 from adpulse.conversion_types import KeptTypes
 from adpulse.errors import Usage
+from adpulse.metrics import METRICS
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import mapping_of, platform_of
-from adpulse.verification.columns import COMPARED
+from adpulse.verification.columns import COMPARED, ColumnNames
 from adpulse.verification.comparison import Comparison, Stored, StoredSum, compare
 from adpulse.verification.export import Export, Key, read_export
 from adpulse.verification.numbers import Notation
 from adpulse.verification.remapping import closing
 from storage.warehouse.analytics import read_together
+from storage.warehouse.sql import known_sum
 
 LARGEST = 100_000_000
 """Bytes of an export: it is read as a whole, and takes some ten times its size."""
@@ -40,8 +42,15 @@ def verify(published: Path, connection: Connection, file: Path, chosen: Mapping[
     Raises:
         Usage: the file cannot be read, or nothing can be compared.
     """
-    export = read_export(_content(file), platform_of(connection.provider).export_columns, chosen, notation)
+    export = read_export(_content(file), _columns(connection), chosen, notation)
     return compare(export, _stored(published, connection, export))
+
+
+def _columns(connection: Connection) -> ColumnNames:
+    """The names of the platform's columns; that of results holds conversions where these are results, and nothing elsewhere."""
+    platform = platform_of(connection.provider)
+    own = {"conversions": platform.mapping.results_columns} if mapping_of(connection).counts_results else {}
+    return {**platform.export_columns, **own}
 
 
 def _content(file: Path) -> bytes:
@@ -56,7 +65,7 @@ def _content(file: Path) -> bytes:
 
 def _stored(published: Path, connection: Connection, export: Export) -> Stored:
     """What is published of the export's days: the view ``daily``, which people query."""
-    sums = ", ".join(f"sum({metric}) AS {metric}" for metric in COMPARED)
+    sums = ", ".join(f"{known_sum(METRICS[metric])} AS {metric}" for metric in COMPARED)
     rests = ", ".join(f"sum({metric}) FILTER (level = 'unreported') AS rest_{metric}" for metric in COMPARED)
     rows = "daily WHERE connection_id = ? AND campaign_id IS NOT NULL AND date BETWEEN ? AND ?"
     numbers = f"SELECT campaign_id, date, {sums}, {rests} FROM {rows} GROUP BY ALL"  # noqa: S608 - our own names

@@ -196,8 +196,8 @@ def _pairs(export: Export, stored: Stored, key: Key, ids: tuple[str, ...], toler
     if exported is None and not own:
         return
     for metric in export.columns.metrics:
-        never_read = bool(own) and not any(metric in one.total for one in own)  # the metric is newer than the day
-        if never_read or (campaign, metric) not in export.told:
+        is_unknown = not all(metric in one.total for one in own)  # newer than the day, or not known of an ad
+        if is_unknown or (campaign, metric) not in export.told:
             continue
         there = exported.values.get(metric, Decimal(0)) if exported else Decimal(0)
         here = _sum(one.total.get(metric) for one in own)

@@ -12,7 +12,8 @@ from itertools import combinations
 
 from adpulse.attribution import Attribution, describe_attribution
 from adpulse.conversion_types import KeptTypes, totals
-from adpulse.mapping import KINDS, MAPPED, ConversionMapping, MappingRules
+from adpulse.mapping import KINDS, MAPPED, RESULTS, ConversionMapping, MappingRules
+from adpulse.verification.columns import normal
 from adpulse.verification.comparison import Comparison, Pair
 
 _MOST = Decimal("0.8")
@@ -37,20 +38,29 @@ def closing(
 
     ``mapping`` is the one by which the stored numbers were counted, the platform's default by itself.
     """
-    changes: dict[str, str] = {}
+    mapping = mapping or rules.default
     conversions = [pair for pair in comparison.pairs if pair.metric == "conversions" and pair.is_stored]
-    if not conversions:
-        changes |= _attribution(comparison, kept, rules, mapping or rules.default)
+    changes = {} if conversions else _attribution(comparison, kept, rules, mapping)
     if _differ(conversions):
-        kinds = _kinds(comparison, conversions)
-        in_windows = {} if kinds else _attribution(comparison, kept, rules, mapping or rules.default)
-        types = kinds or (() if in_windows else _types(comparison, kept, conversions, rules))
-        changes |= in_windows | ({"conversions": f"conversions={','.join(types)}"} if types else {})
+        changes |= _conversions(comparison, kept, conversions, rules, mapping)
     clicks = [pair for pair in comparison.pairs if pair.metric == "clicks" and pair.is_stored]
     if kept and _differ(clicks) and _covers(comparison, kept):
         other = [kind for kind, total in kept.types.clicks.items() if kind in rules.clicks and _is_near(clicks, kept, Decimal(total))]
         changes |= {"clicks": f"clicks={other[0].value}"} if other else {}
     return changes
+
+
+def _conversions(
+    comparison: Comparison, kept: KeptTypes | None, pairs: list[Pair], rules: MappingRules, mapping: ConversionMapping
+) -> dict[str, str]:
+    """What makes conversions that differ equal: results where the export's column has these, else other kinds, windows or types."""
+    column = normal(comparison.export.columns.name("conversions"))
+    if column in map(normal, rules.results_columns):
+        return {} if mapping.counts_results else {"conversions": f"conversions={RESULTS}"}
+    kinds = _kinds(comparison, pairs)
+    in_windows = {} if kinds else _attribution(comparison, kept, rules, mapping)
+    types = kinds or (() if in_windows else _types(comparison, kept, pairs, rules))
+    return in_windows | ({"conversions": f"conversions={','.join(types)}"} if types else {})
 
 
 def _differ(pairs: list[Pair]) -> bool:
@@ -83,7 +93,7 @@ def _attribution(comparison: Comparison, kept: KeptTypes | None, rules: MappingR
 
     Of several that are near the nearest is named.
     """
-    if kept is None or not _covers(comparison, kept):
+    if kept is None or mapping.counts_results or not _covers(comparison, kept):
         return {}
     exported: dict[str, Decimal] = {}
     for pair in comparison.pairs:

@@ -16,6 +16,7 @@ GOALS = {
     "OUTCOME_APP_PROMOTION": "APP_INSTALLS",
     "OUTCOME_TRAFFIC": "LANDING_PAGE_VIEWS",
     "OUTCOME_ENGAGEMENT": "CONVERSATIONS",
+    "OUTCOME_AWARENESS": "REACH",
 }
 
 
@@ -148,6 +149,11 @@ VARIED: Sequence[AccountSpec] = (
     AccountSpec(
         number=63, name="Chat Dentist", currency="EUR", timezone="Europe/Madrid", ads=8, shape=(2, 2), objectives=("OUTCOME_LEADS",),
         purchase_types=(), lead_types=("onsite_conversion.lead", "onsite_web_lead"),
+    ),
+    # Campaigns that are optimised for leads, for reach, and for several things: only results of the first add up.
+    AccountSpec(
+        number=64, name="Ferry Line", currency="EUR", timezone="Europe/Athens", ads=12, shape=(2, 2),
+        objectives=("OUTCOME_LEADS", "OUTCOME_AWARENESS", "OUTCOME_ENGAGEMENT"), purchase_types=(), lead_types=("lead",),
     ),
 )  # fmt: skip
 """Small accounts, each of which differs from the standard ones; the token ``varied`` reaches them."""

@@ -8,37 +8,39 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from adpulse.metrics import METRICS
+from adpulse.restatement import METRICS as NUMBERS
 from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
 from storage.warehouse.analytics import read_together, version_of
 from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
+from storage.warehouse.sql import known_sum
 
 SHOWN_DAYS = 90
 
-_SUMS = ", ".join(
-    f"coalesce((sum({name}) FILTER (date BETWEEN ? AND ?) * 1000000)::BIGINT, 0) AS {name}"
-    for name in ("spend", "revenue", "conversions", "purchases")
-)
-_DAYS = """
-    SELECT
-        d.date,
-        (sum(d.spend) * 1000000)::BIGINT AS spend, (sum(d.revenue) * 1000000)::BIGINT AS revenue,
-        (sum(d.conversions) * 1000000)::BIGINT AS conversions, (sum(d.purchases) * 1000000)::BIGINT AS purchases
+
+def _sums(alias: str, within: str = "") -> str:
+    sums = {name: known_sum(METRICS[name], of=alias, within=within, or_zero=True) for name in NUMBERS}
+    return ", ".join(f"({total} * 1000000)::BIGINT AS {name}" for name, total in sums.items())
+
+
+_DAYS = f"""
+    SELECT d.date, {_sums("d.")}
     FROM daily d
-    WHERE d.connection_id = ? AND d.date BETWEEN ? AND ? {within}
+    WHERE d.connection_id = ? AND d.date BETWEEN ? AND ? {{within}}
     GROUP BY d.date
-"""
+"""  # noqa: S608 - our own text
 _READ = "SELECT date, fresh_until, settled FROM read_days WHERE connection_id = ? AND level = 'leaf' AND date BETWEEN ? AND ?"
 _LACKS = "SELECT DISTINCT date, reason FROM day_gaps WHERE connection_id = ? AND level = 'leaf' AND date BETWEEN ? AND ? ORDER BY ALL"
 # A row without an id is what the platform reports for the entity above, and for nothing below it.
 _PARTS = f"""
     WITH rows AS (
-        SELECT d.*, {{key}} AS id
+        SELECT d.*, {{key}} AS id, d.date >= ? AS of_period
         FROM daily d
         WHERE d.connection_id = ? AND d.date BETWEEN ? AND ? {{within}}
     )
-    SELECT r.id, any_value(k.level) AS level, any_value(k.name) AS name, any_value(k.status) AS status, {_SUMS},
-        coalesce((sum(r.spend) FILTER (r.date < ?) * 1000000)::BIGINT, 0) AS spend_before
+    SELECT r.id, any_value(k.level) AS level, any_value(k.name) AS name, any_value(k.status) AS status,
+        {_sums("r.", " FILTER (r.of_period)")}, coalesce((sum(r.spend) FILTER (NOT r.of_period) * 1000000)::BIGINT, 0) AS spend_before
     FROM rows r
     LEFT JOIN known_entities k ON k.connection_id = r.connection_id AND k.external_id = r.id AND k.level IN {{levels}}
     GROUP BY r.id
@@ -143,7 +145,7 @@ def _parts(connection_id: str, today: date, period: int, place: Place) -> tuple[
         key, levels = "coalesce(d.ad_set_id, nullif(d.external_id, ''))", "('adset', 'ad_group', 'asset_group')"
         within, values = "AND d.campaign_id = ?", [place.campaign]
     query = _PARTS.format(key=key, within=within, levels=levels)
-    return query, [connection_id, before, today, *values, *[since, today] * 4, since]
+    return query, [since, connection_id, before, today, *values]
 
 
 def _part(row: dict[str, Any], changes: Changes) -> Part:
@@ -180,7 +182,7 @@ def _days(
     lacks: list[dict[str, Any]],
     restated: list[dict[str, Any]],
 ) -> tuple[Day, ...]:
-    numbers = {row.pop("date"): Numbers(**{name: value or 0 for name, value in row.items()}) for row in rows}
+    numbers = {row.pop("date"): Numbers(**row) for row in rows}
     notes = {row["date"]: row for row in read}
     reasons: dict[date, list[str]] = {}
     for row in lacks:

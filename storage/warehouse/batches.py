@@ -132,6 +132,8 @@ class RunFetch:
     """Everything that the connection's days lack after this run's reads; None leaves the warehouse's rows as they are."""
     conversions_by_kind: bool = False
     """Whether conversions are counted from the answer with their kinds instead of the one with the numbers."""
+    conversions_may_be_unknown: bool = False
+    """Whether conversions that are null in a leaf's row are unknown, and not left out of the answer."""
     remapped: frozenset[date] = frozenset()
     """Days whose stored numbers were read by an earlier mapping than these."""
 

@@ -106,6 +106,7 @@ _COLUMNS: Mapping[str, str] = {
     "text_sha256": "Hash of the views' text",
     "timezone": "The account's time zone, IANA; all dates of the connection are days in it",
     "type": "The platform's type of the ad (Google)",
+    "unknown_conversions": "Ads of the day whose conversions are unknown, as their results do not add up; 0 for campaigns' totals",
     "unchanged": "Rows of metrics that were as stored",
     "updated": "Rows of metrics that changed",
     "value": "The value so far: units of the connection's currency, or a count",
@@ -166,7 +167,8 @@ def of_column(relation: str, column: str, *, in_units: bool) -> str:
         unit = "units of the connection's currency" if metric.money else "a number, which may be a fraction"
     else:
         unit = "millionths of the connection's currency" if metric.money else "millionths of a conversion"
-    return f"{metric.description}: {unit}"
+    unknown = "; null where it is not known, which is not zero" if metric.unknowable else ""
+    return f"{metric.description}: {unit}{unknown}"
 
 
 def statements(warehouse: duckdb.DuckDBPyConnection) -> Iterator[str]:

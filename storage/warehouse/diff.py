@@ -172,7 +172,10 @@ def _owned(rows: pa.Table, run: RunFetch) -> pa.Table:
 
 
 def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
-    """The answers about leaves, each row with all of its metrics: what the answers leave out is taken from the stored row."""
+    """The answers about leaves, each row with all of its metrics: what the answers leave out is taken from the stored row.
+
+    Conversions that are unknown are not left out.
+    """
     base = _metric_answers(batch, FetchKind.ADS)
     split_coverage = coverage_table(batch, FetchKind.CATEGORIES)
     if not split_coverage.num_rows and not any(base[name].null_count for name in _REPORTED_METRICS):
@@ -182,7 +185,9 @@ def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch
     warehouse.register("base_coverage", coverage_table(batch, FetchKind.ADS))
     warehouse.register("split_coverage", split_coverage)
     by_kind = [run.connection_id for run in batch if run.conversions_by_kind]
-    warehouse.register("split_conversions", pa.table([pa.array(by_kind, pa.string())], names=["connection_id"]))
+    unknown = [run.connection_id for run in batch if run.conversions_may_be_unknown]
+    for name, connections in (("split_conversions", by_kind), ("unknown_conversions", unknown)):
+        warehouse.register(name, pa.table([pa.array(connections, pa.string())], names=["connection_id"]))
     whole = warehouse.execute(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
     by_run = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
     return _numbered(pa.concat_tables([with_profit(rows, run.gross_margin) for run, rows in by_run]))

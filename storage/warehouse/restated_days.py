@@ -8,8 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from adpulse.metrics import METRICS as CATALOGUE
 from adpulse.restatement import METRICS, Lag, Restatement, lag_of
 from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.sql import known_sum
 
 WEEK = timedelta(days=7)
 
@@ -25,7 +27,7 @@ RESTATED = f"""
 """  # noqa: S608 - our own text
 """What was restated of an account's days from one to another, by campaign."""
 
-_SUMS = ", ".join(f"(sum({name}) * 1000000)::BIGINT AS {name}" for name in METRICS)
+_SUMS = ", ".join(f"({known_sum(CATALOGUE[name], or_zero=True)} * 1000000)::BIGINT AS {name}" for name in METRICS)
 _LATELY = f"""
     SELECT date, campaign_id, metric, sum(delta)::BIGINT AS delta, max(restated_on) AS restated_on
     FROM restated_days
@@ -109,21 +111,23 @@ def changes_by(rows: Iterable[dict[str, Any]], *key: str) -> dict[tuple[Any, ...
     return sums
 
 
-def restatements_of(changes: Changes, current: Mapping[str, int]) -> tuple[Restatement, ...]:
-    """The metrics that are not what they were, with their values of now."""
+def restatements_of(changes: Changes, current: Mapping[str, int | None]) -> tuple[Restatement, ...]:
+    """The metrics that are not what they were, with their values of now; without those that are unknown now."""
     return tuple(
-        Restatement(metric=metric, before=current.get(metric, 0) - delta, after=current.get(metric, 0), restated_on=on)
+        Restatement(metric=metric, before=after - delta, after=after, restated_on=on)
         for metric, (delta, on) in sorted(changes.items(), key=lambda change: METRICS.index(change[0]))
-        if delta
+        if delta and (after := current.get(metric, 0)) is not None
     )
 
 
 def _days(lately: list[dict[str, Any]], current: list[dict[str, Any]]) -> tuple[RestatedDay, ...]:
     """Newest first, each with the numbers of all campaigns."""
-    wholes: dict[date, dict[str, int]] = defaultdict(lambda: dict.fromkeys(METRICS, 0))
+    wholes: dict[date, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(METRICS, 0))
     for row in current:
+        whole = wholes[row["date"]]
         for metric in METRICS:
-            wholes[row["date"]][metric] += row[metric] or 0
+            so_far = whole[metric]
+            whole[metric] = None if so_far is None or row[metric] is None else so_far + row[metric]
     changes = {day: restatements_of(of_day, wholes[day]) for (day,), of_day in changes_by(lately, "date").items()}
     return tuple(
         RestatedDay(date=day, campaign_id=None, campaign="", metrics=metrics)
@@ -138,7 +142,7 @@ def _campaigns(lately: list[dict[str, Any]], current: list[dict[str, Any]]) -> t
     restated = []
     for key, changes in changes_by(lately, "date", "campaign_id").items():
         row = known.get(key, {})
-        if metrics := restatements_of(changes, {metric: row.get(metric) or 0 for metric in METRICS}):
+        if metrics := restatements_of(changes, {metric: row.get(metric, 0) for metric in METRICS}):
             name = row.get("campaign") or key[1] or "not reported by campaign"
             restated.append(RestatedDay(date=key[0], campaign_id=key[1], campaign=name, metrics=metrics))
     return tuple(sorted(restated, key=lambda day: (-day.date.toordinal(), day.campaign)))

@@ -7,8 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from adpulse.metrics import METRICS
+from adpulse.restatement import METRICS as NUMBERS
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
 from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.sql import known_sum
 
 _MONTH = timedelta(days=32)
 """Budgets are of the whole month, and the account's date may be a day behind; the courses need less."""
@@ -19,16 +22,15 @@ _ACCOUNTS = """
     LEFT JOIN read_days r ON r.connection_id = c.id AND r.level = 'leaf' AND r.date = c.today
 """
 _ROWS = """
-    SELECT connection_id, campaign_id, date, spend, revenue, conversions, purchases FROM metric_facts
+    SELECT connection_id, level, date, spend, revenue, conversions, purchases FROM metric_facts
     UNION ALL
-    SELECT connection_id, campaign_id, date, spend, revenue, conversions, purchases FROM unreported
+    SELECT connection_id, 'unreported', date, spend, revenue, conversions, purchases FROM unreported
     UNION ALL
-    SELECT connection_id, NULL, date, spend, revenue, conversions, purchases FROM not_by_campaign
+    SELECT connection_id, 'unreported', date, spend, revenue, conversions, purchases FROM not_by_campaign
 """
+_SUMS = ", ".join(f"{known_sum(METRICS[name], or_zero=True)}::BIGINT AS {name}" for name in NUMBERS)
 _DAYS = f"""
-    SELECT
-        connection_id, date, coalesce(sum(spend), 0)::BIGINT AS spend, coalesce(sum(revenue), 0)::BIGINT AS revenue,
-        coalesce(sum(conversions), 0)::BIGINT AS conversions, coalesce(sum(purchases), 0)::BIGINT AS purchases
+    SELECT connection_id, date, {_SUMS}
     FROM ({_ROWS})
     WHERE date >= ?
     GROUP BY ALL

@@ -263,7 +263,8 @@ def test_types_that_cannot_be_read_are_no_obstacle_to_seeing_the_mapping(adpulse
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--preset", "results"), "There are: default, purchases"),
+        (("--preset", "revenue"), "There are: default, purchases, results"),
+        (("--preset", "results", "--set", "attribution=7d_click"), "choose attribution=default"),
         (("--set", "leads"), "sets nothing"),
         (("--set", "leads=Leads!"), "leads"),
     ],

@@ -52,6 +52,23 @@ def test_what_an_account_lives_from_is_answered_and_only_leads_are_a_metric_of_i
     assert "action_values" not in json.dumps(reported) or BY_NAME[name].sends_zeros
 
 
+def test_results_of_reach_are_people_without_windows_and_engagement_has_two_kinds(ask, standing):
+    reported = rows(ask, standing.world, "Ferry Line", fields="ad_id,objective,reach,results,cost_per_result")
+    by_objective = {}
+    for row in reported:
+        by_objective.setdefault(row["objective"], []).append(row)
+
+    kinds = {objective: [result["indicator"] for result in rows[0]["results"]] for objective, rows in by_objective.items()}
+    assert kinds == {
+        "OUTCOME_LEADS": ["actions:lead"],
+        "OUTCOME_AWARENESS": ["reach"],
+        "OUTCOME_ENGAGEMENT": ["actions:link_click", "reach"],
+    }
+    reached = [row for row in by_objective["OUTCOME_AWARENESS"] if "reach" in row]
+    assert [row["results"] for row in reached] == [[{"indicator": "reach", "values": [{"value": row["reach"]}]}] for row in reached] != []
+    assert {len(row["cost_per_result"]) for row in by_objective["OUTCOME_ENGAGEMENT"]} == {2}
+
+
 @pytest.mark.parametrize("name", [spec.name for spec in VARIED if spec.lives_from and not spec.lead_types])
 def test_the_results_of_an_account_are_what_it_lives_from(ask, standing, name):
     kind = BY_NAME[name].lives_from[0][0]

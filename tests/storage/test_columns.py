@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from columns import PARTS, changes, missing, remargined, running_day, spending, split, split_conversions, vanishing, whole_account
+from columns import PARTS, changes, missing, remargined, running_day, spending, split, split_conversions, unknown, vanishing, whole_account
 
 from adpulse.metrics import METRICS
 from storage.warehouse import sql
@@ -23,7 +23,9 @@ def looks(new_workspace, build):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("part", [changes, spending, missing, vanishing, remargined, running_day, split, split_conversions, whole_account])
+@pytest.mark.parametrize(
+    "part", [changes, spending, missing, vanishing, remargined, running_day, split, split_conversions, whole_account, unknown]
+)
 def test_each_metric_goes_through_every_statement_on_its_own(looks, part, metric):
     seen = {what: found.get(metric) for what, found, _ in looks(part)}
 
@@ -47,6 +49,7 @@ def test_no_statement_lists_metrics_by_hand():
 
     assert {file.name: listing(file) for file in sql._FOLDER.glob("*.sql") if listing(file)} == {
         "0001_tables.sql": list(METRICS),  # how the first version began: later metrics are added by the schema
+        "0018_unknown_conversions.sql": ["conversions"],  # which a migration made nullable
         "analysis.sql": ["impressions", "spend"],  # what delivered, and the pace of a day
         "applied_since.sql": ["spend"],
         "diff_reconciled.sql": ["spend"],

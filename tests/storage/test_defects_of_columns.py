@@ -5,7 +5,7 @@ import re
 import duckdb
 import pyarrow as pa
 import pytest
-from columns import PARTS, changes, views
+from columns import PARTS, changes, unknown, unknown_views, views
 from jinja2 import ChoiceLoader, DictLoader
 
 from adpulse.metrics import METRICS
@@ -115,24 +115,25 @@ def test_every_one_column_defect_of_a_statement_is_noticed(name, plant, new_work
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_every_one_column_defect_of_a_view_is_noticed(new_workspace, build):
-    workspace, planted, missed = new_workspace(), 0, []
+    workspace, unsure, planted, missed = new_workspace(), new_workspace(), 0, []
     assert not notices(changes(workspace, build))
-    with duckdb.connect(workspace.path) as database:
+    assert not notices(unknown(unsure, build))
+    with duckdb.connect(workspace.path) as database, duckdb.connect(unsure.path) as of_unknown:
         for told, broken in defects(made(VIEWS)):
             planted += 1
-            if not breaks(database, broken):
+            if not breaks(database, broken, views) and not breaks(of_unknown, broken, unknown_views):
                 missed.append(told)
 
     assert missed == []
     assert planted > 50
 
 
-def breaks(database, statements):
-    """Whether views as these statements make them tell something else, or cannot be made; the file stays as it is."""
+def breaks(database, statements, looks):
+    """Whether views as these statements make them show something else, or cannot be made; the file stays as it is."""
     database.execute("BEGIN")
     try:
         database.execute(statements)
-        return notices(views(lambda query: database.sql(query).fetchall()))
+        return notices(looks(lambda query: database.sql(query).fetchall()))
     except duckdb.Error:
         return True
     finally:

@@ -52,6 +52,15 @@ def test_a_type_counts_as_its_metrics_and_the_others_of_its_event_do_not_count_a
     }
 
 
+def test_a_preview_does_not_say_what_results_would_be_and_says_all_other_metrics():
+    types, results = meta(omni_purchase=3, complete_registration=8), META.preset("results")
+
+    of_conversions, *others = sorted(changes(types, META.default, results, META), key=lambda change: change.metric != "conversions")
+    assert (of_conversions.metric, of_conversions.before, of_conversions.after) == ("conversions", 3_000_000, None)
+    assert all(change.before == change.after for change in others)
+    assert left_out(types, results, META) == []
+
+
 def test_the_most_frequent_types_come_first_and_what_did_not_happen_is_left_out():
     types = meta(lead=0, omni_purchase=3, link_click=40)
 

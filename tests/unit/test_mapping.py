@@ -75,6 +75,9 @@ def test_revenue_is_what_the_purchases_of_the_mapping_are_worth():
         (GOOGLE, {"leads": ["lead"]}, "neither the id of a conversion action nor a category. Categories are: DEFAULT, PAGE_VIEW"),
         (GOOGLE, {"leads": [OWN]}, "is for conversions alone"),
         (GOOGLE, {"conversions": [OWN, "SIGNUP"]}, "is for conversions alone"),
+        (META, {"conversions": ["results", "lead"]}, "each ad's own results, are for conversions alone"),
+        (META, {"leads": ["results"]}, "each ad's own results, are for conversions alone"),
+        (GOOGLE, {"conversions": ["results"]}, "This platform does not report how often what an ad is optimised for happened"),
         (META, {"leads": [f"type_{number}" for number in range(101)]}, "100 types at most, not 101"),
     ],
 )
@@ -91,8 +94,20 @@ def test_the_categories_are_those_of_the_sdk():
 
 
 def test_an_unknown_preset_is_refused_and_those_that_there_are_listed():
-    with pytest.raises(Usage, match=r"'revenue' is no preset of a mapping here. There are: default, purchases."):
+    with pytest.raises(Usage, match=r"'revenue' is no preset of a mapping here. There are: default, purchases, results."):
         META.preset("revenue")
+
+
+def test_results_are_no_preset_of_a_platform_that_does_not_report_them():
+    with pytest.raises(Usage, match=r"does not report how often what an ad is optimised for happened\. There are: default, purchases\."):
+        GOOGLE.preset("results")
+
+
+def test_results_stand_alone_and_follow_each_ads_own_attribution():
+    assert meta(conversions=["results"]) == META.preset("results")
+    assert META.preset("results").types("conversions") == ()
+    with pytest.raises(Usage, match="as each ad's own setting attributes them"):
+        META.revised(META.preset("results"), {"attribution": ["7d_click"]})
 
 
 def test_changes_that_make_a_preset_are_the_preset():

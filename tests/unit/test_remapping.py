@@ -38,6 +38,16 @@ def kept(clicks=None, **counts):
     return KeptTypes(since=day(0), until=day(9), read_at=datetime(2026, 9, 10, tzinfo=UTC), types=account)
 
 
+def test_a_column_of_results_names_the_preset_of_results_unless_it_is_the_mapping():
+    told = comparison(lambda n: {"conversions": kinds(n)["purchases"]})
+    places, header = told.export.columns.places, list(told.export.columns.header)
+    header[places["conversions"]] = "Results"
+    told = replace(told, export=replace(told.export, columns=replace(told.export.columns, header=tuple(header))))
+
+    assert closing(told, None, RULES) == {"conversions": "conversions=results"}
+    assert closing(told, None, RULES, RULES.preset("results")) == {}
+
+
 @pytest.mark.parametrize(
     ("counted", "change"),
     [

@@ -106,8 +106,9 @@ def _row(connection_id: str, currency: str, today: date, period: int, part: Part
     return {**named, "status": part.status, "currency": currency, **_units(part.numbers), "spend_before": in_units(part.spend_before)}
 
 
-def _units(numbers: Numbers) -> dict[str, Decimal]:
-    return {name: in_units(getattr(numbers, name)) for name in ("spend", "revenue", "conversions", "purchases")}
+def _units(numbers: Numbers) -> dict[str, Decimal | None]:
+    values = {name: getattr(numbers, name) for name in ("spend", "revenue", "conversions", "purchases")}
+    return {name: None if value is None else in_units(value) for name, value in values.items()}
 
 
 _COLUMNS = {

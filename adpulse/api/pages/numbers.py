@@ -16,8 +16,10 @@ def format_money(micros: int) -> str:
     return f"{in_units(micros):,.2f}"
 
 
-def format_count(micros: int) -> str:
-    """Conversions, with the digits after the point that they have: ``12``, ``12.5``."""
+def format_count(micros: int | None) -> str:
+    """Conversions, with the digits after the point that they have: ``12``, ``12.5``; ``unknown`` of None."""
+    if micros is None:
+        return "unknown"
     units = in_units(micros)
     return f"{int(units):,}" if units == int(units) else f"{units.normalize():,f}"
 

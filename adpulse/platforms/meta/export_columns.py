@@ -26,3 +26,6 @@ EXPORT_COLUMNS: Mapping[str, Sequence[str]] = {
     "purchases": ("Purchases", "Käufe"),
     "visitors": ("Landing page views", "Landingpage-Aufrufe"),
 }
+
+RESULTS_COLUMNS = ("Results", "Ergebnisse")
+"""The column of results, of which each row counts what its ad set is optimised for. It is compared where conversions are results."""

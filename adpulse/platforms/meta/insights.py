@@ -6,7 +6,7 @@ from adpulse.attribution import columns_of
 from adpulse.campaign_range import CampaignRange
 from adpulse.metrics_request import FieldGroup, MetricsRequest
 from adpulse.model import Connection, FetchKind, Level
-from adpulse.platforms.meta.metrics import ACTION_FIELDS, RULES, delivery_fields
+from adpulse.platforms.meta.metrics import RULES, action_fields, delivery_fields
 from adpulse.platforms.meta.statuses import report_filter
 
 EDGE = "insights"
@@ -27,7 +27,7 @@ def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any
     level = level_of(request.kind)
     mapping = connection.mapping or RULES.default
     delivery = () if request.fields is FieldGroup.ACTIONS else delivery_fields(mapping)
-    actions = () if request.fields is FieldGroup.DELIVERY else ACTION_FIELDS
+    actions = () if request.fields is FieldGroup.DELIVERY else action_fields(mapping, leaf=level is Level.AD)
     params: dict[str, Any] = {
         "level": level.value,
         "fields": ",".join((_IDS[level], *delivery, *actions)),

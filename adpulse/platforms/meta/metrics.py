@@ -7,9 +7,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 from adpulse.attribution import IN_WINDOWS, Attribution, parts
-from adpulse.mapping import DEFAULT, Clicks, ConversionMapping, MappingRules
+from adpulse.mapping import DEFAULT, RESULTS, Clicks, ConversionMapping, MappingRules
 from adpulse.metrics import MICROS
-from adpulse.platforms.meta import shapes
+from adpulse.platforms.meta import results, shapes
+from adpulse.platforms.meta.export_columns import RESULTS_COLUMNS
 from adpulse.platforms.meta.shapes import Row
 from adpulse.refused_rows import LARGEST, RowRefused
 
@@ -102,10 +103,14 @@ RULES = MappingRules(
         "purchases": ConversionMapping(
             name="purchases", purchases=PURCHASES, leads=LEADS, installs=INSTALLS, visitors=VISITORS, conversions=("purchases",)
         ),
+        RESULTS: ConversionMapping(
+            name=RESULTS, purchases=PURCHASES, leads=LEADS, installs=INSTALLS, visitors=VISITORS, conversions=(RESULTS,)
+        ),
     },
     refusal=_refusal,
     families=FAMILIES,
     clicks=tuple(Clicks),
+    results_columns=RESULTS_COLUMNS,
     attribution=IN_WINDOWS,
     is_result=_is_result,
 )
@@ -146,6 +151,11 @@ class ActionRow:
         """What the actions are worth, of each event under the first type that is present."""
         return sum(self._first(self.values, types) for types in events)
 
+    def results(self) -> int | None:
+        """How often what the ad is optimised for happened; None where that is unknown."""
+        number = results.count(self.fields)
+        return None if number is None else micros(number, results.FIELD)
+
     def _first(self, numbers: Mapping[str, Row], types: Iterable[str]) -> int:
         present = next((action_type for action_type in types if action_type in numbers), None)
         return attributed(numbers[present], present, self.attribution) if present else 0
@@ -156,13 +166,13 @@ class Source:
     """Where a metric comes from: the field to ask for, how it is read, and the same for people."""
 
     field: str
-    read: Callable[[ActionRow], int]
+    read: Callable[[ActionRow], int | None]
     words: str
 
     @property
     def of_actions(self) -> bool:
         """Whether it comes with the actions, which Meta does not report at every level."""
-        return self.field in ("actions", "action_values")
+        return self.field in ("actions", "action_values", results.FIELD)
 
 
 def _words(events: Iterable[Iterable[str]]) -> str:
@@ -174,6 +184,8 @@ _CLICKS = {
     Clicks.LINK: ("inline_link_clicks", "`inline_link_clicks`: those on links"),
 }
 """Source: Insights API, fields ``clicks`` and ``inline_link_clicks``."""
+
+_OWN_RESULTS = Source(results.FIELD, ActionRow.results, "`results`: what the ad is optimised for; null where that does not add up")
 
 CLICK_FIELDS: Mapping[Clicks, str] = {kind: field for kind, (field, _) in _CLICKS.items()}
 """The field that reports each kind of clicks."""
@@ -193,7 +205,7 @@ def sources(mapping: ConversionMapping = _DEFAULT) -> Mapping[str, Source]:
         "impressions": Source("impressions", lambda row: row.count("impressions"), "`impressions`"),
         "clicks": Source(clicks, lambda row: row.count(clicks), clicks_words),
         "spend": Source("spend", lambda row: micros(row.fields.get("spend"), "spend"), "`spend`"),
-        "conversions": counted("conversions"),
+        "conversions": _OWN_RESULTS if mapping.counts_results else counted("conversions"),
         "revenue": Source("action_values", lambda row: row.worth(*bought), f"`action_values`: {_words(bought)}"),
         **{metric: counted(metric) for metric in ("leads", "installs", "purchases", "visitors")},
     }
@@ -207,8 +219,17 @@ def delivery_fields(mapping: ConversionMapping) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source.field for source in sources(mapping).values() if not source.of_actions))
 
 
-ACTION_FIELDS = tuple(dict.fromkeys(source.field for source in SOURCES.values() if source.of_actions))
-"""The fields of an answer's second half."""
+def action_fields(mapping: ConversionMapping, *, leaf: bool) -> tuple[str, ...]:
+    """The fields of an answer's second half.
+
+    Results are requested of ads alone: no source says what they are of a campaign whose ad sets are optimised for different things.
+    """
+    fields = dict.fromkeys(source.field for source in sources(mapping).values() if source.of_actions)
+    return tuple(field for field in fields if leaf or field != results.FIELD)
+
+
+ACTION_FIELDS = action_fields(_DEFAULT, leaf=True)
+"""The fields that list actions."""
 
 WORDS: Mapping[str, str] = {name: source.words for name, source in SOURCES.items()} | {
     "conversions": "Purchases, leads and installs added up"

@@ -3,11 +3,11 @@
 A statement is a Jinja template. The filter ``for_each`` repeats a text for each metric. ``metrics`` are all metrics, in the order of
 columns. ``additive`` are those that may be added up, of these ``exact`` and ``fractional`` ones; ``split`` are the kinds of conversions,
 ``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack,
-``money`` amounts.
-``profit`` is computed from other metrics. ``conversion_bits`` are the bits of the metrics that count conversions, ``delivery_bits`` those
-of the others, ``mapped_bits`` those of metrics that a mapping decides. ``gone`` are the statuses of deleted entities, ``whole_currencies``
-those without a smaller unit. ``additive_names`` are the names of the additive metrics as literals. ``covers`` is the condition that a row
-of a coverage has a campaign. ``rate_days`` are the days on which an exchange rate counts after its own.
+``unknowable`` those that may be null in a leaf's row, ``money`` amounts. ``profit`` is computed from other metrics. ``conversion_bits``
+are the bits of the metrics that count conversions, ``delivery_bits`` those of the others, ``mapped_bits`` those of metrics that a mapping
+decides. ``gone`` are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` are the names
+of the additive metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign. ``rate_days`` are the days on
+which an exchange rate counts after its own.
 """
 
 from collections.abc import Iterable
@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "base": [metric for metric in metrics if not (metric.split or metric.movable or metric is PROFIT)],
         "movable": [metric for metric in metrics if metric.movable],
         "mapped_bits": sum(metric.bit for metric in metrics if metric.mapped),
+        "unknowable": [metric for metric in metrics if metric.unknowable],
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
         "additive_names": ", ".join(literal(metric.name) for metric in metrics if metric.additive),
@@ -77,12 +78,31 @@ def _covers(coverage: str, campaign: str) -> str:
     return f"{is_named} AND NOT coalesce(list_contains({coverage}.without_campaigns, {campaign}), false)"
 
 
+def known_sum(metric: Metric, *, of: str = "", within: str = "", or_zero: bool = False) -> str:
+    """The sum of a metric over rows that have a level; null where a leaf's part is unknown, because the rest of it would be too little.
+
+    What is null in a remainder was not known either, but it is no part of what is reported by ad: it is left out.
+
+    Args:
+        metric: what is added up.
+        of: the rows' alias, with a point.
+        within: which of the rows, as ``FILTER``.
+        or_zero: whether it is 0 without rows, and where only remainders are null.
+    """
+    plain = f"sum({of}{metric.name}){within}"
+    total = f"coalesce({plain}, 0)" if or_zero else plain
+    if not metric.unknowable:
+        return total
+    return f"if(bool_or({of}level <> 'unreported' AND {of}{metric.name} IS NULL){within}, NULL, {total})"
+
+
 def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:
     """The text once for each metric.
 
     The text may use ``{name}``, ``{bit}``, the factor to the unit (``{unit}``, or ``{in_units}`` as a product), the type of sums
-    (``{type}``), whether it counts conversions (``{of_conversions}``), whether it follows a mapping (``{mapped}``), and the
-    value on a day whose answer left the metric out (``{nothing}``).
+    (``{type}``), the sum over rows that have a level (``{known_sum}``; ``{known_or_zero}`` is 0 without rows), the sum of the view
+    intraday (``{running_sum}``), whether it counts conversions (``{of_conversions}``), whether it follows a mapping (``{mapped}``), and
+    the value on a day whose answer left the metric out (``{nothing}``).
     """
     return between.join(
         text.format(
@@ -90,13 +110,25 @@ def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        "
             bit=metric.bit,
             unit=_unit(metric),
             in_units="" if metric.unit is Unit.COUNT else f" * {_unit(metric)}",
-            type="BIGINT" if metric.unit is Unit.COUNT else "DECIMAL(38, 6)",
+            type=_type(metric),
+            known_sum=known_sum(metric),
+            known_or_zero=known_sum(metric, or_zero=True),
+            running_sum=_running_sum(metric),
             of_conversions=str(metric.of_conversions).lower(),
             mapped=str(metric.mapped or metric is PROFIT).lower(),
             nothing="0" if metric.required else "NULL",
         )
         for metric in metrics
     )
+
+
+def _running_sum(metric: Metric) -> str:
+    total = f"(sum(i.{metric.name}) OVER so_far)::{_type(metric)}"
+    return f"if(sum(i.{metric.name}_unknown) OVER so_far > 0, NULL, {total})" if metric.unknowable else total
+
+
+def _type(metric: Metric) -> str:
+    return "BIGINT" if metric.unit is Unit.COUNT else "DECIMAL(38, 6)"
 
 
 def _unit(metric: Metric) -> str:

@@ -37,20 +37,21 @@ delivery AS (
 ) k
 LEFT JOIN connections c ON c.id = k.connection_id
 {% endset %}
--- The rows of daily added up by campaign and day; without a campaign_id what the platform reports by no campaign.
+-- The rows of daily added up by campaign and day; without a campaign_id what the platform reports by no campaign. Conversions are null
+-- where those of any ad are unknown, because the sum of the others would be too little.
 CREATE OR REPLACE VIEW campaign_day AS
 SELECT
     connection_id, connection, provider, currency, date, campaign_id, campaign,
-    {{ additive | for_each("sum({name})::{type} AS {name}", ",\n    ") }},
+    {{ additive | for_each("{known_sum}::{type} AS {name}", ",\n    ") }},
     max(changed_at) AS changed_at
 FROM daily
 GROUP BY connection_id, connection, provider, currency, date, campaign_id, campaign;
 
--- The rows of daily added up by account and day: the platform's own totals.
+-- The rows of daily added up by account and day: the platform's own totals. Conversions are null where those of any ad are unknown.
 CREATE OR REPLACE VIEW account_day AS
 SELECT
     connection_id, connection, provider, currency, date,
-    {{ additive | for_each("sum({name})::{type} AS {name}", ",\n    ") }},
+    {{ additive | for_each("{known_sum}::{type} AS {name}", ",\n    ") }},
     max(changed_at) AS changed_at
 FROM daily
 GROUP BY connection_id, connection, provider, currency, date;

@@ -15,21 +15,21 @@ WHERE stored.connection_id = day.connection_id AND (
 
 INSERT INTO intraday_points BY NAME
 WITH numbers AS (
-    SELECT connection_id, date, {{ additive | for_each("{name}", ", ") }}
+    SELECT connection_id, date, level, {{ additive | for_each("{name}", ", ") }}
     FROM metric_facts
     SEMI JOIN running_days USING (connection_id, date)
     UNION ALL
-    SELECT connection_id, date, {{ additive | for_each("{name}", ", ") }}
+    SELECT connection_id, date, 'unreported', {{ additive | for_each("{name}", ", ") }}
     FROM unreported
     SEMI JOIN running_days USING (connection_id, date)
     UNION ALL
-    SELECT connection_id, date, {{ additive | for_each("{name}", ", ") }}
+    SELECT connection_id, date, 'unreported', {{ additive | for_each("{name}", ", ") }}
     FROM not_by_campaign
     SEMI JOIN running_days USING (connection_id, date)
 )
 SELECT
     day.connection_id, day.date, day.known_at,
-    {{ additive | for_each("coalesce(sum(n.{name}), 0)::BIGINT AS {name}", ",\n    ") }}
+    {{ additive | for_each("{known_or_zero}::BIGINT AS {name}", ",\n    ") }}
 FROM running_days day
 LEFT JOIN numbers n USING (connection_id, date)
 GROUP BY ALL

@@ -19,6 +19,7 @@ FULL JOIN seen_names s USING (connection_id, level, external_id);
 -- One row per leaf and day, and one per campaign and day for what the platform reports for the campaign but for
 -- none of its leaves, so that a campaign's rows add up to the campaign's total. And one per day for what it reports for the account
 -- but for none of its campaigns, such as deleted ones: it has no campaign_id, and a metric that the platform leaves out is null.
+-- Conversions of an ad whose results do not add up are null, too, where the mapping counts results: null is unknown, and not zero.
 CREATE OR REPLACE VIEW daily AS
 WITH numbers AS (
     SELECT
@@ -68,7 +69,7 @@ LEFT JOIN known_entities campaign
     ON campaign.connection_id = n.connection_id AND campaign.level = 'campaign' AND campaign.external_id = n.campaign_id;
 
 -- How a day's running total grew: one row per instant at which any leaf, or any remainder, of that day changed. Its last row is the sum of
--- the day's rows in daily.
+-- the day's rows in daily. Conversions are null while those of any leaf are unknown.
 CREATE OR REPLACE VIEW intraday AS
 WITH history AS (
     {{ history }}
@@ -76,13 +77,16 @@ WITH history AS (
     SELECT
         connection_id, date, changed_at,
         -- Null was never read, or is not known any more.
-        {{ additive | for_each("if({name} IS NULL AND lag({name}) OVER earlier IS NULL, NULL, coalesce({name}, 0) - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }}
+        {{ additive | for_each("if({name} IS NULL AND lag({name}) OVER earlier IS NULL, NULL, coalesce({name}, 0) - coalesce(lag({name}) OVER earlier, 0)){in_units} AS {name}") }},
+        level NOT IN ('unreported', 'not_by_campaign') AS of_leaf,
+        {{ unknowable | for_each("({name} IS NULL)::INTEGER - coalesce(lag(({name} IS NULL)::INTEGER) OVER earlier, 0) AS {name}_unknown") }}
     FROM history
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), instants AS (
     SELECT
         connection_id, date, changed_at,
-        {{ additive | for_each("sum({name}) AS {name}") }}
+        {{ additive | for_each("sum({name}) AS {name}") }},
+        {{ unknowable | for_each("sum({name}_unknown) FILTER (of_leaf) AS {name}_unknown") }}
     FROM steps
     GROUP BY connection_id, date, changed_at
 )
@@ -93,7 +97,7 @@ SELECT
     c.currency,
     i.date,
     i.changed_at,
-    {{ additive | for_each("(sum(i.{name}) OVER so_far)::{type} AS {name}", ",\n    ") }}
+    {{ additive | for_each("{running_sum} AS {name}", ",\n    ") }}
 FROM instants i
 LEFT JOIN connections c ON c.id = i.connection_id
 WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
@@ -105,7 +109,7 @@ WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 --   margin: the connection's margin changed; mapping: the day was read for the first time by another mapping, which decides the metric;
 --   vanished: the platform stopped reporting the day of a living entity;
 --   baseline: what a file of an older version held, from before its remainders had a history.
--- The deltas of a day add up to its rows in daily.
+-- The deltas of a day add up to its rows in daily; what is unknown is null before or after, and zero in a delta.
 CREATE OR REPLACE VIEW changes AS
 {% include 'kinds.sql' %}
 SELECT
@@ -289,6 +293,7 @@ LEFT JOIN of_leafless l USING (connection_id, date, level);
 -- complete_through: up to here there is no hole, and no row was refused.
 -- remainder: spend that the platform's total holds beyond the level's rows, leaves against their campaigns' totals and campaigns against
 -- the account's, with its share; reconciliation has the other metrics, and what may explain it. Null where there is no such total.
+-- unknown_conversions: how many of the day's leaves have conversions that are unknown, so that no sum of the day's conversions is known.
 CREATE OR REPLACE VIEW completeness AS
 WITH spans AS (
     SELECT connection_id, level, min(date) AS since, max(date) AS until
@@ -309,6 +314,11 @@ WITH spans AS (
         bool_or(entity_level IS NOT NULL) AS refused
     FROM day_gaps
     GROUP BY connection_id, level, date
+), unknown AS (
+    SELECT connection_id, 'leaf' AS level, date, {{ unknowable | for_each("count(*) FILTER ({name} IS NULL) AS unknown_{name}") }}
+    FROM metric_facts
+    WHERE {{ unknowable | for_each("{name} IS NULL", " OR ") }}
+    GROUP BY connection_id, date
 )
 SELECT
     d.connection_id,
@@ -327,10 +337,12 @@ SELECT
         max(d.date) OVER whole
     )::DATE AS complete_through,
     t.remainder,
-    t.share AS remainder_share
+    t.share AS remainder_share,
+    {{ unknowable | for_each("coalesce(n.unknown_{name}, 0) AS unknown_{name}") }}
 FROM days d
 LEFT JOIN read_days r USING (connection_id, level, date)
 LEFT JOIN gaps g USING (connection_id, level, date)
+LEFT JOIN unknown n USING (connection_id, level, date)
 LEFT JOIN connections c ON c.id = d.connection_id
 LEFT JOIN reconciliation t
     ON t.connection_id = d.connection_id AND t.date = d.date AND t.metric = 'spend'

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from adpulse.attribution import CLICK_WINDOWS
 from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.metrics import MICROS
-from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.metrics import read
+from adpulse.platforms.meta.probing import windows
 from adpulse.platforms.meta.probing.allowed import ALLOWED
 from adpulse.platforms.meta.probing.conversation import RESULTS, is_whole, rows_of
 from adpulse.platforms.meta.probing.judging import changed_at
@@ -82,27 +81,6 @@ def _totals(campaigns: list[Row], account: list[Row]) -> Judgement:
         return undecided("the account did not deliver on that day")
     different = [name for name in ("spend", "impressions", "clicks") if _sum(campaigns, name) != _sum(account, name)]
     return whether(not different, f"different: {', '.join(different)}" if different else "spend, impressions and clicks")
-
-
-def _types(transcript: Transcript) -> Judgement:
-    if rows_of(transcript[Kind.ACTION_TYPES]) is None:
-        return undecided("the request was refused")
-    types = action_types(transcript[Kind.ACTION_TYPES].body, "the account")
-    if not any(types.clicks.values()):
-        return undecided("no clicks in 28 days")
-    return whether(not types.withheld, f"{len(types.types)} types")
-
-
-def _windows(transcript: Transcript) -> Judgement:
-    """No document says whether a longer window is there wherever a shorter one is; where it is absent, the shorter one stands for it."""
-    if rows_of(transcript[Kind.ACTION_TYPES]) is None:
-        return undecided("the request was refused")
-    counts = [one.counts_in for one in action_types(transcript[Kind.ACTION_TYPES].body, "the account").types]
-    after_clicks = [present for columns in counts if (present := [columns[window] for window in CLICK_WINDOWS if window in columns])]
-    if not after_clicks:
-        return undecided("no action has a window after a click")
-    lacking = sum(len(present) < len(CLICK_WINDOWS) for present in after_clicks)
-    return whether(all(present == sorted(present) for present in after_clicks), f"{len(after_clicks)} types, {lacking} of them without one")
 
 
 @_with_rows(Kind.REPORT_ADS, Kind.REPORT_ROWS)
@@ -233,8 +211,7 @@ ASSUMPTIONS = (
     Assumption(
         words="the account's totals are the sum of its campaigns", kinds=(Kind.REPORT_CAMPAIGNS, Kind.REPORT_ACCOUNT), decide=_totals
     ),
-    Assumption(words="the account's actions are added up whatever its ad sets attribute to", kinds=(Kind.ACTION_TYPES,), decide=_types),
-    Assumption(words="a longer window after a click counts what a shorter one does", kinds=(Kind.ACTION_TYPES,), decide=_windows),
+    *windows.ASSUMPTIONS,
     Assumption(words="an asynchronous report equals a direct one", kinds=(Kind.REPORT_ADS, Kind.REPORT_ROWS), decide=_asynchronous),
     Assumption(words="a cursor of ads stays good for other `fields` and `limit`", kinds=(Kind.ADS, Kind.ADS_PLAIN), decide=_cursor),
     Assumption(words="the bare filter `updated_time` is heeded for ads", kinds=(Kind.ADS, Kind.CHANGED_ADS), decide=_changes),
