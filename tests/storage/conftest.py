@@ -120,8 +120,8 @@ ADDED = {
         "ALTER TABLE mappings DROP attribution",
     ],
     16: ["DROP TABLE restated_days", "DROP TABLE followed_days"],
-    18: [f"ALTER TABLE {table} ALTER conversions SET NOT NULL" for table in ("metric_facts", "metric_changes")],
-    19: ["DROP TABLE fx_rates"],
+    17: [f"ALTER TABLE {table} ALTER conversions SET NOT NULL" for table in ("metric_facts", "metric_changes")],
+    18: ["DROP TABLE fx_rates"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
 
