@@ -67,6 +67,7 @@ def test_trap_07_late_conversions_and_retractions_are_both_written(rig, installa
     assert any(age >= 3 and delta > 0 for age, delta in moved)
     assert any(delta < 0 for _, delta in moved)
     assert installation.differences(connection) == []
+    assert installation.history_differences(connection) == []
 
 
 def test_trap_09_what_is_gone_keeps_its_numbers(rig, installation):
