@@ -260,6 +260,8 @@ class FetchKind(StrEnum):
     ENTITIES_CHANGED = "entities_changed"
     ENTITIES_FULL = "entities_full"
     ENTITIES_CONFIRMED = "entities_confirmed"
+    DELETED_CAMPAIGNS = "deleted_campaigns"
+    """Campaigns that no report lists, each by its id: what they are called, and their totals of the days of the leg."""
     ADS = "ads"
     """The leaves' numbers: of ads, with Google also of asset groups, and there without the split of conversions."""
     CATEGORIES = "categories"

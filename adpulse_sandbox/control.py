@@ -107,10 +107,10 @@ class Controls:
         return (self.google.truth if self._is_google(query) else self.truth).metrics(*_truth_query(query))
 
     def get_truth_totals(self, query: dict[str, Any]) -> pa.Table:
-        """Rows at campaign level; ``complete=1`` includes actions that Meta withholds at this level."""
+        """Rows at campaign level; ``complete=1`` includes actions that Meta withholds at this level, ``deleted=1`` deleted campaigns."""
         if self._is_google(query):
             return self.google.truth.totals(*_truth_query(query))
-        return self.truth.totals(*_truth_query(query), complete=query.get("complete") == "1")
+        return self.truth.totals(*_truth_query(query), complete=query.get("complete") == "1", deleted=query.get("deleted") == "1")
 
     def get_truth_account(self, query: dict[str, Any]) -> pa.Table:
         """Rows of the whole account; ``complete=1`` as for totals."""

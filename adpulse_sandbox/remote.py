@@ -60,11 +60,23 @@ class Remote:
         """Rows at ad level as the platform reports them at ``as_of``."""
         return self._arrow("truth/metrics", _truth_query(account, since, until, as_of, margin))
 
-    def truth_totals(
-        self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), complete: bool = False
+    def truth_totals(  # noqa: PLR0913 - what its route takes
+        self,
+        account: str,
+        *,
+        since: date,
+        until: date,
+        as_of: datetime,
+        margin: Decimal = Decimal(1),
+        complete: bool = False,
+        deleted: bool = False,
     ) -> pa.Table:
-        """Rows at campaign level; ``complete`` includes numbers that the platform withholds at this level."""
-        return self._arrow("truth/totals", {**_truth_query(account, since, until, as_of, margin), "complete": "1" if complete else "0"})
+        """Rows at campaign level; ``complete`` includes numbers that the platform withholds at this level.
+
+        ``deleted`` includes campaigns that reports leave out, as each answers by its id.
+        """
+        flags = {name: "1" for name, is_set in (("complete", complete), ("deleted", deleted)) if is_set}
+        return self._arrow("truth/totals", {**_truth_query(account, since, until, as_of, margin), **flags})
 
     def truth_account(
         self, account: str, *, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), complete: bool = False

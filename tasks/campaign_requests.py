@@ -14,6 +14,7 @@ from adpulse.model import Connection, FetchKind
 from adpulse.planner.day_parts import MOST_NAMED
 from adpulse.platforms.base import CallSlot, PlatformClient, Size
 from adpulse.platforms.registry import platform_of
+from storage.control.ledger import Ledger
 
 
 def at_most(calls: int, slot: CallSlot, read: str) -> CallSlot:
@@ -32,6 +33,12 @@ def at_most(calls: int, slot: CallSlot, read: str) -> CallSlot:
         slot()
 
     return take
+
+
+def calls_left(ledger: Ledger, connection: Connection) -> int:
+    """Calls that the account may make at once."""
+    key = connection.ledger_key
+    return max(ledger.limit(key).per_hour - len(ledger.calls(key)), 0)
 
 
 def is_of_unknown_size(connection: Connection) -> bool:

@@ -21,8 +21,8 @@ from adpulse.planner.plan import Plan
 from adpulse.platforms.base import Costs, Size
 from adpulse.platforms.registry import platform_of
 from adpulse.settings import Settings
-from storage.control.ledger import Ledger
 from storage.staging import Staging
+from tasks.campaign_requests import calls_left
 from tasks.optional import optional
 
 _REPORTED = [name for name in METRICS if name != PROFIT.name]
@@ -59,13 +59,7 @@ def _leaves_to_read(app: App, lease: Lease) -> tuple[Fetch, ...]:
     if not staged or _is_read_whole(app.staging.plan(lease.run_id), staged[0].fetch):
         return ()
     costs, answer = _costs(app.settings, lease.connection), _answer(staged[0])
-    return leaf_reads(costs, answer, app.change_checks.of(lease.connection.id), _room(app.ledger, lease.connection))
-
-
-def _room(ledger: Ledger, connection: Connection) -> int:
-    """Calls that the account may make at once."""
-    key = connection.ledger_key
-    return max(ledger.limit(key).per_hour - len(ledger.calls(key)), 0)
+    return leaf_reads(costs, answer, app.change_checks.of(lease.connection.id), calls_left(app.ledger, lease.connection))
 
 
 def _is_read_whole(plan: Plan | None, check: Fetch) -> bool:

@@ -20,6 +20,7 @@ from storage.staging import Staging
 from tasks.account_totals import read_account_totals
 from tasks.batch import Batch, Outcome, during, read_concurrently
 from tasks.change_check import days_not_checked, reads_with_dates
+from tasks.deleted_campaigns import read_deleted_campaigns
 from tasks.history import read_history
 from tasks.holes import unanswered, warn_of_holes
 from tasks.ladder import Reading, read_days
@@ -65,6 +66,7 @@ def read_metrics(app: App, lease: Lease) -> None:
             campaigns_read |= set(reading.result.days)
     if errors:
         raise errors[0]
+    read_deleted_campaigns(app, lease, connection)
     confirm_missing(app, lease, connection)
 
 

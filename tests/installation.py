@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from adpulse import bootstrap, orchestrator, settings
 from adpulse.bootstrap import app
+from adpulse.cli.history_proof import history_differences
 from adpulse.cli.proof import Proof, Reads
 from adpulse.cli.sandboxed import living_versions
 from adpulse.errors import AdpulseError
@@ -245,6 +246,10 @@ class Installation:
     def differences(self, connection):
         """What differs from the sandbox's truth."""
         return Proof(self.published(), connection, self.remote, Reads(notes=tuple(self.notes[connection.id]))).differences()
+
+    def history_differences(self, connection):
+        """Where the history does not end at what is stored now."""
+        return list(history_differences(self.published(), connection))
 
 
 def shrink(sandbox, name="Alpenglow Reisen"):

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from adpulse import orchestrator, presentation
 from adpulse.bootstrap import app
+from adpulse.cli.history_proof import history_differences
 from adpulse.cli.proof import Proof, Reads
 from adpulse.cli.tables import print_table
 from adpulse.discovered_accounts import DiscoveredAccounts
@@ -166,7 +167,9 @@ class DemoRun:
         self._announce("Every stored row is compared with the truth.")
         for figures in self._figures_by_name.values():
             reads = Reads(notes=tuple(figures.notes))
-            figures.differences = Proof(self._published(figures.connection), figures.connection, self._remote, reads).differences()
+            published = self._published(figures.connection)
+            figures.differences = Proof(published, figures.connection, self._remote, reads).differences()
+            figures.differences += history_differences(published, figures.connection)
             self._check(
                 not figures.differences, f"{figures.connection.name}: {len(figures.differences)} differences: {figures.differences[:3]}"
             )

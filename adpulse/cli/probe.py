@@ -42,9 +42,25 @@ def probe(
         return
     if account:
         raise Usage("A connection has its account already; leave --account out.")
-    from adpulse.bootstrap import app
+    _show(_of_connection(target, out))
 
-    _show(probing.probe_connection(app(), target, out))
+
+def _of_connection(target: str, out: Path) -> "Written":
+    """The probe of a connection; what is none may have been meant as a platform."""
+    from adpulse.bootstrap import app
+    from adpulse.errors import UnknownConnection, Usage
+    from adpulse.platforms.registry import PLATFORMS
+    from adpulse.services import probing
+
+    platforms = " and ".join(PLATFORMS)
+    try:
+        installation = app()
+    except Usage as error:
+        raise Usage(f"'{target}' is none of the platforms {platforms}, and connections cannot be looked up: {error}") from None
+    try:
+        return probing.probe_connection(installation, target, out)
+    except UnknownConnection as error:
+        raise UnknownConnection(f"{error} Platforms, which are probed with a token, are {platforms}.") from None
 
 
 def _show(written: "Written") -> None:

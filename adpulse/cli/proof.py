@@ -1,7 +1,8 @@
 """Compares a published warehouse with the sandbox's truth, row by row.
 
 Each stored day is compared with the truth as of its last read. Where a report leaves out deleted ads, an ad that was deleted since
-keeps its history, so its days are compared with the truth as of the last read before the deletion. A platform with such reports does
+keeps its history, so its days are compared with the truth as of the last read before the deletion. A deleted campaign is asked for by
+its id, so what is stored of it is what it had at one of the reads. A platform with such reports does
 not list deleted entities either, so there an entity is either stored as deleted or was never stored. Where kinds of conversions are
 read separately, those metrics are compared with the truth as of that read.
 """
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from adpulse.entities import GONE_STATUSES
 from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
-from adpulse.model import Connection, FetchKind
+from adpulse.model import Connection, FetchKind, Level
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.registry import platform_of
 from adpulse_sandbox.remote import Remote
@@ -50,6 +51,10 @@ class Reads:
         instants = {ages.leaves_known_at(day) if kind is FetchKind.ADS else ages.days.get((kind, day)) for ages in self.notes}
         return max((at for at in instants if at is not None and (before is None or at < before)), default=None)
 
+    def all(self, kind: FetchKind, day: date) -> set[datetime]:
+        """Every complete read of the day that was noted."""
+        return {at for ages in self.notes if (at := ages.days.get((kind, day))) is not None}
+
     def days(self, kind: FetchKind) -> list[date]:
         """Every day that was read."""
         return sorted({day for ages in self.notes for read_kind, day in ages.days if read_kind is kind})
@@ -72,8 +77,26 @@ class Proof:
         yield from self._compare(self._stored("metric_facts"), self._leaves_as_read())
 
     def _totals(self) -> Iterator[str]:
-        stored = self._stored("platform_totals", "AND level = 'campaign'")
-        yield from self._compare(stored, self._truth(FetchKind.CAMPAIGNS))
+        deleted = self._deleted_campaigns
+        stored, truth = self._stored("platform_totals", "AND level = 'campaign'"), self._truth(FetchKind.CAMPAIGNS)
+        listed = [{key: row for key, row in rows.items() if key[1] not in deleted} for rows in (stored, truth)]
+        yield from self._compare(*listed)
+        missing = sorted(key for key, row in truth.items() if key[1] in deleted and any(row) and key not in stored)
+        yield from (f"{' '.join(map(str, key))}: nothing is stored of the deleted campaign" for key in missing)
+        yield from self._totals_of_deleted({key: row for key, row in stored.items() if key[1] in deleted})
+
+    def _totals_of_deleted(self, stored: dict[Key, Row]) -> Iterator[str]:
+        """Compare campaigns that no report lists any more: they were asked for by their ids with one of the reads of their day.
+
+        That is not the last one where the account's total had nothing new since.
+        """
+        instants = {day: self._reads.all(FetchKind.CAMPAIGNS, day) for _, _, day in stored}
+        for at in sorted({at for reads in instants.values() for at in reads}, reverse=True):
+            days = {day: at for _, _, day in stored if at in instants[day]}
+            for _, span in _spans(days):
+                truth = self._fetch_truth(FetchKind.CAMPAIGNS, span, at, deleted=True)
+                stored = {key: row for key, row in stored.items() if truth.get(key) != row}
+        yield from (f"{' '.join(map(str, key))}: {row}, which the deleted campaign had at no read" for key, row in sorted(stored.items()))
 
     def _account(self) -> Iterator[str]:
         """Compare the account's own totals, but for the metrics that are read at other levels only.
@@ -104,7 +127,10 @@ class Proof:
         sums = ", ".join(f"CAST(sum({metric.name}) * {_PER_UNIT[metric.unit]} AS BIGINT)" for metric in METRICS.values())
         query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? AND campaign_id IS NOT NULL GROUP BY ALL"  # noqa: S608 - our own names
         stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
-        for (_, campaign, day), total in self._truth(FetchKind.CAMPAIGNS).items():
+        totals = self._stored("platform_totals", "AND level = 'campaign'")  # of deleted ones, which are compared there
+        deleted = {key: row for key, row in totals.items() if key[1] in self._deleted_campaigns}
+        listed = {key: row for key, row in self._truth(FetchKind.CAMPAIGNS).items() if key[1] not in self._deleted_campaigns}
+        for (_, campaign, day), total in (listed | deleted).items():
             if len({self._reads.last(kind, day) for kind in platform_of(self._connection.provider).metric_kinds}) > 1:
                 continue  # ads were read again since the totals were: the day moved on
             own = stored.get((campaign, day), (0,) * len(METRICS))
@@ -139,6 +165,13 @@ class Proof:
         rows = self._remote.truth_entities(self._connection.external_id, as_of=latest).to_pylist()
         return [(row["level"], row["external_id"], row["deleted_at"]) for row in rows if row["effective_status"] in GONE_STATUSES]
 
+    @cached_property
+    def _deleted_campaigns(self) -> set[str]:
+        """Those that the platform's reports leave out."""
+        if platform_of(self._connection.provider).reports_removed:
+            return set()
+        return {external_id for level, external_id, _ in self._deleted if level == Level.CAMPAIGN}
+
     def _leaves_as_read(self) -> dict[Key, Row]:
         """The expected rows of leaves; each half of a row as of its own last read."""
         base = self._truth(FetchKind.ADS)
@@ -163,11 +196,11 @@ class Proof:
             rows.update(self._fetch_truth(kind, span, at))
         return rows
 
-    def _fetch_truth(self, kind: FetchKind, span: tuple[date, date], as_of: datetime) -> dict[Key, Row]:
+    def _fetch_truth(self, kind: FetchKind, span: tuple[date, date], as_of: datetime, **flags: bool) -> dict[Key, Row]:
         sources = {FetchKind.CAMPAIGNS: self._remote.truth_totals, FetchKind.ACCOUNT: self._remote.truth_account}
         fetch = sources.get(kind, self._remote.truth_metrics)
         table = fetch(
-            self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin)
+            self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin), **flags
         )
         return _keyed(table)
 

@@ -33,6 +33,10 @@ def verify(
     decimal: Annotated[
         str | None, typer.Option("--decimal", help="The sign before decimals in the file, . or , if the file does not show it.")
     ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option("--dates", help="How days with slashes are written, mdy (1/31/2026) or dmy, if the file does not show it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare stored numbers with a report exported from Ads Manager or Google Ads, per day and campaign. Changes nothing.
@@ -46,7 +50,9 @@ def verify(
 
     context = app()
     existing = context.connections.get(connection).connection
-    comparison = verifying.verify(context.published(existing.workspace_id), existing, csv, choices(column or ()), _notation(decimal))
+    comparison = verifying.verify(
+        context.published(existing.workspace_id), existing, csv, choices(column or ()), _notation(decimal), _order(dates)
+    )
     remapping = verifying.remapping(comparison, existing, context.conversion_types.of(existing.id))
     found = differences(comparison, remapping)
     if as_json:
@@ -67,6 +73,15 @@ def _notation(sign: str | None) -> Any:  # noqa: ANN401 - imported with the comm
     if sign is not None and sign not in {notation.value for notation in Notation}:
         raise Usage(f"'{sign}' comes before no decimals. Give --decimal . or --decimal ,")
     return Notation(sign) if sign else None
+
+
+def _order(letters: str | None) -> Any:  # noqa: ANN401 - as above
+    from adpulse.errors import Usage
+    from adpulse.verification.dates import DateOrder
+
+    if letters is not None and letters not in {order.value for order in DateOrder}:
+        raise Usage(f"'{letters}' is no order of days. Give --dates mdy or --dates dmy")
+    return DateOrder(letters) if letters else None
 
 
 def _print(connection: "Connection", file: Path, comparison: "Comparison", found: "list[Difference]") -> None:

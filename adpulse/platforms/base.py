@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # help of the command line must answer without pyarrow
     from pydantic import SecretStr
 
     from adpulse.clock import Clock
+    from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
     from adpulse.entities import EntitiesAnswer
     from adpulse.entity_names import MetricsAnswer
     from adpulse.missing_entities import MissingEntity
@@ -79,6 +80,12 @@ class PlatformClient(Protocol):
 
         Those that would take too many calls are missing.
         """
+        ...
+
+    def deleted_campaigns(
+        self, connection: Connection, request: MetricsRequest, search: "DeletedSearch", slot: CallSlot
+    ) -> "DeletedCampaigns":
+        """Campaigns that reports leave out, and their totals of the request's days; asked only where ``reports_removed`` is not."""
         ...
 
     def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> "MetricsAnswer":

@@ -22,6 +22,8 @@ class Pause:
 
 NO_ACCOUNT = "the credential reaches no account that can be synced"
 
+OUT_OF_REACH = "the credential does not reach this account, or may not read it"
+
 Conversation = Generator[Any, Exchange, str | None]
 """Yields requests and pauses, and is sent the answer of each request. Returns why it was fruitless, if it was."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from adpulse.bootstrap import App
 from adpulse.model import Connection
+from adpulse.planner.windows import missing_days
 from adpulse.remainder import Remainder
 from storage.warehouse.remainders import read_remainders
 
@@ -43,5 +44,6 @@ def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) ->
     ]
     for result in results:
         if result.changed or result.unexplained:  # a connection without any totals yet was not compared
-            app.remainder_notices.publish(result.connection, result.unexplained)
+            in_first_sync = bool(missing_days(now, result.connection, app.partitions.ages(result.connection.id)))
+            app.remainder_notices.publish(result.connection, result.unexplained, in_first_sync=in_first_sync)
     return results

@@ -12,6 +12,7 @@ from adpulse.model import Connection, Level
 from adpulse.platforms.registry import mapping_of, platform_of
 from adpulse.verification.columns import COMPARED, ColumnNames
 from adpulse.verification.comparison import Comparison, Stored, StoredSum, compare
+from adpulse.verification.dates import DateOrder
 from adpulse.verification.export import Export, Key, read_export
 from adpulse.verification.numbers import Notation
 from adpulse.verification.remapping import closing
@@ -29,7 +30,14 @@ _COMPLETE = (
 _NAMES = "SELECT external_id, name FROM known_entities WHERE connection_id = ? AND level = ? AND name IS NOT NULL"
 
 
-def verify(published: Path, connection: Connection, file: Path, chosen: Mapping[str, str], notation: Notation | None = None) -> Comparison:
+def verify(
+    published: Path,
+    connection: Connection,
+    file: Path,
+    chosen: Mapping[str, str],
+    notation: Notation | None = None,
+    order: DateOrder | None = None,
+) -> Comparison:
     """Compare an exported file with the connection's published numbers.
 
     Args:
@@ -38,11 +46,12 @@ def verify(published: Path, connection: Connection, file: Path, chosen: Mapping[
         file: the export.
         chosen: names of columns, by what they hold.
         notation: how the file writes numbers, if a person said so.
+        order: the same of days with slashes.
 
     Raises:
         Usage: the file cannot be read, or nothing can be compared.
     """
-    export = read_export(_content(file), _columns(connection), chosen, notation)
+    export = read_export(_content(file), _columns(connection), chosen, notation, order)
     return compare(export, _stored(published, connection, export))
 
 

@@ -28,6 +28,7 @@ from adpulse.verification.columns import (
     normal,
     resolve,
 )
+from adpulse.verification.dates import DateOrder, Place, order_of, parse_day
 from adpulse.verification.numbers import Notation, NumberCell, notation_of
 from adpulse.verification.table import TOTAL, Line, read_table
 
@@ -35,7 +36,6 @@ Key = tuple[str, date]
 """A campaign, by its id or else by its name, and a day."""
 
 _BLANK = frozenset({"", "-", "--", "—"})
-_GERMAN_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _ROUNDED_ID = re.compile(r"\d+(?:[.,]\d+)?E\+?\d+", re.IGNORECASE | re.ASCII)
 _ALL = frozenset({"all", "alle"})
 
@@ -94,7 +94,13 @@ class Export:
         return {campaign: total.name for (campaign, _), total in self.sums.items()}
 
 
-def read_export(content: bytes, names: ColumnNames, chosen: Mapping[str, str], notation: Notation | None = None) -> Export:
+def read_export(
+    content: bytes,
+    names: ColumnNames,
+    chosen: Mapping[str, str],
+    notation: Notation | None = None,
+    order: DateOrder | None = None,
+) -> Export:
     """Read an exported file.
 
     Args:
@@ -102,6 +108,7 @@ def read_export(content: bytes, names: ColumnNames, chosen: Mapping[str, str], n
         names: the names that the platform's columns may have.
         chosen: the names that a person said, by what the column holds.
         notation: how the numbers are written, if a person said so.
+        order: the same of days with slashes.
 
     Raises:
         Usage: it is no such file, or something in it could be misread; the message says what to do.
@@ -118,7 +125,7 @@ def read_export(content: bytes, names: ColumnNames, chosen: Mapping[str, str], n
     values = {metric: [cell.value(found) for cell in column()] for metric, column in cells.items()}
     return Export(
         columns=columns,
-        sums=_summed(lines, columns, values),
+        sums=_summed(_keys(lines, columns, order_of(_days(lines, columns), order)), lines, columns, values),
         decimals={metric: _decimals(column(), found) for metric, column in cells.items()},
         totals=len(table.lines) - len(lines),
         currencies=columns.currencies | _distinct(lines, columns, CURRENCY),
@@ -159,9 +166,9 @@ def _distinct(lines: list[Line], columns: Columns, field: str) -> frozenset[str]
     return frozenset(text for line in lines if (text := _cell(line, columns, field)))
 
 
-def _summed(lines: list[Line], columns: Columns, values: Mapping[str, list[Decimal | None]]) -> Mapping[Key, Sum]:
+def _summed(keys: Iterator[Key], lines: list[Line], columns: Columns, values: Mapping[str, list[Decimal | None]]) -> Mapping[Key, Sum]:
     places = defaultdict[Key, list[int]](list)
-    for place, key in enumerate(_keys(lines, columns)):
+    for place, key in enumerate(keys):
         places[key].append(place)
     return {
         key: Sum(
@@ -177,10 +184,10 @@ def _numbers(column: list[Decimal | None], places: list[int]) -> list[Decimal]:
     return [number for place in places if (number := column[place]) is not None]
 
 
-def _keys(lines: list[Line], columns: Columns) -> Iterator[Key]:
+def _keys(lines: list[Line], columns: Columns, order: DateOrder) -> Iterator[Key]:
     for line in lines:
         campaign = _campaign_id(line, columns) if CAMPAIGN_ID in columns.places else _cell(line, columns, CAMPAIGN)
-        yield campaign, _day(line, columns)
+        yield campaign, _day(line, columns, order)
 
 
 def _campaign_id(line: Line, columns: Columns) -> str:
@@ -192,21 +199,17 @@ def _campaign_id(line: Line, columns: Columns) -> str:
     return text
 
 
-def _day(line: Line, columns: Columns) -> date:
+def _days(lines: list[Line], columns: Columns) -> Iterator[Place]:
+    """Every cell that should hold a day."""
+    fields = [field for field in (DAY, SINCE, UNTIL) if field in columns.places]
+    return ((_cell(line, columns, field), line.number) for line in lines for field in fields)
+
+
+def _day(line: Line, columns: Columns, order: DateOrder) -> date:
     if DAY in columns.places:
-        return _date(_cell(line, columns, DAY), line)
-    since = _date(_cell(line, columns, SINCE), line)
-    until = _date(_cell(line, columns, UNTIL), line) if UNTIL in columns.places else None
+        return parse_day((_cell(line, columns, DAY), line.number), order)
+    since = parse_day((_cell(line, columns, SINCE), line.number), order)
+    until = parse_day((_cell(line, columns, UNTIL), line.number), order) if UNTIL in columns.places else None
     if until != since:
         raise Usage(f"Line {line.number} is of more days than {since}. Export the report with the breakdown by day.")
     return since
-
-
-def _date(text: str, line: Line) -> date:
-    german = _GERMAN_DAY.fullmatch(text)
-    try:
-        return date(int(german[3]), int(german[2]), int(german[1])) if german else date.fromisoformat(text)
-    except ValueError:
-        raise Usage(
-            f"'{text[:40]}' in line {line.number} is not a day as 2026-01-31 or 31.01.2026. Use the file as it was exported."
-        ) from None

@@ -115,15 +115,24 @@ class Truth:
                 rows.append((account_id, AD, ad.id, campaign_of(ad).id, day, *(column[index] for column in values)))
         return _table(rows)
 
-    def totals(
-        self, account_id: str, since: date, until: date, as_of: datetime, margin: Decimal = Decimal(1), *, complete: bool = False
+    def totals(  # noqa: PLR0913 - what its route takes
+        self,
+        account_id: str,
+        since: date,
+        until: date,
+        as_of: datetime,
+        margin: Decimal = Decimal(1),
+        *,
+        complete: bool = False,
+        deleted: bool = False,
     ) -> pa.Table:
         """Rows at campaign level, deleted ads included. Without ``complete``, metrics that Meta withholds at this level are null.
 
-        A deleted campaign has no row, unless the account's reports have rows of deleted objects.
+        A deleted campaign has no row, unless the account's reports have rows of deleted objects, or with ``deleted``, as each campaign
+        answers by its id.
         """
         account = self.account(account_id)
-        hides_deleted, silent_zeros = not account.spec.reports_deleted, not account.spec.sends_zeros
+        hides_deleted, silent_zeros = not (deleted or account.spec.reports_deleted), not account.spec.sends_zeros
         owners = campaign_indexes(account)
         mixed = {campaign.index for campaign in account.campaigns if mixed_settings(account, campaign)}
         withholding = set() if complete or self.windows else mixed

@@ -7,7 +7,7 @@ closed and unlocked. Readers use the published copy, never the live file.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
 from adpulse.fetch_result import FetchResult
+from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
@@ -137,6 +138,17 @@ class Warehouse:
         """Ids of the campaigns that are stored of a connection, in their order as text."""
         of_connection = {"connection_id": connection_id}
         return [campaign for (campaign,) in self._read(lambda warehouse: warehouse.execute(query("campaigns"), of_connection).fetchall())]
+
+    def campaign_statuses(self, connection_id: str) -> dict[str, str]:
+        """The status of each campaign that a walk, or a lookup, has named."""
+        of_connection = {"connection_id": connection_id}
+        return dict(self._read(lambda warehouse: warehouse.execute(query("campaign_statuses"), of_connection).fetchall()))
+
+    def campaign_totals(self, connection_id: str, days: Sequence[date]) -> pa.Table:
+        """The stored totals of campaigns on these days: METRIC_SCHEMA rows."""
+        values = {"connection_id": connection_id, "days": list(days)}
+        rows = self._read(lambda warehouse: warehouse.execute(query("campaign_totals"), values).to_arrow_table())
+        return rows.select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
 
     def leaves_by_campaign(self, connection_id: str) -> dict[str, int | None]:
         """The campaigns that delivered lately, with their number of leaves; None where no leaf was read yet."""

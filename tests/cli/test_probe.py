@@ -50,12 +50,35 @@ def assumption(written, beginning):
 
 
 def test_every_kind_of_request_is_asked_and_works(probe):
-    written = probe.run()
+    """Of Meta, the rows of a report that takes two polls are asked for where no call is needed to find the account."""
+    world = probe.sandbox.world if probe.platform == "meta" else probe.sandbox.google.world
+    account = world.account("Harbor Outdoor").id if probe.platform == "meta" else None
+
+    probes = [probe.run(), *([probe.run(account)] if account else [])]
 
     table = platform_of(probe.platform).probe()
-    assert {str(kind) for kind in table.kinds} <= set(verdicts(written))
-    assert set(verdicts(written).values()) <= {Verdict.WORKS, Verdict.REFUSED_AS_ASSUMED}
-    assert written.findings.is_as_assumed
+    assert {str(kind) for kind in table.kinds} <= {kind for written in probes for kind in verdicts(written)}
+    for written in probes:
+        assert set(verdicts(written).values()) <= {Verdict.WORKS, Verdict.REFUSED_AS_ASSUMED}
+        assert written.findings.is_as_assumed
+
+
+def test_platforms_own_results_are_compared_although_a_report_takes_every_poll(meta):
+    meta.fault(action="rewrite", kind="node", place="async_status", value="Job Running")
+
+    written = meta.run()
+
+    assert "asynchronous-report-rows" not in verdicts(written)
+    assert "adpulse counts" in written.report.read_text()
+
+
+def test_results_that_are_refused_are_no_refusal_of_the_campaigns_numbers(meta):
+    meta.fault(action="refused", kind="insights", skip=3, count=1)  # the campaigns'
+
+    written = meta.run()
+
+    assert verdicts(written)["report-of-campaigns"] is Verdict.WORKS
+    assert assumption(written, "campaigns have the platform's own `results`") is Verdict.SEEN
 
 
 def test_a_probe_makes_at_most_its_calls_and_only_reads(probe):
@@ -243,5 +266,13 @@ def test_the_chosen_account_is_probed(probe):
     probe.run(wanted)
 
     read = {call.account for call in probe.calls if call.kind not in ("list_accessible_customers", "search_stream")}
-    assert {call.account for call in probe.calls[-5:]} == {wanted}
+    assert {call.account for call in probe.calls[-6:-1]} == {wanted}
     assert read <= {wanted, ""}
+
+
+def test_an_account_that_the_token_does_not_reach_ends_the_probe(probe):
+    written = probe.run("1" if probe.platform == "meta" else "1111111111")
+
+    assert len(probe.calls) <= 4
+    assert "reach" in written.findings.outcome.stopped
+    assert not written.findings.is_as_assumed

@@ -79,6 +79,10 @@ def test_wrong_input_ends_the_command_with_2(homeless, arguments, stdin, install
     assert err
 
 
+def test_a_misspelt_platform_is_answered_with_the_platforms(homeless, adpulse, installation):  # noqa: ARG001 - a home in which nobody is connected
+    assert "meta and google" in homeless("probe", "goggle")[2]
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_connection_is_probed_with_its_own_credential_and_its_calls_are_counted(adpulse, installation, sandbox, tmp_path, platform):
     connection = installation.connect(ACCOUNTS[platform])

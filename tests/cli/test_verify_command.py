@@ -242,6 +242,8 @@ def test_a_column_is_named_by_hand(verify, store, truth):
         (b"Day,Campaign name,Amount spent (XXX)\n2026-10-01,Brand,1\n", (), "The export is in XXX, the connection in"),
         (b"Day,Campaign name,Amount spent\n2026-10-01,Brand,1.234\n", (), "Give --decimal . or --decimal ,"),
         (b"Day,Campaign name,Amount spent\n2026-10-01,Brand,1.2\n", ("--decimal", "x"), "'x' comes before no decimals"),
+        (b"Day,Campaign name,Amount spent\n1/2/2026,Brand,1.2\n", (), "Give --dates mdy"),
+        (b"Day,Campaign name,Amount spent\n1/2/2026,Brand,1.2\n", ("--dates", "x"), "no order of days"),
         (b"Day,Campaign name,Amount spent\n2026-10-01,Brand,1.2\n", ("--column", "spend"), "does not say what a column holds"),
     ],
 )

@@ -166,6 +166,12 @@ def _applied(files):
     return {run_id: tuple(int(each) for each in told) for run_id, *told in sums}, Counter(dict(counts))
 
 
+def apart_from_history(installation):
+    """The course of each day ends at its sum, and the changes of a row add up to it."""
+    views = installation.app.connections.all()
+    return [f"{view.connection.name}: {each}" for view in views for each in installation.history_differences(view.connection)[:_TOLD]]
+
+
 def untrue(installation):
     """What is published equals what the platform answered when each part was read."""
     found = []

@@ -113,6 +113,7 @@ class Remembered(Remote):
 
     truth_metrics = lru_cache(maxsize=2000)(Remote.truth_metrics)
     truth_totals = lru_cache(maxsize=2000)(Remote.truth_totals)
+    truth_account = lru_cache(maxsize=2000)(Remote.truth_account)
     truth_entities = lru_cache(maxsize=2000)(Remote.truth_entities)
 
 
@@ -315,7 +316,14 @@ class Killing(Installation):
             raise AssertionError("postponed runs are postponed for ever")
         self._take_notes()
         with invariants.opened(self.live(), self.published()) as files:
-            self.look([*invariants.doubled_keys(files), *invariants.telemetry_apart_from_warehouse(self, files), *invariants.untrue(self)])
+            self.look(
+                [
+                    *invariants.doubled_keys(files),
+                    *invariants.telemetry_apart_from_warehouse(self, files),
+                    *invariants.untrue(self),
+                    *invariants.apart_from_history(self),
+                ]
+            )
 
     def live(self):
         """The live warehouse; opened only while no program has it open."""

@@ -114,6 +114,7 @@ class Workers(Running):
                 *invariants.history_apart_from_present(files),
                 *invariants.different(files),
                 *invariants.untrue(self),
+                *invariants.apart_from_history(self),
             ]
 
     def alive(self):

@@ -9,7 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from probing_rig import use_sandbox
 from running import processes_of
+
+from adpulse_sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
@@ -71,3 +74,22 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(environment, tmp_path):
     assert differences == 0
     assert str(environment) in imported
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_stranger_probes_an_account_from_the_wheel_alone(wheel, tmp_path):
+    """As docs/howto/probe.md has it (`uvx` is `uv tool run`), in an empty folder and without a home."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("ADPULSE_", "PREFECT_", "PYTHON", "VIRTUAL_"))}
+    tools = {"UV_TOOL_DIR": str(tmp_path / "tools")}
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    command = [UV, "tool", "run", "-q", "--python", sys.executable, "--constraints", ROOT / "requirements-runtime.lock", "--from", wheel]
+    with Sandbox.start() as sandbox:
+        use_sandbox(sandbox, variables.__setitem__)
+        token = sandbox.world.token("full").value
+
+        told = run([*command, "adpulse", "probe", "meta"], cwd=folder, env=variables | tools, input=f"{token}\n", timeout=800)
+
+    assert "adpulse-probe/report.md: everything that was asked is as assumed." in told
+    assert [path.name for path in folder.iterdir()] == ["adpulse-probe"]
+    assert "## Conversions, ours beside the platform's" in (folder / "adpulse-probe" / "report.md").read_text()

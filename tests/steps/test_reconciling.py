@@ -1,12 +1,14 @@
 """The daily comparison of totals on an installation: what it stores, and of what it notifies."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from adpulse.events import EventType
 from adpulse.services import reconciling
+from adpulse_sandbox.meta.world import Change
 
 FOUND = "SELECT remainder::VARCHAR FROM reconciled_days WHERE level = 'account' AND remainder <> 0"
 
@@ -38,6 +40,26 @@ def test_what_the_first_comparison_of_a_connection_finds_is_stored_and_notified_
 
     assert [len(result.unexplained) for result in (first, again)] == [1, 1]
     assert len(installation.rows(FOUND)) == 1
+    assert sent(installation, hook) == []
+
+
+def test_a_comparison_in_the_middle_of_a_first_sync_is_not_the_first_one(installation, hook):
+    app, account = installation.app, installation.sandbox.world.account("Optic Corner")
+    object.__setattr__(account.campaigns[0], "changes", (*account.campaigns[0].changes, Change(at=app.clock.now(), status="DELETED")))
+    connection = installation.connect("Optic Corner", token="varied")
+    app.client(connection)._sleep = lambda _: None
+    unnamed = {"action": "permission_lost", "kind": "activities"}
+    installation.sandbox.faults.add([unnamed, {"action": "server_error", "kind": "insights", "above_days": 3}])
+    installation.leg(connection)
+    reconciling.reconcile(app, installation.workspace.id, [connection])
+    installation.sandbox.faults.clear()
+    installation.sandbox.faults.add([unnamed])
+    installation.advance_to(app.clock.now() + timedelta(minutes=30))
+    installation.sync(connection)
+
+    reconciling.reconcile(app, installation.workspace.id, [connection])
+
+    assert len(installation.rows(FOUND)) > 80
     assert sent(installation, hook) == []
 
 

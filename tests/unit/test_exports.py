@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from adpulse.errors import Usage
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.verification.columns import choices
+from adpulse.verification.dates import DateOrder
 from adpulse.verification.export import read_export
 from adpulse.verification.numbers import Notation
 
@@ -33,8 +34,14 @@ Gesamt: Konto, --,"1.012,50","1.017","3,00","5,20 %"
 """
 
 
-def read(text, names=META, *columns, notation=None):
-    return read_export(text if isinstance(text, bytes) else text.encode(), names, choices(columns), notation)
+def read(text, names=META, *columns, notation=None, order=None):
+    return read_export(text if isinstance(text, bytes) else text.encode(), names, choices(columns), notation, order)
+
+
+def slashed(first, second):
+    """Ads Manager's export with these days, as a spreadsheet program may have saved it."""
+    text = ADS_MANAGER.replace("2026-09-01,2026-09-02,2026-09-01", f"2026-09-01,2026-09-02,{first}")
+    return text.replace("2026-09-01,2026-09-02,2026-09-02", f"2026-09-01,2026-09-02,{second}").encode()
 
 
 def sums(export):
@@ -197,7 +204,10 @@ def junk(size):
         (ADS_MANAGER.replace("2000", "2000.5").encode(), "is not a whole number"),
         (ADS_MANAGER.replace("Brand,11", "Brand,1.20253E+17").encode(), "was rounded by a spreadsheet program"),
         (ADS_MANAGER.replace("Brand,11", "Brand,").encode(), "has no id in the column 'Campaign ID'"),
-        (ADS_MANAGER.replace(",2026-09-02,25", ",1/23/2026,25").encode(), "'1/23/2026' in line 4 is not a day"),
+        (ADS_MANAGER.replace(",2026-09-02,25", ",1/32/2026,25").encode(), "'1/32/2026' in line 4 is not a day"),
+        (ADS_MANAGER.replace(",2026-09-02,25", ",1/23/26,25").encode(), "'1/23/26' in line 4 is not a day"),
+        (slashed("9/1/2026", "9/2/2026"), "'9/1/2026' in line 3 may be two days, and no other day of the file says which. Give --dates"),
+        (slashed("13/9/2026", "9/13/2026"), "The days are written in two ways: '13/9/2026' in line 3, and '9/13/2026' in line 4"),
         (ADS_MANAGER.replace(",2026-09-02,25", ",31.02.2026,25").encode(), "'31.02.2026' in line 4 is not a day"),
         (ADS_MANAGER.replace(",Day,", ",Other,").encode(), "is of more days than 2026-09-01"),
         (ADS_MANAGER.replace("CTR (all)", "Amount spent (EUR)").encode(), "(EUR)' may be 'spend'"),
@@ -211,6 +221,32 @@ def test_what_is_no_such_file_is_refused(content, told):
 
     assert told in str(refused.value)
     assert len(str(refused.value)) < 700
+
+
+MONTH, DAY_OF_MONTH = DateOrder.MONTH_FIRST, DateOrder.DAY_FIRST
+
+
+@pytest.mark.parametrize(
+    ("written", "order", "days"),
+    [
+        (("1/9/2026", "1/23/2026"), None, ("2026-01-09", "2026-01-23")),
+        (("23/1/2026", "9/1/2026"), None, ("2026-01-23", "2026-01-09")),
+        (("9/9/2026", "10/10/2026"), None, ("2026-09-09", "2026-10-10")),
+        (("9/1/2026", "9/2/2026"), MONTH, ("2026-09-01", "2026-09-02")),
+        (("9/1/2026", "9/2/2026"), DAY_OF_MONTH, ("2026-01-09", "2026-02-09")),
+        (("2026-01-09", "1/23/2026"), None, ("2026-01-09", "2026-01-23")),
+        (("09.01.2026", "23/1/2026"), None, ("2026-01-09", "2026-01-23")),
+    ],
+)
+def test_the_order_of_days_with_slashes_is_the_one_that_fits_all_of_them(written, order, days):
+    export = read(slashed(*written), order=order)
+
+    assert [day.isoformat() for _, day in export.sums] == list(days)
+
+
+def test_an_order_that_was_chosen_is_refused_where_a_day_does_not_fit():
+    with pytest.raises(Usage, match=r"'1/23/2026' in line 4 is not a day"):
+        read(slashed("1/9/2026", "1/23/2026"), order=DAY_OF_MONTH)
 
 
 @given(st.integers(0, len(ADS_MANAGER)))

@@ -86,3 +86,16 @@ def test_a_connection_that_was_deleted_meanwhile_is_not_notified_of(plane, hook)
 
     assert plane.remainder_notices.publish(connection, [remainder(2)]) == 0
     assert len(sent(plane, hook)) == 1
+
+
+def test_comparisons_in_the_middle_of_a_first_sync_are_no_first_one(plane, hook):
+    connection = plane.connect("1")
+    days = [((1,), True), ((1, 2), True), ((1, 2, 3), False), ((1, 2, 3, 9), False), ((1, 2, 3, 9, 10), True)]
+
+    published = [
+        plane.remainder_notices.publish(connection, [remainder(day) for day in of], in_first_sync=in_first_sync)
+        for of, in_first_sync in days
+    ]
+
+    assert published == [0, 0, 0, 1, 1]
+    assert sorted([row["date"] for row in event["remainders"]] for event in sent(plane, hook)) == [["2026-03-09"], ["2026-03-10"]]

@@ -18,6 +18,7 @@ from facebook_business.exceptions import FacebookError, FacebookRequestError
 from pydantic import SecretStr
 
 from adpulse.conversion_types import ConversionTypes
+from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
 from adpulse.entities import EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import (
@@ -39,6 +40,7 @@ from adpulse.platforms.base import CallSlot, WorkingSizes
 from adpulse.platforms.meta import normalise, shapes, tokens
 from adpulse.platforms.meta import requests as ask
 from adpulse.platforms.meta.action_types import action_types
+from adpulse.platforms.meta.deleted import MetaDeleted
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.insights import EDGE, level_of
 from adpulse.platforms.meta.lookup import LookupCalls, look_up
@@ -86,6 +88,7 @@ class MetaClient:
         self._called, self._answered = endpoint.version, endpoint.version
         self._full_access: bool | None = None
         self.reports = MetaReports(self._ask, self._insights, _answer)
+        self._deleted = MetaDeleted(self._ask, self._node, self._report)
 
     @property
     def scope(self) -> str:
@@ -157,18 +160,23 @@ class MetaClient:
             rows = self._list(ask.listed(level, connection.external_id, ids), slot, about, connection)
             return [row for row in rows if shapes.is_entity(row)]
 
-        def node(level: Level, external_id: str) -> Page | None:
-            try:
-                row = self._ask(ask.node(level, external_id), slot, about)
-                return row if shapes.is_entity(row) else {}
-            except ObjectGone:
-                return None
-            except (BadRequest, AccountRefused):  # of this object only, as the account's edges were answered; so 275 (php-graph-sdk#764)
-                return {}
-
-        lookup = look_up(absent, LookupCalls(edge=edge, node=node))
+        lookup = look_up(absent, LookupCalls(edge=edge, node=lambda level, external_id: self._node(level, external_id, slot, about)))
         rows = (normalise.entities(level, [row], connection.id).rows for (level, _), row in lookup.rows.items())
         return pa.concat_tables([*rows, status_rows(connection.id, lookup.statuses)])
+
+    def _node(self, level: Level, external_id: str, slot: CallSlot, about: str) -> Page | None:
+        """One object by its id; None if Meta says that it does not exist, and empty if Meta refuses to return it."""
+        try:
+            row = self._ask(ask.node(level, external_id), slot, about)
+            return row if shapes.is_entity(row) else {}
+        except ObjectGone:
+            return None
+        except (BadRequest, AccountRefused):  # of this object only, as the account's edges were answered; so 275 (php-graph-sdk#764)
+            return {}
+
+    def deleted_campaigns(self, connection: Connection, request: MetricsRequest, search: DeletedSearch, slot: CallSlot) -> DeletedCampaigns:
+        """Campaigns that reports leave out, and their totals of the request's days."""
+        return self._deleted.find(connection, request, search, slot)
 
     def metrics(self, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
         """One row per ad (or campaign) and day of the request: complete, or an error. And what the entities are called now.
@@ -178,12 +186,15 @@ class MetaClient:
             TooMuchData: Meta cannot answer the first page, or not even the smallest page after it.
             Unreadable: a row does not say which entity or day it is of.
         """
-        return _answer(connection, request, self._insights(ask.report(connection, request), connection, request, slot))
+        return self._report(ask.report(connection, request), connection, request, slot)
 
     def conversion_types(self, connection: Connection, since: date, until: date, slot: CallSlot) -> ConversionTypes:
         """The action types of the whole account, in one call."""
         about = _account(connection.external_id)
         return action_types(self._ask(ask.action_types(connection.external_id, since, until), slot, about), about)
+
+    def _report(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> MetricsAnswer:
+        return _answer(connection, request, self._insights(report, connection, request, slot))
 
     def _insights(self, report: MetaRequest, connection: Connection, request: MetricsRequest, slot: CallSlot) -> Iterator[list[Page]]:
         """The pages of a report: of the account's edge, or of one that Meta computed by itself, whose id holds every parameter."""

@@ -10,6 +10,10 @@ NAME = Provider("meta")
 LOOKUP_EDGE_CALLS, LOOKUP_BY_ID = 3, 10
 """Most calls of one lookup: for each of the three edges, and by id."""
 
+DELETED_CAMPAIGN_CALLS = 10
+"""Most calls of one search for deleted campaigns: of the account's activities, and of each campaign by its id. No hour keeps room for them
+beside that of a lookup: both are seldom, and a search takes what is left."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaCosts:

@@ -17,6 +17,8 @@ Params = dict[str, Any]
 
 _COMMON = "id,name,status,effective_status,created_time,updated_time,adlabels"
 CREATIVE = ",creative{id,name,link_url,object_story_spec,url_tags}"
+_ACTIVITY = "event_time,event_type,object_id,object_type,extra_data"
+ACTIVITIES = "activities"
 _ACCOUNT = "account_id,name,currency,timezone_name,account_status"
 
 
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     LISTED_AD_SETS = "ad-sets-by-ids"
     LISTED_ADS = "ads-by-ids"
     NODE = "object-by-id"
+    ACTIVITIES = "activities"
     REPORT_ADS = "report-of-ads"
     REPORT_DELIVERY = "report-of-ads-delivery-only"
     REPORT_ACTIONS = "report-of-ads-actions-only"
@@ -65,10 +68,11 @@ WORDS: Mapping[Kind, str] = {
     Kind.LISTED_AD_SETS: "ad sets by their ids (`filtering id IN`)",
     Kind.LISTED_ADS: "ads by their ids (`filtering id IN`)",
     Kind.NODE: "one object by its id",
+    Kind.ACTIVITIES: "what was changed in the account lately (`activities`), for the ids of deleted campaigns",
     Kind.REPORT_ADS: "a day's numbers of ads, filtered by every status",
     Kind.REPORT_DELIVERY: "a day's delivery of ads, the fields' first half",
     Kind.REPORT_ACTIONS: "a day's actions of ads, the fields' second half",
-    Kind.REPORT_CAMPAIGNS: "a day's numbers of campaigns, filtered by every status",
+    Kind.REPORT_CAMPAIGNS: "a day's numbers of campaigns, filtered by every status; of a deleted one by its id",
     Kind.REPORT_ACCOUNT: "a day's totals of the account, without a filter",
     Kind.ACTION_TYPES: "the actions of the account over 28 days, by type",
     Kind.START_REPORT: "the start of an asynchronous report (the only POST; it reads)",
@@ -171,6 +175,18 @@ def listed(level: Level, account_id: str, ids: Sequence[str]) -> MetaRequest:
 def node(level: Level, external_id: str) -> MetaRequest:
     """One object by its id."""
     return MetaRequest(kind=Kind.NODE, path=external_id, params={"fields": _EDGES[level].fields})
+
+
+def activities(account_id: str, since: datetime) -> MetaRequest:
+    """What was created, changed and deleted in the account, newest first (page "Ad Account, Activities")."""
+    params: Params = {"fields": _ACTIVITY, "since": int(since.timestamp())}
+    return MetaRequest(kind=Kind.ACTIVITIES, path=f"act_{account_id}/{ACTIVITIES}", params=params)
+
+
+def report_of_campaign(connection: Connection, request: MetricsRequest, campaign_id: str) -> MetaRequest:
+    """A report of one campaign by its id, which is answered for a deleted one, too (page "Manage your ad object's status")."""
+    params = {name: value for name, value in parameters(connection, request).items() if name != "filtering"}
+    return MetaRequest(kind=Kind.REPORT_CAMPAIGNS, path=f"{campaign_id}/{EDGE}", params=params)
 
 
 def report(connection: Connection, request: MetricsRequest) -> MetaRequest:

@@ -3,6 +3,7 @@
 import re
 
 from facebook_business.adobjects.ad import Ad
+from facebook_business.adobjects.adactivity import AdActivity
 from facebook_business.adobjects.adset import AdSet
 from facebook_business.adobjects.campaign import Campaign
 
@@ -37,13 +38,13 @@ def _one_of(values: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, sorted(set(values), key=len, reverse=True))))
 
 
-def _enumerated() -> tuple[str, ...]:
+def _enumerated(*enumerations: type) -> tuple[str, ...]:
     """The values of the SDK's enumerations: an unknown one is replaced, as it may be anything."""
-    known = [value for names in _ENUMERATIONS for name, value in vars(names).items() if not name.startswith("_")]
-    return (*(value for value in known if isinstance(value, str)), *_BUYING_TYPES)
+    known = [value for names in enumerations for name, value in vars(names).items() if not name.startswith("_")]
+    return tuple(value for value in known if isinstance(value, str))
 
 
-_ENUMERATION = _one_of(_enumerated())
+_ENUMERATION = _one_of((*_enumerated(*_ENUMERATIONS), *_BUYING_TYPES))
 _INDICATORS = tuple(f"{prefix}{kind}" for kind in _ACTION_TYPES for prefix in ("", "actions:", "cost_per_action_type:"))
 
 ALLOWED = Allowed(
@@ -60,12 +61,14 @@ ALLOWED = Allowed(
         error_user_title error_user_msg code is_transient fbtrace_id error_data call_count total_cputime total_time
         estimated_time_to_regain_access ads_api_access_tier acc_id_util_pct app_id_util_pct reset_time_duration summary total_count
         headers body amount_spent balance budget_remaining start_time stop_time timezone_id timezone_offset_hours_utc submit running
+        object_id object_type event_time extra_data
         """
     ),
     values={
         **dict.fromkeys(("status", "effective_status", "configured_status", "objective", "buying_type"), _ENUMERATION),
         **dict.fromkeys(("bid_strategy", "optimization_goal", "billing_event"), _ENUMERATION),
-        "event_type": _one_of(("CLICK_THROUGH", "VIEW_THROUGH", "ENGAGED_VIDEO_VIEW")),
+        "event_type": _one_of(("CLICK_THROUGH", "VIEW_THROUGH", "ENGAGED_VIDEO_VIEW", *_enumerated(AdActivity.EventType))),
+        "object_type": _one_of(("ACCOUNT", "AD", "AD_SET", "CAMPAIGN")),
         "action_type": _one_of(_ACTION_TYPES),
         "indicator": _one_of(_INDICATORS),
         "attribution_windows": _one_of(_WINDOWS),

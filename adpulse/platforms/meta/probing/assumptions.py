@@ -10,7 +10,7 @@ from adpulse.metrics import MICROS
 from adpulse.platforms.meta.metrics import read
 from adpulse.platforms.meta.probing import windows
 from adpulse.platforms.meta.probing.allowed import ALLOWED
-from adpulse.platforms.meta.probing.conversation import RESULTS, is_whole, rows_of
+from adpulse.platforms.meta.probing.conversation import is_whole, rows_of
 from adpulse.platforms.meta.probing.judging import changed_at
 from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import Exchange, Transcript
@@ -133,6 +133,14 @@ def _deleted(transcript: Transcript) -> Judgement:
     return undecided("the ad that was looked at is not deleted")
 
 
+def _deletions(transcript: Transcript) -> Judgement:
+    rows = rows_of(transcript[Kind.ACTIVITIES])
+    if rows is None:
+        return seen("the account's changes cannot be read, so campaigns deleted before the first sync have no name")
+    deletions = sum("delet" in f"{row.get('event_type')} {row.get('extra_data')}".lower() for row in rows)
+    return seen(f"{deletions} of {len(rows)} changes tell of a deletion") if deletions else undecided("no change tells of a deletion")
+
+
 def _kind_of_me(transcript: Transcript) -> Judgement:
     error = _error(transcript[Kind.OWN_ACCOUNTS])
     if not error:
@@ -182,7 +190,7 @@ def _decimals(transcript: Transcript) -> Judgement:
 
 
 def _attribution(transcript: Transcript) -> Judgement:
-    rows = rows_of(transcript[RESULTS])
+    rows = rows_of(transcript[Kind.REPORT_CAMPAIGNS])
     return undecided("refused") if rows is None else seen(f"{sum('results' in row for row in rows)} of {len(rows)} campaigns have results")
 
 
@@ -208,6 +216,7 @@ ASSUMPTIONS = (
         decide=_halves,
     ),
     Assumption(words="reports list deleted ads that delivered", kinds=(Kind.REPORT_ADS, Kind.NODE), decide=_deleted),
+    Assumption(words="the account's activities tell of deleted campaigns", kinds=(Kind.ACTIVITIES,), decide=_deletions),
     Assumption(
         words="the account's totals are the sum of its campaigns", kinds=(Kind.REPORT_CAMPAIGNS, Kind.REPORT_ACCOUNT), decide=_totals
     ),
@@ -222,7 +231,7 @@ ASSUMPTIONS = (
     Assumption(words="which usage headers come on which answers", kinds=(Kind.ACCOUNT,), decide=_headers),
     Assumption(words="the version that answers is the one that was called", kinds=(Kind.ACCOUNT,), decide=_version),
     Assumption(words="`X-Ad-Api-Version-Warning` before a version ends", kinds=(Kind.ACCOUNT,), decide=_version_warning),
-    Assumption(words="campaigns have the platform's own `results`", kinds=(RESULTS,), decide=_attribution),
+    Assumption(words="campaigns have the platform's own `results`", kinds=(Kind.REPORT_CAMPAIGNS,), decide=_attribution),
     Assumption(words="how often Meta refreshes its numbers", kinds=(), decide=_by_time),
 )
 
@@ -230,7 +239,7 @@ ASSUMPTIONS = (
 def results(transcript: Transcript) -> list[str]:
     """Conversions as adpulse counts them in campaigns, beside Meta's ``results`` of the same rows."""
     outcomes: dict[str, list[str]] = defaultdict(list)
-    for row in rows_of(transcript.get(RESULTS)) or ():
+    for row in rows_of(transcript.get(Kind.REPORT_CAMPAIGNS)) or ():
         if "results" in row:
             indicator, outcome = _compared(row)
             outcomes[indicator].append(outcome)

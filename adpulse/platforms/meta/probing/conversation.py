@@ -5,7 +5,7 @@ A report that Meta computes in its own time is started early and read late, so t
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from adpulse.campaign_range import CampaignRange
@@ -16,25 +16,29 @@ from adpulse.model import Connection, FetchKind, Level
 from adpulse.platforms.meta import normalise
 from adpulse.platforms.meta import requests as ask
 from adpulse.platforms.meta.costs import NAME
-from adpulse.platforms.meta.insights import EDGE
 from adpulse.platforms.meta.requests import Kind, MetaRequest
 from adpulse.platforms.meta.shapes import next_cursor
 from adpulse.probe.exchange import Exchange
-from adpulse.probe.platform_probe import NO_ACCOUNT, Conversation, Pause, Subject
+from adpulse.probe.platform_probe import NO_ACCOUNT, OUT_OF_REACH, Conversation, Pause, Subject
 from adpulse.probe.subject import one_day, unconnected, yesterday
 from adpulse.refused_rows import RowRefused
 from adpulse.status_filter import WIDEST, StatusFilter
 
-RESULTS = "campaign-results"
-"""A kind that only the probe sends."""
+RESULTS = ",results"
+"""The platform's own count of what a campaign is for, which the probe asks for beside the numbers that a sync asks for."""
 
 _FEW, _REPORT_ROWS, _LARGEST_PAGE, _MOST_IDS = 3, 500, 5000, 50
 """Reports are compared row by row, so their pages are those of a sync."""
+
+_NO_SUCH_ACCOUNT, _NO_PERMISSION = (3, 10, 100), range(200, 300)
+"""Codes of errors: what does not exist, or may not be read (page "Handling Errors" of the Graph API)."""
 
 _POLLS = 3
 POLL_PAUSE = 10.0
 """Seconds."""
 _CHANGES = timedelta(days=7)
+
+_OWN, _ASSIGNED = (request.having(limit=25) for request in (ask.OWN_ACCOUNTS, ask.ASSIGNED_ACCOUNTS))
 
 Talk = Generator[MetaRequest | Pause, Exchange, None]
 
@@ -53,19 +57,36 @@ def is_whole(exchange: Exchange) -> bool:
 
 
 def converse(subject: Subject) -> Conversation:
-    """Ask for accounts, then for everything of one of them."""
-    own = yield ask.OWN_ACCOUNTS.having(limit=25)
-    assigned = yield ask.ASSIGNED_ACCOUNTS.having(limit=25)
-    yield ask.ISSUER
-    account_id = subject.account or _first_readable([*(rows_of(own) or ()), *(rows_of(assigned) or ())])
+    """Ask for accounts, then for everything of one of them.
+
+    Where the account is known, its lists come last: they take calls that a slow report needs.
+    """
+    account_id = subject.account
+    if account_id is None:
+        own = yield _OWN
+        assigned = yield _ASSIGNED
+        account_id = _first_readable([*(rows_of(own) or ()), *(rows_of(assigned) or ())])
     if account_id is None:
         return NO_ACCOUNT
     answer = yield ask.account(account_id)
+    if subject.account and _is_out_of_reach(answer):
+        return OUT_OF_REACH
+    yield ask.ISSUER
     facts = normalise.account(answer.body, account_id)
     connection = subject.connection or unconnected(NAME, facts)
     # The widest filters, even of a connection whose account refused them once: a probe shows whether it still does.
     yield from _numbers_and_objects(subject, replace(connection, filters=WIDEST))
+    if subject.account:
+        yield _OWN
+        yield _ASSIGNED
     return None
+
+
+def _is_out_of_reach(answer: Exchange) -> bool:
+    """Whether the account itself is refused; a failure that passes shows nothing of it."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return isinstance(code, int) and (code in _NO_SUCH_ACCOUNT or code in _NO_PERMISSION)
 
 
 def _first_readable(nodes: list[Mapping[str, Any]]) -> str | None:
@@ -94,14 +115,19 @@ def _numbers_and_objects(subject: Subject, connection: Connection) -> Talk:
         some, rest = CampaignRange(only=(campaign_id,)), CampaignRange(without=(campaign_id,))
         yield ask.report(connection, replace(whole, fields=FieldGroup.DELIVERY, campaigns=some)).having(limit=_REPORT_ROWS)
         yield ask.report(connection, replace(whole, fields=FieldGroup.ACTIONS, campaigns=rest)).having(limit=_REPORT_ROWS)
-    totals = one_day(FetchKind.CAMPAIGNS, whole.since)
-    yield ask.report(connection, totals).having(limit=_LARGEST_PAGE)
+    yield from _totals(connection, whole.since)
     yield ask.report(connection, one_day(FetchKind.ACCOUNT, whole.since))
     yield ask.action_types(connection.external_id, *span(whole.since))
-    day = {"since": whole.since.isoformat(), "until": whole.since.isoformat()}
-    edge = f"act_{connection.external_id}/{EDGE}"
+    yield ask.activities(connection.external_id, subject.now - _CHANGES).having(limit=_FEW)
     yield from _report(started)
-    yield _beyond(RESULTS, edge, {"level": "campaign", "fields": "campaign_id,actions,results", "time_range": day, "limit": _REPORT_ROWS})
+
+
+def _totals(connection: Connection, day: date) -> Talk:
+    """Campaigns with the platform's own results; without them, where the account refuses these."""
+    report = ask.report(connection, one_day(FetchKind.CAMPAIGNS, day)).having(limit=_LARGEST_PAGE)
+    answer = yield report.having(fields=report.params["fields"] + RESULTS)
+    if rows_of(answer) is None:
+        yield report
 
 
 def _objects(
@@ -154,10 +180,6 @@ def _after(page: Exchange) -> str | None:
         return next_cursor(page.body, "the ads") if rows_of(page) else None
     except Unavailable:
         return None
-
-
-def _beyond(kind: str, path: str, params: dict[str, Any]) -> MetaRequest:
-    return MetaRequest(kind=kind, path=path, params=params)  # type: ignore[arg-type] # in no client's table, on purpose
 
 
 def _ids(rows: list[Mapping[str, Any]] | None, name: str) -> list[str]:

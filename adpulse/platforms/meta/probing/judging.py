@@ -26,7 +26,7 @@ from adpulse.platforms.meta.action_types import action_types
 from adpulse.platforms.meta.costs import NAME
 from adpulse.platforms.meta.errors import Reply, from_reply
 from adpulse.platforms.meta.meters import use_case
-from adpulse.platforms.meta.probing.conversation import RESULTS, rows_of
+from adpulse.platforms.meta.probing.conversation import rows_of
 from adpulse.platforms.meta.requests import Kind
 from adpulse.probe.exchange import NO_ANSWER, Exchange
 from adpulse.probe.subject import unconnected
@@ -49,7 +49,7 @@ _ASSUMED: Mapping[str, tuple[type[AdpulseError], ...]] = {
     Kind.START_REPORT: (StatusRefused,),
     Kind.REPORT_ACCOUNT: (TooMuchData,),
     Kind.ACTION_TYPES: (TooMuchData,),
-    RESULTS: (BadRequest,),
+    Kind.ACTIVITIES: (BadRequest, AccountRefused),
 }
 """Refusals that the client has a way around."""
 
@@ -236,9 +236,12 @@ def _action_types(exchange: Exchange) -> Iterator[Flaw]:
         yield "the account's action types cannot be read", str(unreadable)
 
 
-def _rows(exchange: Exchange) -> Iterator[Flaw]:
-    if rows_of(exchange) is None:
-        yield "no list of rows", ""
+def _activities(exchange: Exchange) -> Iterator[Flaw]:
+    rows = rows_of(exchange)
+    if rows is None:
+        yield "no list of changes", ""
+    if any(shapes.identifier(row.get("object_id")) is None or not row.get("event_type") for row in rows or ()):
+        yield "a change without its object or its type", ""
 
 
 _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
@@ -266,5 +269,5 @@ _READERS: Mapping[str, Callable[[Exchange], Iterator[Flaw]]] = {
     Kind.START_REPORT: _started,
     Kind.REPORT_STATE: _state,
     Kind.REPORT_ROWS: partial(_report, Level.AD),
-    RESULTS: _rows,
+    Kind.ACTIVITIES: _activities,
 }

@@ -5,7 +5,7 @@ from adpulse.platforms.base import Credential
 from adpulse.platforms.meta.probing.allowed import ALLOWED
 from adpulse.platforms.meta.probing.asker import MetaAsker
 from adpulse.platforms.meta.probing.assumptions import ASSUMPTIONS, results
-from adpulse.platforms.meta.probing.conversation import RESULTS, converse
+from adpulse.platforms.meta.probing.conversation import converse
 from adpulse.platforms.meta.probing.judging import judge
 from adpulse.platforms.meta.requests import WORDS
 from adpulse.platforms.meta.session import Endpoint
@@ -29,9 +29,7 @@ def _asker(config: MetaSettings, clock: Clock, credential: Credential) -> MetaAs
 
 PROBE = PlatformProbe(
     kinds=WORDS,
-    beyond={
-        RESULTS: "a day's `results` of campaigns (only the probe asks, to compare)",
-    },
+    beyond={},
     never={
         "The exchange of a code or token (`oauth/access_token`)": "it issues a token.",
         "The inspection of a token (`debug_token`)": "it is sent with the installation's app secret, when people connect.",
