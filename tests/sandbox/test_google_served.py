@@ -51,6 +51,14 @@ def test_a_message_is_selected_as_a_whole_and_not_by_its_fields(alpenglow):
     )
 
 
+def test_the_contact_of_a_lead_is_selected_as_a_whole_and_not_by_its_fields(alpenglow):
+    assert alpenglow.rows("SELECT local_services_lead.id, local_services_lead.contact_details FROM local_services_lead") == []
+    assert alpenglow.refused("SELECT local_services_lead.contact_details.email FROM local_services_lead") == (
+        "query_error",
+        "UNRECOGNIZED_FIELD",
+    )
+
+
 def test_metrics_that_follow_from_others_are_computed(pacific):
     fields = "engagement_rate, metrics.engagements, metrics.impressions, metrics.trueview_average_cpv, metrics.cost_micros"
     (row,) = pacific.rows(f"SELECT metrics.{fields}, metrics.interaction_event_types, metrics.gmail_saves FROM customer WHERE {WEEK}")
