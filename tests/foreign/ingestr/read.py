@@ -2,16 +2,13 @@
 
 import json
 import sys
-import warnings
 from datetime import datetime
 
-warnings.simplefilter("ignore")
-
-import dlt  # noqa: E402 - its own warnings are not the client's
-from facebook_business.exceptions import FacebookRequestError  # noqa: E402
-from google.ads.googleads.client import GoogleAdsClient  # noqa: E402
-from ingestr.src.facebook_ads import facebook_ads_source, facebook_insights_source  # noqa: E402
-from ingestr.src.google_ads import google_ads  # noqa: E402
+import dlt
+from facebook_business.exceptions import FacebookRequestError
+from google.ads.googleads.client import GoogleAdsClient
+from ingestr.src.facebook_ads import facebook_ads_source, facebook_insights_source
+from ingestr.src.google_ads import google_ads
 
 settings = json.loads(sys.argv[1])
 since, until = settings["since"], settings["until"]
