@@ -1,8 +1,13 @@
 """What the sandbox refuses because its world lacks it, and what it answers beyond what sources show."""
 
+from pathlib import Path
+
 import pytest
 
 from adpulse_sandbox.basis import HEADER
+from adpulse_sandbox.google import served
+
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 WEEK = "segments.date DURING LAST_7_DAYS"
 MESSAGES = (
@@ -28,6 +33,13 @@ MESSAGES = (
 def test_what_the_world_lacks_is_refused_and_counted(alpenglow, standing, query, feature):
     assert alpenglow.refused(query) == ("request_error", "UNKNOWN")
     assert ("google", "search_stream", feature) in {(gap["platform"], gap["request"], gap["feature"]) for gap in standing.gaps.as_json()}
+
+
+def test_what_is_served_and_what_is_not_is_on_the_page():
+    page = PAGE.read_text()
+    names = (*served._VIEWS, *served._CONSTANTS, *served._UNSERVED, *served._UNSERVED_SEGMENTS)
+
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_what_no_customer_has_is_empty(alpenglow):
