@@ -1,6 +1,7 @@
 """Clients written in Python: the platforms' own SDKs, with Google's sample programs, and dlt's two sources. A program beside each lock."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def google_ads(rig: Rig) -> list[Outcome]:
 
 def dlt_sources(rig: Rig) -> list[Outcome]:
     """dlt's sources for Facebook Ads and Google Ads, as ingestr ships them; every resource and, of insights, three levels."""
-    settings = {"token": rig.token, "account": rig.account, "version": "v26.0", "created": str(rig.since.replace(year=rig.since.year - 1))}
+    settings = {"token": rig.token, "account": rig.account, "version": "v26.0", "created": str(rig.since - timedelta(days=365))}
     outcomes = []
     for stream, answer in _read(rig, "ingestr", {**settings, "customer": rig.customer, "google": rig.google_login}).items():
         if stream in DAILY:
