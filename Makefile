@@ -5,6 +5,7 @@ STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
 VENV2 := .venv-duckdb2
 JOBS ?= 3
+CLIENT ?= *
 SHOTS ?= build/screenshots
 STORAGE ?= tests/storage
 STAMP2 := $(VENV2)/.installed
@@ -69,9 +70,9 @@ lock: venv ## renew the three lock files from pyproject.toml
 	echo 'setuptools>=80' | $(LOCK) -c requirements.lock pyproject.toml - -o requirements-runtime.lock
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
 
-lock-foreign: venv ## renew the lock files of the foreign clients, to the newest versions that their files beside the locks allow
-	for file in tests/foreign/*/requirements.in; do $(LOCK) --upgrade $$file -o $${file%.in}.lock || exit 1; done
-	for file in tests/foreign/*/package.json; do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
+lock-foreign: venv ## renew the locks of the foreign clients (CLIENT=tap-facebook: of one), to the newest that the files beside them allow
+	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
+	for file in $(wildcard tests/foreign/$(CLIENT)/package.json); do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
 
 bench: venv ## ratios measured in one run, as table and JSON
 	$(BIN)/python -m bench

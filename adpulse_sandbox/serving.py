@@ -7,6 +7,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
+from adpulse_sandbox.basis import HEADER, Basis
+
 _STOP_POLL_SECONDS = 0.05
 _LONGEST_LINE = 1024
 
@@ -41,6 +43,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return False
         return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP request that can be read, or has another method. No source shows a platform's words for it."""
+        text = explain or message or HTTPStatus(code).phrase
+        self.close_connection = True
+        headers = {"content-type": "text/plain; charset=utf-8", "connection": "close", HEADER: Basis.INFERRED.value}
+        self.send(code, headers, text.encode())
 
     def body(self) -> bytes:
         """The body of the request."""

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "foreign-clients.md"
 DATA = ROOT / "docs" / "foreign-clients.json"
 REFUSED = ROOT / "tests" / "foreign" / "refused.toml"
-"""Why the sandbox refuses a stream, by client and stream."""
+"""Why clients are refused something."""
 
-_NOTE = "note"
+_GAPS, _NOTE = "gaps", "note"
 
 _HEAD = """\
 # Clients that nobody here wrote
@@ -22,12 +22,13 @@ _HEAD = """\
 
 These clients are installed from their registries, each from a lock file of its own, and run against the sandbox without a change.
 They reach it under the platforms' own host names, through [its proxy]({proxy}).
-What they read of each account, campaign or ad and day is compared with the sandbox's truth, to the micro.
+What they read of each account, campaign or ad and day is compared with the sandbox's truth and with adpulse's own warehouse, to the micro.
+The warehouse was synced from the same sandbox, and its view `daily` is asked.
 Compared are spend, impressions and clicks, and Google's conversions.
-Of lists of campaigns, ad sets and ads the ids are compared.
-A stream that has neither can only run.
+Of lists of campaigns, ad sets and ads the ids are compared, with both.
+A stream that has neither can only run; refused streams have their reason below.
 
-| client | version | streams tried | run | equal |
+| client | version | streams tried | run | equal to truth and warehouse |
 | --- | --- | --- | --- | --- |
 """
 
@@ -35,9 +36,8 @@ A stream that has neither can only run.
 _NOT_RUN = """
 ## Not run
 
-- The samples of `facebook-business` 26.0.3: they are in its source distribution only, and of 152 programs 137 are Python 2.
-  The SDK itself runs in the project's own tests, unmodified.
-- dlt's verified source for Facebook Ads is in no registry; `dlt-community-sources` 0.8.0, which has one for Meta, needs Python 3.12.
+- The sample programs of Meta's SDK, which are in no wheel: they are in its source distribution, and 137 of the 152 are Python 2.
+- dlt's verified sources by themselves: they are in no registry. `ingestr` ships them; `dlt-community-sources` 0.8.0 needs Python 3.12.
 """
 
 _PROXY = "howto/sandbox-with-your-own-client.md#under-the-platforms-own-host-names"
@@ -68,18 +68,24 @@ def page(stored: Mapping[str, Any]) -> str:
 
 
 def reasons(client: str) -> dict[str, str]:
-    """Why streams of a client are refused, by name or pattern."""
-    return {pattern: why for pattern, why in _listed(client).items() if pattern != _NOTE}
+    """Why streams of a client are refused in the platform's own words."""
+    return {stream: why for stream, why in _listed(client).items() if stream != _NOTE}
 
 
-def _listed(client: str) -> dict[str, str]:
-    listed: dict[str, str] = tomllib.loads(REFUSED.read_text("utf-8")).get(client, {})
+def gaps() -> dict[str, str]:
+    """Why the sandbox does not serve something, by the words of its refusals, which may have ``*``."""
+    return _listed(_GAPS)
+
+
+def reason(client: str, stream: str, says: str) -> str:
+    """Why a stream is refused with this answer; empty if nobody has said so."""
+    not_served = (why for pattern, why in gaps().items() if fnmatchcase(says, f"*does not serve {pattern}"))
+    return reasons(client).get(stream) or next(not_served, "")
+
+
+def _listed(table: str) -> dict[str, str]:
+    listed: dict[str, str] = tomllib.loads(REFUSED.read_text("utf-8")).get(table, {})
     return listed
-
-
-def reason(client: str, stream: str) -> str:
-    """Why a stream is refused; empty if nobody has said so."""
-    return next((why for pattern, why in reasons(client).items() if fnmatchcase(stream, pattern)), "")
 
 
 def _row(client: str, result: Mapping[str, Any]) -> str:
@@ -102,8 +108,12 @@ def _details(client: str, result: Mapping[str, Any]) -> str:
     refused = [stream for stream in streams if stream["result"] == "refused"]
     if refused:
         lines.append("\n| refused stream | why | answer |\n| --- | --- | --- |\n")
-        lines += [f"| `{stream['stream']}` | {reason(client, stream['stream'])} | {_cell(stream['says'])} |\n" for stream in refused]
+        lines += [_refusal(client, stream["stream"], stream["says"]) for stream in refused]
     return "".join(lines)
+
+
+def _refusal(client: str, stream: str, says: str) -> str:
+    return f"| `{stream}` | {reason(client, stream, says)} | {_cell(says)} |\n"
 
 
 def _cell(text: str) -> str:

@@ -19,12 +19,13 @@ NUMBERS = ("INT32", "INT64", "UINT64", "FLOAT", "DOUBLE")
 _TYPES = {1: "DOUBLE", 2: "FLOAT", 3: "INT64", 4: "UINT64", 5: "INT32", 8: "BOOLEAN", 9: "STRING", 11: "MESSAGE", 12: "BYTES", 14: "ENUM"}
 _STRING, _MESSAGE = 9, 11
 _ATOMIC_MESSAGES = (
-    "AdMediaBundleAsset", "AdTextAsset", "AudienceExclusionDimension", "ChangedResource", "CustomerUserAccess",
+    "AdMediaBundleAsset", "AdTextAsset", "AudienceExclusionDimension", "ChangedResource", "ContactDetails", "CustomerUserAccess",
     "CustomerUserAccessInvitation", "FieldMask", "LegacyAppInstallAdInfo",
 )  # fmt: skip
 """Messages that are returned as a whole; queries cannot select their fields.
 
-Those of ads and audiences are selected as a whole by airbyte-source-google-ads 6.1.7, as in ``ad_group_ad.ad.app_ad.mandatory_ad_text``.
+Those of ads and audiences are selected as a whole by airbyte-source-google-ads 6.1.7, as in ``ad_group_ad.ad.app_ad.mandatory_ad_text``;
+``local_services_lead.contact_details`` by dlt's source (ingestr 0.14.155), and users report its fields as unrecognized.
 """
 
 _RESOURCES_WITH_ATOMIC_MESSAGES = ("Recommendation",)

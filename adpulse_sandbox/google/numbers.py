@@ -211,11 +211,14 @@ def _networks(sums: Sums, customer: Customer) -> Iterator[tuple[str, Sums]]:
 
 
 def _split(sums: Sums, shares: Mapping[str, npt.NDArray[np.int64]]) -> Iterator[tuple[str, Sums]]:
-    """Split sums by shares in per cent, rounded so that the parts add up to the whole."""
-    cumulative = np.zeros(sums.shape[1], dtype=np.int64)
+    """Split sums by shares in per cent, rounded so that the parts add up to the whole. Clicks, cost and views follow the impressions."""
+    cumulative, before = np.zeros(sums.shape[1], dtype=np.int64), np.zeros_like(sums)
     for name, share in shares.items():
-        yield name, sums * (cumulative + share) // 100 - sums * cumulative // 100
         cumulative = cumulative + share
+        until = sums * cumulative // 100
+        until[1:4] = sums[1:4] * until[0] // np.maximum(sums[0], 1)
+        yield name, until - before
+        before = until
 
 
 def _per(numerator: str, denominator: str, factor: float = 1.0) -> Callable[[Mapping[str, int]], float]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from http.server import ThreadingHTTPServer
 from typing import Any
 
+from adpulse_sandbox.basis import HEADER, Basis
 from adpulse_sandbox.serving import Handler, listen
 
 Endpoint = Callable[[Mapping[str, str]], tuple[int, Mapping[str, Any]]]
@@ -27,6 +28,7 @@ class _Handler(Handler):
 
     def _serve(self) -> None:
         status, answer = self.answer(self.form())
-        self.send(status, {"content-type": "application/json; charset=utf-8"}, json.dumps(answer).encode())
+        headers = {"content-type": "application/json; charset=utf-8", HEADER: Basis.DOCUMENTED.value}  # RFC 6749, sections 5.1 and 5.2
+        self.send(status, headers, json.dumps(answer).encode())
 
     do_POST = _serve  # noqa: N815 - the standard library looks the name up

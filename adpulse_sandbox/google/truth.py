@@ -6,7 +6,7 @@ credited; after ten some purchases are retracted. Conversions are fractional, in
 The ten metrics are implemented here from their definitions, independently of the product, which is compared with them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -169,7 +169,7 @@ class GoogleTruth:
         until = now if hours is None else min(now, start + timedelta(hours=hours))
         share = _share(customer, start, (end - start).total_seconds(), until)
         age = (now - start) / timedelta(days=1)
-        parts = {name: np.floor(whole * share).astype(np.int64) for name, whole in final.delivery.items()}
+        parts = _delivered(final.delivery, share)
         if age >= _INVALID_AFTER:
             for name in ("clicks", "cost"):
                 parts[name] -= parts[name] // 10 * final.invalid
@@ -286,6 +286,13 @@ def _share(customer: Customer, start: datetime, length: float, until: datetime) 
     begins, ends = (instants - start.timestamp() for instants in _windows(customer))
     elapsed = (until - start).total_seconds()
     return np.maximum(_curve(np.minimum(ends, elapsed) / length) - _curve(np.minimum(begins, elapsed) / length), 0.0)
+
+
+def _delivered(whole: Mapping[str, Floats], share: Floats) -> dict[str, Ints]:
+    """What was delivered so far. Everything follows the impressions, so that nothing costs or is clicked without one, in no hour either."""
+    impressions = np.floor(whole["impressions"] * share).astype(np.int64)
+    of_all = np.maximum(whole["impressions"], 1).astype(np.int64)
+    return {name: quantity.astype(np.int64) * impressions // of_all for name, quantity in whole.items()}
 
 
 def _profit(revenue: int, spend: int, margin: Decimal) -> int:

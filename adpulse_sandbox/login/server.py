@@ -5,6 +5,7 @@ from http.server import ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from adpulse_sandbox.basis import HEADER, Basis
 from adpulse_sandbox.login.consent import BrowserAnswer, Params, error_page
 from adpulse_sandbox.serving import Handler, listen
 
@@ -40,6 +41,7 @@ class _Handler(Handler):
     def _write(self, answer: BrowserAnswer) -> None:
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": "default-src 'none'"}
         place = {"location": answer.location} if answer.location else {}
+        headers[HEADER] = Basis.DOCUMENTED if answer.location else Basis.INFERRED  # RFC 6749 has the redirects, nothing the pages
         self.send(answer.status, place | headers, answer.page.encode())
 
     do_GET, do_POST = _show, _decide  # noqa: N815 - the standard library looks these names up

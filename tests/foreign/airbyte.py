@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from foreign import environments
-from foreign.comparison import META, Columns, Level, compared_ids, compared_numbers
+from foreign.comparison import META, Columns, compared_ids, compared_numbers
 from foreign.rig import Done, Outcome, Rig, shortened
+from foreign.stored import Level
 
 from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from foreign import environments
 from foreign.airbyte import google_columns
-from foreign.comparison import META, Level, compared_ids, compared_numbers
+from foreign.comparison import META, compared_ids, compared_numbers
 from foreign.rig import Outcome, Rig, shortened
+from foreign.stored import Level
 
 from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 
@@ -22,14 +23,7 @@ GOOGLE_REPORTS: dict[str, tuple[Level, str, str]] = {
 
 def gaarf(rig: Rig) -> list[Outcome]:
     """Queries of ``google-ads-api-report-fetcher``, which speaks gRPC with Google's SDK."""
-    login = {
-        "developer_token": "of-the-sandbox",
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "refresh_token": rig.refresh_token,
-        "login_customer_id": rig.customer,
-        "use_proto_plus": "true",
-    }
+    login = {**rig.google_login, "use_proto_plus": "true"}
     settings = rig.file("google-ads.yaml", "".join(f"{name}: {value}\n" for name, value in login.items()))
     program = environments.programs("google-ads-api-report-fetcher") / "gaarf"
     outcomes = []

@@ -8,16 +8,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
+from foreign.stored import Stored
+
 from adpulse_sandbox import Sandbox
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 from adpulse_sandbox.proxy import Proxy
 
 META_ACCOUNT = "Lantern Books"
 GOOGLE_CUSTOMER = "Alpenglow Reisen"
+ACCOUNTS = ((META_ACCOUNT, "varied"), (GOOGLE_CUSTOMER, "single"))
+"""What the clients read, each with the sandbox's name of a token that reaches it, which adpulse syncs too."""
+
 _SECONDS = 900
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ")
 
 Result = Literal["equal", "different", "ran", "refused"]
-"""Of a stream: its numbers or ids equal the truth or do not; it ran and the truth has nothing to compare; it ended with an error."""
+"""Of a stream: its numbers or ids equal both the truth and the warehouse or do not; it ran and has nothing to compare; it was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +47,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
-    """The sandbox, the way to it, and the days that are asked for: all have ended in every time zone."""
+    """The sandbox, what adpulse stored of it, the way to it, and the days that are asked for: all have ended in every time zone."""
 
     sandbox: Sandbox
+    stored: Stored
     proxy: Proxy
     folder: Path
 
@@ -76,6 +83,17 @@ class Rig:
     def refresh_token(self) -> str:
         """A refresh token that reaches the customer."""
         return self.sandbox.google.world.credentials["single"].refresh_token
+
+    @property
+    def google_login(self) -> dict[str, str]:
+        """What Google's SDKs need to reach the customer."""
+        return {
+            "developer_token": "of-the-sandbox",
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "refresh_token": self.refresh_token,
+            "login_customer_id": self.customer,
+        }
 
     def run(self, *command: object, **variables: str) -> Done:
         """Run a client's program in an environment that has nothing but the way to the sandbox."""

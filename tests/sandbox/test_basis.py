@@ -1,8 +1,14 @@
 """What an answer rests on, and the count of what the sandbox does not serve."""
 
+from http.client import HTTPConnection
+from operator import attrgetter
+from urllib.parse import urlsplit
+
+import httpx
 import pytest
 
 from adpulse_sandbox.basis import HEADER, Gaps
+from adpulse_sandbox.google.login import CLIENT_ID, CLIENT_SECRET
 from adpulse_sandbox.remote import Remote
 
 REFUSAL = "adpulse sandbox does not serve"
@@ -26,6 +32,36 @@ def test_an_answer_names_its_basis(ask, harbor, path, params, basis):
 
 def test_a_version_that_ended_is_refused_with_a_basis(ask):
     assert ask("me", version="v24.0").headers[HEADER] == "documented"
+
+
+@pytest.mark.parametrize(("method", "headers", "status"), [("GET", {"content-length": "many"}, 400), ("BREW", {}, 501)])
+@pytest.mark.parametrize("address", ["graph_url", "login_url", "google.token_url", "google.rest_url"])
+def test_what_is_no_request_that_a_server_reads_is_refused_with_a_basis(standing, address, method, headers, status):
+    url = urlsplit(attrgetter(address)(standing))
+    connection = HTTPConnection(url.hostname, url.port, timeout=30)
+    connection.putrequest(method, "/v25.0/me")
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    connection.close()
+
+    assert (answer.status, answer.headers[HEADER]) == (status, "inferred")
+
+
+def test_access_tokens_and_their_refusals_are_documented(standing):
+    form = {"grant_type": "refresh_token", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    answers = [
+        httpx.post(standing.google.token_url, data={**form, "refresh_token": token}, trust_env=False)
+        for token in (standing.google.world.credentials["single"].refresh_token, "made up")
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert {answer.headers[HEADER] for answer in answers} == {"documented"}
+
+
+def test_the_pages_of_a_login_are_the_sandboxs_own(standing):
+    assert httpx.get(f"{standing.login_url}/nowhere", trust_env=False).headers[HEADER] == "inferred"
 
 
 def test_each_answer_of_a_batch_names_its_basis(ask, harbor):

@@ -1,8 +1,13 @@
 """What the sandbox refuses because its world lacks it, and what it answers beyond what sources show."""
 
+from pathlib import Path
+
 import pytest
 
 from adpulse_sandbox.basis import HEADER
+from adpulse_sandbox.google import served
+
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 WEEK = "segments.date DURING LAST_7_DAYS"
 MESSAGES = (
@@ -30,6 +35,13 @@ def test_what_the_world_lacks_is_refused_and_counted(alpenglow, standing, query,
     assert ("google", "search_stream", feature) in {(gap["platform"], gap["request"], gap["feature"]) for gap in standing.gaps.as_json()}
 
 
+def test_what_is_served_and_what_is_not_is_on_the_page():
+    page = PAGE.read_text()
+    names = (*served._VIEWS, *served._CONSTANTS, *served._UNSERVED, *served._UNSERVED_SEGMENTS)
+
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
 def test_what_no_customer_has_is_empty(alpenglow):
     queries = (
         f"SELECT ad_group.id, segments.device, metrics.clicks FROM display_keyword_view WHERE {WEEK}",
@@ -46,6 +58,14 @@ def test_a_message_is_selected_as_a_whole_and_not_by_its_fields(alpenglow):
 
     assert rows[0].keys() == {"ad_group_ad.resource_name", "ad_group_ad.ad.resource_name"}
     assert alpenglow.refused("SELECT ad_group_ad.ad.app_ad.mandatory_ad_text.text FROM ad_group_ad") == (
+        "query_error",
+        "UNRECOGNIZED_FIELD",
+    )
+
+
+def test_the_contact_of_a_lead_is_selected_as_a_whole_and_not_by_its_fields(alpenglow):
+    assert alpenglow.rows("SELECT local_services_lead.id, local_services_lead.contact_details FROM local_services_lead") == []
+    assert alpenglow.refused("SELECT local_services_lead.contact_details.email FROM local_services_lead") == (
         "query_error",
         "UNRECOGNIZED_FIELD",
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adpulse_sandbox.meta.businesses import AGENCY
 from adpulse_sandbox.meta.names import names_of
 from adpulse_sandbox.meta.parameters import WITHOUT_EFFECT
 from adpulse_sandbox.meta.report_request import REQUEST
@@ -91,6 +92,28 @@ def test_no_parameter_of_a_report_is_accepted_and_ignored(ask, lantern):
     assert ignored(ask, f"act_{lantern.id}/insights", OF_REPORT, parameters, REQUEST) == {}
 
 
+@pytest.mark.slow  # a node's report is read by the request that an account's is
+@pytest.mark.parametrize("kind", ["Campaign", "AdSet", "Ad"])
+def test_no_parameter_of_a_nodes_report_is_accepted_and_ignored(ask, lantern, kind):
+    path = {"Campaign": lantern.campaigns[0].id, "AdSet": lantern.ad_sets[1].id, "Ad": lantern.ads[2].id}[kind]  # with engaged views
+    by_day = {**OF_REPORT, "time_increment": "1"}  # a node may have a single ad, and no order
+
+    assert ignored(ask, f"{path}/insights", by_day, names_of("v25.0").nodes[kind].edges[REQUEST], REQUEST) == {"time_increment": ["1"]}
+
+
+@pytest.mark.parametrize("version", ["v26.0", "v27.0"])
+def test_the_parameters_that_a_newer_version_adds_are_neither_ignored(ask_newest, newest, version):
+    account, older = newest.world.account("Lantern Books"), names_of("v25.0")
+    added = {
+        kind: {name: parameter for name, parameter in node.edges[REQUEST].items() if name not in older.nodes[kind].edges[REQUEST]}
+        for kind, node in names_of(version).nodes.items()
+        if REQUEST in node.edges
+    }
+
+    assert added["AdAccount"]
+    assert ignored(ask_newest, f"act_{account.id}/insights", {**OF_REPORT, "version": version}, added["AdAccount"], REQUEST) == {}
+
+
 @pytest.mark.parametrize("kind", ["AdAccount", "Campaign", "AdSet", "Ad"])
 def test_no_parameter_of_an_edge_is_accepted_and_ignored(ask, lantern, kind):
     path = {
@@ -117,9 +140,23 @@ def test_no_parameter_of_the_users_permissions_is_accepted_and_ignored(ask):
     assert found == {"status": ["granted"]}
 
 
-@pytest.mark.parametrize("path", ["{account}/insights", "{account}/ads", "{ad}", "{account}", "me", "me/adaccounts"])
+@pytest.mark.parametrize("edge", ["owned_ad_accounts", "client_ad_accounts", "business_users"])
+def test_no_parameter_of_a_business_is_accepted_and_ignored(ask, edge):
+    parameters = names_of("v25.0").nodes["Business"].edges[edge]
+
+    assert ignored(ask, f"{AGENCY.id}/{edge}", {}, parameters, "edges", token="agency") == {}
+
+
+EVERY_KIND = (
+    "{account}/insights", "{account}/ads", "{account}/adcreatives", "{account}/activities", "{account}/customconversions", "{ad}",
+    "{account}", "me", "me/adaccounts", "me/businesses", f"{AGENCY.id}/owned_ad_accounts",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", EVERY_KIND)
 def test_a_parameter_that_nobody_knows_is_refused(ask, lantern, path):
-    answer = ask(path.format(account=f"act_{lantern.id}", ad=lantern.ads[0].id), token="varied", banana="1")
+    token = "agency" if "businesses" in path or path.startswith(AGENCY.id) else "varied"
+    answer = ask(path.format(account=f"act_{lantern.id}", ad=lantern.ads[0].id), token=token, banana="1")
 
     assert answer.json()["error"]["message"].startswith("adpulse sandbox does not serve the parameter banana of ")
 

@@ -1,9 +1,14 @@
 """Unmodified clients reach the sandbox under the platforms' own host names, and nothing else."""
 
+import contextlib
+import gc
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -119,6 +124,23 @@ def test_who_does_not_trust_the_authority_reads_nothing(session, monkeypatch):
 
     with pytest.raises(requests.exceptions.SSLError):
         session.get("https://graph.facebook.com/v25.0/me", timeout=30)
+
+
+def test_a_connection_that_ends_while_the_platform_still_answers_leaves_nothing_behind(session, proxy, caplog):
+    context = ssl.create_default_context(cafile=str(proxy.certificate))
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", urlsplit(proxy.url).port)) as plain:
+        plain.sendall(b"CONNECT googleads.googleapis.com:443 HTTP/1.1\r\n\r\n")
+        assert plain.recv(1024).startswith(b"HTTP/1.1 200")
+        with context.wrap_socket(plain, server_hostname="googleads.googleapis.com") as client:
+            client.recv(1)  # the platform's first frame, of which the rest is not read
+            with contextlib.suppress(ssl.SSLError):
+                client.unwrap()
+
+    session.get("https://graph.facebook.com/v25.0/me", timeout=30)  # after it, the proxy knows of the end of the first one
+    gc.collect()
+
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_stopped_proxy_has_freed_its_port_and_removed_its_certificate(sandbox):

@@ -1,5 +1,6 @@
 """The page about foreign clients is what their last run wrote, with the versions that are locked."""
 
+import fnmatch
 import re
 from pathlib import Path
 
@@ -28,10 +29,19 @@ def test_nothing_that_a_client_read_differs_from_the_truth():
 
 def test_every_refused_stream_has_a_reason():
     refused = [
-        (client, stream["stream"]) for client, result in RESULTS.items() for stream in result["streams"] if stream["result"] == "refused"
+        (client, stream["stream"], stream["says"])
+        for client, result in RESULTS.items()
+        for stream in result["streams"]
+        if stream["result"] == "refused"
     ]
 
-    assert [(client, stream) for client, stream in refused if not page.reason(client, stream)] == []
+    assert [stream for stream in refused if not page.reason(*stream)] == []
+
+
+def test_every_reason_for_a_gap_is_of_a_gap_that_a_client_met():
+    met = {gap for result in RESULTS.values() for gap in result["gaps"]}
+
+    assert [pattern for pattern in page.gaps() if not fnmatch.filter(met, pattern)] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(environments.HERE)))

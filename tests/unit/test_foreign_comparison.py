@@ -1,8 +1,13 @@
 """The comparison of foreign clients' rows finds a micro that differs."""
 
+import shutil
+from dataclasses import replace
+
+import duckdb
 import pytest
 from foreign.comparison import META, compared_ids, compared_numbers
-from foreign.rig import Rig
+from foreign.rig import ACCOUNTS, Rig
+from foreign.stored import synced
 
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.proxy import Proxy
@@ -11,7 +16,8 @@ from adpulse_sandbox.proxy import Proxy
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory):
     with Sandbox.start() as sandbox, Proxy(sandbox) as proxy:
-        yield Rig(sandbox=sandbox, proxy=proxy, folder=tmp_path_factory.mktemp("client"))
+        stored = synced(sandbox, tmp_path_factory.mktemp("adpulse"), ACCOUNTS[:1])
+        yield Rig(sandbox=sandbox, stored=stored, proxy=proxy, folder=tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture
@@ -57,6 +63,28 @@ def test_what_differs_from_the_truth_is_found(rig, rows, change):
     }[change]
 
     assert judged(rig, changed).result == "different"
+
+
+def test_a_micro_that_adpulse_stored_otherwise_is_found(rig, rows, tmp_path):
+    changed = shutil.copy(rig.stored.published, tmp_path / "changed.duckdb")
+    changed.chmod(0o600)
+    with duckdb.connect(changed) as warehouse:
+        of_row = [rows[0]["ad_id"], rows[0]["date_start"]]
+        warehouse.execute("UPDATE metric_facts SET spend = spend + 1 WHERE external_id = ? AND date = ?", of_row)
+
+    outcome = judged(replace(rig, stored=replace(rig.stored, published=changed)), rows)
+
+    assert outcome.result == "different"
+    assert outcome.says.startswith("1 of ")
+    assert "stored (" in outcome.says
+    assert "true (" not in outcome.says
+
+
+def test_an_entity_that_adpulse_did_not_store_is_found(rig):
+    ids = [campaign.id for campaign in rig.sandbox.world.account("Lantern Books").campaigns]
+    stored = replace(rig.stored, connections={rig.account: "another connection"})
+
+    assert compared_ids(replace(rig, stored=stored), "campaigns", "campaign", ids).result == "different"
 
 
 def test_ids_are_those_of_entities_that_are_neither_deleted_nor_archived(rig):
