@@ -115,6 +115,7 @@ def use_running_server(config: Settings) -> None:
     state = config.home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
+        os.environ.pop("PREFECT_API_KEY", None)  # Prefect Cloud's, which is not used
     if login := _login(config):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", login.get_secret_value())
     redact.protect_login(os.environ.get("PREFECT_API_AUTH_STRING", ""))
@@ -123,7 +124,7 @@ def use_running_server(config: Settings) -> None:
 
 def _login(config: Settings) -> SecretStr | None:
     """``user:password`` of the server that this process uses: the setting, or the home's own, which only a server here is shown."""
-    if "PREFECT_API_KEY" in os.environ:  # Prefect Cloud's; Prefect's client would show the password instead of it
+    if _cloud_key():
         return None
     is_own = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname in LOOPBACK_HOSTS
     return config.prefect_auth or (prefect_login.existing_login(config.home) if is_own else None)
@@ -150,9 +151,14 @@ def lets_anybody_in() -> bool:
         return False
 
 
+def _cloud_key() -> str | None:
+    """The key of Prefect Cloud, if it is what this process shows: Prefect's client prefers a password to it."""
+    return None if "PREFECT_API_AUTH_STRING" in os.environ else os.environ.get("PREFECT_API_KEY")
+
+
 def _asked_health(url: str) -> bool:
-    key = os.environ.get("PREFECT_API_KEY")  # Prefect Cloud says nothing about a workspace without it
-    headers = {"Authorization": f"Bearer {key}"} if key and "PREFECT_API_AUTH_STRING" not in os.environ else {}
+    key = _cloud_key()  # without it Prefect Cloud says nothing about a workspace
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         return requests.get(f"{url.rstrip('/')}/health", headers=headers, timeout=_HEALTH_TIMEOUT).ok
     except requests.RequestException:

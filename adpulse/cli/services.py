@@ -71,7 +71,6 @@ def _run_everything(config: "Settings", note: Callable[[str], None], hint: str |
         auth=config.prefect_auth,
         origins=config.prefect_origins,
     ) as server:
-        os.environ.pop("PREFECT_API_KEY", None)  # Prefect Cloud's, which the server here must not be shown
         os.environ.update(server.environment())
         use_running_server(config)
         import asyncio

@@ -1,5 +1,6 @@
 """The Prefect server asks for a password: its own, or the one of the setting."""
 
+import json
 import os
 import re
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from adpulse import orchestrator, prefect_login, redact
+from adpulse import orchestrator, prefect_login, private_file, redact
 from adpulse.errors import Usage
 from adpulse.settings import Settings
 from deployments import server
@@ -86,6 +87,16 @@ def test_every_process_of_ours_shows_the_password(tmp_path, monkeypatch):
     orchestrator.use_running_server(Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel")))
 
     assert os.environ["PREFECT_API_AUTH_STRING"] == "ops:sentinel"
+
+
+def test_a_key_of_prefects_cloud_keeps_no_command_from_the_server_of_adpulse_up(tmp_path, monkeypatch):
+    login, address = prefect_login.own_login(tmp_path).get_secret_value(), {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}
+    private_file.write(tmp_path / "prefect" / "server.json", json.dumps({"environment": address}))
+    monkeypatch.setenv("PREFECT_API_KEY", "pnu_of-a-cloud")
+
+    orchestrator.use_running_server(Settings(home=tmp_path))
+
+    assert (os.environ.get("PREFECT_API_AUTH_STRING"), os.environ.get("PREFECT_API_KEY")) == (login, None)
 
 
 def test_prefects_cloud_is_shown_its_key_and_not_the_password_of_a_server(tmp_path, monkeypatch):
