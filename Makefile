@@ -4,14 +4,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
 VENV2 := .venv-duckdb2
+VENV38 := .venv-prefect38
+VENV_NEWEST := .venv-newest
 JOBS ?= 3
 CLIENT ?= *
 SHOTS ?= build/screenshots
 STORAGE ?= tests/storage
 STAMP2 := $(VENV2)/.installed
+STAMP38 := $(VENV38)/.installed
+# The tests in which adpulse meets Prefect: its server and clients, deployments, workers, flows, private parts.
+PREFECT_TESTS := tests/e2e/test_prefect_server.py tests/e2e/test_end_to_end.py tests/e2e/test_workers.py tests/unit/test_prefect_process.py tests/unit/test_schedules.py tests/test_private_parts.py
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
+.PHONY: help venv demo test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -27,6 +32,10 @@ $(STAMP2): $(STAMP) requirements-duckdb2.lock
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV2)
 	$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV2)/bin/python requirements-duckdb2.lock && touch $@
 
+$(STAMP38): $(STAMP) requirements-prefect38.lock
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV38)
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV38)/bin/python requirements-prefect38.lock && $(BIN)/uv pip install -q --python $(VENV38)/bin/python --no-deps -e . && touch $@
+
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))
 
@@ -40,11 +49,19 @@ test-browser: venv ## the pages in Chromium (apt-get install chromium), two file
 test-duckdb2: $(STAMP2) ## the storage tests with DuckDB 2.0, and that 1.5 and 2.0 read each other's files (STORAGE=files for some of them)
 	$(VENV2)/bin/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile $(STORAGE)
 
+test-prefect38: $(STAMP38) ## what meets Prefect, with Prefect 3.8.8, its scheduler and workers
+	$(VENV38)/bin/python -m pytest -q -n 2 --dist loadfile --deselect "tests/test_private_parts.py::test_the_version_that_is_installed_and_locked_is_the_one_that_was_read[prefect]" $(PREFECT_TESTS)
+
+test-newest: venv ## the quick tests with the newest version of everything, whatever pyproject.toml allows; no gate (TESTS=files, PYTHON=3.13)
+	$(BIN)/uv venv -q --clear --python $(or $(PYTHON),$(BIN)/python) $(VENV_NEWEST)
+	$(BIN)/python tests/newest.py | $(BIN)/uv pip install -q --compile-bytecode --python $(VENV_NEWEST)/bin/python -r - && $(BIN)/uv pip install -q --python $(VENV_NEWEST)/bin/python --no-deps -e .
+	$(VENV_NEWEST)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+
 test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }
 	$(BIN)/python -m pytest -q -m foreign tests/foreign
 
-test-slow: venv test-duckdb2 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
+test-slow: venv test-duckdb2 test-prefect38 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
 	LONGER=8 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 audit: venv ## the locked dependencies against PyPI's advisories, which needs PyPI itself; what cannot be audited fails
@@ -65,10 +82,11 @@ meta-names: venv ## write the names that the sandbox's Graph API knows, from the
 proof: venv ## write docs/proof.md, what was shown where, from docs/proof.toml
 	$(BIN)/python docs/write_proof.py
 
-lock: venv ## renew the three lock files from pyproject.toml
+lock: venv ## renew the four lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) -c requirements.lock pyproject.toml - -o requirements-runtime.lock
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
+	cp requirements.lock requirements-prefect38.lock && $(LOCK) --overrides tests/prefect38.in --group dev pyproject.toml -o requirements-prefect38.lock
 
 lock-foreign: venv ## renew the locks of the foreign clients (CLIENT=tap-facebook: of one), to the newest that the files beside them allow
 	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done

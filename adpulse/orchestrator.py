@@ -5,6 +5,7 @@ Prefect is imported inside the functions, because it takes seconds and most comm
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 STALE, INSTALLATION = "adpulse.connections.stale", "adpulse.installation"
 """The event of connections that became stale, one for all of a sweep; and whose event it is."""
+
+_CLOUD = re.compile(r"https://api(?P<domain>(?:\.\w+)*\.prefect\.\w+)/api/accounts/(?P<account>[\w-]+)/workspaces/(?P<workspace>[\w-]+)/?")
+"""A workspace of Prefect Cloud, whose pages are on another host: ``default_ui_url`` of ``prefect.settings.models._defaults``, 3.9.1."""
 
 _ATTEMPTS = 3
 _TRUST_SECONDS = 2.0
@@ -85,7 +89,13 @@ def deployment_name(provider: Provider, group: Frequency | Lane) -> str:
 def pages_url() -> str | None:
     """Where a browser finds Prefect's pages, if this process knows a server: ``PREFECT_UI_URL``, or where its API is."""
     api = os.environ.get("PREFECT_API_URL")
-    return os.environ.get("PREFECT_UI_URL", api.removesuffix("/api")).rstrip("/") if api else None
+    return os.environ.get("PREFECT_UI_URL", _pages_of(api)).rstrip("/") if api else None
+
+
+def _pages_of(api: str) -> str:
+    if cloud := _CLOUD.fullmatch(api):
+        return "https://app{domain}/account/{account}/workspace/{workspace}".format(**cloud.groupdict())
+    return api.removesuffix("/api")
 
 
 def pages_link(config: Settings, place: str, now: datetime) -> str | None:
@@ -105,14 +115,18 @@ def use_running_server(config: Settings) -> None:
     state = config.home / "prefect" / "server.json"
     if "PREFECT_API_URL" not in os.environ and state.exists():
         os.environ.update(json.loads(state.read_text())["environment"])
+        os.environ.pop("PREFECT_API_KEY", None)  # Prefect Cloud's, which is not used
     if login := _login(config):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", redact.protect_login(login.get_secret_value()))
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", login.get_secret_value())
+    redact.protect_login(os.environ.get("PREFECT_API_AUTH_STRING", ""))
+    redact.protect(os.environ.get("PREFECT_API_KEY", ""))
 
 
 def _login(config: Settings) -> SecretStr | None:
     """``user:password`` of the server that this process uses: the setting, or the home's own, which only a server here is shown."""
-    host = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname
-    is_own = host in LOOPBACK_HOSTS and "PREFECT_API_KEY" not in os.environ
+    if _cloud_key():
+        return None
+    is_own = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname in LOOPBACK_HOSTS
     return config.prefect_auth or (prefect_login.existing_login(config.home) if is_own else None)
 
 
@@ -137,9 +151,16 @@ def lets_anybody_in() -> bool:
         return False
 
 
+def _cloud_key() -> str | None:
+    """The key of Prefect Cloud, if it is what this process shows: Prefect's client prefers a password to it."""
+    return None if "PREFECT_API_AUTH_STRING" in os.environ else os.environ.get("PREFECT_API_KEY")
+
+
 def _asked_health(url: str) -> bool:
+    key = _cloud_key()  # without it Prefect Cloud says nothing about a workspace
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        return requests.get(f"{url.rstrip('/')}/health", timeout=_HEALTH_TIMEOUT).ok
+        return requests.get(f"{url.rstrip('/')}/health", headers=headers, timeout=_HEALTH_TIMEOUT).ok
     except requests.RequestException:
         return False
 

@@ -1,7 +1,7 @@
 """Logs a browser in to Prefect's pages with a ticket of adpulse's pages: an ASGI middleware around Prefect's application.
 
 Prefect's pages keep the server's password in the browser's local storage of their origin, under ``prefect-password``, base64 as the
-``Authorization`` header has it, and send it with every request and WebSocket (``prefect/server/ui``, read in 3.8.8). The page that
+``Authorization`` header has it, and send it with every request and WebSocket (``prefect/server/ui``, read in 3.9.1). The page that
 answers a ticket puts it there and goes on to Prefect's pages.
 """
 

@@ -10,7 +10,7 @@ _SECONDS = 2.0
 def flush() -> None:
     """Send waiting logs and events for at most two seconds each, and drop the rest.
 
-    At exit Prefect waits for each of its queues without a limit (``_QueueServiceBase._at_exit``, 3.8.8): a server that accepts
+    At exit Prefect waits for each of its queues without a limit (``_QueueServiceBase._at_exit``, 3.9.1): a server that accepts
     connections and does not answer would keep the process from ending.
     """
     for service in (APILogWorker, EventsWorker):

@@ -2,7 +2,7 @@
 
 Prefect answers requests of any page. Its CORS setting is ``*`` by default, the CSRF middleware's refusal carries
 ``Access-Control-Allow-Origin: *``, and its WebSockets look at no ``Origin`` (``prefect.server.api.server``, ``.middleware`` and
-``prefect.server.utilities.subscriptions``, read in 3.8.8). Any page that a user visits could read the runs and start deployments.
+``prefect.server.utilities.subscriptions``, read in 3.9.1). Any page that a user visits could read the runs and start deployments.
 """
 
 import re

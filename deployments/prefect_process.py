@@ -1,6 +1,6 @@
 """A Prefect server in this process: what ``prefect server start`` runs, restricted to pages of its own origins.
 
-It also prevents two problems of Prefect 3.8's server on SQLite, which runs on one event loop, with its connections in threads:
+It also prevents two problems of the Prefect server (3.8 and 3.9) on SQLite, which runs on one event loop, with its connections in threads:
 
 - Python collects garbage in whatever thread allocates, so usually in the loop's; and freeing a forgotten SQLite statement waits for
   its connection, which may be waiting for the write lock of another transaction, whose next statement only the stopped loop could
@@ -74,7 +74,7 @@ def serve() -> None:
     """Serve at the address of Prefect's settings until SIGINT or SIGTERM.
 
     Prefect's command builds the application inside and lets nobody wrap it, so this is its foreground part again
-    (``prefect.cli._server_utils`` of 3.8.8) from what Prefect and uvicorn document. The port is taken before the database is touched.
+    (``prefect.cli._server_utils`` of 3.9.1) from what Prefect and uvicorn document. The port is taken before the database is touched.
     """
     api = get_current_settings().server.api
     application: ASGIApp = create_app(final=True)

@@ -140,7 +140,9 @@ def test_every_suppression_of_a_checker_says_why():
     assert bare == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-runtime.lock", "requirements-duckdb2.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-runtime.lock", "requirements-duckdb2.lock", "requirements-prefect38.lock"]
+)
 def test_the_lock_names_no_address(name):
     lock = (ROOT / name).read_text()
 

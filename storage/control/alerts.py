@@ -199,5 +199,5 @@ def _event(alert: Alert, answer: Answer) -> Event:
     return Event(type=EventType.DATA_ALERT, workspace_id=alert.workspace_id, data={"alert_id": alert.id, "alert": alert.name, **result})
 
 
-def _view(row: Row[Any]) -> Alert:
+def _view(row: Row[*tuple[Any, ...]]) -> Alert:
     return Alert(**{name: getattr(row, name) for name in Alert.__dataclass_fields__})

@@ -122,7 +122,7 @@ class Bulk:
             ]
 
 
-def _locked(session: Session, choice: Choice) -> Sequence[Row[Any]]:
+def _locked(session: Session, choice: Choice) -> Sequence[Row[*tuple[Any, ...]]]:
     """The chosen connections, ordered by name and locked until the transaction ends.
 
     Raises:
@@ -139,16 +139,16 @@ def _locked(session: Session, choice: Choice) -> Sequence[Row[Any]]:
     return rows
 
 
-def _update(session: Session, rows: Sequence[Row[Any]], **values: Any) -> None:
+def _update(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], **values: Any) -> None:
     if rows:
         session.execute(update(ConnectionRow).where(ConnectionRow.id.in_([row.id for row in rows])).values(**values))
 
 
-def _done(row: Row[Any], outcome: Outcome, *, reason: str | None = None, run_id: str | None = None) -> Done:
+def _done(row: Row[*tuple[Any, ...]], outcome: Outcome, *, reason: str | None = None, run_id: str | None = None) -> Done:
     return Done(connection_id=row.id, name=row.name, provider=Provider(row.provider), outcome=outcome, reason=reason, run_id=run_id)
 
 
-def _skipped(row: Row[Any], wanted: ConnectionStatus) -> Done:
+def _skipped(row: Row[*tuple[Any, ...]], wanted: ConnectionStatus) -> Done:
     """The outcome for a connection that has the wanted status already, or cannot get it."""
     if row.status == wanted:
         return _done(row, Outcome.UNCHANGED)

@@ -19,7 +19,7 @@ _PLAIN = tuple(name for name in Connection.__dataclass_fields__ if name not in _
 """Fields that equal a column, by name and type."""
 
 
-def connection_of(row: Row[Any]) -> Connection:
+def connection_of(row: Row[*tuple[Any, ...]]) -> Connection:
     """The frozen connection of a row."""
     return connection_from(columns(row))
 

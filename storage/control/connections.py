@@ -331,14 +331,14 @@ def resolve(session: Session, condition: ColumnElement[bool], resolution: str, n
     return session.execute(update(RunRow).where(condition, is_letter()).values(resolved_at=now, resolution=resolution)).rowcount
 
 
-def _view(row: Row[Any], warnings: Sequence[ConnectionWarning]) -> ConnectionView:
+def _view(row: Row[*tuple[Any, ...]], warnings: Sequence[ConnectionWarning]) -> ConnectionView:
     values = columns(row)
     names = tuple(sorted(values["labels"].split(labels.SEPARATOR))) if values["labels"] else ()
     converted: dict[str, Any] = {"labels": names, "sync_status": SyncStatus(values["sync_status"]), "warnings": tuple(warnings)}
     return ConnectionView(connection=connection_from(values), **converted, **{name: values[name] for name in _SAME})
 
 
-def _size_of(row: Row[Any]) -> Size:
+def _size_of(row: Row[*tuple[Any, ...]]) -> Size:
     pages = PageSizes(report=row.report_page, walk=row.walk_page)
     counts = {name: getattr(row, name) for name in ("ads", "campaigns", "asset_groups", "delivering_ads", "delivering_campaigns")}
     return Size(page_sizes=pages, **counts)

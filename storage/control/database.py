@@ -60,7 +60,7 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(reads=True)
 
 
-def columns(row: Row[Any]) -> dict[str, Any]:
+def columns(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """A row's values by column name. Reading them one by one from the row takes ten times as long."""
     return dict(zip(row._fields, row, strict=True))
 

@@ -121,7 +121,7 @@ def _unknown() -> NotFound:
     return NotFound("There is no such grant any more: it was used, or is older than an hour. Give the credential again.")
 
 
-def _grant(row: Row[tuple[object, ...]]) -> Grant:
+def _grant(row: Row[*tuple[object, ...]]) -> Grant:
     return Grant(
         id=row.id,
         workspace_id=row.workspace_id,

@@ -152,6 +152,6 @@ class ApiKeys:
         return _key(row) if row else None
 
 
-def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+def _key(row: Row[*tuple[object, ...]]) -> ApiKey:
     values = {field: getattr(row, field) for field in ApiKey.__dataclass_fields__}
     return ApiKey(**values | {"role": Role(values["role"])})

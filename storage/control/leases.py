@@ -139,7 +139,7 @@ class Leases:
             log.exception("the failed claim of connection %s could not be stored", connection_id)
 
     @staticmethod
-    def _move_on(session: Session, claimed: Sequence[Row[Any]], now: datetime) -> None:
+    def _move_on(session: Session, claimed: Sequence[Row[*tuple[Any, ...]]], now: datetime) -> None:
         """Move connections that were due to the next slot of their grid."""
         for row in claimed:
             if row.next_due_at is not None and row.next_due_at <= now:
@@ -177,7 +177,7 @@ class Leases:
             key=lambda row: (row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, row.last_sync_completed_at is not None),
         )
 
-    def _open_runs(self, session: Session, rows: Sequence[Row[Any]], owner: str, lane: Lane) -> list[Lease]:
+    def _open_runs(self, session: Session, rows: Sequence[Row[*tuple[Any, ...]]], owner: str, lane: Lane) -> list[Lease]:
         """Lease each connection's open run, or begin one.
 
         A requested run stays on demand until one of its legs has read today's numbers; until then its ``started_at`` is empty.

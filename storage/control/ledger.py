@@ -73,12 +73,12 @@ class Ledger:
         """How many scheduled connections share an account's hour, by key; accounts with a single one are missing."""
         account = [ConnectionRow.provider, ConnectionRow.external_id]
         scheduled = (ConnectionRow.status == ConnectionStatus.ACTIVE.value) & (ConnectionRow.sync_frequency != Frequency.MANUAL.value)
-        query = select(*account, func.count()).where(scheduled).group_by(*account).having(func.count() > 1)
+        query = select(*account, func.count().label("connections")).where(scheduled).group_by(*account).having(func.count() > 1)
         if key is not None:
             provider, _, external_id = key.partition(":")
             query = query.where(ConnectionRow.provider == provider, ConnectionRow.external_id == external_id)
         with reading(self._engine).connect() as session:
-            return {f"{provider}:{external_id}": count for provider, external_id, count in session.execute(query)}
+            return {f"{row.provider}:{row.external_id}": row.connections for row in session.execute(query)}
 
     def limit(self, key: str) -> AccountLimit:
         """How many calls the account may make now: the lowest limit of its connections, in any workspace."""
@@ -98,7 +98,7 @@ class Ledger:
         lowest = session.execute(self._lowest().where(of_account)).one()
         return self._as_limit(provider, lowest.per_hour, lowest.full_access)
 
-    def _lowest(self, *columns: InstrumentedAttribute[str]) -> Select[Any]:
+    def _lowest(self, *columns: InstrumentedAttribute[str]) -> Select[*tuple[Any, ...]]:
         """The lowest limit of connections, and whether the apps of all of them have full access; both null where there is none."""
         per_hour = func.min(func.coalesce(ConnectionRow.calls_per_hour, self._limit)).label("per_hour")
         full_access = func.min(case((ConnectionRow.full_access, 1), else_=0)).label("full_access")

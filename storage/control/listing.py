@@ -68,7 +68,7 @@ def labelled(label: str) -> ColumnElement[bool]:
     return ConnectionRow.id.in_(select(ConnectionLabelRow.connection_id).where(ConnectionLabelRow.label == label))
 
 
-def ordered(query: Select[Any], order: Order = Order.NAME, after: Place | None = None) -> Select[Any]:
+def ordered(query: Select[*tuple[Any, ...]], order: Order = Order.NAME, after: Place | None = None) -> Select[*tuple[Any, ...]]:
     """A query of connections in this order, starting after a place."""
     # The id makes the order total, so a page that starts after a place skips and repeats nothing.
     keys = (*_KEYS[order], ConnectionRow.name, ConnectionRow.id)

@@ -131,7 +131,7 @@ def store(session: Session, messages: Sequence[tuple[str, Event]], now: datetime
     return [str(row["id"]) for row in rows]
 
 
-def events_of_leg(connection: Connection, run: Row[Any], restated: Restated | None) -> list[Event]:
+def events_of_leg(connection: Connection, run: Row[*tuple[Any, ...]], restated: Restated | None) -> list[Event]:
     """The events of a leg that was just settled. ``run`` is the run's row after the leg."""
     new = []
     job = events.about(connection) | {"job_id": run.id}
@@ -246,7 +246,7 @@ def _is_pending() -> ColumnElement[bool]:
     return DeliveryRow.state == bindparam("pending", DeliveryState.PENDING.value, literal_execute=True)
 
 
-def _view(row: Row[Any]) -> Delivery:
+def _view(row: Row[*tuple[Any, ...]]) -> Delivery:
     enums: dict[str, Any] = {"event": EventType(row.event), "state": DeliveryState(row.state)}
     same = {name: getattr(row, name) for name in Delivery.__dataclass_fields__ if name not in enums}
     return Delivery(**enums, **same)

@@ -96,7 +96,7 @@ class Overview:
     def _calls(self, session: Session, keys: list[str]) -> dict[str, int]:
         within = CallRow.at >= self._clock.now() - WINDOW
         query = select(CallRow.key, func.count()).where(CallRow.key.in_(keys), within).group_by(CallRow.key)
-        return dict(session.execute(query).tuples().all())
+        return dict(session.execute(query).all())
 
 
 def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:
@@ -126,4 +126,4 @@ def _letters(session: Session, ids: list[str]) -> dict[str, int]:
     query = (
         select(RunRow.connection_id, func.count()).where(RunRow.connection_id.in_(ids), is_letter()).group_by(RunRow.connection_id)
     )  # fmt: skip
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

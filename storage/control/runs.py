@@ -383,7 +383,7 @@ def _lost(run_id: str) -> LeaseLost:
     return LeaseLost(f"The lease of run {run_id} was lost: its connection was claimed again, or the lease was given back.")
 
 
-def run_view(row: Row[Any]) -> RunView:
+def run_view(row: Row[*tuple[Any, ...]]) -> RunView:
     """The run of a row."""
     values = columns(row)
     enums: dict[str, Any] = {"state": RunState(values["state"]), "lane": Lane(values["lane"]), "parts": Parts(values["parts"])}

@@ -56,7 +56,7 @@ class Staleness:
         """
         wanted = {connection_id: _rounded(interval) for connection_id, interval in intervals.items()}
         with reading(self._engine).connect() as session:
-            stored = dict(session.execute(select(ConnectionRow.id, ConnectionRow.paced_seconds)).tuples().all())
+            stored = dict(session.execute(select(ConnectionRow.id, ConnectionRow.paced_seconds)).all())
         # Most passes change nothing, and cost no write transaction.
         changed = sorted(name for name in wanted.keys() & stored.keys() if wanted[name] != stored[name])
         if changed:

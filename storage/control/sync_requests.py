@@ -27,7 +27,9 @@ class Ticket:
     created: bool
 
 
-def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: bool, now: datetime, real: datetime) -> dict[str, Ticket]:
+def request(
+    session: Session, rows: Sequence[Row[*tuple[Any, ...]]], parts: Parts, *, force: bool, now: datetime, real: datetime
+) -> dict[str, Ticket]:
     """Request a sync of each connection; an open run serves the request, extended to what is requested now.
 
     The connections must be locked and active. ``force`` makes the days of the lookback window due, so that the next plan reads
@@ -55,7 +57,7 @@ def request(session: Session, rows: Sequence[Row[Any]], parts: Parts, *, force: 
     return tickets
 
 
-def _widen(session: Session, runs: Sequence[Row[Any]], parts: Parts, *, force: bool) -> None:
+def _widen(session: Session, runs: Sequence[Row[*tuple[Any, ...]]], parts: Parts, *, force: bool) -> None:
     """Queue postponed and failed runs again at once, and extend runs that would read only a part of what is requested."""
     changes: tuple[tuple[list[str], dict[str, Any]], ...] = (
         (
@@ -70,7 +72,7 @@ def _widen(session: Session, runs: Sequence[Row[Any]], parts: Parts, *, force: b
             session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(**values))
 
 
-def _queued(row: Row[Any], ticket: Ticket, parts: Parts, *, force: bool, real: datetime) -> dict[str, Any]:
+def _queued(row: Row[*tuple[Any, ...]], ticket: Ticket, parts: Parts, *, force: bool, real: datetime) -> dict[str, Any]:
     return {
         "id": ticket.run_id,
         "connection_id": row.id,

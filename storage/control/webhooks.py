@@ -247,6 +247,6 @@ def _events_column(events: Sequence[EventType]) -> str:
     return json.dumps([event.value for event in SUBSCRIBABLE if event in events])
 
 
-def _view(row: Row[Any]) -> Webhook:
+def _view(row: Row[*tuple[Any, ...]]) -> Webhook:
     converted: dict[str, Any] = {"format": Format(row.format), "events": tuple(EventType(name) for name in json.loads(row.events))}
     return Webhook(**converted, **{name: getattr(row, name) for name in Webhook.__dataclass_fields__ if name not in converted})

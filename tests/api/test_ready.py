@@ -16,15 +16,18 @@ from adpulse import orchestrator
 from adpulse.api import pools
 from storage.control.leader import SWEEP, TERM
 
+CLOUD = "/api/accounts/a-1/workspaces/w-2"
+
 
 class _Health(BaseHTTPRequestHandler):
-    """Answers as a Prefect server's health check does."""
+    """Answers as the health check of a Prefect server does, and that of a workspace in Prefect Cloud to who shows its key."""
 
     asked: list[str]
 
     def do_GET(self):
         self.asked.append(self.path)
-        self.send_response(200 if self.path == "/api/health" else 404)
+        in_cloud = self.path == f"{CLOUD}/health" and self.headers["Authorization"] == "Bearer pnu_sentinel"
+        self.send_response(200 if in_cloud or self.path == "/api/health" else 404)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -54,6 +57,14 @@ def test_it_is_ready_while_database_prefect_and_a_worker_are_there(ask, prefect)
 
     assert [(each.status_code, each.json()) for each in answers] == [(200, {"status": "ok"})] * 5
     assert prefect == ["/api/health"]  # the answer counts for some seconds
+
+
+@pytest.mark.usefixtures("worker", "prefect")
+def test_a_workspace_in_prefects_cloud_is_asked_with_its_key(ask, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", os.environ["PREFECT_API_URL"].replace("/api", CLOUD))
+    monkeypatch.setenv("PREFECT_API_KEY", "pnu_sentinel")
+
+    assert ask("GET", "/readyz").status_code == 200
 
 
 @pytest.mark.usefixtures("installation")

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 import requests
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.schedules import IntervalSchedule
 from running import Running, processes_of
 
 from adpulse.model import RunState
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.slow  # an installation of its own; who gets the lock: 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox.start() as running:
+    with Sandbox.start(extra=3) as running:
         yield running
 
 
@@ -71,6 +74,35 @@ def test_after_a_kill_the_next_one_ends_what_is_left_and_works(running):
     assert start_ticks(server) != left
     assert "Stopping the prefect-server that a killed predecessor left." in running.printed
     assert run.state is RunState.DONE
+
+
+def test_what_an_operator_made_of_schedules_in_prefect_lasts_over_a_restart(running):
+    running.connect("Corner Store 1", frequency="5min")
+    running.connect("Corner Store 2", frequency="10min")
+    running.until(lambda: _schedule("meta-5min").active and _schedule("meta-10min").active)
+    with get_client(sync_client=True) as client:
+        paused, changed = (client.read_deployment_by_name(f"meta-sync/{name}") for name in ("meta-5min", "meta-10min"))
+        client.update_deployment_schedule(paused.id, paused.schedules[0].id, active=False)
+        client.update_deployment_schedule(changed.id, changed.schedules[0].id, schedule=IntervalSchedule(interval=timedelta(minutes=20)))
+
+    code = running.stop()
+    running.start()
+    running.connect("Corner Store 3", frequency="hourly")
+    running.until(lambda: _schedule("meta-hourly").active)  # so the new worker's sweep has gone through all schedules
+    running.until(lambda: "meta-10min" in running.cli("status")[1])
+    status = running.cli("status")[1]
+
+    assert code == 0
+    assert not _schedule("meta-5min").active
+    assert (_schedule("meta-10min").active, _schedule("meta-10min").schedule.interval) == (True, timedelta(minutes=20))
+    assert "The schedule of meta-5min was paused in Prefect" in status
+    assert "The schedule of meta-10min was changed in Prefect: it runs every 20 min." in status
+
+
+def _schedule(deployment):
+    with get_client(sync_client=True) as client:
+        (schedule,) = client.read_deployment_by_name(f"meta-sync/{deployment}").schedules
+    return schedule
 
 
 def test_of_two_that_start_in_the_same_instant_one_lives(tmp_path, sandbox, prefect_home):

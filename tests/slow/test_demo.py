@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from running import Running, processes_of
 
@@ -19,9 +21,11 @@ ROOT = Path(__file__).parent.parent.parent
 NEWCOMER = f"""
 if ! adpulse connections | grep -q Sakura
 then adpulse workspace create Acme && adpulse connect meta --workspace Acme --account {create().account("Sakura Tea").id} --frequency manual
-fi && adpulse sync "Sakura Tea" --wait
+fi && adpulse sync "Sakura Tea" --wait && adpulse status && adpulse analytics Acme
 """
-"""What somebody types in a second terminal: a workspace and a connection unless they are there, and a sync."""
+"""What somebody types in a second terminal: a workspace and a connection unless they are there, a sync, and where the numbers are."""
+
+README_QUERY = re.search(r"```sql\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
 
 
 @pytest.mark.timeout(600)
@@ -42,27 +46,30 @@ def test_the_demo_holds_what_it_shows_and_leaves_nothing_running(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.timeout(600)
-def test_the_line_that_up_prints_with_a_sandbox_makes_a_second_terminal_work_and_sigterm_ends_all_of_it(tmp_path):
+@pytest.mark.timeout(1200)
+def test_a_newcomer_has_numbers_by_what_the_readme_says_and_sigterm_ends_all_of_it(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ADPULSE_", "PREFECT_"))}
     for _ in range(2):  # the second time with what is there
         command = [sys.executable, "-m", "adpulse", "up", "--sandbox"]
         with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
-            printed = []
-            for line in up.stdout:
-                printed.append(line)
-                if line.startswith("Ready"):
-                    break
-            (hint,) = (line for line in printed if line.startswith("In a second terminal: "))
-            shell = f"{hint.removeprefix('In a second terminal: ').strip()} && adpulse workspace list --json"
-            second = subprocess.run(
-                ["/bin/sh", "-c", f"{shell}; {NEWCOMER}"], cwd="/", capture_output=True, text=True, timeout=200, check=False
-            )
-            up.send_signal(signal.SIGTERM)
-            up.communicate(timeout=90)
+            try:
+                printed = []
+                for line in up.stdout:
+                    printed.append(line)
+                    if line.startswith("Ready"):
+                        break
+                (hint,) = (line for line in printed if line.startswith("In a second terminal: "))
+                shell = f"{hint.removeprefix('In a second terminal: ').strip()} && adpulse workspace list --json; {NEWCOMER}"
+                second = subprocess.run(["/bin/sh", "-c", shell], cwd="/", capture_output=True, text=True, timeout=500, check=False)
+            finally:
+                up.send_signal(signal.SIGTERM)
+                up.communicate(timeout=90)
 
         assert second.returncode == 0, second.stdout + second.stderr
         assert "no change" in second.stdout or "rows changed" in second.stdout
+        file = second.stdout.splitlines()[-1].removeprefix("Acme").strip()
+        with duckdb.connect(file, read_only=True) as copy:
+            assert copy.execute(README_QUERY).fetchall() != []
         assert processes_of(tmp_path) == []
 
 

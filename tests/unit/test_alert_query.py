@@ -161,7 +161,7 @@ def test_a_child_that_breaks_off_in_the_middle_of_its_answer_is_told(published, 
 
 
 def test_a_child_whose_parent_died_ends_by_itself():
-    request = {"published": None, "query": "SELECT 1", "rows": 1, "seconds": 1, "memory_limit": "256MB", "address_space": 1 << 30}
+    request = {"published": "none.duckdb", "query": "SELECT 1", "rows": 1, "seconds": 1, "memory_limit": "256MB", "address_space": 1 << 30}
     program = "import runpy, sys, time; runpy.run_path(sys.argv[1])['main'](); time.sleep(3600)"
     done = subprocess.run(
         [sys.executable, "-c", program, str(alert_query._CHILD)], input=json.dumps(request), capture_output=True, text=True, check=False

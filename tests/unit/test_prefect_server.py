@@ -1,12 +1,14 @@
 """The Prefect server asks for a password: its own, or the one of the setting."""
 
+import json
 import os
 import re
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
-from adpulse import orchestrator, prefect_login, redact
+from adpulse import orchestrator, prefect_login, private_file, redact
 from adpulse.errors import Usage
 from adpulse.settings import Settings
 from deployments import server
@@ -85,3 +87,49 @@ def test_every_process_of_ours_shows_the_password(tmp_path, monkeypatch):
     orchestrator.use_running_server(Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel")))
 
     assert os.environ["PREFECT_API_AUTH_STRING"] == "ops:sentinel"
+
+
+def test_a_key_of_prefects_cloud_keeps_no_command_from_the_server_of_adpulse_up(tmp_path, monkeypatch):
+    login, address = prefect_login.own_login(tmp_path).get_secret_value(), {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}
+    private_file.write(tmp_path / "prefect" / "server.json", json.dumps({"environment": address}))
+    monkeypatch.setenv("PREFECT_API_KEY", "pnu_of-a-cloud")
+
+    orchestrator.use_running_server(Settings(home=tmp_path))
+
+    assert (os.environ.get("PREFECT_API_AUTH_STRING"), os.environ.get("PREFECT_API_KEY")) == (login, None)
+
+
+def test_prefects_cloud_is_shown_its_key_and_not_the_password_of_a_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2")
+    monkeypatch.setenv("PREFECT_API_KEY", "pnu_sentinel")
+    config = Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel"))
+
+    orchestrator.use_running_server(config)
+
+    assert "PREFECT_API_AUTH_STRING" not in os.environ
+    assert orchestrator.pages_link(config, "/runs", datetime.now(UTC)) == "https://app.prefect.cloud/account/a-1/workspace/w-2/runs"
+
+
+@pytest.mark.parametrize(
+    ("api", "pages"),
+    [
+        ("http://127.0.0.1:4200/api", "http://127.0.0.1:4200"),
+        ("https://prefect.example.com/teams/api", "https://prefect.example.com/teams"),
+        ("https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2", "https://app.prefect.cloud/account/a-1/workspace/w-2"),
+        ("https://api.stg.prefect.dev/api/accounts/a-1/workspaces/w-2/", "https://app.stg.prefect.dev/account/a-1/workspace/w-2"),
+    ],
+)
+def test_links_lead_to_the_pages_of_a_server_and_of_a_workspace_in_the_cloud(monkeypatch, api, pages):
+    monkeypatch.setenv("PREFECT_API_URL", api)
+
+    assert orchestrator.pages_url() == pages
+
+
+@pytest.mark.parametrize(("variable", "text"), [("PREFECT_API_KEY", "pnu_of-a-cloud"), ("PREFECT_API_AUTH_STRING", "ops:of-another")])
+def test_what_the_environment_shows_to_another_server_is_kept_out_of_logs(tmp_path, monkeypatch, variable, text):
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.com/api")
+    monkeypatch.setenv(variable, text)
+
+    orchestrator.use_running_server(Settings(home=tmp_path))
+
+    assert redact.redact(f"it is {text}") in ("it is [redacted]", "it is ops:[redacted]")

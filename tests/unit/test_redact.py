@@ -70,7 +70,8 @@ except ValueError:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert "Traceback" in done.stderr
-    assert done.stderr.count("[redacted]") == 2
+    assert "token [redacted]\n" in done.stderr
+    assert "ValueError: url?access_token=[redacted]\n" in done.stderr
     assert SENTINEL not in done.stderr
 
 
