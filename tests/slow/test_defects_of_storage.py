@@ -1,0 +1,9 @@
+"""Defects planted in ``storage/``; see planted.py."""
+
+import pytest
+from slow.planted import assert_caught, defects_of
+
+
+@pytest.mark.parametrize("defect", defects_of("storage"))
+def test_defect_is_caught(product, defect):
+    assert_caught(product, defect)
