@@ -10,6 +10,7 @@ from adpulse.probe.verdicts import Verdict
 EITHER_IS_RIGHT = {
     "reports take the filter of every status, `DELETED` too",
     "reports list deleted ads that delivered",
+    "the account's activities tell of deleted campaigns",
     "a page may have 5,000 rows",
     "`spend` in a currency without decimals has none",
     "the type of `me` for a System User",
