@@ -10,6 +10,8 @@ from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
 from adpulse.planner.completeness import DayLevel, ReadDay
 
@@ -309,8 +311,50 @@ def unknown_views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]
     yield "completeness", dict.fromkeys(METRICS, count), dict.fromkeys(METRICS, 1)
 
 
+def estimated(workspace: Any, build: Any) -> Iterator[Look]:
+    """A day that is over: amounts in another currency, and what it ends at by days of which half, or all, had come by then."""
+    connection = build.connection(timezone="UTC")
+    midnight = (build.now + timedelta(days=1)).replace(hour=0, minute=0)
+    workspace.sync(build.noted(build.ads(VALUE), connection=connection, now=midnight), connections=[connection])
+    rates = [{"date": build.today, "currency": currency, "per_euro": Decimal(2)} for currency in (connection.currency, OTHER_CURRENCY)]
+    schema = pa.schema([("date", pa.date32()), ("currency", pa.string()), ("per_euro", pa.decimal128(18, 8))])
+    workspace.warehouse.store_rates(pa.Table.from_pylist(rates, schema=schema))
+    days = [(build.today - timedelta(days=40 + number), CAME[number % 2]) for number in range(28)]
+    rows = [
+        f"('c1', '{day}', '{name}', {age}, {delta})"
+        for day, came in days
+        for name in ADDITIVE
+        for age, delta in ((0, came), (5, FINAL - came))
+    ]
+    workspace.command(f"INSERT INTO followed_days VALUES {', '.join(rows)}")
+    with workspace.reading() as ask:
+        yield from estimates(ask)
+
+
+OTHER_CURRENCY, FINAL, CAME = "CHF", 4 * MICROS, (2 * MICROS, 4 * MICROS)
+
+
+def estimates(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
+    """The views of what ``estimated`` left."""
+    row = dict(zip(METRICS, in_units(VALUE), strict=True))
+    for currency in ("USD", OTHER_CURRENCY):
+        ((*converted,),) = ask(f"SELECT {COLUMNS} FROM daily_in('{currency}') WHERE level = 'ad'")
+        yield f"daily_in {currency}", dict(zip(METRICS, converted, strict=True)), row
+    ratio = 2 * FINAL / sum(CAME)
+    low, high = sorted((FINAL - ratio * came) / (ratio * came) ** 0.5 for came in CAME)
+    ended: dict[str, Any] = dict.fromkeys(METRICS)
+    for name in {*ADDITIVE} - {"profit"}:
+        unit = 1 if METRICS[name].unit is Unit.COUNT else 1 / MICROS
+        expected = ratio * float(row[name])
+        ended[name] = tuple(round(expected + bound * (expected * unit) ** 0.5, 2) for bound in (low, 0, high))
+    for level in ("account", "campaign"):
+        rows = ask(f"SELECT metric, low, expected, high FROM expected_final WHERE level = '{level}'")
+        seen = {name: tuple(round(float(bound), 2) for bound in bounds) for name, *bounds in rows}
+        yield f"expected_final, {level}", dict.fromkeys(METRICS) | seen, ended
+
+
 PARTS = {
-    "analysis.sql": (changes, unknown),
+    "analysis.sql": (changes, unknown, estimated),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split, split_conversions, unknown),
     "diff_metrics.sql": (changes, vanishing),
