@@ -8,11 +8,13 @@ rates" and public programs that read the files, 2026.
 
 import csv
 import io
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from adpulse.errors import Usage
 
@@ -20,10 +22,12 @@ RATE_DAYS = 5
 """A rate counts on its own day and on so many days after it: no bank sets one on weekends and holidays."""
 
 _LARGEST = Decimal(10**9)
+_LONGEST = 19
 _UNIT = Decimal("0.00000001")
 _FILE_SIZE = 100_000_000
-_CODE = 3
-"""Letters of a currency."""
+_CODE = re.compile("[A-Z]{3}")
+_DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
+EURO = "EUR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,15 @@ def read_rates(content: bytes) -> list[Rate]:
     Raises:
         Usage: it is no such file, or a value in it is no date or no rate; the message has the line.
     """
-    lines = csv.reader(io.StringIO(_text(content)))
-    head = [name.strip() for name in next(lines, [])]
+    try:
+        lines = [*csv.reader(io.StringIO(_text(content)))]
+    except csv.Error as error:
+        raise Usage(f"The file is no CSV: {error}.") from None
+    head = [name.strip() for name in lines[0]] if lines else []
     currencies = head[1:-1] if head and not head[-1] else head[1:]
-    if head[:1] != ["Date"] or not currencies or not all(len(code) == _CODE and code.isalpha() and code.isupper() for code in currencies):
+    if head[:1] != ["Date"] or not currencies or not all(_CODE.fullmatch(code) for code in currencies) or EURO in currencies:
         raise Usage('This is no file of the European Central Bank\'s reference rates: its first line must begin with "Date,USD,".')
-    rates = [rate for number, line in enumerate(lines, 2) if line for rate in _of_line(number, line, currencies)]
+    rates = [rate for number, line in enumerate(lines[1:], 2) if line for rate in _of_line(number, line, currencies)]
     if not rates:
         raise Usage("The file has no rates.")
     if len({(rate.date, rate.currency) for rate in rates}) < len(rates):
@@ -56,20 +63,27 @@ def read_rates(content: bytes) -> list[Rate]:
 
 def _text(content: bytes) -> str:
     if zipfile.is_zipfile(io.BytesIO(content)):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            files = [file for file in archive.infolist() if file.filename.endswith(".csv")]
-            if len(files) != 1 or files[0].file_size > _FILE_SIZE:
-                raise Usage("The archive must have one CSV file, of at most 100 MB.")
-            content = archive.read(files[0])
+        content = _unpacked(content)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Usage("The file is no text.") from None
 
 
+def _unpacked(content: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [file for file in archive.infolist() if file.filename.endswith(".csv")]
+            if len(files) != 1 or files[0].file_size > _FILE_SIZE:
+                raise Usage("The archive must have one CSV file, of at most 100 MB.")
+            return archive.read(files[0])
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # an archive with a password is a RuntimeError
+        raise Usage(f"The archive cannot be read: {error}.") from None
+
+
 def _of_line(number: int, line: list[str], currencies: list[str]) -> Iterator[Rate]:
     day, *values = (value.strip() for value in line)
-    if len(values) - len(currencies) not in (0, 1):
+    if len(values) < len(currencies) or any(values[len(currencies) :]):
         raise Usage(f"Line {number} has {len(values)} rates for {len(currencies)} currencies.")
     of_day = _day(number, day)
     for currency, value in zip(currencies, values, strict=False):
@@ -87,10 +101,7 @@ def _day(number: int, text: str) -> date:
 
 
 def _rate(number: int, currency: str, text: str) -> Decimal:
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        rate = Decimal(0)
-    if not (rate.is_finite() and _UNIT <= rate < _LARGEST):
+    rate = Decimal(text).quantize(_UNIT) if _DECIMAL.fullmatch(text) and len(text) <= _LONGEST else Decimal(0)
+    if not 0 < rate < _LARGEST:
         raise Usage(f"Line {number}: '{text}' is no rate of {currency}.")
-    return rate.quantize(_UNIT)
+    return rate

@@ -124,9 +124,12 @@ def use_running_server(config: Settings) -> None:
 
 def _login(config: Settings) -> SecretStr | None:
     """``user:password`` of the server that this process uses: the setting, or the home's own, which only a server here is shown."""
+    url = os.environ.get("PREFECT_API_URL", "")
+    if config.prefect_auth and not _CLOUD.fullmatch(url):  # a key that is left in the environment is not for this server
+        return config.prefect_auth
     if _cloud_key():
         return None
-    is_own = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname in LOOPBACK_HOSTS
+    is_own = urlsplit(url).hostname in LOOPBACK_HOSTS
     return config.prefect_auth or (prefect_login.existing_login(config.home) if is_own else None)
 
 

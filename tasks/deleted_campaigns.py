@@ -136,7 +136,7 @@ def _ids(rows: pa.Table) -> frozenset[str]:
 
 def _stage(app: App, lease: Lease, connection: Connection, search: DeletedSearch, answers: Sequence[FetchResult]) -> None:
     """Search, and stage what was found: totals first, so that a worker's death in between loses none."""
-    fetched_at, slot = app.clock.now(), app.slot(lease, _FETCH.heat)
+    fetched_at, slot = app.clock.now(), app.slot(lease, answers[0].fetch.heat)  # its calls are those of what it adds to
     days = [day for answer in answers for day in answer.days]
     request = MetricsRequest(kind=FetchKind.CAMPAIGNS, heat=_FETCH.heat, since=min(days), until=max(days))
     found = _found(app.warnings, lease, lambda: app.client(connection).deleted_campaigns(connection, request, search, slot))

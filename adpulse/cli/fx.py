@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adpulse.cli.webhooks import OfWorkspace
+from adpulse.errors import Usage
 
 fx = typer.Typer(help="Exchange rates, for accounts of several currencies in one.", no_args_is_help=True)
 
@@ -34,5 +35,7 @@ def import_file(
 
     context = app()
     chosen = [context.workspaces.get_or_only(workspace)] if workspace else context.workspaces.all()
+    if not chosen:
+        raise Usage("There is no workspace yet. Connect an account first: adpulse connect")
     for imported in import_rates(context.warehouse, file.read_bytes(), chosen):
         typer.echo(f"{imported.workspace.name}: {imported.changed} rates are new or changed. Days after {imported.until} have none yet.")

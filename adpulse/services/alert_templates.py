@@ -56,7 +56,9 @@ SELECT date AS day, account FROM sums WHERE date > today - 30 AND so_far > {boun
 _STEPS = """, steps AS (
     SELECT
         a.id, a.account, a.fresh_until, p.known_at,
-        p.{metric} > lag(p.{metric}, 1, 0) OVER (PARTITION BY p.connection_id, p.date ORDER BY p.known_at) AS grew
+        -- What is unknown may have grown, and is compared with nothing.
+        p.{metric} IS NULL
+        OR p.{metric} > coalesce(lag(p.{metric} IGNORE NULLS) OVER (PARTITION BY p.connection_id, p.date ORDER BY p.known_at), 0) AS grew
     FROM accounts a
     JOIN intraday_points p ON p.connection_id = a.id
 )"""

@@ -124,6 +124,8 @@ _OF_RELATION: Mapping[tuple[str, str], str] = {
     ("expected_final", "expected"): "What the value is expected to end at: units of the connection's currency, or a count; an estimate",
     ("expected_final", "days"): "How many followed days it is computed from",
     ("expected_final", "level"): "account or campaign",
+    **dict.fromkeys((("fx", "currency"), ("fx_rates", "currency")), "The currency that the rate is of, ISO 4217"),
+    ("fx", "rate_date"): "The day of the exchange rate, at most 5 days before; of EUR itself the same day",
     ("fx", "date"): "The day on which the rate counts",
     ("fx_rates", "date"): "The day of the rate",
     ("pacing", "spend"): "Spend of the day so far, in units of the connection's currency",

@@ -100,3 +100,17 @@ def test_a_condition_on_the_accounts_leaves_others_out(told, template):
 def test_a_bound_that_is_none_is_refused(template, bound):
     with pytest.raises(Usage):
         filled(template, bound)
+
+
+def test_conversions_that_are_unknown_are_no_lack_of_them(new_workspace, build):
+    workspace, query = new_workspace(), filled("no-conversion", "4").query
+    for generation, hours in ((1, 5), (2, 0)):
+        row, now = {"conversions": UNIT, "spend": generation * UNIT}, build.now - timedelta(hours=hours)
+        workspace.sync(build.noted(build.ads(row, at=now), build.totals(row, at=now), generation=generation, now=now))
+    workspace.warehouse.publish(min_interval_seconds=0)
+    lacking = read(workspace.published, query).num_rows
+
+    workspace.command("UPDATE intraday_points SET conversions = NULL WHERE spend = 2000000")
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    assert (lacking, read(workspace.published, query).num_rows) == (1, 0)

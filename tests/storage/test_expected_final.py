@@ -76,3 +76,10 @@ def test_a_metric_that_was_not_followed_has_no_row(workspace, followed):
     followed()
 
     assert of(workspace, metric="spend") == of(workspace, metric="profit") == []
+
+
+def test_days_from_before_another_mapping_say_nothing_of_what_it_counts(workspace, followed, build):
+    followed()
+    workspace.command(f"UPDATE connections SET mapping_since = '{build.now - DAY}'")
+
+    assert of(workspace) == []

@@ -95,12 +95,13 @@ class Search:
 
 
 def search_deleted(search: DeletedSearch, calls: DeletedCalls) -> Search:
-    """Ask for campaigns, those that are stored first, until the calls of the search are used up."""
+    """Ask for campaigns until the calls of the search are used up: first those that are new, as many known ones could take every call."""
     result, left = Search(), min(search.calls, DELETED_CAMPAIGN_CALLS)
     campaigns = list(search.known)
     if search.since and left:
         left -= 1
-        campaigns += [campaign for campaign in campaigns_in(calls.activities()) if campaign not in (*search.known, *search.listed)]
+        new = [campaign for campaign in campaigns_in(calls.activities()) if campaign not in (*search.known, *search.listed)]
+        campaigns = [*new, *campaigns]
     for campaign in campaigns:
         if left < 1 + (campaign not in search.settled):
             break

@@ -5,9 +5,9 @@ columns. ``additive`` are those that may be added up, of these ``exact`` and ``f
 ``base`` the metrics of the answer with the numbers, ``movable`` those that come in either, ``optional`` those that a stored row may lack,
 ``unknowable`` those that may be null in a leaf's row, ``money`` amounts. ``profit`` is computed from other metrics. ``conversion_bits``
 are the bits of the metrics that count conversions, ``delivery_bits`` those of the others, ``mapped_bits`` those of metrics that a mapping
-decides. ``gone`` are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` are the names
-of the additive metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign. ``rate_days`` are the days on
-which an exchange rate counts after its own.
+decides. ``gone`` are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` and
+``mapped_names`` are the names of such metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign.
+``rate_days`` are the days on which an exchange rate counts after its own.
 """
 
 from collections.abc import Iterable
@@ -56,6 +56,7 @@ def _environment() -> Environment:
         "exact": [metric for metric in metrics if metric.additive and not metric.fractional],
         "base": [metric for metric in metrics if not (metric.split or metric.movable or metric is PROFIT)],
         "movable": [metric for metric in metrics if metric.movable],
+        "mapped_names": ", ".join(literal(metric.name) for metric in metrics if metric.mapped),
         "mapped_bits": sum(metric.bit for metric in metrics if metric.mapped),
         "unknowable": [metric for metric in metrics if metric.unknowable],
         "optional": [metric for metric in metrics if not metric.required],

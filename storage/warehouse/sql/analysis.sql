@@ -226,6 +226,9 @@ WITH young AS (
         sum(f.delta)::DOUBLE AS final
     FROM young y
     JOIN followed_days f ON f.connection_id = y.connection_id AND f.metric <> '{{ profit.name }}'
+    JOIN connections c ON c.id = y.connection_id
+    -- Days from before the mapping came in as another one counted.
+    WHERE f.metric NOT IN ({{ mapped_names }}) OR coalesce(f.date >= (c.mapping_since AT TIME ZONE c.timezone)::DATE, true)
     GROUP BY ALL
     HAVING seen > 0
 ), ratios AS (
@@ -293,7 +296,8 @@ SELECT date, 'EUR', 1, date
 FROM days;
 
 -- The rows of daily with all amounts in one currency, such as daily_in('EUR'): an estimate, by the rates of fx. Amounts are null where fx has
--- no rate, and as they are in daily where the account has that currency itself. account_currency is the account's, fx_rate the factor.
+-- no rate, as of a currency that nobody knows, and as they are in daily where the account has that currency itself. account_currency is
+-- the account's, fx_rate the factor, rate_date the day of the older of the two rates.
 CREATE OR REPLACE MACRO daily_in(reporting_currency) AS TABLE
 WITH factors AS (
     SELECT
