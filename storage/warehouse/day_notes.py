@@ -20,7 +20,7 @@ def compare_days(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]
         "day_owners", pa.table([pa.array(owners, pa.string()), pa.array(zones, pa.string())], names=["connection_id", "timezone"])
     )
     warehouse.register("writing", pa.table([pa.array(sorted(writing), pa.string())], names=["connection_id"]))
-    return warehouse.execute(query("diff_days")).to_arrow_table().cast(READ_DAY_SCHEMA)
+    return warehouse.sql(query("diff_days")).to_arrow_table().cast(READ_DAY_SCHEMA)
 
 
 def compare_gaps(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]) -> pa.Table:
@@ -30,4 +30,4 @@ def compare_gaps(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch]
         return GAP_CHANGE_SCHEMA.empty_table()
     warehouse.register("gap_notes", pa.concat_tables(gap_rows(owner, gaps) for owner, gaps in noted))
     warehouse.register("gap_owners", pa.table([pa.array([owner for owner, _ in noted], pa.string())], names=["connection_id"]))
-    return warehouse.execute(query("diff_gaps")).to_arrow_table().cast(GAP_CHANGE_SCHEMA)
+    return warehouse.sql(query("diff_gaps")).to_arrow_table().cast(GAP_CHANGE_SCHEMA)

@@ -2,8 +2,7 @@
 
 The comparison is SQL over Arrow (``sql/diff_*.sql``); this module prepares the answers for it and splits the result
 into one :class:`RunChanges` per run. It only reads: the same code runs against a read-only warehouse and, for a
-workspace without one, against an empty one in memory. Its statements run by ``execute``: ``sql`` would plan each twice, for its
-relation and for its rows.
+workspace without one, against an empty one in memory.
 """
 
 from collections import Counter
@@ -142,7 +141,7 @@ def missing_entities(warehouse: duckdb.DuckDBPyConnection, run: RunFetch) -> lis
         warehouse.register("answer", _metric_answers([run], kind))
         warehouse.register("refused", _refused([run], kind))
         warehouse.register("coverage", coverage_table([run], kind))
-        for level, external_id, campaign, ad_set, deleted_parent in warehouse.execute(query("missing_entities", table=table)).fetchall():
+        for level, external_id, campaign, ad_set, deleted_parent in warehouse.sql(query("missing_entities", table=table)).fetchall():
             entity = MissingEntity(
                 level=Level(level), external_id=external_id, campaign_id=campaign, ad_set_id=ad_set, deleted_parent_status=deleted_parent
             )
@@ -188,7 +187,7 @@ def _leaf_answers(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch
     unknown = [run.connection_id for run in batch if run.conversions_may_be_unknown]
     for name, connections in (("split_conversions", by_kind), ("unknown_conversions", unknown)):
         warehouse.register(name, pa.table([pa.array(connections, pa.string())], names=["connection_id"]))
-    whole = warehouse.execute(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
+    whole = warehouse.sql(query("complete_leaves")).to_arrow_table().select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
     by_run = [(run, whole.filter(pc.equal(whole["connection_id"], run.connection_id))) for run in batch]
     return _numbered(pa.concat_tables([with_profit(rows, run.gross_margin) for run, rows in by_run]))
 
@@ -240,7 +239,7 @@ def _compare_entities(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunF
         warehouse.register("answer", answer)
         warehouse.register("walks", walks)
         warehouse.register("refused", _refused_entities(batch))
-        entities = warehouse.execute(query("diff_entities")).to_arrow_table().cast(ENTITY_SCHEMA)
+        entities = warehouse.sql(query("diff_entities")).to_arrow_table().cast(ENTITY_SCHEMA)
     warehouse.register("entities_next", entities)
     return entities
 
@@ -259,7 +258,7 @@ def _compare_names(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetc
         rows += merged.num_rows
         if rows >= ROWS_AT_ONCE or run is batch[-1]:
             warehouse.register("names_answer", pa.concat_tables(answers))
-            changes.append(warehouse.execute(query("diff_names")).to_arrow_table().cast(NAME_CHANGE_SCHEMA))
+            changes.append(warehouse.sql(query("diff_names")).to_arrow_table().cast(NAME_CHANGE_SCHEMA))
             answers, rows = [], 0
     return pa.concat_tables(changes)
 
@@ -297,16 +296,16 @@ def _compare_metrics(
     refused = _refused(batch, *sorted(_ANSWERED_BY[kind]))
     warehouse.register("refused", refused)
     if refused.num_rows:
-        answer = warehouse.execute(query("answer_accepted")).to_arrow_table()
+        answer = warehouse.sql(query("answer_accepted")).to_arrow_table()
         warehouse.register("answer", answer)
     remapped = [(run.connection_id, day) for run in batch for day in sorted(run.remapped)]
     warehouse.register("remapped", pa.Table.from_pylist([dict(zip(_DAY_KEY, pair, strict=True)) for pair in remapped], schema=_DAY_SCHEMA))
     warehouse.register("coverage", coverage_table(batch, kind))
     warehouse.register("answered_days", _answered_days(batch, _ANSWERED_BY[kind]))
-    keys = Counter[str](dict(warehouse.execute(query("answer_keys")).fetchall()))
+    keys = Counter[str](dict(warehouse.sql(query("answer_keys")).fetchall()))
     if keys.total() < answer.num_rows:
-        warehouse.register("answer", warehouse.execute(query("answer_last")).to_arrow_table())
-    changes = warehouse.execute(query("diff_metrics", table=_TABLES[kind])).to_arrow_table()
+        warehouse.register("answer", warehouse.sql(query("answer_last")).to_arrow_table())
+    changes = warehouse.sql(query("diff_metrics", table=_TABLES[kind])).to_arrow_table()
     changed = Counter[str](changes.filter(changes["answered"])["connection_id"].to_pylist())
     return changes.select(METRIC_CHANGE_SCHEMA.names).cast(METRIC_CHANGE_SCHEMA), _KeyCounts(keys=keys, changed=changed)
 
@@ -325,7 +324,7 @@ def _compare_remainders(
     warehouse.register("totals_next", totals)
     warehouse.register("refused", _holding(batch))
     warehouse.register("at_new_margin", at_new_margin(warehouse, "unreported", REMAINDER_SCHEMA, margins))
-    return warehouse.execute(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
+    return warehouse.sql(query("diff_unreported")).to_arrow_table().select(REMAINDER_SCHEMA.names).cast(REMAINDER_SCHEMA)
 
 
 def _compare_account(
@@ -351,7 +350,7 @@ def _compare_account(
     warehouse.register("account_next", account)
     warehouse.register("refused", _refused(batch, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT))
     warehouse.register("at_new_margin", at_new_margin(warehouse, "not_by_campaign", ACCOUNT_REMAINDER_SCHEMA, margins))
-    rows = warehouse.execute(query("diff_not_by_campaign")).to_arrow_table()
+    rows = warehouse.sql(query("diff_not_by_campaign")).to_arrow_table()
     return rows.select(ACCOUNT_REMAINDER_SCHEMA.names).cast(ACCOUNT_REMAINDER_SCHEMA)
 
 

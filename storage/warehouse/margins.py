@@ -18,7 +18,7 @@ def new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch])
     """The margins of connections whose stored rows were computed with another margin."""
     margins = {run.connection_id: run.gross_margin.quantize(MARGIN_UNIT) for run in batch}
     warehouse.register("margins", pa.table([list(margins), list(margins.values())], schema=_SCHEMA))
-    changed = warehouse.execute(query("new_margins")).fetchall()
+    changed = warehouse.sql(query("new_margins")).fetchall()
     warehouse.register(
         "remargined", pa.table([pa.array([connection_id for (connection_id,) in changed], pa.string())], names=["connection_id"])
     )
@@ -28,5 +28,5 @@ def new_margins(warehouse: duckdb.DuckDBPyConnection, batch: Sequence[RunFetch])
 def at_new_margin(warehouse: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, margins: Mapping[str, Decimal]) -> pa.Table:
     """The stored rows of each connection with a new margin, recomputed at that margin."""
     select = f"SELECT {', '.join(schema.names)} FROM {table} WHERE connection_id = ?"  # noqa: S608 - our own names
-    stored = {connection_id: warehouse.execute(select, [connection_id]).to_arrow_table().cast(schema) for connection_id in margins}
+    stored = {connection_id: warehouse.sql(select, params=[connection_id]).to_arrow_table().cast(schema) for connection_id in margins}
     return pa.concat_tables([schema.empty_table(), *(with_profit(rows, margins[connection_id]) for connection_id, rows in stored.items())])

@@ -23,7 +23,7 @@ def merge(
         Ids of the runs whose changes are in the warehouse now.
     """
     warehouse.register("runs", runs_table(pending))
-    before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.execute(query("runs_before")).fetchall()}
+    before = {run_id: (applied, outdated) for run_id, applied, outdated in warehouse.sql(query("runs_before")).fetchall()}
     applied = {run_id for run_id, (is_applied, _) in before.items() if is_applied}
     pending = [run for run in pending if not any(before.get(run.run_id, ()))]
     while pending:
@@ -89,7 +89,7 @@ def _register(warehouse: duckdb.DuckDBPyConnection, name: str, tables: list[pa.T
 
 def _write_remainders(warehouse: duckdb.DuckDBPyConnection, pending: Sequence[RunChanges]) -> None:
     """The history first: it says which metrics differ from the stored row."""
-    warehouse.register("remapped_days", warehouse.execute(query("remapped_days")).to_arrow_table())
+    warehouse.register("remapped_days", warehouse.sql(query("remapped_days")).to_arrow_table())
     if _register(warehouse, "remainders", [run.unreported for run in pending]).num_rows:
         of_campaign = {"campaign": "c.campaign_id", "same_campaign": " AND u.campaign_id = c.campaign_id"}
         warehouse.execute(query("insert_remainder_changes", table="unreported", changes="remainders", **of_campaign))

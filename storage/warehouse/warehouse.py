@@ -147,7 +147,7 @@ class Warehouse:
     def campaign_totals(self, connection_id: str, days: Sequence[date]) -> pa.Table:
         """The stored totals of campaigns on these days: METRIC_SCHEMA rows."""
         values = {"connection_id": connection_id, "days": list(days)}
-        rows = self._read(lambda warehouse: warehouse.execute(query("campaign_totals"), values).to_arrow_table())
+        rows = self._read(lambda warehouse: warehouse.sql(query("campaign_totals"), params=values).to_arrow_table())
         return rows.select(METRIC_SCHEMA.names).cast(METRIC_SCHEMA)
 
     def leaves_by_campaign(self, connection_id: str) -> dict[str, int | None]:
