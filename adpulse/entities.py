@@ -31,5 +31,8 @@ class EntitiesAnswer(NamedTuple):
     refused: pa.Table = refused_table.SCHEMA.empty_table()
 
 
-GONE_STATUSES = ("DELETED", "REMOVED", "GONE")
-"""Statuses of entities that no longer report; GONE is ours: absent from a complete walk."""
+GONE = "GONE"
+"""Our own status: absent from a complete walk, or unknown to the platform by its id."""
+
+GONE_STATUSES = ("DELETED", "REMOVED", GONE)
+"""Statuses of entities that no longer report."""

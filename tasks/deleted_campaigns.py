@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from adpulse.bootstrap import App
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import GONE_STATUSES
+from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import RateLimited
 from adpulse.fetch_result import FetchResult
@@ -31,9 +31,8 @@ log = logging.getLogger(__name__)
 
 _COMPARED = [metric.name for metric in METRICS.values() if metric.additive and metric is not PROFIT]
 _FETCH = Fetch(kind=FetchKind.DELETED_CAMPAIGNS, heat=Heat.HOT, cost=0)
+_KEY = ["external_id", "date"]
 _A_DAY = timedelta(days=1)
-_GONE = "GONE"
-"""Our word for what the last walk did not list: whether it was deleted is not known by that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +59,13 @@ def read_deleted_campaigns(app: App, lease: Lease, connection: Connection) -> No
     if not is_due and all(account[day].fetch.heat is Heat.HOT for day in days):
         return
     warehouse = app.warehouse(connection.workspace_id)
-    beside = _beside(warehouse.campaign_totals(connection.id, days), answers)
-    difference = _difference(days, _rows(account, days), pa.concat_tables([_rows(answers, days), beside]))
+    listed = _rows(answers, days)
+    beside = _beside(warehouse.campaign_totals(connection.id, days), listed)
+    difference = _difference(days, _rows(account, days), pa.concat_tables([listed, beside]))
     if not difference.days:
         return
-    listed = _ids(_rows(answers, days))
     statuses = warehouse.campaign_statuses(connection.id)
-    search = _search(connection, statuses, beside, listed, difference, calls=calls_left(app.ledger, connection))
+    search = _search(connection, statuses, beside, _ids(listed), difference, calls=calls_left(app.ledger, connection))
     _stage(app, lease, connection, search if is_due else replace(search, since=None), [answers[day] for day in days])
 
 
@@ -86,11 +85,9 @@ def _rows(answers: dict[date, FetchResult], days: Sequence[date]) -> pa.Table:
     return pa.concat_tables(each)
 
 
-def _beside(stored: pa.Table, answers: dict[date, FetchResult]) -> pa.Table:
-    """The stored totals of campaigns that the answers leave out."""
-    keys = set(zip(*(_rows(answers, sorted(answers))[name].to_pylist() for name in ("external_id", "date")), strict=True))
-    left = [key not in keys for key in zip(*(stored[name].to_pylist() for name in ("external_id", "date")), strict=True)]
-    return stored.filter(pa.array(left, pa.bool_()))
+def _beside(stored: pa.Table, listed: pa.Table) -> pa.Table:
+    """The stored totals of campaigns and days that the answers leave out."""
+    return stored.join(listed.select(_KEY), keys=_KEY, join_type="left anti").select(stored.column_names).cast(stored.schema)
 
 
 def _difference(days: Sequence[date], account: pa.Table, campaigns: pa.Table) -> _Difference:
@@ -124,7 +121,8 @@ def _search(
     unlisted = frozenset(status for level, status in connection.filters.left_out if level == Level.CAMPAIGN)
     gone = sorted((campaign for campaign, status in statuses.items() if status in unlisted), reverse=True)
     known = [campaign for campaign in dict.fromkeys((*sorted(_ids(beside)), *gone)) if campaign not in listed]
-    settled = frozenset(campaign for campaign in known if statuses.get(campaign) in GONE_STATUSES and statuses[campaign] != _GONE)
+    deleted = {*GONE_STATUSES} - {GONE}  # what a walk did not list need not be deleted
+    settled = frozenset(campaign for campaign in known if statuses.get(campaign) in deleted)
     since = datetime.combine(difference.days[0] - _A_DAY, time(), UTC) if difference.more else None
     living = frozenset(campaign for campaign, status in statuses.items() if status not in unlisted) - frozenset(known)
     return DeletedSearch(known=known, settled=settled, listed=listed | living, unlisted_statuses=unlisted, since=since, calls=calls)

@@ -16,11 +16,6 @@ def register(cli: typer.Typer) -> None:
     cli.add_typer(fx, name="fx")
 
 
-@fx.callback()
-def _group() -> None:
-    """Exchange rates, for accounts of several currencies in one."""
-
-
 @fx.command("import")
 def import_file(
     file: Annotated[

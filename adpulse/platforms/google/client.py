@@ -25,7 +25,7 @@ from google.auth.transport.requests import Request
 from adpulse.clock import Clock
 from adpulse.conversion_types import ConversionTypes
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
+from adpulse.entities import ENTITY_SCHEMA, GONE, EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
 from adpulse.metrics_request import MetricsRequest
@@ -137,7 +137,7 @@ class GoogleClient:
             ids = [entity.external_id for entity in absent if entity.level is level]
             rows = self._entities(connection, level, ids, slot).rows
             unknown = sorted(set(ids) - set(rows["external_id"].to_pylist()))
-            tables += [rows, status_rows(connection.id, {(level, external_id): "GONE" for external_id in unknown})]
+            tables += [rows, status_rows(connection.id, {(level, external_id): GONE for external_id in unknown})]
         return pa.concat_tables(tables)
 
     def deleted_campaigns(self, connection: Connection, request: MetricsRequest, search: DeletedSearch, slot: CallSlot) -> DeletedCampaigns:  # noqa: ARG002 - nothing to ask

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import GONE_STATUSES
+from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import AccountRefused, BadRequest, ObjectGone
 from adpulse.metrics_request import MetricsRequest
@@ -119,7 +119,7 @@ def _is_unlisted(campaign: str, search: DeletedSearch, calls: DeletedCalls, resu
     """Whether the campaign is one that reports leave out; what it is called is noted."""
     row = calls.node(campaign)
     if row is None:
-        result.statuses[campaign] = "GONE"
+        result.statuses[campaign] = GONE
         return False
     if row.get("effective_status") not in (*GONE_STATUSES, *search.unlisted_statuses):
         return False
@@ -132,7 +132,7 @@ def campaigns_in(activities: Iterable[object]) -> list[str]:
 
     Which text a deletion has is documented nowhere, so it decides the order alone.
     """
-    about = [(external_id, _tells_of_deletion(row)) for row, external_id in _of_campaigns(activities)]
+    about = [(external_id, tells_of_deletion(row)) for row, external_id in _of_campaigns(activities)]
     return list(dict.fromkeys(external_id for external_id, _ in sorted(about, key=lambda event: not event[1])))
 
 
@@ -144,5 +144,6 @@ def _of_campaigns(activities: Iterable[object]) -> Iterator[tuple[Row, str]]:
                 yield row, external_id
 
 
-def _tells_of_deletion(row: Row) -> bool:
+def tells_of_deletion(row: Row) -> bool:
+    """Whether an activity is about something that was deleted."""
     return "delet" in f"{row.get('event_type')} {row.get('extra_data')}".lower()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adpulse.entities import GONE_STATUSES
+from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS
@@ -65,7 +65,7 @@ class Lookup:
                 self._calls_left -= 1
                 row = calls.node(level, external_id)
                 if row is None:
-                    self.statuses[level, external_id] = "GONE"
+                    self.statuses[level, external_id] = GONE
                 elif row.get("effective_status") in GONE_STATUSES:
                     self.rows[level, external_id] = row
 

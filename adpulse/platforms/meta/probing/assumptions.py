@@ -7,6 +7,7 @@ from typing import Any
 
 from adpulse.currencies import WITHOUT_MINOR_UNIT
 from adpulse.metrics import MICROS
+from adpulse.platforms.meta.deleted import tells_of_deletion
 from adpulse.platforms.meta.metrics import read
 from adpulse.platforms.meta.probing import windows
 from adpulse.platforms.meta.probing.allowed import ALLOWED
@@ -137,7 +138,7 @@ def _deletions(transcript: Transcript) -> Judgement:
     rows = rows_of(transcript[Kind.ACTIVITIES])
     if rows is None:
         return seen("the account's changes cannot be read, so campaigns deleted before the first sync have no name")
-    deletions = sum("delet" in f"{row.get('event_type')} {row.get('extra_data')}".lower() for row in rows)
+    deletions = sum(map(tells_of_deletion, rows))
     return seen(f"{deletions} of {len(rows)} changes tell of a deletion") if deletions else undecided("no change tells of a deletion")
 
 
