@@ -133,20 +133,20 @@ def _ids(rows: pa.Table) -> frozenset[str]:
 
 
 def _stage(app: App, lease: Lease, connection: Connection, search: DeletedSearch, answers: Sequence[FetchResult]) -> None:
-    """Search, and stage what was found: totals first, so that a worker's death in between loses none."""
+    """Search, and stage the answer: totals first, so that a worker's death in between loses none."""
     fetched_at, slot = app.clock.now(), app.slot(lease, answers[0].fetch.heat)  # its calls are those of what it adds to
     days = [day for answer in answers for day in answer.days]
     request = MetricsRequest(kind=FetchKind.CAMPAIGNS, heat=_FETCH.heat, since=min(days), until=max(days))
-    found = _found(app.warnings, lease, lambda: app.client(connection).deleted_campaigns(connection, request, search, slot))
-    if found is None:
+    deleted = _answer(app.warnings, lease, lambda: app.client(connection).deleted_campaigns(connection, request, search, slot))
+    if deleted is None:
         return
-    if found.totals:
+    if deleted.totals:
         for answer in {answer.fetch.label: answer for answer in answers}.values():
-            app.staging.write(lease.run_id, _with(answer, found.totals))
-    app.staging.write(lease.run_id, FetchResult(fetch=_FETCH, fetched_at=fetched_at, table=found.entities))
+            app.staging.write(lease.run_id, _with(answer, deleted.totals))
+    app.staging.write(lease.run_id, FetchResult(fetch=_FETCH, fetched_at=fetched_at, table=deleted.entities))
 
 
-def _found(warnings: ConnectionWarnings, lease: Lease, read: Callable[[], DeletedCampaigns]) -> DeletedCampaigns | None:
+def _answer(warnings: ConnectionWarnings, lease: Lease, read: Callable[[], DeletedCampaigns]) -> DeletedCampaigns | None:
     try:
         return optional(warnings, lease, _FETCH, read)
     except RateLimited as full:
@@ -156,13 +156,13 @@ def _found(warnings: ConnectionWarnings, lease: Lease, read: Callable[[], Delete
         return None
 
 
-def _with(answer: FetchResult, found: MetricsAnswer) -> FetchResult:
+def _with(answer: FetchResult, deleted: MetricsAnswer) -> FetchResult:
     """The campaigns' totals with those of the deleted ones, on its days."""
-    merged = MetricsAnswer.merged([MetricsAnswer(answer.table, answer.names, answer.refused), _of_days(found, answer.days)])
+    merged = MetricsAnswer.merged([MetricsAnswer(answer.table, answer.names, answer.refused), _of_days(deleted, answer.days)])
     return replace(answer, table=merged.rows, names=merged.names, refused=merged.refused)
 
 
-def _of_days(found: MetricsAnswer, days: Sequence[date]) -> MetricsAnswer:
+def _of_days(deleted: MetricsAnswer, days: Sequence[date]) -> MetricsAnswer:
     of_days = pa.array(days, pa.date32())
-    tables = {name: table.filter(pc.is_in(table["date"], of_days)) for name, table in (("rows", found.rows), ("refused", found.refused))}
-    return found._replace(**tables)
+    rows, refused = (table.filter(pc.is_in(table["date"], of_days)) for table in (deleted.rows, deleted.refused))
+    return deleted._replace(rows=rows, refused=refused)
