@@ -86,7 +86,7 @@ class Hour:
         share = half if self.first_sync else max(HOT_SHARE, self.limit * HOT_SHARE // 180)
         beside_walk = max(available - self.costs.full_walk, half) if self.walk_due else available
         day = min(cost_of_days(self.costs, 1), CALLS_PER_LEG)
-        others = day + (max(day, self._lookup) if self._lookup else 0)
+        others = day + max(day, self._lookup)
         return max(0, min(share, available - others, beside_walk))
 
     @property

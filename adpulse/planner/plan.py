@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import chain
 
 from adpulse.holes import HoleKey
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
@@ -82,12 +83,13 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     blocked: set[Heat] = set()
     calls_left = account.older_calls
     days = _Days(account=account, begun=ages.parts)
-    for piece in _due(now, account, ages, missing, days):
+    due, spare = _due(now, account, ages, missing, days), _spare(now, account, ages, days)
+    for piece, is_spare in chain(((piece, False) for piece in due), ((piece, True) for piece in spare)):
         cost, heat = sum(fetch.cost for fetch in piece), piece[0].heat
         older = heat is not Heat.HOT and piece[0].kind.has_dates
         if heat in blocked or (older and blocked & {Heat.COLD, Heat.BACKFILL}):
             continue
-        waits = room.waits(now, piece)
+        waits = room.waits(now, piece, is_spare=is_spare)
         if waits is None and older and not _in_its_leg(account, heat, cost, calls_left):
             waits = (now, "older days go on in the background")
         if waits is not None:
@@ -143,7 +145,7 @@ def _due_soon(now: datetime, account: Account, ages: PartitionAges) -> int:
     later = replace(account, on_demand=False)
     days = _Days(account=later, begun=ages.parts)
     due = _due(now, later, ages, missing_days(now, account.connection, ages), days)
-    return sum(fetch.cost for piece in due for fetch in piece if fetch.heat is not Heat.HOT)
+    return sum(fetch.cost for piece in chain(due, _spare(now, later, ages, days)) for fetch in piece if fetch.heat is not Heat.HOT)
 
 
 def _unread(now: datetime, account: Account, ages: PartitionAges) -> Unread:
@@ -210,9 +212,8 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     hot = list(_hot(now, account, ages, days))
     yield from hot
     requested = {(fetch.kind, day) for piece in hot for fetch in piece for day in fetch.days}
-    holes = [(kind, day) for kind, day in due_holes(now, account.connection, ages) if (kind, day) not in requested]
-    oldest = account.connection.today(now) - DAY * FIRST_SYNC_DAYS
-    yield from _holes(now, account, ages, days, [hole for hole in holes if hole[1] > oldest])
+    holes = [hole for hole in due_holes(now, account.connection, ages) if hole not in requested and not _is_of_history(now, account, hole)]
+    yield from _holes(now, account, ages, days, holes)
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     older = partial(_older, now, account, ages, days)
@@ -220,10 +221,23 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     for kind, span in refused_spans(now, account.connection, ages, account.longest):
         yield (_fetch(account, kind, Heat.COLD, span),)
     yield from older(spans(missing, account.longest), Heat.BACKFILL)
+
+
+def _spare(now: datetime, account: Account, ages: PartitionAges, days: "_Days") -> Iterator[tuple[Fetch, ...]]:
+    """What is read beyond what keeps the lookback fresh, most urgent first. It leaves room for the other connections of the account."""
+    if account.parts is Parts.ENTITIES or account.size.ads is None:
+        return
+    older = partial(_older, now, account, ages, days)
     yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
     yield from _account_totals(now, account, ages)
     # A history may have many: they come after everything that keeps the lookback fresh.
-    yield from _holes(now, account, ages, days, [hole for hole in holes if hole[1] <= oldest])
+    holes = [hole for hole in due_holes(now, account.connection, ages) if _is_of_history(now, account, hole)]
+    yield from _holes(now, account, ages, days, holes)
+
+
+def _is_of_history(now: datetime, account: Account, hole: HoleKey) -> bool:
+    """Whether the hole's day is older than what a first sync reads."""
+    return hole[1] <= account.connection.today(now) - DAY * FIRST_SYNC_DAYS
 
 
 def _holes(now: datetime, account: Account, ages: PartitionAges, days: "_Days", holes: Iterable[HoleKey]) -> Iterator[tuple[Fetch, ...]]:

@@ -49,8 +49,15 @@ class Room:
             share=account.older_share,
         )
 
-    def waits(self, now: datetime, piece: tuple[Fetch, ...]) -> tuple[datetime, str] | None:
-        """When the piece fits and what it waits for until then; None if it fits now."""
+    def waits(self, now: datetime, piece: tuple[Fetch, ...], *, is_spare: bool = False) -> tuple[datetime, str] | None:
+        """When the piece fits and what it waits for until then; None if it fits now.
+
+        ``is_spare``: it is read beyond what keeps the lookback fresh. Where several connections share the account's hour, all of these
+        reads have the part of one in it: else they would take, over and over, the calls that another connection's daily reads wait for.
+        """
+        if is_spare:
+            older = (self.hour.limit - self.hour.hot_per_hour) // self.account.sharing
+            return replace(self, hour=replace(self.hour, hot_per_hour=self.hour.limit - older)).waits(now, piece)
         cost, first = sum(fetch.cost for fetch in piece), piece[0]
         purpose = _PURPOSES[first.heat]
         at, limited_by = max(self._moments(now, first, cost), key=lambda moment: moment[0])
