@@ -171,7 +171,7 @@ def test_days_of_one_read_are_one_row(plane):
     assert stored_rows(plane) == [("ads", "2026-03-10", 7)]
 
     plane.partitions.record(
-        connection.id, [ads(DAY + timedelta(days=2), DAY + timedelta(days=3)).complete_at(now + timedelta(hours=1))], now
+        connection.id, [ads(DAY + timedelta(days=2), DAY + timedelta(days=3)).complete_at(now + timedelta(minutes=10))], now
     )
     assert [days for _, _, days in stored_rows(plane)] == [2, 2, 3]
 
@@ -200,7 +200,8 @@ def test_what_a_restored_warehouse_lacks_is_forgotten_and_no_more(plane):
     for number in range(30):
         at = now - timedelta(days=30 - number)
         plane.partitions.record(connection.id, [ads(old + timedelta(days=number), old + timedelta(days=number)).complete_at(at)], at)
-    for number, at in ((2, held - timedelta(minutes=30)), (1, now)):  # one range, half of which the restored warehouse has
+    for number, minutes in ((2, -10), (1, 10)):  # in one hour and so one range, half of which the restored warehouse has
+        at = held + timedelta(minutes=minutes)
         day = old - timedelta(days=number)
         plane.partitions.record(connection.id, [ads(day, day).complete_at(at)], at)
 
