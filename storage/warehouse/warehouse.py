@@ -24,6 +24,7 @@ from storage.files import exclusive, replace
 from storage.warehouse import analytics, damage, diff, erasure, schema, upsert
 from storage.warehouse.batches import RunChanges, RunFetch, portions
 from storage.warehouse.damage import Holdings, Restored
+from storage.warehouse.empty import Empty
 from storage.warehouse.erasure import Contents
 from storage.warehouse.instance import CONFIG, Instance
 from storage.warehouse.one_thread import OneThread
@@ -33,6 +34,7 @@ from storage.warehouse.sql import query
 # worker's own, and more threads need more of it and save hardly any time.
 _DUCKDB = OneThread("warehouse")
 _INSTANCE = Instance()
+_EMPTY = Empty()
 
 T = TypeVar("T")
 
@@ -40,9 +42,6 @@ NO_LABELS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 ROWS_AT_ONCE = 20_000
 """Rows that one transaction writes, unless a single run has more: until the commit DuckDB keeps them in memory."""
-
-# Read by DuckDB 1.1 to 2.0 and by the BI tools that embed them.
-_STORAGE_VERSION = "v1.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,8 +301,7 @@ class Warehouse:
 
     def _with_open(self, query_open: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         if self._is_new():
-            with duckdb.connect(config=CONFIG) as warehouse:
-                schema.create_tables(warehouse)
+            with _EMPTY.tables() as warehouse:
                 return query_open(warehouse)
         self._examine()
         with self._connect(read_only=True) as warehouse:
@@ -327,20 +325,19 @@ class Warehouse:
             raise damage.damaged(self._path)
         return True
 
-    def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
+    def _create(self, fill: Callable[[duckdb.DuckDBPyConnection], None] | None = None) -> None:
         """Build the file under another name, so that a killed process leaves no warehouse without tables, and none half filled.
 
         An incomplete file is removed after any error: on a full disk it would keep other workspaces from writing.
         """
         fresh = damage.cleared_path(self._path)
         try:
-            with (
-                damage.translated(fresh, self._published),
-                duckdb.connect(fresh, config=CONFIG | {"storage_compatibility_version": _STORAGE_VERSION}) as warehouse,
-            ):
-                schema.migrate(warehouse)
-                fill(warehouse)
-                warehouse.execute("CHECKPOINT")
+            with damage.translated(fresh, self._published):
+                _EMPTY.write(fresh)
+                if fill:
+                    with duckdb.connect(fresh, config=CONFIG) as warehouse:
+                        fill(warehouse)
+                        warehouse.execute("CHECKPOINT")
         except BaseException:
             damage.cleared_path(self._path)
             raise
