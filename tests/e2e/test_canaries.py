@@ -24,7 +24,7 @@ from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta import graph
 from adpulse_sandbox.meta.tokens import Token
 
-pytestmark = pytest.mark.slow  # an installation of its own for each database
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # an installation of its own for each database, which the first test waits for
 
 META, GOOGLE = "Harbor Outdoor", "Alpenglow Reisen"
 
