@@ -43,7 +43,6 @@ def reconcile(app: App, workspace_id: str, connections: Sequence[Connection]) ->
         for connection in connections
     ]
     for result in results:
-        if result.changed or result.unexplained:  # a connection without any totals yet was not compared
-            in_first_sync = bool(missing_days(now, result.connection, app.partitions.ages(result.connection.id)))
-            app.remainder_notices.publish(result.connection, result.unexplained, in_first_sync=in_first_sync)
+        in_first_sync = bool(missing_days(now, result.connection, app.partitions.ages(result.connection.id)))
+        app.remainder_notices.publish(result.connection, result.unexplained, in_first_sync=in_first_sync)
     return results
