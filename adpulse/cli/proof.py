@@ -24,7 +24,7 @@ from adpulse.model import Connection, FetchKind, Level
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.registry import platform_of
 from adpulse_sandbox.remote import Remote
-from storage.warehouse.analytics import read
+from storage.warehouse.analytics import read_together
 
 Row = tuple[int | None, ...]
 Entity = tuple[str | None, str | None, str]
@@ -69,16 +69,34 @@ class Proof:
         self._remote = remote
         self._reads = reads
 
+    @cached_property
+    def _stored(self) -> dict[str, pa.Table]:
+        """What the copy has of the connection, by table or view, all of one and the same copy."""
+        facts = f"level, external_id, date, {', '.join(METRICS)}"
+        sums = {metric.name: f"CAST(sum({metric.name}) * {_PER_UNIT[metric.unit]} AS BIGINT)" for metric in METRICS.values()}
+        by_campaign, by_account = ", ".join(sums.values()), ", ".join(sums[name] for name in _DELIVERY)
+        parts = {
+            "leaves": (facts, "metric_facts", ""),
+            "totals": (facts, "platform_totals", "AND level = 'campaign'"),
+            "account": (facts, "account_totals", ""),
+            "daily": (f"campaign_id, date, {by_campaign}", "daily", "AND campaign_id IS NOT NULL GROUP BY ALL"),
+            "account_daily": (f"date, {by_account}", "daily", "GROUP BY date"),
+            "entities": ("level, external_id, parent_id, name, status", "entities", ""),
+        }
+        queries = [f"SELECT {columns} FROM {table} WHERE connection_id = ? {rest}" for columns, table, rest in parts.values()]  # noqa: S608 - our own names
+        tables = read_together(self._published, [(query, [self._connection.id]) for query in queries])
+        return dict(zip(parts, tables, strict=True))
+
     def differences(self) -> list[str]:
         """One sentence per row that is missing, superfluous or different."""
         return [*self._leaves(), *self._totals(), *self._account(), *self._daily(), *self._account_daily(), *self._entities()]
 
     def _leaves(self) -> Iterator[str]:
-        yield from self._compare(self._stored("metric_facts"), self._leaves_as_read())
+        yield from self._compare(_keyed(self._stored["leaves"]), self._leaves_as_read())
 
     def _totals(self) -> Iterator[str]:
         deleted = self._deleted_campaigns
-        stored, truth = self._stored("platform_totals", "AND level = 'campaign'"), self._truth(FetchKind.CAMPAIGNS)
+        stored, truth = _keyed(self._stored["totals"]), self._truth(FetchKind.CAMPAIGNS)
         listed = [{key: row for key, row in rows.items() if key[1] not in deleted} for rows in (stored, truth)]
         yield from self._compare(*listed)
         missing = sorted(key for key, row in truth.items() if key[1] in deleted and any(row) and key not in stored)
@@ -105,29 +123,25 @@ class Proof:
         """
         unread = _SPLIT if FetchKind.CATEGORIES in platform_of(self._connection.provider).metric_kinds else []
         latest = {day for kind, day in self._reads.notes[-1].days if kind is FetchKind.ACCOUNT}
-        stored, truth = self._stored("account_totals"), self._as_read(FetchKind.ACCOUNT)
+        stored, truth = _keyed(self._stored["account"]), self._as_read(FetchKind.ACCOUNT)
         expected = {key: _without(row, unread) for key, row in truth.items() if key[2] in latest}
         yield from self._compare({key: row for key, row in stored.items() if key[2] in latest}, expected)
 
     def _account_daily(self) -> Iterator[str]:
         """Compare the view's sum over a day, deleted campaigns included, with the account's truth, where all was read at one time."""
         kinds = (*platform_of(self._connection.provider).metric_kinds, FetchKind.ACCOUNT)
-        names = [metric.name for metric in METRICS.values() if metric.name in _DELIVERY]
-        sums = ", ".join(f"CAST(sum({name}) * {_PER_UNIT[METRICS[name].unit]} AS BIGINT)" for name in names)
-        query = f"SELECT date, {sums} FROM daily WHERE connection_id = ? GROUP BY date"  # noqa: S608 - our own names
-        stored = {row[0]: row[1:] for row in _rows(read(self._published, query, [self._connection.id]))}
+        stored = {row[0]: row[1:] for row in _rows(self._stored["account_daily"])}
         for (_, _, day), row in self._as_read(FetchKind.ACCOUNT).items():
-            total = tuple(value for name, value in zip(METRICS, row, strict=True) if name in names)
-            own = stored.get(day, (0,) * len(names))
+            reported = dict(zip(METRICS, row, strict=True))
+            total = tuple(reported[name] for name in _DELIVERY)
+            own = stored.get(day, (0,) * len(_DELIVERY))
             if len({self._reads.last(kind, day) for kind in kinds}) == 1 and own != total:
                 yield f"daily of the account {day}: {own} instead of {total}"
 
     def _daily(self) -> Iterator[str]:
         """Compare the view's sum over a campaign and day with the campaign's total, for metrics that the platform reports at that level."""
-        sums = ", ".join(f"CAST(sum({metric.name}) * {_PER_UNIT[metric.unit]} AS BIGINT)" for metric in METRICS.values())
-        query = f"SELECT campaign_id, date, {sums} FROM daily WHERE connection_id = ? AND campaign_id IS NOT NULL GROUP BY ALL"  # noqa: S608 - our own names
-        stored = {(row[0], row[1]): row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
-        totals = self._stored("platform_totals", "AND level = 'campaign'")  # of deleted ones, which are compared there
+        stored = {(row[0], row[1]): row[2:] for row in _rows(self._stored["daily"])}
+        totals = _keyed(self._stored["totals"])  # of deleted ones, which are compared there
         deleted = {key: row for key, row in totals.items() if key[1] in self._deleted_campaigns}
         listed = {key: row for key, row in self._truth(FetchKind.CAMPAIGNS).items() if key[1] not in self._deleted_campaigns}
         for (_, campaign, day), total in (listed | deleted).items():
@@ -138,8 +152,7 @@ class Proof:
                 yield f"daily {campaign} {day}: {own} instead of {total}"
 
     def _entities(self) -> Iterator[str]:
-        query = "SELECT level, external_id, parent_id, name, status FROM entities WHERE connection_id = ?"
-        stored = {row[:2]: row[2:] for row in _rows(read(self._published, query, [self._connection.id]))}
+        stored = {row[:2]: row[2:] for row in _rows(self._stored["entities"])}
         last = self._reads.notes[-1].dateless
         if FetchKind.ENTITIES_FULL not in last:
             return  # no walk worked yet
@@ -203,11 +216,6 @@ class Proof:
             self._connection.external_id, since=span[0], until=span[1], as_of=as_of, margin=Decimal(self._connection.gross_margin), **flags
         )
         return _keyed(table)
-
-    def _stored(self, table: str, condition: str = "") -> dict[Key, Row]:
-        names = ", ".join(("level", "external_id", "date", *METRICS))
-        query = f"SELECT {names} FROM {table} WHERE connection_id = ? {condition}"  # noqa: S608 - our own names
-        return _keyed(read(self._published, query, [self._connection.id]))
 
     @staticmethod
     def _compare(stored: dict[Key, Row], expected: dict[Key, Row]) -> Iterator[str]:
