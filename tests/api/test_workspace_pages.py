@@ -98,6 +98,28 @@ def test_a_preset_or_types_of_ones_own_are_chosen_on_the_connections_page(visit,
     assert (find().name, find().attribution) == ("purchases", ("7d_click", "1d_view"))
 
 
+def test_metas_own_results_are_chosen_by_page_and_api_and_offered_for_no_other_platform(visit, session, ask, installation, team):
+    other = installation.connect("Alpenglow Reisen")
+    of_meta, of_google = (f"/connections/{connection.id}" for connection in (team.connection, other))
+
+    def find(connection):
+        return installation.app.connections.get(connection.id).connection.mapping
+
+    offered = ["<option>results</option>" in visit(session, "GET", path).text for path in (of_meta, of_google)]
+    visit(session, "POST", f"{of_meta}/mapping", data={"preset": "results"})
+    by_page = find(team.connection)
+    ask("PATCH", of_meta, team.editor, json={"mapping": {"preset": "default"}})
+    by_api = ask("PATCH", of_meta, team.editor, json={"mapping": {"preset": "results"}}).json()["mapping"]
+    refused = [
+        visit(session, "POST", f"{of_google}/mapping", data={"preset": "results"}),
+        ask("PATCH", of_google, team.editor, json={"mapping": {"preset": "results"}}),
+    ]
+
+    assert offered == [True, False]
+    assert (by_page.name, by_page.counts_results, by_api["name"]) == ("results", True, "results")
+    assert ([answer.status_code for answer in refused], find(other)) == ([400, 400], None)
+
+
 def reported(installation, connection, **counts):
     """The account is known to report so many of each type."""
     now = installation.app.clock.now()
