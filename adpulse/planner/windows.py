@@ -249,7 +249,8 @@ def _open_days(now: datetime, connection: Connection, ages: PartitionAges) -> di
     read, restated = _answerable_days(connection, ages), lookback_since(now, connection)
     latest, oldest = connection.today(now) - 2 * DAY, connection.today(now) - DAY * _OLDEST_DAYS
     days = sorted((day for day in read if oldest <= day <= latest), reverse=True)
-    return {day: read[day] for day in days if read[day] < (now if day >= restated else settles_at(connection, day))}
+    settling = Settling.at(connection.provider, connection.zone)
+    return {day: read[day] for day in days if read[day] < (now if day >= restated else settling.of(day))}
 
 
 def missing_days(now: datetime, connection: Connection, ages: PartitionAges) -> list[date]:
@@ -341,9 +342,10 @@ def _answerable_days(connection: Connection, ages: PartitionAges) -> dict[date, 
 
     A hole has its own retries, and keeps no other read of its day from being made again.
     """
+    kinds, days, holes = platform_of(connection.provider).metric_kinds, ages.days, ages.holes
     read = dict[date, datetime]()
-    for day in {day for _, day in ages.days}:
-        instants = [ages.days.get((kind, day)) for kind in platform_of(connection.provider).metric_kinds if (kind, day) not in ages.holes]
+    for day in {day for _, day in days}:
+        instants = [days.get((kind, day)) for kind in kinds if (kind, day) not in holes]
         known = [at for at in instants if at is not None]
         if known and len(known) == len(instants):
             read[day] = min(known)
