@@ -128,6 +128,13 @@ def views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     leaves = {name: (name, before[name], after[name], after[name] - before[name]) for name in METRICS}
     expected = {n: [leaves[n], (n, rest[n], 2 * rest[n], rest[n])] if n in ADDITIVE else [leaves[n]] for n in METRICS}
     yield "restatements", restated, expected | {"profit": []}  # only the margin moved it
+    by_margin: dict[str, Any] = {name: [] for name in METRICS}
+    of_margin = "SELECT campaign_id, metric, before, after, delta FROM changes WHERE kind = 'margin' ORDER BY level, changed_at"
+    for name, *row in ask(of_margin):
+        by_margin[name].append(tuple(row))
+    own, again = expected["profit"]
+    first = ("profit", None, rest["profit"], rest["profit"])
+    yield "moved by the margin", by_margin, {name: [] for name in METRICS} | {"profit": [own, first, again]}
 
 
 def remainders(rows: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
@@ -258,7 +265,8 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
     workspace.sync(build.run(read(build.totals, silent), read(build.account, same), generation=3, gross_margin=THIRD))
     with workspace.reading() as ask:
         of_day = {day: dict(zip(METRICS, row, strict=True)) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
-    yield "account, untold", {name: of_day[dates[name]][name] for name in METRICS}, dict.fromkeys(METRICS)
+    untold: dict[str, Any] = {name: left_over(rest) | {name: None} for name in METRICS}
+    yield "account, untold", {name: of_day[dates[name]] for name in METRICS}, untold
 
 
 def running_day(workspace: Any, build: Any) -> Iterator[Look]:
@@ -273,19 +281,30 @@ def running_day(workspace: Any, build: Any) -> Iterator[Look]:
 
 
 def unknown(workspace: Any, build: Any) -> Iterator[Look]:
-    """Conversions of one of two leaves are known, and then unknown: so are all sums that they are part of, and no other metric is."""
+    """Conversions of one of three leaves are known and unknown by turns: so are all sums that they are part of, and no other metric is.
+
+    Of a day before they were never known, and its campaign has more than its leaves.
+    """
     row = earned(VALUE, HALF)
-    for generation, conversions in ((1, row["conversions"]), (2, None)):
-        leaves = [row | {"external_id": "sure", "campaign_id": "sure"}, row | UNSURE | {"conversions": conversions}]
+    before = {"date": build.today - timedelta(days=1), "campaign_id": "unsure"}
+    days = {"since": before["date"], "until": build.today}
+    more = {name: 2 * row[name] + REST[name] for name in METRICS}
+    total = build.totals({**more, **before, "external_id": "unsure"}, since=before["date"], until=before["date"])
+    for generation, conversions in ((1, row["conversions"]), (2, None), (3, row["conversions"]), (4, None)):
+        leaves = [row | {"external_id": "sure", "campaign_id": "sure"}, row | {"external_id": "beside", "campaign_id": "unsure"}]
+        leaves += [row | UNSURE | {"conversions": conversions}, row | before | {"external_id": "sure"}]
+        leaves += [row | before | {"external_id": "unsure", "conversions": None}]
         of_day = ReadDay(level=DayLevel.LEAF, day=build.today, fresh_until=build.now, settled=False)
-        run = build.run(build.ads(*leaves), generation=generation, gross_margin=HALF)
+        run = build.run(build.ads(*leaves, **days), *([total] if generation == 1 else []), generation=generation, gross_margin=HALF)
         workspace.sync(replace(run, read_days=[of_day], conversions_may_be_unknown=True))
     with workspace.reading() as ask:
-        (stored,) = ask(f"SELECT {COLUMNS} FROM metric_facts WHERE external_id = 'unsure'")
+        (stored,) = ask(f"SELECT {COLUMNS} FROM metric_facts WHERE external_id = 'unsure' AND date = '{build.today}'")
         (point,) = ask(f"SELECT {COLUMNS} FROM intraday_points")
+        (left,) = ask(f"SELECT {COLUMNS} FROM unreported")
         yield "leaf", dict(zip(METRICS, stored, strict=True)), row | {"conversions": None}
-        both = {name: 2 * row[name] for name in METRICS}
-        yield "point", dict(zip(METRICS, point, strict=True)), left_over(both) | {"conversions": None}
+        every = {name: 3 * row[name] for name in METRICS}
+        yield "point", dict(zip(METRICS, point, strict=True)), left_over(every) | {"conversions": None}
+        yield "remainder", dict(zip(METRICS, left, strict=True)), left_over(REST) | {"conversions": None}
         yield from unknown_views(ask)
 
 
@@ -295,13 +314,16 @@ UNSURE = {"external_id": "unsure", "campaign_id": "unsure"}
 def unknown_views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     """The views of what ``unknown`` left."""
     row = earned(VALUE, HALF)
-    one, both = (dict(zip(METRICS, in_units({n: times * row[n] for n in METRICS}), strict=True)) for times in (1, 2))
-    columns = ", ".join(ADDITIVE)
+    one, two, every = (dict(zip(METRICS, in_units({n: times * row[n] for n in METRICS}), strict=True)) for times in (1, 2, 3))
+    columns, today = ", ".join(ADDITIVE), "date = (SELECT max(date) FROM metric_facts)"
     queries = {
-        "campaign_day": ("campaign_day WHERE campaign_id = 'unsure'", [one | {"conversions": None}]),
-        "campaign_day beside it": ("campaign_day WHERE campaign_id = 'sure'", [one]),
-        "account_day": ("account_day", [both | {"conversions": None}]),
-        "intraday": ("intraday ORDER BY changed_at", [both, both | {"conversions": None}]),
+        "campaign_day": (f"campaign_day WHERE {today} AND campaign_id = 'unsure'", [two | {"conversions": None}]),
+        "campaign_day beside it": (f"campaign_day WHERE {today} AND campaign_id = 'sure'", [one]),
+        "account_day": (f"account_day WHERE {today}", [every | {"conversions": None}]),
+        "intraday": (
+            f"intraday WHERE {today} ORDER BY changed_at",
+            [every, every | {"conversions": None}, every, every | {"conversions": None}],
+        ),
     }
     for words, (view, expected) in queries.items():
         rows = [dict(zip(ADDITIVE, told, strict=True)) for told in ask(f"SELECT {columns} FROM {view}")]
@@ -312,16 +334,22 @@ def unknown_views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]
 
 
 def estimated(workspace: Any, build: Any) -> Iterator[Look]:
-    """A day that is over: amounts in another currency, and what it ends at by days of which half, or all, had come by then."""
-    connection = build.connection(timezone="UTC")
+    """A day that is over: amounts in another currency, and what it ends at by days of which half, or all, had come by then.
+
+    There is a second connection, whose mapping counts only since then.
+    """
+    both = [build.connection(name, timezone="UTC") for name in ("c1", "c2")]
     midnight = (build.now + timedelta(days=1)).replace(hour=0, minute=0)
-    workspace.sync(build.noted(build.ads(VALUE), connection=connection, now=midnight), connections=[connection])
-    rates = [{"date": build.today, "currency": currency, "per_euro": Decimal(2)} for currency in (connection.currency, OTHER_CURRENCY)]
+    runs = [build.noted(build.ads({**VALUE, "connection_id": one.id}), connection=one, connection_id=one.id, now=midnight) for one in both]
+    workspace.sync(*runs, connections=both)
+    workspace.command(f"UPDATE connections SET mapping_since = '{midnight}' WHERE id = 'c2'")
+    rates = [{"date": build.today, "currency": currency, "per_euro": Decimal(2)} for currency in (both[0].currency, OTHER_CURRENCY)]
     schema = pa.schema([("date", pa.date32()), ("currency", pa.string()), ("per_euro", pa.decimal128(18, 8))])
     workspace.warehouse.store_rates(pa.Table.from_pylist(rates, schema=schema))
     days = [(build.today - timedelta(days=40 + number), CAME[number % 2]) for number in range(28)]
     rows = [
-        f"('c1', '{day}', '{name}', {age}, {delta})"
+        f"('{one.id}', '{day}', '{name}', {age}, {delta})"
+        for one in both
         for day, came in days
         for name in ADDITIVE
         for age, delta in ((0, came), (5, FINAL - came))
@@ -338,34 +366,20 @@ def estimates(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
     """The views of what ``estimated`` left."""
     row = dict(zip(METRICS, in_units(VALUE), strict=True))
     for currency in ("USD", OTHER_CURRENCY):
-        ((*converted,),) = ask(f"SELECT {COLUMNS} FROM daily_in('{currency}') WHERE level = 'ad'")
+        ((*converted,),) = ask(f"SELECT {COLUMNS} FROM daily_in('{currency}') WHERE connection_id = 'c1' AND level = 'ad'")
         yield f"daily_in {currency}", dict(zip(METRICS, converted, strict=True)), row
+    yield "fx", dict.fromkeys(METRICS, ask("SELECT per_euro FROM fx WHERE currency = 'EUR'")), {name: [(1,)] for name in METRICS}
     ratio = 2 * FINAL / sum(CAME)
     low, high = sorted((FINAL - ratio * came) / (ratio * came) ** 0.5 for came in CAME)
-    ended: dict[str, Any] = dict.fromkeys(METRICS)
+    ended: dict[str, Any] = {name: [] for name in METRICS}
     for name in {*ADDITIVE} - {"profit"}:
         unit = 1 if METRICS[name].unit is Unit.COUNT else 1 / MICROS
         expected = ratio * float(row[name])
-        ended[name] = tuple(round(expected + bound * (expected * unit) ** 0.5, 2) for bound in (low, 0, high))
-    for level in ("account", "campaign"):
-        rows = ask(f"SELECT metric, low, expected, high FROM expected_final WHERE level = '{level}'")
-        seen = {name: tuple(round(float(bound), 2) for bound in bounds) for name, *bounds in rows}
-        yield f"expected_final, {level}", dict.fromkeys(METRICS) | seen, ended
-
-
-PARTS = {
-    "analysis.sql": (changes, unknown, estimated),
-    "applied_since.sql": (spending,),
-    "complete_leaves.sql": (split, split_conversions, unknown),
-    "diff_metrics.sql": (changes, vanishing),
-    "diff_not_by_campaign.sql": (whole_account,),
-    "diff_unreported.sql": (changes, remargined),
-    "history.sql": (changes,),
-    "insert_intraday_points.sql": (running_day, unknown),
-    "insert_remainder_changes.sql": (changes,),
-    "kinds.sql": (changes,),
-    "missing_entities.sql": (missing,),
-    "update_metrics.sql": (changes,),
-    "views.sql": (changes, whole_account, unknown),
-}
-"""The files with a term for each metric, and the parts that go through all of them."""
+        ended[name] = [tuple(round(expected + bound * (expected * unit) ** 0.5, 2) for bound in (low, 0, high))]
+    unmapped = {name: [] if METRICS[name].mapped else bounds for name, bounds in ended.items()}
+    for connection, level in (("c1", "account"), ("c1", "campaign"), ("c2", "account")):
+        of_day = f"connection_id = '{connection}' AND level = '{level}'"
+        seen: dict[str, Any] = {name: [] for name in METRICS}
+        for name, *bounds in ask(f"SELECT metric, low, expected, high FROM expected_final WHERE {of_day}"):
+            seen[name].append(tuple(round(float(bound), 2) for bound in bounds))
+        yield f"expected_final, {connection}, {level}", seen, ended if connection == "c1" else unmapped

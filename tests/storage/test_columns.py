@@ -3,20 +3,7 @@
 import re
 
 import pytest
-from columns import (
-    PARTS,
-    changes,
-    estimated,
-    missing,
-    remargined,
-    running_day,
-    spending,
-    split,
-    split_conversions,
-    unknown,
-    vanishing,
-    whole_account,
-)
+from column_parts import EVERY_PART, PARTS
 
 from adpulse.metrics import METRICS
 from storage.warehouse import sql
@@ -36,9 +23,7 @@ def looks(new_workspace, build):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(
-    "part", [changes, spending, missing, vanishing, remargined, running_day, split, split_conversions, whole_account, unknown, estimated]
-)
+@pytest.mark.parametrize("part", EVERY_PART)
 def test_each_metric_goes_through_every_statement_on_its_own(looks, part, metric):
     seen = {what: found.get(metric) for what, found, _ in looks(part)}
 
