@@ -39,6 +39,7 @@ _COLUMNS: Mapping[str, str] = {
     "complete_through": "Up to this day, in the account's time zone, nothing is missing and no row was refused",
     "comments_sha256": "Hash of the comments' texts; null until the file is published",
     "connection": "Name of the account",
+    "cpa": "Spend by conversions, in the connection's currency; null without conversions, or where those of any spend are unknown",
     "connection_id": "adpulse's id of the connected account",
     "conversions_complete_at": "As complete_at, for metrics that count conversions: with Google at least 15 hours after the day ended, UTC",
     "created_at": "When it was created, UTC, where the platform reports it (Meta); null otherwise",
