@@ -46,13 +46,14 @@ WITH latest AS (
         w.campaign_id IS DISTINCT FROM s.campaign_id AS moved,
         {{ metrics | for_each("{bit} * (w.{name} IS DISTINCT FROM s.{name})::INTEGER", " + ") }} AS changed,
         {{ optional | for_each("{bit} * (s.{name} IS NULL AND w.{name} IS NOT NULL)::INTEGER", " + ") or 0 }} AS first_read,
+        {{ unknowable | for_each("{bit} * ((s.{name} IS NULL) <> (w.{name} IS NULL))::INTEGER", " + ") or 0 }} AS of_unknown,
         r.date IS NOT NULL AS remapped
     FROM wanted w
     LEFT JOIN stored s USING (connection_id, level, external_id, date)
     LEFT JOIN remapped r USING (connection_id, date)
 )
 SELECT
-    * EXCLUDE (moved, origin, first_read, remapped),
+    * EXCLUDE (moved, origin, first_read, of_unknown, remapped),
     origin = 'answer' AS answered,
     CASE
         WHEN origin = 'vanished' THEN 'vanished'
@@ -60,6 +61,8 @@ SELECT
         WHEN changed = {{ profit.bit }} THEN 'margin'
         WHEN changed = first_read AND changed <> 0 THEN 'first read'
         WHEN remapped AND (changed & {{ mapped_bits }}) <> 0 THEN 'mapping'
+        -- What is known no more, or again, is no change of the platform's numbers.
+        WHEN changed = first_read | of_unknown AND changed <> 0 THEN 'unknown'
         ELSE 'platform'
     END AS cause
 FROM compared
