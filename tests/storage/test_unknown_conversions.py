@@ -111,6 +111,18 @@ def test_conversions_that_are_unknown_for_a_while_restate_nothing_and_the_change
     assert workspace.value("SELECT sum(delta) FROM restated_days WHERE metric = 'conversions'") == 5 * UNIT
 
 
+def test_an_ad_that_vanished_has_no_unknown_conversions_and_its_campaigns_total_says_none_as_before(workspace, build):
+    workspace.sync(
+        replace(build.run(build.ads(REACH | numbers(None)), build.totals(REACH | numbers(None))), conversions_may_be_unknown=True)
+    )
+    living = build.confirmed(*({"level": level, "external_id": name} for level in ("ad", "campaign") for name in ("a2", "k2")))
+    run = build.run(build.ads(), build.totals(), living, generation=2)
+    workspace.sync(replace(run, conversions_may_be_unknown=True))
+
+    assert workspace.rows("SELECT spend, conversions FROM metric_facts") == [(0, 0)]
+    assert workspace.rows("SELECT spend, conversions FROM platform_totals") == [(0, None)]
+
+
 def test_a_metric_that_is_unknown_now_has_no_value_that_was_restated():
     changes = {"conversions": (-4 * UNIT, None), "revenue": (UNIT, None)}
 

@@ -1,8 +1,8 @@
 -- Rows of {{ table }} that the answers change. coverage: the days, and the campaigns of each, that the answers cover completely;
 -- answered_days: every day that was requested.
 -- refused: entities and days whose rows were refused; they have not vanished, and their rows stay as they are.
--- A stored row missing from the answers vanished. It becomes zero (null stays null) if its entity is in confirmed: a lookup after these
--- answers reported it as alive. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
+-- A stored row missing from the answers vanished. It becomes zero if its entity is in confirmed: a lookup after these
+-- answers reported it as alive. Null stays null, but a leaf's metric that may be unknown is known then: what is not reported is none. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
 -- Connections in reports_removed have a platform that still reports deleted entities: there every missing row is zero. No connection is
 -- in both.
 -- remapped: days whose stored numbers were read by an earlier mapping; what it decides changes once because of it, and is no restatement.
@@ -23,7 +23,12 @@ WITH latest AS (
 ), vanished AS (
     SELECT
         * REPLACE (
+            {% if table == "metric_facts" %}
+            {{ unknowable | for_each("0 AS {name}") }},
+            {{ metrics | rejectattr("unknowable") | for_each("{name} * 0 AS {name}") }}
+            {% else %}
             {{ metrics | for_each("{name} * 0 AS {name}") }}
+            {% endif %}
         )
     FROM (
         SELECT * FROM absent SEMI JOIN confirmed USING (connection_id, level, external_id)
