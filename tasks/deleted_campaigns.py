@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from adpulse.bootstrap import App
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import RateLimited
 from adpulse.fetch_result import FetchResult
+from adpulse.gone_statuses import GONE, GONE_STATUSES
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
