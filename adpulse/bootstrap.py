@@ -294,6 +294,17 @@ def require_control_plane(config: Settings, engine: database.Engine) -> None:
         )
 
 
+def _require_installation(config: Settings) -> None:
+    """Make sure that there is one: a command that only uses it creates no home, whatever it was asked.
+
+    Raises:
+        Usage: neither the home folder nor a control plane is there.
+    """
+    control = database.file_of(config.control_url)
+    if control is not None and not control.exists() and not config.home.exists():
+        raise Usage(f"There is no adpulse in {config.home.absolute()}. Set ADPULSE_HOME to its folder, or create it here: adpulse migrate")
+
+
 @cache
 def app() -> App:
     """The process's App.
@@ -303,6 +314,7 @@ def app() -> App:
     """
     redact.install()
     config = settings.load()
+    _require_installation(config)
     home.make_private(config)
     engine = database.connect(redact.protect_url(config.control_url))
     require_control_plane(config, engine)

@@ -1,4 +1,4 @@
-"""The Arrow schema of entities, and which of their statuses mean that they are gone. Pure."""
+"""The Arrow schema of entities. Pure."""
 
 from typing import NamedTuple
 
@@ -29,10 +29,3 @@ class EntitiesAnswer(NamedTuple):
 
     rows: pa.Table
     refused: pa.Table = refused_table.SCHEMA.empty_table()
-
-
-GONE = "GONE"
-"""Our own status: absent from a complete walk, or unknown to the platform by its id."""
-
-GONE_STATUSES = ("DELETED", "REMOVED", GONE)
-"""Statuses of entities that no longer report."""

@@ -262,6 +262,8 @@ class FetchKind(StrEnum):
     ENTITIES_CONFIRMED = "entities_confirmed"
     DELETED_CAMPAIGNS = "deleted_campaigns"
     """Campaigns that no report lists, each by its id: what they are called, and their totals of the days of the leg."""
+    DELETED_BEFORE = "deleted_before"
+    """The same in a leg that reads older days alone."""
     ADS = "ads"
     """The leaves' numbers: of ads, with Google also of asset groups, and there without the split of conversions."""
     CATEGORIES = "categories"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
@@ -22,6 +23,7 @@ from pydantic import SecretStr
 from adpulse import prefect_login, redact
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
+from adpulse.home import LOCKS
 from adpulse.model import Lane, Provider
 from adpulse.settings import LOOPBACK_HOSTS, Settings
 
@@ -103,7 +105,7 @@ def pages_link(config: Settings, place: str, now: datetime) -> str | None:
 
     ``place`` is a path, ``now`` real time. With a ticket the link works once and for a minute.
     """
-    pages, login = pages_url(), _login(config)
+    pages, login = pages_url(), _login(config) if _takes_tickets(config) else None
     path = place if place.startswith("/") else f"/{place}"
     if pages is None or login is None:
         return pages and pages + path
@@ -131,6 +133,24 @@ def _login(config: Settings) -> SecretStr | None:
         return None
     is_own = urlsplit(url).hostname in LOOPBACK_HOSTS
     return config.prefect_auth or (prefect_login.existing_login(config.home) if is_own else None)
+
+
+def _takes_tickets(config: Settings) -> bool:
+    """Whether the server that this process uses is adpulse's: the one that this home runs, or another with the setting's password."""
+    shown, url = os.environ.get("PREFECT_API_AUTH_STRING"), os.environ.get("PREFECT_API_URL", "")
+    if config.prefect_auth:
+        return shown in (None, config.prefect_auth.get_secret_value())
+    own = _own_server(config.home)
+    return own is not None and urlsplit(own).port == urlsplit(url).port
+
+
+def _own_server(home: Path) -> str | None:
+    """The address of the home's Prefect server while it runs: it notes it in its lock (``deployments/instance.py``)."""
+    try:
+        address = json.loads((home / LOCKS / "prefect-server").read_text())["address"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return str(address) if address else None
 
 
 def answers() -> bool:

@@ -40,6 +40,7 @@ _WARNED = {
     FetchKind.ENTITIES_CHANGED.value: "changes of campaigns and all below them",
     FetchKind.ENTITIES_CONFIRMED.value: "whether ads that left the report were deleted",
     FetchKind.DELETED_CAMPAIGNS.value: "campaigns that were deleted, by their ids",
+    FetchKind.DELETED_BEFORE.value: "campaigns that were deleted, by their ids, of older days",
     FetchKind.CHECK.value: "which campaigns changed today, so that all of today is read instead",
 }
 """What could not be read, by the warning's kind."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-_GONE = ("DELETED", "REMOVED", "GONE")
+from adpulse.gone_statuses import GONE_STATUSES
+
 _UNFILTERABLE = ("CREDIT_CARD_NEEDED", "DISABLED", "PENDING_PROCESS")
 _RETRY_AFTER = timedelta(days=7)
 """How long a filter that an account refused is not tried again: each try costs a call."""
@@ -29,7 +30,7 @@ class StatusFilter(StrEnum):
 
         Deleted objects may be left out under any filter. Meta's pages name three statuses that no filter of the SDK's enums holds.
         """
-        return (*_GONE, "ARCHIVED") if self is StatusFilter.NONE else (*_GONE, *_UNFILTERABLE)
+        return (*GONE_STATUSES, "ARCHIVED") if self is StatusFilter.NONE else (*GONE_STATUSES, *_UNFILTERABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

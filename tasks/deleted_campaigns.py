@@ -14,13 +14,15 @@ import pyarrow.compute as pc
 
 from adpulse.bootstrap import App
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import RateLimited
 from adpulse.fetch_result import FetchResult
+from adpulse.gone_statuses import GONE, GONE_STATUSES
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
+from adpulse.planner.plan import Plan
+from adpulse.planner.room import HISTORY_CALLS
 from adpulse.planner.windows import HOUR
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import ConnectionWarnings
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 _COMPARED = [metric.name for metric in METRICS.values() if metric.additive and metric is not PROFIT]
 _FETCH = Fetch(kind=FetchKind.DELETED_CAMPAIGNS, heat=Heat.HOT, cost=0)
 _KEY = ["external_id", "date"]
+_OF_OLDER_DAYS = replace(_FETCH, kind=FetchKind.DELETED_BEFORE)
 _A_DAY = timedelta(days=1)
 
 
@@ -46,16 +49,21 @@ class _Difference:
 def read_deleted_campaigns(app: App, lease: Lease, connection: Connection) -> None:
     """Stage the totals and names of campaigns that the leg's reports leave out although the account's totals have them.
 
-    It is done at most once an hour; of older days, which are read seldom, with each piece, though without the account's activities.
+    It is done at most once an hour; of older days, which are read seldom, with each piece, though without the account's activities where
+    such a piece had them within the hour. Legs without today are counted by themselves, so that today's search does not wait for them.
     """
-    if platform_of(connection.provider).reports_removed or app.staging.has(lease.run_id, _FETCH):
+    heats = _heats(app.staging.plan(lease.run_id))
+    fetch = _FETCH if Heat.HOT in heats else _OF_OLDER_DAYS
+    if not heats or platform_of(connection.provider).reports_removed or app.staging.has(lease.run_id, fetch):
+        return
+    is_due = app.partitions.ages(connection.id).stale(fetch.kind, app.clock.now(), HOUR)
+    if not is_due and heats == {Heat.HOT}:
         return
     staged = app.staging.read(lease.run_id)
     answers, account = [_whole(staged, kind) for kind in (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)]
     days = tuple(sorted(answers.keys() & account.keys()))
-    if not days or _FETCH.kind in app.warnings.resting(connection.id):
+    if not days or fetch.kind in app.warnings.resting(connection.id):
         return
-    is_due = app.partitions.ages(connection.id).stale(_FETCH.kind, app.clock.now(), HOUR)
     if not is_due and all(account[day].fetch.heat is Heat.HOT for day in days):
         return
     warehouse = app.warehouse(connection.workspace_id)
@@ -65,8 +73,23 @@ def read_deleted_campaigns(app: App, lease: Lease, connection: Connection) -> No
     if not difference.days:
         return
     statuses = warehouse.campaign_statuses(connection.id)
-    search = _search(connection, statuses, beside, _ids(listed), difference, calls=calls_left(app.ledger, connection))
-    _stage(app, lease, connection, search if is_due else replace(search, since=None), [answers[day] for day in days])
+    calls = _calls(app, connection, answers[days[0]].fetch.heat)
+    search = _search(connection, statuses, beside, _ids(listed), difference, calls=calls)
+    _stage(app, lease, connection, fetch, search if is_due else replace(search, since=None), [answers[day] for day in days])
+
+
+def _heats(plan: Plan | None) -> set[Heat]:
+    """What the leg reads the account's totals for; without these there is nothing to search by."""
+    return {fetch.heat for fetch in plan.fetches if fetch.kind is FetchKind.ACCOUNT} if plan else set()
+
+
+def _calls(app: App, connection: Connection, heat: Heat) -> int:
+    """Most calls of the search: what the account has left, and of a history no more than its own part of the hour."""
+    left = calls_left(app.ledger, connection)
+    if heat is not Heat.HISTORY:
+        return left
+    spent = sum(of is Heat.HISTORY for _, of in app.ledger.calls(connection.ledger_key))
+    return min(left, max(HISTORY_CALLS - spent, 0))
 
 
 def _whole(staged: Iterable[FetchResult], kind: FetchKind) -> dict[date, FetchResult]:
@@ -132,23 +155,23 @@ def _ids(rows: pa.Table) -> frozenset[str]:
     return frozenset(rows["external_id"].to_pylist())
 
 
-def _stage(app: App, lease: Lease, connection: Connection, search: DeletedSearch, answers: Sequence[FetchResult]) -> None:
+def _stage(app: App, lease: Lease, connection: Connection, fetch: Fetch, search: DeletedSearch, answers: Sequence[FetchResult]) -> None:
     """Search, and stage the answer: totals first, so that a worker's death in between loses none."""
     fetched_at, slot = app.clock.now(), app.slot(lease, answers[0].fetch.heat)  # its calls are those of what it adds to
     days = [day for answer in answers for day in answer.days]
-    request = MetricsRequest(kind=FetchKind.CAMPAIGNS, heat=_FETCH.heat, since=min(days), until=max(days))
-    deleted = _answer(app.warnings, lease, lambda: app.client(connection).deleted_campaigns(connection, request, search, slot))
+    request = MetricsRequest(kind=FetchKind.CAMPAIGNS, heat=fetch.heat, since=min(days), until=max(days))
+    deleted = _answer(app.warnings, lease, fetch, lambda: app.client(connection).deleted_campaigns(connection, request, search, slot))
     if deleted is None:
         return
     if deleted.totals:
         for answer in {answer.fetch.label: answer for answer in answers}.values():
             app.staging.write(lease.run_id, _with(answer, deleted.totals))
-    app.staging.write(lease.run_id, FetchResult(fetch=_FETCH, fetched_at=fetched_at, table=deleted.entities))
+    app.staging.write(lease.run_id, FetchResult(fetch=fetch, fetched_at=fetched_at, table=deleted.entities))
 
 
-def _answer(warnings: ConnectionWarnings, lease: Lease, read: Callable[[], DeletedCampaigns]) -> DeletedCampaigns | None:
+def _answer(warnings: ConnectionWarnings, lease: Lease, fetch: Fetch, read: Callable[[], DeletedCampaigns]) -> DeletedCampaigns | None:
     try:
-        return optional(warnings, lease, _FETCH, read)
+        return optional(warnings, lease, fetch, read)
     except RateLimited as full:
         if full.code is not None:
             raise

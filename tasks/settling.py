@@ -12,7 +12,6 @@ from random import Random
 import pyarrow as pa
 
 from adpulse.bootstrap import App
-from adpulse.entities import GONE_STATUSES
 from adpulse.errors import (
     AccessBlocked,
     AccountRefused,
@@ -23,6 +22,7 @@ from adpulse.errors import (
     UnknownConnection,
 )
 from adpulse.fetch_result import FetchResult
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.next_read import LONGEST_WAIT, next_useful_slot
 from adpulse.planner.plan import Plan

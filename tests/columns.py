@@ -244,11 +244,11 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
     first = build.today - timedelta(days=len(METRICS) - 1)
     dates = {name: first + timedelta(days=n) for n, name in enumerate(METRICS)}
 
-    def read(answer: Any, rows: Mapping[str, Mapping[str, int | None]]) -> Any:
+    def read(answer: Any, rows: Mapping[str, Mapping[str, Any]]) -> Any:
         return answer(*({"date": dates[name], **row} for name, row in rows.items()), since=first, until=build.today)
 
     same = dict.fromkeys(METRICS, whole)
-    silent: dict[str, dict[str, int | None]] = {name: {**totals, name: None} for name in METRICS}
+    silent: dict[str, dict[str, Any]] = {name: {**totals, name: None} for name in METRICS}
     workspace.sync(build.run(read(build.totals, dict.fromkeys(METRICS, totals)), read(build.account, same), gross_margin=HALF))
     with workspace.reading() as ask:
         of_day = {day: tuple(row) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
@@ -262,7 +262,9 @@ def whole_account(workspace: Any, build: Any) -> Iterator[Look]:
         of_day = {day: tuple(row) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
     again = rest | {"profit": earned(whole, THIRD)["profit"] - earned(totals, THIRD)["profit"]}
     yield "account at a new margin", {name: of_day[dates[name]] for name in METRICS}, numbers(dict.fromkeys(METRICS, left_over(again)))
-    workspace.sync(build.run(read(build.totals, silent), read(build.account, same), generation=3, gross_margin=THIRD))
+    beside = {f"beside {name}": {**ZERO, "external_id": "k2", "campaign_id": "k2"} for name in METRICS}
+    dates |= {f"beside {name}": dates[name] for name in METRICS}
+    workspace.sync(build.run(read(build.totals, silent | beside), read(build.account, same), generation=3, gross_margin=THIRD))
     with workspace.reading() as ask:
         of_day = {day: dict(zip(METRICS, row, strict=True)) for day, *row in ask(f"SELECT date, {COLUMNS} FROM not_by_campaign")}
     untold: dict[str, Any] = {name: left_over(rest) | {name: None} for name in METRICS}

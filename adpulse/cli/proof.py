@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from adpulse.entities import GONE_STATUSES
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.metrics import METRICS, MICROS, SPLIT_METRICS, Unit
 from adpulse.model import Connection, FetchKind, Level
 from adpulse.planner.windows import PartitionAges

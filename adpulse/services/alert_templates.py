@@ -74,13 +74,15 @@ SELECT (known_at + INTERVAL {bound} HOUR)::DATE AS day, account
 FROM grown
 WHERE coalesce(next_at, fresh_until) >= known_at + INTERVAL {bound} HOUR"""
 _SETTLED = """, settled AS (
-    SELECT a.account, a.currency, d.date, d.spend, d.revenue, d.conversions, max(d.date) OVER (PARTITION BY a.id) AS newest
+    SELECT a.id, a.account, a.currency, d.date, d.spend, d.revenue, d.conversions, max(d.date) OVER (PARTITION BY a.id) AS newest
     FROM accounts a
     JOIN read_days r ON r.connection_id = a.id AND r.level = 'leaf' AND r.settled
     JOIN account_day d ON d.connection_id = a.id AND d.date = r.date
 )"""
 _ROAS = "spend > 0 AND revenue < {bound} * spend"
-_CPA = "spend > {bound} * conversions"
+_CPA = """spend > {bound} * conversions
+-- The cpa of account_day is null on such days, but also where there is no conversion.
+AND (id, date) NOT IN (SELECT (connection_id, date) FROM daily WHERE conversions IS NULL AND spend <> 0)"""
 _SILENT = """
 SELECT a.account, max(p.known_at) AS last_at
 FROM accounts a

@@ -79,6 +79,12 @@ def parse_day(place: Place, order: DateOrder) -> date:
         day = _date(lambda: date(int(german[3]), int(german[2]), int(german[1])))
     else:
         day = order.parse(text) or _date(lambda: date.fromisoformat(text))
+    other = next(one for one in DateOrder if one is not order)
+    if day is None and other.parse(text):  # the file alone would have decided for the other one
+        raise Usage(
+            f"--dates {order.value} does not fit the file: '{text}' in line {line} is a day only where the "
+            f"{'day' if other is DateOrder.DAY_FIRST else 'month'} comes first. Give --dates {other.value}, or leave it out."
+        )
     if day is None:
         raise Usage(
             f"'{text[:_SHOWN]}' in line {line} is not a day as 2026-01-31, 31.01.2026 or 1/31/2026. Use the file as it was exported."

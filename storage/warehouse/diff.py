@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adpulse import entity_names, refused_table
-from adpulse.entities import ENTITY_SCHEMA, GONE_STATUSES
+from adpulse.entities import ENTITY_SCHEMA
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.metric_rows import METRIC_SCHEMA, with_profit
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.missing_entities import MissingEntity

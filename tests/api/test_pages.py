@@ -1,6 +1,7 @@
 """The pages without a browser: who is let in, what forms do, and what another site cannot do."""
 
 import html
+import json
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ import pytest
 import requests
 from partitions import forget_reads
 
-from adpulse import prefect_login
+from adpulse import prefect_login, private_file
 from adpulse.api.pages import ROOT, create_site
 from adpulse.api.pages.login import Throttle, _throttle
 from adpulse.model import ConnectionStatus, RunState
@@ -398,6 +399,7 @@ def test_an_operators_link_to_prefect_has_a_ticket_that_works_once(visit, instal
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     home, operator = installation.app.settings.home, requests.Session()
     login = prefect_login.own_login(home)
+    private_file.create(home / "locks" / "prefect-server", json.dumps({"address": "http://127.0.0.1:4200"}))
     visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
     now = datetime.now(UTC)
 
@@ -411,15 +413,17 @@ def test_an_operators_link_to_prefect_has_a_ticket_that_works_once(visit, instal
     assert login.get_secret_value().partition(":")[2] not in answer.headers["Location"]
 
 
-def test_a_server_of_somebody_else_is_linked_without_a_ticket(visit, installation, monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.com/api")
-    operator = requests.Session()
-    prefect_login.own_login(installation.app.settings.home)
+@pytest.mark.parametrize("somebody", ["https://prefect.example.com", "http://127.0.0.1:4201", "http://localhost:4201"])
+def test_a_server_of_somebody_else_is_linked_without_a_ticket(visit, installation, monkeypatch, somebody):
+    monkeypatch.setenv("PREFECT_API_URL", f"{somebody}/api")
+    home, operator = installation.app.settings.home, requests.Session()
+    prefect_login.own_login(home)
+    private_file.create(home / "locks" / "prefect-server", json.dumps({"address": "http://127.0.0.1:4200"}))
     visit(operator, "GET", f"/login/{installation.app.sessions.link(Role.OPERATOR).get_secret_value()}")
 
     answer = visit(operator, "GET", "/prefect", params={"next": "@evil.example/"}, allow_redirects=False)
 
-    assert answer.headers["Location"] == "https://prefect.example.com/@evil.example/"
+    assert answer.headers["Location"] == f"{somebody}/@evil.example/"
 
 
 def test_a_pasted_token_leads_to_a_choice_and_what_is_chosen_is_connected(browser, visit, installation, team):

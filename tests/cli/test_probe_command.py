@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from probing_rig import use_sandbox
 
-from adpulse import settings
+from adpulse import bootstrap, settings
 from adpulse.model import Heat
 from adpulse.platforms.meta.probing import conversation
 from adpulse.platforms.registry import PLATFORMS
@@ -81,6 +81,18 @@ def test_wrong_input_ends_the_command_with_2(homeless, arguments, stdin, install
 
 def test_a_misspelt_platform_is_answered_with_the_platforms(homeless, adpulse, installation):  # noqa: ARG001 - a home in which nobody is connected
     assert "meta and google" in homeless("probe", "goggle")[2]
+
+
+@pytest.mark.parametrize("command", [("probe", "goggle"), ("verify", "any", "--csv", "no.csv"), ("connections",), ("sweep", "--once")])
+def test_what_needs_an_installation_leaves_an_empty_folder_empty(homeless, monkeypatch, tmp_path, command):
+    monkeypatch.delenv("ADPULSE_HOME", raising=False)
+    settings.load.cache_clear()
+    bootstrap.app.cache_clear()
+
+    code, _, err = homeless(*command)
+
+    assert (code, "adpulse migrate" in err, "meta and google" in err) == (2, True, command[0] == "probe")
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -244,6 +244,17 @@ def test_a_column_is_named_by_hand(verify, store, truth):
         (b"Day,Campaign name,Amount spent\n2026-10-01,Brand,1.2\n", ("--decimal", "x"), "'x' comes before no decimals"),
         (b"Day,Campaign name,Amount spent\n1/2/2026,Brand,1.2\n", (), "Give --dates mdy"),
         (b"Day,Campaign name,Amount spent\n1/2/2026,Brand,1.2\n", ("--dates", "x"), "no order of days"),
+        (
+            b"Day,Campaign name,Amount spent\n31/1/2026,Brand,1.2\n",
+            ("--dates", "mdy"),
+            "--dates mdy does not fit the file: '31/1/2026' in line 2 is a day only where the day comes first. Give --dates dmy, or",
+        ),
+        (
+            b"Day,Campaign name,Amount spent\n1/31/2026,Brand,1.2\n",
+            ("--dates", "dmy"),
+            "--dates dmy does not fit the file: '1/31/2026' in line 2 is a day only where the month comes first. Give --dates mdy, or",
+        ),
+        (b"Day,Campaign name,Amount spent\n31/31/2026,Brand,1.2\n", ("--dates", "dmy"), "'31/31/2026' in line 2 is not a day"),
         (b"Day,Campaign name,Amount spent\n2026-10-01,Brand,1.2\n", ("--column", "spend"), "does not say what a column holds"),
     ],
 )

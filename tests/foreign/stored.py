@@ -8,7 +8,7 @@ from typing import Literal
 
 from installation import Installation
 
-from adpulse.entities import GONE_STATUSES
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.model import RunState
 from adpulse_sandbox import Sandbox
 from storage.warehouse.analytics import read

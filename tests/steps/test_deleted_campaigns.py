@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from adpulse.model import RunState
+from adpulse.model import FetchKind, Heat, RunState
+from adpulse.planner.room import HISTORY_CALLS
 from adpulse_sandbox.meta.world import Change
+from tasks.deleted_campaigns import _calls
 
 ACCOUNT = "Optic Corner"
 AN_HOUR = timedelta(minutes=61)
@@ -71,6 +73,8 @@ def test_what_cannot_be_explained_is_looked_for_once_an_hour(installation, sandb
     sandbox.faults.add([more])
     installation.sync(connection)
     assert searched(sandbox) == ["activities"]
+    read = installation.app.partitions.ages(connection.id).dateless.keys()
+    assert read & {FetchKind.DELETED_CAMPAIGNS, FetchKind.DELETED_BEFORE} == {FetchKind.DELETED_BEFORE}  # the difference is in older days
 
     sandbox.calls.clear()
     sandbox.faults.clear()
@@ -78,3 +82,14 @@ def test_what_cannot_be_explained_is_looked_for_once_an_hour(installation, sandb
     installation.sync(connection, force=True)
 
     assert searched(sandbox) == []
+
+
+def test_a_search_beside_the_history_keeps_within_the_historys_calls_of_the_hour(installation):
+    connection, ledger = installation.connect("Corner Store 1"), installation.app.ledger
+    for call in range(HISTORY_CALLS - 3):
+        if call == HISTORY_CALLS // 2:  # the burst limit does not take all of them at once
+            installation.advance_to(installation.sandbox.clock.now() + timedelta(minutes=6))
+        ledger.take(connection.ledger_key, connection.scope, Heat.HISTORY)
+
+    assert _calls(installation.app, connection, Heat.HISTORY) == 3
+    assert _calls(installation.app, connection, Heat.COLD) > HISTORY_CALLS

@@ -30,7 +30,7 @@ def read_again(build, yesterday):
     """Makes a run that read yesterday anew, and not today."""
 
     def run(told, generation):
-        row = {"date": yesterday, "impressions": 500, "spend": 900_000, **dict.fromkeys(NAMES, 0), **told}
+        row = {"date": yesterday, "impressions": 500, "spend": 900_000, "profit": -900_000, **dict.fromkeys(NAMES, 0), **told}
         days = {"since": yesterday, "until": yesterday}
         answers = build.ads(row, **days), build.totals(row | {"reach": 70}, **days)
         return build.noted(*answers, generation=generation, now=build.now + timedelta(hours=generation))
@@ -54,6 +54,7 @@ def test_an_old_file_gets_the_columns_and_what_was_never_read_is_null(old, read_
 
 
 def test_a_metric_that_is_read_for_the_first_time_restates_nothing(old, build, read_again, yesterday):
+    old.sync(read_again(dict.fromkeys(NAMES), 8))  # now the day is complete
     old.sync(read_again({"views": 40, "reach": 30, "bookings": 2_000_000}, 9))
 
     assert old.rows(f"SELECT changed, cause, {COLUMNS} FROM metric_changes WHERE generation = 9") == [

@@ -102,6 +102,23 @@ def test_a_bound_that_is_none_is_refused(template, bound):
         filled(template, bound)
 
 
+@pytest.mark.parametrize("conversions", [UNIT, 0])
+@pytest.mark.parametrize("more", [{"spend": 20 * UNIT}, {"spend": 30 * UNIT}, {"spend": 20 * UNIT, "impressions": 9}], ids=str)
+def test_spend_whose_conversions_are_unknown_leaves_the_day_without_a_cpa_and_unjudged(new_workspace, build, conversions, more):
+    """The ads spend 20; of what their campaign, or the account, has beyond them the conversions are unknown."""
+    workspace, alert = new_workspace(), filled("cpa-above", "19")
+    ad, whole = {"conversions": conversions, "spend": 20 * UNIT}, {"conversions": None} | more
+    rest = [build.totals(whole), build.account(whole)] if conversions else [build.totals(ad), build.account(whole)]
+    run = build.noted(build.ads(ad), *rest)
+    days = [ReadDay(level=level, day=build.today, fresh_until=build.now, settled=True) for level in DayLevel]
+    workspace.sync(replace(run, read_days=days))
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    known = whole["spend"] == ad["spend"]
+    assert workspace.value("SELECT cpa FROM account_day") == (20 if known and conversions else None)
+    assert [read(workspace.published, query).num_rows for query in (alert.query, alert.back_test)] == [known, known]
+
+
 def test_conversions_that_are_unknown_are_no_lack_of_them(new_workspace, build):
     workspace, query = new_workspace(), filled("no-conversion", "4").query
     for generation, hours in ((1, 5), (2, 0)):

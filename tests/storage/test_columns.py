@@ -48,7 +48,7 @@ def test_no_statement_lists_metrics_by_hand():
     assert {file.name: listing(file) for file in sql._FOLDER.glob("*.sql") if listing(file)} == {
         "0001_tables.sql": list(METRICS),  # how the first version began: later metrics are added by the schema
         "0017_unknown_conversions.sql": ["conversions"],  # which a migration made nullable
-        "analysis.sql": ["impressions", "spend"],  # what delivered, and the pace of a day
+        "analysis.sql": ["impressions", "spend", "conversions"],  # what delivered, the cost of a conversion, and the pace of a day
         "applied_since.sql": ["spend"],
         "diff_reconciled.sql": ["spend"],
         "views.sql": ["spend"],  # what a day's totals have beyond it, in the view completeness

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from repeats import examples
 
 from adpulse.campaign_range import CampaignRange
-from adpulse.entities import GONE_STATUSES
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.metrics import METRICS
 from adpulse.model import FetchKind
 

@@ -15,7 +15,7 @@ LEADS, REACH = {"external_id": "a1", "campaign_id": "k1"}, {"external_id": "a2",
 
 
 def numbers(conversions):
-    return {"impressions": 90, "spend": 5 * UNIT, "conversions": None if conversions is None else conversions * UNIT}
+    return {"impressions": 90, "spend": 5 * UNIT, "profit": -5 * UNIT, "conversions": None if conversions is None else conversions * UNIT}
 
 
 def synced(workspace, build, leads, reach, total=None, generation=1):
@@ -86,9 +86,41 @@ def test_unknown_and_a_number_are_different_and_unknown_is_not_written_twice(wor
         synced(workspace, build, leads=3, reach=reach, generation=generation)
 
     history = workspace.rows("SELECT generation, conversions, cause FROM metric_changes WHERE external_id = 'a2' ORDER BY ALL")
-    assert history == [(n, value if value is None else value * UNIT, "platform") for n, value in ((1, before), (3, after))]
+    assert history == [
+        (n, value if value is None else value * UNIT, cause) for n, value, cause in ((1, before, "platform"), (3, after, "unknown"))
+    ]
     steps = [None if reach is None else 3 + reach for reach in (before, after)]
     assert [sums for (sums,) in workspace.rows("SELECT conversions FROM intraday ORDER BY changed_at")] == steps
+
+
+def test_conversions_that_are_unknown_for_a_while_restate_nothing_and_the_changes_add_up(workspace, build):
+    """Each read is of a day that was complete before; only the last one finds another number."""
+    kinds, late = [], build.now + timedelta(days=2)
+    for generation, conversions in enumerate((None, 3, None, 0, 4, None, 7, 8), start=1):
+        answer = build.ads(LEADS | numbers(conversions))
+        run = build.noted(answer, generation=generation, now=late + timedelta(hours=generation))
+        workspace.sync(replace(run, conversions_may_be_unknown=True))
+        kinds += workspace.rows(
+            "SELECT kind FROM changes WHERE metric = 'conversions' QUALIFY row_number() OVER (ORDER BY changed_at) > ?", [len(kinds)]
+        )
+        assert (workspace.warehouse.applied_since(f"c1-r{generation}", 0).restated is not None) == (generation in {5, 8})
+        assert workspace.value("SELECT coalesce(sum(delta), 0) FROM changes WHERE metric = 'conversions'") == (conversions or 0)
+
+    assert [kind for (kind,) in kinds] == ["first", "unknown", "restatement", "unknown", "unknown", "restatement"]
+    assert workspace.rows("SELECT before, after FROM restatements ORDER BY changed_at") == [(0, 4), (7, 8)]
+    assert workspace.value("SELECT sum(delta) FROM restated_days WHERE metric = 'conversions'") == 5 * UNIT
+
+
+def test_an_ad_that_vanished_has_no_unknown_conversions_and_its_campaigns_total_says_none_as_before(workspace, build):
+    workspace.sync(
+        replace(build.run(build.ads(REACH | numbers(None)), build.totals(REACH | numbers(None))), conversions_may_be_unknown=True)
+    )
+    living = build.confirmed(*({"level": level, "external_id": name} for level in ("ad", "campaign") for name in ("a2", "k2")))
+    run = build.run(build.ads(), build.totals(), living, generation=2)
+    workspace.sync(replace(run, conversions_may_be_unknown=True))
+
+    assert workspace.rows("SELECT spend, conversions FROM metric_facts") == [(0, 0)]
+    assert workspace.rows("SELECT spend, conversions FROM platform_totals") == [(0, None)]
 
 
 def test_a_metric_that_is_unknown_now_has_no_value_that_was_restated():

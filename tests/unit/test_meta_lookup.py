@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adpulse.entities import GONE_STATUSES
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.base import Size

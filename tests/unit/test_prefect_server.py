@@ -99,6 +99,17 @@ def test_a_key_of_prefects_cloud_keeps_no_command_from_the_server_of_adpulse_up(
     assert (os.environ.get("PREFECT_API_AUTH_STRING"), os.environ.get("PREFECT_API_KEY")) == (login, None)
 
 
+@pytest.mark.parametrize(("shown", "ticket"), [(None, True), ("ops:sentinel", True), ("ops:of-another", False)])
+def test_a_link_has_a_ticket_of_the_setting_unless_another_password_is_shown(tmp_path, monkeypatch, shown, ticket):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    if shown:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", shown)
+
+    link = orchestrator.pages_link(Settings(home=tmp_path, prefect_auth=SecretStr("ops:sentinel")), "/runs", datetime.now(UTC))
+
+    assert (prefect_login.TICKET_PATH in link) == ticket
+
+
 def test_prefects_cloud_is_shown_its_key_and_not_the_password_of_a_server(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2")
     monkeypatch.setenv("PREFECT_API_KEY", "pnu_sentinel")

@@ -25,9 +25,10 @@ from google.auth.transport.requests import Request
 from adpulse.clock import Clock
 from adpulse.conversion_types import ConversionTypes
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import ENTITY_SCHEMA, GONE, EntitiesAnswer
+from adpulse.entities import ENTITY_SCHEMA, EntitiesAnswer
 from adpulse.entity_names import MetricsAnswer, names_table
 from adpulse.errors import AccountRefused, AdpulseError, AuthExpired, TooMuchData, Unavailable, VersionSunset
+from adpulse.gone_statuses import GONE
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import MissingEntity, status_rows
 from adpulse.model import NO_PAGES, AccountFacts, Connection, Fetch, FetchKind, Heat, Level, PageSizes

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from adpulse.deleted_campaigns import DeletedCampaigns, DeletedSearch
-from adpulse.entities import GONE, GONE_STATUSES
 from adpulse.entity_names import MetricsAnswer
 from adpulse.errors import AccountRefused, BadRequest, ObjectGone
+from adpulse.gone_statuses import GONE, GONE_STATUSES
 from adpulse.metrics_request import MetricsRequest
 from adpulse.missing_entities import status_rows
 from adpulse.model import Connection, Level

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adpulse.entities import GONE, GONE_STATUSES
+from adpulse.gone_statuses import GONE, GONE_STATUSES
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Level
 from adpulse.platforms.meta.costs import LOOKUP_BY_ID, LOOKUP_EDGE_CALLS

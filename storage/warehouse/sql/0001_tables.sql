@@ -78,7 +78,8 @@ CREATE TABLE unreported (
 
 -- Append-only: every row metric_facts ever held. changed: the bits of the metrics that differ from before, as adpulse/metrics.py
 -- declares them. cause: platform, margin (only profit moved), mapping (the day was read for the first time by another mapping), vanished
--- (the platform stopped reporting a living leaf's day), or first read (of a metric that came after the first version).
+-- (the platform stopped reporting a living leaf's day), first read (of a metric that came after the first version), or unknown (nothing but
+-- what is not known any more, or again).
 -- generation orders two changes made at the same instant.
 CREATE TABLE metric_changes (
     connection_id VARCHAR NOT NULL,

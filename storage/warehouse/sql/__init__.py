@@ -17,8 +17,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adpulse.currencies import WITHOUT_MINOR_UNIT
-from adpulse.entities import GONE_STATUSES
 from adpulse.exchange_rates import RATE_DAYS
+from adpulse.gone_statuses import GONE_STATUSES
 from adpulse.metrics import METRICS, PROFIT, Metric, Unit
 
 _FOLDER = Path(__file__).parent

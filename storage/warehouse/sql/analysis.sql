@@ -29,6 +29,12 @@ delivery AS (
     GROUP BY {{ keys }}
 )
 {%- endmacro %}
+{# A remainder's spend without its conversions would make the others too cheap or too dear. #}
+{% macro cost_of_conversion() -%}
+if(
+        bool_or(conversions IS NULL AND (level <> 'unreported' OR spend <> 0)), NULL, sum(spend) / nullif(sum(conversions), 0)
+    )::DOUBLE AS cpa
+{%- endmacro %}
 {% set known %}
 (
     SELECT connection_id, level, external_id, n.parent_id, n.name, n.status, e.objective, e.attributes::JSON AS attributes
@@ -38,20 +44,24 @@ delivery AS (
 LEFT JOIN connections c ON c.id = k.connection_id
 {% endset %}
 -- The rows of daily added up by campaign and day; without a campaign_id what the platform reports by no campaign. Conversions are null
--- where those of any ad are unknown, because the sum of the others would be too little.
+-- where those of any ad are unknown, because the sum of the others would be too little. cpa is spend by conversions; it is null also where
+-- what is not reported by ad, or by campaign, has spend and its conversions are unknown.
 CREATE OR REPLACE VIEW campaign_day AS
 SELECT
     connection_id, connection, provider, currency, date, campaign_id, campaign,
     {{ additive | for_each("{known_sum}::{type} AS {name}", ",\n    ") }},
+    {{ cost_of_conversion() }},
     max(changed_at) AS changed_at
 FROM daily
 GROUP BY connection_id, connection, provider, currency, date, campaign_id, campaign;
 
--- The rows of daily added up by account and day: the platform's own totals. Conversions are null where those of any ad are unknown.
+-- The rows of daily added up by account and day: the platform's own totals. Conversions are null where those of any ad are unknown. cpa is as
+-- in campaign_day.
 CREATE OR REPLACE VIEW account_day AS
 SELECT
     connection_id, connection, provider, currency, date,
     {{ additive | for_each("{known_sum}::{type} AS {name}", ",\n    ") }},
+    {{ cost_of_conversion() }},
     max(changed_at) AS changed_at
 FROM daily
 GROUP BY connection_id, connection, provider, currency, date;

@@ -1,8 +1,8 @@
 -- Rows of {{ table }} that the answers change. coverage: the days, and the campaigns of each, that the answers cover completely;
 -- answered_days: every day that was requested.
 -- refused: entities and days whose rows were refused; they have not vanished, and their rows stay as they are.
--- A stored row missing from the answers vanished. It becomes zero (null stays null) if its entity is in confirmed: a lookup after these
--- answers reported it as alive. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
+-- A stored row missing from the answers vanished. It becomes zero if its entity is in confirmed: a lookup after these
+-- answers reported it as alive. Null stays null, but a leaf's metric that may be unknown is known then: what is not reported is none. Without that proof it stays as it is, because a deleted ad leaves the report together with its history.
 -- Connections in reports_removed have a platform that still reports deleted entities: there every missing row is zero. No connection is
 -- in both.
 -- remapped: days whose stored numbers were read by an earlier mapping; what it decides changes once because of it, and is no restatement.
@@ -23,7 +23,12 @@ WITH latest AS (
 ), vanished AS (
     SELECT
         * REPLACE (
+            {% if table == "metric_facts" %}
+            {{ unknowable | for_each("0 AS {name}") }},
+            {{ metrics | rejectattr("unknowable") | for_each("{name} * 0 AS {name}") }}
+            {% else %}
             {{ metrics | for_each("{name} * 0 AS {name}") }}
+            {% endif %}
         )
     FROM (
         SELECT * FROM absent SEMI JOIN confirmed USING (connection_id, level, external_id)
@@ -46,13 +51,14 @@ WITH latest AS (
         w.campaign_id IS DISTINCT FROM s.campaign_id AS moved,
         {{ metrics | for_each("{bit} * (w.{name} IS DISTINCT FROM s.{name})::INTEGER", " + ") }} AS changed,
         {{ optional | for_each("{bit} * (s.{name} IS NULL AND w.{name} IS NOT NULL)::INTEGER", " + ") or 0 }} AS first_read,
+        {{ unknowable | for_each("{bit} * ((s.{name} IS NULL) <> (w.{name} IS NULL))::INTEGER", " + ") or 0 }} AS of_unknown,
         r.date IS NOT NULL AS remapped
     FROM wanted w
     LEFT JOIN stored s USING (connection_id, level, external_id, date)
     LEFT JOIN remapped r USING (connection_id, date)
 )
 SELECT
-    * EXCLUDE (moved, origin, first_read, remapped),
+    * EXCLUDE (moved, origin, first_read, of_unknown, remapped),
     origin = 'answer' AS answered,
     CASE
         WHEN origin = 'vanished' THEN 'vanished'
@@ -60,6 +66,8 @@ SELECT
         WHEN changed = {{ profit.bit }} THEN 'margin'
         WHEN changed = first_read AND changed <> 0 THEN 'first read'
         WHEN remapped AND (changed & {{ mapped_bits }}) <> 0 THEN 'mapping'
+        -- What is known no more, or again, is no change of the platform's numbers.
+        WHEN changed = first_read | of_unknown AND changed <> 0 THEN 'unknown'
         ELSE 'platform'
     END AS cause
 FROM compared

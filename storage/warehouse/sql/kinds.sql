@@ -6,7 +6,9 @@ WITH history AS (
         *,
         lag(generation) OVER earlier IS NULL AS is_first,
         CASE level WHEN 'unreported' THEN 'both' WHEN 'not_by_campaign' THEN 'campaign' ELSE 'leaf' END AS read_level,
-        {{ metrics | for_each("lag({name}) OVER earlier AS old_{name}") }}
+        {{ metrics | for_each("lag({name}) OVER earlier AS old_{name}") }},
+        -- Whether it was known in any row before: count goes up to the row itself.
+        {{ metrics | for_each("count({name}) OVER earlier > ({name} IS NOT NULL)::INTEGER AS known_{name}") }}
     FROM history
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), complete AS (
@@ -31,7 +33,10 @@ WITH history AS (
         END AS old,
         CASE m.metric
             {{ metrics | for_each("WHEN '{name}' THEN s.{name}", " ") }}
-        END AS new
+        END AS new,
+        CASE m.metric
+            {{ metrics | for_each("WHEN '{name}' THEN s.known_{name}", " ") }}
+        END AS was_known
     FROM steps s
     JOIN metrics m ON (s.changed & m.bit) <> 0 OR s.cause = 'baseline'
 ), named AS (
@@ -39,6 +44,7 @@ WITH history AS (
         m.*,
         CASE
             WHEN m.cause IN ('baseline', 'margin', 'vanished') OR (m.cause = 'mapping' AND m.mapped) THEN m.cause
+            WHEN m.new IS NULL OR (m.old IS NULL AND m.was_known) THEN 'unknown'
             -- How much the account has beyond its campaigns is read rarely: its first value is late, and no news.
             WHEN m.old IS NULL AND (NOT m.is_first OR m.level = 'not_by_campaign') THEN 'first'
             WHEN m.changed_at > if(m.of_conversions, d.conversions_complete_at, d.complete_at) THEN 'restatement'

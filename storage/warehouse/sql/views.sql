@@ -104,6 +104,7 @@ WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 
 -- Every change of a metric of a row of daily, from what to what, and its kind:
 --   first: the first numbers of a leaf's or remainder's day, or of a metric that came later;
+--   unknown: the metric is not known any more, or again after it was not: no change of the platform's numbers;
 --   completion: a change up to the first whole read after the day's numbers had come in (complete_at, conversions_complete_at of read_days);
 --   restatement: the platform changed a day that was complete, or a row appeared there, where none meant zero;
 --   margin: the connection's margin changed; mapping: the day was read for the first time by another mapping, which decides the metric;
