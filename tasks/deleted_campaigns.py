@@ -26,6 +26,7 @@ from adpulse.planner.room import HISTORY_CALLS
 from adpulse.planner.windows import HOUR
 from adpulse.platforms.registry import platform_of
 from storage.control.connection_warnings import ConnectionWarnings
+from storage.control.ledger import Ledger
 from tasks.campaign_requests import calls_left
 from tasks.optional import optional
 
@@ -73,7 +74,7 @@ def read_deleted_campaigns(app: App, lease: Lease, connection: Connection) -> No
     if not difference.days:
         return
     statuses = warehouse.campaign_statuses(connection.id)
-    calls = _calls(app, connection, answers[days[0]].fetch.heat)
+    calls = _calls(app.ledger, connection, answers[days[0]].fetch.heat)
     search = _search(connection, statuses, beside, _ids(listed), difference, calls=calls)
     _stage(app, lease, connection, fetch, search if is_due else replace(search, since=None), [answers[day] for day in days])
 
@@ -83,12 +84,12 @@ def _heats(plan: Plan | None) -> set[Heat]:
     return {fetch.heat for fetch in plan.fetches if fetch.kind is FetchKind.ACCOUNT} if plan else set()
 
 
-def _calls(app: App, connection: Connection, heat: Heat) -> int:
+def _calls(ledger: Ledger, connection: Connection, heat: Heat) -> int:
     """Most calls of the search: what the account has left, and of a history no more than its own part of the hour."""
-    left = calls_left(app.ledger, connection)
+    left = calls_left(ledger, connection)
     if heat is not Heat.HISTORY:
         return left
-    spent = sum(of is Heat.HISTORY for _, of in app.ledger.calls(connection.ledger_key))
+    spent = sum(of is Heat.HISTORY for _, of in ledger.calls(connection.ledger_key))
     return min(left, max(HISTORY_CALLS - spent, 0))
 
 

@@ -91,5 +91,5 @@ def test_a_search_beside_the_history_keeps_within_the_historys_calls_of_the_hour
             installation.advance_to(installation.sandbox.clock.now() + timedelta(minutes=6))
         ledger.take(connection.ledger_key, connection.scope, Heat.HISTORY)
 
-    assert _calls(installation.app, connection, Heat.HISTORY) == 3
-    assert _calls(installation.app, connection, Heat.COLD) > HISTORY_CALLS
+    assert _calls(ledger, connection, Heat.HISTORY) == 3
+    assert _calls(ledger, connection, Heat.COLD) > HISTORY_CALLS
