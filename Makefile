@@ -13,7 +13,7 @@ STORAGE ?= tests/storage
 STAMP2 := $(VENV2)/.installed
 STAMP38 := $(VENV38)/.installed
 # The tests in which adpulse meets Prefect: its server and clients, deployments, workers, flows, private parts.
-PREFECT_TESTS := tests/e2e/test_prefect_server.py tests/e2e/test_end_to_end.py tests/e2e/test_workers.py tests/unit/test_prefect_process.py tests/unit/test_schedules.py tests/test_private_parts.py
+PREFECT_TESTS := tests/e2e/test_prefect_server.py tests/e2e/test_end_to_end.py tests/e2e/test_workers.py tests/unit/test_prefect_process.py tests/unit/test_schedules.py tests/unit/test_flush.py tests/test_private_parts.py
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
 .PHONY: help venv demo test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
