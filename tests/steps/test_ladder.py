@@ -607,7 +607,8 @@ def test_a_sync_of_entities_alone_does_not_wait_for_a_report(installation, sandb
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("provider", "ago"), [("meta", 30), ("meta", 2), ("google", 30), ("google", 2)])
-def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, show, provider, ago):
+def test_a_day_that_fails_without_a_name_costs_itself_alone(installation, sandbox, show, monkeypatch, provider, ago):
+    monkeypatch.setattr(bootstrap, "Slots", partial(Slots, sleep=sandbox.clock.advance))
     connection = ready(installation, of(provider))
     day = (TODAY - ago * DAY).isoformat()
     sandbox.faults.add(reports(provider, action="server_error", day=day))
