@@ -227,9 +227,9 @@ def idle(running, connection):
 
 
 @pytest.mark.slow  # on a smaller account, without Prefect: tests/steps/test_large_accounts.py
-def test_ninety_days_of_2000_ads_under_60_calls_an_hour_resume_without_a_page_twice(running):
+def test_ninety_days_of_2000_ads_under_30_calls_an_hour_resume_without_a_page_twice(running):
     connection = running.connect("Nordlicht Moebel")
-    running.app.account_limits.set_calls_per_hour(connection, 60)  # within 180 its pages, which grow, are all read in an hour
+    running.app.account_limits.set_calls_per_hour(connection, 30)  # within 180 its pages, which grow, are all read in an hour
     running.note(connection)
     run_id, postponed = running.ask(connection), []
 
@@ -250,7 +250,7 @@ def test_ninety_days_of_2000_ads_under_60_calls_an_hour_resume_without_a_page_tw
     assert running.app.runs.get(run_id).state is RunState.DONE
     assert len(postponed) >= 1
     assert {key: count for key, count in pages.items() if count > 1} == {}
-    assert most_within_an_hour([call["at"] for call in calls]) <= 60
+    assert most_within_an_hour([call["at"] for call in calls]) <= 30
     assert running.differences(connection) == []
 
 
