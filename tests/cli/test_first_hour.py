@@ -70,7 +70,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("ADPULSE_HOME", str(tmp_path / "file" / "home"))
 
-    done = subprocess.run([sys.executable, "-m", "adpulse", "workspace", "list"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "adpulse", "migrate"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "Not a directory" in done.stderr
