@@ -245,7 +245,7 @@ def test_the_order_of_days_with_slashes_is_the_one_that_fits_all_of_them(written
 
 
 def test_an_order_that_was_chosen_is_refused_where_a_day_does_not_fit():
-    with pytest.raises(Usage, match=r"'1/23/2026' in line 4 is not a day"):
+    with pytest.raises(Usage, match=r"--dates dmy does not fit the file: '1/23/2026' in line 4 is a day only where the month comes first"):
         read(slashed("1/9/2026", "1/23/2026"), order=DAY_OF_MONTH)
 
 
