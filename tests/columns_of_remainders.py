@@ -132,9 +132,9 @@ def _compared(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:
         ("account", "silent"): lambda _: (None, None, None, nothing),
     }
     for (level, words), values in unequal.items():
-        found = {name: {other: seen.get((level, day, other)) for other in ADDITIVE} for name, day in OF_WORDS[words].items()}
+        compared = {name: {other: seen.get((level, day, other)) for other in ADDITIVE} for name, day in OF_WORDS[words].items()}
         usual = others.get((level, words), equal)
-        yield f"reconciliation, {level} {words}", of_all(found), of_all({name: usual | {name: values(name)} for name in ADDITIVE})
+        yield f"reconciliation, {level} {words}", of_all(compared), of_all({name: usual | {name: values(name)} for name in ADDITIVE})
 
 
 def _beyond(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Look]:

@@ -85,31 +85,31 @@ def made(name):
 
 def defects(name, text):
     """One defect of each kind for each place in a loop: what it is, and the whole text with it."""
-    exempt = [found.span() for pattern in EQUIVALENT.get(name, {}).values() for found in re.finditer(pattern, text)]
+    exempt = [match.span() for pattern in EQUIVALENT.get(name, {}).values() for match in re.finditer(pattern, text)]
     alike = defaultdict(list)
     for kind, patterns in KINDS.items():
         for pattern, broken in patterns:
-            for found in re.finditer(pattern, text):
-                if any(begin <= found.start() < end for begin, end in exempt) or line_of(text, found)[0].lstrip().startswith("--"):
+            for match in re.finditer(pattern, text):
+                if any(begin <= match.start() < end for begin, end in exempt) or line_of(text, match)[0].lstrip().startswith("--"):
                     continue
-                alike[kind, *place(text, found)].append((kind, found, broken))
+                alike[kind, *place(text, match)].append((kind, match, broken))
     for where, same in alike.items():
-        kind, found, broken = same[crc32(repr(where).encode()) % len(same)]
-        before, after = line_of(text, found)
-        told = f"{kind}: {before[-60:].lstrip()}>>{found.group()}<<{after[:60]}"
-        yield told, text[: found.start()] + found.expand(broken) + text[found.end() :]
+        kind, match, broken = same[crc32(repr(where).encode()) % len(same)]
+        before, after = line_of(text, match)
+        description = f"{kind}: {before[-60:].lstrip()}>>{match.group()}<<{after[:60]}"
+        yield description, text[: match.start()] + match.expand(broken) + text[match.end() :]
 
 
-def line_of(text, found):
+def line_of(text, match):
     """What is before and after a match in its line."""
-    return text[: found.start()].rpartition("\n")[2], text[found.end() :].partition("\n")[0]
+    return text[: match.start()].rpartition("\n")[2], text[match.end() :].partition("\n")[0]
 
 
-def place(text, found):
+def place(text, match):
     """What the matches of one loop have in common: the text around them but for the metrics, and the lines above that name none."""
-    before, after = (NAMED.sub("m", part) for part in line_of(text, found))
-    above = sum(not NAMED.search(line) for line in text[: found.start()].split("\n"))
-    return above, before[-AROUND:], NAMED.sub("m", found.group()), after[:AROUND]
+    before, after = (NAMED.sub("m", part) for part in line_of(text, match))
+    above = sum(not NAMED.search(line) for line in text[: match.start()].split("\n"))
+    return above, before[-AROUND:], NAMED.sub("m", match.group()), after[:AROUND]
 
 
 @pytest.fixture
@@ -151,9 +151,9 @@ def test_every_one_column_defect_of_a_statement_is_noticed(name, plant, new_work
         return any(notices(part(new_workspace(), build)) for part in PARTS[name])
 
     assert not noticed(sound)
-    for told, broken in defects(name, sound):
+    for description, broken in defects(name, sound):
         if not noticed(broken):
-            missed.append(told)
+            missed.append(description)
 
     assert missed == []
 
@@ -179,10 +179,10 @@ def test_every_one_column_defect_of_a_view_is_noticed(new_workspace, build):
             assert not notices(part(workspace, build))
             files.append((stack.enter_context(duckdb.connect(workspace.path)), look))
         for statement in duckdb.extract_statements(made(VIEWS)):
-            for told, broken in defects(VIEWS, statement.query):
+            for description, broken in defects(VIEWS, statement.query):
                 planted += 1
                 if not any(breaks(database, broken, look) for database, look in files):
-                    missed.append(told)
+                    missed.append(description)
 
     assert missed == []
     assert planted > 50
