@@ -15,6 +15,7 @@
     │   │   ├── TooMuchData     the answer is too big: ask for less, never the same again
     │   │   │   └── TooManyCalls  it has more pages than its read may take calls: it is made in parts
     │   │   ├── FieldRefused    one object's field cannot be read, and with it no page that has both
+    │   │   ├── MetricRefused   reports are answered without one field alone: they are requested without it
     │   │   ├── Unreadable      an answer has a row whose entity or day cannot be told: nothing of the read can be stored
     │   │   │   └── SeveralDays a row is of several days: ask for each day by itself
     │   │   ├── TooOld          days that the platform does not report any more
@@ -165,6 +166,15 @@ class TooManyCalls(TooMuchData):
 
 class FieldRefused(BadRequest):
     """A field of one object cannot be read, which refuses every page that has the object and the field."""
+
+
+class MetricRefused(BadRequest):
+    """The platform refuses a field that reports can do without: what it holds is unknown then, and the rest is reported."""
+
+    def __init__(self, message: str, code: str | None = None, *, field: str = "") -> None:
+        """``field``: its name at the platform."""
+        super().__init__(message, code)
+        self.field = field
 
 
 class Unreadable(BadRequest):

@@ -259,11 +259,14 @@ def _days(span: Span) -> str:
 
 
 def describe_report_filters(connection: Connection) -> str:
-    """Which filters of statuses the account refuses, and what its reports may lack for it; empty if it refuses none."""
+    """Which filters of statuses, and fields, the account refuses, and what its reports may lack for it; empty if it refuses none."""
     lacks = {StatusFilter.NOT_DELETED: "deleted ones may be missing", StatusFilter.NONE: "archived and deleted ones may be missing"}
     filters = (("ads", connection.filters.ad), ("campaigns", connection.filters.campaign))
     texts = [f"{label}: {lacks[chosen]}" for label, chosen in filters if chosen in lacks]
-    return f"the account refuses a filter by status; {'; '.join(texts)}" if texts else ""
+    by_status = [f"the account refuses a filter by status; {'; '.join(texts)}"] if texts else []
+    refused = connection.filters.refused_fields
+    of_fields = [f"the account refuses {', '.join(sorted(refused))}, so what only they say is unknown"] if refused else []
+    return "; ".join(by_status + of_fields)
 
 
 def describe_mapping(connection: Connection) -> str:

@@ -1,4 +1,4 @@
-"""The statuses that an account's reports are filtered by, and the entities whose rows the reports may therefore lack."""
+"""How an account's reports are requested: by which statuses, without which fields, and what the reports may therefore lack."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,10 +19,10 @@ class StatusFilter(StrEnum):
     NONE = "none"
 
     @property
-    def with_narrower_ones(self) -> tuple["StatusFilter", ...]:
-        """This one and those to try after it when the account refuses it."""
+    def narrower(self) -> "StatusFilter | None":
+        """The one to try when the account refuses this one; None after the last."""
         filters = tuple(StatusFilter)
-        return filters[filters.index(self) :]
+        return next(iter(filters[filters.index(self) + 1 :]), None)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -35,10 +35,14 @@ class StatusFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFilters:
-    """The filters of one account's reports: narrower where it refused the widest, as noted last at ``noted_at`` (business time)."""
+    """How one account's reports are requested: narrower where it refused the widest, as noted last at ``noted_at`` (business time).
+
+    ``refused_fields``: the platform's names of fields that it refuses, and that reports can do without.
+    """
 
     ad: StatusFilter = StatusFilter.EVERY
     campaign: StatusFilter = StatusFilter.EVERY
+    refused_fields: frozenset[str] = frozenset()
     noted_at: datetime | None = None
 
     def of(self, level: str) -> StatusFilter:

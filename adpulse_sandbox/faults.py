@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from adpulse_sandbox.meta.errors import (
     checkpoint,
     deleted_requested,
     expired_token,
+    invalid_fields,
     no_permission,
     too_much_data,
 )
@@ -23,7 +24,7 @@ from adpulse_sandbox.rewriting import is_place
 ACTIONS = (
     "throttle", "expired_token", "permission_lost", "transient", "server_error", "drop", "drop_midway", "truncated", "html", "html_success",
     "no_error_body", "empty_page", "endless", "duplicate_row", "slow", "too_much_data", "null_batch_item", "job_fails", "refused",
-    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked", "broken_creative", "rewrite",
+    "filter_refused", "auto_upgrade", "checkpoint", "blocked", "app_blocked", "broken_creative", "field_refused", "rewrite",
 )  # fmt: skip
 GOOGLE_ACTIONS = (
     "throttle", "expired_token", "revoked_token", "permission_lost", "customer_closed", "transient", "server_error", "drop", "drop_midway",
@@ -41,6 +42,7 @@ SCOPES = ("ACCOUNT", "DEVELOPER")
 QUERIES = ("search", "search_stream")
 """Google's kinds of calls that query a resource."""
 
+_REFUSED_FIELD = "results"
 _EXACT_FIELDS = ("account", "kind", "resource", "page")
 _ACTIONS_OF_PLATFORM = {"meta": ACTIONS, "google": GOOGLE_ACTIONS}
 _MESSAGES = {
@@ -108,6 +110,8 @@ class Request:
     span: tuple[date, date] | None = None
     """The first and last day of a report's range."""
     fields: int = 0
+    report_fields: Collection[str] = ()
+    """The fields of a report of Meta's."""
     has_campaign: Callable[[str], bool] | None = None
     """Whether a report's filter leaves a campaign in; None for other requests."""
     count_campaigns: Callable[[], int] = lambda: 0
@@ -194,8 +198,7 @@ class Faults:
             return False
         bounds = ((rule.above_limit, request.limit), (rule.above_days, request.days), (rule.above_fields, request.fields))
         meant = _is_within(rule, request) and (rule.above_campaigns is None or request.count_campaigns() > rule.above_campaigns)
-        filtered = rule.action != "filter_refused" or (rule.value or "effective_status") in request.filtering
-        if not (filtered and meant) or any(bound is not None and actual <= bound for bound, actual in bounds):
+        if not (_is_requested(rule, request) and meant) or any(bound is not None and actual <= bound for bound, actual in bounds):
             return False
         # Only calls that match in everything count towards ``skip``.
         armed.matched += 1
@@ -218,6 +221,13 @@ def _is_within(rule: Rule, request: Request) -> bool:
     return rule.campaign is None or (request.has_campaign is not None and request.has_campaign(rule.campaign))
 
 
+def _is_requested(rule: Rule, request: Request) -> bool:
+    """Whether a report has the filter, or the field, that the rule refuses; other rules refuse neither."""
+    if rule.action == "filter_refused":
+        return (rule.value or "effective_status") in request.filtering
+    return rule.action != "field_refused" or (rule.value or _REFUSED_FIELD) in request.report_fields
+
+
 def _applies_to_queries(rule: Rule) -> bool:
     return rule.action in GOOGLE_ACTIONS and rule.platform in (None, "google") and rule.kind in (None, *QUERIES)
 
@@ -238,6 +248,8 @@ def error_of(rule: Rule) -> GraphError | None:
         return too_much_data(rule.code)
     if rule.action == "filter_refused":
         return deleted_requested() if rule.value == "DELETED" else bad_filter(rule.value or "effective_status")
+    if rule.action == "field_refused":
+        return invalid_fields([rule.value or _REFUSED_FIELD])
     simple = {
         "expired_token": expired_token,
         "permission_lost": no_permission,

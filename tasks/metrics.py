@@ -8,13 +8,13 @@ from functools import partial
 
 from adpulse.bootstrap import App
 from adpulse.campaign_range import CampaignRange
-from adpulse.errors import AdpulseError, RateLimited, StatusRefused
+from adpulse.errors import AdpulseError, MetricRefused, RateLimited, StatusRefused
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
 from adpulse.platforms.base import Size
 from adpulse.platforms.registry import platform_of
-from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
+from adpulse.status_filter import WIDEST, ReportFilters
 from storage.control.filters import Filters
 from storage.staging import Staging
 from tasks.account_totals import read_account_totals
@@ -86,33 +86,41 @@ def _retry_refused_filters(app: App, connection: Connection) -> Connection:
     """The connection; with the widest filters again, where it is a week since the account refused them."""
     if not connection.filters.lapsed(app.clock.now()):
         return connection
-    log.info("connection %s is read with the widest filters again", connection.id)
+    log.info("connection %s is read with the widest filters and every field again", connection.id)
     return _noted(app.filters, connection, WIDEST)
 
 
 def _read_with_widest_filter(
     app: App, lease: Lease, connection: Connection, fetch: Fetch, holes: Mapping[HoleKey, Hole]
 ) -> tuple[Reading, Connection]:
-    """What came of the read by the widest filter of statuses that the account takes, and the connection with that filter, which is noted.
+    """What came of the read by the widest filter of statuses, and with the most fields, that the account takes.
+
+    And the connection with that filter and those fields, which are noted.
 
     Raises:
         StatusRefused: not even a report without a filter was answered.
+        MetricRefused: not even without the field that it names.
     """
     level = Level.AD if fetch.kind is FetchKind.ADS else Level.CAMPAIGN
-    first = connection.filters.of(level)
-    for chosen in first.with_narrower_ones:
-        filters = connection.filters.with_level(level, chosen)
+    filters = connection.filters
+    while True:
         try:
             reading = read_days(app, lease, replace(connection, filters=filters), fetch, holes)
         except StatusRefused as refused:
-            if chosen is StatusFilter.NONE:
+            chosen = filters.of(level)
+            if chosen.narrower is None:
                 raise
             log.warning("connection %s refuses the filter '%s' of its %s reports: %s", connection.id, chosen, level, refused)
-            continue
-        if chosen is not first:
-            connection = _noted(app.filters, connection, replace(filters, noted_at=app.clock.now()))
-        return reading, connection
-    raise AssertionError("unreachable: the last filter returns or raises")
+            filters = filters.with_level(level, chosen.narrower)
+        except MetricRefused as refused:
+            if refused.field in filters.refused_fields:
+                raise
+            log.warning("connection %s is read without a field of its reports: %s", connection.id, refused)
+            filters = replace(filters, refused_fields=filters.refused_fields | {refused.field})
+        else:
+            if filters != connection.filters:
+                connection = _noted(app.filters, connection, replace(filters, noted_at=app.clock.now()))
+            return reading, connection
 
 
 def _noted(store: Filters, connection: Connection, filters: ReportFilters) -> Connection:

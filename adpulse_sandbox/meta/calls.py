@@ -56,6 +56,7 @@ class Call:
             days=report.days if report else 0,
             span=report.span if report else None,
             fields=len(report.fields) if report else 0,
+            report_fields=report.fields if report else (),
             has_campaign=report.has_campaign if report else None,
             count_campaigns=report.count_campaigns if report else lambda: 0,
             filtering=self.params.get("filtering", ""),

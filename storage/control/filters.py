@@ -11,14 +11,19 @@ from storage.control.tables import ConnectionRow
 
 
 class Filters:
-    """Stores the statuses by which an account's reports are filtered; what one process learned holds for all."""
+    """Stores how an account's reports are requested; what one process learned holds for all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def note(self, connection_id: str, filters: ReportFilters) -> None:
         """Store a connection's filters; one that was deleted meanwhile is ignored."""
-        values = {"ad_filter": filters.ad.value, "campaign_filter": filters.campaign.value, "filters_noted_at": filters.noted_at}
+        values = {
+            "ad_filter": filters.ad.value,
+            "campaign_filter": filters.campaign.value,
+            "refused_fields": ",".join(sorted(filters.refused_fields)),
+            "filters_noted_at": filters.noted_at,
+        }
         with self._engine.begin() as session:
             session.execute(update(ConnectionRow).where(ConnectionRow.id == connection_id).values(**values))
 
@@ -28,5 +33,6 @@ def filters_of(values: Mapping[str, Any]) -> ReportFilters:
     return ReportFilters(
         ad=StatusFilter(values["ad_filter"] or StatusFilter.EVERY),
         campaign=StatusFilter(values["campaign_filter"] or StatusFilter.EVERY),
+        refused_fields=frozenset(filter(None, (values["refused_fields"] or "").split(","))),
         noted_at=values["filters_noted_at"],
     )

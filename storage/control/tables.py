@@ -190,6 +190,8 @@ class ConnectionRow(Base):
     paced_seconds: Mapped[int | None]
     ad_filter: Mapped[str | None]
     campaign_filter: Mapped[str | None]
+    refused_fields: Mapped[str | None]
+    """The platform's names of fields that the account's reports are requested without, between commas."""
     filters_noted_at: Mapped[datetime | None]
     mapping: Mapped[str | None] = mapped_column(Text)
     """What counts as its conversions, as JSON; the platform's default without one."""

@@ -239,6 +239,17 @@ def filter_by_status_is_refused(wire):
     assert (by("ad").status_code, wire.insights().status_code) == (200, 200)
 
 
+@case("field_refused")
+def field_of_reports_is_refused(wire):
+    wire.arm("field_refused")
+
+    refused = wire.insights(level="ad", fields="ad_id,results")
+
+    assert refusal(refused) == (400, 100, None, False)
+    assert refused.json()["error"]["message"].startswith("(#100) results is not valid for fields param. please check")
+    assert wire.insights(level="ad", fields="ad_id,spend").status_code == 200
+
+
 @case("checkpoint")
 def user_must_log_in(wire):
     wire.arm("checkpoint", count=1)
@@ -385,7 +396,7 @@ def test_an_action_is_seen_on_the_wire(wire, action):
     assert action in [call.fault for call in wire.sandbox.calls.calls()] or action == "slow"
 
 
-OF_OTHER_REQUESTS = ("endless", "slow", "null_batch_item", "job_fails", "filter_refused", "rewrite")
+OF_OTHER_REQUESTS = ("endless", "slow", "null_batch_item", "job_fails", "filter_refused", "field_refused", "rewrite")
 
 
 @pytest.mark.parametrize("action", [action for action in ACTIONS if action not in OF_OTHER_REQUESTS])

@@ -86,6 +86,7 @@ MATRIX = (
     ("job_fails", {}, "async", NONE, NONE, NONE, NONE, NONE),  # not in the leg that begins it: test_ladder
     ("refused", {}, "100", LETTER, LETTER, LETTER, SAME, SAME),
     ("filter_refused", {}, None, NONE, NONE, FINE, FINE, FINE),
+    ("field_refused", {}, None, NONE, NONE, NONE, NONE, NONE),  # only where conversions are results: test_refused_filters
     ("broken_creative", {}, None, NONE, FINE, NONE, NONE, NONE),
     ("auto_upgrade", {}, None, NONE, SAME, FINE, SAME, SAME),  # of the account's facts it is a warning: test_entity_failures
     ("rewrite", {"place": "data[0].campaign_name", "value": 7}, None, NONE, NONE, FINE, FINE, FINE),

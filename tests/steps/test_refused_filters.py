@@ -1,4 +1,4 @@
-"""An account that refuses to have its reports filtered by status is read with as much of the filter as it takes."""
+"""An account that refuses a filter by status, or a field, of its reports is read with as much of both as it takes."""
 
 import logging
 from datetime import timedelta
@@ -7,6 +7,7 @@ import pytest
 
 from adpulse import presentation
 from adpulse.model import Parts
+from adpulse.platforms.meta.metrics import RULES
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 
 ACCOUNT = "Harbor Outdoor"
@@ -121,6 +122,64 @@ def test_a_week_later_the_widest_filter_is_tried_again(installation, connection)
     assert asked(installation, "ad")[-1] == (*EVERY, 200)
 
 
+def requests_of_results(installation):
+    """Whether results were among the fields of the reports of ads, and how those were answered."""
+    calls = [call for call in installation.sandbox.calls.calls() if call.kind == "insights" and call.params["level"] == "ad"]
+    return [("results" in call.params["fields"], call.status) for call in calls]
+
+
+@pytest.fixture
+def by_results(installation, connection):
+    """The connection, whose conversions are each ad's own results."""
+    installation.app.mappings.choose(connection, RULES.preset("results"))
+    return installation.app.connections.get(connection.id).connection
+
+
+def known_conversions(installation):
+    """How many rows of ads have them."""
+    return installation.rows("SELECT count(conversions) FROM metric_facts")[0][0]
+
+
+def leads(rows):
+    return {row[:2]: row[2] for row in rows if row[2]}
+
+
+def test_an_account_that_refuses_results_has_unknown_conversions_and_every_other_number(installation, by_results, caplog):
+    installation.sandbox.faults.add([{"action": "field_refused"}])
+    caplog.set_level(logging.WARNING)
+
+    installation.sync(by_results)
+
+    first, *later = requests_of_results(installation)
+    now = installation.app.clock.now()
+    truth = installation.sandbox.truth.metrics(by_results.external_id, now.date() - 89 * DAY, now.date(), now).to_pylist()
+    stored = installation.rows("SELECT external_id, date, leads FROM metric_facts")
+    assert (first, set(later)) == ((True, 400), {(False, 200)})
+    assert known_conversions(installation) == 0
+    assert leads(stored) == leads((row["external_id"], row["date"], row["leads"]) for row in truth if row["level"] == "ad") != {}
+    assert filters(installation, by_results).refused_fields == {"results"}
+    assert "is read without a field of its reports: Meta does not report results of account" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_week_later_results_are_requested_again_and_known(installation, by_results):
+    installation.sandbox.faults.add([{"action": "field_refused"}])
+    installation.sync(by_results)
+    noted = installation.app.clock.now()
+    installation.advance_to(noted + 6 * DAY)
+    installation.sync(by_results, force=True)
+    rested = requests_of_results(installation)[-1]
+    installation.sandbox.faults.clear()
+    installation.advance_to(noted + 8 * DAY)
+
+    installation.sync(by_results, force=True)
+
+    assert rested == (False, 200)
+    assert requests_of_results(installation)[-1] == (True, 200)
+    assert filters(installation, by_results) == WIDEST
+    assert known_conversions(installation) > 0
+
+
 def test_what_is_refused_even_without_a_filter_is_no_matter_of_filters(installation, connection):
     refuse(installation)
     installation.sandbox.faults.add([{"action": "refused", "kind": "insights"}])
@@ -139,6 +198,7 @@ def test_what_is_refused_even_without_a_filter_is_no_matter_of_filters(installat
         (WIDEST, ""),
         (ReportFilters(ad=StatusFilter.NOT_DELETED), "ads: deleted ones may be missing"),
         (ReportFilters(campaign=StatusFilter.NONE), "campaigns: archived and deleted ones may be missing"),
+        (ReportFilters(refused_fields=frozenset({"results"})), "the account refuses results, so what only they say is unknown"),
     ],
 )
 def test_status_says_what_reports_may_lack(installation, connection, chosen, words):

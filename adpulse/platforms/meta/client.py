@@ -183,6 +183,7 @@ class MetaClient:
 
         Raises:
             StatusRefused: the account does not take the connection's filter of statuses.
+            MetricRefused: it does not take a field that the report can do without.
             TooMuchData: Meta cannot answer the first page, or not even the smallest page after it.
             Unreadable: a row does not say which entity or day it is of.
         """

@@ -3,6 +3,7 @@
 Source: Marketing API error reference and the throttling pages; codes that public connectors meet in practice.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from adpulse.errors import (
     BadRequest,
     FieldRefused,
     LoginRequired,
+    MetricRefused,
     ObjectGone,
     RateLimited,
     Scope,
@@ -26,6 +28,7 @@ from adpulse.errors import (
     VersionSunset,
 )
 from adpulse.platforms.meta.meters import INSIGHTS, MANAGEMENT, wait_hint
+from adpulse.platforms.meta.metrics import OPTIONAL_FIELDS
 from adpulse.redact import excerpt
 
 _APP_THROTTLE = frozenset({4})
@@ -64,6 +67,9 @@ _REASONED = frozenset({_WRONG}) | _AUTH | _BLOCKED | _REFUSED
 _STATUS_SUBCODES = frozenset({1815001, 1487561})
 _BROKEN_CREATIVE = frozenset({2446289})
 """The post behind an ad was deleted: a page of ads with their creatives is refused whole (airbyte issues 65944 and 66027)."""
+
+_INVALID_FIELDS = re.compile(r"\(#100\) ([\w, ]+) (?:is|are) not valid for fields param")
+"""How Meta names the fields that it refuses a report for (facebook-java-business-sdk issue 110, of ``results`` among others, 2017)."""
 
 _TOO_OLD = 3018
 """A range that begins more than 37 months ago (PostHog pull request 63969)."""
@@ -147,6 +153,8 @@ def _other(reply: Reply, code: int | None, subcode: int | None, reason: str, raw
         return StatusRefused(f"Meta refused the statuses asked for in {account}: {reason}", raw)
     if subcode in _BROKEN_CREATIVE:
         return FieldRefused(f"Meta cannot read the creative of an ad of {account}: {reason}", raw)
+    if (invalid := _INVALID_FIELDS.match(reason)) and invalid[1] in OPTIONAL_FIELDS:
+        return MetricRefused(f"Meta does not report {invalid[1]} of {account}: {reason}", raw, field=invalid[1])
     if _is_transient(reply, code, subcode):
         return Unavailable(f"Meta failed to answer for {account} ({reason}).", raw)
     error = TooOld if code == _TOO_OLD else BadRequest

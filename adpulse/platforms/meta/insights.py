@@ -27,7 +27,8 @@ def parameters(connection: Connection, request: MetricsRequest) -> dict[str, Any
     level = level_of(request.kind)
     mapping = connection.mapping or RULES.default
     delivery = () if request.fields is FieldGroup.ACTIONS else delivery_fields(mapping)
-    actions = () if request.fields is FieldGroup.DELIVERY else action_fields(mapping, leaf=level is Level.AD)
+    refused = connection.filters.refused_fields
+    actions = () if request.fields is FieldGroup.DELIVERY else action_fields(mapping, leaf=level is Level.AD, refused=refused)
     params: dict[str, Any] = {
         "level": level.value,
         "fields": ",".join((_IDS[level], *delivery, *actions)),

@@ -213,19 +213,23 @@ def sources(mapping: ConversionMapping = _DEFAULT) -> Mapping[str, Source]:
 
 SOURCES: Mapping[str, Source] = sources()
 
+OPTIONAL_FIELDS = frozenset({results.FIELD})
+"""The fields that a report can do without: what only they say is unknown then."""
+
 
 def delivery_fields(mapping: ConversionMapping) -> tuple[str, ...]:
     """The fields of an answer's first half."""
     return tuple(dict.fromkeys(source.field for source in sources(mapping).values() if not source.of_actions))
 
 
-def action_fields(mapping: ConversionMapping, *, leaf: bool) -> tuple[str, ...]:
-    """The fields of an answer's second half.
+def action_fields(mapping: ConversionMapping, *, leaf: bool, refused: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The fields of an answer's second half, without those of ``OPTIONAL_FIELDS`` that the account refuses.
 
     Results are requested of ads alone: no source says what they are of a campaign whose ad sets are optimised for different things.
     """
     fields = dict.fromkeys(source.field for source in sources(mapping).values() if source.of_actions)
-    return tuple(field for field in fields if leaf or field != results.FIELD)
+    left_out = refused & OPTIONAL_FIELDS if leaf else OPTIONAL_FIELDS
+    return tuple(field for field in fields if field not in left_out)
 
 
 ACTION_FIELDS = action_fields(_DEFAULT, leaf=True)
