@@ -24,6 +24,7 @@
     │   └── VersionSunset       the pinned API version has ended
     ├── LeaseLost               another worker owns the connection now; our result is dropped
     ├── WarehouseBusy           the workspace's warehouse file stayed locked too long
+    │   └── WarehouseNewer      a newer adpulse wrote the file: one of that version goes on with it
     ├── WarehouseDamaged        the workspace's warehouse file cannot be read: a person must restore it
     ├── WarehouseElsewhere      the workspace's warehouse file is in another home folder
     ├── ControlPlaneBusy        the control plane's database stayed locked too long
@@ -203,6 +204,10 @@ class LeaseLost(AdpulseError):
 
 class WarehouseBusy(AdpulseError):
     """The warehouse's writer lock could not be had in time."""
+
+
+class WarehouseNewer(WarehouseBusy):
+    """A newer adpulse wrote the workspace's warehouse file: this worker leaves it to those of the newer version."""
 
 
 class WarehouseDamaged(AdpulseError):

@@ -122,7 +122,7 @@ class Evidence:
         path = self._installation.home / "published" / f"{connection.workspace_id}.duckdb"
         day = connection.today(self._start + self._installation.ahead)
         columns = ", ".join(JUDGED[connection.provider])
-        query = f"SELECT external_id, run_id, changed_at, {columns} FROM metric_changes WHERE connection_id = ? AND date = ?"
+        query = f"SELECT external_id, run_id, changed_at, {columns} FROM raw.metric_changes WHERE connection_id = ? AND date = ?"
         with duckdb.connect(path, read_only=True) as warehouse:
             rows = warehouse.execute(f"{query} ORDER BY changed_at, generation", [connection.id, day]).fetchall()
         stored: dict[str, list[Stored]] = defaultdict(list)

@@ -185,7 +185,7 @@ def _tables() -> Iterator[str]:
     for title, relations in _relations().items():
         yield from ("", f"## {title}")
         for name, columns in relations.items():
-            yield from ("", f"### {name}", "", described[name])
+            yield from ("", f"### {name}", "", described[name.removeprefix(f"{schema.RAW}.")])
             yield from _table(("column", "type", "meaning"), columns)
     yield from ("", "## Macros")
     for name in comments.macros():
@@ -197,13 +197,13 @@ def _relations() -> dict[str, dict[str, list[tuple[str, str, str]]]]:
     relations: dict[str, dict[str, list[tuple[str, str, str]]]] = {"Views": {}, "Tables": {}}
     with duckdb.connect() as warehouse:
         schema.migrate(warehouse)
-        views = {name for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
-        select = "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal ORDER BY 1, column_index"
-        for relation, column, kind, nullable in warehouse.sql(select).fetchall():
+        own = "SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal"
+        for place, relation, column, kind, nullable in warehouse.sql(f"{own} ORDER BY table_name, column_index").fetchall():
             if not relation.startswith("schema_"):
-                always = "" if nullable or relation in views else " NOT NULL"
-                columns = relations["Views" if relation in views else "Tables"].setdefault(relation, [])
-                meaning = comments.of_column(relation, column, in_units=relation in views)
+                in_raw = place == schema.RAW
+                always = " NOT NULL" if in_raw and not nullable else ""
+                columns = relations["Tables" if in_raw else "Views"].setdefault(f"{place}.{relation}" if in_raw else relation, [])
+                meaning = comments.of_column(relation, column, in_units=not in_raw)
                 columns.append((f"`{column}`", f"{kind}{always}", meaning))
     return relations
 

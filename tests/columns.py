@@ -344,7 +344,7 @@ def estimated(workspace: Any, build: Any) -> Iterator[Look]:
     midnight = (build.now + timedelta(days=1)).replace(hour=0, minute=0)
     runs = [build.noted(build.ads({**VALUE, "connection_id": one.id}), connection=one, connection_id=one.id, now=midnight) for one in both]
     workspace.sync(*runs, connections=both)
-    workspace.command(f"UPDATE connections SET mapping_since = '{midnight}' WHERE id = 'c2'")
+    workspace.command(f"UPDATE raw.connections SET mapping_since = '{midnight}' WHERE id = 'c2'")
     rates = [{"date": build.today, "currency": currency, "per_euro": Decimal(2)} for currency in (both[0].currency, OTHER_CURRENCY)]
     schema = pa.schema([("date", pa.date32()), ("currency", pa.string()), ("per_euro", pa.decimal128(18, 8))])
     workspace.warehouse.store_rates(pa.Table.from_pylist(rates, schema=schema))

@@ -31,6 +31,10 @@ def pull(
     if not download.is_private(url):
         typer.echo(f"{url} has no TLS: others on the way can read the key and the numbers.", err=True)
     result = download.pull(url, workspace, to, key)
+    if result.newer:
+        typer.echo(
+            f"A newer adpulse published it, with {result.newer}. Names in it may be others than this version's guides say.", err=True
+        )
     megabytes = f"{result.size / 1e6:.1f} MB"
     typer.echo(f"{to}: {megabytes}." if result.changed else f"{to}: nothing changed, {megabytes}.")
 

@@ -23,10 +23,14 @@ _RETRY_WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """The result: ``changed`` is False when the target was the published file already."""
+    """The result: ``changed`` is False when the target was the published file already.
+
+    ``newer``: what the file has that this adpulse does not know, for a message.
+    """
 
     changed: bool
     size: int
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +162,13 @@ class _Download:
         if not damage.is_whole(self._part):
             self._forget_part()
             raise Unavailable(f"The file from {self._source.url} does not open. It was deleted; run the command again.")
+        newer = damage.newer_parts(self._part)
         self._note.unlink(missing_ok=True)
         replace(self._part, self._target)
         self._part_note.unlink(missing_ok=True)
         file = self._target.stat()
         _Note(tag=tag, size=file.st_size, mtime_ns=file.st_mtime_ns).write(self._note)
-        return Pulled(changed=True, size=file.st_size)
+        return Pulled(changed=True, size=file.st_size, newer=newer)
 
     def _target_tag(self) -> str | None:
         """The tag of the target, unless it was changed or removed since."""

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -58,6 +59,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     config = {**_CONFIG, "memory_limit": request["memory_limit"]}
     with duckdb.connect(request["published"], read_only=True, config=config) as copy:
         copy.execute("SET TimeZone = 'UTC'")
+        with suppress(duckdb.CatalogException):  # a copy of before the tables were in the schema raw
+            copy.execute("SET search_path = 'main,raw'")
         copy.execute("SET lock_configuration = true")
         if refused := _refusal(copy, request["query"]):
             return {"error": refused}

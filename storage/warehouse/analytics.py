@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from adpulse.errors import Usage, WarehouseDamaged
 from storage.files import filling, replace, set_access
+from storage.warehouse.schema import find_tables
 
 
 def is_due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
@@ -100,6 +101,7 @@ def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]
     except duckdb.Error as error:
         raise WarehouseDamaged(f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there.") from error
     with copy:
+        find_tables(copy)
         try:
             return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
         except duckdb.CatalogException as error:

@@ -15,6 +15,13 @@ from storage.warehouse.sql import literal, migrations, query
 _DESCRIBED = re.compile(r"((?:^--.*\n)+)CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MACRO) (\w+)", re.MULTILINE)
 """A comment directly above what it describes."""
 
+_OWN_COLUMNS = """
+SELECT schema_name, table_name, column_name
+FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database()
+ORDER BY ALL
+"""
+
 _OF_SCHEMA: Mapping[str, str] = {
     "schema_version": "The versions of the schema that the file went through.",
     "schema_views": "Hashes of the texts that the views and the comments were created from.",
@@ -176,15 +183,15 @@ def of_column(relation: str, column: str, *, in_units: bool) -> str:
 
 def statements(warehouse: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """What stores the texts in an open file, for everything that it has."""
-    views = {name for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    views = {("main", name) for (name,) in warehouse.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
     texts = relations()
-    select = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database() ORDER BY ALL"
-    columns = warehouse.sql(select).fetchall()
-    for relation in sorted({relation for relation, _ in columns}):
-        yield f"COMMENT ON {'VIEW' if relation in views else 'TABLE'} {relation} IS {literal(texts.get(relation, ''))}"
-    for relation, column in columns:
-        text = of_column(relation, column, in_units=relation in views)
-        yield f"COMMENT ON COLUMN {relation}.{column} IS {literal(text)}"
+    columns = warehouse.sql(_OWN_COLUMNS).fetchall()
+    for schema, relation in sorted({(schema, relation) for schema, relation, _ in columns}):
+        kind = "VIEW" if (schema, relation) in views else "TABLE"
+        yield f"COMMENT ON {kind} {schema}.{relation} IS {literal(texts.get(relation, ''))}"
+    for schema, relation, column in columns:
+        text = of_column(relation, column, in_units=(schema, relation) in views)
+        yield f"COMMENT ON COLUMN {schema}.{relation}.{column} IS {literal(text)}"
     for name in macros():
         yield f"COMMENT ON MACRO TABLE {name} IS {literal(texts[name])}"
 

@@ -12,6 +12,7 @@ from adpulse.clock import SystemClock
 from adpulse.errors import AdpulseError, Usage, WarehouseBusy, WarehouseDamaged
 from storage.files import disk_full, filling, is_disk_full_message, replace
 from storage.warehouse import analytics, schema
+from storage.warehouse.instance import within
 
 _DAMAGE_MESSAGES = (
     "not a valid DuckDB database file",
@@ -22,7 +23,8 @@ _DAMAGE_MESSAGES = (
 )
 """Parts of DuckDB's messages about a file that is not as it was written. Each block and each entry of the log has a checksum."""
 
-_FRUGAL: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "128MB"}
+_READING_MEMORY = "128MB"
+_FRUGAL: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": _READING_MEMORY}
 """A copy is read through once: keeping its blocks in memory would only make the process as large as the file."""
 
 Fingerprint = tuple[tuple[int, int, int], ...]
@@ -87,13 +89,15 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def read_through(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Read every row of every table: DuckDB looks only at the blocks that it needs.
+    """Read every row of every table, in little memory: DuckDB looks only at the blocks that it needs, and keeps what it has read.
 
     Raises:
         duckdb.Error: a block is damaged or missing.
     """
-    for (table,) in warehouse.sql("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()").fetchall():
-        warehouse.sql(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()  # noqa: S608 - names from the file's own catalogue
+    tables = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    with within(warehouse, _READING_MEMORY):
+        for schema_name, table in warehouse.sql(tables).fetchall():
+            warehouse.sql(f'SELECT bit_xor(hash(t)) FROM "{schema_name}"."{table}" t').fetchall()  # noqa: S608 - the file's own names
 
 
 def is_whole(copy: Path) -> bool:
@@ -105,6 +109,12 @@ def is_whole(copy: Path) -> bool:
     except duckdb.Error:
         return False
     return True
+
+
+def newer_parts(copy: Path) -> str:
+    """What a whole copy has that this adpulse does not know, as :func:`storage.warehouse.schema.newer_parts` says it."""
+    with duckdb.connect(copy, read_only=True, config=_FRUGAL) as opened:
+        return schema.newer_parts(opened)
 
 
 def restore(path: Path, published: Path, lock: int, forget: Callable[[Holdings | None], None], *, force: bool) -> Restored:
@@ -160,7 +170,9 @@ def _bring_back(published: Path, fresh: Path, lock: int, *, force: bool) -> Hold
     try:
         with translated(fresh, published), duckdb.connect(fresh) as warehouse:
             warehouse.execute("SET TimeZone = 'UTC'")
-            schema.migrate(warehouse)
+            schema.find_tables(warehouse)
+            if not schema.is_before_raw(warehouse):  # else the next step that opens it writes it anew
+                schema.migrate(warehouse)
             read_through(warehouse)
             warehouse.execute("CHECKPOINT")
             return dict(warehouse.sql("SELECT connection_id, max(applied_at) FROM sync_runs GROUP BY ALL").fetchall())

@@ -34,6 +34,7 @@ class Empty:
         try:
             with self._tables.cursor() as warehouse:
                 warehouse.execute("SET TimeZone = 'UTC'")
+                schema.find_tables(warehouse)
                 yield warehouse
         except BaseException:
             self._tables = None

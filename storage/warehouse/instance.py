@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from storage.warehouse.schema import find_tables
 from storage.warehouse.sql import literal
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
@@ -37,6 +38,7 @@ class Instance:
                 warehouse.execute("SET TimeZone = 'UTC'")
                 warehouse.execute(f"ATTACH {literal(path)} AS {_NAME}{' (READ_ONLY)' if read_only else ''}")
                 warehouse.execute(f"USE {_NAME}")
+                find_tables(warehouse)
                 yield warehouse
             _detach(instance)
         except BaseException:

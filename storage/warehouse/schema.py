@@ -1,5 +1,9 @@
-"""The schema of a warehouse file: numbered migrations, a column for every metric, the views and all comments. Brings a file up to date."""
+"""The schema of a warehouse file: numbered migrations, a column for every metric, the views and all comments. Brings a file up to date.
 
+Tables, in counts and micros, are in DuckDB's schema ``raw``, views, in units, in ``main``, so that no name has two units.
+"""
+
+from contextlib import suppress
 from hashlib import sha256
 
 import duckdb
@@ -20,8 +24,11 @@ _METRIC_TABLES = (
 )
 """Tables with a column for every metric."""
 
-_RESTATED_DAYS = 16
-"""The version that notes what pages show of restatements."""
+RAW = "raw"
+"""DuckDB's schema of the tables."""
+
+_BEFORE_RAW = 18
+"""The last version whose tables are in ``main``. Such a file is brought up to this version, and then written anew."""
 
 _OTHER_INTEGERS = frozenset({"changed", "generation"})
 """The other columns of these tables that hold whole numbers."""
@@ -38,8 +45,20 @@ def version(warehouse: duckdb.DuckDBPyConnection) -> int:
     Raises:
         duckdb.CatalogException: the file is not a warehouse of adpulse.
     """
-    ((number,),) = warehouse.sql("SELECT max(version) FROM schema_version").fetchall()
+    ((number,),) = warehouse.sql("SELECT max(version) FROM main.schema_version").fetchall()
     return int(number)
+
+
+def find_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Let an open file's tables be named without their schema, after its views. Of a file of before they are in ``main`` anyway."""
+    with suppress(duckdb.CatalogException):
+        warehouse.execute(f"SET search_path = 'main,{RAW}'")
+
+
+def is_before_raw(warehouse: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an open file's tables are in ``main`` still."""
+    raw = "SELECT 1 FROM duckdb_schemas() WHERE database_name = current_database() AND schema_name = ?"
+    return not warehouse.sql(raw, params=[RAW]).fetchall()
 
 
 def newer_parts(warehouse: duckdb.DuckDBPyConnection) -> str:
@@ -57,35 +76,40 @@ def is_current(warehouse: duckdb.DuckDBPyConnection) -> bool:
 
 
 def migrate(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Bring an open file up to date, in one transaction.
+    """Bring an open file whose tables are in ``raw``, or a new one, up to date, in one transaction.
 
     The numbered migrations bring the tables up to date. Missing metrics get a column, which is null where nothing was read yet.
     The views are created again whenever their text has changed; they need no migration.
     """
     warehouse.execute("BEGIN")
-    before = create_tables(warehouse)
+    create_tables(warehouse)
     warehouse.execute(query("views"))
-    if 0 < before < _RESTATED_DAYS:
-        _note_restatements(warehouse)
-    warehouse.execute("CREATE OR REPLACE TABLE schema_views AS SELECT ? AS text_sha256, NULL::VARCHAR AS comments_sha256", [_views_hash()])
+    views = "CREATE OR REPLACE TABLE main.schema_views AS SELECT ? AS text_sha256, NULL::VARCHAR AS comments_sha256"
+    warehouse.execute(views, [_views_hash()])
     warehouse.execute("COMMIT")
 
 
-def create_tables(warehouse: duckdb.DuckDBPyConnection) -> int:
-    """Create the tables, or bring them up to date, and return the version before; the views are another half of the time."""
-    warehouse.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
-    ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
+def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of a new file in ``raw``, or bring those of a file up to date; the views are another half of the time."""
+    warehouse.execute("CREATE TABLE IF NOT EXISTS main.schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
+    ((current,),) = warehouse.sql("SELECT coalesce(max(version), 0) FROM main.schema_version").fetchall()
+    if not current:
+        warehouse.execute(f"CREATE SCHEMA {RAW}")
+    in_main = is_before_raw(warehouse)
+    warehouse.execute(f"SET search_path = '{'main' if in_main else f'{RAW},main'}'")  # the first is where tables are created
     for number, statements in migrations():
-        if number > current:
+        if current < number <= (_BEFORE_RAW if in_main else latest()):
             warehouse.execute(statements)
-            warehouse.execute("INSERT INTO schema_version VALUES (?, now())", [number])
+            warehouse.execute("INSERT INTO main.schema_version VALUES (?, now())", [number])
     for table, name in _missing(warehouse):
         warehouse.execute(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT")
-    return int(current)
+    find_tables(warehouse)
 
 
-def _note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """What an older file knows of restatements is only in its history."""
+def note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Note what an older file knows of restatements, which is only in its history; a file that has noted any stays as it is."""
+    if warehouse.sql("SELECT 1 FROM restated_days UNION ALL SELECT 1 FROM followed_days LIMIT 1").fetchall():
+        return
     warehouse.execute(query("insert_restated_days", batch=""))
     settled = "SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled"
     warehouse.execute(f"CREATE OR REPLACE TEMP TABLE settled_days AS {settled}")
@@ -95,11 +119,11 @@ def _note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
 def describe(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Store the comments of all tables, views and columns in an up-to-date file that lacks them, or has older ones."""
     text = comments.fingerprint()
-    if warehouse.sql("SELECT comments_sha256 FROM schema_views").fetchall() == [(text,)]:
+    if warehouse.sql("SELECT comments_sha256 FROM main.schema_views").fetchall() == [(text,)]:
         return
     warehouse.execute("BEGIN")
     warehouse.execute(";\n".join(comments.statements(warehouse)))
-    warehouse.execute("UPDATE schema_views SET comments_sha256 = ?", [text])
+    warehouse.execute("UPDATE main.schema_views SET comments_sha256 = ?", [text])
     warehouse.execute("COMMIT")
 
 
@@ -122,7 +146,7 @@ def _columns(warehouse: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
 def _stored_views_hash(warehouse: duckdb.DuckDBPyConnection) -> str | None:
     """The hash of the text that the file's views were created from; None when an older version created them."""
     try:
-        rows = warehouse.sql("SELECT text_sha256 FROM schema_views").fetchall()
+        rows = warehouse.sql("SELECT text_sha256 FROM main.schema_views").fetchall()
     except duckdb.CatalogException:
         return None
     return str(rows[0][0]) if rows else None

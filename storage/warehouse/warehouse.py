@@ -4,6 +4,7 @@ Every method takes the writer's lock, opens the file, does one thing and closes 
 closed and unlocked. Readers use the published copy, never the live file.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from adpulse.errors import Permanent, WarehouseBusy, WarehouseDamaged
+from adpulse.errors import WarehouseBusy, WarehouseDamaged, WarehouseNewer
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
-from storage.warehouse import analytics, damage, diff, erasure, schema, upsert
+from storage.warehouse import analytics, damage, diff, erasure, rewriting, schema, upsert
 from storage.warehouse.batches import RunChanges, RunFetch, portions
+from storage.warehouse.copying import copy_tables
 from storage.warehouse.damage import Holdings, Restored
 from storage.warehouse.empty import Empty
 from storage.warehouse.erasure import Contents
@@ -37,6 +39,7 @@ _INSTANCE = Instance()
 _EMPTY = Empty()
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 NO_LABELS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -62,7 +65,7 @@ class Warehouse:
     """The warehouse file at ``path`` (created by the first write) and its published copy.
 
     Every method raises WarehouseBusy when the lock stays taken for ``lock_timeout`` seconds, WarehouseDamaged when the
-    file is not what was written, DiskFull when there is no space, and Permanent when a newer adpulse wrote the file.
+    file is not what was written, DiskFull when there is no space, and WarehouseNewer when a newer adpulse wrote the file.
     """
 
     def __init__(self, path: Path, published: Path, *, readers: int | None = None, lock_timeout: float = 60.0) -> None:
@@ -100,7 +103,7 @@ class Warehouse:
         if not self._with_open(lambda warehouse: erasure.holds(warehouse, connection_id)):
             return
         self._checkpoint()  # no log may stand beside the file that takes its place
-        self._create(lambda fresh: erasure.copy_without(fresh, self._path, connection_id))
+        self._create(lambda fresh: copy_tables(fresh, self._path, without=connection_id))
         self._last_fingerprint = damage.fingerprint(self._path)
 
     def remove(self, forget: Callable[[], None]) -> None:
@@ -336,6 +339,8 @@ class Warehouse:
                 _EMPTY.write(fresh)
                 if fill:
                     with duckdb.connect(fresh, config=CONFIG) as warehouse:
+                        warehouse.execute("SET TimeZone = 'UTC'")
+                        schema.find_tables(warehouse)
                         fill(warehouse)
                         warehouse.execute("CHECKPOINT")
         except BaseException:
@@ -354,13 +359,26 @@ class Warehouse:
             newer = schema.newer_parts(warehouse)
             if not newer:
                 damage.read_through(warehouse)
+            before_raw = schema.is_before_raw(warehouse)
             current = not newer and schema.is_current(warehouse)
         if newer:
-            raise Permanent(f"The warehouse of workspace {self._path.stem} has {newer}. Install a newer adpulse.")
-        if not current:
+            message = f"The warehouse of workspace {self._path.stem} has {newer}. Nothing was written."
+            raise WarehouseNewer(f"{message} Its syncs wait for a worker of the newer adpulse; install it here, too.")
+        if before_raw:
+            self._rewrite()
+        elif not current:
             with self._connect(read_only=False) as warehouse:
                 schema.migrate(warehouse)
         self._last_fingerprint = damage.fingerprint(self._path)
+
+    def _rewrite(self) -> None:
+        """Put a file whose tables are in ``raw`` in the place of this one, which stays until the new one is whole."""
+        log.info("the warehouse of workspace %s is written anew, %s MB", self._path.stem, self._path.stat().st_size >> 20)
+        with self._connect(read_only=False) as old:
+            rewriting.prepare(old)
+        rewriting.require_space(self._path)
+        self._create(lambda fresh: rewriting.fill(fresh, self._path))
+        log.info("the warehouse of workspace %s was written anew", self._path.stem)
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

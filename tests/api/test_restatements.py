@@ -87,7 +87,7 @@ def test_the_curve_is_a_sentence_a_chart_and_a_table(browser, visit, ask, instal
     published.chmod(0o600)
     with duckdb.connect(published) as copy:
         rows = [(0, 71), (1, 10), (3, 11), (9, 8)]
-        copy.executemany("INSERT INTO followed_days VALUES (?, '2026-02-01', 'purchases', ?, ?)", [(numbers.id, *row) for row in rows])
+        copy.executemany("INSERT INTO raw.followed_days VALUES (?, '2026-02-01', 'purchases', ?, ?)", [(numbers.id, *row) for row in rows])
 
     page = visit(browser(team.viewer), "GET", f"/accounts/{numbers.id}/restatements").text
     (lag,) = ask("GET", f"/connections/{numbers.id}/restatements", team.viewer).json()["lags"]

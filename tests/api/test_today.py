@@ -72,7 +72,7 @@ def test_a_copy_of_an_older_version_is_no_error_on_the_first_page(browser, visit
     published = installation.published()
     published.chmod(0o600)
     with duckdb.connect(published) as copy:
-        copy.execute("DROP TABLE intraday_points")
+        copy.execute("DROP TABLE raw.intraday_points")
 
     answer = visit(browser(team.viewer), "GET", "/today")
 

@@ -121,6 +121,17 @@ def test_the_file_is_fetched_once_and_then_only_when_it_changed(pull, target, pu
     assert KEY not in out
 
 
+def test_a_file_of_a_newer_adpulse_is_told(pull, target, published, tmp_path):
+    with duckdb.connect(newer := tmp_path / "newer.duckdb") as made:
+        made.execute("CREATE TABLE schema_version AS SELECT 99 AS version, now() AS applied_at")
+    published.put(newer.read_bytes())
+
+    code, _, err = pull()
+
+    assert (code, target.exists()) == (0, True)
+    assert "A newer adpulse published it, with schema 99, this adpulse knows" in err
+
+
 def test_a_download_that_breaks_off_goes_on_where_it_was(pull, target, published, files):
     published.breaks_after = [1_000_000, 500_000]
 

@@ -63,7 +63,7 @@ class Followed:
             for table, rows in tables.items():
                 of_connection = {} if table == "connections" else {"connection_id": "c1"}
                 warehouse.register("rows_of_table", pa.Table.from_pylist([row | of_connection for row in rows]))
-                warehouse.execute(f"INSERT INTO {table} BY NAME FROM rows_of_table")
+                warehouse.execute(f"INSERT INTO raw.{table} BY NAME FROM rows_of_table")
             expected = warehouse.sql("SELECT date, metric, low, high FROM expected_final WHERE level = 'account'").fetchall()
         return [(low, (self.known[day, LOOKBACK][metric] or 0) / MICROS, high) for day, metric, low, high in expected]
 

@@ -50,7 +50,7 @@ def doubled_keys(files):
     both, names = files
     tables = [(name, table, key) for name in names for table, key in KEYS.items()]
     counts = [
-        f"SELECT '{name}', '{table}', count(*) FROM (FROM {name}.{table} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
+        f"SELECT '{name}', '{table}', count(*) FROM (FROM {name}.raw.{table} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
         for name, table, key in tables
     ]
     found = both.sql(" UNION ALL ".join(counts)).fetchall() if counts else []
@@ -70,10 +70,12 @@ def history_apart_from_present(files):
         ("entities", "entity_changes", "level"),
     )
     for present, history, key in pairs:
-        columns = [name for (name, *_) in both.sql(f"DESCRIBE live.{history}").fetchall() if name not in ("changed", "cause", "generation")]
+        columns = [
+            name for (name, *_) in both.sql(f"DESCRIBE live.raw.{history}").fetchall() if name not in ("changed", "cause", "generation")
+        ]
         window = f"PARTITION BY connection_id, level, external_id, {key} ORDER BY changed_at DESC, generation DESC"
-        newest = f"SELECT {', '.join(columns)} FROM live.{history} QUALIFY row_number() OVER ({window}) = 1"
-        query = f"SELECT count(*) FROM (SELECT {', '.join(columns)} FROM live.{present} EXCEPT ({newest}))"
+        newest = f"SELECT {', '.join(columns)} FROM live.raw.{history} QUALIFY row_number() OVER ({window}) = 1"
+        query = f"SELECT count(*) FROM (SELECT {', '.join(columns)} FROM live.raw.{present} EXCEPT ({newest}))"
         ((count,),) = both.sql(query).fetchall()
         if count:
             found.append(f"{count} rows of {present} are not the newest of {history}")
@@ -87,7 +89,7 @@ def different(files):
         return [f"there is only the {names[0]} file"]
     if not names:
         return []
-    sums = [f"SELECT '{table}', count(*), sum(hash(t)) FROM {{}}.{table} t" for table in KEYS]  # a sum tells multisets apart
+    sums = [f"SELECT '{table}', count(*), sum(hash(t)) FROM {{}}.raw.{table} t" for table in KEYS]  # a sum tells multisets apart
     live, copy = ({row[0]: row[1:] for row in both.sql(" UNION ALL ".join(sums).format(*[name] * len(KEYS))).fetchall()} for name in names)
     return [f"{table} is not the same in the published copy" for table in KEYS if live[table] != copy[table]]
 
@@ -159,9 +161,9 @@ def _applied(files):
     both, names = files
     if "live" not in names:
         return {}, Counter()
-    sums = both.sql("SELECT run_id, sum(inserted), sum(updated), sum(entities_changed) FROM live.sync_runs GROUP BY ALL").fetchall()
+    sums = both.sql("SELECT run_id, sum(inserted), sum(updated), sum(entities_changed) FROM live.raw.sync_runs GROUP BY ALL").fetchall()
     counts = both.sql(
-        "SELECT connection_id, count(DISTINCT run_id) FROM live.sync_runs WHERE inserted + updated > 0 GROUP BY ALL"
+        "SELECT connection_id, count(DISTINCT run_id) FROM live.raw.sync_runs WHERE inserted + updated > 0 GROUP BY ALL"
     ).fetchall()
     return {run_id: tuple(int(each) for each in told) for run_id, *told in sums}, Counter(dict(counts))
 

@@ -3,15 +3,15 @@
 import duckdb
 import pytest
 
-DAY = "spend > 0 AND date = (SELECT max(date) - 3 FROM metric_facts)"
+DAY = "spend > 0 AND date = (SELECT max(date) - 3 FROM raw.metric_facts)"
 
 
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (f"DELETE FROM metric_changes WHERE {DAY}", {"changes", "intraday"}),
-        (f"UPDATE metric_facts SET spend = spend + 1000000 WHERE {DAY}", {"changes", "intraday"}),
-        ("UPDATE connections SET name = 'Another'", set()),
+        (f"DELETE FROM raw.metric_changes WHERE {DAY}", {"changes", "intraday"}),
+        (f"UPDATE raw.metric_facts SET spend = spend + 1000000 WHERE {DAY}", {"changes", "intraday"}),
+        ("UPDATE raw.connections SET name = 'Another'", set()),
     ],
 )
 def test_a_history_that_does_not_end_at_what_is_stored_is_found(installation, change, found):

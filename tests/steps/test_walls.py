@@ -198,9 +198,11 @@ def test_a_stored_number_that_cannot_be_compared_fails_its_own_connection_only(s
     street.installation.sandbox.clock.advance(2 * 3600)
     live = street.app.settings.home / "warehouse" / f"{street.installation.workspace.id}.duckdb"
     with duckdb.connect(live) as warehouse:
-        ghost = f"SELECT * REPLACE ('ghost' AS external_id, -{LARGEST} AS impressions) FROM metric_facts WHERE connection_id = ? LIMIT 1"
+        ghost = (
+            f"SELECT * REPLACE ('ghost' AS external_id, -{LARGEST} AS impressions) FROM raw.metric_facts WHERE connection_id = ? LIMIT 1"
+        )
         for nth in (1, 2):
-            warehouse.execute(f"INSERT INTO metric_facts {ghost.replace('ghost', f'ghost {nth}')}", [street.culprit.id])
+            warehouse.execute(f"INSERT INTO raw.metric_facts {ghost.replace('ghost', f'ghost {nth}')}", [street.culprit.id])
     street.ask()
 
     state = street.flow()

@@ -22,6 +22,7 @@ from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
 from storage.warehouse import diff, warehouse
 from storage.warehouse.batches import RunFetch
+from storage.warehouse.schema import find_tables
 from storage.warehouse.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -123,7 +124,18 @@ ADDED = {
     17: [f"ALTER TABLE {table} ALTER conversions SET NOT NULL" for table in ("metric_facts", "metric_changes")],
     18: ["DROP TABLE fx_rates"],
 }
-"""What undoes a version of the schema; the others change nothing that an older adpulse would miss."""
+"""What undoes a version of the schema; the others change nothing that an older adpulse would miss. Version 19: :func:`leave_raw`."""
+
+
+def leave_raw(database):
+    """Make an open file one of version 18, whose tables are in ``main``, without views."""
+    for (view,) in database.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+        database.execute(f"DROP VIEW {view}")
+    tables = database.execute("SELECT table_name, sql FROM duckdb_tables() WHERE schema_name = 'raw'").fetchall()
+    for table, statement in tables:
+        database.execute(statement.replace("raw.", "main.", 1))
+        database.execute(f"INSERT INTO main.{table} FROM raw.{table}")
+    database.execute("DROP SCHEMA raw CASCADE")
 
 
 class Workspace:
@@ -149,6 +161,7 @@ class Workspace:
         """Answers queries from the live file."""
         with duckdb.connect(self.path, read_only=True) as database:
             database.execute("SET TimeZone = 'UTC'")
+            find_tables(database)
             yield lambda query, parameters=(): database.execute(query, parameters).fetchall()
 
     def rows(self, query, parameters=()):
@@ -169,6 +182,9 @@ class Workspace:
 
     def downgrade(self, version):
         """Make the file one that an adpulse of this version of the schema wrote."""
+        if version < 19:
+            with duckdb.connect(self.path) as database:
+                leave_raw(database)
         for number in sorted(ADDED, reverse=True):
             for statement in ADDED[number] if number > version else []:
                 self.command(statement)
@@ -177,6 +193,7 @@ class Workspace:
     def command(self, statement):
         """Change the file behind the warehouse's back."""
         with duckdb.connect(self.path) as database:
+            find_tables(database)
             database.execute(statement)
 
 
@@ -217,6 +234,29 @@ def filled(tmp_path_factory, build):
         return Workspace(folder, build)
 
     return copied
+
+
+def fill_three(workspace, build):
+    days = {"since": build.today - timedelta(days=2), "until": build.today}
+    for number in (1, 2, 3):
+        key = {"connection_id": f"c{number}"}
+        for generation, spend in ((1, 10), (2, 20)):
+            rows = [key | {"date": build.today - timedelta(days=each), "spend": spend * 1_000_000} for each in range(3)]
+            totals = [key | {"date": build.today - timedelta(days=each), "spend": 2 * spend * 1_000_000} for each in range(3)]
+            ad = key | {
+                "external_id": "a1",
+                "parent_id": "k1",
+                "name": "A name that is nowhere else 4711" if number == 2 else f"Ad {generation}",
+            }
+            fetched = (build.ads(*rows, **days), build.totals(*totals, **days), build.walk(ad))
+            workspace.sync(build.run(*fetched, generation=generation, connection_id=f"c{number}"))
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+
+@pytest.fixture
+def three(filled, tmp_path):
+    """Three connections with rows in every table, published; the second has a name of its own."""
+    return filled(fill_three, tmp_path)
 
 
 @pytest.fixture(scope="session")

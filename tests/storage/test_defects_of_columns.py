@@ -20,6 +20,7 @@ from jinja2 import ChoiceLoader, DictLoader
 
 from adpulse.metrics import METRICS
 from storage.warehouse import sql
+from storage.warehouse.schema import find_tables
 
 VIEWS = "views.sql"
 OF_VIEWS = (VIEWS, "kinds.sql", "analysis.sql")
@@ -177,7 +178,9 @@ def test_every_one_column_defect_of_a_view_is_noticed(new_workspace, build):
         for look, part in OF_STATES.items():
             workspace = new_workspace()
             assert not notices(part(workspace, build))
-            files.append((stack.enter_context(duckdb.connect(workspace.path)), look))
+            database = stack.enter_context(duckdb.connect(workspace.path))
+            find_tables(database)
+            files.append((database, look))
         for statement in duckdb.extract_statements(made(VIEWS)):
             for description, broken in defects(VIEWS, statement.query):
                 planted += 1

@@ -80,6 +80,6 @@ def test_a_metric_that_was_not_followed_has_no_row(workspace, followed):
 
 def test_days_from_before_another_mapping_say_nothing_of_what_it_counts(workspace, followed, build):
     followed()
-    workspace.command(f"UPDATE connections SET mapping_since = '{build.now - DAY}'")
+    workspace.command(f"UPDATE raw.connections SET mapping_since = '{build.now - DAY}'")
 
     assert of(workspace) == []

@@ -12,6 +12,7 @@ from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage
 from storage.warehouse.analytics import is_due, read
+from storage.warehouse.schema import find_tables
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
 HOUR = 3600.0
@@ -25,6 +26,7 @@ def content(path):
     """Every row of every table and view; instants as UTC."""
     with duckdb.connect(path, read_only=True) as database:
         database.execute("SET TimeZone = 'UTC'")
+        find_tables(database)
         views = ("daily", "intraday", "changes")
         return {name: database.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in (*TABLES, *views)}
 
@@ -40,7 +42,7 @@ class Reader:
 import sys, duckdb
 copy = duckdb.connect(sys.argv[1], read_only=True)
 for _ in sys.stdin:
-    print(copy.sql("SELECT sum(spend) FROM metric_facts").fetchall()[0][0], flush=True)
+    print(copy.sql("SELECT sum(spend) FROM raw.metric_facts").fetchall()[0][0], flush=True)
 """
 
     def __init__(self, path):
@@ -244,7 +246,7 @@ def test_what_a_killed_writer_had_committed_is_published(workspace, spend):
     spend(1)
     workspace.warehouse.publish(min_interval_seconds=0)
     code = (
-        "import os, sys, duckdb; file = duckdb.connect(sys.argv[1]); file.execute('UPDATE metric_facts SET spend = 2'); "
+        "import os, sys, duckdb; file = duckdb.connect(sys.argv[1]); file.execute('UPDATE raw.metric_facts SET spend = 2'); "
         "os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(workspace.path)], check=False)

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from adpulse.errors import Permanent, WarehouseBusy
+from adpulse.errors import WarehouseBusy, WarehouseNewer
 from adpulse.metrics import METRICS, Unit
 from adpulse.missing_entities import status_rows
 from adpulse.model import Level, Restated, RunCounts
@@ -658,7 +658,9 @@ def test_a_warehouse_of_a_newer_schema_is_refused(workspace, build):
     ]
 
     for method in everything:
-        with pytest.raises(Permanent, match=rf"^The warehouse of workspace w has schema 99, this adpulse knows {latest}\. Install a newer"):
+        with pytest.raises(
+            WarehouseNewer, match=rf"^The warehouse of workspace w has schema 99, this adpulse knows {latest}\. Nothing was"
+        ):
             method()
     assert traces(workspace) == before
 

@@ -70,7 +70,7 @@ def test_a_micro_that_adpulse_stored_otherwise_is_found(rig, rows, tmp_path):
     changed.chmod(0o600)
     with duckdb.connect(changed) as warehouse:
         of_row = [rows[0]["ad_id"], rows[0]["date_start"]]
-        warehouse.execute("UPDATE metric_facts SET spend = spend + 1 WHERE external_id = ? AND date = ?", of_row)
+        warehouse.execute("UPDATE raw.metric_facts SET spend = spend + 1 WHERE external_id = ? AND date = ?", of_row)
 
     outcome = judged(replace(rig, stored=replace(rig.stored, published=changed)), rows)
 

@@ -39,9 +39,9 @@ if(
 (
     SELECT connection_id, level, external_id, n.parent_id, n.name, n.status, e.objective, e.attributes::JSON AS attributes
     FROM known_entities n
-    LEFT JOIN entities e USING (connection_id, level, external_id)
+    LEFT JOIN raw.entities e USING (connection_id, level, external_id)
 ) k
-LEFT JOIN connections c ON c.id = k.connection_id
+LEFT JOIN raw.connections c ON c.id = k.connection_id
 {% endset %}
 -- The rows of daily added up by campaign and day; without a campaign_id what the platform reports by no campaign. Conversions are null
 -- where those of any ad are unknown, because the sum of the others would be too little. cpa is spend by conversions; it is null also where
@@ -107,7 +107,7 @@ WHERE k.level IN ('adset', 'ad_group');
 
 -- Ads and asset groups as a walk last saw them, or before the first walk as their numbers name them.
 CREATE OR REPLACE VIEW ads AS
-WITH {{ delivery('metric_facts', 'connection_id, level, external_id') }}
+WITH {{ delivery('raw.metric_facts', 'connection_id, level, external_id') }}
 SELECT
     k.connection_id,
     c.name AS connection,
@@ -137,8 +137,8 @@ WHERE k.level IN ('ad', 'asset_group');
 CREATE OR REPLACE VIEW syncs AS
 SELECT
     s.connection_id, c.name AS connection, c.provider, s.run_id, s.applied_at, s.fetched, s.inserted, s.updated, s.unchanged, s.entities_changed
-FROM sync_runs s
-LEFT JOIN connections c ON c.id = s.connection_id;
+FROM raw.sync_runs s
+LEFT JOIN raw.connections c ON c.id = s.connection_id;
 
 -- How the newest day of each connection goes, beside the same weekday a week before at the same time of the account's day. expected is
 -- what the day will end at if the rest of it goes as a week before; null where the history of that day is not that fine.
@@ -147,8 +147,8 @@ WITH newest AS (
     SELECT
         d.connection_id, d.date, d.fresh_until,
         ((d.fresh_until AT TIME ZONE c.timezone) - INTERVAL 7 DAY) AT TIME ZONE c.timezone AS week_before
-    FROM read_days d
-    JOIN connections c ON c.id = d.connection_id
+    FROM raw.read_days d
+    JOIN raw.connections c ON c.id = d.connection_id
     WHERE d.level = 'leaf'
     QUALIFY row_number() OVER (PARTITION BY d.connection_id ORDER BY d.date DESC) = 1
 ), known_then AS (
@@ -178,7 +178,7 @@ SELECT
     whole.spend AS spend_week_before,
     (coalesce(today.spend, 0)::DOUBLE * whole.spend::DOUBLE / nullif(t.spend, 0)::DOUBLE)::DECIMAL(38, 2) AS expected
 FROM newest n
-LEFT JOIN connections c ON c.id = n.connection_id
+LEFT JOIN raw.connections c ON c.id = n.connection_id
 LEFT JOIN account_day today ON today.connection_id = n.connection_id AND today.date = n.date
 LEFT JOIN account_day whole ON whole.connection_id = n.connection_id AND whole.date = n.date - 7
 LEFT JOIN then_so_far t ON t.connection_id = n.connection_id;
@@ -189,7 +189,7 @@ CREATE OR REPLACE VIEW conversion_lag AS
 WITH followed AS (
     SELECT m.connection_id, m.connection, m.provider, m.date, m.metric, m.age_days, sum(m.delta) AS delta
     FROM changes m
-    SEMI JOIN (SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled) USING (connection_id, date)
+    SEMI JOIN (SELECT connection_id, date FROM raw.read_days WHERE level = 'leaf' AND settled) USING (connection_id, date)
     GROUP BY m.connection_id, m.connection, m.provider, m.date, m.metric, m.age_days
     QUALIFY min(m.age_days) OVER (PARTITION BY m.connection_id, m.date) <= 0
 ), oldest AS (
@@ -223,8 +223,8 @@ WITH young AS (
         date_diff('minute', date_trunc('day', local_time), local_time) / 1440 AS part
     FROM (
         SELECT d.connection_id, d.date, d.fresh_until AT TIME ZONE c.timezone AS local_time
-        FROM read_days d
-        JOIN connections c ON c.id = d.connection_id
+        FROM raw.read_days d
+        JOIN raw.connections c ON c.id = d.connection_id
         WHERE d.level = 'leaf' AND NOT d.settled
     )
     WHERE local_time::DATE > date
@@ -235,8 +235,8 @@ WITH young AS (
         sum(f.delta * CASE WHEN f.age_days < y.age_days THEN 1 WHEN f.age_days = y.age_days THEN y.part ELSE 0 END) AS seen,
         sum(f.delta)::DOUBLE AS final
     FROM young y
-    JOIN followed_days f ON f.connection_id = y.connection_id AND f.metric <> '{{ profit.name }}'
-    JOIN connections c ON c.id = y.connection_id
+    JOIN raw.followed_days f ON f.connection_id = y.connection_id AND f.metric <> '{{ profit.name }}'
+    JOIN raw.connections c ON c.id = y.connection_id
     -- Days from before the mapping came in as another one counted.
     WHERE f.metric NOT IN ({{ mapped_names }}) OR coalesce(f.date >= (c.mapping_since AT TIME ZONE c.timezone)::DATE, true)
     GROUP BY ALL
@@ -291,12 +291,12 @@ WHERE value > 0;
 CREATE OR REPLACE VIEW fx AS
 WITH days AS (
     SELECT unnest(generate_series(min(date), max(date), INTERVAL 1 DAY))::DATE AS date
-    FROM read_days
+    FROM raw.read_days
 ), known AS (
     SELECT d.date, c.currency, r.per_euro, r.date AS rate_date
     FROM days d
-    CROSS JOIN (SELECT DISTINCT currency FROM fx_rates) c
-    ASOF JOIN fx_rates r ON r.currency = c.currency AND r.date <= d.date
+    CROSS JOIN (SELECT DISTINCT currency FROM raw.fx_rates) c
+    ASOF JOIN raw.fx_rates r ON r.currency = c.currency AND r.date <= d.date
 )
 SELECT date, currency, per_euro, rate_date
 FROM known

@@ -2,10 +2,10 @@
 SELECT
         connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
         {{ metrics | for_each("{name}", ", ") }}
-    FROM metric_changes
+    FROM raw.metric_changes
     UNION ALL
     SELECT
         connection_id, level, external_id, campaign_id, date, changed_at, generation, changed, cause,
         {{ metrics | for_each("{name}", ", ") }}
-    FROM total_changes
+    FROM raw.total_changes
     WHERE level IN ('unreported', 'not_by_campaign')

@@ -13,13 +13,13 @@ WITH history AS (
     WINDOW earlier AS (PARTITION BY connection_id, level, external_id, date ORDER BY changed_at, generation)
 ), complete AS (
     SELECT connection_id, level AS read_level, date, complete_at, conversions_complete_at
-    FROM read_days
+    FROM raw.read_days
     UNION ALL
     -- A remainder is complete when both that it is made of are.
     SELECT
         connection_id, 'both', date,
         if(count(complete_at) = 2, max(complete_at), NULL), if(count(conversions_complete_at) = 2, max(conversions_complete_at), NULL)
-    FROM read_days
+    FROM raw.read_days
     GROUP BY connection_id, date
 ), metrics (metric, bit, unit, of_conversions, mapped) AS (
     VALUES

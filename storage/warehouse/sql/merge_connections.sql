@@ -1,4 +1,4 @@
-MERGE INTO connections AS stored
+MERGE INTO raw.connections AS stored
 USING connection_rows AS change
 ON stored.id = change.id
 WHEN MATCHED AND (

@@ -4,6 +4,12 @@
 -- What people query. Units instead of micros: BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its
 -- sum a DECIMAL(38, 6), where "/ 1000000" would become DOUBLE. Every view carries the currency; none adds two up.
 
+-- The connections of the workspace, as of the last write.
+CREATE OR REPLACE VIEW connections AS
+SELECT
+    id, provider, external_id, name, currency, timezone, gross_margin, frequency, labels, mapping, mapping_since, attribution
+FROM raw.connections;
+
 -- What is known of each entity: by a walk, or else by its numbers.
 CREATE OR REPLACE VIEW known_entities AS
 SELECT
@@ -13,8 +19,8 @@ SELECT
     coalesce(e.parent_id, s.parent_id) AS parent_id,
     coalesce(e.name, s.name) AS name,
     e.status
-FROM entities e
-FULL JOIN seen_names s USING (connection_id, level, external_id);
+FROM raw.entities e
+FULL JOIN raw.seen_names s USING (connection_id, level, external_id);
 
 -- One row per leaf and day, and one per campaign and day for what the platform reports for the campaign but for
 -- none of its leaves, so that a campaign's rows add up to the campaign's total. And one per day for what it reports for the account
@@ -25,18 +31,18 @@ WITH numbers AS (
     SELECT
         connection_id, level, external_id, campaign_id, date,
         {{ metrics | for_each("{name}", ", ") }}, changed_at
-    FROM metric_facts
+    FROM raw.metric_facts
     UNION ALL
     SELECT
         connection_id, 'unreported', '', campaign_id, date,
         {{ metrics | for_each("{name}", ", ") }}, changed_at
-    FROM unreported
+    FROM raw.unreported
     WHERE {{ additive | for_each("{name} <> 0", " OR ") }}
     UNION ALL
     SELECT
         connection_id, 'unreported', '', NULL, date,
         {{ metrics | for_each("{name}", ", ") }}, changed_at
-    FROM not_by_campaign
+    FROM raw.not_by_campaign
     WHERE {{ additive | for_each("{name} <> 0", " OR ") }}
 )
 SELECT
@@ -60,7 +66,7 @@ SELECT
     {{ metrics | for_each("n.{name}{in_units} AS {name}", ",\n    ") }},
     n.changed_at
 FROM numbers n
-LEFT JOIN connections c ON c.id = n.connection_id
+LEFT JOIN raw.connections c ON c.id = n.connection_id
 LEFT JOIN known_entities leaf
     ON leaf.connection_id = n.connection_id AND leaf.level = n.level AND leaf.external_id = n.external_id
 LEFT JOIN known_entities ad_set
@@ -99,7 +105,7 @@ SELECT
     i.changed_at,
     {{ additive | for_each("{running_sum} AS {name}", ",\n    ") }}
 FROM instants i
-LEFT JOIN connections c ON c.id = i.connection_id
+LEFT JOIN raw.connections c ON c.id = i.connection_id
 WINDOW so_far AS (PARTITION BY i.connection_id, i.date ORDER BY i.changed_at);
 
 -- Every change of a metric of a row of daily, from what to what, and its kind:
@@ -135,7 +141,7 @@ SELECT
     m.new * m.unit AS after,
     (coalesce(m.new, 0) - coalesce(m.old, 0)) * m.unit AS delta
 FROM named m
-LEFT JOIN connections c ON c.id = m.connection_id
+LEFT JOIN raw.connections c ON c.id = m.connection_id
 LEFT JOIN known_entities leaf
     ON leaf.connection_id = m.connection_id AND leaf.level = m.level AND leaf.external_id = m.external_id;
 
@@ -162,11 +168,11 @@ WITH history AS (
         connection_id,
         max(applied_at) FILTER (applied_at <= moment::TIMESTAMPTZ) AS known_at,
         min(applied_at) FILTER (applied_at > moment::TIMESTAMPTZ) AS next_known_at
-    FROM sync_runs
+    FROM raw.sync_runs
     GROUP BY connection_id
 ), unrecorded AS (
     SELECT DISTINCT connection_id, date
-    FROM total_changes
+    FROM raw.total_changes
     WHERE cause = 'baseline' AND level IN ('unreported', 'not_by_campaign') AND changed_at > moment::TIMESTAMPTZ
 )
 SELECT
@@ -190,7 +196,7 @@ SELECT
     s.next_known_at,
     u.date IS NULL AS whole
 FROM newest n
-LEFT JOIN connections c ON c.id = n.connection_id
+LEFT JOIN raw.connections c ON c.id = n.connection_id
 LEFT JOIN syncs_around s ON s.connection_id = n.connection_id
 LEFT JOIN unrecorded u ON u.connection_id = n.connection_id AND u.date = n.date
 LEFT JOIN known_entities leaf
@@ -209,25 +215,25 @@ WITH totals AS (
     SELECT
         connection_id, date, 'campaign' AS level,
         {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL)::BIGINT AS {name}") }}
-    FROM platform_totals
+    FROM raw.platform_totals
     GROUP BY connection_id, date
     UNION ALL
     SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
-    FROM account_totals
+    FROM raw.account_totals
     UNION ALL
     -- An account without a row reports nothing.
     SELECT connection_id, date, 'account', {{ additive | for_each("0", ", ") }}
-    FROM not_by_campaign
-    ANTI JOIN account_totals USING (connection_id, date)
+    FROM raw.not_by_campaign
+    ANTI JOIN raw.account_totals USING (connection_id, date)
 ), remainders AS (
     SELECT
         connection_id, date, 'campaign' AS level,
         {{ additive | for_each("if(count({name}) = count(*), sum({name}), NULL)::BIGINT AS {name}") }}
-    FROM unreported
+    FROM raw.unreported
     GROUP BY connection_id, date
     UNION ALL
     SELECT connection_id, date, 'account', {{ additive | for_each("{name}", ", ") }}
-    FROM not_by_campaign
+    FROM raw.not_by_campaign
 ), metrics (metric, unit) AS (
     VALUES
         {{ additive | for_each("('{name}', {unit})") }}
@@ -249,19 +255,19 @@ WITH totals AS (
     SELECT
         connection_id, date, 'campaign' AS level,
         {{ additive | for_each("sum({name})::BIGINT AS {name}") }}
-    FROM unreported
-    ANTI JOIN metric_facts USING (connection_id, campaign_id)
+    FROM raw.unreported
+    ANTI JOIN raw.metric_facts USING (connection_id, campaign_id)
     GROUP BY connection_id, date
 ), gone AS (
     SELECT e.connection_id, t.date, 'account' AS level, count(*) AS deleted
-    FROM account_totals t
-    JOIN entities e ON e.connection_id = t.connection_id AND e.level = 'campaign' AND e.status IN ({{ gone }})
-    ANTI JOIN platform_totals p ON p.connection_id = e.connection_id AND p.external_id = e.external_id AND p.date = t.date
+    FROM raw.account_totals t
+    JOIN raw.entities e ON e.connection_id = t.connection_id AND e.level = 'campaign' AND e.status IN ({{ gone }})
+    ANTI JOIN raw.platform_totals p ON p.connection_id = e.connection_id AND p.external_id = e.external_id AND p.date = t.date
     GROUP BY ALL
     UNION ALL
     SELECT e.connection_id, t.date, 'campaign', count(*)
-    FROM (SELECT DISTINCT connection_id, date FROM platform_totals) t
-    JOIN entities e ON e.connection_id = t.connection_id AND e.level NOT IN ('campaign', 'account') AND e.status IN ({{ gone }})
+    FROM (SELECT DISTINCT connection_id, date FROM raw.platform_totals) t
+    JOIN raw.entities e ON e.connection_id = t.connection_id AND e.level NOT IN ('campaign', 'account') AND e.status IN ({{ gone }})
     GROUP BY ALL
 )
 SELECT
@@ -284,7 +290,7 @@ SELECT
         0
     ) * p.unit AS leafless
 FROM compared p
-LEFT JOIN connections c ON c.id = p.connection_id
+LEFT JOIN raw.connections c ON c.id = p.connection_id
 LEFT JOIN gone g USING (connection_id, date, level)
 LEFT JOIN of_leafless l USING (connection_id, date, level);
 
@@ -298,7 +304,7 @@ LEFT JOIN of_leafless l USING (connection_id, date, level);
 CREATE OR REPLACE VIEW completeness AS
 WITH spans AS (
     SELECT connection_id, level, min(date) AS since, max(date) AS until
-    FROM read_days
+    FROM raw.read_days
     GROUP BY connection_id, level
 ), days AS (
     SELECT connection_id, level, unnest(generate_series(since, until, INTERVAL 1 DAY))::DATE AS date
@@ -313,11 +319,11 @@ WITH spans AS (
             '; ' ORDER BY read, entity_level, external_id, campaign_id
         ) AS lacks,
         bool_or(entity_level IS NOT NULL) AS refused
-    FROM day_gaps
+    FROM raw.day_gaps
     GROUP BY connection_id, level, date
 ), unknown AS (
     SELECT connection_id, 'leaf' AS level, date, {{ unknowable | for_each("count(*) FILTER ({name} IS NULL) AS unknown_{name}") }}
-    FROM metric_facts
+    FROM raw.metric_facts
     WHERE {{ unknowable | for_each("{name} IS NULL", " OR ") }}
     GROUP BY connection_id, date
 )
@@ -341,10 +347,10 @@ SELECT
     t.share AS remainder_share,
     {{ unknowable | for_each("coalesce(n.unknown_{name}, 0) AS unknown_{name}") }}
 FROM days d
-LEFT JOIN read_days r USING (connection_id, level, date)
+LEFT JOIN raw.read_days r USING (connection_id, level, date)
 LEFT JOIN gaps g USING (connection_id, level, date)
 LEFT JOIN unknown n USING (connection_id, level, date)
-LEFT JOIN connections c ON c.id = d.connection_id
+LEFT JOIN raw.connections c ON c.id = d.connection_id
 LEFT JOIN reconciliation t
     ON t.connection_id = d.connection_id AND t.date = d.date AND t.metric = 'spend'
     AND t.level = if(d.level = 'leaf', 'campaign', 'account')

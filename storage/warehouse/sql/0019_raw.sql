@@ -1,0 +1,1 @@
+-- Tables stand in the schema raw from here on. DuckDB moves none there, so a file of before is written anew (rewriting.py).
