@@ -53,6 +53,7 @@ from storage.control.leader import Leadership
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
 from storage.control.mappings import Mappings
+from storage.control.numbered_list import NumberedList
 from storage.control.outbox import Outbox
 from storage.control.overview import Overview
 from storage.control.partitions import Partitions
@@ -131,7 +132,7 @@ class App:
         self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
         self.backfills = Backfills(engine, self.clock)
-        self.overview = Overview(engine, self.clock, wall=wall)
+        self.overview, self.numbered_list = Overview(engine, self.clock, wall=wall), NumberedList(engine)
         self.leadership = Leadership(engine, wall=wall)
         self.targets = Targets(private=config.webhook_private_targets)
         self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)

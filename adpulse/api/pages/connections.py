@@ -1,18 +1,16 @@
 """The settings page: every connection with its telemetry, and what may be changed about it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
 
 from adpulse import mapping_table, presentation
-from adpulse.api import cursors
-from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.background import dispatch_later
-from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
+from adpulse.api.pages.connection_list import ORDERS, Filters, read_page
 from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import HOME, back, page
@@ -22,10 +20,9 @@ from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.services import backfilling, changing, syncing
 from adpulse.services.completeness import completeness_of
 from storage.control.connections import ConnectionView
-from storage.control.listing import Criteria, Order
+from storage.control.listing import Criteria
 from storage.control.workspaces import Workspace
 
-_AT_ONCE = 50
 _REMAINDERS = 20
 _BUSY = "Adpulse-Busy"
 """Answer header that makes the script refresh sooner, because a sync is running."""
@@ -39,50 +36,24 @@ def redirect_home(_: Viewer) -> Response:
     return RedirectResponse(HOME)
 
 
-class Filters(BaseModel):
-    """The filters in the page's address; an empty one matches all."""
-
-    workspace: str = Field("", max_length=255)
-    provider: ProviderName | Literal[""] = ""
-    status: ConnectionStatus | Literal[""] = ""
-    frequency: Frequency | Literal[""] = ""
-    label: str = Field("", max_length=255, pattern=PRINTABLE)
-    q: str = Field("", max_length=255, pattern=PRINTABLE)
-    cursor: str = Field("", max_length=2048)
-
-    def criteria(self, caller: Caller) -> Criteria:
-        """The filters as criteria for storage, within what the caller may see."""
-        return Criteria(
-            workspace_id=caller.workspace_id or self.workspace or None,
-            provider=self.provider or None,
-            status=self.status or None,
-            frequency=self.frequency or None,
-            label=self.label or None,
-            search=self.q.strip() or None,
-        )
-
-
 @router.get("/connections")
-def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
-    """Every connection, by name."""
-    criteria = chosen.criteria(caller)
-    after = cursors.decode(chosen.cursor, Order.NAME) if chosen.cursor else None
-    views = caller.app.connections.page(criteria, _AT_ONCE + 1, Order.NAME, after)
-    rows, workspaces = rows_of(caller, views[:_AT_ONCE]), caller.workspaces()
-    next_cursor = cursors.encode(views[_AT_ONCE - 1], Order.NAME) if len(views) > _AT_ONCE else ""
+def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
+    """A page of the connections that match, in the chosen order."""
+    criteria, app = chosen.criteria(caller), caller.app
+    listed = read_page(app.numbered_list, app.connections, criteria, chosen)
+    rows, workspaces = rows_of(caller, listed.views), caller.workspaces()
     answer = page(
         "connections.html",
         caller,
         rows=rows,
+        listed=listed,
         granted=_granted(workspaces),
         place=_bulk_workspace(criteria, workspaces),
         workspaces={workspace.id: workspace.name for workspace in workspaces},
         chosen=chosen,
-        filtered=chosen != Filters(),
-        labels=caller.app.labels.all(criteria.workspace_id),
+        orders=ORDERS,
+        labels=app.labels.all(criteria.workspace_id),
         actions=ACTIONS,
-        more=str(request.url.include_query_params(cursor=next_cursor).query) if next_cursor else "",
-        query=request.url.query,
         providers=list(PLATFORMS),
         statuses=list(ConnectionStatus),
         frequencies=list(Frequency),

@@ -93,6 +93,12 @@ class Row:
         return presentation.describe_wait(self.view, self.now)
 
     @property
+    def cause(self) -> str:
+        """What holds it up in one text, for lists that have room for its beginning only."""
+        reason = self.view.last_sync_error if self.is_synced else self.view.status_reason
+        return " ".join(text for text in (reason, self.token, self.waits) if text)
+
+    @property
     def warnings(self) -> list[str]:
         """Failures that do not stop its numbers, in sentences."""
         return presentation.describe_warnings(self.view, self.now)

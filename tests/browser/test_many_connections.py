@@ -1,0 +1,69 @@
+"""The pages of an agency with 405 accounts, served by this process, without Prefect and worker."""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from many_accounts import add_accounts
+from serving import serving
+
+from adpulse_sandbox import Sandbox
+from storage.control.tables import ConnectionRow
+
+MANY = 405
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 390)]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving() as answering:
+        yield answering
+
+
+@pytest.fixture
+def agency(installation):
+    """405 accounts as an agency has them: most are fresh, some are in their first sync, one failed, one needs a person."""
+    connection = installation.synced("Harbor Outdoor")
+    now, table = installation.app.clock.now(), ConnectionRow.__table__
+    add_accounts(installation, connection, MANY - 1)
+    with installation.engine.begin() as session:
+        session.execute(table.update().values(sync_frequency="5min", last_sync_completed_at=now - timedelta(minutes=2)))
+        unread = table.c.id.in_([f"many-{number}" for number in range(380, MANY)])
+        session.execute(table.update().where(unread).values(last_sync_completed_at=None, last_metrics_changed_at=None))
+        reauth = {"status": "needs_reauth", "status_reason": "Meta no longer accepts the token. Connect it again with a fresh one."}
+        session.execute(table.update().where(table.c.id == "many-7").values(**reauth))
+        failed = {"sync_status": "error", "last_sync_error": "Meta does not answer. It is tried again."}
+        session.execute(table.update().where(table.c.id == "many-9").values(**failed))
+    return connection
+
+
+@pytest.fixture
+def page(visitor, installation, address, agency):  # noqa: ARG001 - a new installation becomes the agency's
+    """A window in which an operator is logged in."""
+    opened = visitor()
+    opened.goto(f"{address}/app/login/{installation.app.sessions.link().get_secret_value()}")
+    return opened
+
+
+def test_the_pages_of_an_agency_are_accessible_and_fit_the_screen(page, address, shot):
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 860})
+        for path in ("connections", "health"):
+            page.goto(f"{address}/app/{path}")
+            violations = Axe().run(page).response["violations"]
+
+            assert [found["id"] for found in violations] == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            shot(page, f"{path}-{MANY}-{scheme}-{width}")
+    page.set_viewport_size({"width": 1280, "height": 860})
+    page.goto(f"{address}/app/connections")
+    heights = page.eval_on_selector_all("tbody tr", "rows => rows.map(row => row.getBoundingClientRect().height)")
+    assert len(heights) == 100
+    assert max(heights) <= 45
