@@ -52,12 +52,10 @@ def test_hundreds_are_pages_with_numbers_in_natural_order(shown):
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(
-    ("sort", "first"),
-    [("-name", "Harbor Outdoor"), ("state", "Account 7"), ("synced", "Account 404"), ("-synced", "Account 1")],
-)
-def test_a_list_is_ordered_by_a_column_from_either_end(shown, sort, first):
-    assert names(shown(sort=sort))[0] == first
+def test_a_list_is_ordered_by_a_column_from_either_end(shown):
+    firsts = {sort: names(shown(sort=sort))[0] for sort in ("-name", "state", "synced", "-synced")}
+
+    assert firsts == {"-name": "Harbor Outdoor", "state": "Account 7", "synced": "Account 404", "-synced": "Account 1"}
 
 
 @pytest.mark.usefixtures("many")

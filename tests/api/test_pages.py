@@ -90,7 +90,7 @@ FORMS = {
     "mapping": {"preset": "purchases"},
     "preview": {"preset": "purchases", "template": "ad-disapproved"},
     "budgets": {"target": "label:eu", "period": "daily", "amount": "10"},
-    "bulk": {"label": "eu", "action": "pause"},
+    "bulk": {"which": "matching", "action": "pause"},
     "alerts": {"name": "one", "query": "SELECT 1"},
     "webhooks": {"name": "one", "url": "https://1.1.1.1/hooks", "event": "sync.failed"},
     "enabled": {"enabled": "false"},

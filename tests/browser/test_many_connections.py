@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from many_accounts import add_accounts
+from playwright.sync_api import expect
 from serving import serving
 
 from adpulse_sandbox import Sandbox
@@ -67,3 +68,35 @@ def test_the_pages_of_an_agency_are_accessible_and_fit_the_screen(page, address,
     heights = page.eval_on_selector_all("tbody tr", "rows => rows.map(row => row.getBoundingClientRect().height)")
     assert len(heights) == 100
     assert max(heights) <= 45
+
+
+def test_ticked_accounts_stay_ticked_over_refreshes_and_are_paused_by_the_keyboard(page, installation, address):
+    page.goto(f"{address}/app/connections?sort=synced")
+    whole = page.get_by_role("checkbox", name="All on this page")
+    whole.check()
+    expect(page.locator("[data-ticked]")).to_have_text("100 ticked")
+    whole.uncheck()
+    (first, second) = (page.get_by_role("checkbox", name=name, exact=True) for name in ("Account 380", "Account 381"))
+    for box in (first, second):
+        box.focus()
+        page.keyboard.press("Space")
+    expect(page.locator("[data-ticked]")).to_have_text("2 ticked")
+
+    table = ConnectionRow.__table__
+    with installation.engine.begin() as session:  # it leaves the page, and its tick stays
+        synced = {"last_sync_completed_at": installation.app.clock.now()}
+        session.execute(table.update().where(table.c.id == "many-380").values(**synced))
+        session.execute(table.update().where(table.c.id == "many-390").values(name="Renamed"))
+    with page.expect_response("**/app/connections**"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("link", name="Renamed")).to_be_visible()
+    expect(first).to_be_checked()
+    page.get_by_label("What to do").select_option(label="Pause")
+    page.get_by_role("button", name="Continue").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Pause 2 connections?")).to_be_visible()
+    page.keyboard.press("Enter")  # the button has the focus
+
+    expect(page.get_by_role("heading", name="2 connections paused")).to_be_visible()
+    paused = [view.connection.name for view in installation.app.connections.all() if view.connection.status == "paused"]
+    assert paused == ["Account 380", "Account 381"]

@@ -280,17 +280,22 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
     expect(page.locator("tbody tr")).to_have_count(1)
     shot(page, "label")
 
-    for action, status in (("Pause", ConnectionStatus.PAUSED), ("Resume", ConnectionStatus.ACTIVE)):
-        page.get_by_label("All labelled outdoor").select_option(label=action)
-        page.get_by_role("button", name="Apply").click()
-        expect(page.get_by_role("heading", name="1 changed, 0 unchanged, 0 refused")).to_be_visible()
+    for action, result, status in (("Pause", "paused", ConnectionStatus.PAUSED), ("Resume", "resumed", ConnectionStatus.ACTIVE)):
+        page.get_by_label("Change", exact=True).select_option(label="all 1 that match")
+        page.get_by_label("What to do").select_option(label=action)
+        page.get_by_role("button", name="Continue").click()
+        assert nothing_serious(page) == []
+        page.get_by_role("button", name=f"{action} 1 connection").click()
+        expect(page.get_by_role("heading", name=f"1 connection {result}")).to_be_visible()
         assert nothing_serious(page) == []
         assert running.app.connections.get(connected.id).connection.status is status
-        page.get_by_role("link", name="Connections labelled outdoor").click()
+        page.get_by_role("link", name="Back to the connections").click()
 
-    page.get_by_label("All labelled outdoor").select_option("30min")
-    page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_role("heading", name="1 changed, 0 unchanged, 0 refused")).to_be_visible()
+    page.get_by_label("Change", exact=True).select_option(label="all 1 that match")
+    page.get_by_label("What to do").select_option("30min")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Set 1 connection to").click()
+    expect(page.get_by_role("heading", name="1 connection set to")).to_be_visible()
     assert running.app.connections.get(connected.id).connection.frequency == "30min"
 
 

@@ -79,9 +79,13 @@ class Filters(BaseModel):
     def query(self, **changes: Any) -> str:
         """The address of this list with some of it changed; another order begins with the first page."""
         first = {"page": 1} if changes else {}
+        return urlencode(self.kept(**(first | changes)))
+
+    def kept(self, **changes: Any) -> list[tuple[str, str]]:
+        """What the address of this list says, name by name, for fields of a form that leads back to it."""
         names = Filters.model_fields
-        values = {name: getattr(self, name) for name in names} | first | changes
-        return urlencode({name: str(value) for name, value in values.items() if value != names[name].default})
+        values = {name: getattr(self, name) for name in names} | changes
+        return [(name, str(value)) for name, value in values.items() if value != names[name].default]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
