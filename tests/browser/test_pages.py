@@ -167,6 +167,7 @@ def test_the_health_page_shows_everything_and_finds_one(page, running, address, 
     expect(page.get_by_role("heading", name="Freshness of 2 connections")).to_be_visible()
     shot(page, "health")
 
+    page.get_by_text("All connections").click()
     page.get_by_role("searchbox").fill("harbor")
     page.keyboard.press("Enter")
 

@@ -41,6 +41,11 @@ class Row:
         return presentation.describe_state(self.view)
 
     @property
+    def status(self) -> str:
+        """The same without how many warnings it has."""
+        return presentation.describe_status(self.view.connection.status, self.view.sync_status)
+
+    @property
     def mood(self) -> str:
         """``off``, ``error``, ``busy`` or ``idle``."""
         if self.view.connection.status is not ConnectionStatus.ACTIVE:
@@ -134,20 +139,23 @@ class Row:
 
     @property
     def lateness(self) -> float | None:
-        """Intervals since the last completed sync, two before the first; None for what is not synced by a schedule."""
+        """Intervals since the last completed sync, none before the first; None for what is not synced by a schedule."""
         interval = self.cadence.interval or self.view.connection.frequency.interval
         if interval is None or not self.is_synced:
             return None
         completed = self.view.last_sync_completed_at
-        return (max(self.now - completed, timedelta(0)) / interval) if completed else 2.0
+        return (max(self.now - completed, timedelta(0)) / interval) if completed else 0.0
 
     @property
     def freshness(self) -> str:
-        """``fresh``, ``late``, ``stale``, ``failing``, or ``unscheduled``: paused, or synced only on request."""
+        """``fresh``, ``late``, ``stale``, ``failing``, ``first sync``, or ``unscheduled``: paused, or synced only on request."""
         if self.mood == "error":
             return "failing"
         if self.lateness is None:
             return "unscheduled"
+        # A new account cannot be late: nothing of it was ever there.
+        if self.view.last_sync_completed_at is None:
+            return "first sync"
         return "fresh" if self.lateness <= _FRESH else "late" if self.lateness <= _STALE else "stale"
 
 

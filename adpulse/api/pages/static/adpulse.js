@@ -145,13 +145,11 @@ if (bulk) {
     const ticked = boxes().filter((box) => box.checked).length;
     bulk.querySelector("[data-ticked]").textContent = ticked ? `${ticked} ticked` : "";
     all.checked = ticked > 0 && ticked === boxes().length;
-    all.indeterminate = ticked > 0 && !all.checked;
   };
   all.parentElement.hidden = false;
   document.addEventListener("change", ({ target }) => {
-    if (target === all) for (const box of boxes()) box.checked = all.checked;
-    else if (!target.matches("tbody [form=bulk]")) return;
-    bulk.elements.which.value = "ticked";
+    if (target === all) boxes().forEach((box) => { box.checked = all.checked; });
+    if (target === all || target.matches("tbody [form=bulk]")) bulk.elements.which.value = "ticked";
     countTicked();
   });
   addEventListener("pageshow", countTicked);
