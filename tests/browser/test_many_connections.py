@@ -94,8 +94,8 @@ def test_ticked_accounts_stay_ticked_over_refreshes_and_are_paused_by_the_keyboa
     page.get_by_label("What to do").select_option(label="Pause")
     page.get_by_role("button", name="Continue").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Pause 2 connections?")).to_be_visible()
-    page.keyboard.press("Enter")  # the button has the focus
+    expect(page.get_by_role("button", name="Pause 2 connections")).to_be_focused()
+    page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="2 connections paused")).to_be_visible()
     paused = [view.connection.name for view in installation.app.connections.all() if view.connection.status == "paused"]
