@@ -17,8 +17,10 @@ from adpulse.api.pages.site import HOME, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS, platform_of
+from adpulse.role import Role
 from adpulse.services import backfilling, changing, syncing
 from adpulse.services.completeness import completeness_of
+from adpulse.services.frequency_choices import cadences_of_choices
 from storage.control.connections import ConnectionView
 from storage.control.listing import Criteria
 from storage.control.workspaces import Workspace
@@ -41,7 +43,7 @@ def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
     """A page of the connections that match, in the chosen order."""
     criteria, app = chosen.criteria(caller), caller.app
     listed = read_page(app.numbered_list, app.connections, criteria, chosen)
-    rows, workspaces = rows_of(caller, listed.views), caller.workspaces()
+    rows, workspaces = rows_of(caller, listed.views, frequencies=tuple(Frequency)), caller.workspaces()
     answer = page(
         "connections.html",
         caller,
@@ -66,7 +68,7 @@ def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
 def show_connection(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
-    rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
+    rows, owner = rows_of(caller, [view], frequencies=tuple(Frequency)), caller.workspace(view.connection.workspace_id)
     levels, progress = completeness_of(caller.app, view.connection), backfilling.progress(caller.app, view.connection)
     of_levels = (remainder for level in levels for remainder in level.remainders)
     kept = caller.app.conversion_types.of(view.connection.id)
@@ -132,10 +134,11 @@ def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     return back(request, f"/connections/{connection.id}")
 
 
-def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
-    """The rows of these connections."""
+def rows_of(caller: Caller, views: Sequence[ConnectionView], frequencies: Sequence[Frequency] = ()) -> list[Row]:
+    """The rows of these connections; ``frequencies`` are those that a person may choose from."""
     app, connections = caller.app, [view.connection for view in views]
     glances, cadences = app.overview.glances(connections), app.cadences(connections)
+    offered = cadences_of_choices(app, connections, frequencies) if frequencies and caller.may(Role.EDITOR) else {}
     now, real_now, limits = app.clock.now(), app.wall.now(), app.ledger.limits()
     return [
         Row(
@@ -144,6 +147,7 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
             cadence=cadences[view.connection.id],
             now=now,
             real_now=real_now,
+            offered=offered.get(view.connection.id, {}),
             calls_limit=limits[key].per_hour if (key := view.connection.ledger_key) in limits else app.settings.calls_per_hour,
         )
         for view in views

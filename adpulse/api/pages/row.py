@@ -1,6 +1,7 @@
 """One connection as the pages show it. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adpulse import frequency, presentation
@@ -29,6 +30,15 @@ class Row:
     now: datetime
     real_now: datetime
     calls_limit: int
+    offered: Mapping[Frequency, Cadence] = field(default_factory=dict)
+    """How often it would be read at the frequencies that may be chosen; empty where none is chosen."""
+
+    def label(self, choice: Frequency) -> str:
+        """``Every 5 minutes``, or ``Every 5 minutes (really every 17 min)`` where the limits do not allow for it."""
+        cadence = self.offered.get(choice)
+        if cadence is None or cadence.limited_by is None or cadence.interval is None:
+            return choice.label
+        return f"{choice.label} (really every {frequency.format_duration(cadence.interval)})"
 
     @property
     def id(self) -> str:
