@@ -56,7 +56,7 @@ def test_the_pages_of_an_agency_are_accessible_and_fit_the_screen(page, address,
     for scheme, width in LOOKS:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 860})
-        for path in ("connections", "health"):
+        for path in ("connections", "health", "labels"):
             page.goto(f"{address}/app/{path}")
             violations = Axe().run(page).response["violations"]
 
