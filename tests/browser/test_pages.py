@@ -282,8 +282,8 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
     shot(page, "label")
 
     for action, result, status in (("Pause", "paused", ConnectionStatus.PAUSED), ("Resume", "resumed", ConnectionStatus.ACTIVE)):
-        page.get_by_label("Change", exact=True).select_option(label="all 1 that match")
-        page.get_by_label("What to do").select_option(label=action)
+        page.locator("[name=which]").select_option("matching")
+        page.locator("[name=action]").select_option(label=action)
         page.get_by_role("button", name="Continue").click()
         assert nothing_serious(page) == []
         page.get_by_role("button", name=f"{action} 1 connection").click()
@@ -292,8 +292,8 @@ def test_all_with_a_label_are_paused_and_resumed_at_once(page, running, address,
         assert running.app.connections.get(connected.id).connection.status is status
         page.get_by_role("link", name="Back to the connections").click()
 
-    page.get_by_label("Change", exact=True).select_option(label="all 1 that match")
-    page.get_by_label("What to do").select_option("30min")
+    page.locator("[name=which]").select_option("matching")
+    page.locator("[name=action]").select_option("30min")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Set 1 connection to").click()
     expect(page.get_by_role("heading", name="1 connection set to")).to_be_visible()
