@@ -1,7 +1,7 @@
 """Composition root: Settings → clock, control plane, warehouses, platform clients; once per process."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -53,6 +53,7 @@ from storage.control.leader import Leadership
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
 from storage.control.mappings import Mappings
+from storage.control.numbered_list import NumberedList
 from storage.control.outbox import Outbox
 from storage.control.overview import Overview
 from storage.control.partitions import Partitions
@@ -131,7 +132,7 @@ class App:
         self.refusals = Refusals(engine, self.clock, wall=wall)
         self.partitions = Partitions(engine)
         self.backfills = Backfills(engine, self.clock)
-        self.overview = Overview(engine, self.clock, wall=wall)
+        self.overview, self.numbered_list = Overview(engine, self.clock, wall=wall), NumberedList(engine)
         self.leadership = Leadership(engine, wall=wall)
         self.targets = Targets(private=config.webhook_private_targets)
         self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)
@@ -219,18 +220,22 @@ class App:
         versions = {name: pinned_version(platform, self.settings.of(platform), today) for name, platform in PLATFORMS.items()}
         return {name: version for name, version in versions.items() if version}
 
-    def shares(self, scope: str) -> Shares | None:
-        """How the scope's limit is divided among the connections that are synced now; None if it has none."""
-        limit = self.scopes.of(scope)
+    def demands(self, scope: str) -> Counter[Demand]:
+        """What the connections that are synced now need of the scope's limit: how many there are of each demand; none without a limit."""
+        limit, groups = self.scopes.of(scope), Counter[Demand]()
         if limit is None:
-            return None
-        groups: Counter[Demand] = Counter()
+            return groups
         platform = platform_of(limit.provider)
         page_size = platform.page_size(self.settings.of(platform))
         for group in self.connections.groups_of(scope, page_size):
             costs = platform.costs(group.size, page_size)
             groups[demand(group.frequency, costs, self.settings.calls_per_hour)] += group.count
-        return divide(limit, groups)
+        return groups
+
+    def shares(self, scope: str) -> Shares | None:
+        """How the scope's limit is divided among the connections that are synced now; None if it has none."""
+        limit = self.scopes.of(scope)
+        return divide(limit, self.demands(scope)) if limit else None
 
     def account(self, lease: Lease) -> Account:
         """What the lease's sync is planned for, with what it may call of a limit that it shares."""
@@ -258,15 +263,20 @@ class App:
 
     def cadences(self, connections: Iterable[Connection]) -> dict[str, Cadence]:
         """How often each connection is really read, by its id."""
-        shares, sharing, limits = cache(self.shares), self.ledger.sharing(), self.ledger.limits()
+        shares, part = cache(self.shares), self.parts_of_hours()
+        return {
+            connection.id: self._cadence(connection, shares(connection.scope), part(connection.ledger_key)) for connection in connections
+        }
+
+    def parts_of_hours(self) -> Callable[[str], int]:
+        """The calls an hour that each of an account's scheduled connections may make, by the account's key."""
+        sharing, limits = self.ledger.sharing(), self.ledger.limits()
 
         def part(key: str) -> int:
             limit = limits[key].sustained if key in limits else self.settings.calls_per_hour
             return max(limit // sharing.get(key, 1), 1)
 
-        return {
-            connection.id: self._cadence(connection, shares(connection.scope), part(connection.ledger_key)) for connection in connections
-        }
+        return part
 
     def _cadence(self, connection: Connection, shares: Shares | None, limit: int) -> Cadence:
         platform = platform_of(connection.provider)

@@ -8,7 +8,7 @@ from adpulse.attribution import OWN_ATTRIBUTION, describe_attribution
 from adpulse.frequency import format_duration
 from adpulse.gaps import Gap
 from adpulse.mapping import MAPPED
-from adpulse.model import Connection, ConnectionStatus, FetchKind
+from adpulse.model import Connection, ConnectionStatus, FetchKind, SyncStatus
 from adpulse.planner.cadence import Cadence
 from adpulse.planner.completeness import Completeness, DayLevel
 from adpulse.planner.history import Estimate, Progress
@@ -81,9 +81,14 @@ def format_percent(share: Decimal) -> str:
     return f"{(share * 100).normalize():f}%"
 
 
+def describe_status(status: ConnectionStatus, sync_status: SyncStatus) -> str:
+    """Idle, Queued, Syncing, Error, or why it is not synced at all."""
+    return _STATUS.get(status, sync_status.value.capitalize())
+
+
 def describe_state(view: ConnectionView) -> str:
     """Idle, Queued, Syncing, Error, or why it is not synced at all; whether its data are stale, and how many warnings it has."""
-    words = [_STATUS.get(view.connection.status, view.sync_status.value.capitalize())]
+    words = [describe_status(view.connection.status, view.sync_status)]
     if view.stale_since:
         words.append("stale")
     if count := len(view.warnings):

@@ -23,6 +23,7 @@ for _group in (
     "keys",
     "secrets",
     "connections",
+    "labels",
     "mapping",
     "backfill",
     "plan",

@@ -1,23 +1,24 @@
 """Changes of many connections at once, by ids or by a label, in one transaction, with an outcome for each connection."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from adpulse import frequency as frequencies
 from adpulse.clock import Clock
 from adpulse.errors import UnknownConnection
 from adpulse.model import RESUMABLE, ConnectionStatus, Parts, Provider
-from storage.control import sync_requests
+from storage.control import labels, sync_requests
 from storage.control.connection_rows import CONNECTION_COLUMNS
 from storage.control.connections import PAUSED, of_frequency
 from storage.control.database import Engine, Session, lock
 from storage.control.listing import labelled, ordered
 from storage.control.new_connections import first_due, granted
-from storage.control.tables import ConnectionRow
+from storage.control.tables import ConnectionLabelRow, ConnectionRow
 
 _LISTED = 5
 """Unknown ids that an error message lists at most."""
@@ -121,6 +122,37 @@ class Bulk:
                 for row in rows
             ]
 
+    def add_label(self, choice: Choice, label: str) -> list[Done]:
+        """Give the label to the connections that lack it; one that has as many labels as it may is refused.
+
+        Raises:
+            Usage: it is no label; nothing was changed.
+        """
+        (wanted,) = labels.check([label])
+        with self._engine.begin() as session:
+            rows = _locked(session, choice)
+            present = _labels(session, rows)
+            results = [_labelled(row, wanted, present[row.id]) for row in rows]
+            added = [{"connection_id": done.connection_id, "label": wanted} for done in results if done.outcome is Outcome.DONE]
+            if added:
+                session.execute(insert(ConnectionLabelRow), added)
+            return results
+
+    def remove_label(self, choice: Choice, label: str) -> list[Done]:
+        """Take the label from the connections that have it.
+
+        Raises:
+            Usage: it is no label; nothing was changed.
+        """
+        (unwanted,) = labels.check([label])
+        with self._engine.begin() as session:
+            rows = _locked(session, choice)
+            present = _labels(session, rows)
+            having = [row.id for row in rows if unwanted in present[row.id]]
+            of_these = ConnectionLabelRow.connection_id.in_(having) & (ConnectionLabelRow.label == unwanted)
+            session.execute(delete(ConnectionLabelRow).where(of_these))
+            return [_done(row, Outcome.DONE if unwanted in present[row.id] else Outcome.UNCHANGED) for row in rows]
+
 
 def _locked(session: Session, choice: Choice) -> Sequence[Row[*tuple[Any, ...]]]:
     """The chosen connections, ordered by name and locked until the transaction ends.
@@ -137,6 +169,24 @@ def _locked(session: Session, choice: Choice) -> Sequence[Row[*tuple[Any, ...]]]
         more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
         raise UnknownConnection(f"The workspace has no connection {', '.join(unknown[:_LISTED])}{more}. Nothing was changed.")
     return rows
+
+
+def _labels(session: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> defaultdict[str, set[str]]:
+    """The present labels of these connections, by their ids."""
+    present = defaultdict[str, set[str]](set)
+    query = select(ConnectionLabelRow.connection_id, ConnectionLabelRow.label)
+    for connection_id, label in session.execute(query.where(ConnectionLabelRow.connection_id.in_([row.id for row in rows]))):
+        present[connection_id].add(label)
+    return present
+
+
+def _labelled(row: Row[*tuple[Any, ...]], label: str, present: set[str]) -> Done:
+    """The outcome of adding the label to a connection that has these."""
+    if label in present:
+        return _done(row, Outcome.UNCHANGED)
+    if len(present) >= labels.MAX_LABELS:
+        return _done(row, Outcome.REFUSED, reason=f"It has {labels.MAX_LABELS} labels, the most that there may be.")
+    return _done(row, Outcome.DONE)
 
 
 def _update(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], **values: Any) -> None:

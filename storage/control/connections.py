@@ -233,11 +233,18 @@ class Connections:
                 forget_account(session, connection_of(gone).ledger_key)
 
     def use_credential(self, reached: Mapping[str, AccountFacts], credential_id: str, scope: str) -> None:
-        """Give connections another credential and activate them all. ``reached``: their accounts' facts by connection id."""
+        """Give connections another credential and activate them all. ``reached``: their accounts' facts by connection id.
+
+        What failed with the old credential is no longer shown: their errors are cleared, and their dead letters resolved.
+        """
         with self._engine.begin() as session:
             lock(session, ConnectionRow.id.in_(reached))
             for connection_id, facts in reached.items():
-                self._update(session, connection_id, credential_id=credential_id, scope=scope, login_customer_id=facts.login_customer_id)
+                values = {"credential_id": credential_id, "scope": scope, "login_customer_id": facts.login_customer_id}
+                self._update(session, connection_id, **values, last_sync_error=None)
+            failed = ConnectionRow.id.in_(reached) & (ConnectionRow.sync_status == SyncStatus.ERROR.value)
+            session.execute(update(ConnectionRow).where(failed).values(sync_status=SyncStatus.IDLE.value))
+            resolve(session, RunRow.connection_id.in_(reached), "reconnected", self._wall.now())
         for connection_id in reached:
             self.set_status(connection_id, ConnectionStatus.ACTIVE, None)
 

@@ -1,7 +1,7 @@
 """Labels: words by which people sort their connections, and choose many of them at once."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from sqlalchemy import delete, func, insert, select
 
@@ -51,6 +51,20 @@ class Labels:
             for connection_id, label in session.execute(rows.order_by(ConnectionLabelRow.label)):
                 labels.setdefault(connection_id, []).append(label)
         return labels
+
+    def replace(self, wanted: Mapping[str, Collection[str]]) -> None:
+        """Give each of these connections, by its id, exactly these labels, which are valid; all in one transaction.
+
+        Raises:
+            UnknownConnection: one of them was deleted; nothing was changed.
+        """
+        with self._engine.begin() as session:
+            if len(lock(session, ConnectionRow.id.in_(wanted))) < len(wanted):
+                raise UnknownConnection("One of the connections was deleted meanwhile. Nothing was changed.")
+            session.execute(delete(ConnectionLabelRow).where(ConnectionLabelRow.connection_id.in_(wanted)))
+            rows = [{"connection_id": connection_id, "label": label} for connection_id, labels in wanted.items() for label in labels]
+            if rows:
+                session.execute(insert(ConnectionLabelRow), rows)
 
     def change(self, connection_id: str, change: Callable[[frozenset[str]], Iterable[str]]) -> None:
         """Replace a connection's labels by what ``change`` returns for its present ones.

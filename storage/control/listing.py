@@ -1,5 +1,6 @@
 """Lists of connections: which ones, in which order, and from which place on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,6 +38,7 @@ _KEYS: dict[Order, tuple[ColumnElement[Any], ...]] = {
 class Criteria:
     """Which connections a list contains; None is any. ``search`` is a part of the name or of the account's id."""
 
+    ids: Collection[str] | None = None
     workspace_id: str | None = None
     provider: Provider | None = None
     status: ConnectionStatus | None = None
@@ -53,6 +55,8 @@ class Criteria:
             ConnectionRow.sync_frequency: self.frequency,
         }
         conditions = [column == value for column, value in equal.items() if value is not None]
+        if self.ids is not None:
+            conditions.append(ConnectionRow.id.in_(self.ids))
         if self.label is not None:
             conditions.append(labelled(self.label))
         if self.search is not None:

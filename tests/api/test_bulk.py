@@ -53,11 +53,24 @@ def test_a_connection_of_another_workspace_is_unknown_and_nothing_is_changed(act
         {"action": "pause", "label": "eu", "sync_frequency": "hourly"},
         {"action": "set_frequency", "label": "eu"},
         {"action": "delete", "label": "eu"},
+        {"action": "add_label", "label": "eu"},
+        {"action": "pause", "label": "eu", "changed_label": "retail"},
         {"action": "pause", "label": "eu", "workspace_id": "other"},
     ],
 )
 def test_a_request_that_does_not_say_clearly_what_it_wants_is_refused(act, body):
     assert act(**body).status_code == 422
+
+
+def test_a_label_is_added_and_removed(act, ask, team, labelled):
+    def named():
+        return [each["id"] for each in ask("GET", "/connections/", team.viewer, params={"label": "retail"}).json()["connections"]]
+
+    assert act(label="eu", action="add_label", changed_label="retail").status_code == 200
+    assert named() == [each.id for each in labelled]
+    results = act(ids=[team.connection.id], action="remove_label", changed_label="retail").json()["results"]
+    assert [each["outcome"] for each in results] == ["done"]
+    assert named() == [labelled[0].id]
 
 
 def test_realtime_without_the_grant_is_refused_for_all(act, ask, team, labelled):

@@ -10,7 +10,6 @@ import requests
 from adpulse.api.pages import ROOT
 from adpulse.conversion_types import ConversionType, ConversionTypes, KeptTypes, span
 from adpulse.errors import UnknownConnection
-from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, RunState
 from adpulse.role import Role
 from adpulse.services import conversion_types, deleting
@@ -170,43 +169,6 @@ def test_connections_are_found_by_name_and_label(visit, session, installation, t
     assert (f"row-{other.id}" in by_name, f"row-{team.connection.id}" in by_name) == (False, True)
     assert "<co>" not in by_label
     assert "label=dach%20%26%20%3Cco%3E" in by_label
-
-
-@pytest.mark.parametrize(
-    ("action", "says"),
-    [
-        ("hourly", "2 changed, 0 unchanged, 0 refused"),
-        ("pause", "2 changed"),
-        ("sync_now", "1 changed, 1 unchanged"),
-        ("resume", "0 changed"),
-    ],
-)
-def test_all_with_a_label_are_changed_at_once_and_each_is_told(visit, session, installation, team, action, says):
-    two = [installation.connect("Nordlicht Moebel"), team.connection]
-    for each in two:
-        installation.app.labels.change(each.id, lambda _: ["eu"])
-
-    answer = visit(session, "POST", f"/workspaces/{team.workspace.id}/bulk", data={"label": "eu", "action": action})
-
-    assert says in words(answer)
-    assert all(each.name in words(answer) for each in two)
-    now = [installation.app.connections.get(each.id).connection for each in two]
-    assert {each.frequency for each in now} == ({Frequency.HOURLY} if action == "hourly" else {two[0].frequency, two[1].frequency})
-    assert {each.status for each in now} == ({ConnectionStatus.PAUSED} if action == "pause" else {ConnectionStatus.ACTIVE})
-    if action == "sync_now":
-        assert installation.app.runs.history(two[0].id, 1)[0].state is RunState.QUEUED
-
-
-def test_a_bulk_change_that_is_none_changes_nothing(visit, session, installation, team):
-    installation.app.labels.change(team.connection.id, lambda _: ["eu"])
-    place, find = f"/workspaces/{team.workspace.id}/bulk", lambda: installation.app.connections.get(team.connection.id)
-    before = find()
-
-    for label, action, status in (("eu", "delete", 400), ("eu", "realtime", 400), ("", "pause", 422), (" ", "pause", 422)):
-        assert visit(session, "POST", place, data={"label": label, "action": action}).status_code == status
-    none = visit(session, "POST", place, data={"label": "none", "action": "pause"})
-    assert (none.status_code, "No connection of" in words(none)) == (404, True)
-    assert find() == before
 
 
 @pytest.mark.usefixtures("numbers")

@@ -21,7 +21,7 @@ from adpulse_sandbox import Sandbox
 PAGES = {
     "today.html": ("today", "[id^=today-] td[data-label='Fresh until']"),
     "account.html": ("accounts/{connection}", "#whole [data-number=whole]"),
-    "connections.html": ("connections", "[id='row-{connection}'] dd >> nth=0"),
+    "connections.html": ("connections", "[id='row-{connection}'] time >> nth=0"),
     "connection.html": ("connections/{connection}", "#facts dl.times dd >> nth=0"),
     "health.html": ("health", "[id='health-{connection}'] td[data-label='Synced']"),
     "budgets.html": ("budgets?workspace={workspace}", "#budgets-table [data-number=spent]"),

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event, update
 
-from adpulse.errors import FrequencyRefused, UnknownConnection
+from adpulse.errors import FrequencyRefused, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus, Lane, RunState, SyncStatus
 from storage.control.bulk import Choice, Outcome
@@ -87,6 +87,24 @@ def test_what_waits_for_its_time_is_queued_again(plane):
     assert len(plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "w")) == len(leases) == 3
 
 
+def test_a_label_is_added_where_it_is_missing_and_removed_where_it_is(plane, six):
+    plane.labels.change(six[1].id, lambda now: now | {"retail"})
+    plane.labels.change(six[2].id, lambda now: now | {str(number) for number in range(49)})
+
+    added = plane.bulk.add_label(eu(plane), " retail ")
+
+    assert outcomes(added) == [Outcome.DONE, Outcome.UNCHANGED, Outcome.REFUSED, Outcome.DONE, Outcome.DONE]
+    assert added[2].reason == "It has 50 labels, the most that there may be."
+    labelled = [view.connection.id for view in plane.connections.all(label="retail")]
+    assert labelled == [six[number].id for number in (0, 1, 3, 4)]
+
+    removed = plane.bulk.remove_label(eu(plane), "retail")
+
+    assert outcomes(removed) == [Outcome.DONE, Outcome.DONE, Outcome.UNCHANGED, Outcome.DONE, Outcome.DONE]
+    assert plane.connections.all(label="retail") == []
+    assert len(plane.connections.all(label="eu")) == 5, "other labels stay"
+
+
 def test_an_unknown_id_or_frequency_changes_nothing(plane, six):
     other = plane.workspaces.create("Borealis")
     choice = Choice(workspace_id=plane.workspace.id, ids=[six[0].id, "nobody"])
@@ -97,21 +115,29 @@ def test_an_unknown_id_or_frequency_changes_nothing(plane, six):
         plane.bulk.pause(Choice(workspace_id=other.id, ids=[six[0].id]))
     with pytest.raises(FrequencyRefused):
         plane.bulk.set_frequency(eu(plane), "realtime")
+    with pytest.raises(Usage, match="is not a label"):
+        plane.bulk.add_label(eu(plane), "a,b")
+    with pytest.raises(UnknownConnection):
+        plane.bulk.remove_label(Choice(workspace_id=other.id, ids=[six[0].id]), "eu")
+    assert len(plane.connections.all(label="eu")) == 5
 
     assert status(plane, six[0]) is ConnectionStatus.ACTIVE
     assert plane.bulk.pause(Choice(workspace_id=other.id, label="eu")) == []
 
 
-@pytest.mark.parametrize("act", ["pause", "resume", "sync_now"])
+@pytest.mark.parametrize("act", ["pause", "resume", "sync_now", "add_label", "remove_label"])
 def test_hundreds_take_no_more_statements_than_one(plane, act):
     made = [plane.connect(str(number)).id for number in range(300)]
     if act == "resume":
         with plane.engine.begin() as session:
             session.execute(update(ConnectionRow).values(status="paused"))
+    if act == "remove_label":
+        plane.bulk.add_label(Choice(workspace_id=plane.workspace.id, ids=made), "eu")
+    value = ["eu"] if act.endswith("label") else []
     statements = []
     event.listen(plane.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
 
-    done = getattr(plane.bulk, act)(Choice(workspace_id=plane.workspace.id, ids=made))
+    done = getattr(plane.bulk, act)(Choice(workspace_id=plane.workspace.id, ids=made), *value)
 
     assert outcomes(done) == [Outcome.DONE] * 300
     assert len([each for each in statements if not each.startswith("BEGIN")]) <= 7

@@ -1,31 +1,30 @@
 """The settings page: every connection with its telemetry, and what may be changed about it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
 
 from adpulse import mapping_table, presentation
-from adpulse.api import cursors
-from adpulse.api.access import PRINTABLE, Caller, Editor, Viewer
+from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.background import dispatch_later
-from adpulse.api.fields import ProviderName
 from adpulse.api.pages.bulk import ACTIONS
+from adpulse.api.pages.connection_list import ORDERS, Filters, read_page
 from adpulse.api.pages.days import strips
 from adpulse.api.pages.row import Row, choices
 from adpulse.api.pages.site import HOME, back, page
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
 from adpulse.platforms.registry import PLATFORMS, platform_of
+from adpulse.role import Role
 from adpulse.services import backfilling, changing, syncing
 from adpulse.services.completeness import completeness_of
+from adpulse.services.frequency_choices import cadences_of_choices
 from storage.control.connections import ConnectionView
-from storage.control.listing import Criteria, Order
+from storage.control.listing import Criteria
 from storage.control.workspaces import Workspace
 
-_AT_ONCE = 50
 _REMAINDERS = 20
 _BUSY = "Adpulse-Busy"
 """Answer header that makes the script refresh sooner, because a sync is running."""
@@ -39,50 +38,24 @@ def redirect_home(_: Viewer) -> Response:
     return RedirectResponse(HOME)
 
 
-class Filters(BaseModel):
-    """The filters in the page's address; an empty one matches all."""
-
-    workspace: str = Field("", max_length=255)
-    provider: ProviderName | Literal[""] = ""
-    status: ConnectionStatus | Literal[""] = ""
-    frequency: Frequency | Literal[""] = ""
-    label: str = Field("", max_length=255, pattern=PRINTABLE)
-    q: str = Field("", max_length=255, pattern=PRINTABLE)
-    cursor: str = Field("", max_length=2048)
-
-    def criteria(self, caller: Caller) -> Criteria:
-        """The filters as criteria for storage, within what the caller may see."""
-        return Criteria(
-            workspace_id=caller.workspace_id or self.workspace or None,
-            provider=self.provider or None,
-            status=self.status or None,
-            frequency=self.frequency or None,
-            label=self.label or None,
-            search=self.q.strip() or None,
-        )
-
-
 @router.get("/connections")
-def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
-    """Every connection, by name."""
-    criteria = chosen.criteria(caller)
-    after = cursors.decode(chosen.cursor, Order.NAME) if chosen.cursor else None
-    views = caller.app.connections.page(criteria, _AT_ONCE + 1, Order.NAME, after)
-    rows, workspaces = rows_of(caller, views[:_AT_ONCE]), caller.workspaces()
-    next_cursor = cursors.encode(views[_AT_ONCE - 1], Order.NAME) if len(views) > _AT_ONCE else ""
+def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
+    """A page of the connections that match, in the chosen order."""
+    criteria, app = chosen.criteria(caller), caller.app
+    listed = read_page(app.numbered_list, app.connections, criteria, chosen)
+    rows, workspaces = rows_of(caller, listed.views, frequencies=tuple(Frequency)), caller.workspaces()
     answer = page(
         "connections.html",
         caller,
         rows=rows,
+        listed=listed,
         granted=_granted(workspaces),
         place=_bulk_workspace(criteria, workspaces),
         workspaces={workspace.id: workspace.name for workspace in workspaces},
         chosen=chosen,
-        filtered=chosen != Filters(),
-        labels=caller.app.labels.all(criteria.workspace_id),
+        orders=ORDERS,
+        labels=app.labels.all(criteria.workspace_id),
         actions=ACTIONS,
-        more=str(request.url.include_query_params(cursor=next_cursor).query) if next_cursor else "",
-        query=request.url.query,
         providers=list(PLATFORMS),
         statuses=list(ConnectionStatus),
         frequencies=list(Frequency),
@@ -95,7 +68,7 @@ def settings(request: Request, caller: Viewer, chosen: Annotated[Filters, Query(
 def show_connection(caller: Viewer, connection_id: str) -> Response:
     """One connection with its syncs."""
     view = caller.connection(connection_id)
-    rows, owner = rows_of(caller, [view]), caller.workspace(view.connection.workspace_id)
+    rows, owner = rows_of(caller, [view], frequencies=tuple(Frequency)), caller.workspace(view.connection.workspace_id)
     levels, progress = completeness_of(caller.app, view.connection), backfilling.progress(caller.app, view.connection)
     of_levels = (remainder for level in levels for remainder in level.remainders)
     kept = caller.app.conversion_types.of(view.connection.id)
@@ -161,10 +134,11 @@ def resume(request: Request, caller: Editor, connection_id: str) -> Response:
     return back(request, f"/connections/{connection.id}")
 
 
-def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
-    """The rows of these connections."""
+def rows_of(caller: Caller, views: Sequence[ConnectionView], frequencies: Sequence[Frequency] = ()) -> list[Row]:
+    """The rows of these connections; ``frequencies`` are those that a person may choose from."""
     app, connections = caller.app, [view.connection for view in views]
     glances, cadences = app.overview.glances(connections), app.cadences(connections)
+    offered = cadences_of_choices(app, connections, frequencies) if frequencies and caller.may(Role.EDITOR) else {}
     now, real_now, limits = app.clock.now(), app.wall.now(), app.ledger.limits()
     return [
         Row(
@@ -173,6 +147,7 @@ def rows_of(caller: Caller, views: Sequence[ConnectionView]) -> list[Row]:
             cadence=cadences[view.connection.id],
             now=now,
             real_now=real_now,
+            offered=offered.get(view.connection.id, {}),
             calls_limit=limits[key].per_hour if (key := view.connection.ledger_key) in limits else app.settings.calls_per_hour,
         )
         for view in views

@@ -14,11 +14,13 @@ from fastapi.responses import Response
 
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.background import dispatch_later
+from adpulse.api.pages.attention import needs
 from adpulse.api.pages.connections import rows_of
 from adpulse.api.pages.row import Row
 from adpulse.api.pages.site import back, page
 from adpulse.api.problems import Refused
 from adpulse.bootstrap import App
+from adpulse.events import ATTENTION
 from adpulse.model import Provider
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.platforms.registry import platform_of
@@ -29,10 +31,11 @@ from storage.control.runs import RunView
 
 router = APIRouter()
 
-MOODS = ("failing", "stale", "late", "fresh", "unscheduled")
+MOODS = ("failing", "stale", "late", "first sync", "fresh", "unscheduled")
 """Worst first; the style sheet has a colour for each."""
 
 _SHOWN = 100
+_ATTENTION_SHOWN = 10
 _ORDERS = {
     "freshness": lambda row: (MOODS.index(row.freshness), -(row.lateness or 0)),
     "name": lambda row: row.view.connection.name.casefold(),
@@ -70,7 +73,11 @@ def health(
         orders=list(_ORDERS),
         ages=[label for label, _ in _AGES],
         workspaces={owner.id: owner.name for owner in caller.workspaces()},
+        is_chosen=bool(q or mood or order != "freshness"),
+        first_syncs=_first_syncs(rows),
+        needs=needs(rows),
         letters=_letters(caller, rows, scope),
+        shown=_ATTENTION_SHOWN,
         delays=_delays(rows),
         budgets=_budgets(app, rows),
         calls_limit=app.settings.calls_per_hour,
@@ -98,9 +105,16 @@ def _matches(row: Row, text: str, mood: str) -> bool:
     return mood in ("", row.freshness) and text.casefold() in searched
 
 
+def _first_syncs(rows: Sequence[Row]) -> tuple[int, int] | None:
+    """How many connections have all days of their first sync, of all that are synced; None when all have."""
+    synced = [row for row in rows if row.is_synced]
+    missing = sum(row.first_sync is not None for row in synced)
+    return (len(synced) - missing, len(synced)) if missing else None
+
+
 def _letters(caller: Caller, rows: Sequence[Row], scope: str | None) -> list[tuple[Row, RunView]]:
-    """Dead letters with their connections, newest first."""
-    by_id = {row.id: row for row in rows if row.glance.letters}
+    """Dead letters with their connections, newest first, but for connections that wait for a person anyway."""
+    by_id = {row.id: row for row in rows if row.glance.letters and row.view.connection.status not in ATTENTION}
     letters = caller.app.runs.dead_letters(workspace_id=scope) if by_id else []
     return [(by_id[run.connection_id], run) for run in letters if run.connection_id in by_id]
 

@@ -1,6 +1,7 @@
 """One connection as the pages show it. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adpulse import frequency, presentation
@@ -29,6 +30,15 @@ class Row:
     now: datetime
     real_now: datetime
     calls_limit: int
+    offered: Mapping[Frequency, Cadence] = field(default_factory=dict)
+    """How often it would be read at the frequencies that may be chosen; empty where none is chosen."""
+
+    def label(self, choice: Frequency) -> str:
+        """``Every 5 minutes``, or ``Every 5 minutes (really every 17 min)`` where the limits do not allow for it."""
+        cadence = self.offered.get(choice)
+        if cadence is None or cadence.limited_by is None or cadence.interval is None:
+            return choice.label
+        return f"{choice.label} (really every {frequency.format_duration(cadence.interval)})"
 
     @property
     def id(self) -> str:
@@ -39,6 +49,11 @@ class Row:
     def state(self) -> str:
         """Idle, Queued, Syncing, Error, or why it is not synced at all."""
         return presentation.describe_state(self.view)
+
+    @property
+    def status(self) -> str:
+        """The same without how many warnings it has."""
+        return presentation.describe_status(self.view.connection.status, self.view.sync_status)
 
     @property
     def mood(self) -> str:
@@ -93,6 +108,12 @@ class Row:
         return presentation.describe_wait(self.view, self.now)
 
     @property
+    def cause(self) -> str:
+        """What holds it up in one text, for lists that have room for its beginning only."""
+        reason = self.view.last_sync_error if self.is_synced else self.view.status_reason
+        return " ".join(text for text in (reason, self.token, self.waits) if text)
+
+    @property
     def warnings(self) -> list[str]:
         """Failures that do not stop its numbers, in sentences."""
         return presentation.describe_warnings(self.view, self.now)
@@ -128,20 +149,23 @@ class Row:
 
     @property
     def lateness(self) -> float | None:
-        """Intervals since the last completed sync, two before the first; None for what is not synced by a schedule."""
+        """Intervals since the last completed sync, none before the first; None for what is not synced by a schedule."""
         interval = self.cadence.interval or self.view.connection.frequency.interval
         if interval is None or not self.is_synced:
             return None
         completed = self.view.last_sync_completed_at
-        return (max(self.now - completed, timedelta(0)) / interval) if completed else 2.0
+        return (max(self.now - completed, timedelta(0)) / interval) if completed else 0.0
 
     @property
     def freshness(self) -> str:
-        """``fresh``, ``late``, ``stale``, ``failing``, or ``unscheduled``: paused, or synced only on request."""
+        """``fresh``, ``late``, ``stale``, ``failing``, ``first sync``, or ``unscheduled``: paused, or synced only on request."""
         if self.mood == "error":
             return "failing"
         if self.lateness is None:
             return "unscheduled"
+        # A new account cannot be late: nothing of it was ever there.
+        if self.view.last_sync_completed_at is None:
+            return "first sync"
         return "fresh" if self.lateness <= _FRESH else "late" if self.lateness <= _STALE else "stale"
 
 

@@ -21,12 +21,13 @@ function keyed(parent) {
   return nodes;
 }
 
-// Whether a person is at this node: the focus is in it and its form was not just sent, or marked text begins or ends in it.
+// Whether a person is at this node: the focus is in it and its form was not just sent, marked text begins or ends in it, or something
+// in it is ticked for a change of many, so that a row does not leave the list with its tick.
 function isHeld(node) {
   const marked = getSelection(), focused = document.activeElement;
   const places = marked.isCollapsed ? [] : [marked.anchorNode, marked.focusNode];
   if (focused && focused !== document.body && !sentForms.has(focused.form)) places.push(focused);
-  return places.some((place) => node.contains(place));
+  return places.some((place) => node.contains(place)) || Boolean(node.querySelector?.("[form=bulk]:checked"));
 }
 
 // Whether a person changed this control, or is at it: an open list closes when its options change.
@@ -135,6 +136,23 @@ for (const table of document.querySelectorAll("[data-choices]")) {
     manager.hidden = clients.length === 0;
     manager.addEventListener("change", () => { for (const box of clients) box.checked = manager.checked; });
   }
+}
+
+const bulk = document.getElementById("bulk");
+if (bulk) {
+  const all = bulk.querySelector("[data-tick-all]"), boxes = () => [...document.querySelectorAll("tbody [form=bulk]")];
+  const countTicked = () => {
+    const ticked = boxes().filter((box) => box.checked).length;
+    bulk.querySelector("[data-ticked]").textContent = ticked ? `${ticked} ticked` : "";
+    all.checked = ticked > 0 && ticked === boxes().length;
+  };
+  all.parentElement.hidden = false;
+  document.addEventListener("change", ({ target }) => {
+    if (target === all) boxes().forEach((box) => { box.checked = all.checked; });
+    if (target === all || target.matches("tbody [form=bulk]")) bulk.elements.which.value = "ticked";
+    countTicked();
+  });
+  addEventListener("pageshow", countTicked);
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
