@@ -57,7 +57,7 @@ test-newest: venv ## the quick tests with the newest version of everything, what
 	$(BIN)/python tests/newest.py | $(BIN)/uv pip install -q --compile-bytecode --python $(VENV_NEWEST)/bin/python -r - && $(BIN)/uv pip install -q --python $(VENV_NEWEST)/bin/python --no-deps -e .
 	$(VENV_NEWEST)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
+test-foreign: venv ## other people's connectors against the sandbox, docs/foreign-clients.md from what they read (needs npm), and dbt/
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }
 	$(BIN)/python -m pytest -q -m foreign tests/foreign
 
@@ -88,8 +88,8 @@ lock: venv ## renew the four lock files from pyproject.toml
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
 	cp requirements.lock requirements-prefect38.lock && $(LOCK) --overrides tests/prefect38.in --group dev pyproject.toml -o requirements-prefect38.lock
 
-lock-foreign: venv ## renew the locks of the foreign clients (CLIENT=tap-facebook: of one), to the newest that the files beside them allow
-	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
+lock-foreign: venv ## renew the locks of the foreign clients and of dbt (CLIENT=dbt: of one), to the newest that the files beside them allow
+	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in $(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
 	for file in $(wildcard tests/foreign/$(CLIENT)/package.json); do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
 
 bench: venv ## ratios measured in one run, as table and JSON
