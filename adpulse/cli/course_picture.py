@@ -8,7 +8,7 @@ from adpulse.api.pages.chart import HEIGHT, NAMES, WIDTH, DayChart
 from adpulse.cli.tables import plain
 
 _ROWS, _BLOCKS, _PLAIN_BLOCKS = 4, "▁▂▃▄▅▆▇█", ".:-=+*%#"
-_COLUMNS_OF_AN_HOUR = 2
+_COLUMNS_OF_AN_HOUR, _NAME = 2, 24
 _MICROS = 1_000_000
 _HOURS = range(0, 25, 6)
 _MARGIN, _TITLE, _AXIS = 16, 28, 36
@@ -38,14 +38,19 @@ class CoursePicture:
     @property
     def name(self) -> str:
         """Whose spend it is, and of which day."""
-        return plain(f"{self.workspace}, {self.currency}: spend of {NAMES[self._day].lower()}")
+        return f"{self._owner}: spend of {NAMES[self._day].lower()}"
 
     @property
     def legend(self) -> str:
         """Whose spend the lines are, and how much the highest of them is."""
         highest = max((spend for _, spends in self.chart.rows for spend in spends if spend is not None), default=0)
         colours = "today blue, yesterday grey, a week ago dashed"
-        return plain(f"{self.workspace}, {self.currency}: spend by the hour, up to {highest / _MICROS:,.2f}; {colours}")
+        return f"{self._owner}: spend by the hour, up to {highest / _MICROS:,.2f}; {colours}"
+
+    @property
+    def _owner(self) -> str:
+        """The name of a workspace may be long: it is cut, so that the numbers are not."""
+        return f"{plain(self.workspace)[:_NAME]}, {self.currency}"
 
     @property
     def _day(self) -> int:
@@ -68,7 +73,7 @@ class CoursePicture:
         axis = "".join(f"{hour:02}:00".ljust(6 * _COLUMNS_OF_AN_HOUR) for hour in _HOURS)
         return "\n".join(
             [
-                f"{self.name}, {spend / _MICROS:,.2f} up to {last}"[:80],
+                f"{self.name}, {spend / _MICROS:,.2f} up to {last}",
                 *(f"{label:>14} |{row}".rstrip() for label, row in zip(labels, rows, strict=True)),
                 f"{'0':>14} +{'-' * width}",
                 f"{'':>16}{axis}".rstrip(),

@@ -44,6 +44,13 @@ def test_the_course_of_today_fits_80_columns_and_what_was_not_read_is_empty():
     assert max(map(len, lines)) <= 80
 
 
+def test_a_long_name_is_cut_and_the_numbers_are_not():
+    first, *_ = picture(yesterday=[(40, 999_999_999)], workspace="A" * 200).text().splitlines()
+
+    assert first == f"{'A' * 24}, EUR: spend of yesterday, 999,999,999.00 up to 10:00"
+    assert len(first) <= 80
+
+
 def test_a_day_that_has_just_begun_gives_its_place_to_the_day_before():
     shown = picture(today=[(1, 5)], yesterday=[(40, 10), (72, 40)], now=NOW.replace(hour=0, minute=20)).text()
 
