@@ -6,17 +6,19 @@ LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --pyt
 VENV2 := .venv-duckdb2
 VENV38 := .venv-prefect38
 VENV_NEWEST := .venv-newest
+VENV_NOTEBOOKS := .venv-notebooks
 JOBS ?= 3
 CLIENT ?= *
 SHOTS ?= build/screenshots
 STORAGE ?= tests/storage
 STAMP2 := $(VENV2)/.installed
 STAMP38 := $(VENV38)/.installed
+STAMP_NOTEBOOKS := $(VENV_NOTEBOOKS)/.installed
 # The tests in which adpulse meets Prefect: its server and clients, deployments, workers, flows, private parts.
 PREFECT_TESTS := tests/e2e/test_prefect_server.py tests/e2e/test_end_to_end.py tests/e2e/test_workers.py tests/unit/test_prefect_process.py tests/unit/test_schedules.py tests/unit/test_flush.py tests/test_private_parts.py
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
+.PHONY: help venv demo notebooks test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -36,8 +38,15 @@ $(STAMP38): $(STAMP) requirements-prefect38.lock
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV38)
 	$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV38)/bin/python requirements-prefect38.lock && $(BIN)/uv pip install -q --python $(VENV38)/bin/python --no-deps -e . && touch $@
 
+$(STAMP_NOTEBOOKS): $(STAMP) requirements-notebooks.lock
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV_NOTEBOOKS)
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV_NOTEBOOKS)/bin/python requirements-notebooks.lock && $(BIN)/uv pip install -q --python $(VENV_NOTEBOOKS)/bin/python --no-deps -e . && touch $@
+
 demo: venv ## the main job against the sandbox, no credentials (STAY=1 keeps it running)
 	$(BIN)/adpulse demo $(if $(STAY),--stay) $(if $(REPORT),--report $(REPORT))
+
+notebooks: $(STAMP_NOTEBOOKS) ## the two marimo apps in a browser: Today and restatements; Where did the money go (ADPULSE_HOME=folder)
+	$(VENV_NOTEBOOKS)/bin/marimo run --token notebooks/today.py notebooks/money.py
 
 test: venv ## the tests, file by file in three processes, as some only wait (JOBS=1 for one)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -57,7 +66,7 @@ test-newest: venv ## the quick tests with the newest version of everything, what
 	$(BIN)/python tests/newest.py | $(BIN)/uv pip install -q --compile-bytecode --python $(VENV_NEWEST)/bin/python -r - && $(BIN)/uv pip install -q --python $(VENV_NEWEST)/bin/python --no-deps -e .
 	$(VENV_NEWEST)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-foreign: venv ## other people's connectors against the sandbox, and docs/foreign-clients.md from what they read (needs npm)
+test-foreign: venv $(STAMP_NOTEBOOKS) ## other people's connectors against the sandbox, docs/foreign-clients.md from what they read (needs npm), dbt/ and the marimo apps
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }
 	$(BIN)/python -m pytest -q -m foreign tests/foreign
 
@@ -82,14 +91,15 @@ meta-names: venv ## write the names that the sandbox's Graph API knows, from the
 proof: venv ## write docs/proof.md, what was shown where, from docs/proof.toml
 	$(BIN)/python docs/write_proof.py
 
-lock: venv ## renew the four lock files from pyproject.toml
+lock: venv ## renew the five lock files from pyproject.toml
 	$(LOCK) --group dev --group bench pyproject.toml -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) -c requirements.lock pyproject.toml - -o requirements-runtime.lock
 	$(LOCK) --group duckdb2 -o requirements-duckdb2.lock
+	$(LOCK) -c requirements.lock --group notebooks pyproject.toml -o requirements-notebooks.lock
 	cp requirements.lock requirements-prefect38.lock && $(LOCK) --overrides tests/prefect38.in --group dev pyproject.toml -o requirements-prefect38.lock
 
-lock-foreign: venv ## renew the locks of the foreign clients (CLIENT=tap-facebook: of one), to the newest that the files beside them allow
-	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
+lock-foreign: venv ## renew the locks of the foreign clients and of dbt (CLIENT=dbt: of one), to the newest that the files beside them allow
+	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in $(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
 	for file in $(wildcard tests/foreign/$(CLIENT)/package.json); do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
 
 bench: venv ## ratios measured in one run, as table and JSON

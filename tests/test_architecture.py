@@ -141,7 +141,15 @@ def test_every_suppression_of_a_checker_says_why():
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "requirements-runtime.lock", "requirements-duckdb2.lock", "requirements-prefect38.lock"]
+    "name",
+    [
+        "requirements.lock",
+        "requirements-runtime.lock",
+        "requirements-duckdb2.lock",
+        "requirements-prefect38.lock",
+        "requirements-notebooks.lock",
+        "dbt/requirements.lock",
+    ],
 )
 def test_the_lock_names_no_address(name):
     lock = (ROOT / name).read_text()

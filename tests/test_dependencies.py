@@ -127,5 +127,11 @@ def test_what_the_benchmarks_import_is_declared():
     assert used_by(trees_under("bench")) - declared == set()
 
 
+def test_what_the_marimo_apps_import_is_declared_for_them_and_nothing_else():
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "notebooks").glob("*.py")]
+
+    assert used_by(trees) == {name_of(each) for each in GROUPS["notebooks"]}
+
+
 def test_nothing_is_declared_for_both_the_product_and_its_development():
     assert set(map(name_of, RUNTIME)) & {name_of(each) for each in GROUPS["dev"]} == set()

@@ -42,6 +42,7 @@ def demo(
         demo_run = DemoRun(world)
         demo_run.run()
         demo_run.show()
+        demo_run.draw()
         if report:
             report.write_text(json.dumps(demo_run.report(), indent=2))
         if stay:

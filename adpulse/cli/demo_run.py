@@ -1,8 +1,10 @@
 """The steps of the demo, in order, each checked; failed checks are collected and listed at the end."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +13,9 @@ import typer
 from pydantic import SecretStr
 
 from adpulse import orchestrator, presentation
+from adpulse.api.pages.chart import day_chart
 from adpulse.bootstrap import app
+from adpulse.cli.course_picture import CoursePicture, blocks_for, svg
 from adpulse.cli.history_proof import history_differences
 from adpulse.cli.proof import Proof, Reads
 from adpulse.cli.tables import print_table
@@ -22,14 +26,17 @@ from adpulse.model import Connection, ConnectionStatus, Provider, RunState
 from adpulse.planner.windows import PartitionAges
 from adpulse.services import connecting, syncing
 from adpulse.services.discovering import discover
+from adpulse.services.today import today_of
 from adpulse_sandbox.remote import Remote
 from storage.control.connections import ConnectionView
 from storage.control.runs import RunView
+from storage.control.sync_requests import Ticket
 from storage.warehouse.analytics import read
 
 STEP_SECONDS = 90
 SCHEDULE_SECONDS = 120
 JUST_DUE_SECONDS = 45
+DAY_STEPS = 8
 FEWEST_ROWS = 10_000
 _POLL_SECONDS = 0.3
 REALTIME, SECOND, THIRD = "Harbor Outdoor", "Sakura Tea", "Corner Store 1"
@@ -147,13 +154,13 @@ class DemoRun:
         self._note()
 
     def _day_later(self) -> None:
-        self._announce("One day later: the lookback is read again, and only what changed is written.")
-        self._remote.advance(86_400)
+        self._announce("The day goes on, in steps of three hours: the lookback is read again, and only what changed is written.")
         going = [self._figures_by_name[name].connection for name in (REALTIME, SECOND, SEARCH, MIXED)]
-        for connection in going:
-            self._sync(connection)
-        self._until("everything is idle", lambda: all(self._idle(self._view(connection)) for connection in going))
-        self._note()
+        for _ in range(DAY_STEPS):
+            self._remote.advance(86_400 // DAY_STEPS)
+            tickets = [syncing.request_sync(self._app, connection.id) for connection in going]
+            self._until("the four accounts are synced", partial(self._all_done, tickets, going))
+            self._note()
         for name in (REALTIME, SECOND, SEARCH, MIXED):
             days = self._restated(self._figures_by_name[name].connection)
             typer.echo(f"    {name}: {len(days)} past days restated: {', '.join(days[:6])}{' …' if len(days) > 6 else ''}")  # noqa: PLR2004 - as many as fit a line
@@ -182,6 +189,22 @@ class DemoRun:
         print_table(columns, rows, title="Against the truth")
         for workspace in self._app.workspaces.all():
             typer.echo(f"{workspace.name}: {self._app.settings.home / 'published' / workspace.id}.duckdb")
+
+    def draw(self) -> None:
+        """The course of the day that was just recorded, in the terminal and as a file."""
+        now = self._app.clock.now()
+        pictures = [
+            CoursePicture(workspace=workspace.name, currency=day.currency, chart=chart)
+            for workspace in self._app.workspaces.all()
+            for day in today_of(self._app, workspace.id)
+            if (chart := day_chart(day, now))
+        ]
+        self._check(bool(pictures), "no course of a day was recorded")
+        for picture in pictures:
+            typer.echo(f"\n{picture.text(blocks_for(sys.stdout.encoding))}")
+        file = self._app.settings.home / "course.svg"
+        file.write_text(svg(pictures))
+        typer.echo(f"\nThe same as a picture, with the day before: {file}")
 
     def report(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
@@ -222,6 +245,14 @@ class DemoRun:
         run = self._app.runs.get(ticket.run_id)
         self._check(run.state is RunState.DONE, f"the sync of {connection.name} failed: {run.error}")
         return run
+
+    def _all_done(self, tickets: list[Ticket], going: list[Connection]) -> bool:
+        """Whether these syncs have ended and nothing else runs: what is noted then is what was read."""
+        runs = [self._app.runs.get(ticket.run_id) for ticket in tickets]
+        for run in runs:
+            if run.state in (RunState.FAILED, RunState.DEAD):
+                raise Unavailable(f"A sync failed: {run.error}")
+        return all(run.state is RunState.DONE for run in runs) and all(self._idle(self._view(connection)) for connection in going)
 
     def _until(self, condition: str, holds: Callable[[], bool], seconds: float = STEP_SECONDS) -> None:
         start = time.monotonic()

@@ -13,9 +13,9 @@ INSTALLED = HERE.parents[1] / ".venv-foreign"
 _NAME = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\]+)", re.MULTILINE)
 
 
-def programs(client: str) -> Path:
-    """The folder with the programs of a Python client, which is installed if its lock has changed."""
-    lock, target = HERE / client / "requirements.lock", INSTALLED / client
+def programs(client: str, folder: Path = HERE) -> Path:
+    """The folder with the programs of a Python client, which is installed if its lock has changed. ``folder`` holds the client's."""
+    lock, target = folder / client / "requirements.lock", INSTALLED / client
     if _is_new(target, lock):
         uv = Path(sys.executable).with_name("uv")
         _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, target])

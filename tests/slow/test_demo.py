@@ -43,6 +43,8 @@ def test_the_demo_holds_what_it_shows_and_leaves_nothing_running(tmp_path):
     assert sum(each["fetched"] for each in told["connections"]) >= 10_000
     for each in told["connections"]:
         assert set(each) == {"name", "provider", "calls", "fetched", "inserted", "updated", "unchanged", "truth_differences"}
+    assert len(re.findall(r"^(?:Acme|Nippon Tea), [A-Z]{3}: spend of \w+, [\d,.]+ up to \d\d:00$", done.stdout, re.MULTILINE)) == 4
+    assert (tmp_path / ".demo" / "course.svg").read_text().count('<circle class="ago0"') == 4
     assert processes_of(tmp_path) == []
 
 
