@@ -14,6 +14,9 @@ from storage.exports.target import STATE
 from storage.exports.views import ExportedView
 from storage.warehouse.sql import literal
 
+_DELETED = "row_deleted"
+"""The column that marks deleted rows, until they are written."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -74,18 +77,18 @@ def _collect(
     publication: Publication, view: ExportedView, columns: dict[str, str], state: Path | None, full: FullReason | None
 ) -> tuple[int, int]:
     """Put what is to be exported into the table ``changes``; returns how many rows changed and how many were deleted."""
-    rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS deleted FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
+    rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS {_DELETED} FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
     if full is None and state is not None:
         same = _same_key(view, "v", "s")
         rows += f" ANTI JOIN read_parquet({literal(state)}) s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
     if state is not None:
         deleted_rows = (
-            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet({literal(state)}) s "  # noqa: S608 - the same
+            f"SELECT {', '.join(view.key)}, true AS {_DELETED} FROM read_parquet({literal(state)}) s "  # noqa: S608 - the same
             f"ANTI JOIN {publication.relation(view.name)} v ON {_same_key(view, 'v', 's')}"
         )
         rows = f"({rows}) UNION ALL BY NAME ({deleted_rows})"
     publication.connection.execute(f"CREATE TEMP TABLE changes AS {rows}")
-    count = "SELECT count(*) FILTER (NOT deleted), count(*) FILTER (deleted) FROM changes"
+    count = f"SELECT count(*) FILTER (NOT {_DELETED}), count(*) FILTER ({_DELETED}) FROM changes"  # noqa: S608 - the same
     ((changed, deleted),) = publication.connection.sql(count).fetchall()
     return changed, deleted
 
@@ -93,7 +96,7 @@ def _collect(
 def _write_rows(publication: Publication, view: ExportedView, columns: dict[str, str], batch: Batch) -> None:
     """Write a file for each month, one after the other: together they would need memory for all months at once."""
     csv = batch.format is Format.CSV
-    select = f"SELECT {cells(columns, neutral=csv)}, deleted FROM changes"  # noqa: S608 - the file's own names
+    select = f"SELECT {cells(columns, neutral=csv)}, {_DELETED} AS {_marker(columns)} FROM changes"  # noqa: S608 - the file's own names
     order = f"ORDER BY {', '.join(view.key)}"
     options = CSV if csv else PARQUET
     months = "SELECT NULL"
@@ -107,6 +110,11 @@ def _write_rows(publication: Publication, view: ExportedView, columns: dict[str,
         folder.mkdir(parents=True)
         file = folder / f"rows-0.{batch.format}"
         publication.connection.execute(f"COPY ({select} {only} {order}) TO {literal(file)} ({options})")
+
+
+def _marker(columns: dict[str, str]) -> str:
+    """What readers know the mark by: ``deleted``, unless the view has a column of that name."""
+    return _DELETED if "deleted" in columns else "deleted"
 
 
 def _hash(columns: dict[str, str], of: str = "") -> str:

@@ -274,6 +274,19 @@ def test_every_view_can_be_chosen_and_its_key_identifies_a_row(exports, workspac
     assert {name for name, entry in manifest.views.items() if not entry.changed} == {"completeness"}  # nothing noted its days as read
 
 
+def test_a_view_with_a_column_of_the_name_has_its_deleted_rows_marked_by_another(exports, workspace, build):
+    """``reconciliation`` says how many entities are known to be deleted; a row with a number there is no deleted one."""
+    deleted = {"level": "campaign", "external_id": "k2", "status": "DELETED"}
+    workspace.sync(build.run(build.ads({"clicks": 1}), build.totals({"clicks": 1}), build.account({"clicks": 9}), build.walk(deleted)))
+
+    manifest = exports.export("reconciliation")
+
+    assert manifest.views["reconciliation"].deleted == 0
+    assert {(row["deleted"], row["row_deleted"]) for row in exports.read(manifest, "reconciliation") if row["level"] == "account"} == {
+        (1, False)
+    }
+
+
 @pytest.mark.parametrize("location", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=abc", "ftp://host/x"])
 def test_an_address_with_credentials_or_of_an_unknown_kind_is_refused(location):
     with pytest.raises(Usage) as refused:
