@@ -18,7 +18,6 @@ PRODUCT = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deploymen
 OURS = {*PRODUCT, "bench", "docs"} | {path.stem for path in (ROOT / "tests").iterdir()}
 
 IMPORTED_BY_OTHERS = {
-    "psycopg": "SQLAlchemy imports the driver that the URL names",
     "python-multipart": "Starlette imports it when a form is read",
     "pytz": "DuckDB imports it for TIMESTAMPTZ values",
     "tzdata": "data that zoneinfo reads",

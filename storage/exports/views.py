@@ -27,6 +27,9 @@ _OPTIONAL = (
     ExportedView(name="ad_sets", key=("connection_id", "ad_set_id")),
     ExportedView(name="ads", key=("connection_id", "level", "external_id")),
 )
+NULLABLE = frozenset({"campaign_id"})
+"""Columns of keys that may be null: what an account reports beyond its campaigns is of none."""
+
 VIEWS = {view.name: view for view in (NUMBERS, *_OPTIONAL)}
 """What can be chosen, by name."""
 

@@ -14,8 +14,9 @@ from repeats import examples
 
 from adpulse.errors import Unavailable, Usage
 from storage.exports.exporter import Exporter
+from storage.exports.folder import FolderTarget
 from storage.exports.manifest import Format, FullReason
-from storage.exports.target import Target
+from storage.exports.target import target_at
 from storage.exports.views import VIEWS
 
 KEY = ("connection_id", "date", "level", "external_id", "campaign_id")
@@ -25,7 +26,7 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-class MortalTarget(Target):
+class MortalTarget(FolderTarget):
     """Dies before its n-th write."""
 
     writes_left = 10_000
@@ -86,7 +87,7 @@ class Exports:
     def catch_up(self):
         """Apply every manifest that was not applied yet."""
         reader = self.target()
-        for number in range(self.applied + 1, (newest.sequence if (newest := reader.newest()) else 0) + 1):
+        for number in range(self.applied + 1, (newest.sequence if (newest := reader._newest()) else 0) + 1):
             manifest = reader._read(number)
             if manifest.views["daily"].full:
                 self.rows.clear()
@@ -154,7 +155,7 @@ def test_without_a_change_there_is_no_export(exports, workspace, build):
     exports.export()
 
     assert exports.export() is None
-    assert exports.target().newest().sequence == 1
+    assert exports.target().newest("w").sequence == 1
 
 
 def test_a_deleted_connection_is_exported_as_deleted_rows(exports, workspace, build):
@@ -290,7 +291,7 @@ def test_a_view_with_a_column_of_the_name_has_its_deleted_rows_marked_by_another
 @pytest.mark.parametrize("location", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=abc", "ftp://host/x"])
 def test_an_address_with_credentials_or_of_an_unknown_kind_is_refused(location):
     with pytest.raises(Usage) as refused:
-        Target.at(location)
+        target_at(location, hidden=True)
 
     assert "secret@" not in str(refused.value)
     assert "abc" not in str(refused.value)
@@ -317,7 +318,7 @@ def test_files_of_a_killed_export_are_removed_even_when_nothing_changed_after_al
     workspace.published.write_bytes(older)
 
     assert exports.export(publish=False) is None
-    listed = {str(exports.folder / name) for manifest in [exports.target().newest()] for name in manifest.files}
+    listed = {str(exports.folder / name) for manifest in [exports.target().newest("w")] for name in manifest.files}
     assert {str(path) for path in exports.folder.rglob("rows-*")} == listed
 
 
@@ -357,7 +358,7 @@ def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, bu
 def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
+    assert FolderTarget.at("exports").name == FolderTarget.at(str(tmp_path / "exports")).name
 
 
 @examples(2, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
