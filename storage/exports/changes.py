@@ -15,7 +15,7 @@ from storage.exports.views import ExportedView
 from storage.warehouse.sql import literal
 
 DELETED = "row_deleted"
-"""The column that marks deleted rows, until they are written."""
+"""The column that marks deleted rows, until they are written; no view has one of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def _collect(
 def _write_rows(publication: Publication, view: ExportedView, columns: dict[str, str], batch: Batch) -> None:
     """Write a file for each month, one after the other: together they would need memory for all months at once."""
     csv = batch.format is Format.CSV
-    select = f"SELECT {cells(columns, neutral=csv)}, {DELETED} AS {_marker(columns)} FROM changes"  # noqa: S608 - the file's own names
+    select = f"SELECT {cells(columns, neutral=csv)}, {DELETED} AS {view.mark} FROM changes"  # noqa: S608 - the file's own names
     order = f"ORDER BY {', '.join(view.key)}"
     options = PARQUET if batch.format is Format.PARQUET else CSV
     months = "SELECT NULL"
@@ -110,11 +110,6 @@ def _write_rows(publication: Publication, view: ExportedView, columns: dict[str,
         folder.mkdir(parents=True)
         file = folder / f"rows-0.{batch.format}"
         publication.connection.execute(f"COPY ({select} {only} {order}) TO {literal(file)} ({options})")
-
-
-def _marker(columns: dict[str, str]) -> str:
-    """What readers know the mark by: ``deleted``, unless the view has a column of that name."""
-    return DELETED if "deleted" in columns else "deleted"
 
 
 def _hash(columns: dict[str, str], of: str = "") -> str:

@@ -1,7 +1,7 @@
 """Exports to a folder, or to an object store that speaks S3. What an export writes is unseen until its manifest is there, the last file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -93,14 +93,21 @@ class FolderTarget:
         sequence = newest.sequence
         with self._reached():
             present = [info.base_name for info in self._listed(f"{STATE}/{sequence:08}") if info.type is fs.FileType.File]
-            for name in present:
-                fs.copy_files(
-                    f"{self._root}/{STATE}/{sequence:08}/{name}",
-                    str(folder / name),
-                    source_filesystem=self._fs,
-                    destination_filesystem=fs.LocalFileSystem(),
-                )
-        return {name.removesuffix(".parquet"): folder / name for name in present}
+            return {name.removesuffix(".parquet"): self._fetch(f"{STATE}/{sequence:08}/{name}", folder / name) for name in present}
+
+    def manifests(self, first: int) -> list[Manifest]:
+        """The manifests from this number on, in their order.
+
+        Raises:
+            Usage: one cannot be read.
+        """
+        with self._reached():
+            return [self._read(sequence) for sequence in sorted(self._numbers(MANIFESTS)) if sequence >= first]
+
+    def fetch(self, names: Iterable[str], folder: Path) -> list[Path]:
+        """Copy files to the same paths in a folder."""
+        with self._reached():
+            return [self._fetch(name, folder / name) for name in names]
 
     def clear(self, sequence: int) -> None:
         """Remove what an export of this number left that was interrupted before its manifest was written."""
@@ -145,6 +152,11 @@ class FolderTarget:
             for sequence in self._numbers(STATE):
                 if sequence < manifest.sequence:
                     self._remove(f"{STATE}/{sequence:08}")
+
+    def _fetch(self, name: str, file: Path) -> Path:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fs.copy_files(f"{self._root}/{name}", str(file), source_filesystem=self._fs, destination_filesystem=fs.LocalFileSystem())
+        return file
 
     def _read(self, sequence: int) -> Manifest:
         with self._fs.open_input_stream(f"{self._root}/{_manifest(sequence)}") as stream:

@@ -3,6 +3,7 @@
 import csv
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -342,6 +343,19 @@ def test_the_readers_of_the_how_to_page_end_with_what_is_published(exports, work
     by_query = duckdb.sql(code_of("sql", exports.folder)).to_arrow_table().to_pylist()
     assert {key: row["clicks"] for key, row in program["rows"].items()} == clicks
     assert {tuple(row[name] for name in KEY): row["clicks"] for row in by_query} == clicks
+
+
+def test_the_frames_of_the_how_to_page_have_exact_amounts(exports, workspace, build):
+    pytest.importorskip("pandas", reason="the environment of DuckDB 2.0 has none")
+    workspace.sync(build.run(build.ads({"spend": 123_456_789_012_345_678})))
+    exports.export()
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "export.md").read_text()
+    (example,) = re.findall(r"```python\n(import duckdb\n.*?)```", page, re.DOTALL)
+    program = {"QUERY": code_of("sql", exports.folder).strip().rstrip(";")}
+
+    exec("".join(line for line in example.splitlines(keepends=True) if "polars" not in line), program)  # noqa: S102 - polars is not installed
+
+    assert program["frame"]["spend"].sum() == Decimal("123456789012.345678")
 
 
 def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, build):
