@@ -48,7 +48,7 @@ class Feed:
         """
         if not self.files:
             return
-        with TemporaryDirectory(prefix="adpulse-feed-") as folder, duckdb.connect() as connection:
+        with TemporaryDirectory(prefix="adpulse-feed-") as folder, duckdb.connect(config={"temp_directory": folder}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             files = ", ".join(literal(path) for path in self.target.fetch(self.files, Path(folder)))
             yield from connection.sql(self._newest_rows(files)).to_arrow_reader(_ROWS)

@@ -1,8 +1,10 @@
 """dlt loads a folder of exports into a database that ends with what is published."""
 
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 
 import duckdb
 import pytest
@@ -97,6 +99,14 @@ def test_first_rows_changes_deletions_and_a_full_export_are_loaded_once_and_exac
     loads.export(full=True)
     loads.load()
     assert loads.is_as_published()
+
+
+def test_without_dlt_the_import_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlt", None)
+    monkeypatch.delitem(sys.modules, "adpulse.dlt", raising=False)
+
+    with pytest.raises(ImportError, match=r"pip install 'adpulse\[dlt\]'"):
+        import_module("adpulse.dlt")
 
 
 @pytest.mark.slow  # daily and sync_runs above go the same way
