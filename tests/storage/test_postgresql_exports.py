@@ -248,6 +248,10 @@ def test_a_lost_record_or_a_changed_table_is_made_good_by_a_full_export(exports,
     sync(workspace, build, {"clicks": 3}, generation=3)
     with pytest.raises(Unavailable, match="--full"):
         exports.export()
+    exports.query("CREATE VIEW mine AS SELECT clicks FROM adpulse.daily")
+    with pytest.raises(Unavailable, match="drop what depends on"):
+        exports.export(full=True)
+    exports.query("DROP VIEW mine")
     assert exports.export(full=True).views["daily"].full == FullReason.REQUESTED
     assert exports.is_as_published()
 
