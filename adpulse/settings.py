@@ -81,10 +81,14 @@ class Settings(BaseSettings):
         None, description="Folder for daily backups, each in a folder of its own, for this home alone; without it none are taken."
     )
     backups_kept: int = Field(7, ge=1, description="How many of the daily backups are kept.")
-    export_to: str | None = Field(
-        None, description="Where changed rows are exported after each publication, a folder or `s3://BUCKET/PREFIX`; without it nowhere."
+    export_to: SecretStr | None = Field(
+        None,
+        description="Where changed rows are exported after each publication: a folder, `s3://BUCKET/PREFIX` or "
+        "`postgresql://USER:PASSWORD@HOST/DATABASE?schema=NAME`; without it nowhere.",
     )
-    export_format: Literal["parquet", "csv"] = Field("parquet", description="Format of these exports, `parquet` or `csv`.")
+    export_format: Literal["parquet", "csv"] = Field(
+        "parquet", description="Format of these exports where they are files, `parquet` or `csv`."
+    )
     trusted_proxies: str | None = Field(
         None, description="Addresses or networks of proxies whose `X-Forwarded-For` counts, comma separated; nobody's else."
     )
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
             raise ValueError("Prefect needs a database of its own, not the one of ADPULSE_DATABASE_URL")
         return value
 
-    @field_validator("backup_folder", mode="before")
+    @field_validator("backup_folder", "export_to", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         """An empty value is none; as a path it would be the folder in which the process was started."""

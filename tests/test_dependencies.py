@@ -14,11 +14,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME, GROUPS = PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]
+EXTRA = PROJECT["project"]["optional-dependencies"]["dlt"]
 PRODUCT = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 OURS = {*PRODUCT, "bench", "docs"} | {path.stem for path in (ROOT / "tests").iterdir()}
 
 IMPORTED_BY_OTHERS = {
-    "psycopg": "SQLAlchemy imports the driver that the URL names",
     "python-multipart": "Starlette imports it when a form is read",
     "pytz": "DuckDB imports it for TIMESTAMPTZ values",
     "tzdata": "data that zoneinfo reads",
@@ -90,11 +90,19 @@ def used_at_runtime():
 
 
 def test_what_the_product_imports_is_declared(used_at_runtime):
-    assert used_at_runtime - set(map(name_of, RUNTIME)) == set()
+    assert used_at_runtime - set(map(name_of, RUNTIME)) == set(map(name_of, EXTRA))
 
 
 def test_what_is_declared_the_product_imports(used_at_runtime):
     assert set(map(name_of, RUNTIME)) - used_at_runtime == set(IMPORTED_BY_OTHERS)
+
+
+def test_what_an_extra_brings_one_module_alone_imports():
+    """It is not installed with adpulse, so nothing else may need it."""
+    files = [path for folder in PRODUCT for path in (ROOT / folder).rglob("*.py")]
+    using = [path for path in files if used_by([ast.parse(path.read_text())]) & set(map(name_of, EXTRA))]
+
+    assert using == [ROOT / "adpulse" / "dlt.py"]
 
 
 def test_a_module_of_a_shared_namespace_is_of_one_distribution():

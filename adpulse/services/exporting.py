@@ -7,9 +7,10 @@ from importlib.metadata import version
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError, Usage
 from adpulse.home import EXPORTS, LOCKS
+from adpulse.settings import Settings
 from storage.exports.exporter import Exporter
 from storage.exports.manifest import Format, Manifest
-from storage.exports.target import Target
+from storage.exports.target import Target, target_at
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +37,26 @@ def exporter_of(app: App, workspace_id: str) -> Exporter:
     )
 
 
-def export_all(app: App) -> Exported:
-    """Export every workspace of which something was published, to a folder of its id in ADPULSE_EXPORT_TO.
+def configured_target(settings: Settings) -> Target:
+    """The target of the installation's exports.
 
     Raises:
         Usage: ADPULSE_EXPORT_TO is not set, or is not an address of a target.
     """
-    if app.settings.export_to is None:
-        raise Usage("Exports are not set up: set ADPULSE_EXPORT_TO to a folder or s3://BUCKET/PREFIX.")
-    target, format_ = Target.at(app.settings.export_to), Format(app.settings.export_format)
+    if settings.export_to is None:
+        raise Usage(
+            "Exports are not set up: set ADPULSE_EXPORT_TO to a folder, s3://BUCKET/PREFIX or postgresql://USER:PASSWORD@HOST/DATABASE."
+        )
+    return target_at(settings.export_to.get_secret_value(), hidden=True)
+
+
+def export_all(app: App) -> Exported:
+    """Export every workspace of which something was published, to where ADPULSE_EXPORT_TO has a place for it.
+
+    Raises:
+        Usage: ADPULSE_EXPORT_TO is not set, or is not an address of a target.
+    """
+    target, format_ = configured_target(app.settings), Format(app.settings.export_format)
     manifests, failed, unchanged = dict[str, Manifest](), dict[str, str](), 0
     for workspace in app.workspaces.all():
         if not app.published(workspace.id).exists():

@@ -7,12 +7,15 @@ not, is what changed: also a renamed campaign, a new margin, a deleted connectio
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.exports.folder import STATE
 from storage.exports.manifest import Format, FullReason, ViewEntry
 from storage.exports.publication import Publication
 from storage.exports.statements import CSV, PARQUET, cells, quoted_name
-from storage.exports.target import STATE
 from storage.exports.views import ExportedView
 from storage.warehouse.sql import literal
+
+DELETED = "row_deleted"
+"""The column that marks deleted rows, until they are written; no view has one of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +77,18 @@ def _collect(
     publication: Publication, view: ExportedView, columns: dict[str, str], state: Path | None, full: FullReason | None
 ) -> tuple[int, int]:
     """Put what is to be exported into the table ``changes``; returns how many rows changed and how many were deleted."""
-    rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS deleted FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
+    rows = f"SELECT {', '.join(map(quoted_name, columns))}, false AS {DELETED} FROM {publication.relation(view.name)} v"  # noqa: S608 - the same
     if full is None and state is not None:
         same = _same_key(view, "v", "s")
         rows += f" ANTI JOIN read_parquet({literal(state)}) s ON {same} AND s.row_hash = {_hash(columns, 'v.')}"
     if state is not None:
         deleted_rows = (
-            f"SELECT {', '.join(view.key)}, true AS deleted FROM read_parquet({literal(state)}) s "  # noqa: S608 - the same
+            f"SELECT {', '.join(view.key)}, true AS {DELETED} FROM read_parquet({literal(state)}) s "  # noqa: S608 - the same
             f"ANTI JOIN {publication.relation(view.name)} v ON {_same_key(view, 'v', 's')}"
         )
         rows = f"({rows}) UNION ALL BY NAME ({deleted_rows})"
     publication.connection.execute(f"CREATE TEMP TABLE changes AS {rows}")
-    count = "SELECT count(*) FILTER (NOT deleted), count(*) FILTER (deleted) FROM changes"
+    count = f"SELECT count(*) FILTER (NOT {DELETED}), count(*) FILTER ({DELETED}) FROM changes"  # noqa: S608 - the same
     ((changed, deleted),) = publication.connection.sql(count).fetchall()
     return changed, deleted
 
@@ -93,9 +96,9 @@ def _collect(
 def _write_rows(publication: Publication, view: ExportedView, columns: dict[str, str], batch: Batch) -> None:
     """Write a file for each month, one after the other: together they would need memory for all months at once."""
     csv = batch.format is Format.CSV
-    select = f"SELECT {cells(columns, neutral=csv)}, deleted FROM changes"  # noqa: S608 - the file's own names
+    select = f"SELECT {cells(columns, neutral=csv)}, {DELETED} AS {view.mark} FROM changes"  # noqa: S608 - the file's own names
     order = f"ORDER BY {', '.join(view.key)}"
-    options = CSV if csv else PARQUET
+    options = PARQUET if batch.format is Format.PARQUET else CSV
     months = "SELECT NULL"
     if view.day:
         months = f"SELECT DISTINCT date_trunc('month', {view.day})::DATE FROM changes ORDER BY ALL"  # noqa: S608 - the same

@@ -38,9 +38,9 @@ class Exporter:
         """Export what changed since the newest export in ``target``. A killed export counts as none: the next one begins it again.
 
         Args:
-            target: where the files go.
+            target: where it goes.
             names: the views; ``daily`` when there are none.
-            format_: how rows are written.
+            format_: how rows are written, where the target leaves the choice.
             full: write all rows, so that a reader needs no export before this one.
 
         Returns:
@@ -56,39 +56,34 @@ class Exporter:
             return self._export(target, selected, folder, format_, full=full)
 
     def _export(self, target: Target, selected: tuple[ExportedView, ...], folder: Path, format_: Format, *, full: bool) -> Manifest | None:
-        newest = target.newest()
-        if newest and newest.workspace != self.workspace_id:
-            raise Usage(
-                f"{target.name} holds exports of workspace {newest.workspace}. Export {self.workspace_id} into a folder of its own."
-            )
+        newest = target.newest(self.workspace_id)
         if newest and not full and self._is_exported(newest, selected):
             return None
-        batch = Batch(folder=folder / "new", sequence=target.next_number(newest), format=format_)
+        batch = Batch(folder=folder / "new", sequence=newest.sequence + 1 if newest else 1, format=target.format or format_)
         target.clear(batch.sequence)
         (old := folder / "old").mkdir()
-        states = target.fetch_state(newest.sequence, old) if newest else {}
+        states = target.fetch_state(newest, old) if newest else {}
         with opened(self.published, folder / "spill") as publication:
             reasons = {view: _full_reason(view, publication, newest, states, full=full) for view in selected}
             entries = {
                 view.name: write_changes(publication, view, states.get(view.name), reason, batch) for view, reason in reasons.items()
             }
             restored = restored_connections(publication, RUNS, states.get(RUNS.name), batch)
-            tag = publication.tag
+            tag, schema_version = publication.tag, publication.schema_version()
         if not any(entry.changed or entry.deleted or entry.full for entry in entries.values()):
             return None
         manifest = Manifest(
             sequence=batch.sequence,
             workspace=self.workspace_id,
             adpulse=self.version,
+            schema_version=schema_version,
             exported_at=self.wall.now().isoformat(),
             published=tag,
-            format=format_,
+            format=batch.format,
             restored=restored,
             views=entries,
-            files=target.upload(batch.folder),
         )
-        target.commit(manifest)
-        return manifest
+        return target.write(batch.folder, manifest)
 
     def _is_exported(self, newest: Manifest, selected: tuple[ExportedView, ...]) -> bool:
         """Whether the newest export is of this very copy and has these views; only asks the file system."""

@@ -1,7 +1,7 @@
 """The list of what one export holds. An export exists from the moment its manifest does; it is written last."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -11,6 +11,11 @@ class Format(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
+    TABLE = "table"
+
+
+FILE_FORMATS = (Format.PARQUET, Format.CSV)
+"""Formats that people choose from, where a target has files."""
 
 
 class FullReason(StrEnum):
@@ -41,7 +46,8 @@ class Manifest:
     """One export. The names of the fields are keys of the JSON.
 
     ``published``: identifies the published copy. ``restored``: ids of connections whose warehouse went back to an earlier state since
-    the export before. ``files``: size in bytes of each file by its path in the target.
+    the export before. ``files``: size in bytes of each file by its path in the target, if it has files. ``schema_version``: of the
+    published copy; None in exports of an adpulse that did not note it.
     """
 
     sequence: int
@@ -52,7 +58,8 @@ class Manifest:
     format: str
     restored: tuple[str, ...]
     views: dict[str, ViewEntry]
-    files: dict[str, int]
+    files: dict[str, int] = field(default_factory=dict)
+    schema_version: int | None = None
 
     def to_json(self) -> bytes:
         """The content of its file."""

@@ -44,6 +44,11 @@ class Publication:
             raise Usage(f"The published copy has no view {name}: it is of an older adpulse. Sync a connection of the workspace first.")
         return f'{NAME}."{schemas[0][0]}"."{name}"'
 
+    def schema_version(self) -> int:
+        """The version of the copy's schema."""
+        ((version,),) = self.connection.sql(f"SELECT max(version) FROM {self.relation('schema_version')}").fetchall()  # noqa: S608 - the file's own name
+        return int(version)
+
     def columns(self, name: str) -> dict[str, str]:
         """The columns of a view or table with their types, in order."""
         described = self.connection.sql(f"DESCRIBE {self.relation(name)}").fetchall()

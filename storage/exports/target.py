@@ -1,176 +1,51 @@
-"""Where exports go: a folder, or an object store that speaks S3. What an export writes is unseen until its manifest is there."""
+"""Where exports go. What an export writes is unseen until it is there as a whole."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Protocol
 
-import pyarrow as pa
-from pyarrow import fs
+from storage.exports.folder import FolderTarget
+from storage.exports.manifest import Format, Manifest
 
-from adpulse.errors import Unavailable, Usage
-from storage.exports.manifest import Manifest
-from storage.files import disk_full, flush, is_disk_full
-
-_STORES = ("s3",)
-_NUMBER = re.compile(r"(?:export=)?(\d{8})(?:\.json)?")
-_ERRORS = (OSError, pa.ArrowException)
-
-STATE = "state"
-MANIFESTS = "manifests"
+_DATABASES = ("postgresql://", "postgres://")
 
 
-class Target:
-    """A folder of exports: ``manifests/``, one folder for each view, and ``state/`` with a record of the newest export's rows.
+class Target(Protocol):
+    """A folder, an object store or a database that holds exports.
 
-    Every method raises Unavailable when the folder or the store cannot be reached, and DiskFull when there is no space.
+    Every method raises Unavailable when it cannot be reached, and Usage when it is not what this adpulse exports to.
     """
 
-    def __init__(self, filesystem: fs.FileSystem, root: str, *, name: str) -> None:
-        self._fs = filesystem
-        self._root = root.rstrip("/")
-        self.name = name
+    name: str
+    """What messages call it; it holds no secret."""
 
-    @classmethod
-    def at(cls, location: str) -> Self:
-        """The target at a path, or at ``s3://BUCKET/PREFIX?region=…&endpoint_override=…``.
+    @property
+    def format(self) -> Format | None:
+        """How rows are written there; None where people choose."""
 
-        Credentials of a store come from its usual variables or files, such as ``AWS_ACCESS_KEY_ID``, never from the address.
+    def beneath(self, workspace: str) -> "Target":
+        """Where a workspace goes, if each one has a place of its own."""
 
-        Raises:
-            Usage: the address has credentials in it, or is of a kind that is not known.
-        """
-        parts = urlsplit(location)
-        if not parts.scheme:
-            folder = str(Path(location).absolute())
-            return cls(fs.LocalFileSystem(), folder, name=folder)
-        if parts.scheme not in _STORES:
-            raise Usage(f"Exports go to a folder or to s3://BUCKET/PREFIX, not to an address that begins with {parts.scheme}:.")
-        if parts.username or parts.password or re.search(r"(?i)(?:access_key|secret_key|session_token)=", parts.query):
-            raise Usage(
-                "Leave credentials out of the address of the store: they are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            )
-        try:
-            filesystem, root = fs.FileSystem.from_uri(location)
-        except (ValueError, *_ERRORS) as error:
-            raise Usage(f"{location} is not the address of a store: {error}") from None
-        return cls(filesystem, root, name=f"{parts.scheme}://{parts.netloc}{parts.path}")
+    def newest(self, workspace: str) -> Manifest | None:
+        """The manifest of the workspace's newest export; None before the first."""
 
-    def beneath(self, name: str) -> "Target":
-        """The target in a folder of this one."""
-        return Target(self._fs, f"{self._root}/{name}", name=f"{self.name.rstrip('/')}/{name}")
-
-    def newest(self) -> Manifest | None:
-        """The manifest of the newest export; None before the first.
-
-        Raises:
-            Usage: it cannot be read.
-        """
-        with self._reached():
-            # The manifests are many, the records one or two; without a record the manifests are listed.
-            for folder in (STATE, MANIFESTS):
-                for sequence in sorted(self._numbers(folder), reverse=True):
-                    if self._kind(_manifest(sequence)) is fs.FileType.File:
-                        return self._read(sequence)
-        return None
-
-    def next_number(self, newest: Manifest | None) -> int:
-        """The number of the next export, after the newest one."""
-        return newest.sequence + 1 if newest else 1
-
-    def fetch_state(self, sequence: int, folder: Path) -> dict[str, Path]:
-        """Copy the record of an export to a folder; returns the file of each view of which there is one."""
-        with self._reached():
-            present = [info.base_name for info in self._listed(f"{STATE}/{sequence:08}") if info.type is fs.FileType.File]
-            for name in present:
-                fs.copy_files(
-                    f"{self._root}/{STATE}/{sequence:08}/{name}",
-                    str(folder / name),
-                    source_filesystem=self._fs,
-                    destination_filesystem=fs.LocalFileSystem(),
-                )
-        return {name.removesuffix(".parquet"): folder / name for name in present}
+    def fetch_state(self, newest: Manifest, folder: Path) -> dict[str, Path]:
+        """Copy the record of the newest export to a folder; returns the file of each view of which there is one."""
 
     def clear(self, sequence: int) -> None:
-        """Remove what an export of this number left that was interrupted before its manifest was written."""
-        with self._reached():
-            for info in self._listed(""):
-                if info.type is fs.FileType.Directory and info.base_name not in (STATE, MANIFESTS):
-                    self._remove(f"{info.base_name}/export={sequence:08}")
-            self._remove(f"{STATE}/{sequence:08}")
+        """Remove what an export of this number left that was interrupted before it counted."""
 
-    def upload(self, folder: Path) -> dict[str, int]:
-        """Copy every file of a folder, to the same path in the target; returns their sizes in bytes, but for those of the record."""
-        sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
-        with self._reached():
-            for name in sizes:
-                self.store(folder / name, name)
-        return {name: size for name, size in sizes.items() if not name.startswith(f"{STATE}/")}
-
-    def store(self, source: Path, name: str) -> None:
-        """Copy one file, through to the disk where the target is a folder of this machine."""
-        path = f"{self._root}/{name}"
-        self._fs.create_dir(path.rpartition("/")[0], recursive=True)
-        fs.copy_files(str(source), path, source_filesystem=fs.LocalFileSystem(), destination_filesystem=self._fs)
-        self._flush(path)
-
-    def commit(self, manifest: Manifest) -> None:
-        """Write the manifest in one step: from here on the export exists. Then forget the record of the export before."""
-        with self._reached():
-            self._fs.create_dir(f"{self._root}/{MANIFESTS}", recursive=True)
-            path = f"{self._root}/{_manifest(manifest.sequence)}"
-            part = f"{path}.part"
-            with self._fs.open_output_stream(part) as stream:
-                stream.write(manifest.to_json())
-            self._flush(part)
-            self._fs.move(part, path)
-            self._flush(path.rpartition("/")[0])
-            for sequence in self._numbers(STATE):
-                if sequence < manifest.sequence:
-                    self._remove(f"{STATE}/{sequence:08}")
-
-    def _read(self, sequence: int) -> Manifest:
-        with self._fs.open_input_stream(f"{self._root}/{_manifest(sequence)}") as stream:
-            text = stream.read()
-        try:
-            return Manifest.from_json(text)
-        except (ValueError, KeyError, TypeError):
-            raise Usage(
-                f"{_manifest(sequence)} in {self.name} is not a manifest that this adpulse wrote. Export into a new folder."
-            ) from None
-
-    def _numbers(self, folder: str) -> list[int]:
-        matches = (_NUMBER.fullmatch(info.base_name) for info in self._listed(folder))
-        return [int(match.group(1)) for match in matches if match]
-
-    def _listed(self, folder: str) -> list[fs.FileInfo]:
-        path = f"{self._root}/{folder}".rstrip("/")
-        return list(self._fs.get_file_info(fs.FileSelector(path, allow_not_found=True)))
-
-    def _kind(self, name: str) -> fs.FileType:
-        return self._fs.get_file_info(f"{self._root}/{name}").type
-
-    def _remove(self, folder: str) -> None:
-        with suppress(FileNotFoundError):
-            self._fs.delete_dir(f"{self._root}/{folder}")
-
-    def _flush(self, path: str) -> None:
-        if isinstance(self._fs, fs.LocalFileSystem):
-            flush(Path(path))
-
-    @contextmanager
-    def _reached(self) -> Iterator[None]:
-        try:
-            yield
-        except _ERRORS as error:
-            if is_disk_full(error):
-                raise disk_full(Path(self.name) / STATE) from error
-            raise Unavailable(
-                f"The export to {self.name} could not go on: {error}. Nothing of it counts; the next one begins again."
-            ) from None
+    def write(self, folder: Path, manifest: Manifest) -> Manifest:
+        """Write an export that was built in a folder, and make it count in one step; returns its manifest as it is stored."""
 
 
-def _manifest(sequence: int) -> str:
-    return f"{MANIFESTS}/{sequence:08}.json"
+def target_at(location: str, *, hidden: bool) -> Target:
+    """The target at a path or address. ``hidden``: nobody but the installation sees the address, so it may hold a password.
+
+    Raises:
+        Usage: the address is of a kind that is not known, or holds a secret that others can see.
+    """
+    if not location.startswith(_DATABASES):
+        return FolderTarget.at(location)
+    from storage.exports.postgresql import PostgresTarget
+
+    return PostgresTarget.at(location, hidden=hidden)

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import duckdb
+import psycopg
 import pytest
 
 from adpulse import settings
@@ -67,3 +69,27 @@ def test_a_workspace_that_cannot_be_exported_is_named_and_fails_the_flow_run(exp
 def test_without_a_target_the_flow_says_which_setting_it_needs(installation):
     with pytest.raises(Usage, match="ADPULSE_EXPORT_TO"):
         export_all(installation.app)
+
+
+def test_exports_to_postgresql_are_configured_once_and_their_password_is_nowhere(installation, adpulse, postgres, monkeypatch, caplog):
+    installation.synced()
+    with postgres.database() as address, psycopg.connect(address) as reader:
+        monkeypatch.setenv("ADPULSE_EXPORT_TO", f"{address}?schema=Ads")
+        for cached in (settings.load, app):
+            cached.cache_clear()
+
+        state = asyncio.run(export.fn())
+        _, unchanged, _ = adpulse("export", "-w", "Acme")
+        _, full, _ = adpulse("export", "-w", "Acme", "--full")
+        code, _, refused = adpulse("export", "-w", "Acme", "--to", address)
+
+        assert state.message == "1 workspaces had changes, 0 had none."
+        assert unchanged == "Acme: nothing changed since the last export.\n"
+        assert full.startswith("Acme: export 2.\n  daily: ")
+        assert (code, "PGPASSWORD" in refused) == (2, True)
+        ours = reader.execute('SELECT count(*), sum(spend), max(export) FROM "Ads".daily, "Ads".exports WHERE export = 2').fetchone()
+        with duckdb.connect(installation.app.published(installation.workspace.id), read_only=True) as copy:
+            assert copy.sql("SELECT count(*), sum(spend), 2 FROM daily").fetchone() == ours
+        for text in (repr(app().settings), state.message, full, refused, caplog.text):
+            assert postgres.password not in text
+            assert quote(postgres.password, safe="") not in text

@@ -3,6 +3,7 @@
 import csv
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -14,8 +15,9 @@ from repeats import examples
 
 from adpulse.errors import Unavailable, Usage
 from storage.exports.exporter import Exporter
+from storage.exports.folder import FolderTarget
 from storage.exports.manifest import Format, FullReason
-from storage.exports.target import Target
+from storage.exports.target import target_at
 from storage.exports.views import VIEWS
 
 KEY = ("connection_id", "date", "level", "external_id", "campaign_id")
@@ -25,7 +27,7 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-class MortalTarget(Target):
+class MortalTarget(FolderTarget):
     """Dies before its n-th write."""
 
     writes_left = 10_000
@@ -86,7 +88,7 @@ class Exports:
     def catch_up(self):
         """Apply every manifest that was not applied yet."""
         reader = self.target()
-        for number in range(self.applied + 1, (newest.sequence if (newest := reader.newest()) else 0) + 1):
+        for number in range(self.applied + 1, (newest.sequence if (newest := reader._newest()) else 0) + 1):
             manifest = reader._read(number)
             if manifest.views["daily"].full:
                 self.rows.clear()
@@ -154,7 +156,7 @@ def test_without_a_change_there_is_no_export(exports, workspace, build):
     exports.export()
 
     assert exports.export() is None
-    assert exports.target().newest().sequence == 1
+    assert exports.target().newest("w").sequence == 1
 
 
 def test_a_deleted_connection_is_exported_as_deleted_rows(exports, workspace, build):
@@ -274,10 +276,23 @@ def test_every_view_can_be_chosen_and_its_key_identifies_a_row(exports, workspac
     assert {name for name, entry in manifest.views.items() if not entry.changed} == {"completeness"}  # nothing noted its days as read
 
 
+def test_a_view_with_a_column_of_the_name_has_its_deleted_rows_marked_by_another(exports, workspace, build):
+    """``reconciliation`` says how many entities are known to be deleted; a row with a number there is no deleted one."""
+    deleted = {"level": "campaign", "external_id": "k2", "status": "DELETED"}
+    workspace.sync(build.run(build.ads({"clicks": 1}), build.totals({"clicks": 1}), build.account({"clicks": 9}), build.walk(deleted)))
+
+    manifest = exports.export("reconciliation")
+
+    assert manifest.views["reconciliation"].deleted == 0
+    assert {(row["deleted"], row["row_deleted"]) for row in exports.read(manifest, "reconciliation") if row["level"] == "account"} == {
+        (1, False)
+    }
+
+
 @pytest.mark.parametrize("location", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=abc", "ftp://host/x"])
 def test_an_address_with_credentials_or_of_an_unknown_kind_is_refused(location):
     with pytest.raises(Usage) as refused:
-        Target.at(location)
+        target_at(location, hidden=True)
 
     assert "secret@" not in str(refused.value)
     assert "abc" not in str(refused.value)
@@ -304,7 +319,7 @@ def test_files_of_a_killed_export_are_removed_even_when_nothing_changed_after_al
     workspace.published.write_bytes(older)
 
     assert exports.export(publish=False) is None
-    listed = {str(exports.folder / name) for manifest in [exports.target().newest()] for name in manifest.files}
+    listed = {str(exports.folder / name) for manifest in [exports.target().newest("w")] for name in manifest.files}
     assert {str(path) for path in exports.folder.rglob("rows-*")} == listed
 
 
@@ -330,6 +345,19 @@ def test_the_readers_of_the_how_to_page_end_with_what_is_published(exports, work
     assert {tuple(row[name] for name in KEY): row["clicks"] for row in by_query} == clicks
 
 
+def test_the_frames_of_the_how_to_page_have_exact_amounts(exports, workspace, build):
+    pytest.importorskip("pandas", reason="the environment of DuckDB 2.0 has none")
+    workspace.sync(build.run(build.ads({"spend": 123_456_789_012_345_678})))
+    exports.export()
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "export.md").read_text()
+    (example,) = re.findall(r"```python\n(import duckdb\n.*?)```", page, re.DOTALL)
+    program = {"QUERY": code_of("sql", exports.folder).strip().rstrip(";")}
+
+    exec("".join(line for line in example.splitlines(keepends=True) if "polars" not in line), program)  # noqa: S102 - polars is not installed
+
+    assert program["frame"]["spend"].sum() == Decimal("123456789012.345678")
+
+
 def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, build):
     sync(workspace, build, {"clicks": 1})
     exports.export()
@@ -344,7 +372,7 @@ def test_a_damaged_record_is_an_error_that_names_the_copy(exports, workspace, bu
 def test_a_folder_is_the_same_target_however_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert Target.at("exports").name == Target.at(str(tmp_path / "exports")).name
+    assert FolderTarget.at("exports").name == FolderTarget.at(str(tmp_path / "exports")).name
 
 
 @examples(2, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
