@@ -239,12 +239,15 @@ def _value(connection, query, text):
 
 @pytest.mark.parametrize(
     "query",
-    [
-        "FROM spend",
-        "SELECT 'sleep_ms(1)' AS sleep, \"sleep\" FROM (SELECT 1 AS sleep)",
-        "SELECT * FROM (PIVOT spend ON connection IN ('Harbor') USING sum(spend))",
-        "DESCRIBE spend",
-    ],
+    first_quick(
+        [
+            "SELECT 'sleep_ms(1)' AS sleep, \"sleep\" FROM (SELECT 1 AS sleep)",
+            "SELECT * FROM (PIVOT spend ON connection IN ('Harbor') USING sum(spend))",
+            "FROM spend",
+            "DESCRIBE spend",
+        ],
+        2,
+    ),
 )
 def test_what_only_looks_like_a_refused_query_is_answered(published, query):
     check(query, published)
