@@ -36,9 +36,9 @@ def sandbox():
 def team(request, installation):
     """A workspace with a connection, an open run, and the texts of its keys by role.
 
-    With ``numbers`` its connection was synced, with ``restated`` on three days.
+    With ``numbers`` its connection was synced, with ``restated`` on three days, with ``two`` another one beside it.
     """
-    for fixture, make in (("restated", _restated_team), ("numbers", _synced_team)):
+    for fixture, make in (("two", _team_of_two), ("restated", _restated_team), ("numbers", _synced_team)):
         if fixture in request.fixturenames:
             return _bound(installation, installation.begin_as(make))
     return _bound(installation, _team(installation, installation.workspace))
@@ -164,6 +164,12 @@ def set_up(installation):
 def _synced_team(installation):
     team = _team(installation, installation.workspace)
     installation.sync(team["connection"])
+    return team
+
+
+def _team_of_two(installation):
+    team = _synced_team(installation)
+    installation.sync(installation.connect("Sakura Tea"))
     return team
 
 
