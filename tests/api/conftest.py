@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from datetime import timedelta
 from http import HTTPStatus
 from types import SimpleNamespace
 
@@ -33,9 +34,13 @@ def sandbox():
 
 @pytest.fixture
 def team(request, installation):
-    """A workspace with a connection, an open run, and the texts of its keys by role; with ``numbers``, its connection was synced."""
-    if "numbers" in request.fixturenames:
-        return _bound(installation, installation.begin_as(_synced_team))
+    """A workspace with a connection, an open run, and the texts of its keys by role.
+
+    With ``numbers`` its connection was synced, with ``restated`` on three days, with ``two`` another one beside it.
+    """
+    for fixture, make in (("two", _team_of_two), ("restated", _restated_team), ("numbers", _synced_team)):
+        if fixture in request.fixturenames:
+            return _bound(installation, installation.begin_as(make))
     return _bound(installation, _team(installation, installation.workspace))
 
 
@@ -159,6 +164,20 @@ def set_up(installation):
 def _synced_team(installation):
     team = _team(installation, installation.workspace)
     installation.sync(team["connection"])
+    return team
+
+
+def _team_of_two(installation):
+    team = _synced_team(installation)
+    installation.sync(installation.connect("Sakura Tea"))
+    return team
+
+
+def _restated_team(installation):
+    team = _synced_team(installation)
+    for _ in range(2):
+        installation.advance_to(installation.app.clock.now() + timedelta(days=1))
+        installation.sync(team["connection"], force=True)
     return team
 
 

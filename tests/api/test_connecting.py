@@ -432,9 +432,8 @@ def test_a_workspace_asks_what_a_credential_reaches_only_so_often(ask, installat
     assert ask("POST", other, others.editor, json=body).status_code == 422
 
 
-def test_reconnecting_through_a_consent_keeps_the_history_and_the_id(ask, installation, browser, team):
-    connection = team.connection
-    installation.sync(connection)
+def test_reconnecting_through_a_consent_keeps_the_history_and_the_id(ask, installation, browser, team, numbers):
+    connection = numbers
     before = installation.rows("SELECT count(*) AS n FROM daily")
     installation.app.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "The token has expired.")
 

@@ -29,11 +29,9 @@ def delete(ask, team):
 
 
 @pytest.fixture
-def two(installation, numbers):
+def two(installation, team):
     """Two connections of the team's with data; the first one is to go."""
-    other = installation.connect("Sakura Tea")
-    installation.sync(other)
-    return numbers, other
+    return team.connection, installation.app.connections.get("Sakura Tea").connection
 
 
 def kept(installation, column):

@@ -2,6 +2,7 @@
 
 import pytest
 from probing_rig import Probing, use_sandbox
+from repeats import first_quick
 
 from adpulse import settings
 from adpulse.platforms.registry import PLATFORMS, platform_of
@@ -121,7 +122,7 @@ def test_a_refused_request_is_named_with_the_platforms_code(probe):
     assert not written.findings.is_as_assumed
 
 
-OTHERWISE = [
+OF_META = [
     ("meta", {"kind": "ads", "place": "data[0].effective_status", "value": "ANOTHER"}, "ads"),
     ("meta", {"kind": "campaigns", "place": "data", "remove": True}, "campaigns"),
     ("meta", {"kind": "insights", "place": "data[0].spend", "value": "a lot"}, "report-of-ads"),
@@ -129,6 +130,8 @@ OTHERWISE = [
     ("meta", {"kind": "node", "place": "currency", "remove": True}, "account"),
     ("meta", {"kind": "insights_job", "place": "report_run_id", "value": "none"}, "asynchronous-report-start"),
     ("meta", {"kind": "ads", "place": "headers.facebook-api-version", "value": "v27.0"}, "ads"),
+]
+OF_GOOGLE = [
     ("google", {"resource": "customer", "place": "results[0].customer.time_zone", "value": "Mars/Olympus"}, "customer"),
     ("google", {"resource": "campaign", "place": "results[0].campaign.id", "value": 0}, "campaigns"),
     ("google", {"resource": "ad_group_ad", "place": "results[0].segments.date", "value": "2026-01-01"}, "report-of-ads"),
@@ -136,7 +139,7 @@ OTHERWISE = [
 ]
 
 
-@pytest.mark.parametrize(("platform", "rule", "kind"), OTHERWISE)
+@pytest.mark.parametrize(("platform", "rule", "kind"), [*first_quick(OF_META, 2), *first_quick(OF_GOOGLE)])
 def test_an_answer_of_another_shape_is_answered_otherwise(sandbox, variables, tmp_path, platform, rule, kind):  # noqa: ARG001 - as above
     probe = Probing(platform, sandbox, tmp_path / "out")
     probe.fault(action="rewrite", **rule)

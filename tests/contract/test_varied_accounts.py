@@ -21,9 +21,9 @@ EVERY_VERSION = datetime(2026, 11, 20, 15, tzinfo=UTC)
 """Leads from messages have a name of their own only from v26 of the Google Ads API on."""
 
 ACCOUNTS = [spec.name for spec in (*meta.VARIED, *google.VARIED)]
-QUICK = ("Lantern Books", "Chat Bakery", "Table Reservations", "Quiet Headlines")
+QUICK = ("Lantern Books", "Table Reservations", "Quiet Headlines")
 CELLS = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ACCOUNTS]
-"""Quick: purchases of several types, messages, leads of messages, and Google's ads without names."""
+"""Quick: purchases of several types, leads of messages, and Google's ads without names. Messages: test_mappings.py."""
 
 
 class Accounts:

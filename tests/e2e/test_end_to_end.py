@@ -181,6 +181,7 @@ def entities_of(running, connection):
     return sum(status != "DELETED" for status in truth["effective_status"].to_pylist())
 
 
+@pytest.mark.slow  # claims at once share the connections without overlap: tests/unit/test_connections.py
 def test_two_ticks_at_once_never_sync_a_connection_twice(running):
     names = [f"Corner Store {n}" for n in range(1, 5)]
     connections = [running.app.connections.get(name).connection for name in names]

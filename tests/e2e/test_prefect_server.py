@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from e2e.fleet import Fleet
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.actions import CancelFlowRun
@@ -24,7 +25,10 @@ from websockets.sync.client import connect
 from adpulse import orchestrator, prefect_login, prefect_schedules
 from adpulse.bootstrap import App
 from adpulse.clock import SystemClock
+from adpulse.errors import Unavailable
+from adpulse.model import Lane, RunState
 from adpulse.settings import Settings
+from adpulse_sandbox import Sandbox
 from deployments import automations
 from deployments.deploy import deploy
 from deployments.server import PrefectServer
@@ -267,10 +271,7 @@ def test_a_deployment_that_is_made_later_gets_its_schedule(tmp_path):
 
 
 def test_what_an_operator_made_of_a_schedule_lasts_over_a_new_worker_and_deploy_and_is_told(tmp_path, server):  # noqa: ARG001 - it is asked
-    config = Settings(home=tmp_path)
-    engine = database.connect(config.control_url)
-    migrations.migrate(engine)
-    app, name, other = App(config, engine, wall=SystemClock()), "meta-sync/meta-5min", "meta-sync/meta-hourly"
+    app, name, other = app_in(tmp_path), "meta-sync/meta-5min", "meta-sync/meta-hourly"
     prefect_schedules.switch_schedules({name: True, other: True})
     with get_client(sync_client=True) as client:
         paused, changed = (client.read_deployment_by_name(each) for each in (name, other))
@@ -294,6 +295,59 @@ def test_what_an_operator_made_of_a_schedule_lasts_over_a_new_worker_and_deploy_
         "The schedule of meta-hourly was changed in Prefect: it runs every 20 min.",
     ]
     assert (off.changed, on.changed) == ([name, other], [name])
+
+
+def app_in(home):
+    config = Settings(home=home)
+    engine = database.connect(config.control_url)
+    migrations.migrate(engine)
+    return App(config, engine, wall=SystemClock())
+
+
+@pytest.mark.usefixtures("server")
+def test_a_server_without_the_deployments_is_told_with_what_to_do(tmp_path, monkeypatch):
+    app = app_in(tmp_path)
+    monkeypatch.setattr(orchestrator, "deployment_name", lambda *_: "meta-sync/another")
+    orchestrator._deployment_id.cache_clear()
+
+    with pytest.raises(Unavailable, match=r"no deployment meta-sync/another\. Run: adpulse deploy"):
+        orchestrator.request_run("meta", Lane.ON_DEMAND, app.runs, app.wall.now())
+
+
+@pytest.fixture
+def fleet(tmp_path, server):
+    """Workers of a pool of their own at the server; its deployments are theirs from here on."""
+    with Sandbox.start(extra=1) as sandbox:
+        made = Fleet(tmp_path / "home", sandbox, ADPULSE_WORK_POOL=tmp_path.name)
+        made.serve_with(server)
+        try:
+            yield made
+        finally:
+            made.stop_all()
+            made.delete_waiting()
+            made.close()
+
+
+def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet):
+    connection = fleet.connect("Corner Store 1")
+    fleet.remote.fault("slow", account=connection.external_id, seconds=300.0)
+    run_id = fleet.ask(connection)
+    fleet.start_worker()
+    fleet.until(lambda: fleet.app.runs.get(run_id).calls, told=fleet.told)
+
+    (code,) = fleet.stop_all()
+
+    given_back = fleet.app.runs.get(run_id)
+    leases_left = fleet.app.leases.owners()
+    fleet.sandbox.faults.clear()
+    fleet.start_worker()
+    fleet.all_ended()
+    assert code == 0
+    assert (given_back.state, leases_left) == (RunState.QUEUED, set())
+    assert not fleet.flow_run(given_back.flow_run_id).state.is_completed()
+    assert fleet.app.runs.get(run_id).state is RunState.DONE
+    fleet.stop_all()
+    assert fleet.breaches() == []
 
 
 # Settings of Prefect's own, slow: the server of the tests above refuses the same pages without them

@@ -1,4 +1,7 @@
-"""Real workers in trouble and in company: two at once, told to stop, without a server, beside Prefect's own, behind a slow account."""
+"""Real workers in trouble and in company: two at once, without a server, beside Prefect's own, behind a slow account.
+
+The quick test of one that is told to stop is with the server of test_prefect_server.py.
+"""
 
 import asyncio
 import json
@@ -10,16 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from kills.workers import Workers
+from e2e.fleet import Fleet
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter
 from prefect.states import Cancelling
 from running import ENDED, forget_prefect
 
 from adpulse import orchestrator
 from adpulse.errors import Unavailable
 from adpulse.frequency import Frequency
-from adpulse.model import Lane, RunState, SyncStatus
+from adpulse.model import Lane, RunState
 from adpulse_sandbox import Sandbox
 from deployments.deploy import deploy
 from deployments.owner import start_ticks
@@ -29,79 +31,6 @@ from deployments.sweep import Sweep
 ACCOUNTS = [f"Corner Store {number}" for number in range(1, 15)]
 """No two tests use the same: the sandbox logs the calls of all their installations."""
 MINUTE = 60
-
-
-class Fleet(Workers):
-    """Several workers of one installation."""
-
-    def __init__(self, home, sandbox, **variables):
-        super().__init__(home, sandbox, **variables)
-        self.environment["PYTHONFAULTHANDLER"] = "1"
-        self.children = []
-
-    def start_worker(self):
-        super().start_worker()
-        self.children.append(self.child)
-        return self.child
-
-    def start(self, *command):
-        """Any other process of the installation; it prints into a file."""
-        log = self.home / f"child-{len(self.children)}.log"
-        with log.open("wb") as output:
-            child = subprocess.Popen(command, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
-        self.children.append(child)
-        return child
-
-    def stop_all(self):
-        """SIGTERM to all; their exit codes."""
-        for child in self.children:
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
-        codes = [self._code(child) for child in self.children]
-        self.children.clear()
-        return codes
-
-    def _code(self, child):
-        """A child's exit code; one that does not end prints the stacks of its threads first."""
-        try:
-            return child.wait(timeout=90)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGABRT)
-            child.wait()
-            printed = [*self.printed, *(line for log in sorted(self.home.glob("child-*.log")) for line in log.read_text().splitlines())]
-            raise AssertionError(f"{child.args} did not end:\n" + "\n".join(printed[-150:])) from None
-
-    def delete_waiting(self):
-        """Flow runs that nobody took: the next test's installation counts its requests from one again, at the same server."""
-        with get_client(sync_client=True) as client:
-            wanted = FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}})
-            for flow_run in client.read_flow_runs(flow_run_filter=wanted):
-                client.delete_flow_run(flow_run.id)
-
-    def tick(self, frequency):
-        """A flow run as the group's schedule makes it, now; its id."""
-        with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name(orchestrator.deployment_name("meta", frequency))
-            return client.create_flow_run_from_deployment(deployment.id).id
-
-    def flow_run(self, flow_run):
-        with get_client(sync_client=True) as client:
-            return client.read_flow_run(flow_run)
-
-    def final(self, flow_run):
-        return self.flow_run(flow_run).state.is_final()
-
-    def attempts(self, connections):
-        return [self.app.connections.get(each.id).total_syncs_attempted for each in connections]
-
-    def synced_now(self, connections):
-        views = [self.app.connections.get(each.id) for each in connections]
-        now = self.sandbox.clock.now()
-        return all(view.sync_status is SyncStatus.IDLE and view.last_sync_completed_at == now and view.next_due_at > now for view in views)
-
-    def synced(self, connections):
-        views = [self.app.connections.get(each.id) for each in connections]
-        return all(view.sync_status is SyncStatus.IDLE and view.last_sync_completed_at for view in views)
 
 
 def name_of(child):
@@ -166,28 +95,6 @@ def test_two_workers_share_the_work_and_the_other_one_leads_when_the_leader_dies
     assert fleet.breaches() == []
 
 
-def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(fleet, sandbox):
-    connection = fleet.connect(ACCOUNTS[4])
-    fleet.remote.fault("slow", account=connection.external_id, seconds=300.0)
-    run_id = fleet.ask(connection)
-    fleet.start_worker()
-    fleet.until(lambda: fleet.app.runs.get(run_id).calls, told=fleet.told)
-
-    (code,) = fleet.stop_all()
-
-    given_back = fleet.app.runs.get(run_id)
-    leases_left = fleet.app.leases.owners()
-    sandbox.faults.clear()
-    fleet.start_worker()
-    fleet.all_ended()
-    assert code == 0
-    assert (given_back.state, leases_left) == (RunState.QUEUED, set())
-    assert not fleet.flow_run(given_back.flow_run_id).state.is_completed()
-    assert fleet.app.runs.get(run_id).state is RunState.DONE
-    fleet.stop_all()
-    assert fleet.breaches() == []
-
-
 @pytest.mark.slow  # otherwise it would look at the next poll
 def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
     fleet.environment["PREFECT_WORKER_QUERY_SECONDS"] = "3600"
@@ -201,7 +108,7 @@ def test_a_worker_of_this_machine_looks_at_once_when_it_is_rung_for(fleet):
     fleet.until(pressed_and_ended, told=fleet.told)
 
 
-@pytest.mark.slow  # that a worker ends when it is told to is the quick test above
+@pytest.mark.slow  # that a worker ends when it is told to: test_prefect_server.py
 def test_a_worker_ends_although_the_server_takes_its_connections_and_answers_none(fleet, server):
     worker = fleet.start_worker()
     fleet.until(lambda: fleet.app.leadership.leader("sweep") == name_of(worker), told=fleet.told)
@@ -246,14 +153,6 @@ def test_cancelling_a_flow_run_that_still_waits_withdraws_its_syncs_and_a_later_
         assert after == before
     assert fleet.app.runs.get(again).state is RunState.DONE
     assert fleet.app.runs.get(asked).state is RunState.DEAD
-
-
-def test_a_server_without_the_deployments_is_told_with_what_to_do(fleet, monkeypatch):
-    monkeypatch.setattr(orchestrator, "deployment_name", lambda *_: "meta-sync/another")
-    orchestrator._deployment_id.cache_clear()
-
-    with pytest.raises(Unavailable, match=r"no deployment meta-sync/another\. Run: adpulse deploy"):
-        orchestrator.request_run("meta", Lane.ON_DEMAND, fleet.app.runs, fleet.app.wall.now())
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_slack_has_a_sentence_for_every_example():
 
 @pytest.mark.parametrize("query", blocks("sql"))
 def test_the_queries_of_the_page_answer(installation, query):
-    installation.sync(installation.connect("Corner Store 1"))
+    installation.synced("Corner Store 1")
 
     assert run_query(installation.published(), query).columns
 

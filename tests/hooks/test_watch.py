@@ -13,6 +13,12 @@ from storage.control import alerts
 
 
 @pytest.fixture
+def synced(installation):
+    """An account was synced and published; to be asked for before what keeps the installation's ``app``."""
+    return installation.synced("Corner Store 1")
+
+
+@pytest.fixture
 def watch(installation, monkeypatch):
     """Asks without waiting between two times."""
     monkeypatch.setattr(alerts, "RECHECK_AFTER_PUBLISH", alerts.RECHECK_AFTER_PUBLISH * 0)
@@ -44,10 +50,9 @@ def test_rows_after_a_publish_reach_the_receiver_once(hooks, installation, recei
     assert installation.app.alerts.get(alert.id).firing_since
 
 
-def test_a_query_that_is_wrong_is_told_on_the_alert_and_keeps_nobody_from_the_others(hooks, installation, watch):
+def test_a_query_that_is_wrong_is_told_on_the_alert_and_keeps_nobody_from_the_others(synced, hooks, installation, watch):  # noqa: ARG001 - it is published
     wrong = installation.app.alerts.create(installation.workspace.id, "a wrong one", "SELECT * FROM no_such_view")
     right = installation.app.alerts.create(installation.workspace.id, "right", "SELECT 1 AS one")
-    installation.sync(installation.connect("Corner Store 1"))
 
     watch.once()
     watch.finish()
@@ -56,9 +61,8 @@ def test_a_query_that_is_wrong_is_told_on_the_alert_and_keeps_nobody_from_the_ot
     assert hooks.app.alerts.get(right.id).firing_since
 
 
-def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(installation, watch, monkeypatch):
+def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(synced, installation, watch, monkeypatch):  # noqa: ARG001 - it is published
     app, slow = installation.app, installation.workspace
-    installation.sync(installation.connect("Corner Store 1"))
     quick = app.workspaces.create("Borealis")
     shutil.copy(app.published(slow.id), app.published(quick.id))
     for number in range(3):
@@ -87,9 +91,8 @@ def test_a_workspace_with_slow_alerts_has_one_under_way_and_holds_up_nobody(inst
     assert asked[4:] == [(slow.id, 1)] * 2
 
 
-def test_what_is_still_queued_when_the_worker_ends_is_not_asked(installation, monkeypatch):
+def test_what_is_still_queued_when_the_worker_ends_is_not_asked(synced, installation, monkeypatch):  # noqa: ARG001 - it is published
     app = installation.app
-    installation.sync(installation.connect("Corner Store 1"))
     for number in range(5):
         app.alerts.create(installation.workspace.id, f"alert {number}", "SELECT 1")
     asked, ending = [], threading.Event()

@@ -94,20 +94,33 @@ class Cell:
 def cells(matrix, places):
     """Lines of (fault, how, the code told, then how it ends at each place) → pytest's parameters.
 
-    Quick are the first cell with an ending and the first one at a place; the others go the way of one of these and are slow.
+    Quick is at least one cell with each ending and one at each place; the others go the way of one of these and are slow.
     """
-    seen = set()
+    found = []
     for action, how, code, *endings in matrix:
         fault = " ".join([action, *(f"{name}={value}" for name, value in how.items())])
         for (name, place), ending in zip(places.items(), endings, strict=True):
             if ending is not NONE:
-                marks = pytest.mark.slow if seen >= {ending.told, name} else ()
-                seen |= {ending.told, name}
                 rules = [{"action": action, **place.aim, **how}, *place.also]
                 ends = place.ends(ending)
                 told = code if ends.state or ends.warned else None
                 cell = Cell(fault=fault, name=name, place=place, rules=rules, code=told, ending=ends)
-                yield pytest.param(cell, id=f"{fault} at {name}", marks=marks)
+                found.append(cell)
+    quick = _first_of_each(found)
+    for cell in found:
+        yield pytest.param(cell, id=f"{cell.fault} at {cell.name}", marks=() if cell in quick else pytest.mark.slow)
+
+
+def _first_of_each(found):
+    """The first cells with an ending at a place that are both new, then those that have what is still missing."""
+    quick, seen = [], set()
+    for both in (True, False):
+        for cell in found:
+            new = {cell.name, cell.ending.told} - seen
+            if len(new) == 2 or (new and not both):
+                quick.append(cell)
+                seen |= new
+    return quick
 
 
 class Seen:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from installation import Installation
+from repeats import first_quick
 
 from adpulse.bootstrap import App
 from adpulse.errors import Usage
@@ -31,7 +32,7 @@ def put_back(folder, home):
         shutil.copy2(path, home / "published" if path.suffix == ".duckdb" else home)
 
 
-@pytest.mark.parametrize("moment", ["at rest", "a sync between the database and the files"])
+@pytest.mark.parametrize("moment", first_quick(["a sync between the database and the files", "at rest"]))  # at rest: test_backups.py
 def test_a_restored_backup_goes_on_to_the_truth(installation, sandbox, tmp_path, moment):
     connection = installation.synced("Corner Store 1")
     backed_up(installation, tmp_path / "backup")

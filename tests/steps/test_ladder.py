@@ -375,7 +375,7 @@ def test_one_impossible_campaign_costs_itself_alone_on_that_day(installation, sa
 
 @pytest.mark.parametrize("provider", first_quick(["meta", "google"]))
 def test_a_day_that_is_too_big_with_all_of_its_campaigns_is_read_in_ranges_of_them(installation, sandbox, show, provider):
-    connection = ready(installation, "Harbor Outdoor" if provider == "meta" else GOOGLE)
+    connection = ready(installation, of(provider))
     installation.leg(connection)
     half = (len(installation.app.warehouse(connection.workspace_id).campaigns(connection.id)) + 1) // 2
     sandbox.faults.add(reports(provider, day=IMPOSSIBLE.isoformat(), above_campaigns=half))

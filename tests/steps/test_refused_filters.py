@@ -10,7 +10,7 @@ from adpulse.model import Parts
 from adpulse.platforms.meta.metrics import RULES
 from adpulse.status_filter import WIDEST, ReportFilters, StatusFilter
 
-ACCOUNT = "Harbor Outdoor"
+ACCOUNT = "Corner Store 1"
 DAY = timedelta(days=1)
 
 
@@ -129,8 +129,9 @@ def requests_of_results(installation):
 
 
 @pytest.fixture
-def by_results(installation, connection):
-    """The connection, whose conversions are each ad's own results."""
+def by_results(installation):
+    """A connection whose conversions are each ad's own results, of an account that has leads."""
+    connection = installation.connect("Harbor Outdoor")
     installation.app.mappings.choose(connection, RULES.preset("results"))
     return installation.app.connections.get(connection.id).connection
 

@@ -61,7 +61,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", first_quick([(case,) for case in CASES], 2), ids=[case[-1] for case in CASES])
+@pytest.mark.parametrize("case", first_quick([(case,) for case in CASES]), ids=[case[-1] for case in CASES])
 def test_an_odd_row_costs_its_leafs_day_and_is_named(installation, synced, case):
     name, aim, place, value, reason = case
     connection = synced(name)

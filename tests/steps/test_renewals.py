@@ -26,9 +26,8 @@ def connected(installation):
     back = dict(each.split("=", 1) for each in consent(invitation.url).partition("?")[2].partition("#")[0].split("&"))
     returned = CallbackParameters(state=back["state"], code=SecretStr(back["code"]), error=None, browser=None, key_id="me")
     grant = authorising.finish_authorisation(installation.app, returned)
-    harbor = next(each.external_id for each in grant.accounts if each.name == "Harbor Outdoor")
-    (view,) = authorising.connect(installation.app, grant, [harbor], "manual")
-    installation.finish(installation.work(installation.claim())[0])
+    store = next(each.external_id for each in grant.accounts if each.name == "Corner Store 1")
+    (view,) = authorising.connect(installation.app, grant, [store], "manual")
     return view
 
 

@@ -239,7 +239,7 @@ def test_the_account_is_not_read_for_days_whose_campaigns_were_read_at_another_t
 
 
 def test_every_call_of_a_sync_has_its_slot_and_is_counted(installation, sandbox):
-    connection = installation.connect("Harbor Outdoor")
+    connection = installation.connect("Corner Store 1")
     sandbox.faults.add([{"action": "transient", "kind": "insights", "count": 1}])
 
     run = installation.sync(connection)

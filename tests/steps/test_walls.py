@@ -176,7 +176,7 @@ def test_trouble_in_a_step_is_its_own_connections_failure(street, planted):
     street.culprit_failed(said, RunState.DEAD if said == "is damaged" else RunState.FAILED)
 
 
-@pytest.mark.parametrize(("column", "value"), [("sync_frequency", "fortnightly"), ("gross_margin", "a third")])
+@pytest.mark.parametrize(("column", "value"), first_quick([("sync_frequency", "fortnightly"), ("gross_margin", "a third")]))
 def test_a_row_that_cannot_be_leased_fails_alone_and_is_tried_again_when_it_is_mended(street, column, value):
     street.ask()
     street.row(column, value)

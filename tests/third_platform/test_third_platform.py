@@ -71,6 +71,15 @@ def truth(installation, days):
     return sorted(found)
 
 
+def test_a_sync_stores_what_the_platform_told(board, installation, connection):
+    installation.sandbox.clock.set(installation.sandbox.clock.now().replace(hour=12))
+
+    run = installation.sync(connection)
+
+    assert_stored(board, installation, run)
+
+
+@pytest.mark.slow  # flows are the same of every platform: tests/e2e/test_end_to_end.py
 def test_a_sync_through_its_flow_stores_what_the_platform_told(board, installation, connection):
     installation.sandbox.clock.set(installation.sandbox.clock.now().replace(hour=12))
     flow = platform_flow(NAME)
@@ -84,8 +93,11 @@ def test_a_sync_through_its_flow_stores_what_the_platform_told(board, installati
                 break
             installation.advance_to(run.until)
 
-    assert run.state is RunState.DONE
+    assert_stored(board, installation, run)
 
+
+def assert_stored(board, installation, run):
+    assert run.state is RunState.DONE
     assert stored(installation) == truth(installation, 90)
     assert ("POST", f"/accounts/{ACCOUNT}/reports") in board.calls
     assert installation.rows("SELECT DISTINCT provider, campaign FROM daily ORDER BY ALL") == [
