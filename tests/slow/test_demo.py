@@ -28,12 +28,12 @@ fi && adpulse sync "Sakura Tea" --wait && adpulse status && adpulse analytics Ac
 README_QUERY = re.search(r"```sql\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_demo_holds_what_it_shows_and_leaves_nothing_running(tmp_path):
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "adpulse", "demo", "--report", str(report)]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=550, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=850, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(report.read_text())
