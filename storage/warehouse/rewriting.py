@@ -8,6 +8,9 @@ import duckdb
 from storage.files import disk_full
 from storage.warehouse import schema
 from storage.warehouse.copying import copy_tables
+from storage.warehouse.instance import within
+
+_MEMORY = "256MB"
 
 
 def prepare(old: duckdb.DuckDBPyConnection) -> None:
@@ -30,4 +33,18 @@ def fill(fresh: duckdb.DuckDBPyConnection, old: Path) -> None:
         ValueError: a table was not copied as it is.
     """
     copy_tables(fresh, old, "main")
-    schema.note_restatements(fresh)
+    try:
+        with within(fresh, _MEMORY):
+            _note_restatements(fresh)
+    except duckdb.OutOfMemoryException:  # what it orders does not fit beside what it has spilled
+        _note_restatements(fresh)
+
+
+def _note_restatements(fresh: duckdb.DuckDBPyConnection) -> None:
+    fresh.execute("BEGIN")
+    try:
+        schema.note_restatements(fresh)
+    except duckdb.Error:
+        fresh.execute("ROLLBACK")
+        raise
+    fresh.execute("COMMIT")
