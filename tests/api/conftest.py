@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 import requests
+from documented import DOCUMENT
 from pydantic import SecretStr
 from serving import serving
 
 from adpulse import bootstrap, settings
-from adpulse.api.app import create_app
 from adpulse.api.pages import ROOT
 from adpulse.errors import BadRequest
 from adpulse.role import Role
@@ -22,8 +22,6 @@ from adpulse.services import authorising
 from adpulse_sandbox import Sandbox
 from storage.control.runs import Leg
 from storage.warehouse import schema
-
-DOCUMENT = create_app().openapi()
 
 
 @pytest.fixture(scope="package")

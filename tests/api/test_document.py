@@ -2,10 +2,8 @@
 
 import pytest
 from api.test_access import CLOSED, RULES
+from documented import DOCUMENT
 
-from adpulse.api.app import create_app
-
-DOCUMENT = create_app().openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 ROUTES = [(method.upper(), path) for path, found in DOCUMENT["paths"].items() for method in found]
 

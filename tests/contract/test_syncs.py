@@ -15,6 +15,9 @@ from adpulse.services.discovering import discover
 from storage.warehouse.analytics import read
 
 DAY = timedelta(days=1)
+GOOGLE_QUICKLY = [pytest.param(GoogleRig, id="google"), pytest.param(MetaRig, id="meta", marks=pytest.mark.slow)]
+"""Where no code of a platform's own is behind the rule, or where another quick test has Meta's."""
+
 STORED = "SELECT level, external_id, date, impressions, spend, conversions FROM metric_facts"
 
 
@@ -134,6 +137,7 @@ def test_trap_14_another_currency_stops_the_sync_and_keeps_the_data(rig, install
     assert installation.rows("SELECT count(*), sum(spend) FROM metric_facts") == before
 
 
+@pytest.mark.parametrize("kind", GOOGLE_QUICKLY)
 @pytest.mark.parametrize("noticed", first_quick([True, False]))
 def test_trap_14_an_account_in_another_currency_is_connected_beside_its_history(rig, installation, noticed):
     old = installation.synced(rig.SMALL)
@@ -198,6 +202,7 @@ def test_a_credential_that_is_revoked_stops_the_sync_and_keeps_the_data(rig, ins
     assert installation.rows(f"{STORED} ORDER BY ALL") == before
 
 
+@pytest.mark.parametrize("kind", GOOGLE_QUICKLY)  # Meta's: tests/steps/test_steps.py
 def test_calls_and_slots_of_whole_syncs_are_the_same_number(rig, installation):
     connection = installation.connect(rig.ABROAD)
     discovery = len(rig.log())
