@@ -29,12 +29,16 @@ _SLOWEST, _FASTEST = _SCALE // 2, 2 * _SCALE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """Sums of a day, or of several; micros. Conversions are None where those of any ad are unknown."""
+    """Sums of a day, or of several; micros. Conversions are None where those of any ad are unknown.
+
+    ``cost_unknown``: whether spend that no ad, or no campaign, reports has conversions that are not known.
+    """
 
     spend: int = 0
     revenue: int = 0
     conversions: int | None = 0
     purchases: int = 0
+    cost_unknown: bool = False
 
     def __add__(self, other: "Numbers") -> "Numbers":
         """Both together, of one currency."""
@@ -44,6 +48,7 @@ class Numbers:
             revenue=self.revenue + other.revenue,
             conversions=(self.conversions or 0) + (other.conversions or 0) if is_known else None,
             purchases=self.purchases + other.purchases,
+            cost_unknown=self.cost_unknown or other.cost_unknown,
         )
 
     @property
@@ -53,8 +58,8 @@ class Numbers:
 
     @property
     def cpa(self) -> Decimal | None:
-        """Spend for each conversion, in units; None without conversions, or where these are unknown."""
-        return Decimal(self.spend) / self.conversions if self.conversions else None
+        """Spend for each conversion, in units; None without conversions, or where those of any spend are unknown."""
+        return Decimal(self.spend) / self.conversions if self.conversions and not self.cost_unknown else None
 
 
 def total(numbers: Iterable[Numbers]) -> Numbers:

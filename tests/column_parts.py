@@ -20,7 +20,7 @@ PARTS = {
     "analysis.sql": (changes, unknown, estimated, delivered),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split, split_conversions, unknown),
-    "diff_metrics.sql": (changes, vanishing),
+    "diff_metrics.sql": (changes, vanishing, unknown),
     "diff_not_by_campaign.sql": (beyond_campaigns, whole_account),
     "diff_unreported.sql": (changes, remargined, unknown),
     "history.sql": (changes,),

@@ -303,6 +303,9 @@ def unknown(workspace: Any, build: Any) -> Iterator[Look]:
         (stored,) = ask(f"SELECT {COLUMNS} FROM metric_facts WHERE external_id = 'unsure' AND date = '{build.today}'")
         (point,) = ask(f"SELECT {COLUMNS} FROM intraday_points")
         (left,) = ask(f"SELECT {COLUMNS} FROM unreported")
+        turns = ask(f"SELECT cause FROM metric_changes WHERE external_id = 'unsure' AND date = '{build.today}' ORDER BY generation")
+        expected = [("platform",), ("unknown",), ("unknown",), ("unknown",)]
+        yield "causes of the leaf's changes", dict.fromkeys(METRICS, turns), dict.fromkeys(METRICS, expected)
         yield "leaf", dict(zip(METRICS, stored, strict=True)), row | {"conversions": None}
         every = {name: 3 * row[name] for name in METRICS}
         yield "point", dict(zip(METRICS, point, strict=True)), left_over(every) | {"conversions": None}

@@ -92,6 +92,9 @@ def remaining_views(ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Loo
         for name, day in LEAFLESS.items()
     }
     instants = {name: (without(REST, name), without(times(REST, 2), name), times(REST, 3)) for name in ADDITIVE}
+    kinds = ask("SELECT date, metric, kind FROM changes WHERE level = 'unreported' AND campaign_id = 'bare'")
+    known_at_last = {name: [kind for on, metric, kind in kinds if (on, metric) == (day, name)] for name, day in LEAFLESS.items()}
+    yield "kinds, leafless", of_all(known_at_last), of_all({name: ["first"] for name in ADDITIVE})
     yield "intraday, leafless", of_all(running), of_all({name: [additive(row) for row in rows] for name, rows in instants.items()})
 
 

@@ -14,14 +14,15 @@ from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
 from storage.warehouse.analytics import read_together, version_of
 from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
-from storage.warehouse.sql import known_sum
+from storage.warehouse.sql import known_sum, unknown_cost
 
 SHOWN_DAYS = 90
 
 
 def _sums(alias: str, within: str = "") -> str:
     sums = {name: known_sum(METRICS[name], of=alias, within=within, or_zero=True) for name in NUMBERS}
-    return ", ".join(f"({total} * 1000000)::BIGINT AS {name}" for name, total in sums.items())
+    columns = [f"({total} * 1000000)::BIGINT AS {name}" for name, total in sums.items()]
+    return ", ".join([*columns, f"{unknown_cost(alias, within)} AS cost_unknown"])
 
 
 _DAYS = f"""
@@ -149,7 +150,7 @@ def _parts(connection_id: str, today: date, period: int, place: Place) -> tuple[
 
 
 def _part(row: dict[str, Any], changes: Changes) -> Part:
-    numbers = Numbers(spend=row["spend"], revenue=row["revenue"], conversions=row["conversions"], purchases=row["purchases"])
+    numbers = Numbers(**{name: row[name] for name in (*NUMBERS, "cost_unknown")})
     name = row["name"] or row["id"] or "not reported below"
     restated = restatements_of(changes, asdict(numbers))
     return Part(

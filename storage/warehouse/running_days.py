@@ -11,7 +11,7 @@ from adpulse.metrics import METRICS
 from adpulse.restatement import METRICS as NUMBERS
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
 from storage.warehouse.analytics import read_together, version_of
-from storage.warehouse.sql import known_sum
+from storage.warehouse.sql import known_sum, unknown_cost
 
 _MONTH = timedelta(days=32)
 """Budgets are of the whole month, and the account's date may be a day behind; the courses need less."""
@@ -30,7 +30,7 @@ _ROWS = """
 """
 _SUMS = ", ".join(f"{known_sum(METRICS[name], or_zero=True)}::BIGINT AS {name}" for name in NUMBERS)
 _DAYS = f"""
-    SELECT connection_id, date, {_SUMS}
+    SELECT connection_id, date, {_SUMS}, {unknown_cost()} AS cost_unknown
     FROM ({_ROWS})
     WHERE date >= ?
     GROUP BY ALL

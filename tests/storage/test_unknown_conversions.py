@@ -73,6 +73,19 @@ def test_pages_say_unknown_where_the_views_do(day, build):
     assert (running.numbers.conversions, running.numbers.cpa, running.numbers.spend) == (None, None, 10 * UNIT)
 
 
+def test_pages_have_no_cost_of_a_conversion_where_more_was_spent_on_unknown_ones(workspace, build):
+    total = LEADS | numbers(None) | {"external_id": "k1", "spend": 8 * UNIT}
+    workspace.sync(build.run(build.ads(LEADS | numbers(3)), build.totals(total)))
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    (account,) = read_running_days(workspace.published, build.now).accounts
+    page = read_account_days(workspace.published, "c1", build.today, 7, Place())
+
+    seen = [account.numbers, page.days[-1].numbers, *(part.numbers for part in page.parts)]
+    assert [(each.spend, each.conversions, each.cpa) for each in seen] == [(8 * UNIT, 3 * UNIT, None)] * 3
+    assert workspace.rows("SELECT conversions, cpa FROM account_day") == [(3, None)]
+
+
 def test_what_is_left_of_a_campaigns_total_is_unknown_where_an_ad_is(workspace, build):
     synced(workspace, build, leads=None, reach=None, total=8)
 

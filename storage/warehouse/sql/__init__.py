@@ -7,7 +7,8 @@ columns. ``additive`` are those that may be added up, of these ``exact`` and ``f
 are the bits of the metrics that count conversions, ``delivery_bits`` those of the others, ``mapped_bits`` those of metrics that a mapping
 decides. ``gone`` are the statuses of deleted entities, ``whole_currencies`` those without a smaller unit. ``additive_names`` and
 ``mapped_names`` are the names of such metrics as literals. ``covers`` is the condition that a row of a coverage has a campaign.
-``rate_days`` are the days on which an exchange rate counts after its own.
+``unknown_cost`` is
+the condition under which spend by conversions is unknown. ``rate_days`` are the days on which an exchange rate counts after its own.
 """
 
 from collections.abc import Iterable
@@ -61,6 +62,7 @@ def _environment() -> Environment:
         "unknowable": [metric for metric in metrics if metric.unknowable],
         "optional": [metric for metric in metrics if not metric.required],
         "covers": _covers,
+        "unknown_cost": unknown_cost,
         "additive_names": ", ".join(literal(metric.name) for metric in metrics if metric.additive),
         "money": [metric for metric in metrics if metric.money],
         "profit": PROFIT,
@@ -95,6 +97,14 @@ def known_sum(metric: Metric, *, of: str = "", within: str = "", or_zero: bool =
     if not metric.unknowable:
         return total
     return f"if(bool_or({of}level <> 'unreported' AND {of}{metric.name} IS NULL){within}, NULL, {total})"
+
+
+def unknown_cost(of: str = "", within: str = "") -> str:
+    """Whether rows that have a level, ``of`` and ``within`` as in :func:`known_sum`, have spend whose conversions are not known.
+
+    Spend of a remainder without its conversions would make the others too dear.
+    """
+    return f"coalesce(bool_or({of}conversions IS NULL AND ({of}level <> 'unreported' OR {of}spend <> 0)){within}, false)"
 
 
 def _for_each(metrics: Iterable[Metric], text: str, between: str = ",\n        ") -> str:

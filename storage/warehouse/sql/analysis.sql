@@ -29,11 +29,8 @@ delivery AS (
     GROUP BY {{ keys }}
 )
 {%- endmacro %}
-{# A remainder's spend without its conversions would make the others too cheap or too dear. #}
 {% macro cost_of_conversion() -%}
-if(
-        bool_or(conversions IS NULL AND (level <> 'unreported' OR spend <> 0)), NULL, sum(spend) / nullif(sum(conversions), 0)
-    )::DOUBLE AS cpa
+if({{ unknown_cost() }}, NULL, sum(spend) / nullif(sum(conversions), 0))::DOUBLE AS cpa
 {%- endmacro %}
 {% set known %}
 (
