@@ -1,10 +1,11 @@
 """The events of a workspace that webhooks report, and the text of their messages. Pure. After the step telemetry.
 
-Receivers that verify signatures get the same body: ``type``, ``timestamp`` and ``data``. Slack gets a sentence.
+Receivers that verify signatures get the same body: ``type``, ``timestamp`` and ``data``. Channels of Slack and Microsoft Teams get a
+sentence.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,7 +53,7 @@ SENTENCES: Mapping[EventType, str] = {
     EventType.VERSION_ENDING: "{sentence}",
     EventType.TEST: "A test message of adpulse.",
 }
-"""The sentences for Slack; words in braces are fields of the event's data."""
+"""The sentences for channels; words in braces are fields of the event's data."""
 
 _REMAINDERS = 20
 """Remainders that an event contains at most."""
@@ -137,19 +138,41 @@ def body(event: Event, at: datetime) -> str:
 
 def slack_body(message: str) -> str:
     """The body for a Slack incoming webhook, from the text of a message."""
-    # From the stored message, so that every attempt sends the same text.
+    return json.dumps({"text": _sentence(message, _escaped_for_slack)}, ensure_ascii=False)
+
+
+def teams_body(message: str) -> str:
+    """The body for a workflow of Microsoft Teams that begins with a webhook request, from the text of a message.
+
+    Workflows take Adaptive Cards alone (page "Create and send messages" of Microsoft Teams). Text of a TextRun is no Markdown (Adaptive
+    Cards, "TextRun", since 1.2), so that no name is taken for a link.
+    """
+    run = {"type": "TextRun", "text": _sentence(message, str)}
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.2",
+        "body": [{"type": "RichTextBlock", "inlines": [run]}],
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return json.dumps({"type": "message", "attachments": [attachment]}, ensure_ascii=False)
+
+
+def _sentence(message: str, escape: Callable[[str], str]) -> str:
+    """The sentence of a stored message, so that every attempt sends the same text."""
     payload = json.loads(message)
-    return json.dumps({"text": _sentence(EventType(payload["type"]), payload["data"])}, ensure_ascii=False)
+    kind, data = EventType(payload["type"]), payload["data"]
 
+    def safe(value: object) -> str:
+        return escape("never" if value is None else str(value))
 
-def _sentence(kind: EventType, data: Mapping[str, Any]) -> str:
-    safe = {name: _escaped(value) for name, value in data.items()}
+    fields = {name: safe(value) for name, value in data.items()}
     if kind is EventType.DATA_ALERT:
         first: Mapping[str, Any] = next(iter(data["rows"]), {})
-        safe["first"] = ", ".join(f"{_escaped(name)} {_escaped(value)}" for name, value in first.items())
-    return SENTENCES[kind].format_map(safe)
+        fields["first"] = ", ".join(f"{safe(name)} {safe(value)}" for name, value in first.items())
+    return SENTENCES[kind].format_map(fields)
 
 
-def _escaped(value: object) -> str:
-    """Escaped for Slack: an account that is named ``<!channel>`` must not notify everybody."""
-    return str("never" if value is None else value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escaped_for_slack(text: str) -> str:
+    """An account that is named ``<!channel>`` must not notify everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

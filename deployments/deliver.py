@@ -24,7 +24,7 @@ from standardwebhooks import Webhook as Signer
 from adpulse import bootstrap
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
-from adpulse.events import slack_body
+from adpulse.events import slack_body, teams_body
 from adpulse.redact import redact
 from adpulse.retry import DELIVERIES, LONGEST_BACKOFF, backoff
 from deployments.owner import leads, this_process
@@ -47,6 +47,7 @@ _ERROR_PAUSE_SECONDS = 5.0
 _LEAD_SECONDS = 15.0
 _DATABASE_CALLS = 4
 _STATUS_GONE = HTTPStatus.GONE
+_BODIES = {Format.SLACK: slack_body, Format.TEAMS: teams_body}
 
 Result = TypeVar("Result")
 
@@ -178,8 +179,8 @@ class Deliverer:
 def _message(delivery: Delivery, address: Address, at: datetime) -> tuple[str, dict[str, str]]:
     """The body and the headers of a delivery, signed for Standard Webhooks."""
     headers = {"Content-Type": "application/json", "User-Agent": f"adpulse/{version('adpulse')}"}
-    if address.format is Format.SLACK:
-        return slack_body(delivery.payload), headers
+    if not address.format.is_signed:
+        return _BODIES[address.format](delivery.payload), headers
     signatures = (Signer(secret.get_secret_value()).sign(delivery.id, at.astimezone(UTC), delivery.payload) for secret in address.secrets)
     signed = {"webhook-id": delivery.id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": " ".join(signatures)}
     return delivery.payload, headers | signed

@@ -216,7 +216,7 @@ def _events() -> Iterator[str]:
         "Words in braces are fields of `data`.",
     )
     rows = [(f"`{kind}`", _chosen(kind), f"[payload](../howto/webhooks.md#{kind.replace('.', '')})", SENTENCES[kind]) for kind in EventType]
-    yield from _table(("event", "sent", "data", "what Slack shows"), rows)
+    yield from _table(("event", "sent", "data", "what a channel shows"), rows)
 
 
 def _chosen(kind: EventType) -> str:

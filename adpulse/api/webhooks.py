@@ -30,7 +30,7 @@ _RESOLVES = answers(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class WebhookOut(BaseModel):
-    """A webhook. Of a Slack webhook's URL, which is a secret, only the host is shown."""
+    """A webhook. Of the URL of a channel of Slack or Microsoft Teams, which is a secret, only the host is shown."""
 
     id: Ref
     workspace_id: WorkspaceRef
@@ -47,11 +47,11 @@ class WebhookOut(BaseModel):
 class WebhookMade(WebhookOut):
     """The new webhook with its secret, which is shown only now."""
 
-    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack.")
+    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack and Microsoft Teams.")
 
 
 class WebhookIn(Body):
-    """``format``: signed messages, or sentences for a Slack incoming webhook."""
+    """``format``: signed messages, or sentences for a Slack incoming webhook or a workflow of Microsoft Teams."""
 
     name: Name
     url: Url

@@ -1,4 +1,4 @@
-"""``adpulse webhooks``: programs and Slack channels that are notified of events."""
+"""``adpulse webhooks``: programs, and channels of Slack and Microsoft Teams, that are notified of events."""
 
 import os
 import sys
@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.errors import Usage
 
-webhooks = typer.Typer(help="Webhooks: programs and Slack channels that are notified of events.", no_args_is_help=True)
+webhooks = typer.Typer(
+    help="Webhooks: programs and channels of Slack or Microsoft Teams that are notified.", no_args_is_help=True
+)
 Reference = Annotated[str, typer.Argument(help="Id or name of the webhook.")]
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Id or name; not needed where there is only one.")]
 OnlyWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")]
@@ -28,10 +30,11 @@ def add(
     workspace: OfWorkspace = None,
     event: Annotated[list[str] | None, typer.Option("--event", "-e", help="Event that is sent to it; repeatable, or 'all'.")] = None,
     slack: Annotated[bool, typer.Option("--slack", help="The URL is a Slack incoming webhook's.")] = False,
+    teams: Annotated[bool, typer.Option("--teams", help="The URL is that of a workflow of Microsoft Teams.")] = False,
 ) -> None:
     """Create a webhook. Its secret is shown only once.
 
-    The URL comes from the environment variable ADPULSE_WEBHOOK_URL, from standard input, or from a prompt: Slack's is a secret.
+    The URL comes from the environment variable ADPULSE_WEBHOOK_URL, from standard input, or from a prompt: that of a channel is a secret.
     """
     from adpulse.bootstrap import app
     from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
@@ -43,7 +46,9 @@ def add(
     if unknown:
         raise Usage(f"There is no event {', '.join(unknown)}. There are: {', '.join(SUBSCRIBABLE)}, or all.")
     events = SUBSCRIBABLE if "all" in (event or ()) else [EventType(event_name) for event_name in event] if event else TROUBLE
-    form = Format.SLACK if slack else Format.STANDARD
+    if slack and teams:
+        raise Usage("A webhook is Slack's or that of Microsoft Teams, not both.")
+    form = Format.SLACK if slack else Format.TEAMS if teams else Format.STANDARD
     webhook, secret = context.webhooks.create(owner.id, name, _read_url(), form, events)
     typer.echo(f"Webhook {webhook.name} ({webhook.id}) for {owner.name} receives: {', '.join(webhook.events)}.", err=True)
     if secret:

@@ -32,15 +32,26 @@ _COLUMNS = tuple(column for column in WebhookRow.__table__.columns if column.nam
 
 
 class Format(StrEnum):
-    """What a webhook sends: messages signed according to Standard Webhooks, or sentences for a Slack incoming webhook."""
+    """What a webhook sends: messages signed according to Standard Webhooks, or sentences for a channel of Slack or Microsoft Teams."""
 
     STANDARD = "standard"
     SLACK = "slack"
+    TEAMS = "teams"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return {Format.STANDARD: "Signed messages (Standard Webhooks)", Format.SLACK: "Slack", Format.TEAMS: "Microsoft Teams"}[self]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether messages are signed with a secret; the address of a channel is the secret itself."""
+        return self is Format.STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A webhook as people see it. Slack's URL is a secret, so its ``url`` has only the host. Instants are real time."""
+    """A webhook as people see it. A channel's URL is a secret, so its ``url`` has only the host. Instants are real time."""
 
     id: str
     workspace_id: str
@@ -56,7 +67,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """The address of a message, and the secrets that sign it now, the newest first; none for Slack."""
+    """The address of a message, and the secrets that sign it now, the newest first; none for a channel."""
 
     url: SecretStr
     format: Format
@@ -75,13 +86,13 @@ class Webhooks:
     def create(
         self, workspace_id: str, name: str, url: SecretStr, form: Format = Format.STANDARD, events: Sequence[EventType] = TROUBLE
     ) -> tuple[Webhook, SecretStr | None]:
-        """Create a webhook; returns it with the secret that signs its messages, which is shown only once. Slack's has none.
+        """Create a webhook; returns it with the secret that signs its messages, which is shown only once. A channel's has none.
 
         Raises:
             Usage: the address is not allowed, or an event cannot be subscribed to.
         """
         self._targets.check(url.get_secret_value())
-        webhook_id, secret = str(uuid4()), None if form is Format.SLACK else _new_secret()
+        webhook_id, secret = str(uuid4()), _new_secret() if form.is_signed else None
         values = {
             "id": webhook_id,
             "workspace_id": workspace_id,
@@ -118,7 +129,7 @@ class Webhooks:
         if url is not None:
             self._targets.check(url.get_secret_value())
             values["url"] = _shown(url, webhook.format)
-            if webhook.format is Format.SLACK:
+            if not webhook.format.is_signed:
                 values["ciphertext"] = self._cipher.seal(webhook_id, url)
         if events is not None:
             values["events"] = _events_column(events)
@@ -135,10 +146,12 @@ class Webhooks:
         """Create a new secret, which is returned only once; for a day messages are also signed with the previous one.
 
         Raises:
-            NotFound, Usage: there is no such webhook, or it is Slack's, whose only secret is its URL.
+            NotFound, Usage: there is no such webhook, or it is a channel's, whose only secret is its URL.
         """
-        if self.get(webhook_id).format is Format.SLACK:
-            raise Usage("A Slack webhook has no secret but its URL. Create another one in Slack, then change the webhook to that URL.")
+        form = self.get(webhook_id).format
+        if not form.is_signed:
+            message = f"A webhook of {form.label} has no secret but its URL. Create another one there, then change the webhook to that URL."
+            raise Usage(message)
         fresh = _new_secret()
         with self._engine.begin() as session:
             # Locked, so that of two rotations at once the second keeps the first one's secret as the previous one.
@@ -163,12 +176,13 @@ class Webhooks:
         if row is None:
             return None
         secret = self._cipher.open(webhook_id, row.ciphertext)
-        if row.format == Format.SLACK.value:
-            return Address(url=_protected(secret), format=Format.SLACK, secrets=())
+        form = Format(row.format)
+        if not form.is_signed:
+            return Address(url=_protected(secret), format=form, secrets=())
         # Separated by a blank, the newest first; see rotate().
         stored = [protect(text) for text in secret.get_secret_value().split(" ")]
         valid = stored if row.rotated_at and self._wall.now() - row.rotated_at < OVERLAP else stored[:1]
-        return Address(url=SecretStr(row.url), format=Format.STANDARD, secrets=tuple(SecretStr(text) for text in valid))
+        return Address(url=SecretStr(row.url), format=form, secrets=tuple(SecretStr(text) for text in valid))
 
     def get(self, reference: str) -> Webhook:
         """The webhook with this id, or the only one with this name.
@@ -225,19 +239,21 @@ def _new_secret() -> SecretStr:
 
 
 def _shown(url: SecretStr, form: Format) -> str:
-    if form is Format.STANDARD:
+    if form.is_signed:
         return url.get_secret_value()
-    # The path is the secret; the host is enough to recognise the webhook.
+    # The path and the query are the secret; the host is enough to recognise the webhook.
     parts = urlsplit(_protected(url).get_secret_value())
     return f"{parts.scheme}://{parts.hostname}"
 
 
 def _protected(url: SecretStr) -> SecretStr:
-    """Redact a Slack URL, and also its path alone.
+    """Redact a channel's URL, and also its path and its query alone.
 
-    The delivery replaces the URL's host by an address, so that an error could show the path with another host.
+    The delivery replaces the URL's host by an address, so that an error could show the rest with another host.
     """
-    protect(urlsplit(protect(url.get_secret_value())).path)
+    parts = urlsplit(protect(url.get_secret_value()))
+    for secret in filter(None, (parts.path, parts.query)):
+        protect(secret)
     return url
 
 

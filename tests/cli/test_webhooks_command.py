@@ -20,14 +20,15 @@ def test_a_webhook_is_made_listed_tested_and_removed(adpulse):
     assert adpulse("webhooks", "list")[1] == ""
 
 
-def test_slacks_url_is_not_shown_again(adpulse, monkeypatch):
+@pytest.mark.parametrize("form", ["slack", "teams"])
+def test_the_url_of_a_channel_is_not_shown_again(adpulse, monkeypatch, form):
     monkeypatch.setenv("ADPULSE_WEBHOOK_URL", URL)
 
-    code, out, told = adpulse("webhooks", "add", "channel", "--slack", "-e", "all")
+    code, out, told = adpulse("webhooks", "add", "channel", f"--{form}", "-e", "all")
     listed = adpulse("webhooks", "list")[1]
 
     assert (code, out) == (0, "")
-    assert listed.split()[3:6] == ["channel", "slack", "enabled"]
+    assert listed.split()[3:6] == ["channel", form, "enabled"]
     assert "https://1.1.1.1  sync.completed, " in listed
     assert "very-secret-part" not in out + told + listed
 
@@ -36,6 +37,7 @@ def test_slacks_url_is_not_shown_again(adpulse, monkeypatch):
     ("arguments", "stdin", "said"),
     [
         (("add", "x"), "", "No URL given"),
+        (("add", "x", "--slack", "--teams"), URL, "Slack's or that of Microsoft Teams, not both"),
         (("add", "x"), "https://10.0.0.1/", "private network"),
         (("add", "x", "-e", "nothing"), URL, "There is no event nothing. There are: sync.completed"),
         (("test", "nobody"), "", "There is no webhook 'nobody'"),

@@ -278,6 +278,26 @@ def test_slack_gets_a_sentence_in_which_nobody_can_call_everybody(hooks, install
     assert "webhook-signature" not in got.headers
 
 
+def test_teams_gets_a_card_whose_text_is_no_markup(hooks, installation, receiver):
+    hooks.add(f"{receiver.url}?sig=very-secret-part", form=Format.TEAMS)
+    connection = installation.connect("Corner Store 1")
+    with installation.engine.begin() as session:
+        session.exec_driver_sql("UPDATE connection SET name = '[free](https://a.example) & <at>all</at>'")
+    installation.sync(connection)
+
+    with hooks.delivering():
+        receiver.wait()
+
+    (got,) = receiver.got
+    message = json.loads(got.body)
+    (attachment,) = message["attachments"]
+    (block,) = attachment["content"]["body"]
+    assert (message["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert (block["type"], [run["type"] for run in block["inlines"]]) == ("RichTextBlock", ["TextRun"])
+    assert block["inlines"][0]["text"].startswith("[free](https://a.example) & <at>all</at>: synced, ")
+    assert "webhook-signature" not in got.headers
+
+
 def test_secrets_are_nowhere_in_plain_text(hooks, installation, receiver, caplog):
     caplog.set_level("DEBUG")
     hook, secret = hooks.add(receiver.url)

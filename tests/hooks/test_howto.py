@@ -97,9 +97,11 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
         assert list(message["data"]) == list(EXAMPLES[kind]["data"])
 
 
-def test_slack_has_a_sentence_for_every_example():
-    for message in EXAMPLES.values():
-        assert json.loads(events.slack_body(json.dumps(message)))["text"]
+def test_channels_have_a_sentence_for_every_example():
+    for message in map(json.dumps, EXAMPLES.values()):
+        (card,) = json.loads(events.teams_body(message))["attachments"]
+        assert json.loads(events.slack_body(message))["text"]
+        assert card["content"]["body"][0]["inlines"][0]["text"]
 
 
 @pytest.mark.parametrize("query", blocks("sql"))

@@ -10,6 +10,7 @@ from sqlalchemy import event as listening
 from adpulse.errors import AccountRefused, AuthExpired, LeaseLost, NotFound, Unavailable, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.model import ConnectionStatus, Lane, Restated, RunCounts
+from adpulse.redact import redact
 from storage.control import outbox
 from storage.control.outbox import DeliveryState
 from storage.control.runs import Leg
@@ -209,6 +210,8 @@ def test_secrets_are_told_once_and_stored_encrypted(plane):
     made, secret = plane.webhooks.create(plane.workspace.id, "signed", LOOPBACK)
     slack_url = SecretStr("http://127.0.0.1:9/services/T0/B0/very-secret-part")
     slack, none = plane.webhooks.create(plane.workspace.id, "slack", slack_url, Format.SLACK)
+    teams_url = SecretStr("http://127.0.0.1:9/workflows/1/triggers/manual?sig=very-secret-part")
+    teams, nothing = plane.webhooks.create(plane.workspace.id, "teams", teams_url, Format.TEAMS)
     fresh = plane.webhooks.rotate(made.id)
 
     with plane.engine.connect() as session:
@@ -216,10 +219,12 @@ def test_secrets_are_told_once_and_stored_encrypted(plane):
     for text in (secret.get_secret_value(), fresh.get_secret_value(), "very-secret-part"):
         assert text not in stored
         assert text not in repr((made, slack, plane.webhooks.address(made.id), plane.webhooks.address(slack.id)))
-    assert (slack.url, none) == ("http://127.0.0.1", None)
-    assert plane.webhooks.address(slack.id).url == slack_url
-    with pytest.raises(Usage, match="no secret but its URL"):
-        plane.webhooks.rotate(slack.id)
+    assert (slack.url, none) == (teams.url, nothing) == ("http://127.0.0.1", None)
+    assert [plane.webhooks.address(each.id).url for each in (slack, teams)] == [slack_url, teams_url]
+    assert "very-secret-part" not in redact("127.0.0.1:1/other?sig=very-secret-part")
+    for each in (slack, teams):
+        with pytest.raises(Usage, match="no secret but its URL"):
+            plane.webhooks.rotate(each.id)
 
 
 def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane):

@@ -10,6 +10,7 @@ from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
 from adpulse.services import alerting
+from storage.control.webhooks import Format
 
 router = APIRouter()
 
@@ -26,6 +27,7 @@ def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = 
         alerts=app.alerts.all(owner.id) if owner else [],
         webhooks=app.webhooks.all(owner.id) if owner else [],
         events=SUBSCRIBABLE,
+        formats=Format,
         trouble=TROUBLE,
     )
 
