@@ -13,11 +13,12 @@ from columns import (
     vanishing,
     whole_account,
 )
+from columns_of_costs import costs
 from columns_of_delivery import delivered
 from columns_of_remainders import beyond_campaigns, remaining
 
 PARTS = {
-    "analysis.sql": (changes, unknown, estimated, delivered),
+    "analysis.sql": (changes, unknown, estimated, delivered, costs),
     "applied_since.sql": (spending,),
     "complete_leaves.sql": (split, split_conversions, unknown),
     "diff_metrics.sql": (changes, vanishing, unknown),
@@ -26,10 +27,10 @@ PARTS = {
     "history.sql": (changes,),
     "insert_intraday_points.sql": (running_day, unknown),
     "insert_remainder_changes.sql": (changes,),
-    "kinds.sql": (changes, delivered),
+    "kinds.sql": (changes, delivered, costs),
     "missing_entities.sql": (missing,),
     "update_metrics.sql": (changes,),
-    "views.sql": (changes, remaining, unknown, estimated, delivered),
+    "views.sql": (changes, remaining, unknown, estimated, delivered, costs),
 }
 """The files with a term for each metric, and the parts that go through all of them."""
 

@@ -10,9 +10,7 @@ from pydantic import SecretStr
 from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.errors import Usage
 
-webhooks = typer.Typer(
-    help="Webhooks: programs and channels of Slack or Microsoft Teams that are notified.", no_args_is_help=True
-)
+webhooks = typer.Typer(help="Webhooks: programs and channels of Slack or Microsoft Teams that are notified.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="Id or name of the webhook.")]
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Id or name; not needed where there is only one.")]
 OnlyWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from column_parts import PARTS
 from columns import changes, estimated, estimates, unknown, unknown_views, views
+from columns_of_costs import cost_views, costs
 from columns_of_delivery import delivered, delivery_views
 from columns_of_remainders import remaining, remaining_views
 from jinja2 import ChoiceLoader, DictLoader
@@ -165,6 +166,7 @@ OF_STATES = {
     delivery_views: delivered,
     unknown_views: unknown,
     estimates: estimated,
+    cost_views: costs,
 }
 """Looks at views, and the parts that leave what they look at."""
 
