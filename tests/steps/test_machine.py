@@ -338,7 +338,7 @@ class Machine(RuleBasedStateMachine):
             assert invariants.doubled_keys(files) == []
             assert invariants.history_apart_from_present(files) == []
             both, found = files
-            query = "SELECT run_id, generation, inserted, updated, entities_changed FROM live.sync_runs"
+            query = "SELECT run_id, generation, inserted, updated, entities_changed FROM live.raw.sync_runs"
             legs = both.sql(query).fetchall() if "live" in found else []
         with reading(self.installation.engine).connect() as session:
             for run in session.execute(select(RunRow.__table__)):

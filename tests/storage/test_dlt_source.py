@@ -12,6 +12,7 @@ import pytest
 from storage.exports.exporter import Exporter
 from storage.exports.folder import FolderTarget
 from storage.exports.views import VIEWS
+from storage.warehouse.schema import find_tables
 
 dlt = pytest.importorskip("dlt", reason="the environments of DuckDB 2.0 and Prefect 3.8 have no dlt")
 
@@ -55,6 +56,7 @@ class Loads:
     def published(self, view="daily"):
         with duckdb.connect(self.workspace.published, read_only=True) as copy:
             copy.execute("SET TimeZone = 'UTC'")
+            find_tables(copy)
             empty = "* REPLACE (coalesce(campaign_id, '') AS campaign_id)" if view == "daily" else "*"
             relation = copy.sql(f"SELECT {empty} FROM {view}")
             return relation.columns, Counter(relation.fetchall())
