@@ -16,7 +16,7 @@ from adpulse.fetch_result import FetchResult
 from adpulse.metrics import METRICS, PROFIT
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease
-from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, check_calls, leaf_reads
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, before_reads, check_calls, leaf_reads
 from adpulse.planner.plan import Plan
 from adpulse.platforms.base import Costs, Size
 from adpulse.platforms.registry import platform_of
@@ -54,12 +54,16 @@ def _make_check(app: App, lease: Lease, connection: Connection, fetch: Fetch) ->
 
 
 def _leaves_to_read(app: App, lease: Lease) -> tuple[Fetch, ...]:
-    """The leaves that the staged check asks for; none where all of today is read anyway."""
+    """The leaves that the staged check asks for; none where all of today is read anyway. From here on those that changed are doubtful."""
     staged = [answer for answer in app.staging.read(lease.run_id) if answer.fetch.kind is FetchKind.CHECK]
-    if not staged or _is_read_whole(app.staging.plan(lease.run_id), staged[0].fetch):
+    if not staged:
         return ()
-    costs, answer = _costs(app.settings, lease.connection), _answer(staged[0])
-    return leaf_reads(costs, answer, app.change_checks.of(lease.connection.id), calls_left(app.ledger, lease.connection))
+    answer, last = _answer(staged[0]), app.change_checks.of(lease.connection.id)
+    if doubtful := before_reads(last, answer):
+        app.change_checks.record(lease, doubtful)
+    if _is_read_whole(app.staging.plan(lease.run_id), staged[0].fetch):
+        return ()
+    return leaf_reads(_costs(app.settings, lease.connection), answer, last, calls_left(app.ledger, lease.connection))
 
 
 def _is_read_whole(plan: Plan | None, check: Fetch) -> bool:

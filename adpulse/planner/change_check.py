@@ -7,7 +7,7 @@ A change within a campaign that leaves its totals as they are does not show; the
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import accumulate
 
@@ -18,6 +18,9 @@ from adpulse.planner.costs import cost_of_days
 from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
+
+_DOUBTFUL = ""
+"""The fingerprint of a campaign whose leaves were being read: no totals have it."""
 
 _DEAR = 4
 """A check that costs at least this part of a whole read does not pay where most campaigns change."""
@@ -105,6 +108,19 @@ def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room
 
 def _leaves(day: date, campaigns: CampaignRange, cost: int) -> Fetch:
     return Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=cost, since=day, until=day, campaigns=campaigns)
+
+
+def before_reads(last: ChangeCheck | None, answer: CheckAnswer) -> ChangeCheck | None:
+    """What is known while the leaves of the campaigns that changed are being read; None where that is what was known anyway.
+
+    Once they are stored, the former fingerprints are of numbers that are not stored any more: if the worker dies then, and the platform
+    takes its change back, these campaigns must be found changed all the same.
+    """
+    known, changed = known_of(last, answer.day), answer.changed_since(last)
+    doubtful = dict.fromkeys(changed, _DOUBTFUL)
+    if last is None or not known or known.items() >= doubtful.items():
+        return None
+    return replace(last, fingerprints={**known, **doubtful})
 
 
 def after_check(last: ChangeCheck | None, answer: CheckAnswer, covered: CampaignRange, calls: int) -> ChangeCheck:

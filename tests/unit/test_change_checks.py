@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from connecting import unstored
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from repeats import examples
 
@@ -13,7 +13,7 @@ from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, some_campaigns
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
-from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, can_be_checked, leaf_reads
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, before_reads, can_be_checked, leaf_reads
 from adpulse.planner.plan import plan
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.base import Size
@@ -153,6 +153,7 @@ class Store:
         now = answer(platform.totals())
         reads = leaf_reads(costs(ads=36_00, campaigns=12, page=100), now, self.check, room)
         ranges = [WHOLE_ACCOUNT] if whole else [fetch.campaigns for fetch in reads]
+        self.check = before_reads(self.check, now) or self.check
         covered = NO_CAMPAIGNS
         for campaigns in ranges[:stored]:
             self.read(platform, campaigns)
@@ -167,6 +168,8 @@ syncs = st.tuples(st.just("sync"), st.integers(0, 2), st.booleans())
 moves = st.tuples(st.just("move"), campaigns, st.integers(1, 3))
 
 
+@example([("change", ("k1", "a0"), 1), ("sync", 1, False), ("change", ("k1", "a0"), 0)])  # a worker died, and the change was taken back
+@example([("change", ("new", "a0"), 1), ("sync", 1, False), ("change", ("new", "a0"), 0)])
 @examples(100)
 @given(steps=st.lists(st.one_of(changes, syncs, moves), max_size=30))
 def test_after_any_changes_checks_and_deaths_what_changed_in_total_is_stored_and_hourly_everything(steps):
