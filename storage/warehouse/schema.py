@@ -103,7 +103,8 @@ def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
             warehouse.execute("INSERT INTO main.schema_version VALUES (?, now())", [number])
     for table, name in _missing(warehouse):
         warehouse.execute(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT")
-    find_tables(warehouse)
+    if not in_main:  # there it is an error, which ends a transaction of DuckDB 2.0
+        find_tables(warehouse)
 
 
 def note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
