@@ -18,7 +18,7 @@ ACCOUNTS = {
 }
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_two_hundred_kills_lose_nothing_and_double_nothing(tmp_path):
     google = Options(page_rows=ROWS_IN_MESSAGE, extra=1)
     with Sandbox.start(extra=2, google=google) as sandbox:
