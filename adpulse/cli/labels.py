@@ -7,7 +7,6 @@ import typer
 
 from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.cli.webhooks import OfWorkspace
-from adpulse.errors import Usage
 
 if TYPE_CHECKING:
     from adpulse.services.labelling import Judged
@@ -31,8 +30,9 @@ def import_file(
     """Set the labels of the connections in a file. Without --apply it only shows a verdict on each row; a refused row prevents all."""
     from adpulse.bootstrap import app
     from adpulse.services import labelling
+    from adpulse.services.connection_file import read_text
 
-    rows = labelling.read_rows(_text(file))
+    rows = labelling.read_rows(read_text(file))
     context = app()
     judged = labelling.judge(context.connections.all(context.workspaces.get_or_only(workspace).id), rows)
     _show(judged, as_json=as_json)
@@ -54,13 +54,6 @@ def export_file(workspace: OfWorkspace = None) -> None:
 
     context = app()
     typer.echo(write_rows(context.connections.all(context.workspaces.get_or_only(workspace).id)), nl=False)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
 
 
 def _show(judged: "list[Judged]", *, as_json: bool) -> None:

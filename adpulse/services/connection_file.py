@@ -17,7 +17,9 @@ COLUMNS = ("provider", "account", "token_file", "frequency", "labels", "margin")
 INFORMATION = ("name", "status")
 """Columns of an exported list that an import leaves unread: the platform says the one, the other is not moved."""
 
-_BETWEEN_LABELS = ";"
+BETWEEN_LABELS = ";"
+"""Separates the labels of a connection in one cell."""
+
 _REST = "*"
 _MOST_ROWS = 1000
 
@@ -41,14 +43,23 @@ def read_list(path: Path) -> list[ListedConnection]:
     Raises:
         Usage: it cannot be read, or has columns that are not known; a column of tokens is refused.
     """
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
+    text = read_text(path)
     rows = _json_rows(text, path) if path.suffix == ".json" else _csv_rows(text, path)
     if len(rows) > _MOST_ROWS:
         raise Usage(f"{path} has {len(rows)} rows; import {_MOST_ROWS} at a time.")
     return rows
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person wrote or exported.
+
+    Raises:
+        Usage: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
 
 
 def read_token(path: Path) -> str:
@@ -75,7 +86,7 @@ def write_csv(views: Iterable[ConnectionView]) -> str:
     writer = csv.DictWriter(text, (*COLUMNS, *INFORMATION), lineterminator="\n")
     writer.writeheader()
     for view in views:
-        fields = _fields(view) | {"labels": _BETWEEN_LABELS.join(view.labels)}
+        fields = _fields(view) | {"labels": BETWEEN_LABELS.join(view.labels)}
         writer.writerow({name: neutralised(cell) for name, cell in fields.items()})
     return text.getvalue()
 
@@ -133,7 +144,7 @@ def _check_columns(names: Iterable[str], path: Path) -> None:
 
 def _row(line: int, fields: Mapping[str, object], path: Path) -> ListedConnection:
     labels = fields.get("labels") or ()
-    split = labels.split(_BETWEEN_LABELS) if isinstance(labels, str) else labels
+    split = labels.split(BETWEEN_LABELS) if isinstance(labels, str) else labels
     texts = {name: fields.get(name) for name in COLUMNS if name != "labels"}
     if not isinstance(split, list | tuple) or any(not isinstance(text, str | int | float | None) for text in (*texts.values(), *split)):
         raise Usage(f"{path}, {line}: a value is neither a text nor a number.")

@@ -10,14 +10,11 @@ from enum import StrEnum
 from adpulse.errors import AdpulseError, NotFound, Usage
 from adpulse.model import Provider
 from adpulse.platforms.registry import PLATFORMS, platform_of
-from adpulse.services.connection_file import COLUMNS, INFORMATION
+from adpulse.services.connection_file import BETWEEN_LABELS, COLUMNS, INFORMATION
 from adpulse.services.named_connection import connection_named
 from adpulse.spreadsheets import neutralised, restored
 from storage.control.connections import ConnectionView
 from storage.control.labels import Labels, check
-
-BETWEEN = ";"
-"""Separates the labels of a row, as in a list of connections."""
 
 LONGEST = 1_000_000
 """Characters of a file, which are more than 10,000 rows."""
@@ -108,7 +105,7 @@ def write_rows(views: Iterable[ConnectionView]) -> str:
     writer.writerow(("connection", "provider", "account", "name", "labels"))
     for view in views:
         connection = view.connection
-        cells = (connection.id, connection.provider, connection.external_id, connection.name, BETWEEN.join(view.labels))
+        cells = (connection.id, connection.provider, connection.external_id, connection.name, BETWEEN_LABELS.join(view.labels))
         writer.writerow(map(neutralised, cells))
     return text.getvalue()
 
@@ -128,7 +125,7 @@ def _row(line: int, fields: dict[str, str | None]) -> LabelledRow:
     connection, account = cells.get("connection", ""), cells.get("account", "")
     if not connection and not account:
         raise Usage(f"Line {line}: there is no connection and no account.")
-    labels = tuple(label.strip() for label in cells["labels"].split(BETWEEN) if label.strip())
+    labels = tuple(label.strip() for label in cells["labels"].split(BETWEEN_LABELS) if label.strip())
     return LabelledRow(line=line, connection=connection, provider=cells.get("provider", ""), account=account, labels=labels)
 
 
