@@ -20,10 +20,11 @@ from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
 from adpulse.planner.change_check import can_be_checked
 from adpulse.planner.completeness import gaps_of_parts
+from adpulse.planner.costs import costs_of
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import scope_limits
 from adpulse.planner.shares import Shares, divide
-from adpulse.platforms.base import CallLimit, CallSlot, Credential, PlatformClient, Size
+from adpulse.platforms.base import CallLimit, CallSlot, Credential, PlatformClient
 from adpulse.platforms.registry import PLATFORMS, platform_of
 from adpulse.platforms.versions import PinnedVersion, pinned_version
 from adpulse.settings import Settings
@@ -279,8 +280,7 @@ class App:
         return part
 
     def _cadence(self, connection: Connection, shares: Shares | None, limit: int) -> Cadence:
-        platform = platform_of(connection.provider)
-        costs = platform.costs(Size.of(connection), platform.page_size(self.settings.of(platform)))
+        costs = costs_of(connection, self.settings)
         share = shares.of(demand(connection.frequency, costs, limit)) if shares else None
         return cadence(connection.frequency, costs, limit, share)
 

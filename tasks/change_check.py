@@ -17,10 +17,8 @@ from adpulse.metrics import METRICS, PROFIT
 from adpulse.metrics_request import MetricsRequest
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease
 from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, before_reads, check_calls, leaf_reads
+from adpulse.planner.costs import costs_of
 from adpulse.planner.plan import Plan
-from adpulse.platforms.base import Costs, Size
-from adpulse.platforms.registry import platform_of
-from adpulse.settings import Settings
 from storage.staging import Staging
 from tasks.campaign_requests import calls_left
 from tasks.optional import optional
@@ -63,7 +61,7 @@ def _leaves_to_read(app: App, lease: Lease) -> tuple[Fetch, ...]:
         app.change_checks.record(lease, doubtful)
     if _is_read_whole(app.staging.plan(lease.run_id), staged[0].fetch):
         return ()
-    return leaf_reads(_costs(app.settings, lease.connection), answer, last, calls_left(app.ledger, lease.connection))
+    return leaf_reads(costs_of(lease.connection, app.settings), answer, last, calls_left(app.ledger, lease.connection))
 
 
 def _is_read_whole(plan: Plan | None, check: Fetch) -> bool:
@@ -94,7 +92,7 @@ def checked(app: App, lease: Lease, staged: Sequence[FetchResult]) -> ChangeChec
     covered = NO_CAMPAIGNS
     for one in leaves:
         covered = covered.union(one.coverage.get(answer.day, NO_CAMPAIGNS))
-    calls = check_calls(_costs(app.settings, lease.connection))
+    calls = check_calls(costs_of(lease.connection, app.settings))
     if not _is_read_whole(app.staging.plan(lease.run_id), checks[0].fetch):
         calls += sum(one.fetch.cost for one in leaves if one.fetch.days == (answer.day,))
     return after_check(last, answer, covered, calls)
@@ -112,8 +110,3 @@ def _fingerprints(totals: pa.Table) -> dict[str, str]:
         campaign: blake2b(repr(numbers).encode(), digest_size=_FINGERPRINT_BYTES).hexdigest()
         for campaign, *numbers in zip(*columns, strict=True)
     }
-
-
-def _costs(config: Settings, connection: Connection) -> Costs:
-    platform = platform_of(connection.provider)
-    return platform.costs(Size.of(connection), platform.page_size(config.of(platform)))

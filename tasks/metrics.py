@@ -12,7 +12,7 @@ from adpulse.errors import AdpulseError, MetricRefused, RateLimited, StatusRefus
 from adpulse.fetch_result import FetchResult
 from adpulse.holes import Hole, HoleKey
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease, Level
-from adpulse.platforms.base import Size
+from adpulse.planner.costs import costs_of
 from adpulse.platforms.registry import platform_of
 from adpulse.status_filter import WIDEST, ReportFilters
 from storage.control.filters import Filters
@@ -138,7 +138,7 @@ def confirm_missing(app: App, lease: Lease, connection: Connection) -> None:
     A lookup that fails is a warning. A platform that reports removed entities needs no lookup.
     """
     platform = platform_of(connection.provider)
-    costs = platform.costs(Size.of(connection), platform.page_size(app.settings.of(platform)))
+    costs = costs_of(connection, app.settings)
     fetch = Fetch(kind=FetchKind.ENTITIES_CONFIRMED, heat=Heat.HOT, cost=costs.lookup)
     if platform.reports_removed or app.staging.has(lease.run_id, fetch):
         return

@@ -1,8 +1,15 @@
 """The calls that reading whole days takes. Pure. Step: plan."""
 
-from adpulse.model import FetchKind
-from adpulse.platforms.base import Costs
+from adpulse.model import Connection, FetchKind
+from adpulse.platforms.base import Costs, Size
 from adpulse.platforms.registry import platform_of
+from adpulse.settings import Settings
+
+
+def costs_of(connection: Connection, settings: Settings) -> Costs:
+    """What reads of a connection cost, by what its account has and the pages that are requested."""
+    platform = platform_of(connection.provider)
+    return platform.costs(Size.of(connection), platform.page_size(settings.of(platform)))
 
 
 def cost_of_days(costs: Costs, days: int) -> int:

@@ -9,6 +9,7 @@ from adpulse.bootstrap import App
 from adpulse.frequency import Frequency
 from adpulse.model import Connection, ConnectionStatus
 from adpulse.planner.cadence import Cadence, cadence
+from adpulse.planner.costs import costs_of
 from adpulse.planner.demand import Demand, demand
 from adpulse.planner.scopes import ScopeLimit
 from adpulse.planner.shares import Shares, divide
@@ -27,12 +28,12 @@ def cadences_of_choices(
     demands, part, moved = cache(app.demands), app.parts_of_hours(), cache(_divided)
 
     def of(connection: Connection) -> dict[Frequency, Cadence]:
-        costs, own = _costs(app.settings, connection, rounded=False), part(connection.ledger_key)
+        costs, own = costs_of(connection, app.settings), part(connection.ledger_key)
         limit = app.scopes.of(connection.scope)
         if limit is None:
             return {frequency: cadence(frequency, costs, own, None) for frequency in frequencies}
         # What is divided is counted in rounded sizes, as the planner groups thousands of connections by them.
-        listed, hour = _costs(app.settings, connection, rounded=True), app.settings.calls_per_hour
+        listed, hour = _rounded_costs(app.settings, connection), app.settings.calls_per_hour
         is_counted = connection.status is ConnectionStatus.ACTIVE
         present = demand(connection.frequency, listed, hour) if is_counted else None
         groups = frozenset(demands(connection.scope).items())
@@ -51,11 +52,10 @@ def _divided(limit: ScopeLimit, groups: frozenset[tuple[Demand, int]], present: 
     return divide(limit, +changed)
 
 
-def _costs(settings: Settings, connection: Connection, *, rounded: bool) -> Costs:
+def _rounded_costs(settings: Settings, connection: Connection) -> Costs:
     platform = platform_of(connection.provider)
     page_size = platform.page_size(settings.of(platform))
-    size = Size.of(connection)
-    return platform.costs(_rounded(size, page_size) if rounded else size, page_size)
+    return platform.costs(_rounded(Size.of(connection), page_size), page_size)
 
 
 def _rounded(size: Size, step: int) -> Size:
