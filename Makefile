@@ -100,7 +100,7 @@ lock: venv ## renew the five lock files from pyproject.toml
 
 lock-foreign: venv ## renew the locks of the foreign clients and of dbt (CLIENT=dbt: of one), to the newest that the files beside them allow
 	for file in $(wildcard tests/foreign/$(CLIENT)/requirements.in $(CLIENT)/requirements.in); do own=$$(ls $${file%/*}/uv.toml 2>/dev/null); $(LOCK) --upgrade $${own:+--config-file $$own} $$file -o $${file%.in}.lock || exit 1; done
-	for file in $(wildcard tests/foreign/$(CLIENT)/package.json); do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) || exit 1; done
+	for file in $(wildcard tests/foreign/$(CLIENT)/package.json); do (cd $${file%/*} && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved) && $(BIN)/python tests/foreign/without_funding.py $${file%.json}-lock.json || exit 1; done
 
 bench: venv ## ratios measured in one run, as table and JSON
 	$(BIN)/python -m bench
