@@ -61,7 +61,7 @@ def test_the_pages_of_an_agency_are_accessible_and_fit_the_screen(page, address,
             page.goto(f"{address}/app/{path}")
             violations = Axe().run(page).response["violations"]
 
-            assert [found["id"] for found in violations] == []
+            assert [violation["id"] for violation in violations] == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             shot(page, f"{path}-{MANY}-{scheme}-{width}")
     page.set_viewport_size({"width": 1280, "height": 860})

@@ -24,13 +24,13 @@ def test_a_webhook_is_made_listed_tested_and_removed(adpulse):
 def test_the_url_of_a_channel_is_not_shown_again(adpulse, monkeypatch, form):
     monkeypatch.setenv("ADPULSE_WEBHOOK_URL", URL)
 
-    code, out, told = adpulse("webhooks", "add", "channel", f"--{form}", "-e", "all")
+    code, out, err = adpulse("webhooks", "add", "channel", f"--{form}", "-e", "all")
     listed = adpulse("webhooks", "list")[1]
 
     assert (code, out) == (0, "")
     assert listed.split()[3:6] == ["channel", form, "enabled"]
     assert "https://1.1.1.1  sync.completed, " in listed
-    assert "very-secret-part" not in out + told + listed
+    assert "very-secret-part" not in out + err + listed
 
 
 @pytest.mark.parametrize(

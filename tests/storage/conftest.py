@@ -241,8 +241,8 @@ def fill_three(workspace, build):
     for number in (1, 2, 3):
         key = {"connection_id": f"c{number}"}
         for generation, spend in ((1, 10), (2, 20)):
-            rows = [key | {"date": build.today - timedelta(days=each), "spend": spend * 1_000_000} for each in range(3)]
-            totals = [key | {"date": build.today - timedelta(days=each), "spend": 2 * spend * 1_000_000} for each in range(3)]
+            rows = [key | {"date": build.today - timedelta(days=age), "spend": spend * 1_000_000} for age in range(3)]
+            totals = [key | {"date": build.today - timedelta(days=age), "spend": 2 * spend * 1_000_000} for age in range(3)]
             ad = key | {
                 "external_id": "a1",
                 "parent_id": "k1",

@@ -82,7 +82,7 @@ def test_pages_have_no_cost_of_a_conversion_where_more_was_spent_on_unknown_ones
     page = read_account_days(workspace.published, "c1", build.today, 7, Place())
 
     seen = [account.numbers, page.days[-1].numbers, *(part.numbers for part in page.parts)]
-    assert [(each.spend, each.conversions, each.cpa) for each in seen] == [(8 * UNIT, 3 * UNIT, None)] * 3
+    assert [(sums.spend, sums.conversions, sums.cpa) for sums in seen] == [(8 * UNIT, 3 * UNIT, None)] * 3
     assert workspace.rows("SELECT conversions, cpa FROM account_day") == [(3, None)]
 
 

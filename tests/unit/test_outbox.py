@@ -220,11 +220,11 @@ def test_secrets_are_told_once_and_stored_encrypted(plane):
         assert text not in stored
         assert text not in repr((made, slack, plane.webhooks.address(made.id), plane.webhooks.address(slack.id)))
     assert (slack.url, none) == (teams.url, nothing) == ("http://127.0.0.1", None)
-    assert [plane.webhooks.address(each.id).url for each in (slack, teams)] == [slack_url, teams_url]
+    assert [plane.webhooks.address(channel.id).url for channel in (slack, teams)] == [slack_url, teams_url]
     assert "very-secret-part" not in redact("127.0.0.1:1/other?sig=very-secret-part")
-    for each in (slack, teams):
+    for channel in (slack, teams):
         with pytest.raises(Usage, match="no secret but its URL"):
-            plane.webhooks.rotate(each.id)
+            plane.webhooks.rotate(channel.id)
 
 
 def test_after_a_rotation_messages_are_signed_with_both_secrets_for_a_day(plane):
