@@ -22,7 +22,7 @@ from storage.warehouse.sql import literal
 _VIEWS = """
 SELECT database_name, view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'
 UNION
--- What the views refer to by its id.
+-- A view since the tables are in the schema raw; copies that were published before have it as a table.
 SELECT database_name, table_name FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = 'connections'
 ORDER BY ALL
 """
