@@ -254,15 +254,15 @@ def test_yesterday_is_read_less_often_where_it_takes_calls_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("count", "facts", "hot"),
-    [(2, {"ads": 150}, 11), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, marks=pytest.mark.slow)],  # as two
+    ("count", "facts", "hot", "days"),
+    [(2, {"ads": 150}, 11, 2), pytest.param(3, {"ads": 2000, "frequency": Frequency.EVERY_5_MIN}, 25, 3, marks=pytest.mark.slow)],  # as two
 )
-def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot):
+def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(count, facts, hot, days):
     """As in two workspaces that have the same account. While days of the first sync are missing, today has half of the calls."""
     calls, simulations, reads, missing_until = [], [Simulation(connection(**facts)) for _ in range(count)], [[] for _ in range(count)], NOW
     for each in simulations:
         each.calls, each.sharing = calls, count
-    for hours in range(48):
+    for hours in range(24 * days):
         for minute, (each, read) in itertools.product(range(60), zip(simulations, reads, strict=True)):
             each.now = NOW + timedelta(hours=hours, minutes=minute)
             made = each.tick(each.now)
@@ -273,7 +273,7 @@ def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(coun
 
     for each, read in zip(simulations, reads, strict=True):
         assert each.oldest(2, 28) <= timedelta(hours=26)
-        assert each.oldest(29, 88) <= timedelta(hours=48)
+        assert each.oldest(29, 88) <= timedelta(days=days)
         gaps = {b: b - a for a, b in itertools.pairwise(read)}
         assert max(gap for end, gap in gaps.items() if end > missing_until) <= timedelta(minutes=hot)
         assert max(gaps.values()) <= timedelta(minutes=2 * hot)
