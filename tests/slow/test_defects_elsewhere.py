@@ -7,8 +7,8 @@ OTHERS = sorted({defect["file"].split("/")[0] for defect in DEFECTS} - {"adpulse
 
 
 @pytest.mark.parametrize("defect", defects_of(*OTHERS))
-def test_defect_is_caught(product, defect):
-    assert_caught(product, defect)
+def test_defect_is_caught(product, preloaded, defect):
+    assert_caught(product, preloaded, defect)
 
 
 def test_every_line_is_unique_and_every_test_is_there(pytestconfig):

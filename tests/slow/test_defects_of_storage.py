@@ -5,5 +5,5 @@ from slow.planted import assert_caught, defects_of
 
 
 @pytest.mark.parametrize("defect", defects_of("storage"))
-def test_defect_is_caught(product, defect):
-    assert_caught(product, defect)
+def test_defect_is_caught(product, preloaded, defect):
+    assert_caught(product, preloaded, defect)
