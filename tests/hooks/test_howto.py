@@ -87,7 +87,8 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
     app.remainder_notices.publish(connection, [])
     app.remainder_notices.publish(connection, days)
     alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
-    app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))
+    for rows in ([[1]], []):
+        app.alerts.answered(alert, Answer(columns=["one"], rows=rows, truncated=False))
 
     sent = {message["type"]: message for message in (json.loads(each.payload) for each in app.outbox.history(hook.id))}
 
