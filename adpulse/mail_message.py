@@ -33,6 +33,7 @@ _SUBJECTS: Mapping[EventType, str] = {
     EventType.VERSION_ENDING: "{provider} {version} ends",
     EventType.TEST: "a test message",
 }
+_POLICY = SMTP.clone(cte_type="7bit")  # not every server takes 8 bits (RFC 6152), and smtplib does not ask
 _LONGEST_SUBJECT = 150
 _IN_SUBJECT = 2
 _OTHERS = "Alerts and notices"
@@ -52,6 +53,11 @@ class Entry:
     at: datetime
     place: str
     """Path of the page that shows more."""
+
+    @property
+    def key(self) -> tuple[str, datetime | None]:
+        """The same for what several workspaces are notified of alike, such as a version that ends."""
+        return self.sentence, None if self.account == _OTHERS else self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +89,8 @@ def entry(message: str) -> Entry:
 
 def compose(messages: Sequence[str], envelope: Envelope) -> EmailMessage:
     """The e-mail of these messages, which are in the order in which they happened."""
-    entries = list({(one.account, one.sentence): one for one in map(entry, messages)}.values())
-    mail = EmailMessage(policy=SMTP)
+    entries = list({one.key: one for one in map(entry, messages)}.values())
+    mail = EmailMessage(policy=_POLICY)
     name, address = envelope.sender
     mail["From"] = Address(name, addr_spec=address)
     mail["To"] = Address(addr_spec=envelope.address)

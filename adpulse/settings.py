@@ -79,8 +79,8 @@ class Settings(BaseSettings):
     )
     smtp_host: str | None = Field(None, description="Mail server that sends e-mails of webhooks; without it none are sent.")
     smtp_port: int | None = Field(None, ge=1, le=65535, description="Its port; default: 587, with `tls` 465, with `none` 25.")
-    smtp_user: str | None = Field(None, description="User of the login there; default: no login.")
-    smtp_password: SecretStr | None = Field(None, description="Password of that user.")
+    smtp_password: SecretStr | None = Field(None, description="Password of the login there.")
+    smtp_user: str | None = Field(None, description="User of that login; default: no login.")
     smtp_from: str | None = Field(None, description="Sender of these e-mails, an address or `adpulse <adpulse@example.com>`.")
     smtp_unencrypted: bool = Field(
         default=False,
@@ -136,6 +136,13 @@ class Settings(BaseSettings):
         if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
             raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
         return value.rstrip("/")
+
+    @field_validator("smtp_user")
+    @classmethod
+    def _with_a_password(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("smtp_password"):
+            raise ValueError("needs ADPULSE_SMTP_PASSWORD, too")
+        return value or None
 
     @field_validator("smtp_from")
     @classmethod

@@ -18,6 +18,7 @@ class Mailbox:
     def __init__(self):
         self.port = 0
         self.got = []
+        self.tried = []
         self.to = []
         self.encrypted = []
         self.refused = {}
@@ -32,8 +33,11 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802, ARG002 - aiosmtpd's signature
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        self.tried.append(message["Message-ID"])
         if self.answer.startswith("250"):
-            self.got.append(message_from_bytes(envelope.content, policy=policy.default))
+            assert envelope.content.isascii()
+            self.got.append(message)
             self.to.append(envelope.rcpt_tos)
             self.encrypted.append(session.ssl is not None)
         self._arrived.release()

@@ -76,7 +76,7 @@ def test_problems_of_one_minute_are_one_message_whichever_webhooks_they_are_of(h
 def test_an_account_whose_name_holds_headers_and_markup_is_text(hooks, installation, mailbox, person):
     connection = installation.connect("Corner Store 1")
     with installation.engine.begin() as session:
-        name = "Evil\r\nBcc: spy@example.net\u2028\x85\x00<script>alert(1)</script>"
+        name = "B\xfcro\r\nBcc: spy@example.net\u2028\x85\x00<script>alert(1)</script>"
         session.exec_driver_sql("UPDATE connection SET name = ?", (name,))
     installation.app.connections.set_status(connection.id, ConnectionStatus.NEEDS_REAUTH, "Reconnect.")
     installation.wall.advance(timedelta(minutes=1))
@@ -87,7 +87,7 @@ def test_an_account_whose_name_holds_headers_and_markup_is_text(hooks, installat
     (message,) = mailbox.got
     assert message["Bcc"] is None
     assert mailbox.to == [[ADDRESS]]
-    assert message["Subject"].startswith("[adpulse] Evil Bcc: spy@example.net <script>alert(1)</script>: not synced")
+    assert message["Subject"].startswith("[adpulse] B\xfcro Bcc: spy@example.net <script>alert(1)</script>: not synced")
     assert "<script>" not in message.get_body(("html",)).get_content()
     assert "<script>alert(1)</script>" in mailbox.text()
 
@@ -122,6 +122,7 @@ def test_a_server_in_trouble_gets_the_same_message_again_and_one_that_is_down_is
     assert (waiting.state, waiting.last_status) == (DeliveryState.PENDING, 451)
     assert timedelta(0) < waiting.next_attempt_at - waiting.created_at < timedelta(minutes=2)
     assert mailbox.subjects == ["[adpulse] a test message"]
+    assert mailbox.tried == [mailbox.got[0]["Message-ID"]] * 2
     assert installation.app.webhooks.get(person.id).failing_since is None
 
 

@@ -153,6 +153,7 @@ def test_a_mail_server_has_the_port_of_its_encryption(monkeypatch, variables, po
         ("ADPULSE_SMTP_TLS", "maybe", "starttls"),
         ("ADPULSE_SMTP_FROM", "adpulse", "must be an address"),
         ("ADPULSE_SMTP_FROM", "adpulse@example.com\r\nBcc: spy@example.com", "must be an address"),
+        ("ADPULSE_SMTP_USER", "adpulse", "needs ADPULSE_SMTP_PASSWORD"),
         ("ADPULSE_SMTP_PORT", "0", "greater than or equal to 1"),
     ],
 )
