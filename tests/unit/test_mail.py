@@ -50,6 +50,18 @@ def sync(plane, connection):
     return run
 
 
+@pytest.fixture
+def envelope():
+    return Envelope(
+        sender=("adpulse", "adpulse@example.org"),
+        address="person@example.com",
+        key="k",
+        sent_at=datetime(2026, 3, 21, 8, tzinfo=UTC),
+        is_digest=True,
+        public_url=None,
+    )
+
+
 def sent(plane, hook):
     """The types of a webhook's messages, oldest first."""
     return [one.event for one in reversed(plane.outbox.history(hook.id))]
@@ -123,6 +135,7 @@ def test_a_connection_and_a_webhook_are_deleted_with_their_problems(plane, add, 
 
 def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
     person = add()
+    plane.wall.advance(next_minute(plane.wall.now()) - plane.wall.now())  # to the beginning of a minute
     for number in range(12):
         plane.connections.set_status(plane.connect(str(number)).id, ConnectionStatus.BLOCKED, "Log in.")
     before = plane.mail_outbox.due()
@@ -182,7 +195,7 @@ def test_what_is_no_single_address_is_refused(address):
         url_of(address)
 
 
-def test_of_many_messages_about_an_account_the_newest_are_listed_and_the_rest_is_counted():
+def test_of_many_messages_about_an_account_the_newest_are_listed_and_the_rest_is_counted(envelope):
     data = {"workspace_id": "w", "connection_id": "c", "connection": "Harbor", "provider": "meta", "external_id": "1"}
     restated = {"since": "2026-03-01", "until": "2026-03-02"}
     messages = [
@@ -190,20 +203,25 @@ def test_of_many_messages_about_an_account_the_newest_are_listed_and_the_rest_is
         for rows in range(SHOWN + 5)
     ]
 
-    mail = compose(
-        messages,
-        Envelope(
-            sender=("adpulse", "adpulse@example.org"),
-            address="person@example.com",
-            key="k",
-            sent_at=datetime(2026, 3, 21, 8, tzinfo=UTC),
-            is_digest=True,
-            public_url=None,
-        ),
-    )
+    mail = compose(messages, envelope)
 
     text = mail.get_body(("plain",)).get_content()
     assert mail["Subject"] == f"[adpulse] Daily digest: Harbor: restated numbers and {SHOWN + 3} more"
     assert (text.count("stored rows"), "Harbor: 4 stored" in text, "Harbor: 5 stored" in text) == (SHOWN, False, True)
     assert "and 5 more before them" in text
     assert "http" not in text
+
+
+def test_what_happens_twice_to_an_account_is_two_lines(envelope):
+    data = {"workspace_id": "w", "connection_id": "c", "connection": "Harbor", "provider": "meta", "external_id": "1"}
+    failed = {"job_id": "j", "error": "Meta did not answer.", "error_code": "2", "attempts": 18}
+    messages = [
+        json.dumps({"type": "sync.failed", "timestamp": f"2026-03-20T{hour}:00:00+00:00", "data": {**data, **failed}}) for hour in (15, 18)
+    ]
+
+    text = compose(messages, envelope).get_body(("plain",)).get_content()
+
+    assert [line[:24] for line in text.splitlines() if "the sync failed" in line] == [
+        "- 2026-03-20 15:00 UTC  ",
+        "- 2026-03-20 18:00 UTC  ",
+    ]
