@@ -37,6 +37,9 @@ _POLICY = SMTP.clone(cte_type="7bit")  # not every server takes 8 bits (RFC 6152
 _LONGEST_SUBJECT = 150
 _IN_SUBJECT = 2
 _OTHERS = "Alerts and notices"
+_ALIKE = (EventType.VERSION_ENDING, EventType.TEST)
+"""Types of which several workspaces are notified alike."""
+
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")
 """Categories of characters that end a line, or that cannot be sent."""
 
@@ -56,8 +59,8 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, datetime | None]:
-        """The same for what several workspaces are notified of alike, such as a version that ends."""
-        return self.sentence, None if self.account == _OTHERS else self.at
+        """The same for what is one line."""
+        return self.sentence, None if self.type in _ALIKE else self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ class MailServer:
             return _refused("the address", code, text)
         except smtplib.SMTPDataError as error:
             return _refused("the message", error.smtp_code, error.smtp_error)
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
             return self._failed(error)
         return Reply(250, None)
 
@@ -104,6 +104,8 @@ class MailServer:
             return Reply(error.smtp_code, f"{where} takes no mail from {self.sender[1]} ({error.smtp_code}). Check ADPULSE_SMTP_FROM.")
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return Reply(None, f"{where} offers no STARTTLS or no login that is known. Check ADPULSE_SMTP_TLS and ADPULSE_SMTP_PORT.")
+        if isinstance(error, UnicodeError):
+            return Reply(None, f"{where} cannot be used: its name, user and password must be ASCII. Check ADPULSE_SMTP_PASSWORD.")
         return Reply(None, f"{where} could not be reached or broke off ({type(error).__name__}).")
 
 

@@ -197,6 +197,21 @@ def test_the_password_is_in_no_log_error_or_repr(encrypted, hooks_of, caplog):
     assert redact(f"a server that says {known}") == "a server that says [redacted]"
 
 
+def test_a_password_that_cannot_be_sent_is_named_and_not_shown(encrypted, hooks_of, caplog):
+    installation, mailbox = encrypted
+    installation.app.mail_server = replace(installation.app.mail_server, password=SecretStr("p\xe4ssword-of-the-server"))
+    hooks = hooks_of(installation)
+    person, _ = hooks.add(ADDRESS, form=Format.EMAIL)
+    installation.app.webhooks.test(person.id)
+
+    with hooks.delivering():
+        hooks.until(lambda: hooks.only(person).attempts)
+
+    assert mailbox.got == []
+    assert "must be ASCII. Check ADPULSE_SMTP_PASSWORD." in hooks.only(person).last_error
+    assert "ssword-of-the-server" not in caplog.text
+
+
 def test_nothing_is_sent_in_plain_text_to_a_server_without_starttls(installation, hooks, mailbox, person):
     installation.app.mail_server = replace(installation.app.mail_server, tls="starttls")
     installation.app.webhooks.test(person.id)
