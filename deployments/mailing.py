@@ -78,7 +78,7 @@ class Mailing:
                 public_url=config.public_url,
             )
             return server.send(compose([delivery.payload for delivery in mail.deliveries], envelope), mail.address)
-        except Exception as error:  # an unexpected error counts as a failed try, so that it delays no other message
+        except Exception as error:  # an unexpected error counts as a failed try, so that it delays no other person
             log.exception("message %s could not be sent", mail.deliveries[0].id)
             return Reply(None, f"The message could not be sent ({type(error).__name__}).")
 
