@@ -15,6 +15,7 @@ from adpulse.clock import Clock, SandboxClock, SystemClock
 from adpulse.crypto import Cipher
 from adpulse.errors import Usage
 from adpulse.gaps import Gap, gaps_of_holes
+from adpulse.mail_server import MailServer
 from adpulse.model import Connection, Heat, Lane, Lease, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.cadence import Cadence, cadence
@@ -53,6 +54,7 @@ from storage.control.labels import Labels
 from storage.control.leader import Leadership
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
+from storage.control.mail_outbox import MailOutbox
 from storage.control.mappings import Mappings
 from storage.control.numbered_list import NumberedList
 from storage.control.outbox import Outbox
@@ -135,9 +137,9 @@ class App:
         self.backfills = Backfills(engine, self.clock)
         self.overview, self.numbered_list = Overview(engine, self.clock, wall=wall), NumberedList(engine)
         self.leadership = Leadership(engine, wall=wall)
-        self.targets = Targets(private=config.webhook_private_targets)
-        self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall)
-        self.outbox = Outbox(engine, wall=wall)
+        self.targets, self.mail_server = Targets(private=config.webhook_private_targets), MailServer.of(config)
+        self.webhooks = Webhooks(engine, self.cipher, self.targets, wall=wall, sends_mail=self.mail_server is not None)
+        self.outbox, self.mail_outbox = Outbox(engine, wall=wall), MailOutbox(engine, wall=wall)
         self.alerts, self.budgets = Alerts(engine, wall=wall), Budgets(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)

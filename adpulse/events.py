@@ -1,7 +1,7 @@
 """The events of a workspace that webhooks report, and the text of their messages. Pure. After the step telemetry.
 
-Receivers that verify signatures get the same body: ``type``, ``timestamp`` and ``data``. Channels of Slack and Microsoft Teams get a
-sentence.
+Receivers that verify signatures get the same body: ``type``, ``timestamp`` and ``data``. Channels of Slack and Microsoft Teams, and
+e-mails, get a sentence.
 """
 
 import json
@@ -25,6 +25,7 @@ class EventType(StrEnum):
     DATA_STALE = "data.stale"
     DATA_RESTATED = "data.restated"
     DATA_ALERT = "data.alert"
+    DATA_ALERT_ENDED = "data.alert_ended"
     DATA_REMAINDER = "data.remainder"
     VERSION_ENDING = "api_version.ending"
     TEST = "webhook.test"
@@ -49,6 +50,7 @@ SENTENCES: Mapping[EventType, str] = {
     EventType.DATA_STALE: "{connection} is stale: frequency {sync_frequency}, last completed sync {last_sync_completed_at}.",
     EventType.DATA_RESTATED: "{connection}: {rows} stored rows of {since} to {until} changed.",
     EventType.DATA_ALERT: "{alert}: {row_count} rows. {first}",
+    EventType.DATA_ALERT_ENDED: "{alert}: this has ended, no rows any more.",
     EventType.DATA_REMAINDER: "{connection}: spend of {day_count} days, {since} to {until}, does not add up to the platform's totals.",
     EventType.VERSION_ENDING: "{sentence}",
     EventType.TEST: "A test message of adpulse.",
@@ -138,7 +140,7 @@ def body(event: Event, at: datetime) -> str:
 
 def slack_body(message: str) -> str:
     """The body for a Slack incoming webhook, from the text of a message."""
-    return json.dumps({"text": _sentence(message, _escaped_for_slack)}, ensure_ascii=False)
+    return json.dumps({"text": sentence(message, _escaped_for_slack)}, ensure_ascii=False)
 
 
 def teams_body(message: str) -> str:
@@ -147,7 +149,7 @@ def teams_body(message: str) -> str:
     Workflows take Adaptive Cards alone (page "Create and send messages" of Microsoft Teams). Text of a TextRun is no Markdown (Adaptive
     Cards, "TextRun", since 1.2), so that no name is taken for a link.
     """
-    run = {"type": "TextRun", "text": _sentence(message, str)}
+    run = {"type": "TextRun", "text": sentence(message, str)}
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -158,7 +160,7 @@ def teams_body(message: str) -> str:
     return json.dumps({"type": "message", "attachments": [attachment]}, ensure_ascii=False)
 
 
-def _sentence(message: str, escape: Callable[[str], str]) -> str:
+def sentence(message: str, escape: Callable[[str], str] = str) -> str:
     """The sentence of a stored message, so that every attempt sends the same text."""
     payload = json.loads(message)
     kind, data = EventType(payload["type"]), payload["data"]

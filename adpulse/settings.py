@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationI
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adpulse.errors import Usage
+from adpulse.mail_address import sender
 from adpulse.platforms.base import Platform, PlatformSettings, S
 from adpulse.platforms.registry import PLATFORMS
 
@@ -76,6 +77,18 @@ class Settings(BaseSettings):
         default=False,
         description="Webhooks may go to private and loopback addresses, and by plain http: their makers reach your network then.",
     )
+    smtp_host: str | None = Field(None, description="Mail server that sends e-mails of webhooks; without it none are sent.")
+    smtp_port: int | None = Field(None, ge=1, le=65535, description="Its port; default: 587, with `tls` 465, with `none` 25.")
+    smtp_password: SecretStr | None = Field(None, description="Password of the login there.")
+    smtp_user: str | None = Field(None, description="User of that login; default: no login.")
+    smtp_from: str | None = Field(None, description="Sender of these e-mails, an address or `adpulse <adpulse@example.com>`.")
+    smtp_unencrypted: bool = Field(
+        default=False,
+        description="`none` may be used with a mail server beyond loopback: names of accounts and the login travel in plain text.",
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection is encrypted: `starttls`, `tls` from its beginning, or `none`, to loopback only."
+    )
     metrics_on_loopback: bool = Field(default=False, description="Requests from this machine itself read `/metrics` without a key.")
     backup_folder: Path | None = Field(
         None, description="Folder for daily backups, each in a folder of its own, for this home alone; without it none are taken."
@@ -123,6 +136,27 @@ class Settings(BaseSettings):
         if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
             raise ValueError("must be an address that begins with https:// (http:// only for localhost), without a query")
         return value.rstrip("/")
+
+    @field_validator("smtp_user")
+    @classmethod
+    def _with_a_password(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("smtp_password"):
+            raise ValueError("needs ADPULSE_SMTP_PASSWORD, too")
+        return value or None
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _one_sender(cls, value: str | None) -> str | None:
+        if value:
+            sender(value)
+        return value or None
+
+    @field_validator("smtp_tls")
+    @classmethod
+    def _encrypted(cls, value: str, info: ValidationInfo) -> str:
+        if value == "none" and info.data.get("smtp_host") not in LOOPBACK_HOSTS and not info.data.get("smtp_unencrypted"):
+            raise ValueError("none is for a mail server on loopback; ADPULSE_SMTP_UNENCRYPTED=true allows it elsewhere")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -1,5 +1,7 @@
 """Delivers the webhooks' messages: a loop inside the warm worker, beside the sweep. One of several workers leads it.
 
+E-mails are sent by :mod:`deployments.mailing` in the same loop.
+
 A message is noted as delivered after its receiver confirmed it. When the process dies in between, the next leader sends the message
 again with the same id: delivery is at least once, and a receiver that remembers ids processes each message once.
 """
@@ -27,10 +29,13 @@ from adpulse.errors import AdpulseError
 from adpulse.events import slack_body, teams_body
 from adpulse.redact import redact
 from adpulse.retry import DELIVERIES, LONGEST_BACKOFF, backoff
+from deployments.mailing import AT_ONCE as MAILS_AT_ONCE
+from deployments.mailing import Mailing
 from deployments.owner import leads, this_process
 from storage.control.database import INFRASTRUCTURE
+from storage.control.formats import Format
 from storage.control.outbox import Delivery
-from storage.control.webhooks import Address, Format
+from storage.control.webhooks import Address
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +75,12 @@ class Deliverer:
         self._leads = False
         self._renew_at = 0.0
         self._database = asyncio.Semaphore(_DATABASE_CALLS)
+        self._mailing = Mailing(app, self._call_database)
 
     async def until(self, stop: Event) -> None:
         """Deliver until ``stop`` is set; messages under way may then end."""
         # A slow name lookup occupies its thread; there are enough threads that it delays no other message.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(AT_ONCE + _DATABASE_CALLS, "deliver"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(AT_ONCE + MAILS_AT_ONCE + _DATABASE_CALLS, "deliver"))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         trusted = httpx.create_ssl_context()
         # No proxy from the environment: a proxy would resolve the name itself. Certificates from SSL_CERT_FILE are trusted.
@@ -83,7 +89,7 @@ class Deliverer:
             while not stop.is_set():
                 pause = await self._pass(client)
                 await asyncio.sleep(pause)
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, self._mailing.end(), return_exceptions=True)
         await asyncio.to_thread(self._app.leadership.resign, _JOB, self._owner)
 
     async def _pass(self, client: httpx.AsyncClient) -> float:
@@ -94,6 +100,7 @@ class Deliverer:
             while deliveries := await self._call_database(self._choose_due, list(self._under_way.values())):
                 for delivery in deliveries:
                     self._begin(client, delivery)
+            await self._mailing.begin_due()
         except Exception:  # any error: the next messages must still be delivered
             log.exception("the outbox could not be read; trying again")
             return _ERROR_PAUSE_SECONDS

@@ -24,6 +24,7 @@ from storage.control.keys import ApiKeys
 from storage.control.labels import Labels
 from storage.control.leases import Leases
 from storage.control.ledger import Ledger
+from storage.control.mail_outbox import MailOutbox
 from storage.control.outbox import Outbox
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
@@ -47,8 +48,8 @@ class ControlPlane:
         self.keys = ApiKeys(engine, wall=wall)
         cipher = Cipher([Fernet.generate_key().decode()])
         self.credentials = Credentials(engine, cipher, wall=wall)
-        self.webhooks = Webhooks(engine, cipher, Targets(private=True), wall=wall)
-        self.outbox = Outbox(engine, wall=wall)
+        self.webhooks = Webhooks(engine, cipher, Targets(private=True), wall=wall, sends_mail=True)
+        self.outbox, self.mail_outbox = Outbox(engine, wall=wall), MailOutbox(engine, wall=wall)
         self.alerts = Alerts(engine, wall=wall)
         self.budgets = Budgets(engine)
         self.staleness = Staleness(engine, clock, wall=wall)

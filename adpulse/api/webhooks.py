@@ -12,8 +12,9 @@ from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.fields import ID, At, Body, Count, Ref, WorkspaceId, WorkspaceRef
 from adpulse.api.problems import CLOSED, answers
 from adpulse.events import TROUBLE, EventType
+from storage.control.formats import Format
 from storage.control.outbox import Delivery, DeliveryState
-from storage.control.webhooks import Format, Webhook
+from storage.control.webhooks import Webhook
 
 router = routing.router(
     "webhooks",
@@ -47,11 +48,14 @@ class WebhookOut(BaseModel):
 class WebhookMade(WebhookOut):
     """The new webhook with its secret, which is shown only now."""
 
-    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack and Microsoft Teams.")
+    secret: str | None = Field(examples=["whsec_c2hvd24gdGhpcyBvbmNl"], description="Null for Slack, Microsoft Teams and e-mail.")
 
 
 class WebhookIn(Body):
-    """``format``: signed messages, or sentences for a Slack incoming webhook or a workflow of Microsoft Teams."""
+    """``format``: signed messages, sentences for a Slack incoming webhook or a workflow of Microsoft Teams, or e-mail.
+
+    The ``url`` of a webhook that sends e-mail is ``mailto:`` and an address, or the address alone.
+    """
 
     name: Name
     url: Url
@@ -83,7 +87,7 @@ class Queued(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """One message and its state. ``last_status`` is the HTTP status of the last try, null when there was no answer."""
+    """One message and its state. ``last_status`` is the status of the last try, of HTTP or SMTP, null when there was no answer."""
 
     id: Ref
     event: EventType

@@ -1,8 +1,8 @@
-"""``adpulse webhooks``: programs, and channels of Slack and Microsoft Teams, that are notified of events."""
+"""``adpulse webhooks``: programs, channels of Slack and Microsoft Teams, and e-mail addresses, that are notified of events."""
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import SecretStr
@@ -10,7 +10,12 @@ from pydantic import SecretStr
 from adpulse.cli.tables import AsJson, Item, print_json, print_list
 from adpulse.errors import Usage
 
-webhooks = typer.Typer(help="Webhooks: programs and channels of Slack or Microsoft Teams that are notified.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from storage.control.formats import Format
+
+webhooks = typer.Typer(
+    help="Webhooks: programs, channels of Slack or Microsoft Teams, and people by e-mail, that are notified.", no_args_is_help=True
+)
 Reference = Annotated[str, typer.Argument(help="Id or name of the webhook.")]
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Id or name; not needed where there is only one.")]
 OnlyWorkspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")]
@@ -22,13 +27,15 @@ def register(cli: typer.Typer) -> None:
 
 
 @webhooks.command("add")
-def add(
+def add(  # noqa: PLR0913 - one for each option
     name: Annotated[str, typer.Argument(help="Name of the webhook, such as its receiver.")],
     *,
     workspace: OfWorkspace = None,
     event: Annotated[list[str] | None, typer.Option("--event", "-e", help="Event that is sent to it; repeatable, or 'all'.")] = None,
     slack: Annotated[bool, typer.Option("--slack", help="The URL is a Slack incoming webhook's.")] = False,
     teams: Annotated[bool, typer.Option("--teams", help="The URL is that of a workflow of Microsoft Teams.")] = False,
+    email: Annotated[str | None, typer.Option("--email", help="E-mail address that is notified; no URL is read then.")] = None,
+    daily: Annotated[bool, typer.Option("--daily", help="The address gets a digest at 08:00 instead.")] = False,
 ) -> None:
     """Create a webhook. Its secret is shown only once.
 
@@ -36,7 +43,6 @@ def add(
     """
     from adpulse.bootstrap import app
     from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
-    from storage.control.webhooks import Format
 
     context = app()
     owner = context.workspaces.get_or_only(workspace)
@@ -44,14 +50,26 @@ def add(
     if unknown:
         raise Usage(f"There is no event {', '.join(unknown)}. There are: {', '.join(SUBSCRIBABLE)}, or all.")
     events = SUBSCRIBABLE if "all" in (event or ()) else [EventType(event_name) for event_name in event] if event else TROUBLE
-    if slack and teams:
-        raise Usage("A webhook is Slack's or that of Microsoft Teams, not both.")
-    form = Format.SLACK if slack else Format.TEAMS if teams else Format.STANDARD
-    webhook, secret = context.webhooks.create(owner.id, name, _read_url(), form, events)
+    form = _form(slack=slack, teams=teams, email=bool(email), daily=daily)
+    webhook, secret = context.webhooks.create(owner.id, name, SecretStr(email) if email else _read_url(), form, events)
     typer.echo(f"Webhook {webhook.name} ({webhook.id}) for {owner.name} receives: {', '.join(webhook.events)}.", err=True)
     if secret:
         typer.echo("Its receiver verifies messages with this secret. It is shown only now:", err=True)
         typer.echo(secret.get_secret_value())
+
+
+def _form(*, slack: bool, teams: bool, email: bool, daily: bool) -> "Format":
+    from storage.control.formats import Format
+
+    if slack and teams:
+        raise Usage("A webhook is Slack's or that of Microsoft Teams, not both.")
+    if email and (slack or teams):
+        raise Usage("A webhook sends e-mail, or to a channel of Slack or Microsoft Teams, not both.")
+    if daily and not email:
+        raise Usage("--daily is for an address: --email ADDRESS --daily.")
+    if email:
+        return Format.EMAIL_DAILY if daily else Format.EMAIL
+    return Format.SLACK if slack else Format.TEAMS if teams else Format.STANDARD
 
 
 def _read_url() -> SecretStr:

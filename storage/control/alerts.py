@@ -1,4 +1,4 @@
-"""Data alerts: named queries over a workspace's published copy that notify the webhooks when they begin to return rows.
+"""Data alerts: named queries over a workspace's published copy that notify the webhooks when they begin to return rows, or end to.
 
 The state of an alert is stored, so it notifies once, whichever worker runs it. It notifies again only after it has returned no rows.
 """
@@ -170,20 +170,25 @@ class Alerts:
             return [_view(row) for row in session.execute(claim.execution_options(synchronize_session=False))]
 
     def answered(self, alert: Alert, answer: Answer) -> bool:
-        """Record an alert's result, and whether it began to fire; if so, the webhooks' messages are stored in the same transaction."""
+        """Record an alert's result; returns whether it began to fire.
+
+        When it begins or ends, the webhooks' messages are stored in the same transaction.
+        """
         # An alert that was changed while its query ran keeps the state it got then: this result is of the old query.
         same = (AlertRow.id == alert.id) & (AlertRow.query == alert.query) & AlertRow.enabled.is_(True)
         now = self._wall.now()
         with self._engine.begin() as session:
-            if not answer.rows:
-                session.execute(update(AlertRow).where(same).values(firing_since=None, last_error=None))
-                return False
             session.execute(update(AlertRow).where(same).values(last_error=None))
-            # Only the statement that begins the firing publishes, so two workers with the same result send one event.
+            # Only the statement that begins or ends the firing publishes, so two workers with the same result send one event.
+            if not answer.rows:
+                firing = update(AlertRow).where(same, AlertRow.firing_since.is_not(None))
+                if session.execute(firing.values(firing_since=None)).rowcount:
+                    publish(session, _event(EventType.DATA_ALERT_ENDED, alert, {}), now=now)
+                return False
             quiet = update(AlertRow).where(same, AlertRow.firing_since.is_(None))
             if not session.execute(quiet.values(firing_since=now)).rowcount:
                 return False
-            publish(session, _event(alert, answer), now=now)
+            publish(session, _event(EventType.DATA_ALERT, alert, _result(answer)), now=now)
             return True
 
     def failed(self, alert: Alert, error: str) -> None:
@@ -194,9 +199,12 @@ class Alerts:
             session.execute(update(AlertRow).where(same).values(last_error=redact(error)))
 
 
-def _event(alert: Alert, answer: Answer) -> Event:
-    result = {"row_count": len(answer.rows), "truncated": answer.truncated, "rows": answer.records(_EVENT_ROWS)}
-    return Event(type=EventType.DATA_ALERT, workspace_id=alert.workspace_id, data={"alert_id": alert.id, "alert": alert.name, **result})
+def _result(answer: Answer) -> dict[str, Any]:
+    return {"row_count": len(answer.rows), "truncated": answer.truncated, "rows": answer.records(_EVENT_ROWS)}
+
+
+def _event(kind: EventType, alert: Alert, result: dict[str, Any]) -> Event:
+    return Event(type=kind, workspace_id=alert.workspace_id, data={"alert_id": alert.id, "alert": alert.name, **result})
 
 
 def _view(row: Row[*tuple[Any, ...]]) -> Alert:

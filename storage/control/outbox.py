@@ -19,7 +19,10 @@ from adpulse import events
 from adpulse.clock import Clock
 from adpulse.events import Event, EventType
 from adpulse.model import Connection, Restated, RunState
+from storage.control import mail_problems, mail_recipients
 from storage.control.database import Engine, Session, reading
+from storage.control.formats import MAIL, Format
+from storage.control.mail_recipients import Message, Subscription
 from storage.control.tables import Base
 
 SHOWN = 50
@@ -102,29 +105,42 @@ def publish(session: Session, *new: Event, now: datetime) -> None:
     """Store these events for all webhooks that subscribe to them, in the caller's transaction."""
     if not new:
         return
-    columns = (WebhookRow.id, WebhookRow.workspace_id, WebhookRow.events)
+    columns = (WebhookRow.id, WebhookRow.workspace_id, WebhookRow.url, WebhookRow.format, WebhookRow.events)
     wanted = WebhookRow.workspace_id.in_({event.workspace_id for event in new}) & WebhookRow.enabled.is_(True)
     # Deleting a webhook waits for this transaction, which must not fail because a message refers to a missing webhook.
-    webhooks = session.execute(select(*columns).where(wanted).with_for_update(read=True, key_share=True)).all()
-    pairs = [(webhook, event) for webhook in webhooks for event in new if webhook.workspace_id == event.workspace_id]
-    store(session, [(webhook.id, event) for webhook, event in pairs if event.type in json.loads(webhook.events)], now)
+    rows = session.execute(select(*columns).where(wanted).with_for_update(read=True, key_share=True)).all()
+    subscriptions = [_subscription(row) for row in rows]
+    at_once = [one for one in subscriptions if not one.format.is_mail]
+    pairs = [(one, event) for one in at_once for event in new if one.workspace_id == event.workspace_id and event.type in one.events]
+    by_mail = mail_recipients.messages(session, [one for one in subscriptions if one.format.is_mail], new, now)
+    store(session, [*(Message(webhook_id=one.webhook_id, event=event, due=now) for one, event in pairs), *by_mail], now)
 
 
-def store(session: Session, messages: Sequence[tuple[str, Event]], now: datetime) -> list[str]:
-    """Put messages into the outbox, pairs of a webhook's id and an event; returns the messages' ids."""
+def _subscription(row: Row[*tuple[Any, ...]]) -> Subscription:
+    return Subscription(
+        webhook_id=row.id,
+        workspace_id=row.workspace_id,
+        url=row.url,
+        format=Format(row.format),
+        events=frozenset(map(EventType, json.loads(row.events))),
+    )
+
+
+def store(session: Session, messages: Sequence[Message], now: datetime) -> list[str]:
+    """Put messages into the outbox; returns their ids."""
     rows = [
         {
             "id": f"msg_{uuid4().hex}",
-            "webhook_id": webhook_id,
-            "event": event.type.value,
+            "webhook_id": message.webhook_id,
+            "event": message.event.type.value,
             # Rendered now, so that every attempt sends the same text, whatever is renamed meanwhile.
-            "payload": events.body(event, now),
+            "payload": events.body(message.event, now),
             "state": DeliveryState.PENDING.value,
             "attempts": 0,
-            "next_attempt_at": now,
+            "next_attempt_at": message.due,
             "created_at": now,
         }
-        for webhook_id, event in messages
+        for message in messages
     ]
     if rows:
         session.execute(insert(DeliveryRow), rows)
@@ -162,14 +178,15 @@ class Outbox:
         self._wall = wall
 
     def due(self, limit: int, *, busy: Collection[str] = (), excluded: Collection[str] = ()) -> list[Delivery]:
-        """At most ``limit`` messages to deliver now, the longest waiting first.
+        """At most ``limit`` messages to deliver now, the longest waiting first; e-mails are of :class:`MailOutbox`.
 
         ``busy``: ids of webhooks that get no more messages at present. ``excluded``: ids of messages that are being delivered.
         """
-        wanted = (_is_pending() & (DeliveryRow.next_attempt_at <= self._wall.now())) & DeliveryRow.webhook_id.not_in(busy)
-        query = select(DeliveryRow.__table__).where(wanted, DeliveryRow.id.not_in(excluded))
+        wanted = is_due(self._wall.now()) & DeliveryRow.webhook_id.not_in(busy)
+        not_mail = DeliveryRow.webhook_id.not_in(select(WebhookRow.id).where(WebhookRow.format.in_(MAIL)))
+        query = select(DeliveryRow.__table__).where(wanted, not_mail, DeliveryRow.id.not_in(excluded))
         with reading(self._engine).connect() as session:
-            return [_view(row) for row in session.execute(query.order_by(DeliveryRow.next_attempt_at).limit(limit))]
+            return [delivery_of(row) for row in session.execute(query.order_by(DeliveryRow.next_attempt_at).limit(limit))]
 
     def delivered(self, delivery: Delivery, status: int) -> None:
         """Record that the receiver accepted a message."""
@@ -183,14 +200,14 @@ class Outbox:
         """Record a failed attempt; the next one is at ``until``."""
         with self._engine.begin() as session:
             self._note(session, delivery, next_attempt_at=until, last_status=status, last_error=error)
-            self._failing(session, delivery.webhook_id)
+            note_failure(session, delivery.webhook_id, self._wall.now())
 
     def failed(self, delivery: Delivery, status: int | None, error: str) -> None:
         """Record a failed attempt and give the message up."""
         with self._engine.begin() as session:
             values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, delivery, **values, last_status=status, last_error=error)
-            self._failing(session, delivery.webhook_id)
+            note_failure(session, delivery.webhook_id, self._wall.now())
 
     def receiver_gone(self, delivery: Delivery, status: int, reason: str) -> None:
         """Record that the receiver wants no more messages, and disable its webhook."""
@@ -204,21 +221,12 @@ class Outbox:
         row = (DeliveryRow.id == delivery.id) & (DeliveryRow.state == DeliveryState.PENDING.value)
         session.execute(update(DeliveryRow).where(row).values(attempts=DeliveryRow.attempts + 1, **values))
 
-    def _failing(self, session: Session, webhook_id: str) -> None:
-        of_webhook, now = WebhookRow.id == webhook_id, self._wall.now()
-        # The time of the first failure stays until a delivery succeeds.
-        failing = update(WebhookRow).where(of_webhook).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
-        since = session.scalar(failing.returning(WebhookRow.failing_since))
-        if since is not None and now - since > FAILING_FOR:
-            reason = f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
-            disable(session, webhook_id, reason, now)
-
     def history(self, webhook_id: str, limit: int = SHOWN) -> list[Delivery]:
         """A webhook's deliveries, newest first."""
         query = select(DeliveryRow.__table__).where(DeliveryRow.webhook_id == webhook_id)
         with reading(self._engine).connect() as session:
             rows = session.execute(query.order_by(DeliveryRow.created_at.desc(), DeliveryRow.id).limit(limit))
-            return [_view(row) for row in rows]
+            return [delivery_of(row) for row in rows]
 
     def prune(self, older_than: timedelta) -> int:
         """Delete deliveries that ended longer ago than this; returns how many. Small portions keep the database free for others."""
@@ -233,12 +241,29 @@ class Outbox:
             return session.scalars(select(DeliveryRow.id).where(condition).limit(_PORTION)).all()
 
 
+def note_failure(session: Session, webhook_id: str, now: datetime) -> None:
+    """Note that an attempt to deliver a webhook's message failed; a webhook of which all failed for days is disabled."""
+    of_webhook = WebhookRow.id == webhook_id
+    # The time of the first failure stays until a delivery succeeds.
+    failing = update(WebhookRow).where(of_webhook).values(failing_since=func.coalesce(WebhookRow.failing_since, now))
+    since = session.scalar(failing.returning(WebhookRow.failing_since))
+    if since is not None and now - since > FAILING_FOR:
+        reason = f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. Mend the receiver, then enable it again."
+        disable(session, webhook_id, reason, now)
+
+
 def disable(session: Session, webhook_id: str, reason: str, now: datetime) -> None:
     """Disable a webhook until it is enabled again; its waiting messages are given up."""
+    mail_problems.forget(session, webhook_id)
     session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(enabled=False, disabled_reason=reason))
     waiting = (DeliveryRow.webhook_id == webhook_id) & _is_pending()
     ended = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": now, "last_error": reason}
     session.execute(update(DeliveryRow).where(waiting).values(**ended))
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """The condition of messages that wait for an attempt now."""
+    return _is_pending() & (DeliveryRow.next_attempt_at <= now)
 
 
 def _is_pending() -> ColumnElement[bool]:
@@ -246,7 +271,8 @@ def _is_pending() -> ColumnElement[bool]:
     return DeliveryRow.state == bindparam("pending", DeliveryState.PENDING.value, literal_execute=True)
 
 
-def _view(row: Row[*tuple[Any, ...]]) -> Delivery:
+def delivery_of(row: Row[*tuple[Any, ...]]) -> Delivery:
+    """The message of a row."""
     enums: dict[str, Any] = {"event": EventType(row.event), "state": DeliveryState(row.state)}
     same = {name: getattr(row, name) for name in Delivery.__dataclass_fields__ if name not in enums}
     return Delivery(**enums, **same)

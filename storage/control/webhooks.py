@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,14 +13,17 @@ from uuid import uuid4
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, delete, insert, select, true, update
 
+from adpulse import mail_address, mail_server
 from adpulse.clock import Clock
 from adpulse.crypto import Cipher
 from adpulse.errors import Conflict, NotFound, Usage
 from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType
 from adpulse.redact import protect
 from adpulse.targets import Targets
-from storage.control import outbox
+from storage.control import mail_problems, outbox
 from storage.control.database import Engine, reading
+from storage.control.formats import Format
+from storage.control.mail_recipients import Message
 from storage.control.outbox import DeliveryRow, WebhookRow
 
 OVERLAP = timedelta(days=1)
@@ -29,24 +31,6 @@ OVERLAP = timedelta(days=1)
 
 _MARK = "whsec_"
 _COLUMNS = tuple(column for column in WebhookRow.__table__.columns if column.name != "ciphertext")
-
-
-class Format(StrEnum):
-    """What a webhook sends: messages signed according to Standard Webhooks, or sentences for a channel of Slack or Microsoft Teams."""
-
-    STANDARD = "standard"
-    SLACK = "slack"
-    TEAMS = "teams"
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return {Format.STANDARD: "Signed messages (Standard Webhooks)", Format.SLACK: "Slack", Format.TEAMS: "Microsoft Teams"}[self]
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether messages are signed with a secret; the address of a channel is the secret itself."""
-        return self is Format.STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +59,14 @@ class Address:
 
 
 class Webhooks:
-    """The webhooks of this installation."""
+    """The webhooks of this installation; ``sends_mail``: it has a mail server."""
 
-    def __init__(self, engine: Engine, cipher: Cipher, targets: Targets, *, wall: Clock) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, targets: Targets, *, wall: Clock, sends_mail: bool = False) -> None:
         self._engine = engine
         self._cipher = cipher
         self._targets = targets
         self._wall = wall
+        self._sends_mail = sends_mail
 
     def create(
         self, workspace_id: str, name: str, url: SecretStr, form: Format = Format.STANDARD, events: Sequence[EventType] = TROUBLE
@@ -91,7 +76,7 @@ class Webhooks:
         Raises:
             Usage: the address is not allowed, or an event cannot be subscribed to.
         """
-        self._targets.check(url.get_secret_value())
+        url = self._checked(url, form)
         webhook_id, secret = str(uuid4()), _new_secret() if form.is_signed else None
         values = {
             "id": webhook_id,
@@ -100,7 +85,7 @@ class Webhooks:
             "url": _shown(url, form),
             "format": form.value,
             "events": _events_column(events),
-            "ciphertext": self._cipher.seal(webhook_id, secret or url),
+            "ciphertext": b"" if form.is_mail else self._cipher.seal(webhook_id, secret or url),
             "enabled": True,
             "created_at": self._wall.now(),
         }
@@ -127,20 +112,35 @@ class Webhooks:
         if name is not None:
             values["name"] = name
         if url is not None:
-            self._targets.check(url.get_secret_value())
+            url = self._checked(url, webhook.format)
             values["url"] = _shown(url, webhook.format)
-            if not webhook.format.is_signed:
+            if not (webhook.format.is_signed or webhook.format.is_mail):
                 values["ciphertext"] = self._cipher.seal(webhook_id, url)
         if events is not None:
             values["events"] = _events_column(events)
         if enabled:
             values |= {"enabled": True, "disabled_reason": None, "failing_since": None}
         with self._engine.begin() as session:
+            if url is not None:
+                mail_problems.forget(session, webhook_id)
             if values:
                 session.execute(update(WebhookRow).where(WebhookRow.id == webhook_id).values(**values))
             if enabled is False and webhook.enabled:
                 outbox.disable(session, webhook_id, "Disabled by hand.", self._wall.now())
         return self.get(webhook_id)
+
+    def _checked(self, url: SecretStr, form: Format) -> SecretStr:
+        """The URL as it is stored.
+
+        Raises:
+            Usage: messages may not go there, or no e-mail can be sent.
+        """
+        if not form.is_mail:
+            self._targets.check(url.get_secret_value())
+            return url
+        if not self._sends_mail:
+            raise Usage(mail_server.NOT_SET)
+        return SecretStr(mail_address.url_of(url.get_secret_value()))
 
     def rotate(self, webhook_id: str) -> SecretStr:
         """Create a new secret, which is returned only once; for a day messages are also signed with the previous one.
@@ -149,6 +149,8 @@ class Webhooks:
             NotFound, Usage: there is no such webhook, or it is a channel's, whose only secret is its URL.
         """
         form = self.get(webhook_id).format
+        if form.is_mail:
+            raise Usage("A webhook that sends e-mail has no secret.")
         if not form.is_signed:
             message = f"A webhook of {form.label} has no secret but its URL. Create another one there, then change the webhook to that URL."
             raise Usage(message)
@@ -215,6 +217,7 @@ class Webhooks:
         with self._engine.begin() as session:
             # Locked first, so that no message is stored for it between the two deletions.
             session.execute(select(WebhookRow.id).where(WebhookRow.id == webhook_id).with_for_update())
+            mail_problems.forget(session, webhook_id)
             session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
             session.execute(delete(WebhookRow).where(WebhookRow.id == webhook_id))
 
@@ -229,8 +232,9 @@ class Webhooks:
             raise Usage(f"{webhook.name} is disabled. {webhook.disabled_reason or ''} Enable it first.")
         # Stored directly, because publish() sends only what a webhook subscribes to.
         event = Event(type=EventType.TEST, workspace_id=webhook.workspace_id, data={"webhook_id": webhook.id, "webhook": webhook.name})
+        now = self._wall.now()
         with self._engine.begin() as session:
-            return outbox.store(session, [(webhook_id, event)], self._wall.now())[0]
+            return outbox.store(session, [Message(webhook_id=webhook_id, event=event, due=now)], now)[0]
 
 
 def _new_secret() -> SecretStr:
@@ -239,7 +243,7 @@ def _new_secret() -> SecretStr:
 
 
 def _shown(url: SecretStr, form: Format) -> str:
-    if form.is_signed:
+    if form.is_signed or form.is_mail:
         return url.get_secret_value()
     # The path and the query are the secret; the host is enough to recognise the webhook.
     parts = urlsplit(_protected(url).get_secret_value())

@@ -3,6 +3,7 @@
 import pytest
 
 from adpulse.events import TROUBLE
+from adpulse.mail_server import MailServer
 
 HOOK = {"name": "dashboard", "url": "https://1.1.1.1/hooks"}
 
@@ -96,3 +97,52 @@ def test_a_webhook_is_disabled_enabled_and_removed(at, team):
     assert at("DELETE", f"/{team.webhook.id}").status_code == 204
     assert at("GET").json() == []
     assert at("DELETE", f"/{team.webhook.id}").status_code == 404
+
+
+PERSON = {"name": "person", "url": "Person@Example.com", "format": "email"}
+
+
+def test_without_a_mail_server_an_address_is_refused_with_what_to_set(at, browser, visit, team):
+    refused = at("POST", **PERSON)
+    page = visit(browser(team.editor), "GET", f"/alerts?workspace={team.workspace.id}")
+
+    assert refused.status_code == 400
+    assert "ADPULSE_SMTP_HOST and ADPULSE_SMTP_FROM" in refused.json()["detail"]
+    assert "ADPULSE_SMTP_HOST and ADPULSE_SMTP_FROM" in page.text
+
+
+@pytest.fixture
+def with_mail(team, installation):
+    """The installation has a mail server."""
+    app = installation.app
+    app.mail_server = MailServer.of(app.settings.model_copy(update={"smtp_host": "localhost", "smtp_from": "adpulse@example.org"}))
+    app.webhooks._sends_mail = True
+    return team
+
+
+@pytest.mark.parametrize("form", ["email", "email-daily"])
+def test_an_address_is_a_webhook_without_a_secret(at, with_mail, form):  # noqa: ARG001 - it has a mail server
+    made = at("POST", **PERSON | {"format": form})
+    refused = [
+        at("POST", **PERSON | {"url": "a@example.com,b@example.com"}),
+        at("POST", **PERSON | {"url": "https://1.1.1.1/"}),
+        at("PATCH", f"/{made.json()['id']}", url="a@example.com\r\nBcc: b@example.com"),
+        at("POST", f"/{made.json()['id']}/rotate-secret"),
+    ]
+
+    assert (made.status_code, made.json()["url"], made.json()["secret"]) == (201, "mailto:Person@example.com", None)
+    assert made.json()["events"] == [event.value for event in TROUBLE]
+    assert [answer.status_code for answer in refused] == [400] * 4
+    assert at("PATCH", f"/{made.json()['id']}", url="mailto:other@example.com").json()["url"] == "mailto:other@example.com"
+
+
+def test_an_address_is_added_on_the_page_and_sent_a_test(browser, visit, with_mail, installation):
+    own = browser(with_mail.editor)
+    page = visit(own, "GET", f"/alerts?workspace={with_mail.workspace.id}")
+    added = visit(own, "POST", f"/workspaces/{with_mail.workspace.id}/webhooks", data={**PERSON, "event": "sync.failed"})
+    (hook,) = [hook for hook in installation.app.webhooks.all(with_mail.workspace.id) if hook.name == "person"]
+
+    assert 'name="url" type="email"' in page.text
+    assert (added.status_code, hook.url, hook.format.value) == (200, "mailto:Person@example.com", "email")
+    assert "Send a test message" in added.text
+    assert "New secret" not in added.text

@@ -38,6 +38,9 @@ def test_the_url_of_a_channel_is_not_shown_again(adpulse, monkeypatch, form):
     [
         (("add", "x"), "", "No URL given"),
         (("add", "x", "--slack", "--teams"), URL, "Slack's or that of Microsoft Teams, not both"),
+        (("add", "x", "--slack", "--email", "a@example.com"), "", "sends e-mail, or to a channel"),
+        (("add", "x", "--daily"), URL, "--daily is for an address"),
+        (("add", "x", "--email", "a@example.com"), "", "ADPULSE_SMTP_HOST and ADPULSE_SMTP_FROM"),
         (("add", "x"), "https://10.0.0.1/", "private network"),
         (("add", "x", "-e", "nothing"), URL, "There is no event nothing. There are: sync.completed"),
         (("test", "nobody"), "", "There is no webhook 'nobody'"),
@@ -47,3 +50,16 @@ def test_what_cannot_be_is_told_with_what_to_do(adpulse, arguments, stdin, said)
     code, _, told = adpulse("webhooks", *arguments, stdin=stdin)
 
     assert (code, said in told) == (2, True)
+
+
+@pytest.mark.parametrize(("options", "form"), [((), "email"), (("--daily",), "email-daily")])
+def test_a_person_is_added_by_an_address(adpulse, installation, options, form):
+    installation.app.webhooks._sends_mail = True
+
+    code, out, err = adpulse("webhooks", "add", "ops", "--email", "ops@example.com", *options, "-e", "sync.failed")
+    listed = adpulse("webhooks", "list")[1]
+
+    assert (code, out) == (0, "")
+    assert "receives: sync.failed" in err
+    assert listed.split()[3:6] == ["ops", form, "enabled"]
+    assert "mailto:ops@example.com  sync.failed" in listed

@@ -70,7 +70,13 @@ class Hooks:
 
 
 @pytest.fixture
-def hooks(installation, monkeypatch):
+def hooks_of(monkeypatch):
+    """The webhooks of an installation, whose loop looks often."""
     monkeypatch.setattr(deliver, "_POLL_SECONDS", 0.02)
     monkeypatch.setattr(deliver, "_LEAD_SECONDS", 0.1)
-    return Hooks(installation.app, installation.workspace)
+    return lambda installation: Hooks(installation.app, installation.workspace)
+
+
+@pytest.fixture
+def hooks(installation, hooks_of):
+    return hooks_of(installation)

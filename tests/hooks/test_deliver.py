@@ -15,8 +15,8 @@ from adpulse.events import EventType
 from adpulse.targets import Targets
 from adpulse_sandbox.google.certificate import key_and_certificate
 from deployments import deliver
+from storage.control.formats import Format
 from storage.control.outbox import DeliveryState
-from storage.control.webhooks import Format
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from adpulse import events
 from adpulse.events import SUBSCRIBABLE, EventType
+from adpulse.mail_message import entry
 from adpulse.model import ConnectionStatus, Level
 from adpulse.platforms.meta.platform import META
 from adpulse.platforms.meta.settings import MetaSettings
@@ -87,7 +88,8 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
     app.remainder_notices.publish(connection, [])
     app.remainder_notices.publish(connection, days)
     alert = app.alerts.create(installation.workspace.id, "one", "SELECT 1")
-    app.alerts.answered(alert, Answer(columns=["one"], rows=[[1]], truncated=False))
+    for rows in ([[1]], []):
+        app.alerts.answered(alert, Answer(columns=["one"], rows=rows, truncated=False))
 
     sent = {message["type"]: message for message in (json.loads(each.payload) for each in app.outbox.history(hook.id))}
 
@@ -97,11 +99,13 @@ def test_the_examples_have_the_fields_that_are_sent(hooks, installation, sandbox
         assert list(message["data"]) == list(EXAMPLES[kind]["data"])
 
 
-def test_channels_have_a_sentence_for_every_example():
+def test_channels_and_people_have_a_sentence_for_every_example():
     for message in map(json.dumps, EXAMPLES.values()):
         (card,) = json.loads(events.teams_body(message))["attachments"]
         assert json.loads(events.slack_body(message))["text"]
         assert card["content"]["body"][0]["inlines"][0]["text"]
+        assert entry(message).sentence == card["content"]["body"][0]["inlines"][0]["text"]
+        assert "{" not in entry(message).subject
 
 
 @pytest.mark.parametrize("query", blocks("sql"))

@@ -35,6 +35,15 @@ def test_it_is_told_when_it_begins_to_find_rows_and_again_after_it_was_quiet(pla
     assert message["data"]["rows"] == [{"connection": "Harbor", "spend": "501.00"}]
 
 
+def test_its_end_is_told_once_to_who_asked_for_it(plane, hook, alert):
+    ends, _ = plane.webhooks.create(plane.workspace.id, "ends", SecretStr("http://127.0.0.1:9/"), events=[EventType.DATA_ALERT_ENDED])
+    for answer in (NOTHING, FOUND, FOUND, NOTHING, NOTHING):
+        plane.alerts.answered(alert, answer)
+
+    assert [one.event for one in plane.outbox.history(ends.id)] == [EventType.DATA_ALERT_ENDED]
+    assert [one.event for one in plane.outbox.history(hook.id)] == [EventType.DATA_ALERT]
+
+
 def test_an_error_is_shown_and_says_nothing_about_whether_it_fires(plane, hook, alert):
     plane.alerts.answered(alert, FOUND)
     plane.alerts.failed(alert, "The query failed.")

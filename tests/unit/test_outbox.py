@@ -12,9 +12,9 @@ from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
 from adpulse.model import ConnectionStatus, Lane, Restated, RunCounts
 from adpulse.redact import redact
 from storage.control import outbox
+from storage.control.formats import Format
 from storage.control.outbox import DeliveryState
 from storage.control.runs import Leg
-from storage.control.webhooks import Format
 
 CHANGED = Leg(counts=RunCounts(fetched=10, inserted=2, updated=1, unchanged=7), changes=1, changed_at=datetime(2026, 3, 20, 15, tzinfo=UTC))
 LOOPBACK = SecretStr("http://127.0.0.1:9/hooks")

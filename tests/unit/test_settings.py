@@ -4,6 +4,7 @@ import pytest
 
 from adpulse import settings
 from adpulse.errors import Usage
+from adpulse.mail_server import MailServer
 from adpulse.platforms.google.platform import GOOGLE
 from adpulse.platforms.google.settings import GoogleSettings
 from adpulse.platforms.meta.platform import META
@@ -121,3 +122,51 @@ def test_a_folder_of_secrets_that_is_not_there_is_told(monkeypatch, tmp_path):
 
     with pytest.raises(Usage, match="ADPULSE_SECRETS_DIR: there is no folder"):
         settings.load()
+
+
+SMTP = {"ADPULSE_SMTP_HOST": "mail.example.com", "ADPULSE_SMTP_FROM": "adpulse <adpulse@example.com>"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [
+        ({}, 587),
+        ({"ADPULSE_SMTP_TLS": "tls"}, 465),
+        ({"ADPULSE_SMTP_TLS": "tls", "ADPULSE_SMTP_PORT": "2465"}, 2465),
+        ({"ADPULSE_SMTP_TLS": "none", "ADPULSE_SMTP_HOST": "localhost"}, 25),
+        ({"ADPULSE_SMTP_TLS": "none", "ADPULSE_SMTP_UNENCRYPTED": "true"}, 25),
+    ],
+)
+def test_a_mail_server_has_the_port_of_its_encryption(monkeypatch, variables, port):
+    for name, value in (SMTP | variables).items():
+        monkeypatch.setenv(name, value)
+
+    server = MailServer.of(settings.load())
+
+    assert (server.port, server.sender) == (port, ("adpulse", "adpulse@example.com"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ADPULSE_SMTP_TLS", "none", "ADPULSE_SMTP_UNENCRYPTED=true"),
+        ("ADPULSE_SMTP_TLS", "maybe", "starttls"),
+        ("ADPULSE_SMTP_FROM", "adpulse", "must be an address"),
+        ("ADPULSE_SMTP_FROM", "adpulse@example.com\r\nBcc: spy@example.com", "must be an address"),
+        ("ADPULSE_SMTP_USER", "adpulse", "needs ADPULSE_SMTP_PASSWORD"),
+        ("ADPULSE_SMTP_PORT", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_is_refused(monkeypatch, name, value, said):
+    for other, right in SMTP.items():
+        monkeypatch.setenv(other, right)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(Usage, match=f"{name}.*{said}"):
+        settings.load()
+
+
+def test_without_a_sender_there_is_no_mail_server(monkeypatch):
+    monkeypatch.setenv("ADPULSE_SMTP_HOST", "mail.example.com")
+
+    assert MailServer.of(settings.load()) is None

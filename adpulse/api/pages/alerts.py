@@ -9,8 +9,9 @@ from adpulse.api import places
 from adpulse.api.access import PRINTABLE, Editor, Viewer
 from adpulse.api.pages.site import Name, back, page, workspace_of
 from adpulse.events import SUBSCRIBABLE, TROUBLE
+from adpulse.mail_server import NOT_SET
 from adpulse.services import alerting
-from storage.control.webhooks import Format
+from storage.control.formats import MAIL, Format
 
 router = APIRouter()
 
@@ -27,7 +28,9 @@ def overview(caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = 
         alerts=app.alerts.all(owner.id) if owner else [],
         webhooks=app.webhooks.all(owner.id) if owner else [],
         events=SUBSCRIBABLE,
-        formats=Format,
+        formats=[form for form in Format if not form.is_mail],
+        mail_formats=MAIL,
+        no_mail=None if app.mail_server else NOT_SET,
         trouble=TROUBLE,
     )
 

@@ -11,7 +11,8 @@ from adpulse.api import places
 from adpulse.api.access import Caller, Editor, Viewer
 from adpulse.api.pages.site import ROOT, Name, back, page
 from adpulse.events import EventType
-from storage.control.webhooks import Format, Webhook
+from storage.control.formats import Format
+from storage.control.webhooks import Webhook
 
 router = APIRouter()
 

@@ -1,0 +1,98 @@
+"""The e-mails that wait in the outbox: all messages of an address that are due together are one e-mail. After the step telemetry."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from adpulse import mail_address
+from adpulse.clock import Clock
+from storage.control import mail_problems
+from storage.control.database import Engine, Session, reading
+from storage.control.formats import MAIL, Format
+from storage.control.outbox import Delivery, DeliveryRow, DeliveryState, WebhookRow, delivery_of, is_due, note_failure
+
+MOST_MESSAGES = 500
+"""Messages that are read at a time; what is beyond them is an e-mail of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One e-mail: the messages of an address that are due, oldest first."""
+
+    url: str
+    format: Format
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def key(self) -> tuple[str, Format]:
+        """What only one e-mail at a time is sent for."""
+        return self.url.casefold(), self.format
+
+    @property
+    def address(self) -> str:
+        """Whom it goes to."""
+        return mail_address.of_url(self.url)
+
+
+class MailOutbox:
+    """Messages of webhooks that send e-mail, and what became of them."""
+
+    def __init__(self, engine: Engine, *, wall: Clock) -> None:
+        self._engine = engine
+        self._wall = wall
+
+    def due(self, busy: Collection[tuple[str, Format]] = ()) -> list[Mail]:
+        """The e-mails to send now, the longest waiting first. ``busy``: keys of those that are being sent."""
+        columns = (DeliveryRow.__table__, WebhookRow.url, WebhookRow.format)
+        of_mail = is_due(self._wall.now()) & WebhookRow.format.in_(MAIL)
+        query = select(*columns).join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id).where(of_mail)
+        oldest = query.order_by(DeliveryRow.next_attempt_at, DeliveryRow.created_at, DeliveryRow.id).limit(MOST_MESSAGES)
+        mails: dict[tuple[str, Format], Mail] = {}
+        with reading(self._engine).connect() as session:
+            for row in session.execute(oldest):
+                one = Mail(url=row.url, format=Format(row.format), deliveries=(delivery_of(row),))
+                before = mails.get(one.key)
+                mails[one.key] = Mail(url=one.url, format=one.format, deliveries=before.deliveries + one.deliveries) if before else one
+        return [mail for key, mail in mails.items() if key not in busy]
+
+    def delivered(self, mail: Mail, status: int) -> None:
+        """Record that the server accepted an e-mail."""
+        with self._engine.begin() as session:
+            values = {"state": DeliveryState.DELIVERED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
+            self._note(session, mail.deliveries, **values, last_status=status, last_error=None)
+            failing = WebhookRow.id.in_(_webhooks(mail.deliveries)) & WebhookRow.failing_since.is_not(None)
+            session.execute(update(WebhookRow).where(failing).values(failing_since=None))
+
+    def postponed(self, deliveries: Sequence[Delivery], status: int | None, error: str, until: datetime) -> None:
+        """Record a failed attempt; the next one is at ``until``."""
+        with self._engine.begin() as session:
+            self._note(session, deliveries, next_attempt_at=until, last_status=status, last_error=error)
+            self._failing(session, deliveries)
+
+    def failed(self, deliveries: Sequence[Delivery], status: int | None, error: str) -> None:
+        """Record a failed attempt and give the messages up; a problem that lasts is sent again with its next event."""
+        with self._engine.begin() as session:
+            values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
+            self._note(session, deliveries, **values, last_status=status, last_error=error)
+            for webhook_id in _webhooks(deliveries):
+                about = [json.loads(one.payload)["data"].get("connection_id") for one in deliveries if one.webhook_id == webhook_id]
+                mail_problems.forget(session, webhook_id, [connection_id for connection_id in about if connection_id])
+            self._failing(session, deliveries)
+
+    @staticmethod
+    def _note(session: Session, deliveries: Sequence[Delivery], **values: Any) -> None:
+        # Messages that were given up meanwhile, because their webhook was disabled, stay given up.
+        rows = DeliveryRow.id.in_([one.id for one in deliveries]) & (DeliveryRow.state == DeliveryState.PENDING.value)
+        session.execute(update(DeliveryRow).where(rows).values(attempts=DeliveryRow.attempts + 1, **values))
+
+    def _failing(self, session: Session, deliveries: Sequence[Delivery]) -> None:
+        for webhook_id in _webhooks(deliveries):
+            note_failure(session, webhook_id, self._wall.now())
+
+
+def _webhooks(deliveries: Sequence[Delivery]) -> list[str]:
+    return sorted({one.webhook_id for one in deliveries})
