@@ -52,6 +52,20 @@ def test_a_change_reaches_the_copy_without_a_sync_and_alone(workspace, described
     assert (shown(workspace, others), workspace.rows("FROM raw.metric_facts")) == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "Other"}, {"frequency": Frequency.DAILY}, {"labels": ("B",)}, {"status": ConnectionStatus.PAUSED}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_change_of_one_thing_alone_is_published(workspace, described, change):
+    described[0] = replace(FIRST, **change)
+    workspace.warehouse.describe_connections()
+    ((name, value),) = change.items()
+
+    assert workspace.warehouse.publish(min_interval_seconds=0)
+    assert shown(workspace, name)[0] == ([*value] if name == "labels" else value,)
+
+
 @pytest.mark.usefixtures("described")
 def test_what_is_said_as_before_is_not_published_again(workspace):
     workspace.warehouse.describe_connections()
