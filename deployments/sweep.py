@@ -30,12 +30,10 @@ _JOB = SWEEP
 _PRUNE_SECONDS = 3600.0
 _PACE_SECONDS = 60.0
 _LOOK_SECONDS = 15.0
-_DESCRIBE_SECONDS = 2.0
 _SETTLE_SECONDS = 60.0
 _MAX_NAMES = 10
-
-Descriptions = dict[str, tuple[ConnectionDescription, ...]]
-"""What is said of the connections of each workspace, by its id."""
+_DESCRIBE_SECONDS = 2.0
+"""For this long a pass stores changes of connections; what is left is stored by the next one, so that a first pass delays no request."""
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -56,9 +54,8 @@ class Sweep:
         self._led_since: float | None = None
         self._owner = this_process()
         self._switched: dict[str, bool] = {}
-        self._prunes_at = self._paces_at = self._looks_at = self._describes_at = time.monotonic()
-        self._descriptions: Descriptions = {}
-        self._stored_descriptions: Descriptions = {}
+        self._prunes_at = self._paces_at = self._looks_at = time.monotonic()
+        self._stored_descriptions: dict[str, tuple[ConnectionDescription, ...]] = {}
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -173,12 +170,12 @@ class Sweep:
 
     def _publish(self) -> None:
         """Renew every copy that is due; an error is logged once, not in every pass."""
-        self._look_at_descriptions()
+        described = self._app.descriptions.all()
         describes_until = time.monotonic() + _DESCRIBE_SECONDS
         for workspace in self._app.workspaces.all():
             try:
                 if time.monotonic() < describes_until:
-                    self._describe(workspace.id)
+                    self._describe(workspace.id, described.get(workspace.id, ()))
                 self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
             except Exception as error:  # noqa: BLE001 - it must not delay other workspaces
                 if self._unpublished.get(workspace.id) != str(error):
@@ -187,15 +184,8 @@ class Sweep:
             else:
                 self._unpublished.pop(workspace.id, None)
 
-    def _look_at_descriptions(self) -> None:
-        """Read what is said of all connections. Every few seconds is enough, because it reads every connection."""
-        if time.monotonic() >= self._describes_at:
-            self._describes_at = time.monotonic() + _LOOK_SECONDS
-            self._descriptions = self._app.descriptions.all()
-
-    def _describe(self, workspace_id: str) -> None:
+    def _describe(self, workspace_id: str, described: tuple[ConnectionDescription, ...]) -> None:
         """Store a change that no sync stores: a connection that is paused or renamed may never write again."""
-        described = self._descriptions.get(workspace_id, ())
         if self._stored_descriptions.get(workspace_id, ()) != described:
             self._app.warehouse(workspace_id).describe_connections()
             self._stored_descriptions[workspace_id] = described

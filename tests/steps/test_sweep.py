@@ -81,7 +81,6 @@ def test_the_published_copy_says_what_was_changed_of_a_connection_that_is_not_sy
     connection, sweep = installation.synced("Corner Store 1"), Sweep(installation.app)
 
     def published():
-        sweep._describes_at = 0
         sweep.once()
         return installation.rows("SELECT name, labels, frequency, status, paused FROM connections")
 
