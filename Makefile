@@ -66,7 +66,7 @@ test-newest: venv ## the quick tests with the newest version of everything, what
 	$(BIN)/python tests/newest.py | $(BIN)/uv pip install -q --compile-bytecode --python $(VENV_NEWEST)/bin/python -r - && $(BIN)/uv pip install -q --python $(VENV_NEWEST)/bin/python --no-deps -e .
 	$(VENV_NEWEST)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-foreign: venv $(STAMP_NOTEBOOKS) ## other people's connectors against the sandbox, docs/foreign-clients.md from what they read (needs npm), dbt/ and the marimo apps
+test-foreign: venv $(STAMP_NOTEBOOKS) ## other people's connectors against the sandbox, docs/foreign-clients.md from what they read (needs npm), dbt/, the marimo apps and Superset
 	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm"; exit 1; }
 	$(BIN)/python -m pytest -q -m foreign tests/foreign
 

@@ -43,6 +43,7 @@ from storage.control.connections import Connections
 from storage.control.conversion_types import StoredConversionTypes
 from storage.control.credentials import Credentials
 from storage.control.day_parts import StoredDayParts
+from storage.control.descriptions import Descriptions
 from storage.control.filters import Filters
 from storage.control.gauges import Gauges
 from storage.control.grants import Grants
@@ -123,7 +124,7 @@ class App:
         self.change_checks = ChangeChecks(engine)
         self.refused_rows = RefusedRows(engine)
         self.working_sizes = WorkingSizes(engine, self.clock)
-        self.labels = Labels(engine)
+        self.labels, self.descriptions = Labels(engine), Descriptions(engine)
         self.filters = Filters(engine)
         self.mappings = Mappings(engine, self.clock)
         self.conversion_types = StoredConversionTypes(engine, self.clock)
@@ -162,7 +163,9 @@ class App:
             if workspace_id not in self._warehouses:
                 live = self.settings.home / "warehouse" / f"{workspace_id}.duckdb"
                 self.homes.require(workspace_id, claim=live.exists())
-                self._warehouses[workspace_id] = Warehouse(live, self.published(workspace_id), readers=self._readers)
+                describe = partial(self.descriptions.of, workspace_id)
+                copy = self.published(workspace_id)
+                self._warehouses[workspace_id] = Warehouse(live, copy, readers=self._readers, describe=describe)
             return self._warehouses[workspace_id]
 
     @property

@@ -13,6 +13,7 @@ from threading import Event
 
 from adpulse import bootstrap, orchestrator, prefect_schedules
 from adpulse.bootstrap import App
+from adpulse.connection_description import ConnectionDescription
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.home import PUBLISHED
@@ -31,6 +32,8 @@ _PACE_SECONDS = 60.0
 _LOOK_SECONDS = 15.0
 _SETTLE_SECONDS = 60.0
 _MAX_NAMES = 10
+_DESCRIBE_SECONDS = 2.0
+"""For this long a pass stores changes of connections; what is left is stored by the next one, so that a first pass delays no request."""
 
 
 def wanted_schedules(groups: dict[tuple[Provider, Frequency], int]) -> dict[tuple[Provider, Frequency], bool]:
@@ -52,6 +55,7 @@ class Sweep:
         self._owner = this_process()
         self._switched: dict[str, bool] = {}
         self._prunes_at = self._paces_at = self._looks_at = time.monotonic()
+        self._stored_descriptions: dict[str, tuple[ConnectionDescription, ...]] = {}
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -166,8 +170,12 @@ class Sweep:
 
     def _publish(self) -> None:
         """Renew every copy that is due; an error is logged once, not in every pass."""
+        described = self._app.descriptions.all()
+        describes_until = time.monotonic() + _DESCRIBE_SECONDS
         for workspace in self._app.workspaces.all():
             try:
+                if time.monotonic() < describes_until:
+                    self._describe(workspace.id, described.get(workspace.id, ()))
                 self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
             except Exception as error:  # noqa: BLE001 - it must not delay other workspaces
                 if self._unpublished.get(workspace.id) != str(error):
@@ -175,6 +183,12 @@ class Sweep:
                 self._unpublished[workspace.id] = str(error)
             else:
                 self._unpublished.pop(workspace.id, None)
+
+    def _describe(self, workspace_id: str, described: tuple[ConnectionDescription, ...]) -> None:
+        """Store a change that no sync stores: a connection that is paused or renamed may never write again."""
+        if self._stored_descriptions.get(workspace_id, ()) != described:
+            self._app.warehouse(workspace_id).describe_connections()
+            self._stored_descriptions[workspace_id] = described
 
     def _link(self) -> None:
         """Name the published copies by their workspaces."""

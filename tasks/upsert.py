@@ -29,8 +29,7 @@ def apply_changes(batch: Batch) -> list[Outcome]:
 
     def apply(changes: list[RunChanges]) -> None:
         connections = [leases[run_changes.run_id].connection for run_changes in changes]
-        labels = context.labels.of([connection.id for connection in connections])
-        applied.update(warehouse.apply(changes, holds_lease=context.runs.is_leased, connections=connections, labels=labels))
+        applied.update(warehouse.apply(changes, holds_lease=context.runs.is_leased, connections=connections))
 
     outcomes = for_each_lease(batch, load) | apply_together(staged, apply)
     outcomes |= {run_id: attempt(run_id, partial(context.runs.applied, leases[run_id])) for run_id in applied}

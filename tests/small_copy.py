@@ -29,7 +29,7 @@ def answer(of, at, days):
     rows = [
         dict.fromkeys(METRICS, 0)
         | {"connection_id": of.id, "level": "ad", "external_id": ad, "campaign_id": "9", "date": day, "impressions": 1000}
-        | {"spend": spend * 1_000_000, "revenue": revenue * 1_000_000, "profit": (revenue - spend) * 1_000_000}
+        | {"spend": int(spend * 1_000_000), "revenue": int(revenue * 1_000_000), "profit": int((revenue - spend) * 1_000_000)}
         for day, numbers in days.items()
         for ad, (spend, revenue) in zip(("1", "2"), numbers, strict=True)
     ]

@@ -41,17 +41,6 @@ class Labels:
         with reading(self._engine).connect() as session:
             return list(session.scalars(labels))
 
-    def of(self, connection_ids: Collection[str]) -> dict[str, list[str]]:
-        """The labels of each of these connections that has any, in alphabetical order."""
-        rows = select(ConnectionLabelRow.connection_id, ConnectionLabelRow.label).where(
-            ConnectionLabelRow.connection_id.in_(connection_ids)
-        )
-        labels: dict[str, list[str]] = {}
-        with reading(self._engine).connect() as session:
-            for connection_id, label in session.execute(rows.order_by(ConnectionLabelRow.label)):
-                labels.setdefault(connection_id, []).append(label)
-        return labels
-
     def replace(self, wanted: Mapping[str, Collection[str]]) -> None:
         """Give each of these connections, by its id, exactly these labels, which are valid; all in one transaction.
 

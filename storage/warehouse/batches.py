@@ -294,7 +294,6 @@ _CONNECTION_SCHEMA = pa.schema(
         *(pa.field(name, pa.string()) for name in ("id", "provider", "external_id", "name", "currency", "timezone")),
         pa.field("gross_margin", pa.decimal128(9, 6)),
         pa.field("frequency", pa.string()),
-        pa.field("labels", pa.list_(pa.string())),
         pa.field("mapping", pa.string()),
         pa.field("mapping_since", pa.timestamp("us", "UTC")),
         pa.field("attribution", pa.string()),
@@ -311,8 +310,8 @@ def runs_table(runs: Sequence[RunChanges]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
 
 
-def connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal], labels: Mapping[str, Sequence[str]]) -> pa.Table:
-    """The connections whose rows are written, with the margin of these rows and their labels."""
+def connections_table(connections: Sequence[Connection], margins: Mapping[str, Decimal]) -> pa.Table:
+    """The connections whose rows are written, with the margin of these rows."""
     rows = [
         {
             "id": connection.id,
@@ -323,7 +322,6 @@ def connections_table(connections: Sequence[Connection], margins: Mapping[str, D
             "timezone": connection.timezone,
             "gross_margin": margins[connection.id].quantize(MARGIN_UNIT),
             "frequency": connection.frequency.value,
-            "labels": list(labels.get(connection.id, ())),
             "mapping": mapping_of(connection).name,
             "mapping_since": connection.mapping_since,
             "attribution": describe_attribution(mapping_of(connection).attribution),

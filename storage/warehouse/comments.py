@@ -66,7 +66,7 @@ _COLUMNS: Mapping[str, str] = {
     "first_at": "Since when it is missing, UTC",
     "first_delivery": "First day with impressions or spend that is stored, in the account's time zone",
     "first_seen_at": "When the row was stored first, UTC",
-    "frequency": "How often the connection is synced, as chosen; as of the last write",
+    "frequency": "How often the connection is synced, as chosen; as of the publication",
     "fresh_until": "The numbers are those that the platform reported at this instant, or later ones, UTC; today's leaves of a campaign "
     "whose totals were the same then may have been read up to an hour before",
     "generation": "Which of the connection's claims wrote it; orders changes of the same instant",
@@ -77,7 +77,7 @@ _COLUMNS: Mapping[str, str] = {
     "inserted": "Rows of metrics that were new",
     "kind": "first, unknown, completion, restatement, margin, mapping, vanished, or baseline",
     "known_at": "The sums are those that the platform reported at this instant, UTC: fresh_until of the day at that time",
-    "labels": "The connection's labels; as of the last write",
+    "labels": "The connection's labels; as of the publication",
     "lacks": "What of the day could not be read, with the reasons; null if nothing is missing",
     "last_delivery": "Last day with impressions or spend, in the account's time zone",
     "leafless": "The part of the remainder of campaigns without anything below them that reports, in units of the metric",
@@ -123,6 +123,10 @@ _COLUMNS: Mapping[str, str] = {
 
 _OF_RELATION: Mapping[tuple[str, str], str] = {
     ("connections", "external_id"): "The platform's id of the account",
+    ("connections", "name"): "Its name, the platform's unless somebody gave it another; as of the publication",
+    ("connections", "status"): "active, or why it is not synced: paused, needs_reauth, needs_permission, needs_login, blocked, disabled, "
+    "currency_changed, version_sunset, disconnected or deleting; as of the publication",
+    ("connections", "paused"): "Whether somebody paused it: its numbers do not go on until it is resumed; as of the publication",
     ("conversion_lag", "age_days"): "Up to this age of the day, in full days of the account",
     ("conversion_lag", "share"): "The share of the final value that was seen up to this age",
     **dict.fromkeys(

@@ -1,6 +1,6 @@
 """The statements of one transaction that writes the changes of several runs, each with its history. Step: upsert."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +15,6 @@ def merge(
     pending: Sequence[RunChanges],
     holds_lease: Callable[[str, int], bool],
     connections: Sequence[Connection],
-    labels: Mapping[str, Sequence[str]],
 ) -> set[str]:
     """Write the changes of all runs in one transaction; runs without a lease, or older than the connection's last one, are left out.
 
@@ -28,7 +27,7 @@ def merge(
     pending = [run for run in pending if not any(before.get(run.run_id, ()))]
     while pending:
         warehouse.execute("BEGIN")
-        _write(warehouse, pending, connections, labels)
+        _write(warehouse, pending, connections)
         leased = [run for run in pending if holds_lease(run.run_id, run.generation)]
         if len(leased) == len(pending):
             warehouse.execute("COMMIT")
@@ -43,12 +42,11 @@ def _write(
     warehouse: duckdb.DuckDBPyConnection,
     pending: Sequence[RunChanges],
     connections: Sequence[Connection],
-    labels: Mapping[str, Sequence[str]],
 ) -> None:
     """One statement per table for all runs; tables without changes are not touched."""
     warehouse.register("runs", runs_table(pending))
     margins = {run.connection_id: run.gross_margin for run in pending}
-    warehouse.register("connection_rows", connections_table(connections, margins, labels))
+    warehouse.register("connection_rows", connections_table(connections, margins))
     _write_metrics(warehouse, "metric_facts", "metric_changes", [run.facts for run in pending])
     _write_metrics(warehouse, "platform_totals", "total_changes", [run.totals for run in pending])
     _write_metrics(warehouse, "account_totals", "total_changes", [run.account_totals for run in pending])

@@ -5,24 +5,24 @@ closed and unlocked. Readers use the published copy, never the live file.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from adpulse.connection_description import ConnectionDescription
 from adpulse.errors import WarehouseBusy, WarehouseDamaged, WarehouseNewer
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
 from storage.files import exclusive, replace
-from storage.warehouse import analytics, damage, diff, erasure, rewriting, schema, upsert
+from storage.warehouse import analytics, damage, descriptions, diff, erasure, rewriting, schema, upsert
 from storage.warehouse.batches import RunChanges, RunFetch, portions
 from storage.warehouse.copying import copy_tables
 from storage.warehouse.damage import Holdings, Restored
@@ -40,8 +40,6 @@ _EMPTY = Empty()
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-NO_LABELS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 ROWS_AT_ONCE = 20_000
 """Rows that one transaction writes, unless a single run has more: until the commit DuckDB keeps them in memory."""
@@ -68,11 +66,20 @@ class Warehouse:
     file is not what was written, DiskFull when there is no space, and WarehouseNewer when a newer adpulse wrote the file.
     """
 
-    def __init__(self, path: Path, published: Path, *, readers: int | None = None, lock_timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        published: Path,
+        *,
+        readers: int | None = None,
+        lock_timeout: float = 60.0,
+        describe: Callable[[], Sequence[ConnectionDescription]] = tuple,
+    ) -> None:
         self._path = path
         self._published = published
         self._readers = readers
         self._lock_timeout = lock_timeout
+        self._describe = describe
         self._last_fingerprint: damage.Fingerprint = ()
         self._found_damage: tuple[damage.Fingerprint, str] | None = None
 
@@ -158,12 +165,7 @@ class Warehouse:
         return dict(self._read(lambda warehouse: warehouse.execute(query("leaves_by_campaign"), of_connection).fetchall()))
 
     def apply(
-        self,
-        changes: Sequence[RunChanges],
-        *,
-        holds_lease: Callable[[str, int], bool],
-        connections: Sequence[Connection],
-        labels: Mapping[str, Sequence[str]] = NO_LABELS,
+        self, changes: Sequence[RunChanges], *, holds_lease: Callable[[str, int], bool], connections: Sequence[Connection]
     ) -> set[str]:
         """Write the changes of all runs in one transaction, or in a few when they are many; without any, the file is not opened.
 
@@ -174,7 +176,6 @@ class Warehouse:
             changes: the result of :meth:`diff`.
             holds_lease: whether a run still holds its lease of that generation.
             connections: the runs' connections; their names and currencies are stored beside the numbers.
-            labels: the labels of each connection, which are stored there, too.
 
         Returns:
             Ids of the runs whose changes are in the warehouse now.
@@ -188,7 +189,7 @@ class Warehouse:
         with self._exclusive():
             for portion in portions(pending, ROWS_AT_ONCE):
                 if portion := [run for run in portion if holds_lease(run.run_id, run.generation)]:
-                    applied |= _DUCKDB.run(self._apply_once, portion, holds_lease, connections, labels)
+                    applied |= _DUCKDB.run(self._apply_once, portion, holds_lease, connections)
         return applied
 
     def _apply_once(
@@ -196,10 +197,9 @@ class Warehouse:
         runs: list[RunChanges],
         holds_lease: Callable[[str, int], bool],
         connections: Sequence[Connection],
-        labels: Mapping[str, Sequence[str]],
     ) -> set[str]:
         with self._open_for_writing() as warehouse:
-            return upsert.merge(warehouse, runs, holds_lease, connections, labels)
+            return upsert.merge(warehouse, runs, holds_lease, connections)
 
     def note_reconciliation(self, connection_id: str, now: datetime) -> int:
         """Store the connection's remainders that differ from those of the last comparison; returns how many do.
@@ -259,9 +259,19 @@ class Warehouse:
             # Checked again: another process may have renewed it while this one waited.
             if not analytics.is_due(self._path, self._published, min_interval_seconds):
                 return False
-            _DUCKDB.run(self._checkpoint)
+            _DUCKDB.run(self._checkpoint, self._describe())
             analytics.publish(self._path, self._published, lock, self._readers)
         return True
+
+    def describe_connections(self) -> None:
+        """Store what is said of the connections now, where the file says something else; without a file there is nothing to do."""
+        with self._exclusive():
+            if not self._is_new():
+                _DUCKDB.run(self._store_descriptions, self._describe())
+
+    def _store_descriptions(self, described: Sequence[ConnectionDescription]) -> None:
+        with self._open_for_writing() as warehouse:
+            descriptions.store(warehouse, described)
 
     @contextmanager
     def at_rest(self, timeout: float) -> Iterator[bool]:
@@ -277,8 +287,9 @@ class Warehouse:
         except TimeoutError:
             raise WarehouseBusy(f"The warehouse of workspace {self._path.stem} is being written.") from None
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, described: Sequence[ConnectionDescription] = ()) -> None:
         with self._open_for_writing() as warehouse:
+            descriptions.store(warehouse, described)
             schema.describe(warehouse)
             warehouse.execute("CHECKPOINT")
 

@@ -12,9 +12,11 @@ from sqlalchemy import func, insert, select, update
 from adpulse.events import EventType
 from adpulse.platforms.google.settings import GoogleSettings
 from adpulse.platforms.meta.settings import MetaSettings
+from adpulse.services import changing
 from deployments.owner import has_died, this_process
 from deployments.sweep import Sweep
 from storage.control import database, tables
+from storage.warehouse.analytics import version_of
 
 
 def dead_process():
@@ -73,6 +75,25 @@ def test_the_leader_drops_runs_of_long_ago_once_an_hour(installation):
     pass_over()
 
     assert kept == [60, 50, 110, 50]
+
+
+def test_the_published_copy_says_what_was_changed_of_a_connection_that_is_not_synced_any_more(installation):
+    connection, sweep = installation.synced("Corner Store 1"), Sweep(installation.app)
+
+    def published():
+        sweep.once()
+        return installation.rows("SELECT name, labels, frequency, status, paused FROM connections")
+
+    before = published()
+    changing.pause(installation.app.connections, connection.id)
+    changing.change_connection(installation.app, connection, name="Corner", labels=["Client A"])
+    installation.app.connections.set_frequency(connection.id, "daily")
+    changed = published()
+    version = version_of(installation.published())
+
+    assert before == [("Corner Store 1", [], "manual", "active", False)]
+    assert changed == published() == [("Corner", ["Client A"], "daily", "paused", True)]
+    assert version_of(installation.published()) == version, "nothing changed"
 
 
 def test_a_row_that_cannot_be_used_ends_no_other_part_of_the_sweep(installation):

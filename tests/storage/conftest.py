@@ -22,7 +22,7 @@ from adpulse.refused_rows import RefusedRow
 from adpulse.refused_table import refused_table
 from storage.warehouse import diff, warehouse
 from storage.warehouse.batches import RunFetch
-from storage.warehouse.schema import find_tables
+from storage.warehouse.schema import find_tables, latest
 from storage.warehouse.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -123,6 +123,7 @@ ADDED = {
     16: ["DROP TABLE restated_days", "DROP TABLE followed_days"],
     17: [f"ALTER TABLE {table} ALTER conversions SET NOT NULL" for table in ("metric_facts", "metric_changes")],
     18: ["DROP TABLE fx_rates"],
+    20: ["ALTER TABLE raw.connections DROP status"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss. Version 19: :func:`leave_raw`."""
 
@@ -182,11 +183,11 @@ class Workspace:
 
     def downgrade(self, version):
         """Make the file one that an adpulse of this version of the schema wrote."""
-        if version < 19:
-            with duckdb.connect(self.path) as database:
-                leave_raw(database)
-        for number in sorted(ADDED, reverse=True):
-            for statement in ADDED[number] if number > version else []:
+        for number in range(latest(), version, -1):
+            if number == 19:
+                with duckdb.connect(self.path) as database:
+                    leave_raw(database)
+            for statement in ADDED.get(number, ()):
                 self.command(statement)
         self.command(f"DELETE FROM schema_version WHERE version > {version}")
 

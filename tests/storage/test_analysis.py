@@ -87,10 +87,3 @@ def test_how_much_of_the_conversions_is_seen_at_which_age_is_of_days_that_were_f
         assert bool(lag) is (age == 40)
 
     assert lag == [(0, 0.5, 1), (1, 0.75, 1), (2, 0.75, 1), (3, 1.0, 1)]
-
-
-def test_a_connection_has_its_frequency_and_its_labels(workspace, build):
-    changes = workspace.warehouse.diff([build.run(build.ads({"spend": 1}))])
-    workspace.warehouse.apply(changes, holds_lease=lambda *_: True, connections=[build.connection()], labels={"c1": ["Client A", "EU"]})
-
-    assert workspace.row("SELECT frequency, labels FROM connections") == ("manual", ["Client A", "EU"])

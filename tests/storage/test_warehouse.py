@@ -126,7 +126,7 @@ def test_a_first_answer_is_inserted_whole(workspace, build):
     assert workspace.row(FACTS) == (*row, at, at, "c1-r1")
     assert workspace.row("SELECT * FROM metric_changes") == (*row, 1023, "platform", at, "c1-r1", 1)
     assert workspace.row("SELECT * FROM sync_runs") == ("c1-r1", 1, "c1", at, 1, 1, 0, 0, 0)
-    own = ("manual", [], "default", None, "default")
+    own = ("manual", None, "default", None, "default", None, None)
     assert workspace.row("SELECT * FROM connections") == ("c1", "meta", "11", "Account c1", "USD", "UTC", Decimal("0.300000"), *own)
 
 

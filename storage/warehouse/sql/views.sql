@@ -4,10 +4,12 @@
 -- What people query. Units instead of micros: BIGINT times DECIMAL(7, 6) stays an exact DECIMAL(26, 6) and its
 -- sum a DECIMAL(38, 6), where "/ 1000000" would become DOUBLE. Every view carries the currency; none adds two up.
 
--- The connections of the workspace, as of the last write.
+-- The connections of the workspace that have numbers. Name, frequency, labels and status are as of the publication, the rest as of the
+-- connection's last write. Numbers of one that is paused, or not synced for another reason, do not go on.
 CREATE OR REPLACE VIEW connections AS
 SELECT
-    id, provider, external_id, name, currency, timezone, gross_margin, frequency, labels, mapping, mapping_since, attribution
+    id, provider, external_id, name, currency, timezone, gross_margin, frequency, labels, mapping, mapping_since, attribution,
+    status, status = 'paused' AS paused
 FROM raw.connections;
 
 -- What is known of each entity: by a walk, or else by its numbers.

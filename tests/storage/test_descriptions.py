@@ -1,0 +1,101 @@
+"""What the published copy says of connections beside their numbers: what was true when it was published, whoever writes."""
+
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from adpulse.connection_description import ConnectionDescription
+from adpulse.frequency import Frequency
+from adpulse.model import ConnectionStatus
+from storage.warehouse.analytics import read
+from storage.warehouse.warehouse import Warehouse
+
+FIRST = ConnectionDescription(
+    connection_id="c1", name="Account c1", frequency=Frequency.HOURLY, labels=("Client A", "EU"), status=ConnectionStatus.ACTIVE
+)
+SECOND = replace(FIRST, connection_id="c2", name="Account c2", labels=(), frequency=Frequency.DAILY)
+UNSYNCED = replace(FIRST, connection_id="c3", name="Account c3")
+
+
+@pytest.fixture
+def described(workspace, build):
+    """What is said of the connections, in a list that a test changes; two of them have numbers, and a third has none."""
+    said = [FIRST, SECOND, UNSYNCED]
+    workspace.warehouse = Warehouse(workspace.path, workspace.published, describe=lambda: said)
+    workspace.sync(*(build.run(build.ads({"connection_id": name, "spend": 1}), connection_id=name) for name in ("c1", "c2")))
+    workspace.warehouse.publish(min_interval_seconds=0)
+    return said
+
+
+def shown(workspace, columns="name, frequency, labels, status, paused"):
+    return [tuple(row.values()) for row in read(workspace.published, f"SELECT {columns} FROM connections ORDER BY id").to_pylist()]
+
+
+@pytest.mark.usefixtures("described")
+def test_a_published_copy_has_what_is_said_of_each_connection_that_has_numbers(workspace):
+    assert shown(workspace) == [
+        ("Account c1", "hourly", ["Client A", "EU"], "active", False),
+        ("Account c2", "daily", [], "active", False),
+    ]
+
+
+def test_a_change_reaches_the_copy_without_a_sync_and_alone(workspace, described):
+    others = "id, provider, external_id, currency, timezone, gross_margin, mapping, mapping_since, attribution"
+    before = shown(workspace, others), workspace.rows("FROM raw.metric_facts")
+    described[:2] = [replace(FIRST, status=ConnectionStatus.PAUSED, labels=()), replace(SECOND, name="Second", frequency=Frequency.HOURLY)]
+
+    workspace.warehouse.describe_connections()
+
+    assert workspace.warehouse.publish(min_interval_seconds=0)
+    assert shown(workspace) == [("Account c1", "hourly", [], "paused", True), ("Second", "hourly", [], "active", False)]
+    assert (shown(workspace, others), workspace.rows("FROM raw.metric_facts")) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "Other"}, {"frequency": Frequency.DAILY}, {"labels": ("B",)}, {"status": ConnectionStatus.PAUSED}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_change_of_one_thing_alone_is_published(workspace, described, change):
+    described[0] = replace(FIRST, **change)
+    workspace.warehouse.describe_connections()
+    ((name, value),) = change.items()
+
+    assert workspace.warehouse.publish(min_interval_seconds=0)
+    assert shown(workspace, name)[0] == ([*value] if name == "labels" else value,)
+
+
+@pytest.mark.usefixtures("described")
+def test_what_is_said_as_before_is_not_published_again(workspace):
+    workspace.warehouse.describe_connections()
+
+    assert not workspace.warehouse.publish(min_interval_seconds=0)
+
+
+def test_a_sync_that_began_before_a_change_does_not_take_it_back(workspace, build, described):
+    described[0] = replace(FIRST, name="Renamed", status=ConnectionStatus.PAUSED)
+    workspace.warehouse.describe_connections()
+    workspace.sync(build.run(build.ads({"spend": 2}), generation=2))
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    assert shown(workspace, "name, status")[0] == ("Renamed", "paused")
+
+
+def test_without_a_file_nothing_is_made(workspace):
+    workspace.warehouse.describe_connections()
+
+    assert workspace.files() in ([], ["w.lock"])
+
+
+@pytest.mark.usefixtures("described")
+def test_a_file_of_before_has_the_status_once_it_is_published(workspace, build):
+    workspace.downgrade(19)
+    workspace.sync(build.run(build.ads({"spend": 2}), generation=2))
+    unpublished = workspace.rows("SELECT status, paused FROM connections ORDER BY id")
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    assert unpublished == [(None, None), (None, None)]
+    assert shown(workspace, "status, paused") == [("active", False), ("active", False)]
+    with duckdb.connect(workspace.published, read_only=True) as copy:
+        assert copy.sql("SELECT max(version) FROM schema_version").fetchall() == [(20,)]
