@@ -14,6 +14,7 @@ from adpulse.api.restatements import RestatementOut, restatements_out
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
 from adpulse.services.today import CurrencyDay, Tile, today_of
 from storage.warehouse.account_days import Place, read_account_days
+from storage.warehouse.expected_finals import ExpectedFinal
 
 router = routing.router("today", responses=CLOSED)
 
@@ -110,6 +111,17 @@ class DaysQuery(BaseModel):
     ad_set: str | None = Field(None, max_length=64, description="What is in this ad set or ad group of the campaign.")
 
 
+class ExpectedFinalOut(BaseModel):
+    """What a metric of a day that is over but not settled will end at: an estimate, by how the account's own days came in."""
+
+    metric: str = Field(examples=["purchases"], description="`spend`, `revenue`, `conversions` or `purchases`.")
+    value: Amount = Field(description="What is reported of it so far.")
+    expected: Amount
+    low: Amount = Field(description="Eight of ten days end between `low` and `high`.")
+    high: Amount
+    days: Count = Field(description="How many followed days of the account it is worked out from, at least 28.")
+
+
 class DayOut(BaseModel):
     """A day of the account, or of what is chosen in it; the account's own local one."""
 
@@ -119,6 +131,9 @@ class DayOut(BaseModel):
     settled: bool
     lacks: list[str] = Field(description="What of the day could not be read, and why.", examples=[[]])
     restated: list[RestatementOut] = Field(description="What the platform changed after the day was complete.")
+    expected_final: list[ExpectedFinalOut] = Field(
+        description="Of days that are over but not settled, of the account or a campaign; empty before 28 days were followed."
+    )
 
 
 class PartOut(BaseModel):
@@ -163,6 +178,7 @@ def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[Day
             settled=day.settled,
             lacks=list(day.lacks),
             restated=restatements_out(day.restated),
+            expected_final=[_final(final) for final in day.expected],
         )
         for day in stored.days
     ]
@@ -248,6 +264,11 @@ def _expectation(expected: Expectation) -> ExpectationOut:
         accounts=expected.accounts,
         of=expected.of,
     )
+
+
+def _final(final: ExpectedFinal) -> ExpectedFinalOut:
+    amounts = {name: amount(getattr(final, name)) for name in ("value", "expected", "low", "high")}
+    return ExpectedFinalOut(metric=final.metric, **amounts, days=final.days)
 
 
 def _clock(quarters: int) -> str:

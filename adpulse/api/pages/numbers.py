@@ -66,8 +66,17 @@ def format_share(restatement: Restatement) -> Markup | str:
 
 def format_metric(restatement: Restatement, value: str, currency: str) -> Markup | str:
     """The value before or after, as its metric is written."""
-    micros = restatement.before if value == "before" else restatement.after
-    return format_money(micros, currency) if restatement.metric in ("spend", "revenue") else format_count(micros)
+    return format_value(restatement.before if value == "before" else restatement.after, restatement.metric, currency)
+
+
+def format_value(micros: int, metric: str, currency: str) -> Markup | str:
+    """A value as its metric is written: money, or a count."""
+    return format_money(micros, currency) if metric in ("spend", "revenue") else format_count(micros)
+
+
+def format_expected(micros: int, metric: str, currency: str) -> Markup:
+    """An estimate as its metric is written: of conversions one digit after the point is enough."""
+    return format_money(micros, currency) if metric in ("spend", "revenue") else _number(in_units(micros), 1)
 
 
 def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Comparison]]:
@@ -104,6 +113,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "by_spend": by_spend,
     "restated_share": format_share,
     "restated_value": format_metric,
+    "value_of": format_value,
+    "expected_value": format_expected,
     "largest": largest,
     "sentence": sentence,
     "ago": presentation.format_age,
