@@ -12,6 +12,7 @@ from adpulse.api.fields import Amount, At, ConnectionId, Count, Name, Ref, Works
 from adpulse.api.problems import CLOSED, READS
 from adpulse.api.restatements import RestatementOut, restatements_out
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
+from adpulse.services.reporting_day import ReportingDay, reporting_day
 from adpulse.services.today import CurrencyDay, Tile, today_of
 from storage.warehouse.account_days import Place, read_account_days
 from storage.warehouse.expected_finals import ExpectedFinal
@@ -111,6 +112,28 @@ class DaysQuery(BaseModel):
     ad_set: str | None = Field(None, max_length=64, description="What is in this ad set or ad group of the campaign.")
 
 
+class MissingOut(BaseModel):
+    """Accounts of a currency that has no rate."""
+
+    currency: str = Field(examples=["TRY"])
+    accounts: Count
+
+
+class TotalOut(BaseModel):
+    """Today of all accounts in the reporting currency: an estimate by the exchange rates of each account's day."""
+
+    currency: str = Field(examples=["EUR"])
+    numbers: NumbersOut = Field(description="Of the accounts that were read today and have a rate.")
+    accounts: Count = Field(description="How many these are.")
+    missing: list[MissingOut] = Field(
+        description="Accounts that were read and are not in `numbers`, as there is no rate of their currency."
+    )
+    rate_date: date | None = Field(examples=["2026-11-26"], description="Day of the oldest rate; null where nothing was converted.")
+    fresh_until: At | None = Field(description="Of the account that was read first, among those that were read today.")
+    unread: Count = Field(description="Accounts that were not read today, which are not in `numbers`.")
+    settled: bool
+
+
 class ExpectedFinalOut(BaseModel):
     """What a metric of a day that is over but not settled will end at: an estimate, by how the account's own days came in."""
 
@@ -161,6 +184,14 @@ class AccountDaysOut(BaseModel):
 def read_today(caller: Viewer, workspace_id: WorkspaceId) -> list[CurrencyDayOut]:
     """The numbers of the page Today, from what was published last. Empty before the first sync."""
     return [_day(day) for day in today_of(caller.app, caller.workspace(workspace_id).id)]
+
+
+@router.get("/workspaces/{workspace_id}/today/total", summary="Today of all accounts in the reporting currency", responses=READS)
+def read_total(caller: Viewer, workspace_id: WorkspaceId) -> TotalOut | None:
+    """Today in the currency that the workspace reports in, by the rates that `adpulse fx import` stored; null where it reports in none."""
+    owner = caller.workspace(workspace_id)
+    day = reporting_day(caller.app, owner, today_of(caller.app, owner.id))
+    return _total(day) if day else None
 
 
 @router.get("/connections/{connection_id}/days", summary="An account's days, and what they are made of", responses=READS)
@@ -263,6 +294,19 @@ def _expectation(expected: Expectation) -> ExpectationOut:
         high=amount(expected.high),
         accounts=expected.accounts,
         of=expected.of,
+    )
+
+
+def _total(day: ReportingDay) -> TotalOut:
+    return TotalOut(
+        currency=day.currency,
+        numbers=_numbers(day.numbers),
+        accounts=len(day.by_account),
+        missing=[MissingOut(currency=currency, accounts=accounts) for currency, accounts in sorted(day.missing.items())],
+        rate_date=day.rate_date,
+        fresh_until=day.freshness.fresh_until,
+        unread=day.freshness.unread,
+        settled=day.freshness.settled,
     )
 
 
