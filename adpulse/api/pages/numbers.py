@@ -1,16 +1,14 @@
-"""Numbers and instants as the pages write them: money and conversions come in micros. Pure.
+"""Numbers as the pages write them: money and conversions come in micros. Pure.
 
 A number is a ``data`` element, so that the script can write it as the reader's locale does; without the script it is as in English.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
 
-from adpulse import presentation
 from adpulse.currencies import decimals_of
 from adpulse.metrics import in_units
 from adpulse.restatement import Restatement, largest, sentence
@@ -85,11 +83,6 @@ def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Compariso
     return [(account, compare([account], YESTERDAY)) for account in ordered]
 
 
-def format_instant(instant: datetime) -> str:
-    """An instant for people, in UTC."""
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
 def _number(units: Decimal, digits: int, sign: str = "") -> Markup:
     """The element has the rounded number, so that the script rounds no second time."""
     shown, signed = f"{units:{sign},.{digits}f}", Markup(" data-signed") if sign else ""
@@ -117,7 +110,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "expected_value": format_expected,
     "largest": largest,
     "sentence": sentence,
-    "ago": presentation.format_age,
-    "utc": format_instant,
 }
 """Filters of the templates."""

@@ -1,5 +1,7 @@
 // Submits forms without a page load, refreshes regions, and counts the seconds of a running sync. Without it the pages work with page loads.
 
+import { localise } from "./localise.js";
+
 const BUSY_REFRESH_MS = 2000, IDLE_REFRESH_MS = 10000;
 const statusMessage = document.getElementById("said");
 const sentForms = new Set();  // Their controls take what the server says now, even if that is not what was chosen.
@@ -84,6 +86,7 @@ async function refresh() {
     if (answer.redirected) return location.reload();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== latest) return;  // A newer one is on its way.
+    localise(page);
     if (answer.ok) {
       sentForms.forEach((form) => form.reset());
       merge(region, page.querySelector("[data-refresh]") ?? region);
@@ -164,4 +167,5 @@ setInterval(() => {
   }
 }, 1000);
 
+localise(document);
 timer = setTimeout(refresh, BUSY_REFRESH_MS);
