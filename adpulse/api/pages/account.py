@@ -67,16 +67,18 @@ def account(request: Request, caller: Viewer, connection_id: str, chosen: Annota
     """The account's days and parts, from what was published last."""
     now = caller.app.clock.now()
     connection, today, stored = _read(caller, connection_id, now, chosen)
+    young = [day for day in reversed(stored.days) if any(final.moves for final in day.expected)][:_YOUNG]
+    moving = {final.metric for day in young for final in day.expected if final.moves}
     return page(
         "account.html",
         caller,
         connection=connection,
         chosen=chosen,
         periods=PERIODS,
-        metrics=METRICS,
+        metrics=[metric for metric in METRICS if metric in moving],
         orders=list(_ORDERS),
         days=stored.days,
-        young=[day for day in reversed(stored.days) if any(final.moves for final in day.expected)][:_YOUNG],
+        young=young,
         highest=max((day.numbers.spend for day in stored.days), default=0) or 1,
         today=today,
         now=now,
