@@ -57,7 +57,7 @@ PLACE = """() => ({
     typed: [...document.querySelectorAll("main input:is(:not([type]), [type=search], [type=url])")].map((input) => input.value),
 })"""
 IS_CURRENT = """async () => {
-    const { localise } = await import("/app/static/localise.js");
+    const { localise } = await import("/app/static/adpulse.js");
     const region = document.querySelector("[data-refresh]").cloneNode(true);
     for (const opened of region.querySelectorAll("details")) opened.open = false;
     const text = await (await fetch(region.dataset.refresh, { headers: { Accept: "text/html" } })).text();
