@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("adpulse", "adpulse_sandbox", "storage", "tasks", "flows", "deployments")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_MODULE = 400
-LONGEST_SCRIPT = 170
+LONGEST_SCRIPT = 200
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LAYERS = [
     module

@@ -12,8 +12,10 @@ from adpulse.api.fields import Amount, At, ConnectionId, Count, Name, Ref, Works
 from adpulse.api.problems import CLOSED, READS
 from adpulse.api.restatements import RestatementOut, restatements_out
 from adpulse.running_day import YESTERDAY, AccountDay, Comparison, Expectation, Numbers, compare
+from adpulse.services.reporting_day import ReportingDay, reporting_day
 from adpulse.services.today import CurrencyDay, Tile, today_of
 from storage.warehouse.account_days import Place, read_account_days
+from storage.warehouse.expected_finals import ExpectedFinal
 
 router = routing.router("today", responses=CLOSED)
 
@@ -110,6 +112,39 @@ class DaysQuery(BaseModel):
     ad_set: str | None = Field(None, max_length=64, description="What is in this ad set or ad group of the campaign.")
 
 
+class MissingOut(BaseModel):
+    """Accounts of a currency that has no rate."""
+
+    currency: str = Field(examples=["TRY"])
+    accounts: Count
+
+
+class TotalOut(BaseModel):
+    """Today of all accounts in the reporting currency: an estimate by the exchange rates of each account's day."""
+
+    currency: str = Field(examples=["EUR"])
+    numbers: NumbersOut = Field(description="Of the accounts that were read today and have a rate.")
+    accounts: Count = Field(description="How many these are.")
+    missing: list[MissingOut] = Field(
+        description="Accounts that were read and are not in `numbers`, as there is no rate of their currency."
+    )
+    rate_date: date | None = Field(examples=["2026-11-26"], description="Day of the oldest rate; null where nothing was converted.")
+    fresh_until: At | None = Field(description="Of the account that was read first, among those that were read today.")
+    unread: Count = Field(description="Accounts that were not read today, which are not in `numbers`.")
+    settled: bool
+
+
+class ExpectedFinalOut(BaseModel):
+    """What a metric of a day that is over but not settled will end at: an estimate, by how the account's own days came in."""
+
+    metric: str = Field(examples=["purchases"], description="`spend`, `revenue`, `conversions` or `purchases`.")
+    value: Amount = Field(description="What is reported of it so far.")
+    expected: Amount
+    low: Amount = Field(description="Eight of ten days end between `low` and `high`.")
+    high: Amount
+    days: Count = Field(description="How many followed days of the account it is worked out from, at least 28.")
+
+
 class DayOut(BaseModel):
     """A day of the account, or of what is chosen in it; the account's own local one."""
 
@@ -119,6 +154,9 @@ class DayOut(BaseModel):
     settled: bool
     lacks: list[str] = Field(description="What of the day could not be read, and why.", examples=[[]])
     restated: list[RestatementOut] = Field(description="What the platform changed after the day was complete.")
+    expected_final: list[ExpectedFinalOut] = Field(
+        description="Of days that are over but not settled, of the account or a campaign; empty before 28 days were followed."
+    )
 
 
 class PartOut(BaseModel):
@@ -148,6 +186,14 @@ def read_today(caller: Viewer, workspace_id: WorkspaceId) -> list[CurrencyDayOut
     return [_day(day) for day in today_of(caller.app, caller.workspace(workspace_id).id)]
 
 
+@router.get("/workspaces/{workspace_id}/today/total", summary="Today of all accounts in the reporting currency", responses=READS)
+def read_total(caller: Viewer, workspace_id: WorkspaceId) -> TotalOut | None:
+    """Today in the currency that the workspace reports in, by the rates that `adpulse fx import` stored; null where it reports in none."""
+    owner = caller.workspace(workspace_id)
+    day = reporting_day(caller.app, owner, today_of(caller.app, owner.id))
+    return _total(day) if day else None
+
+
 @router.get("/connections/{connection_id}/days", summary="An account's days, and what they are made of", responses=READS)
 def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[DaysQuery, Query()]) -> AccountDaysOut:
     """The numbers of the account's page: the last 90 days, and what they are made of in the last `period` days; of a campaign if chosen."""
@@ -163,6 +209,7 @@ def read_days(caller: Viewer, connection_id: ConnectionId, choice: Annotated[Day
             settled=day.settled,
             lacks=list(day.lacks),
             restated=restatements_out(day.restated),
+            expected_final=[_final(final) for final in day.expected],
         )
         for day in stored.days
     ]
@@ -248,6 +295,24 @@ def _expectation(expected: Expectation) -> ExpectationOut:
         accounts=expected.accounts,
         of=expected.of,
     )
+
+
+def _total(day: ReportingDay) -> TotalOut:
+    return TotalOut(
+        currency=day.currency,
+        numbers=_numbers(day.numbers),
+        accounts=len(day.by_account),
+        missing=[MissingOut(currency=currency, accounts=accounts) for currency, accounts in sorted(day.missing.items())],
+        rate_date=day.rate_date,
+        fresh_until=day.freshness.fresh_until,
+        unread=day.freshness.unread,
+        settled=day.freshness.settled,
+    )
+
+
+def _final(final: ExpectedFinal) -> ExpectedFinalOut:
+    amounts = {name: amount(getattr(final, name)) for name in ("value", "expected", "low", "high")}
+    return ExpectedFinalOut(metric=final.metric, **amounts, days=final.days)
 
 
 def _clock(quarters: int) -> str:

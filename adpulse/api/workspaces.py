@@ -23,6 +23,7 @@ class WorkspaceOut(BaseModel):
     id: WorkspaceRef
     name: str = Field(examples=["Acme"])
     realtime_granted: bool
+    reporting_currency: str | None = Field(examples=["EUR"], description="In which `/today/total` is; null for none.")
 
 
 class WorkspaceIn(Body):
@@ -36,6 +37,7 @@ class WorkspaceChange(Body):
 
     name: Line | None = Field(None, examples=["Acme Group"])
     realtime_granted: StrictBool | None = Field(None, examples=[True])
+    reporting_currency: str | None = Field(None, examples=["EUR"], pattern="^[A-Z]{3}$", description="Null removes it.")
 
 
 @router.get("/workspaces", summary="List workspaces")
@@ -57,23 +59,26 @@ def create_workspace(caller: Operator, body: WorkspaceIn) -> WorkspaceOut:
 
 @router.get("/workspaces/{workspace_id}", summary="Read a workspace", responses=READS)
 def read_workspace(caller: Viewer, workspace_id: WorkspaceId) -> WorkspaceOut:
-    """Its name and its grant of realtime."""
+    """Its name, its reporting currency and its grant of realtime."""
     return _workspace_out(caller.workspace(workspace_id))
 
 
 @router.patch(
     "/workspaces/{workspace_id}",
-    summary="Rename a workspace, grant it realtime",
+    summary="Rename a workspace, set its reporting currency, grant it realtime",
     responses=CHANGES | answers(HTTPStatus.CONFLICT),
 )
 def change_workspace(caller: Editor, workspace_id: WorkspaceId, body: WorkspaceChange) -> WorkspaceOut:
     """When the grant is revoked, connections keep the realtime frequency until it is changed."""
     workspace = caller.workspace(workspace_id)
-    if body.name is None and body.realtime_granted is None:
-        raise Usage("Say what to change: name or realtime_granted.")
+    if body.name is None and body.realtime_granted is None and "reporting_currency" not in body.model_fields_set:
+        raise Usage("Say what to change: name, reporting_currency or realtime_granted.")
     if body.realtime_granted is not None:
         caller.require(Role.OPERATOR, "Granting realtime")
-    return _workspace_out(caller.app.workspaces.change(workspace.id, name=body.name, realtime_granted=body.realtime_granted))
+    changed = caller.app.workspaces.change(workspace.id, name=body.name, realtime_granted=body.realtime_granted)
+    if "reporting_currency" in body.model_fields_set:
+        changed = caller.app.workspaces.set_reporting_currency(workspace.id, body.reporting_currency)
+    return _workspace_out(changed)
 
 
 @router.delete(
@@ -89,4 +94,9 @@ def delete_workspace(caller: Operator, workspace_id: WorkspaceId) -> None:
 
 
 def _workspace_out(workspace: Workspace) -> WorkspaceOut:
-    return WorkspaceOut(id=workspace.id, name=workspace.name, realtime_granted=workspace.realtime_granted)
+    return WorkspaceOut(
+        id=workspace.id,
+        name=workspace.name,
+        realtime_granted=workspace.realtime_granted,
+        reporting_currency=workspace.reporting_currency,
+    )

@@ -34,10 +34,13 @@ def list_workspaces(*, as_json: AsJson = False) -> None:
         print_json(workspaces)
         return
     items = [
-        Item(cells=(workspace.name, "granted" if workspace.realtime_granted else "not granted"), id=workspace.id)
+        Item(
+            cells=(workspace.name, "granted" if workspace.realtime_granted else "not granted", workspace.reporting_currency or "none"),
+            id=workspace.id,
+        )
         for workspace in workspaces
     ]
-    print_list(("Workspace", "Realtime"), items)
+    print_list(("Workspace", "Realtime", "Reporting currency"), items)
 
 
 @workspaces.command("rename")
@@ -85,3 +88,21 @@ def grant_realtime(
 
     app().workspaces.grant_realtime(workspace, granted=not revoke)
     typer.echo(f"Realtime {'revoked from' if revoke else 'granted to'} {workspace}.")
+
+
+@workspaces.command("currency")
+def reporting_currency(
+    workspace: Reference,
+    currency: Annotated[str | None, typer.Argument(help="Code of the currency, such as EUR; leave it out with --none.")] = None,
+    *,
+    none: Annotated[bool, typer.Option("--none", help="Show each currency by itself alone.")] = False,
+) -> None:
+    """Set the currency in which Today shows one total of all accounts, by the rates of `adpulse fx import`."""
+    from adpulse.bootstrap import app
+    from adpulse.errors import Usage
+
+    if none is (currency is not None):
+        raise Usage("Say the currency, such as EUR, or --none.")
+    context = app()
+    changed = context.workspaces.set_reporting_currency(context.workspaces.get(workspace).id, currency)
+    typer.echo(f"Today of {changed.name} has {f'one total in {changed.reporting_currency}' if currency else 'no total of all currencies'}.")

@@ -102,7 +102,7 @@ def _of_currency(currency: str, accounts: tuple[AccountDay, ...], courses: tuple
         currency=currency,
         accounts=accounts,
         numbers=_sum(accounts),
-        freshness=_freshness(accounts),
+        freshness=freshness_of(accounts),
         yesterday=compare(accounts, YESTERDAY),
         week_ago=compare(accounts, WEEK_AGO),
         expected=expect(accounts),
@@ -124,7 +124,8 @@ def _tiles(accounts: Sequence[AccountDay]) -> tuple[Tile, ...]:
     )
 
 
-def _freshness(accounts: Sequence[AccountDay]) -> Freshness:
+def freshness_of(accounts: Sequence[AccountDay]) -> Freshness:
+    """How fresh, complete and settled what these accounts add up to is."""
     fresh = [account.fresh_until for account in accounts if account.fresh_until]
     delays = [account.fresh_until - account.moved_at for account in accounts if account.fresh_until and account.moved_at]
     return Freshness(

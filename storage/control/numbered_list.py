@@ -1,10 +1,11 @@
 """Lists of connections as pages with numbers: all that match, in an order that no index has, and one page of them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -27,6 +28,7 @@ class Column(StrEnum):
     FREQUENCY = "frequency"
     SYNCED = "synced"
     CHANGED = "changed"
+    SPEND = "spend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class Entry:
     """What of a connection decides its place in a list and its part in the totals."""
 
     id: str
+    workspace_id: str
     name: str
+    currency: str
+    timezone: str
     status: ConnectionStatus
     sync_status: SyncStatus
     frequency: Frequency
@@ -52,7 +57,10 @@ class NumberedList:
         """Every connection that meets the criteria, in no order."""
         query = select(
             ConnectionRow.id,
+            ConnectionRow.workspace_id,
             ConnectionRow.name,
+            ConnectionRow.currency,
+            ConnectionRow.timezone,
             ConnectionRow.status,
             ConnectionRow.sync_status,
             ConnectionRow.sync_frequency,
@@ -63,7 +71,10 @@ class NumberedList:
             return [
                 Entry(
                     id=row.id,
+                    workspace_id=row.workspace_id,
                     name=row.name,
+                    currency=row.currency,
+                    timezone=row.timezone,
                     status=ConnectionStatus(row.status),
                     sync_status=SyncStatus(row.sync_status),
                     frequency=Frequency(row.sync_frequency),
@@ -80,9 +91,18 @@ def natural_key(name: str) -> tuple[str | int, ...]:
     return tuple(int(part) if number % 2 else part for number, part in enumerate(_DIGITS.split(name.casefold())))
 
 
-def ordered(entries: Sequence[Entry], column: Column, *, descending: bool = False) -> list[Entry]:
-    """The entries by a column; states the worst first, instants the oldest first and never before all."""
+def ordered(
+    entries: Sequence[Entry], column: Column, *, descending: bool = False, spent: Mapping[str, int] = MappingProxyType({})
+) -> list[Entry]:
+    """The entries by a column; states the worst first, instants the oldest first and never before all.
+
+    ``spent`` is the spend by which the order of that column goes. Amounts of two currencies cannot be compared: their connections are one
+    group after the other, from either end, and those whose spend is not known are the last of their group.
+    """
     by_name = sorted(entries, key=lambda entry: (natural_key(entry.name), entry.id))
+    if column is Column.SPEND:
+        direction = -1 if descending else 1
+        return sorted(by_name, key=lambda entry: (entry.currency, entry.id not in spent, direction * spent.get(entry.id, 0)))
     # Python's sort keeps equals as they were, also in reverse: among them the name ascends.
     return sorted(by_name, key=_KEYS[column], reverse=descending)
 

@@ -84,6 +84,7 @@ class WorkspaceRow(Base):
     name: Mapped[str] = mapped_column(unique=True)
     realtime_granted: Mapped[bool] = mapped_column(default=False)
     home_id: Mapped[str | None]
+    reporting_currency: Mapped[str | None]
 
 
 class CredentialRow(Base):

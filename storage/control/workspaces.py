@@ -12,6 +12,7 @@ from storage.control.database import Engine, Session, delete_whole, reading
 from storage.control.tables import ConnectionRow, WorkspaceRow
 
 _LONGEST_NAME = 255
+_CURRENCY = re.compile("[A-Z]{3}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -22,6 +23,8 @@ class Workspace:
     id: str
     name: str
     realtime_granted: bool
+    reporting_currency: str | None = None
+    """In which people see one total of accounts of several currencies; None for none."""
 
 
 class Workspaces:
@@ -98,6 +101,19 @@ class Workspaces:
                 raise _name_taken(str(name)) from None
         return self.get(workspace_id)
 
+    def set_reporting_currency(self, workspace_id: str, currency: str | None) -> Workspace:
+        """Set the currency in which people see one total, or with None remove it. Small letters are made large.
+
+        Raises:
+            Usage: it is no code of a currency, or there is no such workspace.
+        """
+        code = None if currency is None else currency.strip().upper()
+        if code is not None and not _CURRENCY.fullmatch(code):
+            raise Usage(f"'{currency}' is no code of a currency. Write it as EUR or USD.")
+        with self._engine.begin() as session:
+            session.execute(update(WorkspaceRow).where(WorkspaceRow.id == workspace_id).values(reporting_currency=code))
+        return self.get(workspace_id)
+
     def delete(self, workspace_id: str) -> None:
         """Delete a workspace without connections, with its keys and everything else that refers to it.
 
@@ -114,11 +130,15 @@ class Workspaces:
         return self._select()
 
     def _select(self, workspace_id: str | None = None) -> list[Workspace]:
-        query = select(WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted).order_by(WorkspaceRow.name)
+        columns = WorkspaceRow.id, WorkspaceRow.name, WorkspaceRow.realtime_granted, WorkspaceRow.reporting_currency
+        query = select(*columns).order_by(WorkspaceRow.name)
         if workspace_id:
             query = query.where(WorkspaceRow.id == workspace_id)
         with reading(self._engine).connect() as session:
-            return [Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted) for row in session.execute(query)]
+            return [
+                Workspace(id=row.id, name=row.name, realtime_granted=row.realtime_granted, reporting_currency=row.reporting_currency)
+                for row in session.execute(query)
+            ]
 
 
 def _checked(name: str) -> str:

@@ -13,6 +13,7 @@ from adpulse.restatement import METRICS as NUMBERS
 from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
 from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.expected_finals import EXPECTED, ExpectedFinal, expected_by_day
 from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
 from storage.warehouse.sql import known_sum, unknown_cost
 
@@ -51,7 +52,10 @@ _LEAVES = "('ad', 'asset_group')"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day of an account, or of a place in it; ``fresh_until`` is None where it was not read. Of ad sets nothing is noted as restated."""
+    """A day of an account, or of a place in it; ``fresh_until`` is None where it was not read.
+
+    Of ad sets nothing is noted as restated, and nothing is expected.
+    """
 
     date: date
     numbers: Numbers
@@ -59,6 +63,7 @@ class Day:
     settled: bool
     lacks: tuple[str, ...]
     restated: tuple[Restatement, ...]
+    expected: tuple[ExpectedFinal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +126,13 @@ def _read(published: Path, _version: tuple[int, int], connection_id: str, today:
         _parts(connection_id, today, period, place),
         (named, names),
         (RESTATED, span),
+        (EXPECTED, [connection_id, place.campaign, place.campaign]),
     )
-    days, read, lacks, parts, above, restated = (table.to_pylist() for table in read_together(published, queries))
+    days, read, lacks, parts, above, restated, expected = (table.to_pylist() for table in read_together(published, queries))
     of_period = [row for row in restated if row["date"] > today - period * DAY]
     by_campaign = {} if place.campaign else {campaign: changes for (campaign,), changes in changes_by(of_period, "campaign_id").items()}
     return AccountDays(
-        days=_days(today, days, read, lacks, _of_place(restated, place)),
+        days=_days(today, days, read, lacks, _of_place(restated, place), expected_by_day([] if place.ad_set else expected)),
         parts=tuple(
             _part(row, by_campaign.get(row["id"] or "", {}))
             for row in parts
@@ -182,6 +188,7 @@ def _days(
     read: list[dict[str, Any]],
     lacks: list[dict[str, Any]],
     restated: list[dict[str, Any]],
+    expected: Mapping[date, tuple[ExpectedFinal, ...]],
 ) -> tuple[Day, ...]:
     numbers = {row.pop("date"): Numbers(**row) for row in rows}
     notes = {row["date"]: row for row in read}
@@ -198,6 +205,7 @@ def _days(
             settled=day in notes and notes[day]["settled"],
             lacks=tuple(reasons.get(day, ())),
             restated=restatements_of(changes.get((day,), {}), asdict(numbers.get(day, Numbers()))),
+            expected=expected.get(day, ()),
         )
         for day in (first + timedelta(days=ago) for ago in range((today - first).days + 1))
     )

@@ -109,6 +109,7 @@ RULES = {
     ("GET", "/workspaces/{workspace_id}/analytics.duckdb"): "viewer",
     ("GET", "/workspaces/{workspace_id}/views/{view}"): "viewer",
     ("GET", "/workspaces/{workspace_id}/today"): "viewer",
+    ("GET", "/workspaces/{workspace_id}/today/total"): "viewer",
     ("GET", "/connections/{connection_id}/restatements"): "viewer",
     ("GET", "/workspaces/{workspace_id}/budgets"): "viewer",
     ("GET", "/workspaces/{workspace_id}/alert-templates"): "viewer",

@@ -75,6 +75,7 @@ RULES = {
     ("POST", "/workspaces/{workspace_id}/keys"): "editor",
     ("POST", "/workspaces/{workspace_id}/keys/{key_id}/revoke"): "editor",
     ("POST", "/connections/{connection_id}/limit"): "operator",
+    ("POST", "/workspaces/{workspace_id}/currency"): "editor",
     ("POST", "/workspaces/{workspace_id}/name"): "editor",
     ("POST", "/workspaces/{workspace_id}/realtime"): "operator",
     ("POST", "/workspaces/{workspace_id}/delete"): "operator",

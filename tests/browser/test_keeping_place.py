@@ -4,7 +4,9 @@ Three times the account is synced and renamed, and the page shows it, while focu
 and what was typed are as they were.
 """
 
+import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -31,6 +33,11 @@ PAGES = {
 
 WITH_LIST = {"account.html", "connections.html", "connection.html", "health.html"}
 
+TOKYO = ZoneInfo("Asia/Tokyo")
+SERVERS_OWN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|\d\.\d\d$")
+"""A time, or an amount, as the server writes it."""
+
+
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 MARK = """(element) => {
     const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
@@ -50,11 +57,22 @@ PLACE = """() => ({
     typed: [...document.querySelectorAll("main input:is(:not([type]), [type=search], [type=url])")].map((input) => input.value),
 })"""
 IS_CURRENT = """async () => {
+    const { localise } = await import("/app/static/adpulse.js");
     const region = document.querySelector("[data-refresh]").cloneNode(true);
     for (const opened of region.querySelectorAll("details")) opened.open = false;
     const text = await (await fetch(region.dataset.refresh, { headers: { Accept: "text/html" } })).text();
-    return region.isEqualNode(new DOMParser().parseFromString(text, "text/html").querySelector("[data-refresh]"));
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    localise(fresh);
+    return region.isEqualNode(fresh.querySelector("[data-refresh]"));
 }"""
+
+WATCH = """() => {
+    window.written = [];
+    const note = (records) => window.written.push(...records.map(({ target }) => target.textContent));
+    const observer = new MutationObserver(note), options = { subtree: true, childList: true, characterData: true };
+    for (const element of document.querySelectorAll("[data-refresh] :is(data, time[data-at])")) observer.observe(element, options);
+}"""
+"""Notes each text that a number or an instant gets from now on."""
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +211,57 @@ def test_a_refused_choice_goes_back_to_what_is_stored(visitor, page, installatio
     expect(page.locator("#said")).to_contain_text("realtime")
     expect(choice).to_have_value("manual")
     visitor.complaints.clear()  # the browser notes that the answer is an error
+
+
+@pytest.fixture
+def reader(visitor, installation, address, account):
+    """A page of the account, as somebody with another locale and time zone sees it."""
+
+    def open_page(path, **options):
+        window = visitor(locale="de-DE", timezone_id="Asia/Tokyo", **options)
+        window.goto(f"{address}/app/login/{installation.app.sessions.link().get_secret_value()}")
+        window.goto(f"{address}/app/{path.format(connection=account.id)}")
+        return window
+
+    return open_page
+
+
+def shown_spend(window):
+    """The spend of today in units, and its text."""
+    spend = window.locator(".figure[data-number=spend]").first
+    return f"{int(spend.get_attribute('data-micros')) / 1_000_000:,.2f}", spend.inner_text()
+
+
+def test_numbers_and_times_are_the_readers_and_a_refresh_never_shows_the_others(reader, installation, account):
+    window = reader("today")
+    english, text = shown_spend(window)
+    fresh = window.locator("[id^=fresh-] time[data-at]").first
+    (own,) = installation.rows("SELECT max(fresh_until) FROM completeness WHERE connection_id = ? AND level = 'leaf'", [account.id])[0]
+
+    assert "." in english
+    assert text == english.translate(str.maketrans(",.", ".,"))
+    assert fresh.inner_text() == f"{own.astimezone(TOKYO):%d.%m.%Y, %H:%M}"
+    assert fresh.get_attribute("title") == f"{own.astimezone(account.zone):%Y-%m-%d %H:%M} America/New_York"
+    ago = window.locator("[id^=today-] td[data-label='Fresh until'] time").first
+    assert ago.get_attribute("title") == f"{fresh.inner_text()} · {fresh.get_attribute('title')}"
+    window.evaluate(WATCH)
+    for _ in range(2):
+        refresh(window)
+        until(lambda: window.evaluate(IS_CURRENT))
+    assert window.evaluate("window.written") == []
+
+    installation.sandbox.clock.advance(3600)
+    installation.sync(account)
+    refresh_until_changed(window, region_text(window))
+    written = window.evaluate("window.written")
+    assert written != []
+    assert not any(SERVERS_OWN.search(text) for text in written)
+    assert shown_spend(window)[1] == shown_spend(window)[0].translate(str.maketrans(",.", ".,"))
+
+
+def test_without_scripts_times_are_the_accounts(reader, account):
+    window = reader("today", java_script_enabled=False)
+    english, text = shown_spend(window)
+
+    assert text == english
+    assert window.locator("[id^=fresh-] time[data-at]").first.inner_text().endswith(str(account.zone))

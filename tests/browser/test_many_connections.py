@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from many_accounts import add_accounts
@@ -42,7 +43,25 @@ def agency(installation):
         session.execute(table.update().where(table.c.id == "many-7").values(**reauth))
         failed = {"sync_status": "error", "last_sync_error": "Meta does not answer. It is tried again."}
         session.execute(table.update().where(table.c.id == "many-9").values(**failed))
+    spend_as_the_first(installation.published(), connection.today(now) - timedelta(days=1))
     return connection
+
+
+def spend_as_the_first(published, since):
+    """Let the accounts that were synced have spent multiples of what one ad of the first has, in the published copy."""
+    published.chmod(0o600)
+    with duckdb.connect(published) as copy:
+        copy.execute("CREATE TEMP TABLE accounts AS SELECT number, 'many-' || number AS id FROM range(1, 380) AS numbers (number)")
+        copy.execute(
+            """
+            INSERT INTO raw.metric_facts
+            SELECT f.* REPLACE (a.id AS connection_id, f.spend * (1 + a.number * 37 % 90) AS spend)
+            FROM (FROM raw.metric_facts WHERE date >= ? QUALIFY row_number() OVER (PARTITION BY date ORDER BY spend DESC) = 1) f, accounts a
+            """,
+            [since],
+        )
+        read = "SELECT r.* REPLACE (a.id AS connection_id) FROM raw.read_days r, accounts a WHERE r.level = 'leaf' AND r.date >= ?"
+        copy.execute(f"INSERT INTO raw.read_days {read}", [since])
 
 
 @pytest.fixture

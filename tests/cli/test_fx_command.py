@@ -34,3 +34,16 @@ def test_a_file_of_something_else_is_wrong_usage_and_stores_nothing(adpulse, ins
 
     assert (code, "no file of the European Central Bank" in error) == (2, True)
     assert read(installation.published(), "FROM fx_rates").num_rows == 0
+
+
+def test_a_workspace_gets_a_reporting_currency_and_loses_it(adpulse, installation):
+    name = installation.workspace.name
+
+    outs = [adpulse("workspace", "currency", name, *words) for words in (("eur",), ("--none",), (), ("EURO",))]
+
+    assert [code for code, _, _ in outs] == [0, 0, 2, 2]
+    assert [out.strip() for _, out, _ in outs[:2]] == [
+        f"Today of {name} has one total in EUR.",
+        f"Today of {name} has no total of all currencies.",
+    ]
+    assert "no code of a currency" in outs[3][2]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from adpulse.api.access import Caller, Editor, Operator
+from adpulse.api.access import PRINTABLE, Caller, Editor, Operator
 from adpulse.api.pages.site import ROOT, Name, back, page, workspace_of
 from adpulse.role import Role
 from adpulse.services import deleting
@@ -72,6 +72,16 @@ def rename(request: Request, caller: Editor, workspace_id: str, name: Name) -> R
     """Give a workspace another name."""
     owner = caller.workspace(workspace_id)
     caller.app.workspaces.change(owner.id, name=name)
+    return back(request, f"/access?workspace={owner.id}")
+
+
+@router.post("/workspaces/{workspace_id}/currency")
+def set_currency(
+    request: Request, caller: Editor, workspace_id: str, currency: Annotated[str, Form(max_length=255, pattern=PRINTABLE)] = ""
+) -> Response:
+    """Set the reporting currency of a workspace; an empty field removes it."""
+    owner = caller.workspace(workspace_id)
+    caller.app.workspaces.set_reporting_currency(owner.id, currency.strip() or None)
     return back(request, f"/access?workspace={owner.id}")
 
 

@@ -18,6 +18,7 @@ from adpulse.api.access import PRINTABLE, Caller, Viewer
 from adpulse.api.pages.site import ROOT, page
 from adpulse.metrics import in_units
 from adpulse.model import Connection
+from adpulse.restatement import METRICS
 from adpulse.running_day import Numbers, total
 from adpulse.services.budgeting import paces_of
 from adpulse.spreadsheets import neutralised
@@ -27,6 +28,9 @@ router = APIRouter()
 
 PERIODS = (1, 7, 28, 45)
 """Days that parts may be of, today included; twice as many are within the 90 days that are read at first."""
+
+_YOUNG = 7
+"""Young days that are shown beside each other; the table of all days has the others."""
 
 _ORDERS: dict[str, Callable[[Part], Any]] = {
     "spend": lambda part: -part.numbers.spend,
@@ -63,14 +67,18 @@ def account(request: Request, caller: Viewer, connection_id: str, chosen: Annota
     """The account's days and parts, from what was published last."""
     now = caller.app.clock.now()
     connection, today, stored = _read(caller, connection_id, now, chosen)
+    young = [day for day in reversed(stored.days) if any(final.moves for final in day.expected)][:_YOUNG]
+    moving = {final.metric for day in young for final in day.expected if final.moves}
     return page(
         "account.html",
         caller,
         connection=connection,
         chosen=chosen,
         periods=PERIODS,
+        metrics=[metric for metric in METRICS if metric in moving],
         orders=list(_ORDERS),
         days=stored.days,
+        young=young,
         highest=max((day.numbers.spend for day in stored.days), default=0) or 1,
         today=today,
         now=now,

@@ -13,7 +13,7 @@ from adpulse import frequency
 from adpulse.api.access import PRINTABLE, Caller, Editor
 from adpulse.api.bulk import MAX_IDS, Action, apply_action
 from adpulse.api.fields import Id
-from adpulse.api.pages.connection_list import Filters, page_ids
+from adpulse.api.pages.connection_list import Filters, list_all, page_ids
 from adpulse.api.pages.site import page
 from adpulse.errors import NotFound, Usage
 from storage.control import labels
@@ -120,9 +120,9 @@ def _chosen(caller: Caller, owner: Workspace, form: BulkForm) -> list[str]:
         if not form.connection:
             raise Usage("Tick the connections to change, or choose all that match. Nothing was changed.")
         return form.connection
-    matching = caller.app.numbered_list.entries(replace(form.criteria(caller), workspace_id=owner.id))
+    matching = list_all(caller.app, replace(form.criteria(caller), workspace_id=owner.id), form)
     if form.which == "page":
-        return page_ids(ordered(matching, form.column, descending=form.descends), form.page)
+        return page_ids(matching, form.page)
     if len(matching) > MAX_IDS:
         raise Usage(f"{len(matching):,} connections match. Narrow the list down to {MAX_IDS:,}. Nothing was changed.")
     return [entry.id for entry in matching]

@@ -1,7 +1,7 @@
 """The list of connections as its address says it: filtered, ordered, and one numbered page of it with the totals of all."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field
 from adpulse import presentation
 from adpulse.api.access import PRINTABLE, Caller
 from adpulse.api.fields import ProviderName
+from adpulse.bootstrap import App
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
-from storage.control.connections import Connections, ConnectionView
+from adpulse.services.spending import Spending, spending_of
+from storage.control.connections import ConnectionView
 from storage.control.listing import Criteria
-from storage.control.numbered_list import Column, Entry, NumberedList, ordered
+from storage.control.numbered_list import Column, Entry, ordered
 
 PAGE_SIZE = 100
 _MOST_PAGES = 100_000
@@ -30,6 +32,7 @@ ORDERS = {
     "-synced": "Synced last first",
     "-changed": "Changed last first",
     "frequency": "Frequency",
+    "-spend": "Spend today, by currency",
 }
 """The orders that the form offers; the heads of columns offer both ends of each."""
 
@@ -90,13 +93,14 @@ class Filters(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
-    """One page of the connections that match, and of all of them how many there are in each state, in words."""
+    """One page of the connections that match with their spend, and of all of them how many there are in each state, in words."""
 
     views: Sequence[ConnectionView]
     number: int
     pages: int
     total: int
     states: Sequence[tuple[str, int]]
+    spending: Mapping[str, Spending]
 
     @property
     def numbers(self) -> list[int | None]:
@@ -110,13 +114,21 @@ class ListPage:
         return links
 
 
-def read_page(entries: NumberedList, connections: Connections, criteria: Criteria, chosen: Filters) -> ListPage:
+def list_all(app: App, criteria: Criteria, chosen: Filters) -> list[Entry]:
+    """All that match, in the chosen order; spend is read of all of them only where it decides the order."""
+    entries = app.numbered_list.entries(criteria)
+    spending = spending_of(app, entries) if chosen.column is Column.SPEND else {}
+    spent = {connection_id: of_one.today.spend for connection_id, of_one in spending.items() if of_one.today}
+    return ordered(entries, chosen.column, descending=chosen.descends, spent=spent)
+
+
+def read_page(app: App, criteria: Criteria, chosen: Filters) -> ListPage:
     """The page of a list; a page beyond the end is the last one, as connections may have gone since the address was made."""
-    listed = ordered(entries.entries(criteria), chosen.column, descending=chosen.descends)
+    listed = list_all(app, criteria, chosen)
     pages = max(-(-len(listed) // PAGE_SIZE), 1)
     number = min(chosen.page, pages)
     ids = page_ids(listed, number)
-    views = {view.connection.id: view for view in connections.page(Criteria(ids=ids), None)}
+    views = {view.connection.id: view for view in app.connections.page(Criteria(ids=ids), None)}
     words = Counter(presentation.describe_status(entry.status, entry.sync_status) for entry in listed)
     return ListPage(
         views=[views[connection_id] for connection_id in ids if connection_id in views],
@@ -124,9 +136,15 @@ def read_page(entries: NumberedList, connections: Connections, criteria: Criteri
         pages=pages,
         total=len(listed),
         states=words.most_common(),
+        spending=spending_of(app, page_of(listed, number)),
     )
 
 
 def page_ids(listed: Sequence[Entry], number: int) -> list[str]:
     """The ids of one page of an ordered list."""
-    return [entry.id for entry in listed[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]]
+    return [entry.id for entry in page_of(listed, number)]
+
+
+def page_of(listed: Sequence[Entry], number: int) -> Sequence[Entry]:
+    """One page of an ordered list."""
+    return listed[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]

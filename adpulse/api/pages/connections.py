@@ -42,7 +42,7 @@ def redirect_home(_: Viewer) -> Response:
 def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
     """A page of the connections that match, in the chosen order."""
     criteria, app = chosen.criteria(caller), caller.app
-    listed = read_page(app.numbered_list, app.connections, criteria, chosen)
+    listed = read_page(app, criteria, chosen)
     rows, workspaces = rows_of(caller, listed.views, frequencies=tuple(Frequency)), caller.workspaces()
     answer = page(
         "connections.html",
@@ -56,6 +56,7 @@ def settings(caller: Viewer, chosen: Annotated[Filters, Query()]) -> Response:
         orders=ORDERS,
         labels=app.labels.all(criteria.workspace_id),
         actions=ACTIONS,
+        now=app.clock.now(),
         providers=list(PLATFORMS),
         statuses=list(ConnectionStatus),
         frequencies=list(Frequency),

@@ -16,7 +16,7 @@ from adpulse import orchestrator
 from adpulse.api import problems
 from adpulse.api.access import Caller, LoggedOut
 from adpulse.api.fields import Line
-from adpulse.api.pages import numbers
+from adpulse.api.pages import numbers, times
 from adpulse.api.problems import ErrorAnswer
 from adpulse.platforms.registry import platform_of
 from adpulse.role import Role
@@ -78,7 +78,7 @@ def back(request: Request, otherwise: str) -> RedirectResponse:
 def _templates() -> Environment:
     loader = PackageLoader("adpulse.api.pages")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"platform": platform_of, **numbers.FILTERS}
+    environment.filters |= {"platform": platform_of, **numbers.FILTERS, **times.FILTERS}
     environment.globals |= {"places": _PLACES, "prefect_pages": orchestrator.pages_url}
     return environment
 

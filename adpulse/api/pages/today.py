@@ -11,7 +11,9 @@ from adpulse.api.pages.site import page, workspace_of
 from adpulse.bootstrap import App
 from adpulse.errors import AdpulseError
 from adpulse.services.budgeting import paces
+from adpulse.services.reporting_day import ReportingDay, reporting_day
 from adpulse.services.today import CurrencyDay, today_of
+from storage.control.workspaces import Workspace
 
 router = APIRouter()
 
@@ -20,7 +22,7 @@ router = APIRouter()
 def today(request: Request, caller: Viewer, workspace: Annotated[str, Query(max_length=255)] = "") -> Response:
     """Today of one workspace, from what was published last."""
     owner = workspace_of(caller, workspace)
-    days, problem = _days(caller.app, owner.id) if owner else ([], "")
+    days, total, problem = _days(caller.app, owner) if owner else ([], None, "")
     now = caller.app.clock.now()
     return page(
         "today.html",
@@ -29,6 +31,7 @@ def today(request: Request, caller: Viewer, workspace: Annotated[str, Query(max_
         workspaces=caller.workspaces(),
         connected=owner is not None and bool(caller.app.connections.all(owner.id)),
         problem=problem,
+        total=total,
         paces=paces(caller.app, owner.id, days) if owner and days else [],
         days=[(day, day_chart(day, now)) for day in days],
         now=now,
@@ -38,9 +41,10 @@ def today(request: Request, caller: Viewer, workspace: Annotated[str, Query(max_
     )
 
 
-def _days(app: App, workspace_id: str) -> tuple[list[CurrencyDay], str]:
-    """Today, or the reason why it is not known: the first page after login is no error page."""
+def _days(app: App, owner: Workspace) -> tuple[list[CurrencyDay], ReportingDay | None, str]:
+    """Today, and all of it in the reporting currency, or the reason why it is not known: the first page after login is no error page."""
     try:
-        return today_of(app, workspace_id), ""
+        days = today_of(app, owner.id)
+        return days, reporting_day(app, owner, days), ""
     except AdpulseError as error:
-        return [], str(error)
+        return [], None, str(error)

@@ -1,4 +1,5 @@
-// Submits forms without a page load, refreshes regions, and counts the seconds of a running sync. Without it the pages work with page loads.
+// Submits forms without a page load, refreshes regions, counts the seconds of a running sync, and writes numbers and times for the reader.
+// Without it the pages work with page loads.
 
 const BUSY_REFRESH_MS = 2000, IDLE_REFRESH_MS = 10000;
 const statusMessage = document.getElementById("said");
@@ -8,6 +9,36 @@ let timer, latest;
 function showMessage(text) {
   statusMessage.textContent = text;
   statusMessage.classList.toggle("shown", Boolean(text));
+}
+
+const moments = {
+  minute: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }),
+  second: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }),
+};
+const formats = new Map();
+
+function numberFormat({ digits, percent, signed }) {
+  const key = `${digits} ${percent} ${signed}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(undefined, {
+      style: percent === undefined ? "decimal" : "percent",
+      signDisplay: signed === undefined ? "auto" : "always",
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    }));
+  }
+  return formats.get(key);
+}
+
+// Writes instants in the reader's time zone and numbers in the reader's locale; without it they are as the server wrote them. A page is
+// localised once: when it was loaded, or before what was fetched is merged into it, so that a refresh never shows the other form.
+export function localise(page) {
+  for (const number of page.querySelectorAll("data[data-digits]")) number.textContent = numberFormat(number.dataset).format(number.value);
+  for (const time of page.querySelectorAll("time[datetime]")) {
+    const text = moments[time.dataset.at ?? "minute"].format(new Date(time.dateTime));
+    if (time.dataset.at) time.textContent = text;
+    else time.title = `${text} · ${time.title}`;
+  }
 }
 
 // A name that a node keeps over refreshes: its id, the address it leads to, or its place among its like.
@@ -84,6 +115,7 @@ async function refresh() {
     if (answer.redirected) return location.reload();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== latest) return;  // A newer one is on its way.
+    localise(page);
     if (answer.ok) {
       sentForms.forEach((form) => form.reset());
       merge(region, page.querySelector("[data-refresh]") ?? region);
@@ -164,4 +196,5 @@ setInterval(() => {
   }
 }, 1000);
 
+localise(document);
 timer = setTimeout(refresh, BUSY_REFRESH_MS);
