@@ -111,6 +111,16 @@ def test_a_file_of_every_version_answers_alerts_is_pulled_erased_from_and_restor
     assert (damage.newer_parts(old.published), damage.is_whole(old.published)) == ("", True)
 
 
+def test_views_that_were_made_anew_are_described_when_the_file_is_published(wrote):
+    old = wrote(OLD_FILES[0])
+    touch(old)
+
+    old.warehouse.publish(min_interval_seconds=0)
+
+    assert old.rows("SELECT count(*) FROM duckdb_views() WHERE NOT internal")[0][0] > 10
+    assert old.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL") == []
+
+
 def test_every_version_that_was_ever_used_has_a_file():
     """11, 12 and 17 came together with the version after them; 1 with 2, and 2 and 3 left later, so that some files have 1 and 4 alone."""
     numbers = {number for number, _ in migrations()}

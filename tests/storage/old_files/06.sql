@@ -38,7 +38,6 @@ INSERT INTO schema_version VALUES (4, '2026-11-30 19:08:50.350221+00:00');
 INSERT INTO schema_version VALUES (5, '2026-11-30 19:08:50.350221+00:00');
 INSERT INTO schema_version VALUES (6, '2026-11-30 19:08:50.350221+00:00');
 CREATE TABLE schema_views(text_sha256 VARCHAR);
-INSERT INTO schema_views VALUES ('b0def8f06dac57a745d65838dea67030bfef1468e8bb7feec1a78a3e181b83ee');
 CREATE TABLE seen_names(connection_id VARCHAR NOT NULL, "level" VARCHAR NOT NULL, external_id VARCHAR NOT NULL, parent_id VARCHAR, "name" VARCHAR, seen_at TIMESTAMP WITH TIME ZONE NOT NULL, run_id VARCHAR NOT NULL);
 CREATE TABLE sync_runs(run_id VARCHAR NOT NULL, generation BIGINT NOT NULL, connection_id VARCHAR NOT NULL, applied_at TIMESTAMP WITH TIME ZONE NOT NULL, fetched BIGINT NOT NULL, inserted BIGINT NOT NULL, updated BIGINT NOT NULL, unchanged BIGINT NOT NULL, entities_changed BIGINT NOT NULL);
 INSERT INTO sync_runs VALUES ('c1-r1', 1, 'c1', '2026-03-20 15:01:00+00:00', 4, 4, 0, 0, 1);

@@ -48,7 +48,6 @@ INSERT INTO schema_version VALUES (11, '2026-11-30 19:11:15.089539+00:00');
 INSERT INTO schema_version VALUES (12, '2026-11-30 19:11:15.089539+00:00');
 INSERT INTO schema_version VALUES (13, '2026-11-30 19:11:15.089539+00:00');
 CREATE TABLE schema_views(text_sha256 VARCHAR, comments_sha256 VARCHAR);
-INSERT INTO schema_views VALUES ('f79d89808ae8caebc52c46d624d93cc5b4c111eb54563e85ef77929da21a4eff', 'cc0bbdd6a0945427ea02025a0ad5dcfcfeefaf4c4e38f39f6804ab77e68ce021');
 CREATE TABLE seen_names(connection_id VARCHAR NOT NULL, "level" VARCHAR NOT NULL, external_id VARCHAR NOT NULL, parent_id VARCHAR, "name" VARCHAR, seen_at TIMESTAMP WITH TIME ZONE NOT NULL, run_id VARCHAR NOT NULL);
 CREATE TABLE sync_runs(run_id VARCHAR NOT NULL, generation BIGINT NOT NULL, connection_id VARCHAR NOT NULL, applied_at TIMESTAMP WITH TIME ZONE NOT NULL, fetched BIGINT NOT NULL, inserted BIGINT NOT NULL, updated BIGINT NOT NULL, unchanged BIGINT NOT NULL, entities_changed BIGINT NOT NULL);
 INSERT INTO sync_runs VALUES ('c1-r1', 1, 'c1', '2026-03-20 15:01:00+00:00', 4, 4, 0, 0, 1);

@@ -19,7 +19,6 @@ INSERT INTO main.schema_version VALUES (17, '2026-11-30 20:28:01.088878+00:00');
 INSERT INTO main.schema_version VALUES (18, '2026-11-30 20:28:01.088878+00:00');
 INSERT INTO main.schema_version VALUES (19, '2026-11-30 20:28:01.088878+00:00');
 CREATE TABLE schema_views(text_sha256 VARCHAR, comments_sha256 VARCHAR);
-INSERT INTO main.schema_views VALUES ('04c2c92fd1495b9fc1f5cbdfa335bc090543a74501900d43af4291419a806c87', 'c92d31bf05e3304c5629427321761ccfd6194b316cff714229421578f939a500');
 CREATE TABLE raw.account_totals(connection_id VARCHAR NOT NULL, "level" VARCHAR NOT NULL, external_id VARCHAR NOT NULL, campaign_id VARCHAR NOT NULL, date DATE NOT NULL, first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL, changed_at TIMESTAMP WITH TIME ZONE NOT NULL, run_id VARCHAR NOT NULL, impressions BIGINT, clicks BIGINT, spend BIGINT, conversions BIGINT, revenue BIGINT, leads BIGINT, installs BIGINT, purchases BIGINT, visitors BIGINT, profit BIGINT);
 CREATE TABLE raw.connections(id VARCHAR NOT NULL, provider VARCHAR NOT NULL, external_id VARCHAR NOT NULL, "name" VARCHAR NOT NULL, currency VARCHAR NOT NULL, timezone VARCHAR NOT NULL, gross_margin DECIMAL(9,6) NOT NULL, frequency VARCHAR, labels VARCHAR[], "mapping" VARCHAR, mapping_since TIMESTAMP WITH TIME ZONE, attribution VARCHAR);
 INSERT INTO raw.connections VALUES ('c1', 'meta', '11', 'Account c1', 'USD', 'UTC', '0.300000', 'manual', '[]', 'default', NULL, 'default');
