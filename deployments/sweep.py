@@ -186,8 +186,7 @@ class Sweep:
 
     def _describe(self, workspace_id: str, described: tuple[ConnectionDescription, ...]) -> None:
         """Store a change that no sync stores: a connection that is paused or renamed may never write again."""
-        if self._stored_descriptions.get(workspace_id, ()) != described:
-            self._app.warehouse(workspace_id).describe_connections()
+        if self._stored_descriptions.get(workspace_id, ()) != described and self._app.warehouse(workspace_id).describe_connections():
             self._stored_descriptions[workspace_id] = described
 
     def _link(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,13 @@ def _read(published: Path, _version: tuple[int, int], connection_id: str, today:
         _parts(connection_id, today, period, place),
         (named, names),
         (RESTATED, span),
-        (EXPECTED, [connection_id, place.campaign, place.campaign]),
+        *(() if place.ad_set else ((EXPECTED, [connection_id, place.campaign, place.campaign]),)),  # of an ad set nothing is expected
     )
-    days, read, lacks, parts, above, restated, expected = (table.to_pylist() for table in read_together(published, queries))
+    days, read, lacks, parts, above, restated, *expected = (table.to_pylist() for table in read_together(published, queries))
     of_period = [row for row in restated if row["date"] > today - period * DAY]
     by_campaign = {} if place.campaign else {campaign: changes for (campaign,), changes in changes_by(of_period, "campaign_id").items()}
     return AccountDays(
-        days=_days(today, days, read, lacks, _of_place(restated, place), expected_by_day([] if place.ad_set else expected)),
+        days=_days(today, days, read, lacks, _of_place(restated, place), expected_by_day(chain.from_iterable(expected))),
         parts=tuple(
             _part(row, by_campaign.get(row["id"] or "", {}))
             for row in parts

@@ -4,11 +4,14 @@ A connection that is paused writes nothing any more, so no sync of its own could
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from adpulse.connection_description import ConnectionDescription
+from adpulse.errors import Usage, WarehouseDamaged
+from storage.warehouse import analytics
 from storage.warehouse.sql import query
 
 _SCHEMA = pa.schema(
@@ -26,8 +29,22 @@ def store(warehouse: duckdb.DuckDBPyConnection, descriptions: Sequence[Connectio
     warehouse.execute(query("merge_descriptions"))
 
 
+def are_published(published: Path, descriptions: Sequence[ConnectionDescription]) -> bool:
+    """Whether a copy says of each connection that it has what is said now: most workers find it so, and open no file to write."""
+    try:
+        stored = analytics.read(published, f"SELECT {', '.join(_SCHEMA.names)} FROM raw.connections")  # noqa: S608 - our own names
+    except (Usage, WarehouseDamaged):
+        return False  # there is none, or one that has to be published anew
+    now = {row["id"]: row for row in _rows(descriptions)}
+    return all(row == now.get(row["id"], row) for row in stored.to_pylist())
+
+
 def _table(descriptions: Sequence[ConnectionDescription]) -> pa.Table:
-    rows = [
+    return pa.Table.from_pylist(_rows(descriptions), schema=_SCHEMA)
+
+
+def _rows(descriptions: Sequence[ConnectionDescription]) -> list[dict[str, object]]:
+    return [
         {
             "id": described.connection_id,
             "name": described.name,
@@ -37,4 +54,3 @@ def _table(descriptions: Sequence[ConnectionDescription]) -> pa.Table:
         }
         for described in descriptions
     ]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)

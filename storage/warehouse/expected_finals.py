@@ -16,6 +16,9 @@ EXPECTED = f"""
 """  # noqa: S608 - our own text
 """The rows of a connection, and of a campaign or, without one, of the account; the campaign is given twice."""
 
+_ROUNDED = 5_000
+"""As much, in micros, may an expected value differ by having two decimals."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedFinal:
@@ -33,8 +36,8 @@ class ExpectedFinal:
 
     @property
     def moves(self) -> bool:
-        """Whether something is expected to come; spend of a day that is over rarely changes."""
-        return (self.low, self.expected, self.high) != (self.value,) * 3
+        """Whether something is expected to come; spend of a day that is over rarely changes. The view rounds what it expects."""
+        return any(abs(end - self.value) > _ROUNDED for end in (self.low, self.expected, self.high))
 
 
 def expected_by_day(rows: Iterable[dict[str, Any]]) -> dict[date, tuple[ExpectedFinal, ...]]:

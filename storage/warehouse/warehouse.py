@@ -263,11 +263,21 @@ class Warehouse:
             analytics.publish(self._path, self._published, lock, self._readers)
         return True
 
-    def describe_connections(self) -> None:
-        """Store what is said of the connections now, where the file says something else; without a file there is nothing to do."""
-        with self._exclusive():
-            if not self._is_new():
-                _DUCKDB.run(self._store_descriptions, self._describe())
+    def describe_connections(self) -> bool:
+        """Store what is said of the connections now, where the published copy says something else.
+
+        Returns:
+            Whether the file has it. Not while it is being written: whoever writes it publishes it, and what is said then.
+        """
+        if descriptions.are_published(self._published, self._describe()):
+            return True
+        try:
+            with exclusive(self._path.with_suffix(".lock"), 0):
+                if not self._is_new():  # without a file there is nothing to describe
+                    _DUCKDB.run(self._store_descriptions, self._describe())
+                return True
+        except TimeoutError:
+            return False
 
     def _store_descriptions(self, described: Sequence[ConnectionDescription]) -> None:
         with self._open_for_writing() as warehouse:

@@ -8,6 +8,7 @@ import pytest
 from adpulse.connection_description import ConnectionDescription
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
+from storage.files import exclusive
 from storage.warehouse.analytics import read
 from storage.warehouse.warehouse import Warehouse
 
@@ -68,9 +69,20 @@ def test_a_change_of_one_thing_alone_is_published(workspace, described, change):
 
 @pytest.mark.usefixtures("described")
 def test_what_is_said_as_before_is_not_published_again(workspace):
-    workspace.warehouse.describe_connections()
+    with exclusive(workspace.path.with_suffix(".lock"), 0):
+        assert workspace.warehouse.describe_connections()  # and the file is not opened for it
 
     assert not workspace.warehouse.publish(min_interval_seconds=0)
+
+
+def test_nobody_waits_for_a_file_that_is_being_written(workspace, described):
+    described[0] = replace(FIRST, status=ConnectionStatus.PAUSED)
+    with exclusive(workspace.path.with_suffix(".lock"), 0):
+        assert not workspace.warehouse.describe_connections()
+
+    assert workspace.warehouse.describe_connections()
+    workspace.warehouse.publish(min_interval_seconds=0)
+    assert shown(workspace, "paused") == [(True,), (False,)]
 
 
 def test_a_sync_that_began_before_a_change_does_not_take_it_back(workspace, build, described):

@@ -27,6 +27,12 @@ def test_a_change_has_its_sign_and_its_share():
     assert change == f'{money} (<data value="-0.200" data-digits="1" data-percent data-signed>-20.0 %</data>)'
 
 
+def test_a_change_that_is_rounded_to_zero_has_no_minus():
+    change = format_change(Comparison(today=9_999_000, earlier=10_000_000, by_hour=True, accounts=1, of=1), "EUR")
+
+    assert (">+0.00<" in change, ">+0.0 %<" in change, "-0" in change) == (True, True, False)
+
+
 def test_a_share_is_a_share_for_the_script_and_percent_for_people():
     assert format_percent(Decimal("0.0415")) == '<data value="0.042" data-digits="1" data-percent>4.2 %</data>'
 

@@ -85,13 +85,15 @@ def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Compariso
 
 def _number(units: Decimal, digits: int, sign: str = "") -> Markup:
     """The element has the rounded number, so that the script rounds no second time."""
-    shown, signed = f"{units:{sign},.{digits}f}", Markup(" data-signed") if sign else ""
-    return Markup('<data value="{}" data-digits="{}"{}>{}</data>').format(f"{units:.{digits}f}", digits, signed, shown)
+    rounded = round(units, digits) + 0  # a zero has no sign
+    shown, signed = f"{rounded:{sign},.{digits}f}", Markup(" data-signed") if sign else ""
+    return Markup('<data value="{}" data-digits="{}"{}>{}</data>').format(f"{rounded:.{digits}f}", digits, signed, shown)
 
 
 def _percent(share: Decimal, digits: int, sign: str) -> Markup:
-    shown, signed = f"{100 * share:{sign}.{digits}f} %", Markup(" data-signed") if sign else ""
-    value = f"{share:.{digits + 2}f}"
+    percent = round(100 * share, digits) + 0
+    shown, signed = f"{percent:{sign}.{digits}f} %", Markup(" data-signed") if sign else ""
+    value = f"{percent / 100:.{digits + 2}f}"
     return Markup('<data value="{}" data-digits="{}" data-percent{}>{}</data>').format(value, digits, signed, shown)
 
 
