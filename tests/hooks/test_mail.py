@@ -129,6 +129,18 @@ def test_a_name_that_is_an_encoded_header_is_text(mailbox, send):
     assert decoded["From"] == f"{name} <adpulse@example.org>"
 
 
+@pytest.mark.parametrize("goodbye", ["250 OK", "421 4.3.2 closing"])
+def test_what_a_server_answers_to_quit_changes_no_result(mailbox, send, goodbye):
+    mailbox.goodbye = goodbye
+    accepted = send()
+    mailbox.refused[ADDRESS] = "550 5.1.1 no such user here"
+
+    refused = send()
+
+    assert (accepted, len(mailbox.got)) == (Reply(250, None), 1)
+    assert (refused.status, refused.is_final) == (550, True)
+
+
 def test_an_address_that_the_server_refuses_fails_at_once_and_shows(hooks, installation, mailbox, person):
     mailbox.refused[ADDRESS] = "550 5.1.1 no such user here"
     connection = installation.connect("Corner Store 1")
