@@ -72,11 +72,8 @@ class Entry:
     at: datetime
     place: str
     """Path of the page that shows more."""
-
-    @property
-    def key(self) -> tuple[str, datetime | None]:
-        """The same for what is one line."""
-        return self.sentence, None if self.type in _ALIKE else self.at
+    key: str
+    """The same for what is one line: the stored message, as two accounts may have one name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +93,15 @@ def entry(message: str) -> Entry:
     payload = json.loads(message)
     kind, data = EventType(payload["type"]), payload["data"]
     fields = {name: one_line(str(value)) for name, value in data.items()}
+    said = one_line(sentence(message))
     return Entry(
         type=kind,
         account=one_line(f"{data['connection']} ({data['provider']} {data['external_id']})") if "connection" in data else _OTHERS,
         subject=_SUBJECTS[kind].format_map(fields),
-        sentence=one_line(sentence(message)),
+        sentence=said,
         at=datetime.fromisoformat(payload["timestamp"]),
         place=_place(data),
+        key=said if kind in _ALIKE else message,
     )
 
 
@@ -144,9 +143,9 @@ def _is_plain(text: str) -> bool:
 
 
 def _subject(entries: Sequence[Entry], *, is_digest: bool) -> str:
-    named = "; ".join(dict.fromkeys(one.subject for one in entries[:_IN_SUBJECT]))
-    more = f" and {len(entries) - _IN_SUBJECT} more" if len(entries) > _IN_SUBJECT else ""
-    longest = _LONGEST_SUBJECT - len(more)
+    subjects = list(dict.fromkeys(one.subject for one in entries[:_IN_SUBJECT]))
+    more = f" and {len(entries) - len(subjects)} more" if len(entries) > len(subjects) else ""
+    named, longest = "; ".join(subjects), _LONGEST_SUBJECT - len(more)
     said = named if len(named) <= longest else f"{named[: longest - 1]}…"
     return f"[adpulse] {'Daily digest: ' if is_digest else ''}{said}{more}"
 

@@ -1,6 +1,7 @@
 """Who is sent which event by e-mail, once a person and problem, and when."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -206,17 +207,36 @@ def test_of_many_messages_about_an_account_the_newest_are_listed_and_the_rest_is
     mail = compose(messages, envelope)
 
     text = mail.get_body(("plain",)).get_content()
-    assert mail["Subject"] == f"[adpulse] Daily digest: Harbor: restated numbers and {SHOWN + 3} more"
+    assert mail["Subject"] == f"[adpulse] Daily digest: Harbor: restated numbers and {SHOWN + 4} more"
     assert (text.count("stored rows"), "Harbor: 4 stored" in text, "Harbor: 5 stored" in text) == (SHOWN, False, True)
     assert "and 5 more before them" in text
     assert "http" not in text
 
 
-def test_what_happens_twice_to_an_account_is_two_lines(envelope):
-    data = {"workspace_id": "w", "connection_id": "c", "connection": "Harbor", "provider": "meta", "external_id": "1"}
-    failed = {"job_id": "j", "error": "Meta did not answer.", "error_code": "2", "attempts": 18}
+def test_two_accounts_of_one_name_are_two_lines(envelope):
     messages = [
-        json.dumps({"type": "sync.failed", "timestamp": f"2026-03-20T{hour}:00:00+00:00", "data": {**data, **failed}}) for hour in (15, 18)
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("w", "c", "1")}),
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("w", "d", "2")}),
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("v", "e", "1")}),
+    ]
+
+    mail = compose(messages, replace(envelope, public_url="https://ads.example.org"))
+
+    text = mail.get_body(("plain",)).get_content()
+    assert text.count("Harbor: the sync failed") == 3
+    assert [text.count(f"/app/connections/{connection}\n") for connection in "cde"] == [1, 1, 1]
+    assert mail["Subject"] == "[adpulse] Daily digest: Harbor: the sync failed and 2 more"
+
+
+def _failed(workspace, connection, external_id):
+    about = {"workspace_id": workspace, "connection_id": connection, "connection": "Harbor", "provider": "meta", "external_id": external_id}
+    return about | {"job_id": "j", "error": "Meta did not answer.", "error_code": "2", "attempts": 18}
+
+
+def test_what_happens_twice_to_an_account_is_two_lines(envelope):
+    messages = [
+        json.dumps({"type": "sync.failed", "timestamp": f"2026-03-20T{hour}:00:00+00:00", "data": _failed("w", "c", "1")})
+        for hour in (15, 18)
     ]
 
     text = compose(messages, envelope).get_body(("plain",)).get_content()
