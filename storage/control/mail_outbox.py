@@ -13,6 +13,7 @@ from adpulse.clock import Clock
 from storage.control import mail_problems
 from storage.control.database import Engine, Session, reading
 from storage.control.formats import MAIL, Format
+from storage.control.mail_problems import Problem
 from storage.control.outbox import Delivery, DeliveryRow, DeliveryState, WebhookRow, delivery_of, is_due, note_failure
 
 MOST_MESSAGES = 500
@@ -78,9 +79,7 @@ class MailOutbox:
         with self._engine.begin() as session:
             values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, deliveries, **values, last_status=status, last_error=error)
-            for webhook_id in _webhooks(deliveries):
-                about = [json.loads(one.payload)["data"].get("connection_id") for one in deliveries if one.webhook_id == webhook_id]
-                mail_problems.forget(session, webhook_id, [connection_id for connection_id in about if connection_id])
+            mail_problems.forget_unsent(session, _problems(deliveries))
             self._failing(session, deliveries)
 
     @staticmethod
@@ -96,3 +95,8 @@ class MailOutbox:
 
 def _webhooks(deliveries: Sequence[Delivery]) -> list[str]:
     return sorted({one.webhook_id for one in deliveries})
+
+
+def _problems(deliveries: Sequence[Delivery]) -> list[Problem]:
+    about = ((one, json.loads(one.payload)["data"]) for one in deliveries)
+    return [Problem.of(one.webhook_id, one.event, data) for one, data in about if "connection_id" in data]

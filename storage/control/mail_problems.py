@@ -1,9 +1,10 @@
 """Which problems of connections a person was sent by e-mail and that have not ended yet."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy import ForeignKey, delete, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from adpulse.events import Event, EventType
@@ -24,6 +25,19 @@ class MailProblemRow(Base):
     since: Mapped[datetime]
 
 
+class Problem(NamedTuple):
+    """The key of a problem that a webhook has sent."""
+
+    webhook_id: str
+    connection_id: str
+    kind: str
+
+    @classmethod
+    def of(cls, webhook_id: str, event: EventType, data: Mapping[str, Any]) -> "Problem":
+        """The problem that an event with these data begins."""
+        return cls(webhook_id, data["connection_id"], " ".join(filter(None, (event, data.get("status")))))
+
+
 def lasts(event: Event) -> bool:
     """Whether the event begins a problem of a connection that the connection's next completed sync ends.
 
@@ -39,11 +53,11 @@ def ends(event: Event) -> bool:
 
 def begin(session: Session, webhook_id: str, same_person: Sequence[str], event: Event, now: datetime) -> bool:
     """Note that a problem is sent by a webhook; False if one of the same person's webhooks has sent it already."""
-    key = {"connection_id": event.data["connection_id"], "kind": " ".join(filter(None, (event.type, event.data.get("status"))))}
-    same = (MailProblemRow.connection_id == key["connection_id"]) & (MailProblemRow.kind == key["kind"])
+    key = Problem.of(webhook_id, event.type, event.data)
+    same = (MailProblemRow.connection_id == key.connection_id) & (MailProblemRow.kind == key.kind)
     if session.scalar(select(MailProblemRow.webhook_id).where(MailProblemRow.webhook_id.in_(same_person), same).limit(1)):
         return False
-    new = insert_or_update(session, MailProblemRow).values(webhook_id=webhook_id, **key, since=now).on_conflict_do_nothing()
+    new = insert_or_update(session, MailProblemRow).values(**key._asdict(), since=now).on_conflict_do_nothing()
     return session.scalar(new.returning(MailProblemRow.webhook_id)) is not None
 
 
@@ -53,9 +67,12 @@ def end(session: Session, same_person: Sequence[str], connection_id: str) -> boo
     return bool(session.execute(delete(MailProblemRow).where(of_connection)).rowcount)
 
 
-def forget(session: Session, webhook_id: str, connection_ids: Sequence[str] | None = None) -> None:
-    """Forget the problems of a webhook, or of these connections, whose messages were not sent: what lasts is sent again."""
-    condition = MailProblemRow.webhook_id == webhook_id
-    if connection_ids is not None:
-        condition &= MailProblemRow.connection_id.in_(connection_ids)
-    session.execute(delete(MailProblemRow).where(condition))
+def forget(session: Session, webhook_id: str) -> None:
+    """Forget the problems of a webhook, whose messages were not sent: what lasts is sent again."""
+    session.execute(delete(MailProblemRow).where(MailProblemRow.webhook_id == webhook_id))
+
+
+def forget_unsent(session: Session, unsent: Collection[Problem]) -> None:
+    """Forget these problems, whose messages were not sent: what lasts is sent again."""
+    key = tuple_(MailProblemRow.webhook_id, MailProblemRow.connection_id, MailProblemRow.kind)
+    session.execute(delete(MailProblemRow).where(key.in_(unsent)))

@@ -112,6 +112,24 @@ def test_a_problem_whose_message_was_dropped_is_sent_again(plane, add, sync, dro
     assert sent(plane, person) == [BEGIN, BEGIN]
 
 
+def test_of_a_connection_only_the_problem_whose_message_was_refused_is_sent_again(plane, add, sync, connection):
+    person, other = add(), add(address="other@example.com")
+    plane.connections.set_status(connection.id, ConnectionStatus.BLOCKED, "Log in.")
+    plane.wall.advance(timedelta(minutes=1))
+    for mail in plane.mail_outbox.due():
+        plane.mail_outbox.delivered(mail, 250)
+    plane.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    sync(fails=True)
+    refused = [one for one in plane.outbox.history(person.id) if one.event is BEGIN]
+    plane.mail_outbox.failed(refused, 554, "The mail server refused the message: 554 too long")
+
+    sync(fails=True)
+    plane.connections.set_status(connection.id, ConnectionStatus.BLOCKED, "Log in.")
+
+    assert sent(plane, person) == [EventType.NEEDS_ATTENTION, BEGIN, BEGIN]
+    assert sent(plane, other) == [EventType.NEEDS_ATTENTION, BEGIN]
+
+
 def test_an_account_that_stays_disabled_is_not_said_to_be_in_order_by_its_checks(plane, add, sync, connection):
     person = add()
     plane.connections.set_status(connection.id, ConnectionStatus.DISABLED, "Disabled.")
