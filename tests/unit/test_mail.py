@@ -9,12 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from adpulse.errors import Unavailable, Usage
-from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
+from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType
 from adpulse.mail_address import url_of
 from adpulse.mail_message import SHOWN, Envelope, compose
 from adpulse.model import ConnectionStatus, Lane, RunCounts
+from storage.control import migrations
 from storage.control.formats import Format
-from storage.control.mail_recipients import next_digest, next_minute
+from storage.control.mail_recipients import Message, next_digest, next_minute
+from storage.control.outbox import store
 from storage.control.runs import Leg
 
 BEGIN, END = EventType.SYNC_FAILED, EventType.SYNC_COMPLETED
@@ -150,6 +152,22 @@ def test_a_connection_and_a_webhook_are_deleted_with_their_problems(plane, add, 
 
     assert kept == [BEGIN]
     assert plane.connections.all() == []
+
+
+def test_an_older_version_can_read_the_webhooks_and_deliveries_that_are_left(plane, add):
+    hook = add([BEGIN, EventType.DATA_ALERT_ENDED], address="https://93.184.216.34", form=Format.STANDARD)
+    mailed = add()
+    with plane.engine.begin() as session:
+        for kind in (BEGIN, EventType.DATA_ALERT_ENDED):
+            event = Event(type=kind, workspace_id=plane.workspace.id, data={})
+            store(session, [Message(webhook_id=one.id, event=event, due=plane.wall.now()) for one in (hook, mailed)], plane.wall.now())
+
+    migrations.downgrade(plane.engine, "0036")
+    migrations.migrate(plane.engine)
+
+    assert [(one.id, one.events) for one in plane.webhooks.all()] == [(hook.id, (BEGIN,))]
+    assert sent(plane, hook) == [BEGIN]
+    assert plane.outbox.history(mailed.id) == []
 
 
 def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
