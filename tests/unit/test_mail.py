@@ -15,6 +15,7 @@ from adpulse.mail_message import SHOWN, Envelope, compose
 from adpulse.model import ConnectionStatus, Lane, RunCounts
 from storage.control import migrations
 from storage.control.formats import Format
+from storage.control.mail_outbox import MOST_MESSAGES
 from storage.control.mail_recipients import Message, next_digest, next_minute
 from storage.control.outbox import store
 from storage.control.runs import Leg
@@ -183,6 +184,34 @@ def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
     assert (before, mail.address, len(mail.deliveries)) == ([], "person@example.com", 12)
     assert plane.mail_outbox.due([mail.key]) == plane.outbox.due(10) == []
     assert {one.webhook_id for one in mail.deliveries} == {person.id}
+
+
+def test_an_address_with_very_many_messages_keeps_no_other_one_waiting(plane, add):
+    many, other = add(address="many@example.com"), add()
+    queue(plane, many, MOST_MESSAGES + 1)
+    plane.wall.advance(timedelta(seconds=1))
+    queue(plane, other, 1)
+
+    both = plane.mail_outbox.due()
+
+    assert [(mail.address, len(mail.deliveries)) for mail in both] == [("many@example.com", MOST_MESSAGES), ("person@example.com", 1)]
+    assert plane.mail_outbox.due([], 1) == both[:1]
+    assert plane.mail_outbox.due([both[0].key], 1) == both[1:]
+
+
+def test_a_message_that_was_stored_while_its_address_was_disabled_is_not_sent(plane, add):
+    hook = add()
+    plane.webhooks.change(hook.id, enabled=False)
+    queue(plane, hook, 1)
+
+    assert plane.mail_outbox.due() == []
+
+
+def queue(plane, hook, count):
+    """Stores messages of a webhook that are due at once."""
+    event = Event(type=EventType.TEST, workspace_id=plane.workspace.id, data={})
+    with plane.engine.begin() as session:
+        store(session, [Message(webhook_id=hook.id, event=event, due=plane.wall.now())] * count, plane.wall.now())
 
 
 def test_a_digest_waits_for_eight_in_the_zone_of_most_connections(plane, add, connection):
