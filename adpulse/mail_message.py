@@ -78,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What an e-mail is besides its entries. ``key`` stays the same when it is sent again."""
+    """What an e-mail is besides its entries. ``key`` is the same when the same entries are sent again."""
 
     sender: tuple[str, str]
     address: str
