@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event as listening
 
 from adpulse.errors import Unavailable, Usage
-from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType
+from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType, stale
 from adpulse.mail_address import url_of
 from adpulse.mail_message import SHOWN, Envelope, compose
 from adpulse.model import ConnectionStatus, Lane, RunCounts
@@ -17,7 +18,7 @@ from storage.control import migrations
 from storage.control.formats import Format
 from storage.control.mail_outbox import MOST_MESSAGES
 from storage.control.mail_recipients import Message, next_digest, next_minute
-from storage.control.outbox import store
+from storage.control.outbox import publish, store
 from storage.control.runs import Leg
 
 BEGIN, END = EventType.SYNC_FAILED, EventType.SYNC_COMPLETED
@@ -131,6 +132,24 @@ def test_of_a_connection_only_the_problem_whose_message_was_refused_is_sent_agai
 
     assert sent(plane, person) == [EventType.NEEDS_ATTENTION, BEGIN, BEGIN]
     assert sent(plane, other) == [EventType.NEEDS_ATTENTION, BEGIN]
+
+
+def test_many_events_for_many_people_take_no_more_statements_than_one(plane, add):
+    one, *others = (plane.connect(str(number)) for number in range(6))
+    people = [add(address=f"p{number}@example.com") for number in range(3)]
+    statements = []
+    listening.listen(plane.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]))
+
+    def publishing(connections):
+        statements.clear()
+        with plane.engine.begin() as session:
+            publish(session, *[stale(connection, None) for connection in connections], now=plane.wall.now())
+        return [verb for verb in statements if verb in {"SELECT", "INSERT"}]
+
+    first = publishing([one])
+
+    assert publishing([one, *others]) == first
+    assert [len(sent(plane, person)) for person in people] == [6, 6, 6]
 
 
 def test_an_account_that_stays_disabled_is_not_said_to_be_in_order_by_its_checks(plane, add, sync, connection):
