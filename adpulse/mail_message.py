@@ -1,6 +1,7 @@
 """The e-mail that says what happened: its subject, a plain text, and the same as simple HTML. Pure. After the step telemetry.
 
-Names come from platforms: they are text in the HTML, and one line in the subject, so that none becomes a header of its own.
+Names come from platforms: they are text in the HTML, and one line in the subject, so that none becomes a header of its own. A name may
+also look like the encoded word of a header (RFC 2047), whose decoded text could have lines of its own: it is encoded again.
 """
 
 import json
@@ -8,10 +9,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.policy import EmailPolicy
+from email.utils import format_datetime, formataddr
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +35,9 @@ _SUBJECTS: Mapping[EventType, str] = {
     EventType.VERSION_ENDING: "{provider} {version} ends",
     EventType.TEST: "a test message",
 }
-_POLICY = SMTP.clone(cte_type="7bit")  # not every server takes 8 bits (RFC 6152), and smtplib does not ask
+_ENCODED_WORD = "=?"
+"""What the encoded words of RFC 2047, 2, begin with."""
+
 _LONGEST_SUBJECT = 150
 _IN_SUBJECT = 2
 _OTHERS = "Alerts and notices"
@@ -42,6 +46,18 @@ _ALIKE = (EventType.VERSION_ENDING, EventType.TEST)
 
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")
 """Categories of characters that end a line, or that cannot be sent."""
+
+
+class _Policy(EmailPolicy):
+    """Writes subject and sender as they are assigned, encoded already: the standard policy decodes their encoded words first."""
+
+    def header_store_parse(self, name: str, value: object) -> tuple[str, Any]:
+        """The header as it is kept."""
+        return (name, value) if name in {"From", "Subject"} else super().header_store_parse(name, value)
+
+
+# Not every server takes 8 bits (RFC 6152), and smtplib does not ask.
+_POLICY = _Policy(cte_type="7bit", linesep="\r\n", refold_source="none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +72,13 @@ class Entry:
     at: datetime
     place: str
     """Path of the page that shows more."""
-
-    @property
-    def key(self) -> tuple[str, datetime | None]:
-        """The same for what is one line."""
-        return self.sentence, None if self.type in _ALIKE else self.at
+    key: str
+    """The same for what is one line: the stored message, as two accounts may have one name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What an e-mail is besides its entries. ``key`` stays the same when it is sent again."""
+    """What an e-mail is besides its entries. ``key`` is the same when the same entries are sent again."""
 
     sender: tuple[str, str]
     address: str
@@ -80,13 +93,15 @@ def entry(message: str) -> Entry:
     payload = json.loads(message)
     kind, data = EventType(payload["type"]), payload["data"]
     fields = {name: one_line(str(value)) for name, value in data.items()}
+    said = one_line(sentence(message))
     return Entry(
         type=kind,
         account=one_line(f"{data['connection']} ({data['provider']} {data['external_id']})") if "connection" in data else _OTHERS,
         subject=_SUBJECTS[kind].format_map(fields),
-        sentence=one_line(sentence(message)),
+        sentence=said,
         at=datetime.fromisoformat(payload["timestamp"]),
         place=_place(data),
+        key=said if kind in _ALIKE else message,
     )
 
 
@@ -95,9 +110,9 @@ def compose(messages: Sequence[str], envelope: Envelope) -> EmailMessage:
     entries = list({one.key: one for one in map(entry, messages)}.values())
     mail = EmailMessage(policy=_POLICY)
     name, address = envelope.sender
-    mail["From"] = Address(name, addr_spec=address)
+    mail["From"] = _mailbox(name, address)
     mail["To"] = Address(addr_spec=envelope.address)
-    mail["Subject"] = _subject(entries, is_digest=envelope.is_digest)
+    mail["Subject"] = _encoded(_subject(entries, is_digest=envelope.is_digest), "Subject")
     mail["Date"] = format_datetime(envelope.sent_at)
     mail["Message-ID"] = f"<{envelope.key}@{address.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # no answering machine replies to it (RFC 3834, 5)
@@ -114,10 +129,23 @@ def one_line(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(sign) in _BREAKS else sign for sign in text).split())
 
 
+def _encoded(text: str, header: str) -> str:
+    """The text as ASCII that readers show as this text, in lines of a header."""
+    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", header_name=header).encode()
+
+
+def _mailbox(name: str, address: str) -> str:
+    return formataddr((name, address)) if _is_plain(name) else f"{_encoded(name, 'From')} <{address}>"
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and _ENCODED_WORD not in text
+
+
 def _subject(entries: Sequence[Entry], *, is_digest: bool) -> str:
-    named = "; ".join(dict.fromkeys(one.subject for one in entries[:_IN_SUBJECT]))
-    more = f" and {len(entries) - _IN_SUBJECT} more" if len(entries) > _IN_SUBJECT else ""
-    longest = _LONGEST_SUBJECT - len(more)
+    subjects = list(dict.fromkeys(one.subject for one in entries[:_IN_SUBJECT]))
+    more = f" and {len(entries) - len(subjects)} more" if len(entries) > len(subjects) else ""
+    named, longest = "; ".join(subjects), _LONGEST_SUBJECT - len(more)
     said = named if len(named) <= longest else f"{named[: longest - 1]}…"
     return f"[adpulse] {'Daily digest: ' if is_digest else ''}{said}{more}"
 

@@ -6,7 +6,7 @@ What the server says to a login is never repeated, as it may hold what it was se
 import smtplib
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import NamedTuple
@@ -87,12 +87,14 @@ class MailServer:
             opened: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_SECONDS, context=context)
         else:
             opened = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
-        with opened as session:
+        try:
             if self.tls == "starttls":
-                session.starttls(context=context)  # raises where the server has none, so that nothing is sent in plain text
+                opened.starttls(context=context)  # raises where the server has none, so that nothing is sent in plain text
             if self.user and self.password:
-                session.login(self.user, self.password.get_secret_value())
-            yield session
+                opened.login(self.user, self.password.get_secret_value())
+            yield opened
+        finally:
+            _quit(opened)
 
     def _failed(self, error: Exception) -> Reply:
         """What does not concern the address: the message is tried again."""
@@ -107,6 +109,13 @@ class MailServer:
         if isinstance(error, UnicodeError):
             return Reply(None, f"{where} cannot be used: its name, user and password must be ASCII. Check ADPULSE_SMTP_PASSWORD.")
         return Reply(None, f"{where} could not be reached or broke off ({type(error).__name__}).")
+
+
+def _quit(session: smtplib.SMTP) -> None:
+    """End a session. The result is certain before: an accepted message is not sent again because the server hangs up without a word."""
+    with suppress(smtplib.SMTPException, OSError):
+        session.quit()
+    session.close()
 
 
 def _refused(what: str, code: int, text: bytes | str) -> Reply:

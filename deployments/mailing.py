@@ -44,10 +44,10 @@ class Mailing:
 
     async def begin_due(self) -> None:
         """Begin to send e-mails that are due, as many as there is room for."""
-        if len(self._under_way) >= AT_ONCE:
+        free = AT_ONCE - len(self._under_way)
+        if free <= 0:
             return
-        due = await self._call_database(self._app.mail_outbox.due, list(self._under_way))
-        for mail in due[: AT_ONCE - len(self._under_way)]:
+        for mail in await self._call_database(self._app.mail_outbox.due, list(self._under_way), free):
             self._under_way[mail.key] = asyncio.create_task(self._deliver(mail))
 
     async def end(self) -> None:

@@ -13,16 +13,18 @@ USER, PASSWORD = "adpulse", "a-very-secret-password"
 
 
 class Mailbox:
-    """What arrived. ``refused`` is what an address is answered with, by address; ``answer`` what each message is."""
+    """What arrived, ``wire`` byte by byte. ``refused`` is what an address is answered with, ``answer`` each message, ``goodbye`` a QUIT."""
 
     def __init__(self):
         self.port = 0
         self.got = []
+        self.wire = []
         self.tried = []
         self.to = []
         self.encrypted = []
         self.refused = {}
         self.answer = "250 OK"
+        self.goodbye = "221 Bye"
         self.password = PASSWORD
         self._arrived = threading.Semaphore(0)
 
@@ -38,10 +40,14 @@ class Mailbox:
         if self.answer.startswith("250"):
             assert envelope.content.isascii()
             self.got.append(message)
+            self.wire.append(envelope.content)
             self.to.append(envelope.rcpt_tos)
             self.encrypted.append(session.ssl is not None)
         self._arrived.release()
         return self.answer
+
+    async def handle_QUIT(self, server, session, envelope):  # noqa: N802, ARG002 - aiosmtpd's signature
+        return self.goodbye
 
     def log_in(self, server, session, envelope, mechanism, login):  # noqa: ARG002 - aiosmtpd's signature
         return AuthResult(handled=False, success=(login.login, login.password) == (USER.encode(), self.password.encode()))

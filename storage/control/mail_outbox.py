@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, select, update
 
 from adpulse import mail_address
 from adpulse.clock import Clock
 from storage.control import mail_problems
 from storage.control.database import Engine, Session, reading
 from storage.control.formats import MAIL, Format
+from storage.control.mail_problems import Problem
 from storage.control.outbox import Delivery, DeliveryRow, DeliveryState, WebhookRow, delivery_of, is_due, note_failure
 
 MOST_MESSAGES = 500
-"""Messages that are read at a time; what is beyond them is an e-mail of its own."""
+"""Messages of one e-mail; what is beyond them is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +46,27 @@ class MailOutbox:
         self._engine = engine
         self._wall = wall
 
-    def due(self, busy: Collection[tuple[str, Format]] = ()) -> list[Mail]:
-        """The e-mails to send now, the longest waiting first. ``busy``: keys of those that are being sent."""
-        columns = (DeliveryRow.__table__, WebhookRow.url, WebhookRow.format)
-        of_mail = is_due(self._wall.now()) & WebhookRow.format.in_(MAIL)
-        query = select(*columns).join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id).where(of_mail)
-        oldest = query.order_by(DeliveryRow.next_attempt_at, DeliveryRow.created_at, DeliveryRow.id).limit(MOST_MESSAGES)
-        mails: dict[tuple[str, Format], Mail] = {}
+    def due(self, busy: Collection[tuple[str, Format]] = (), limit: int | None = None) -> list[Mail]:
+        """The e-mails to send now, the longest waiting first, to ``limit`` addresses at most. ``busy``: keys of those being sent."""
+        address, oldest = func.lower(WebhookRow.url), func.min(DeliveryRow.next_attempt_at)  # addresses are ASCII, see Mail.key
         with reading(self._engine).connect() as session:
-            for row in session.execute(oldest):
-                one = Mail(url=row.url, format=Format(row.format), deliveries=(delivery_of(row),))
-                before = mails.get(one.key)
-                mails[one.key] = Mail(url=one.url, format=one.format, deliveries=before.deliveries + one.deliveries) if before else one
-        return [mail for key, mail in mails.items() if key not in busy]
+            rows = session.execute(self._due(address, WebhookRow.format).group_by(address, WebhookRow.format).order_by(oldest))
+            # Chosen before their messages are read, so that an address with very many keeps no other one waiting.
+            keys = [key for row in rows if (key := (row[0], Format(row[1]))) not in busy][:limit]
+            return [mail for key in keys if (mail := self._mail(session, *key))]
+
+    def _mail(self, session: Session, url: str, form: Format) -> Mail | None:
+        of_address = self._due(DeliveryRow.__table__, WebhookRow.url).where(
+            func.lower(WebhookRow.url) == url, WebhookRow.format == form.value
+        )
+        oldest = of_address.order_by(DeliveryRow.next_attempt_at, DeliveryRow.created_at, DeliveryRow.id).limit(MOST_MESSAGES)
+        rows = session.execute(oldest).all()
+        return Mail(url=rows[0].url, format=form, deliveries=tuple(map(delivery_of, rows))) if rows else None
+
+    def _due(self, *columns: Any) -> Select[*tuple[Any, ...]]:
+        """Of the messages that are due. A message may have been stored while its webhook was disabled: it is sent with none of them."""
+        of_mail = is_due(self._wall.now()) & WebhookRow.format.in_(MAIL) & WebhookRow.enabled.is_(True)
+        return select(*columns).join_from(DeliveryRow, WebhookRow, WebhookRow.id == DeliveryRow.webhook_id).where(of_mail)
 
     def delivered(self, mail: Mail, status: int) -> None:
         """Record that the server accepted an e-mail."""
@@ -78,9 +87,7 @@ class MailOutbox:
         with self._engine.begin() as session:
             values = {"state": DeliveryState.FAILED.value, "next_attempt_at": None, "finished_at": self._wall.now()}
             self._note(session, deliveries, **values, last_status=status, last_error=error)
-            for webhook_id in _webhooks(deliveries):
-                about = [json.loads(one.payload)["data"].get("connection_id") for one in deliveries if one.webhook_id == webhook_id]
-                mail_problems.forget(session, webhook_id, [connection_id for connection_id in about if connection_id])
+            mail_problems.forget_unsent(session, _problems(deliveries))
             self._failing(session, deliveries)
 
     @staticmethod
@@ -96,3 +103,8 @@ class MailOutbox:
 
 def _webhooks(deliveries: Sequence[Delivery]) -> list[str]:
     return sorted({one.webhook_id for one in deliveries})
+
+
+def _problems(deliveries: Sequence[Delivery]) -> list[Problem]:
+    about = ((one, json.loads(one.payload)["data"]) for one in deliveries)
+    return [Problem.of(one.webhook_id, one.event, data) for one, data in about if "connection_id" in data]

@@ -11,6 +11,7 @@ from adpulse.events import Event, EventType
 from storage.control import mail_problems
 from storage.control.database import Session
 from storage.control.formats import Format
+from storage.control.mail_problems import Problem
 from storage.control.tables import ConnectionRow
 
 DIGEST_AT = time(8)
@@ -44,33 +45,61 @@ class Message:
     due: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """An event that a person wants to be sent by a webhook, unless the problem that it begins was sent already."""
+
+    person: tuple[str, ...]
+    """Ids of all webhooks of the person."""
+    subscription: Subscription
+    event: Event
+
+    @property
+    def problem(self) -> Problem | None:
+        """The problem that begins, if any."""
+        begins = mail_problems.lasts(self.event)
+        return Problem.of(self.subscription.webhook_id, self.event.type, self.event.data) if begins else None
+
+
 def messages(session: Session, subscriptions: Sequence[Subscription], events: Sequence[Event], now: datetime) -> list[Message]:
-    """The messages of these events, in the caller's transaction; problems that go on, and ends of none, are left out."""
-    people: dict[tuple[str, str, Format], list[Subscription]] = {}
-    for subscription in sorted(subscriptions, key=lambda one: one.webhook_id):
-        people.setdefault(subscription.person, []).append(subscription)
+    """The messages of these events, in the caller's transaction; problems that go on, and ends of none, are left out.
+
+    The statements are as many for one event as for all. A connection's problem does not begin and end among the same events.
+    """
+    if not subscriptions:
+        return []
+    candidates = _candidates(session, sorted(subscriptions, key=lambda one: one.webhook_id), events)
+    new = mail_problems.begin(session, {one.problem: one.person for one in candidates if one.problem}, now)
     due: dict[tuple[str, Format], datetime] = {}
     chosen = []
-    for (workspace_id, _, form), own in people.items():
-        for event in events:
-            if event.workspace_id != workspace_id or not (webhook_id := _receives(session, own, event, now)):
-                continue
-            key = (workspace_id, form)
-            due[key] = due.get(key) or _due(session, workspace_id, form, now)
-            chosen.append(Message(webhook_id=webhook_id, event=event, due=due[key]))
+    for one in candidates:
+        if (problem := one.problem) and problem not in new:
+            continue
+        if problem:
+            new.remove(problem)  # once, also of several events
+        key = (one.event.workspace_id, one.subscription.format)
+        due[key] = due.get(key) or _due(session, *key, now)
+        chosen.append(Message(webhook_id=one.subscription.webhook_id, event=one.event, due=due[key]))
     return chosen
 
 
-def _receives(session: Session, own: Sequence[Subscription], event: Event, now: datetime) -> str | None:
-    """The one of a person's webhooks that is sent the event, if any."""
-    ids = [subscription.webhook_id for subscription in own]
+def _candidates(session: Session, subscriptions: Sequence[Subscription], events: Sequence[Event]) -> list[_Candidate]:
+    people: dict[tuple[str, str, Format], list[Subscription]] = {}
+    for subscription in subscriptions:
+        people.setdefault(subscription.person, []).append(subscription)
     # Problems end whether their end is to be sent or not: the next one must be sent.
-    if mail_problems.ends(event) and not mail_problems.end(session, ids, event.data["connection_id"]):
-        return None
-    webhook_id = next((subscription.webhook_id for subscription in own if event.type in subscription.events), None)
-    if webhook_id and mail_problems.lasts(event) and not mail_problems.begin(session, webhook_id, ids, event, now):
-        return None
-    return webhook_id
+    completed = {event.data["connection_id"] for event in events if mail_problems.ends(event)}
+    ended = mail_problems.end(session, [one.webhook_id for one in subscriptions], completed)
+    candidates = []
+    for (workspace_id, _, _), own in people.items():
+        person = tuple(one.webhook_id for one in own)
+        for event in events:
+            if event.workspace_id != workspace_id or not (wanting := next((one for one in own if event.type in one.events), None)):
+                continue
+            if mail_problems.ends(event) and ended.isdisjoint((one, event.data["connection_id"]) for one in person):
+                continue
+            candidates.append(_Candidate(person=person, subscription=wanting, event=event))
+    return candidates
 
 
 def _due(session: Session, workspace_id: str, form: Format, now: datetime) -> datetime:

@@ -1,13 +1,18 @@
 """E-mails to a real mail server: a problem once a person, many problems in one message, and nothing in it that is not text."""
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
+from email.header import decode_header, make_header
 
 import mail_receiver
 import pytest
 from installation import Installation
 from pydantic import SecretStr
 
+from adpulse.mail_message import Envelope, compose
+from adpulse.mail_server import MailServer, Reply
 from adpulse.model import ConnectionStatus
 from adpulse.redact import redact
 from adpulse_sandbox.google.certificate import key_and_certificate
@@ -15,6 +20,7 @@ from storage.control.formats import Format
 from storage.control.outbox import DeliveryState
 
 ADDRESS = "person@example.com"
+AT = datetime(2026, 3, 20, 15, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -90,6 +96,49 @@ def test_an_account_whose_name_holds_headers_and_markup_is_text(hooks, installat
     assert message["Subject"].startswith("[adpulse] B\xfcro Bcc: spy@example.net <script>alert(1)</script>: not synced")
     assert "<script>" not in message.get_body(("html",)).get_content()
     assert "<script>alert(1)</script>" in mailbox.text()
+
+
+@pytest.fixture
+def send(mailbox):
+    """Sends an e-mail about an account of this name by a mail server; the sender has the same name."""
+
+    def compose_and_send(name="Harbor"):
+        about = {"workspace_id": "w", "connection_id": "c", "connection": name, "provider": "meta", "external_id": "1"}
+        stored = json.dumps(
+            {"type": "connection.needs_attention", "timestamp": AT.isoformat(), "data": about | {"status": "s", "reason": "r"}}
+        )
+        sender = (name, "adpulse@example.org")
+        server = MailServer(host="127.0.0.1", port=mailbox.port, tls="none", sender=sender, user=None, password=None)
+        envelope = Envelope(sender=sender, address=ADDRESS, key="k", sent_at=AT, is_digest=False, public_url=None)
+        return server.send(compose([stored], envelope), ADDRESS)
+
+    return compose_and_send
+
+
+def test_a_name_that_is_an_encoded_header_is_text(mailbox, send):
+    name = "=?utf-8?q?x=0D=0AReply-To:_spy@example.net=0D=0AContent-Type:_text/html=0D=0A=0D=0A<b>?="
+
+    reply = send(name)
+
+    head = mailbox.wire[0].partition(b"\r\n\r\n")[0].decode()
+    fields = [line.partition(":")[0] for line in head.split("\r\n") if not line.startswith(" ")]
+    decoded = {field: str(make_header(decode_header(value))) for field, value in message_from_string(head).items()}
+    assert reply == Reply(250, None)
+    assert fields == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+    assert decoded["Subject"] == f"[adpulse] {name}: not synced any more (s)"
+    assert decoded["From"] == f"{name} <adpulse@example.org>"
+
+
+@pytest.mark.parametrize("goodbye", ["250 OK", "421 4.3.2 closing"])
+def test_what_a_server_answers_to_quit_changes_no_result(mailbox, send, goodbye):
+    mailbox.goodbye = goodbye
+    accepted = send()
+    mailbox.refused[ADDRESS] = "550 5.1.1 no such user here"
+
+    refused = send()
+
+    assert (accepted, len(mailbox.got)) == (Reply(250, None), 1)
+    assert (refused.status, refused.is_final) == (550, True)
 
 
 def test_an_address_that_the_server_refuses_fails_at_once_and_shows(hooks, installation, mailbox, person):

@@ -1,19 +1,24 @@
 """Who is sent which event by e-mail, once a person and problem, and when."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event as listening
 
 from adpulse.errors import Unavailable, Usage
-from adpulse.events import SUBSCRIBABLE, TROUBLE, EventType
+from adpulse.events import SUBSCRIBABLE, TROUBLE, Event, EventType, stale
 from adpulse.mail_address import url_of
 from adpulse.mail_message import SHOWN, Envelope, compose
 from adpulse.model import ConnectionStatus, Lane, RunCounts
+from storage.control import migrations
 from storage.control.formats import Format
-from storage.control.mail_recipients import next_digest, next_minute
+from storage.control.mail_outbox import MOST_MESSAGES
+from storage.control.mail_recipients import Message, next_digest, next_minute
+from storage.control.outbox import publish, store
 from storage.control.runs import Leg
 
 BEGIN, END = EventType.SYNC_FAILED, EventType.SYNC_COMPLETED
@@ -111,6 +116,42 @@ def test_a_problem_whose_message_was_dropped_is_sent_again(plane, add, sync, dro
     assert sent(plane, person) == [BEGIN, BEGIN]
 
 
+def test_of_a_connection_only_the_problem_whose_message_was_refused_is_sent_again(plane, add, sync, connection):
+    person, other = add(), add(address="other@example.com")
+    plane.connections.set_status(connection.id, ConnectionStatus.BLOCKED, "Log in.")
+    plane.wall.advance(timedelta(minutes=1))
+    for mail in plane.mail_outbox.due():
+        plane.mail_outbox.delivered(mail, 250)
+    plane.connections.set_status(connection.id, ConnectionStatus.ACTIVE, None)
+    sync(fails=True)
+    refused = [one for one in plane.outbox.history(person.id) if one.event is BEGIN]
+    plane.mail_outbox.failed(refused, 554, "The mail server refused the message: 554 too long")
+
+    sync(fails=True)
+    plane.connections.set_status(connection.id, ConnectionStatus.BLOCKED, "Log in.")
+
+    assert sent(plane, person) == [EventType.NEEDS_ATTENTION, BEGIN, BEGIN]
+    assert sent(plane, other) == [EventType.NEEDS_ATTENTION, BEGIN]
+
+
+def test_many_events_for_many_people_take_no_more_statements_than_one(plane, add):
+    one, *others = (plane.connect(str(number)) for number in range(6))
+    people = [add(address=f"p{number}@example.com") for number in range(3)]
+    statements = []
+    listening.listen(plane.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]))
+
+    def publishing(connections):
+        statements.clear()
+        with plane.engine.begin() as session:
+            publish(session, *[stale(connection, None) for connection in connections], now=plane.wall.now())
+        return [verb for verb in statements if verb in {"SELECT", "INSERT"}]
+
+    first = publishing([one])
+
+    assert publishing([one, *others]) == first
+    assert [len(sent(plane, person)) for person in people] == [6, 6, 6]
+
+
 def test_an_account_that_stays_disabled_is_not_said_to_be_in_order_by_its_checks(plane, add, sync, connection):
     person = add()
     plane.connections.set_status(connection.id, ConnectionStatus.DISABLED, "Disabled.")
@@ -133,6 +174,22 @@ def test_a_connection_and_a_webhook_are_deleted_with_their_problems(plane, add, 
     assert plane.connections.all() == []
 
 
+def test_an_older_version_can_read_the_webhooks_and_deliveries_that_are_left(plane, add):
+    hook = add([BEGIN, EventType.DATA_ALERT_ENDED], address="https://93.184.216.34", form=Format.STANDARD)
+    mailed = add()
+    with plane.engine.begin() as session:
+        for kind in (BEGIN, EventType.DATA_ALERT_ENDED):
+            event = Event(type=kind, workspace_id=plane.workspace.id, data={})
+            store(session, [Message(webhook_id=one.id, event=event, due=plane.wall.now()) for one in (hook, mailed)], plane.wall.now())
+
+    migrations.downgrade(plane.engine, "0036")
+    migrations.migrate(plane.engine)
+
+    assert [(one.id, one.events) for one in plane.webhooks.all()] == [(hook.id, (BEGIN,))]
+    assert sent(plane, hook) == [BEGIN]
+    assert plane.outbox.history(mailed.id) == []
+
+
 def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
     person = add()
     plane.wall.advance(next_minute(plane.wall.now()) - plane.wall.now())  # to the beginning of a minute
@@ -146,6 +203,34 @@ def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
     assert (before, mail.address, len(mail.deliveries)) == ([], "person@example.com", 12)
     assert plane.mail_outbox.due([mail.key]) == plane.outbox.due(10) == []
     assert {one.webhook_id for one in mail.deliveries} == {person.id}
+
+
+def test_an_address_with_very_many_messages_keeps_no_other_one_waiting(plane, add):
+    many, other = add(address="many@example.com"), add()
+    queue(plane, many, MOST_MESSAGES + 1)
+    plane.wall.advance(timedelta(seconds=1))
+    queue(plane, other, 1)
+
+    both = plane.mail_outbox.due()
+
+    assert [(mail.address, len(mail.deliveries)) for mail in both] == [("many@example.com", MOST_MESSAGES), ("person@example.com", 1)]
+    assert plane.mail_outbox.due([], 1) == both[:1]
+    assert plane.mail_outbox.due([both[0].key], 1) == both[1:]
+
+
+def test_a_message_that_was_stored_while_its_address_was_disabled_is_not_sent(plane, add):
+    hook = add()
+    plane.webhooks.change(hook.id, enabled=False)
+    queue(plane, hook, 1)
+
+    assert plane.mail_outbox.due() == []
+
+
+def queue(plane, hook, count):
+    """Stores messages of a webhook that are due at once."""
+    event = Event(type=EventType.TEST, workspace_id=plane.workspace.id, data={})
+    with plane.engine.begin() as session:
+        store(session, [Message(webhook_id=hook.id, event=event, due=plane.wall.now())] * count, plane.wall.now())
 
 
 def test_a_digest_waits_for_eight_in_the_zone_of_most_connections(plane, add, connection):
@@ -206,17 +291,36 @@ def test_of_many_messages_about_an_account_the_newest_are_listed_and_the_rest_is
     mail = compose(messages, envelope)
 
     text = mail.get_body(("plain",)).get_content()
-    assert mail["Subject"] == f"[adpulse] Daily digest: Harbor: restated numbers and {SHOWN + 3} more"
+    assert mail["Subject"] == f"[adpulse] Daily digest: Harbor: restated numbers and {SHOWN + 4} more"
     assert (text.count("stored rows"), "Harbor: 4 stored" in text, "Harbor: 5 stored" in text) == (SHOWN, False, True)
     assert "and 5 more before them" in text
     assert "http" not in text
 
 
-def test_what_happens_twice_to_an_account_is_two_lines(envelope):
-    data = {"workspace_id": "w", "connection_id": "c", "connection": "Harbor", "provider": "meta", "external_id": "1"}
-    failed = {"job_id": "j", "error": "Meta did not answer.", "error_code": "2", "attempts": 18}
+def test_two_accounts_of_one_name_are_two_lines(envelope):
     messages = [
-        json.dumps({"type": "sync.failed", "timestamp": f"2026-03-20T{hour}:00:00+00:00", "data": {**data, **failed}}) for hour in (15, 18)
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("w", "c", "1")}),
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("w", "d", "2")}),
+        json.dumps({"type": "sync.failed", "timestamp": "2026-03-20T15:00:00+00:00", "data": _failed("v", "e", "1")}),
+    ]
+
+    mail = compose(messages, replace(envelope, public_url="https://ads.example.org"))
+
+    text = mail.get_body(("plain",)).get_content()
+    assert text.count("Harbor: the sync failed") == 3
+    assert [text.count(f"/app/connections/{connection}\n") for connection in "cde"] == [1, 1, 1]
+    assert mail["Subject"] == "[adpulse] Daily digest: Harbor: the sync failed and 2 more"
+
+
+def _failed(workspace, connection, external_id):
+    about = {"workspace_id": workspace, "connection_id": connection, "connection": "Harbor", "provider": "meta", "external_id": external_id}
+    return about | {"job_id": "j", "error": "Meta did not answer.", "error_code": "2", "attempts": 18}
+
+
+def test_what_happens_twice_to_an_account_is_two_lines(envelope):
+    messages = [
+        json.dumps({"type": "sync.failed", "timestamp": f"2026-03-20T{hour}:00:00+00:00", "data": _failed("w", "c", "1")})
+        for hour in (15, 18)
     ]
 
     text = compose(messages, envelope).get_body(("plain",)).get_content()
