@@ -6,7 +6,7 @@ closed and unlocked. Readers use the published copy, never the live file.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -264,24 +264,14 @@ class Warehouse:
         return True
 
     def describe_connections(self) -> bool:
-        """Store what is said of the connections now, where the published copy says something else.
-
-        Returns:
-            Whether the file has it. Not while it is being written: whoever writes it publishes it, and what is said then.
-        """
+        """Store what is said of connections, where the copy says something else; False while another writes, who publishes it then."""
         if descriptions.are_published(self._published, self._describe()):
             return True
-        try:
-            with exclusive(self._path.with_suffix(".lock"), 0):
-                if not self._is_new():  # without a file there is nothing to describe
-                    _DUCKDB.run(self._store_descriptions, self._describe())
-                return True
-        except TimeoutError:
-            return False
-
-    def _store_descriptions(self, described: Sequence[ConnectionDescription]) -> None:
-        with self._open_for_writing() as warehouse:
-            descriptions.store(warehouse, described)
+        with suppress(WarehouseBusy), self._exclusive(0):
+            if not self._is_new():  # without a file there is nothing to describe
+                _DUCKDB.run(self._checkpoint, self._describe())
+            return True
+        return False
 
     @contextmanager
     def at_rest(self, timeout: float) -> Iterator[bool]:
@@ -304,13 +294,14 @@ class Warehouse:
             warehouse.execute("CHECKPOINT")
 
     @contextmanager
-    def _exclusive(self) -> Iterator[int]:
+    def _exclusive(self, timeout: float | None = None) -> Iterator[int]:
+        seconds = self._lock_timeout if timeout is None else timeout
         try:
-            with exclusive(self._path.with_suffix(".lock"), self._lock_timeout) as lock:
+            with exclusive(self._path.with_suffix(".lock"), seconds) as lock:
                 yield lock
         except TimeoutError:
             message = (
-                f"The warehouse of workspace {self._path.stem} was in use for {self._lock_timeout:g} s. Nothing was written. "
+                f"The warehouse of workspace {self._path.stem} was in use for {seconds:g} s. Nothing was written. "
                 "Try again; if this repeats, end the process that hangs while it syncs this workspace."
             )
             raise WarehouseBusy(message) from None

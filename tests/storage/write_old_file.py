@@ -12,7 +12,7 @@ sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1]), str(FOLDER.parents[2
 
 from conftest import Builder, Workspace  # noqa: E402 - found by the line above
 
-from storage.warehouse.sql import migrations  # noqa: E402
+from storage.warehouse.sql import migrations  # noqa: E402 - as above
 
 _HEAD = "-- A workspace's file as an adpulse of this version of the schema wrote it: tables and rows. Never edited.\nCREATE SCHEMA raw;"
 _TABLES = "SELECT schema_name || '.' || table_name, sql FROM duckdb_tables() ORDER BY ALL"
