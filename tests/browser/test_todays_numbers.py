@@ -56,12 +56,12 @@ def test_every_number_is_the_truth_of_the_sandbox_at_that_moment(page, running, 
     shown |= {name: (micros, text) for name, micros, text in numbers(page, f"#today-{connection.id}")}
 
     assert all(whole[name] > 0 for name in METRICS)
-    assert shown["spend"] == (whole["spend"], f"{Decimal(whole['spend']).scaleb(-6):,.2f}")
+    assert shown["spend"] == (whole["spend"], f"{Decimal(whole['spend']).scaleb(-6):,.0f}"), "yen have no decimals"
     assert shown["yesterday"][0] == by_hour["spend"] > 0
     assert "by this hour" in shown["yesterday"][1]
     assert shown["purchases"][0] == whole["purchases"]
     assert shown["roas"][1] == f"{Decimal(whole['revenue']) / whole['spend']:,.2f}"
-    assert shown["cpa"][1] == f"{Decimal(whole['spend']) / whole['conversions']:,.2f}"
+    assert shown["cpa"][1] == f"{Decimal(whole['spend']) / whole['conversions']:,.0f}"
     shot(page, "today")
 
     page.goto(f"{address}/app/accounts/{connection.id}?period=1")
