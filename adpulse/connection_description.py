@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionDescription:
-    """A connection as the control plane has it. Its labels are in alphabetical order."""
+    """A connection in the words of the control plane, so that a damaged row delays no other; labels are in alphabetical order."""
 
     connection_id: str
     name: str
-    frequency: Frequency
+    frequency: str
     labels: tuple[str, ...]
-    status: ConnectionStatus
+    status: str

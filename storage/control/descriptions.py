@@ -3,8 +3,6 @@
 from sqlalchemy import Row, select
 
 from adpulse.connection_description import ConnectionDescription
-from adpulse.frequency import Frequency
-from adpulse.model import ConnectionStatus
 from storage.control import labels
 from storage.control.database import Engine, reading
 from storage.control.tables import ConnectionRow
@@ -39,7 +37,7 @@ def _description(row: Row[tuple[str, str, str, str, str, str]]) -> ConnectionDes
     return ConnectionDescription(
         connection_id=row.id,
         name=row.name,
-        frequency=Frequency(row.sync_frequency),
+        frequency=row.sync_frequency,
         labels=tuple(sorted(row.labels.split(labels.SEPARATOR))) if row.labels else (),
-        status=ConnectionStatus(row.status),
+        status=row.status,
     )

@@ -48,9 +48,9 @@ def _rows(descriptions: Sequence[ConnectionDescription]) -> list[dict[str, objec
         {
             "id": described.connection_id,
             "name": described.name,
-            "frequency": described.frequency.value,
+            "frequency": described.frequency,
             "labels": list(described.labels),
-            "status": described.status.value,
+            "status": described.status,
         }
         for described in descriptions
     ]

@@ -34,7 +34,7 @@ def old(three):
 def tables(workspace):
     """Every table's rows, as text, without the column that a version after the rewriting adds."""
     names = workspace.rows("SELECT schema_name, table_name FROM duckdb_tables() WHERE table_name NOT LIKE 'schema_%' ORDER BY ALL")
-    columns = {"connections": "COLUMNS(name -> name <> 'status')"}
+    columns = {"connections": "COLUMNS(lambda name: name <> 'status')"}
     return {name: sorted(map(str, workspace.rows(f"SELECT {columns.get(name, '*')} FROM {schema}.{name}"))) for schema, name in names}
 
 
