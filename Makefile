@@ -8,6 +8,7 @@ VENV38 := .venv-prefect38
 VENV_NEWEST := .venv-newest
 VENV_NOTEBOOKS := .venv-notebooks
 JOBS ?= 3
+DAYS ?= 30
 CLIENT ?= *
 SHOTS ?= build/screenshots
 STORAGE ?= tests/storage
@@ -18,7 +19,7 @@ STAMP_NOTEBOOKS := $(VENV_NOTEBOOKS)/.installed
 PREFECT_TESTS := tests/e2e/test_prefect_server.py tests/e2e/test_end_to_end.py tests/e2e/test_workers.py tests/unit/test_prefect_process.py tests/unit/test_schedules.py tests/unit/test_flush.py tests/test_private_parts.py
 unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, each of which would compile the project anew
 
-.PHONY: help venv demo notebooks test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow lint types reference meta-names proof audit lock lock-foreign bench load ci
+.PHONY: help venv demo notebooks test test-browser test-duckdb2 test-prefect38 test-newest test-foreign test-slow soak lint types reference meta-names proof audit lock lock-foreign bench load ci
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -72,6 +73,9 @@ test-foreign: venv $(STAMP_NOTEBOOKS) ## other people's connectors against the s
 
 test-slow: venv test-duckdb2 test-prefect38 test-browser test-foreign ## the slow proofs too: one-line defects that the tests must catch
 	LONGER=8 $(BIN)/python -m pytest -q -m "not duckdb2 and not browser and not foreign" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+soak: venv ## a month of an installation with faults, kills, jumps of the clock and impatient people, checked throughout (DAYS=30)
+	DAYS=$(DAYS) $(BIN)/python -m pytest -q -s -m slow tests/slow/test_soak.py
 
 audit: venv ## the locked dependencies against PyPI's advisories, which needs PyPI itself; what cannot be audited fails
 	$(BIN)/uv tool run --python $(BIN)/python pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock

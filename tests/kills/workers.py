@@ -1,17 +1,19 @@
 """An installation whose real worker, and sometimes Prefect's server, are killed with SIGKILL."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from kills import invariants
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from running import ENDED, Running, forget_prefect
+from running import ENDED, Running, forget_prefect, processes_of
 from waiting import PATIENCE_SECONDS
 
 from adpulse.model import RunState
@@ -122,3 +124,20 @@ class Workers(Running):
         with get_client(sync_client=True) as client:
             found = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": ALIVE}}}))
         return {str(run.id): run.state.type.value for run in found if run.state}
+
+
+class Installed(Workers):
+    """``adpulse up``: worker and server."""
+
+    server = 0
+
+    def start(self):
+        super().start()
+        self.server = json.loads((self.home / "prefect" / "server.json").read_text())["pid"]
+
+    def kill_both(self):
+        """SIGKILL to the worker, and to the server before it could notice."""
+        self.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.server, signal.SIGKILL)
+        self.until(lambda: processes_of(self.home) == [], told=lambda: processes_of(self.home))

@@ -1,17 +1,12 @@
 """Worker and Prefect server are killed together, with flow runs Pending, Running and Cancelling; nothing is left behind anywhere."""
 
-import json
-import os
-import signal
 import sqlite3
 import time
-from contextlib import suppress
 
 import pytest
-from kills.workers import Workers
+from kills.workers import Installed
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling
-from running import processes_of
 
 from adpulse import orchestrator
 from adpulse.frequency import Frequency
@@ -24,25 +19,14 @@ ACCOUNTS = ("Corner Store 1", "Corner Store 2", "Side Street 1")
 AT_ONCE, TRIES = 3, 5
 
 
-class Installed(Workers):
-    """``adpulse up``: worker and server."""
-
-    def kill_both(self):
-        """SIGKILL to the worker, and to the server before it could notice."""
-        self.kill()
-        with suppress(ProcessLookupError):
-            os.killpg(self.server, signal.SIGKILL)
-        self.until(lambda: processes_of(self.home) == [], told=lambda: processes_of(self.home))
+class Watched(Installed):
+    """Whose flow runs' states are looked at."""
 
     def state_at_the_kill(self, flow_run):
         """What the dead server's database says; None when there is no such flow run."""
         with sqlite3.connect(self.home / "prefect" / "prefect.db") as database:
             found = database.execute("SELECT state_type FROM flow_run WHERE id = ?", [str(flow_run)]).fetchone()
         return found and found[0]
-
-    def start(self):
-        super().start()
-        self.server = json.loads((self.home / "prefect" / "server.json").read_text())["pid"]
 
     def asked_for(self, count):
         """Flow runs of a scheduled deployment, asked for by hand, beside whatever runs."""
@@ -97,7 +81,7 @@ def test_worker_and_server_killed_together_leave_no_flow_run_that_nobody_execute
     google = Options(extra=1)
     with (
         Sandbox.start(extra=2, google=google) as sandbox,
-        Installed(home, sandbox, ADPULSE_META_PAGE_SIZE="10", ADPULSE_META_LARGEST_PAGE="10") as installed,
+        Watched(home, sandbox, ADPULSE_META_PAGE_SIZE="10", ADPULSE_META_LARGEST_PAGE="10") as installed,
     ):
         connections = [installed.connect(name) for name in ACCOUNTS]
         installed.remote.fault("slow", kind="insights", seconds=0.5)
