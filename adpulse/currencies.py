@@ -1,5 +1,8 @@
 """Facts about currencies. Pure."""
 
+import re
+
+_CODE = re.compile("[A-Z]{3}")
 WITHOUT_MINOR_UNIT = frozenset({"CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"})
 """Amounts in the smallest unit are whole units of these: offset 1 (page "Currency codes" of the Marketing API, read 2026-11-29)."""
 
@@ -11,6 +14,11 @@ _DECIMALS = {
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
 }
 """The minor units of ISO 4217 (list one of the maintenance agency, as public packages have it in 2026) where these are not two digits."""
+
+
+def is_code(text: str) -> bool:
+    """Whether a text has the form of a currency's code (ISO 4217), such as EUR."""
+    return _CODE.fullmatch(text) is not None
 
 
 def decimals_of(currency: str) -> int:

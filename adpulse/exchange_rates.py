@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from adpulse.currencies import is_code
 from adpulse.errors import Usage
 
 RATE_DAYS = 5
@@ -25,7 +26,6 @@ _LARGEST = Decimal(10**9)
 _LONGEST = 19
 _UNIT = Decimal("0.00000001")
 _FILE_SIZE = 100_000_000
-_CODE = re.compile("[A-Z]{3}")
 _DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 EURO = "EUR"
 
@@ -51,7 +51,7 @@ def read_rates(content: bytes) -> list[Rate]:
         raise Usage(f"The file is no CSV: {error}.") from None
     head = [name.strip() for name in lines[0]] if lines else []
     currencies = head[1:-1] if head and not head[-1] else head[1:]
-    if head[:1] != ["Date"] or not currencies or not all(_CODE.fullmatch(code) for code in currencies) or EURO in currencies:
+    if head[:1] != ["Date"] or not currencies or not all(map(is_code, currencies)) or EURO in currencies:
         raise Usage('This is no file of the European Central Bank\'s reference rates: its first line must begin with "Date,USD,".')
     rates = [rate for number, line in enumerate(lines[1:], 2) if line for rate in _of_line(number, line, currencies)]
     if not rates:

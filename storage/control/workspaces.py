@@ -7,12 +7,12 @@ from uuid import uuid4
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from adpulse.currencies import is_code
 from adpulse.errors import Conflict, Usage
 from storage.control.database import Engine, Session, delete_whole, reading
 from storage.control.tables import ConnectionRow, WorkspaceRow
 
 _LONGEST_NAME = 255
-_CURRENCY = re.compile("[A-Z]{3}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -108,7 +108,7 @@ class Workspaces:
             Usage: it is no code of a currency, or there is no such workspace.
         """
         code = None if currency is None else currency.strip().upper()
-        if code is not None and not _CURRENCY.fullmatch(code):
+        if code is not None and not is_code(code):
             raise Usage(f"'{currency}' is no code of a currency. Write it as EUR or USD.")
         with self._engine.begin() as session:
             session.execute(update(WorkspaceRow).where(WorkspaceRow.id == workspace_id).values(reporting_currency=code))
