@@ -153,7 +153,8 @@ def _subject(entries: Sequence[Entry], *, is_digest: bool) -> str:
 def _text(accounts: Mapping[str, Sequence[Entry]], envelope: Envelope) -> str:
     lines = []
     for account, entries in accounts.items():
-        lines += [account, *(f"- {_when(one)}  {one.sentence}" for one in _shown(entries)), *_counted(entries)]
+        happened, hidden = _happened(entries)
+        lines += [account, *(f"- {line}" for line in happened), *hidden]
         lines += [f"  {link}" for link in _links(entries, envelope)] + [""]
     return "\n".join([*lines, "--", _footer(envelope)]) + "\n"
 
@@ -161,8 +162,8 @@ def _text(accounts: Mapping[str, Sequence[Entry]], envelope: Envelope) -> str:
 def _html(accounts: Mapping[str, Sequence[Entry]], envelope: Envelope) -> str:
     parts = []
     for account, entries in accounts.items():
-        items = [*(f"{_when(one)}  {one.sentence}" for one in _shown(entries)), *_counted(entries)]
-        listed = "".join(f"<li>{escape(item)}</li>" for item in items)
+        happened, hidden = _happened(entries)
+        listed = "".join(f"<li>{escape(item)}</li>" for item in (*happened, *hidden))
         links = "".join(f'<p><a href="{escape(link)}">{escape(link)}</a></p>' for link in _links(entries, envelope))
         parts.append(f"<h3>{escape(account)}</h3><ul>{listed}</ul>{links}")
     return f"<!doctype html><html><body>{''.join(parts)}<hr><p>{escape(_footer(envelope))}</p></body></html>\n"
@@ -176,13 +177,11 @@ def _shown(entries: Sequence[Entry]) -> list[Entry]:
     return sorted((one for of_type in newest.values() for one in of_type[:SHOWN]), key=lambda one: one.at)
 
 
-def _counted(entries: Sequence[Entry]) -> list[str]:
-    hidden = len(entries) - len(_shown(entries))
-    return [f"and {hidden} more before them"] if hidden else []
-
-
-def _when(one: Entry) -> str:
-    return f"{one.at:%Y-%m-%d %H:%M} UTC"
+def _happened(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """What is listed of an account, a line for each message, and the line that counts the others, if there are any."""
+    shown = _shown(entries)
+    hidden = len(entries) - len(shown)
+    return [f"{one.at:%Y-%m-%d %H:%M} UTC  {one.sentence}" for one in shown], [f"and {hidden} more before them"] if hidden else []
 
 
 def _links(entries: Sequence[Entry], envelope: Envelope) -> list[str]:
