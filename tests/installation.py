@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +19,11 @@ from adpulse.bootstrap import app
 from adpulse.cli.history_proof import history_differences
 from adpulse.cli.proof import Proof, Reads
 from adpulse.cli.sandboxed import living_versions
-from adpulse.errors import AdpulseError
+from adpulse.errors import AdpulseError, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
 from adpulse.platforms.registry import PLATFORMS
+from adpulse.services import changing, connecting
 from adpulse_sandbox.google import login as google
 from adpulse_sandbox.meta import graph
 from adpulse_sandbox.remote import Remote
@@ -161,6 +163,13 @@ class Installation:
         finally:
             first.close()
         return Original(folder=folder, answer=answer, now=self.sandbox.clock.now(), notes=first.notes)
+
+    def mend(self, connection):
+        """Resume a connection that stopped, or where that is not enough, reconnect it with a credential that its platform accepts."""
+        with suppress(Usage):
+            changing.resume(self.app, connection.id)
+        if self.app.connections.get(connection.id).connection.status is not ConnectionStatus.ACTIVE:
+            connecting.reconnect(self.app, connection.id, self.secret(connection.provider))
 
     def secret(self, provider, token="full"):
         """One of the sandbox's credentials."""

@@ -9,9 +9,8 @@ from random import Random
 
 from kills.workers import Installed
 
-from adpulse.errors import AdpulseError, Usage
+from adpulse.errors import AdpulseError
 from adpulse.model import ConnectionStatus, RunState
-from adpulse.services import changing, connecting
 
 ACCOUNTS = {
     "Corner Store 1": "realtime",
@@ -128,13 +127,9 @@ class Soaking(Installed):
         """The platforms recover, and people resume or reconnect what stopped."""
         self.sandbox.faults.clear()
         for view in self.app.connections.all():
-            if view.connection.status is ConnectionStatus.ACTIVE:
-                continue
-            with suppress(Usage):
-                changing.resume(self.app, view.connection.id)
-            if self.app.connections.get(view.connection.id).connection.status is not ConnectionStatus.ACTIVE:
-                connecting.reconnect(self.app, view.connection.id, self.secret(view.connection.provider))
-            self.happened["mended"] += 1
+            if view.connection.status is not ConnectionStatus.ACTIVE:
+                self.mend(view.connection)
+                self.happened["mended"] += 1
 
     def _check(self):
         """Everything is read once more; then nothing is open and all that must hold holds."""

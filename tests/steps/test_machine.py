@@ -19,7 +19,7 @@ from installation import Installation, share_credential, shrink
 from kills import invariants
 from sqlalchemy import select, update
 
-from adpulse.errors import AdpulseError, Usage
+from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.metrics import parse_margin
 from adpulse.model import ConnectionStatus, Lane, RunState
@@ -362,10 +362,7 @@ class Machine(RuleBasedStateMachine):
         self.sandbox.clock.advance(3600)
         for view in self.app.connections.all():
             if view.connection.status is not ConnectionStatus.ACTIVE:
-                with suppress(Usage):
-                    changing.resume(self.app, view.connection.id)
-            if self.view(view.connection.id).connection.status is not ConnectionStatus.ACTIVE:
-                connecting.reconnect(self.app, view.connection.id, self.fresh(view.connection.id))
+                self.installation.mend(view.connection)
             syncing.request_sync(self.app, view.connection.id, force=True)
         self.until_nothing_is_left()
         self.app.warehouse(self.installation.workspace.id).publish(min_interval_seconds=0)
