@@ -182,7 +182,7 @@ class Course:
             if self.reads and self.reads[-1].began > began:  # all leaves: they show what changed before the check
                 self.reads.pop()
             calls += sum(fetch.cost for fetch in leaves)
-        self.check = after_check(self.check, answer, covered, calls)
+        self.check = after_check(account.costs, self.check, answer, covered, calls)
         if is_decided and self.check.checked_at == began:  # what is left shows with the next check
             self.reads.append(Read(began, self.now))
         return True

@@ -92,10 +92,11 @@ def checked(app: App, lease: Lease, staged: Sequence[FetchResult]) -> ChangeChec
     covered = NO_CAMPAIGNS
     for one in leaves:
         covered = covered.union(one.coverage.get(answer.day, NO_CAMPAIGNS))
-    calls = check_calls(costs_of(lease.connection, app.settings))
+    costs = costs_of(lease.connection, app.settings)
+    calls = check_calls(costs)
     if not _is_read_whole(app.staging.plan(lease.run_id), checks[0].fetch):
         calls += sum(one.fetch.cost for one in leaves if one.fetch.days == (answer.day,))
-    return after_check(last, answer, covered, calls)
+    return after_check(costs, last, answer, covered, calls)
 
 
 def _answer(check: FetchResult) -> CheckAnswer:

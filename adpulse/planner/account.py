@@ -31,6 +31,9 @@ _SMALLEST_PART = 10
 _REST = timedelta(minutes=15)
 """For how long an account is read without checks after one that took more than it saved: Meta refreshes its numbers about as often."""
 
+_QUIET = timedelta(minutes=1)
+"""How much later the next check comes while no change is expected: the calls that it saves are there when everything changes at once."""
+
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
 
@@ -53,7 +56,8 @@ class Account:
     it shares, None where there is none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are
     not due again yet.
     ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
-    ``check``: what the last checks of today's changes have shown, if there was one.
+    ``check``: what the last checks of today's changes have shown, if there was one. ``whole_fits``: the hour has the calls that a read of
+    all of today takes.
     ``history_since``: from when on its history is to be read; None if nobody asked for more than the first sync reads.
     """
 
@@ -72,6 +76,7 @@ class Account:
     resting: frozenset[FetchKind] = frozenset()
     leaves: Mapping[str, int] | None = None
     check: ChangeCheck | None = None
+    whole_fits: bool = True
     history_since: date | None = None
 
     @property
@@ -175,7 +180,8 @@ class Account:
         """Whether the next read of today is of all of it, with a check or without: hourly, and where no check was stored today."""
         today, check = self.connection.today(now), self.check
         is_known = check is not None and check.day == today and check.checked_at is not None
-        return not is_known or ages.stale(FetchKind.ADS, now, self.hour.whole_age, today) or self.rested_from_checks(now)
+        age = self.hour.whole_age * (1 if self.whole_fits else 2)
+        return not is_known or ages.stale(FetchKind.ADS, now, age, today) or self.rested_from_checks(now)
 
     def rests_from_checks(self, now: datetime) -> bool:
         """Whether all of today is read without a check for a while, as the last one cost more than it saved."""
@@ -192,18 +198,19 @@ class Account:
 
     @property
     def check_cost(self) -> int:
-        """Calls to reckon with for a check and the reads that follow from it: as many as the last one took, or all where that is few."""
+        """Calls to reckon with for a check and the reads that follow from it: what the last one left, or as many as that took, or all."""
         check, whole = check_calls(self.costs), self.costs.usual(FetchKind.ADS, 1)
         if is_dear(self.costs) or self.check is None:
             return check + whole
-        return check + min(max(self.check.calls - check, 1), whole)
+        return check + min(max(self.check.left or self.check.calls - check, 1), whole)
 
-    @property
-    def pace(self) -> timedelta:
+    def pace(self, now: datetime) -> timedelta:
         """Least time between two reads of today."""
         if self.check is None or not self.is_checked or self._did_not_pay:
             return self.hour.pace
-        return self.hour.pace_after(self.check.calls)
+        pace = self.hour.pace_after(check_calls(self.costs) + self.check.left if self.check.left else self.check.calls)
+        is_quiet = not is_dear(self.costs) and not self.check.expects_change(now)
+        return max(pace, self.hour.pace_after(check_calls(self.costs)) + _QUIET) if is_quiet else pace
 
     @property
     def rhythm(self) -> Rhythm | None:
@@ -231,7 +238,7 @@ class Account:
         """How old today's numbers may be when a tick comes."""
         if self.on_demand:
             return timedelta(0)
-        age = max(self.pace, (self.connection.frequency.interval or HOUR) * 0.8)
+        age = max(self.pace(now), (self.connection.frequency.interval or HOUR) * 0.8)
         rhythm = self.rhythm
         if rhythm is None or rhythm.interval <= self.demand.interval:
             return age

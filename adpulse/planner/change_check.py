@@ -6,10 +6,10 @@ A change within a campaign that leaves its totals as they are does not show; the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from itertools import accumulate
+from datetime import date, datetime, timedelta
+from itertools import accumulate, pairwise
 
 from adpulse.campaign_range import WHOLE_ACCOUNT, CampaignRange, some_campaigns
 from adpulse.metrics_request import Step
@@ -25,6 +25,12 @@ _DOUBTFUL = ""
 _DEAR = 4
 """A check that costs at least this part of a whole read does not pay where most campaigns change."""
 
+CHANGES_KEPT = 4
+"""The last changes that are remembered: by the times between them the next one is expected."""
+
+_EARLIER, _LATER = 0.75, 1.5
+"""The next change is expected from this part of the shortest time between two changes on, until this multiple of the longest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeCheck:
@@ -33,12 +39,25 @@ class ChangeCheck:
     ``fingerprints``: each campaign's totals, as of a check after which its leaves were read and stored.
     ``calls``: what the last check and the reads that followed from it took.
     ``checked_at``: the last check of which everything that had changed is stored (business time); None if there was none yet.
+    ``left``: the calls for leaves that the last check asked for and that did not fit; 0 where it went on with what another had left.
+    ``changes``: the last checks that found a change, oldest first, those of earlier days too; not those that went on.
     """
 
     day: date
     fingerprints: Mapping[str, str]
     calls: int
     checked_at: datetime | None = None
+    left: int = 0
+    changes: tuple[datetime, ...] = ()
+
+    def expects_change(self, now: datetime) -> bool:
+        """Whether the platform, by the times between the last changes, may have new numbers now; it may where these are unknown.
+
+        Meta refreshes its numbers every 12 to 18 minutes, with times that drift, and an account that rests has none for hours.
+        """
+        times = [later - earlier for earlier, later in pairwise(self.changes)]
+        since = now - self.changes[-1] if times else timedelta(0)
+        return not times or min(times) * _EARLIER <= since <= max(times) * _LATER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +109,29 @@ def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room
     stored, while all leaves would be lost with the first call that is refused. The next check finds the others changed again. Where the ids
     alone take more requests than all leaves have pages, that would be slower than to wait.
     """
-    changed = sorted(answer.changed_since(last))
+    changed, pages = sorted(answer.changed_since(last)), costs.usual(FetchKind.ADS, 1)
     if not changed:
         return ()
-    pages, among = costs.usual(FetchKind.ADS, 1), len(known_of(last, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
     requests = -(-len(changed) // MOST_NAMED)
-    is_whole = len(changed) / among * pages + check_calls(costs) >= pages or requests >= pages
+    is_whole = len(changed) / _among(answer, last) * pages + check_calls(costs) >= pages or requests >= pages
     if is_whole and (pages <= room or requests > pages):
         return (_leaves(answer.day, WHOLE_ACCOUNT, pages),)
-    first = int(answer.at.timestamp()) % len(changed) if is_whole else 0  # so that none of them is always among the last
-    changed = changed[first:] + changed[:first]
-    groups = [changed[start : start + MOST_NAMED] for start in range(0, len(changed), MOST_NAMED)]
-    reads = [_leaves(answer.day, some_campaigns(group), math.ceil(len(group) / among * pages)) for group in groups]
+    first = int(answer.at.timestamp()) % len(changed)  # so that none of them is always among the last
+    reads = _reads_of(changed[first:] + changed[:first], costs, answer, last)
     fitting = [fetch for fetch, calls in zip(reads, accumulate(fetch.cost for fetch in reads), strict=True) if calls <= room]
     return tuple(fitting or reads[:1])
+
+
+def _reads_of(campaigns: Sequence[str], costs: Costs, answer: CheckAnswer, last: ChangeCheck | None) -> list[Fetch]:
+    """Reads of these campaigns' leaves, by id."""
+    pages, among = costs.usual(FetchKind.ADS, 1), _among(answer, last)
+    groups = [campaigns[start : start + MOST_NAMED] for start in range(0, len(campaigns), MOST_NAMED)]
+    return [_leaves(answer.day, some_campaigns(group), math.ceil(len(group) / among * pages)) for group in groups]
+
+
+def _among(answer: CheckAnswer, last: ChangeCheck | None) -> int:
+    """How many campaigns the day has."""
+    return len(known_of(last, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
 
 
 def _leaves(day: date, campaigns: CampaignRange, cost: int) -> Fetch:
@@ -123,13 +151,32 @@ def before_reads(last: ChangeCheck | None, answer: CheckAnswer) -> ChangeCheck |
     return replace(last, fingerprints={**known, **doubtful})
 
 
-def after_check(last: ChangeCheck | None, answer: CheckAnswer, covered: CampaignRange, calls: int) -> ChangeCheck:
+def after_check(costs: Costs, last: ChangeCheck | None, answer: CheckAnswer, covered: CampaignRange, calls: int) -> ChangeCheck:
     """What is known once the leaves of the campaigns in ``covered``, read after the check, are stored.
 
-    A campaign that changed and is not covered keeps its former fingerprint, so that the next check finds it changed again.
+    A campaign that changed and is not covered keeps its former fingerprint, so that the next check finds it changed again. ``calls`` are
+    what the check and these reads took; a check that goes on with what the last one left adds that one's.
     """
     known, before = known_of(last, answer.day), last.checked_at if last is not None and last.day == answer.day else None
-    missed = {campaign for campaign in answer.changed_since(last) if campaign not in covered}
+    pages = costs.usual(FetchKind.ADS, 1)
+    missed = sorted(campaign for campaign in answer.changed_since(last) if campaign not in covered)
     stored = {campaign: seen for campaign, seen in answer.fingerprints.items() if campaign not in missed}
     stored |= {campaign: seen for campaign, seen in known.items() if campaign in missed}
-    return ChangeCheck(day=answer.day, fingerprints=stored, calls=calls, checked_at=before if missed else answer.at)
+    carried = last.calls if last is not None and last.left else 0
+    return ChangeCheck(
+        day=answer.day,
+        fingerprints=stored,
+        calls=calls + carried,
+        checked_at=before if missed else answer.at,
+        left=0 if carried else min(sum(fetch.cost for fetch in _reads_of(missed, costs, answer, last)), pages),
+        changes=_changes(last, answer),
+    )
+
+
+def _changes(last: ChangeCheck | None, answer: CheckAnswer) -> tuple[datetime, ...]:
+    """The last changes once this answer is known. The first answer of a day tells of none: there is nothing to compare it with."""
+    if last is None:
+        return ()
+    if last.left or not known_of(last, answer.day) or not answer.changed_since(last):
+        return last.changes
+    return (*last.changes, answer.at)[-CHANGES_KEPT:]

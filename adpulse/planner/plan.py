@@ -78,6 +78,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
     account = replace(account, first_sync=bool(missing), walk_due=walk_due)
     room = Room.of(account, calls)
+    account = replace(account, whole_fits=_whole_fits(now, account, room))
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
@@ -115,6 +116,14 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
         until = now + _NO_PROGRESS
     left = HistoryLeft(at=max(until, now + _NO_PROGRESS), reason=reason) if account.reads_history else None
     return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane, drawn=drawn, history=left)
+
+
+def _whole_fits(now: datetime, account: Account, room: Room) -> bool:
+    """Whether a read of all of today with a check before it fits now; of accounts without checks nobody asks."""
+    if not account.is_checked:
+        return True
+    today, cost = account.connection.today(now), check_calls(account.costs) + account.costs.usual(FetchKind.ADS, 1)
+    return room.waits(now, (Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=cost, since=today, until=today),)) is None
 
 
 def _history_beside(

@@ -25,6 +25,9 @@ class ChangeCheckRow(Base):
     checked_at: Mapped[datetime | None]
     fingerprints: Mapped[str] = mapped_column(Text)
     """Of each campaign, as JSON."""
+    left_calls: Mapped[int] = mapped_column(server_default="0")
+    changes: Mapped[str] = mapped_column(Text, server_default="[]")
+    """Times in ISO text, as JSON."""
 
 
 class ChangeChecks:
@@ -40,8 +43,14 @@ class ChangeChecks:
             row = session.execute(query).one_or_none()
         if row is None:
             return None
-        fingerprints = json.loads(row.fingerprints)
-        return ChangeCheck(day=date.fromisoformat(row.day), fingerprints=fingerprints, calls=row.calls, checked_at=row.checked_at)
+        return ChangeCheck(
+            day=date.fromisoformat(row.day),
+            fingerprints=json.loads(row.fingerprints),
+            calls=row.calls,
+            checked_at=row.checked_at,
+            left=row.left_calls,
+            changes=tuple(datetime.fromisoformat(at) for at in json.loads(row.changes)),
+        )
 
     def record(self, lease: Lease, check: ChangeCheck) -> None:
         """Store what a leg's check has shown; the leaves that it asked for are stored by now. A lost lease changes nothing."""
@@ -50,6 +59,8 @@ class ChangeChecks:
             "calls": check.calls,
             "checked_at": check.checked_at,
             "fingerprints": json.dumps(check.fingerprints, sort_keys=True, separators=(",", ":")),
+            "left_calls": check.left,
+            "changes": json.dumps([at.isoformat() for at in check.changes]),
         }
         with self._engine.begin() as session:
             if lock(session, is_leased_by(lease)):

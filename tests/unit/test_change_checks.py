@@ -116,12 +116,15 @@ def test_an_account_is_checked_where_that_costs_less_than_its_leaves(account, ex
 def test_what_was_not_read_after_a_check_is_found_changed_again():
     last = known({"a": "1", "b": "1", "c": "1"})
     now = answer({"a": "2", "b": "2", "new": "1"})
-    some = after_check(last, now, some_campaigns(["a"]), 3)
-    all_of_it = after_check(last, now, WHOLE_ACCOUNT, 3)
+    some = after_check(costs(), last, now, some_campaigns(["a"]), 3)
+    all_of_it = after_check(costs(), last, now, WHOLE_ACCOUNT, 3)
 
     assert (some.checked_at, some.calls) == (last.checked_at, 3)
     assert answer(now.fingerprints).changed_since(some) == {"b", "c", "new"}
     assert (all_of_it.checked_at, answer(now.fingerprints).changed_since(all_of_it)) == (NOW, set())
+
+
+SMALL = costs(ads=36_00, campaigns=12, page=100)
 
 
 @dataclass
@@ -151,7 +154,7 @@ class Store:
     def sync(self, platform, *, whole=False, stored=99, settles=True, room=ROOM):
         """A check, and the reads that it asks for, of which so many are stored before the worker dies."""
         now = answer(platform.totals())
-        reads = leaf_reads(costs(ads=36_00, campaigns=12, page=100), now, self.check, room)
+        reads = leaf_reads(SMALL, now, self.check, room)
         ranges = [WHOLE_ACCOUNT] if whole else [fetch.campaigns for fetch in reads]
         self.check = before_reads(self.check, now) or self.check
         covered = NO_CAMPAIGNS
@@ -159,7 +162,7 @@ class Store:
             self.read(platform, campaigns)
             covered = covered.union(campaigns)
         if settles:
-            self.check = after_check(self.check, now, covered, 1)
+            self.check = after_check(SMALL, self.check, now, covered, 1)
 
 
 campaigns = st.integers(0, 12).map("k{}".format)
@@ -212,12 +215,12 @@ def ages(whole=10, checked=5):
     return PartitionAges(days=days, dateless=dateless, checked={TODAY: NOW - timedelta(minutes=checked)})
 
 
-def hot(account, ages):
-    return [fetch for fetch in plan(NOW, account, ages, ()).fetches if fetch.heat is Heat.HOT]
+def hot(account, ages, calls=()):
+    return [fetch for fetch in plan(NOW, account, ages, calls).fetches if fetch.heat is Heat.HOT]
 
 
-def read_today(account, ages):
-    return [fetch.kind for fetch in hot(account, ages) if TODAY in fetch.days and fetch.kind in (FetchKind.CHECK, FetchKind.ADS)]
+def read_today(account, ages, calls=()):
+    return [fetch.kind for fetch in hot(account, ages, calls) if TODAY in fetch.days and fetch.kind in (FetchKind.CHECK, FetchKind.ADS)]
 
 
 BOTH = [FetchKind.CHECK, FetchKind.ADS]
@@ -255,10 +258,77 @@ def test_checks_of_a_small_account_rest_a_quarter_of_an_hour_after_one_that_did_
 
 
 def test_the_next_check_waits_for_as_long_as_the_last_one_and_its_reads_take_of_the_hour():
-    few, many = (account(check=known({}, calls=calls)).pace for calls in (2, 21))
+    few, many = (account(check=known({}, calls=calls)).pace(NOW) for calls in (2, 21))
 
     assert timedelta(seconds=60) < few < timedelta(seconds=90)
     assert timedelta(minutes=8) < many < account().hour.pace * 1.2
+
+
+def test_what_did_not_fit_is_read_as_soon_as_it_does_and_waited_for_afterwards():
+    before = known(everybody(), calls=1)
+    part = after_check(costs(), before, answer(everybody(changed=range(500))), some_campaigns(f"k{n}" for n in range(400)), 17)
+    left = account(check=part)
+    rest = after_check(costs(), part, answer(everybody(changed=range(500))), WHOLE_ACCOUNT, 5)
+    again = after_check(costs(), part, answer(everybody(changed=range(500))), some_campaigns(f"k{n}" for n in range(450)), 3)
+
+    assert (part.left, left.check_cost) == (4, 1 + 4)
+    assert left.pace(NOW) == account(check=known({}, calls=1 + 4)).pace(NOW) < timedelta(minutes=4)
+    assert (rest.calls, rest.left) == (17 + 5, 0)
+    assert account(check=rest).pace(NOW) > timedelta(minutes=8)
+    assert (again.calls, again.left) == (17 + 3, 0), "what is left twice waits for as long as all of it took"
+
+
+def minutes_before(*minutes):
+    return tuple(NOW - timedelta(minutes=one) for one in minutes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ((), True),
+        (minutes_before(300), True),
+        (minutes_before(47, 31, 16, 2), False),
+        (minutes_before(55, 40, 25, 9), False),
+        (minutes_before(57, 42, 27, 12), True),
+        (minutes_before(67, 52, 37, 22), True),
+        (minutes_before(69, 54, 39, 24), False),
+        (minutes_before(500, 480, 470, 460), False),
+        (minutes_before(3, 2, 1.5, 1), True),
+    ],
+    ids=["unknown", "one", "just now", "too early", "soon due", "late", "overdue", "night", "all the time"],
+)
+def test_a_change_is_expected_by_the_times_between_the_last_ones(changes, expected):
+    assert replace(known({}), changes=changes).expects_change(NOW) is expected
+
+
+def test_checks_come_a_minute_later_while_no_change_is_expected():
+    quiet = replace(known({}, calls=1), changes=minutes_before(47, 31, 16, 2))
+    usual = known({}, calls=1)
+
+    assert account(check=quiet).pace(NOW) == account(check=usual).pace(NOW) + timedelta(minutes=1)
+    assert account(check=replace(quiet, calls=21)).pace(NOW) == account(check=replace(usual, calls=21)).pace(NOW), "that is longer anyway"
+    assert account(ads=1_500, check=quiet).pace(NOW) == account(ads=1_500, check=usual).pace(NOW), "all of three pages is read as easily"
+
+
+def test_what_a_check_found_is_remembered_as_a_change_once_and_the_first_of_a_day_is_none():
+    before = replace(known(everybody(), calls=1), changes=minutes_before(60, 45, 30, 15))
+    changed = answer(everybody(changed=range(500)))
+    part = after_check(costs(), before, changed, some_campaigns(["k1"]), 2)
+    rest = after_check(costs(), part, answer(changed.fingerprints, NOW + timedelta(minutes=2)), WHOLE_ACCOUNT, 21)
+
+    assert part.changes == (*minutes_before(45, 30, 15), NOW)
+    assert rest.changes == part.changes, "the rest of a change is no change"
+    assert after_check(costs(), before, answer(everybody()), WHOLE_ACCOUNT, 1).changes == before.changes
+    assert after_check(costs(), replace(before, day=TODAY - timedelta(days=1)), changed, WHOLE_ACCOUNT, 1).changes == before.changes
+    assert after_check(costs(), None, changed, WHOLE_ACCOUNT, 1).changes == ()
+
+
+def test_all_of_today_waits_another_hour_for_calls_while_what_changed_is_read():
+    full = tuple((NOW - timedelta(minutes=30), Heat.HOT) for _ in range(170))
+    hour_old, two = (read_today(account(check=known({}, calls=1)), ages(whole=whole), full) for whole in (61, 122))
+
+    assert hour_old == [FetchKind.CHECK]
+    assert two == [], "then nothing else is read of it before all of it"
 
 
 def test_a_hole_of_today_is_not_checked():

@@ -97,7 +97,8 @@ def checked(plane, connection):
     """A leg's check whose leaves are stored."""
     plane.runs.request(connection.id)
     (lease,) = plane.leases.claim_waiting("meta", Lane.ON_DEMAND, "test")
-    check = ChangeCheck(day=DAY, fingerprints={"k1": "0a"}, calls=2, checked_at=plane.clock.now())
+    now = plane.clock.now()
+    check = ChangeCheck(day=DAY, fingerprints={"k1": "0a"}, calls=2, checked_at=now, left=3, changes=(now - timedelta(minutes=15), now))
     plane.change_checks.record(lease, check)
     return lease, check
 
