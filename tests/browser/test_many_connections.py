@@ -13,6 +13,19 @@ from adpulse_sandbox import Sandbox
 from storage.control.tables import ConnectionRow
 
 MANY = 405
+CUT_OFF = """() => {
+  const progress = [...document.querySelectorAll("td[data-label=State] .clip")].filter(line => line.textContent.includes("First sync"));
+  if (!progress.length) return ["no line has a first sync"];
+  const cut = progress.filter(line => line.scrollWidth > line.clientWidth).map(line => line.textContent.trim());
+  for (const select of document.querySelectorAll("td[data-label=Frequency] select")) {
+    const width = select.offsetWidth;
+    select.style.maxWidth = "none";
+    if (select.offsetWidth > width) cut.push(select.selectedOptions[0].textContent);
+  }
+  return cut;
+}"""
+"""The frequencies and the progress of first syncs that do not fit into their column."""
+
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 390)]
 
 
@@ -89,6 +102,7 @@ def test_the_pages_of_an_agency_are_accessible_and_fit_the_screen(page, address,
     assert len(heights) == 100
     assert max(heights) <= 45
     assert page.evaluate("document.querySelector('.wide').scrollWidth <= document.querySelector('.wide').clientWidth")
+    assert page.evaluate(CUT_OFF) == []
     shot(page, "connections-line")
 
 
