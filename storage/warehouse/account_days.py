@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from adpulse.metrics import METRICS
 from adpulse.restatement import METRICS as NUMBERS
 from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 from storage.warehouse.expected_finals import EXPECTED, ExpectedFinal, expected_by_day
 from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
 from storage.warehouse.sql import known_sum, unknown_cost
@@ -110,13 +109,11 @@ def read_account_days(published: Path, connection_id: str, today: date, period: 
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    return _read(published, version, connection_id, today, period, place) if version else NOTHING
+    return _read(published, connection_id, today, period, place) if published.exists() else NOTHING
 
 
-@lru_cache(maxsize=128)
-def _read(published: Path, _version: tuple[int, int], connection_id: str, today: date, period: int, place: Place) -> AccountDays:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _read(published: Path, connection_id: str, today: date, period: int, place: Place) -> AccountDays:
     span = [connection_id, today - (SHOWN_DAYS - 1) * DAY, today]
     names = [connection_id, place.campaign, place.ad_set]
     named = "SELECT external_id, name FROM known_entities WHERE connection_id = ? AND external_id IN (?, ?)"

@@ -2,8 +2,10 @@
 
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 import duckdb
 import pyarrow as pa
@@ -11,6 +13,11 @@ import pyarrow as pa
 from adpulse.errors import Usage, WarehouseDamaged
 from storage.files import filling, replace, set_access
 from storage.warehouse.schema import find_tables
+
+_Asked = TypeVarTuple("_Asked")
+_Answer = TypeVar("_Answer")
+
+_ANSWERS_KEPT = 128
 
 
 def is_due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
@@ -37,6 +44,20 @@ def version_of(published: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return copy.st_ino, copy.st_mtime_ns
+
+
+def kept_for_each_copy(read_copy: Callable[[Path, *_Asked], _Answer]) -> Callable[[Path, *_Asked], _Answer]:
+    """Keep the last answers of a function about each published copy: an open page asks the same again and again."""
+
+    @lru_cache(maxsize=_ANSWERS_KEPT)
+    def kept(published: Path, _version: tuple[int, int] | None, *asked: *_Asked) -> _Answer:
+        return read_copy(published, *asked)
+
+    @wraps(read_copy)
+    def of_this_copy(published: Path, *asked: *_Asked) -> _Answer:
+        return kept(published, version_of(published), *asked)
+
+    return of_this_copy
 
 
 def publish(warehouse: Path, published: Path, lock: int, readers: int | None = None) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 
 _SPEND = """
     SELECT connection_id, campaign_id, date, sum(spend)::BIGINT AS spend
@@ -37,15 +36,11 @@ def read_campaign_spend(
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    return _read(published, version, frozenset(campaigns), since) if version and campaigns else ({}, {})
+    return _read(published, frozenset(campaigns), since) if campaigns and published.exists() else ({}, {})
 
 
-@lru_cache(maxsize=64)
-def _read(
-    published: Path, _version: tuple[int, int], campaigns: frozenset[Campaign], since: date
-) -> tuple[dict[Campaign, dict[date, int]], dict[Campaign, str]]:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _read(published: Path, campaigns: frozenset[Campaign], since: date) -> tuple[dict[Campaign, dict[date, int]], dict[Campaign, str]]:
     keys = [" ".join(campaign) for campaign in campaigns]
     spend, names = (table.to_pylist() for table in read_together(published, ((_SPEND, [since, keys]), (_NAMES, [keys]))))
     by_day: dict[Campaign, dict[date, int]] = {campaign: {} for campaign in campaigns}

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from pathlib import Path
 
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 
 _SPEND = """
     SELECT connection_id, date, sum(spend)::BIGINT AS spend
@@ -45,13 +44,11 @@ def read_connection_spend(published: Path, since: date) -> SpendByDay:
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    return _read(published, version, since) if version else {}
+    return _read(published, since) if published.exists() else {}
 
 
-@lru_cache(maxsize=64)
-def _read(published: Path, _version: tuple[int, int], since: date) -> SpendByDay:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _read(published: Path, since: date) -> SpendByDay:
     queries = ((_SPEND, [since]), (_READ, [since]), (_LACKS, [since]))
     spend, read, lacks = (table.to_pylist() for table in read_together(published, queries))
     spent = {(row["connection_id"], row["date"]): row["spend"] for row in spend}

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 
 _RATES = "SELECT date, currency, per_euro, rate_date FROM fx WHERE date >= ?"
 
@@ -31,13 +30,11 @@ def read_day_rates(published: Path, since: date) -> DayRates:
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    return _read(published, version, since) if version else {}
+    return _read(published, since) if published.exists() else {}
 
 
-@lru_cache(maxsize=64)
-def _read(published: Path, _version: tuple[int, int], since: date) -> DayRates:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _read(published: Path, since: date) -> DayRates:
     (rates,) = read_together(published, [(_RATES, [since])])
     return {
         (row["date"], row["currency"]): DayRate(per_euro=Decimal(row["per_euro"]), rate_date=row["rate_date"]) for row in rates.to_pylist()

@@ -1,14 +1,13 @@
 """What the platform's totals hold beyond what is stored below them, read from a published copy."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
 from adpulse.remainder import Remainder
-from storage.warehouse.analytics import read, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read
 
 _SETTLES = timedelta(days=2)
 """A day that began two days ago has ended a day ago."""
@@ -45,12 +44,12 @@ def read_remainders(published: Path, connection: Connection, now: datetime) -> l
             leafless=row["leafless"],
             ended=row["date"] <= connection.today(now) - _SETTLES,
         )
-        for row in _rows(published, version_of(published), connection.id)
+        for row in _rows(published, connection.id)
     ]
 
 
-@lru_cache(maxsize=64)
-def _rows(published: Path, _version: tuple[int, int] | None, connection_id: str) -> list[dict[str, Any]]:
-    """The stored remainders. An open page asks again and again, and the answer takes DuckDB some 35 ms, so it is kept per copy."""
+@kept_for_each_copy
+def _rows(published: Path, connection_id: str) -> list[dict[str, Any]]:
+    """The stored remainders. The answer takes DuckDB some 35 ms."""
     rows: list[dict[str, Any]] = read(published, _QUERY, [connection_id, connection_id]).to_pylist()
     return rows

@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from adpulse.metrics import METRICS as CATALOGUE
 from adpulse.restatement import METRICS, Lag, Restatement, lag_of
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 from storage.warehouse.sql import known_sum
 
 WEEK = timedelta(days=7)
@@ -80,15 +79,13 @@ def read_restatements(published: Path, connection_id: str, today: date) -> Resta
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    if version is None:
+    if not published.exists():
         return Restatements(since=today - WEEK, days=(), campaigns=(), lags=(), until=None)
-    return _read(published, version, connection_id, today)
+    return _read(published, connection_id, today)
 
 
-@lru_cache(maxsize=64)
-def _read(published: Path, _version: tuple[int, int], connection_id: str, today: date) -> Restatements:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _read(published: Path, connection_id: str, today: date) -> Restatements:
     since, own = today - WEEK, [connection_id]
     queries = ((_LATELY, [*own, since]), (_CURRENT, [*own, *own, since]), (_FOLLOWED, own), (_DAYS, own))
     lately, current, followed, days = (table.to_pylist() for table in read_together(published, queries))

@@ -3,14 +3,13 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from adpulse.metrics import METRICS
 from adpulse.restatement import METRICS as NUMBERS
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
-from storage.warehouse.analytics import read_together, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read_together
 from storage.warehouse.sql import known_sum, unknown_cost
 
 _MONTH = timedelta(days=32)
@@ -115,13 +114,12 @@ def read_running_days(published: Path, now: datetime) -> RunningDays:
         Usage: an older adpulse published the copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    version = version_of(published)
-    return _read(published, version, now.replace(second=0, microsecond=0)) if version else NOTHING
+    return _read(published, now.replace(second=0, microsecond=0)) if published.exists() else NOTHING
 
 
-@lru_cache(maxsize=64)
-def _read(published: Path, _version: tuple[int, int], now: datetime) -> RunningDays:
-    """An open page asks again and again, so the answer is kept for each copy and minute."""
+@kept_for_each_copy
+def _read(published: Path, now: datetime) -> RunningDays:
+    """``now`` is a whole minute: the answer is kept for each."""
     since = now.date() - _MONTH
     queries = ((_ACCOUNTS, [now]), (_DAYS, [since]), (_GAPS, [now]), (_MOVED, [now]), (_AROUND, [now]), (_COURSES, [now]))
     accounts, days, gaps, moved, around, courses = (table.to_pylist() for table in read_together(published, queries))

@@ -1,10 +1,9 @@
 """The days on which conversions of some ads are unknown, read from a published copy."""
 
-from functools import lru_cache
 from pathlib import Path
 
 from adpulse.planner.completeness import UnknownConversions
-from storage.warehouse.analytics import read, version_of
+from storage.warehouse.analytics import kept_for_each_copy, read
 
 _QUERY = """
     SELECT date, count(*) AS ads
@@ -22,11 +21,10 @@ def read_unknown_conversions(published: Path, connection_id: str) -> tuple[Unkno
         Usage: nothing was published yet.
         WarehouseDamaged: the copy cannot be read.
     """
-    return _days(published, version_of(published), connection_id)
+    return _days(published, connection_id)
 
 
-@lru_cache(maxsize=64)
-def _days(published: Path, _version: tuple[int, int] | None, connection_id: str) -> tuple[UnknownConversions, ...]:
-    """An open page asks again and again, so the answer is kept for each copy."""
+@kept_for_each_copy
+def _days(published: Path, connection_id: str) -> tuple[UnknownConversions, ...]:
     rows = read(published, _QUERY, [connection_id]).to_pylist()
     return tuple(UnknownConversions(day=row["date"], ads=row["ads"]) for row in rows)

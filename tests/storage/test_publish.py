@@ -11,7 +11,7 @@ import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage
-from storage.warehouse.analytics import is_due, read
+from storage.warehouse.analytics import is_due, kept_for_each_copy, read
 from storage.warehouse.schema import find_tables
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
@@ -304,3 +304,24 @@ def test_reading_without_a_copy_says_what_to_do(workspace, spend):
         read(workspace.published, "SELECT 1")
 
     assert str(refused.value) == "Nothing was published yet: there is no w.duckdb. Sync a connection of the workspace first."
+
+
+def test_an_answer_is_kept_until_another_copy_is_published_and_never_from_before_the_first(workspace, spend):
+    asked = []
+
+    @kept_for_each_copy
+    def spend_of_copy(published, number):
+        asked.append(number)
+        return (number, read(published, "SELECT sum(spend) AS spend FROM metric_facts").to_pylist()[0]["spend"])
+
+    with pytest.raises(Usage):
+        spend_of_copy(workspace.published, 1)
+    spend(1)
+    workspace.warehouse.publish(min_interval_seconds=0)
+    first = [spend_of_copy(workspace.published, number) for number in (1, 2, 1)]
+    spend(7)
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    assert first == [(1, 1), (2, 1), (1, 1)]
+    assert spend_of_copy(workspace.published, 1) == (1, 7)
+    assert asked == [1, 1, 2, 1], "once before there was a copy, once for each question and copy"
