@@ -140,7 +140,7 @@ def describe_completeness(level: Completeness) -> str:
         holes = ", ".join(_days(hole) for hole in level.holes)
         text += f" but {holes}"
     settled = f"; settled to {level.settled_through}" if level.settled_through else ""
-    whole = f" (all of it read {level.whole_at:%H:%M}, since then what changed)" if level.whole_at else ""
+    whole = f" (all of it read {level.whole_at:%Y-%m-%d %H:%M} UTC, since then what changed)" if level.whole_at else ""
     fresh = f"fresh until {level.fresh_until:%Y-%m-%d %H:%M} UTC{whole}"
     return f"{text}{settled}; {fresh}{_describe_gaps(level)}{_describe_remainders(level)}{_describe_unknown(level)}"
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from adpulse.api.pages.times import format_instant, format_since, in_zone
+from adpulse.api.pages.times import format_instant, format_since, format_words, in_zone
 
 NOON = datetime(2026, 3, 20, 12, 0, 7, tzinfo=UTC)
 
@@ -23,3 +23,22 @@ def test_an_age_has_the_accounts_time_as_its_title():
 
     assert since == '<time datetime="2026-03-20T12:00:07Z" title="2026-03-20 08:00 America/New_York">2 min ago</time>'
     assert format_since(None, NOON) == "never"
+
+
+def test_the_instants_of_a_sentence_are_elements_of_their_own_and_the_rest_is_text():
+    words = format_words("fresh until 2026-03-20 12:00 UTC; <odd> & not complete", NOON, "Asia/Tokyo")
+    minute = NOON.replace(second=0)
+
+    assert words == f"fresh until {format_instant(minute, 'Asia/Tokyo')}; &lt;odd&gt; &amp; not complete"
+    assert format_words("nothing waits", NOON) == "nothing waits"
+
+
+def test_a_time_without_a_date_is_the_next_one():
+    waits = [format_words(f"until {time} UTC: a limit", NOON) for time in ("12:00:07", "12:30:00", "00:05:00")]
+    instants = (NOON, NOON.replace(minute=30, second=0), NOON.replace(day=21, hour=0, minute=5, second=0))
+
+    assert waits == [f"until {format_instant(instant, seconds=True)}: a limit" for instant in instants]
+
+
+def test_times_that_are_none_stay_as_they_are():
+    assert format_words("25:00 UTC and 2026-13-40 10:00 UTC", NOON) == "25:00 UTC and 2026-13-40 10:00 UTC"

@@ -3,16 +3,21 @@
 Where no account is meant, or several are, the zone is UTC. The account's time stays as the title of the element.
 """
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from adpulse import presentation
 
 _UTC = "UTC"
+_DAY = timedelta(days=1)
+
+_IN_WORDS = re.compile(r"(?:(?P<day>\d{4}-\d\d-\d\d) )?(?P<time>\d\d:\d\d(?P<seconds>:\d\d)?) UTC")
+"""An instant as the sentences of :mod:`adpulse.presentation` write it."""
 
 
 def in_zone(instant: datetime, zone: str = _UTC, *, seconds: bool = False) -> str:
@@ -36,9 +41,29 @@ def format_since(instant: datetime | None, now: datetime, zone: str = _UTC) -> M
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_machine(instant), in_zone(instant, zone), ago)
 
 
+def format_words(words: str, now: datetime, zone: str = _UTC) -> Markup:
+    """A sentence with each of its instants as an element of its own; one without a date is the next such time after ``now``."""
+    written, end = Markup(), 0
+    for found in _IN_WORDS.finditer(words):
+        if instant := _instant_of(found, now):
+            written += escape(words[end : found.start()]) + format_instant(instant, zone, seconds=bool(found["seconds"]))
+            end = found.end()
+    return written + escape(words[end:])
+
+
+def _instant_of(found: re.Match[str], now: datetime) -> datetime | None:
+    """None for what only looks like an instant: sentences may hold a platform's text."""
+    day = found["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
+    try:
+        instant = datetime.fromisoformat(f"{day}T{found['time']}+00:00")
+    except ValueError:
+        return None
+    return instant if found["day"] or instant >= now.replace(microsecond=0) else instant + _DAY
+
+
 def _machine(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"in_zone": in_zone, "instant": format_instant, "since": format_since}
+FILTERS: dict[str, Callable[..., Any]] = {"in_zone": in_zone, "instant": format_instant, "since": format_since, "words": format_words}
 """Filters of the templates."""
