@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from typing import TypeVar
 
 from prefect import State, task
@@ -182,13 +181,18 @@ def _request_sync(app: App, request: Request, reference: str) -> Exception | Non
     return None
 
 
-def _batches(syncs: list[Sync]) -> Iterable[list[Sync]]:
-    """Batches never span workspaces."""
+def _batches(syncs: list[Sync]) -> list[list[Sync]]:
+    """In the order of their first syncs. Batches never span workspaces."""
     size = -(-len(syncs) // BATCHES)
-    ordered = sorted(syncs, key=lambda member: member.lease.connection.workspace_id)
-    for _, members in groupby(ordered, key=lambda member: member.lease.connection.workspace_id):
-        group = list(members)
-        yield from (group[start : start + size] for start in range(0, len(group), size))
+    groups, batches = dict[str, list[Sync]](), list[list[Sync]]()
+    for sync in syncs:
+        group = groups.setdefault(sync.lease.connection.workspace_id, [])
+        if not group:
+            batches.append(group)
+        group.append(sync)
+        if len(group) == size:
+            del groups[sync.lease.connection.workspace_id]
+    return batches
 
 
 async def _sync_batch(app: App, members: list[Sync], gate: asyncio.Semaphore) -> None:

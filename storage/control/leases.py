@@ -171,11 +171,9 @@ class Leases:
             .execution_options(synchronize_session=False)
         )
         rows = session.execute(claim).all()
-        # RETURNING has no order. Realtime comes first, then the highest spend; among equals what was never synced.
-        return sorted(
-            rows,
-            key=lambda row: (row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, row.last_sync_completed_at is not None),
-        )
+        # RETURNING has no order. Realtime comes first, then the highest spend; among equals what was never synced, and what was synced
+        # longest ago: connections of one account have one hour of calls, and whoever comes last finds least of it.
+        return sorted(rows, key=_urgency)
 
     def _open_runs(self, session: Session, rows: Sequence[Row[*tuple[Any, ...]]], owner: str, lane: Lane) -> list[Lease]:
         """Lease each connection's open run, or begin one.
@@ -364,3 +362,9 @@ def bump(session: Session, provider: Provider, lane: Lane) -> None:
     """Raise the lane's dispatch generation."""
     first = insert_or_update(session, DispatchRow).values(deployment=dispatch_key(provider, lane), generation=1)
     session.execute(first.on_conflict_do_update(index_elements=["deployment"], set_={"generation": DispatchRow.generation + 1}))
+
+
+def _urgency(row: Row[*tuple[Any, ...]]) -> tuple[object, ...]:
+    """Sorts claimed connections: what is to be synced first has the least."""
+    synced_at = row.last_sync_completed_at
+    return row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, synced_at is not None, synced_at

@@ -230,7 +230,7 @@ def first_sync_under_way(fleet):
     fleet.remote.clear_faults()
 
 
-@pytest.mark.slow  # without Prefect: tests/unit/test_batches.py
+@pytest.mark.slow  # it takes minutes
 def test_a_slow_account_and_a_long_first_sync_keep_no_tick_waiting(fleet, sandbox):
     quick = [fleet.connect(name) for name in ACCOUNTS[8:11]]
     fleet.start_worker()

@@ -68,6 +68,18 @@ def test_who_spent_more_is_claimed_first(plane):
     assert [spent[lease.connection.id] for lease in claim(plane)] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
+def test_of_those_who_spent_the_same_whoever_was_never_synced_comes_first_and_then_whoever_waits_longest(plane):
+    early, late = (plane.connect(name) for name in ("1", "2"))
+    first, second = claim(plane)
+    for lease in (first, second) if first.connection.id == late.id else (second, first):  # the one that is stored first ends last
+        finish(plane, [lease])
+        plane.clock.advance(minutes=1)
+    new = plane.connect("3")
+    plane.clock.advance(minutes=5)
+
+    assert [lease.connection.id for lease in claim(plane)] == [new.id, late.id, early.id]
+
+
 def test_workers_claiming_at_once_share_the_connections_without_overlap(plane):
     for number in range(30):
         plane.connect(str(number))

@@ -263,7 +263,10 @@ def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(coun
     for each in simulations:
         each.calls, each.sharing = calls, count
     for hours in range(24 * days):
-        for minute, (each, read) in itertools.product(range(60), zip(simulations, reads, strict=True)):
+        for minute, place in itertools.product(range(60), range(count)):
+            if place == 0:  # whoever waits longest comes first, as in a claim
+                order = sorted(zip(simulations, reads, strict=True), key=lambda one: one[1][-1:])
+            each, read = order[place]
             each.now = NOW + timedelta(hours=hours, minutes=minute)
             made = each.tick(each.now)
             if any(fetch.heat is Heat.HOT and fetch.kind is FetchKind.ADS for fetch in made.fetches):
