@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
+import duckdb
 from installation import Installation
 from kills import invariants
 from kills.steps import PROVEN, Step
@@ -132,6 +133,7 @@ class Killing(Installation):
         self._home = home
         self._noted = home / "notes.pickle"
         self._read = 0
+        self._pending = []
         self._owners = []
         self._started = 0
         self._deck = []
@@ -352,15 +354,29 @@ class Killing(Installation):
             ]
 
     def _take_notes(self):
-        """When each part was read: as the programs noted it leg by leg, and as the control plane has it now."""
+        """When each part was read: as the programs noted it leg by leg, and as the control plane has it now.
+
+        What was about to be stored counts where the warehouse has it.
+        """
         if self._noted.exists():
             with self._noted.open("rb") as file:
                 file.seek(self._read)
                 while noted := _unpickled(file):
-                    self._note(*noted)
+                    self._pending.append(noted)
                     self._read = file.tell()
+        stored = self._stored_runs() if self._pending else set()
+        for connection_id, ages, run in self._pending:
+            if run is None or run in stored:
+                self._note(connection_id, ages)
+        self._pending = [noted for noted in self._pending if noted[2] is not None and noted[2] not in stored]
         for view in self.app.connections.all():
             self._note(view.connection.id, self.app.partitions.ages(view.connection.id))
+
+    def _stored_runs(self):
+        if not self.live().exists():
+            return set()
+        with duckdb.connect(self.live(), read_only=True) as file:
+            return set(file.execute("SELECT run_id, generation FROM raw.sync_runs").fetchall())
 
     def _note(self, connection_id, ages):
         notes = self.notes.setdefault(connection_id, [])

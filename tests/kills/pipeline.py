@@ -165,39 +165,36 @@ def mark_steps(marks, notes):
     _after(marks, Step.PUBLISHING, analytics, "replace")
     _around_calls(marks)
     _around_streams(marks)
-    stored = _noting_reads(notes)
-    duckdb.connect = _watching(marks, duckdb.connect, stored)
+    _noting_reads(notes)
+    duckdb.connect = _watching(marks, duckdb.connect)
 
 
 async def _nothing(**_):
     pass
 
 
-def _note(app, connection_id, notes, reads=()):
-    """Keep when each part was read: what the comparison with the truth has to know, as an older read is overwritten by the next."""
+def _note(app, connection_id, notes, reads=(), run=None):
+    """Keep when each part was read: what the comparison with the truth has to know, as an older read is overwritten by the next.
+
+    ``run``: the id and generation with which it is stored, if it is.
+    """
     with notes.open("ab", buffering=0) as file:
-        file.write(pickle.dumps((connection_id, app.partitions.ages(connection_id).after(reads))))
+        file.write(pickle.dumps((connection_id, app.partitions.ages(connection_id).after(reads), run)))
 
 
 def _noting_reads(notes):
-    """Notes the reads of what is being applied, once it is committed: a worker killed before it settles has stored them all the same."""
-    applying = threading.local()
+    """Notes the reads of what is about to be applied: a worker killed before it settles may have stored them all the same."""
     apply = Warehouse.apply
 
     @wraps(apply)
     def noted(self, changes, **options):
-        applying.changes = list(changes)
-        return apply(self, changes, **options)
-
-    def committed():
-        context = bootstrap.app()
-        for run in getattr(applying, "changes", ()):
+        context, applied = bootstrap.app(), list(changes)
+        for run in applied:
             reads = [each.complete for each in context.staging.read(run.run_id)]
-            _note(context, run.connection_id, notes, reads)
-        applying.changes = []
+            _note(context, run.connection_id, notes, reads, (run.run_id, run.generation))
+        return apply(self, applied, **options)
 
     Warehouse.apply = noted
-    return committed
 
 
 def _in_phase(marks, step, owner, name, after=lambda *_: None):
@@ -274,10 +271,10 @@ def _around_streams(marks):
     GoogleClient._stream, google_messages.Columns.table = told_stream, told_table
 
 
-def _watching(marks, connect, stored):
+def _watching(marks, connect):
     def watched(database=":memory:", *rest, **options):
         connection = connect(database, *rest, **options)
-        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks, stored)
+        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks)
 
     return watched
 
@@ -285,10 +282,9 @@ def _watching(marks, connect, stored):
 class Watched:
     """A DuckDB connection that tells of its transactions and checkpoints."""
 
-    def __init__(self, connection, marks, stored):
+    def __init__(self, connection, marks):
         self._connection = connection
         self._marks = marks
-        self._note = stored
         self._within = False
         self._stored = False
 
@@ -312,7 +308,6 @@ class Watched:
         answer = self._connection.execute(statement, *rest)
         self._stored |= "INTO sync_runs" in statement
         if statement == "COMMIT" and self._stored:  # not that of a new file's schema
-            self._note()
             self._marks.reached(Step.COMMITTED, "COMMIT returned, the file is open")
             self._stored = False
         self._within = statement not in ("COMMIT", "ROLLBACK") and (self._within or statement == "BEGIN")
