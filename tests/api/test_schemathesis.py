@@ -52,8 +52,10 @@ def keys(sandbox, tmp_path_factory):
     made.close()
 
 
-def all_of_the_query_is_sent(case, address):
-    """Of a parameter without a value nothing is sent, so it cannot be refused either."""
+def is_sent_as_made(case, address):
+    """Of a parameter without a value nothing is sent, and of a list its texts (no parameter takes one): neither can be refused."""
+    if any(isinstance(value, list) for value in (case.query or {}).values()):
+        return False
     prepared = requests.Request("GET", address, params=case.query).prepare()
     return set(case.query or {}) <= set(parse_qs(urlsplit(prepared.url).query, keep_blank_values=True))
 
@@ -64,7 +66,7 @@ def all_of_the_query_is_sent(case, address):
 def test_every_answer_is_as_documented(case, address, keys, role):
     if dice.random() < 0.5 and case.meta.generation.mode is GenerationMode.POSITIVE:  # otherwise every answer were a 404
         case.path_parameters = {name: known[name] for name in case.path_parameters or {}}
-    assume(all_of_the_query_is_sent(case, address))
+    assume(is_sent_as_made(case, address))
     # What fits the schema may still be refused for what is stored: an order of an unknown cursor, a taken name.
     case.call_and_validate(
         base_url=address, headers={"Authorization": f"Bearer {getattr(keys, role)}"}, excluded_checks=[positive_data_acceptance]

@@ -16,6 +16,7 @@ from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
 from adpulse.planner.change_check import ChangeCheck, check_calls
 from adpulse.planner.plan import Account, plan
+from adpulse.planner.room import Room
 from adpulse.planner.windows import PartitionAges, Span, cold_days, days_without_account, missing_days, recent_days, requested_spans
 from adpulse.platforms.base import CallLimit
 from adpulse.platforms.registry import PLATFORMS, platform_of
@@ -281,6 +282,16 @@ def test_connections_of_one_account_share_its_hour_and_none_of_them_starves(coun
         assert max(gap for end, gap in gaps.items() if end > missing_until) <= timedelta(minutes=hot)
         assert max(gaps.values()) <= timedelta(minutes=2 * hot)
     assert simulations[0].most_in_an_hour() <= 180
+
+
+def test_what_is_read_beyond_the_lookbacks_rhythm_has_one_connections_part_of_a_shared_hour():
+    mine = account(connection(ads=150), sharing=3)
+    piece = (Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=5, since=date(2026, 3, 10), until=date(2026, 3, 10)),)
+    part = (mine.limit - mine.hour.hot * mine.sharing) // mine.sharing
+    used = Room.of(mine, ((NOW - timedelta(minutes=30), Heat.COLD),) * (part - 4))
+
+    assert used.waits(NOW, piece) is None
+    assert used.waits(NOW, piece, is_spare=True) is not None
 
 
 @settings(max_examples=100)
